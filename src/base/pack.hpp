@@ -1,0 +1,155 @@
+// Messages between our own processes, as bytes: a struct lists its fields once, in `visit`, and is
+// packed and unpacked from that list. Little-endian; every text, vector and byte string carries a u32
+// count and is bounded by the message itself.
+//
+//   struct CallEnd {
+//     static constexpr std::uint16_t kType = 3;
+//     CallId call;  std::vector<StreamEnd> streams;
+//     template <class V> void visit(V& v) { v(call, streams); }
+//   };
+//   Bytes raw = pack(message);   Result<CallEnd> back = unpack<CallEnd>(raw);
+//
+// Unpacking is strict: bytes missing or left over are kMalformed. Enumerations are checked by whoever
+// uses them (a switch without default), unless an overload of `valid(Enum)` found by ADL says no.
+#pragma once
+
+#include <concepts>
+#include <optional>
+#include <type_traits>
+
+#include "base/bytes.hpp"
+#include "base/id.hpp"
+#include "base/secret.hpp"
+
+namespace callward {
+
+class Packer;
+class Unpacker;
+
+template <class T>
+concept Packable = requires(T& value, Packer& packer) { value.visit(packer); };
+
+class Packer {
+ public:
+  template <class... T>
+  void operator()(T&... fields) {
+    (put(fields), ...);
+  }
+  Bytes take() { return out_.take(); }
+
+ private:
+  template <class T>
+    requires std::integral<T> || std::is_enum_v<T>
+  void put(T value) {
+    std::array<std::uint8_t, sizeof(T)> raw;
+    store_le(raw.data(), static_cast<std::uint64_t>(value));
+    out_.bytes(raw);
+  }
+  template <class Tag>
+  void put(const Id<Tag>& id) { out_.bytes(id.bytes); }
+  template <std::size_t N>
+  void put(const std::array<std::uint8_t, N>& raw) { out_.bytes(raw); }
+  template <std::size_t N>
+  void put(const SecretArray<N>& key) { out_.bytes(key.expose()); }
+  void put(const SecretBytes& bytes) { blob(bytes.expose()); }
+  void put(const Bytes& bytes) { blob(bytes); }
+  void put(const std::string& text) { blob(as_bytes(text)); }
+  template <class T>
+    requires(!std::same_as<T, std::uint8_t>)
+  void put(std::vector<T>& items) {
+    out_.u32(static_cast<std::uint32_t>(items.size()));
+    for (auto& item : items) put(item);
+  }
+  template <class T>
+  void put(std::optional<T>& item) {
+    out_.u8(item ? 1 : 0);
+    if (item) put(*item);
+  }
+  template <Packable T>
+  void put(T& nested) { nested.visit(*this); }
+  void blob(ByteView bytes) {
+    out_.u32(static_cast<std::uint32_t>(bytes.size()));
+    out_.bytes(bytes);
+  }
+  ByteWriter out_;
+};
+
+class Unpacker {
+ public:
+  explicit Unpacker(ByteView in) : in_(in) {}
+  template <class... T>
+  void operator()(T&... fields) {
+    (get(fields), ...);
+  }
+  [[nodiscard]] bool done() const { return in_.done(); }
+
+ private:
+  template <class T>
+    requires std::integral<T> || std::is_enum_v<T>
+  void get(T& value) {
+    const auto raw = in_.array<sizeof(T)>();
+    if constexpr (std::same_as<T, bool>) {
+      if (raw[0] > 1) in_.set_bad();
+      value = raw[0] == 1;
+    } else {
+      value = static_cast<T>(load_le<std::uint64_t>(widen(raw).data()));
+    }
+  }
+  template <std::size_t N>
+  static std::array<std::uint8_t, 8> widen(const std::array<std::uint8_t, N>& raw) {
+    static_assert(N <= 8);
+    std::array<std::uint8_t, 8> wide{};
+    std::memcpy(wide.data(), raw.data(), N);
+    return wide;
+  }
+  template <class Tag>
+  void get(Id<Tag>& id) { id.bytes = in_.array<16>(); }
+  template <std::size_t N>
+  void get(std::array<std::uint8_t, N>& raw) { raw = in_.array<N>(); }
+  template <std::size_t N>
+  void get(SecretArray<N>& key) {
+    if (const auto raw = in_.bytes(N); raw.size() == N)
+      std::memcpy(key.expose_mut().data(), raw.data(), N);
+  }
+  void get(SecretBytes& bytes) { bytes = SecretBytes(blob()); }
+  void get(Bytes& bytes) { bytes = to_bytes(blob()); }
+  void get(std::string& text) { text = std::string(as_text(blob())); }
+  template <class T>
+    requires(!std::same_as<T, std::uint8_t>)
+  void get(std::vector<T>& items) {
+    const auto count = in_.u32();
+    // Each item takes at least one byte, so a hostile count cannot make us reserve memory.
+    if (count > in_.remaining()) return in_.set_bad();
+    items.clear();
+    for (std::uint32_t i = 0; i < count && in_.ok(); ++i) get(items.emplace_back());
+  }
+  template <class T>
+  void get(std::optional<T>& item) {
+    const auto flag = in_.u8();
+    if (flag > 1) return in_.set_bad();
+    item.reset();
+    if (flag == 1) get(item.emplace());
+  }
+  template <Packable T>
+  void get(T& nested) { nested.visit(*this); }
+  ByteView blob() { return in_.bytes(in_.u32()); }
+  ByteReader in_;
+};
+
+template <class T>
+Bytes pack(const T& message) {
+  Packer packer;
+  const_cast<T&>(message).visit(packer);  // Packer only reads; one list of fields serves both ways
+  return packer.take();
+}
+
+template <class T>
+Result<T> unpack(ByteView raw) {
+  T message{};
+  Unpacker unpacker(raw);
+  message.visit(unpacker);
+  if (!unpacker.done()) return fail(Errc::kMalformed, "message has missing or surplus bytes");
+  return message;
+}
+
+}  // namespace callward
