@@ -58,10 +58,13 @@ inline void take(Result<void>&) {}
 }  // namespace callward
 
 // auto value = TRY(f());   TRY(g());   Inside a function that returns a Result.
-#define TRY(...)                                                                        \
-  __extension__({                                                                       \
-    auto callward_try_result = (__VA_ARGS__);                                           \
-    if (!callward_try_result) [[unlikely]]                                              \
-      return ::tl::unexpected<::callward::Error>(std::move(callward_try_result.error())); \
-    ::callward::detail::take(callward_try_result);                                      \
+#define TRY(...) CALLWARD_TRY_NAMED(CALLWARD_TRY_JOIN(callward_try_, __COUNTER__), __VA_ARGS__)
+#define CALLWARD_TRY_JOIN(a, b) CALLWARD_TRY_JOIN_AGAIN(a, b)
+#define CALLWARD_TRY_JOIN_AGAIN(a, b) a##b
+#define CALLWARD_TRY_NAMED(name, ...)                                     \
+  __extension__({                                                         \
+    auto name = (__VA_ARGS__);                                            \
+    if (!name) [[unlikely]]                                               \
+      return ::tl::unexpected<::callward::Error>(std::move(name.error())); \
+    ::callward::detail::take(name);                                       \
   })
