@@ -41,9 +41,9 @@ class Packer {
   template <class T>
     requires std::integral<T> || std::is_enum_v<T>
   void put(T value) {
-    std::array<std::uint8_t, sizeof(T)> raw;
-    store_le(raw.data(), static_cast<std::uint64_t>(value));
-    out_.bytes(raw);
+    std::array<std::uint8_t, 8> wide;
+    store_le(wide.data(), static_cast<std::uint64_t>(value));
+    out_.bytes(ByteView(wide).first(sizeof(T)));
   }
   template <class Tag>
   void put(const Id<Tag>& id) { out_.bytes(id.bytes); }
