@@ -1,0 +1,33 @@
+#include "app/process.hpp"
+
+#include "base/event_log.hpp"
+#include "store/recorder_protocol.hpp"
+
+namespace callward::app {
+
+SupervisorLink::SupervisorLink(io::Loop& loop, const ProcessContext& context,
+                               std::function<std::string()> status)
+    : loop_(loop), name_(context.name), status_(std::move(status)) {
+  client_ = std::make_unique<io::Client>(loop, context.config.socket("supervisor"),
+                                         io::ChannelLimits{name_ + ".supervisor"},
+                                         keys::ErrorReply::kType);
+  client_->start([this] { beat(); }, [] {}, {});
+  timer_ = loop.every_ms(1'000, [this] { beat(); });
+}
+
+SupervisorLink::~SupervisorLink() { loop_.cancel(timer_); }
+
+void SupervisorLink::beat() { (void)client_->send(store::Heartbeat{name_, status_()}); }
+
+std::string queues_json(const std::vector<QueueGauge>& gauges) {
+  std::string out = "[";
+  for (const auto& gauge : gauges) {
+    if (out.size() > 1) out += ",";
+    out += "{\"name\":" + json_quote(gauge.name) + ",\"depth\":" + std::to_string(gauge.depth) +
+           ",\"bound\":" + std::to_string(gauge.bound) +
+           ",\"refused\":" + std::to_string(gauge.refused) + "}";
+  }
+  return out + "]";
+}
+
+}  // namespace callward::app
