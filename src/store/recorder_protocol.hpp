@@ -298,4 +298,18 @@ struct Heartbeat {
   template <class V> void visit(V& v) { v(process, json); }
 };
 
+// Server, command line -> supervisor.
+struct SupervisorStatusRequest {  // -> SupervisorStatus
+  static constexpr std::uint16_t kType = 511;
+  std::uint8_t reserved = 0;
+  template <class V> void visit(V& v) { v(reserved); }
+};
+struct SupervisorStatus {
+  static constexpr std::uint16_t kType = 611;
+  // {"ready":bool,"processes":[{"name","pid","state":"running|starting|waiting|stopped","restarts","since",
+  //   "rss_bytes","last_exit","status":{the heartbeat's object}}],"fds_stored":N}
+  std::string json;
+  template <class V> void visit(V& v) { v(json); }
+};
+
 }  // namespace callward::store

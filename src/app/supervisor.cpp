@@ -1,0 +1,292 @@
+#include "app/supervisor.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <fstream>
+
+#include "base/event_log.hpp"
+#include "base/vfs.hpp"
+#include "store/recorder_protocol.hpp"
+
+namespace callward::app {
+namespace {
+
+// Start order; the stop order stands below. Keeper first: everybody needs it.
+constexpr std::array kStartOrder = {"keeper", "recorder", "listener", "signal", "server"};
+// No new calls, then what runs is ended and sealed, then what is left is heard, then nobody reads.
+struct StopStep {
+  const char* process;
+  std::int64_t wait_ms_max;  // then SIGKILL
+};
+constexpr std::array kStopOrder = {StopStep{"signal", 5'000}, StopStep{"recorder", 30'000},
+                                   StopStep{"listener", 30'000}, StopStep{"server", 10'000},
+                                   StopStep{"keeper", 10'000}};
+constexpr std::int64_t kBackOffFirstMs = 100;
+constexpr std::int64_t kBackOffMaxMs = 5'000;
+constexpr std::int64_t kStableNs = 30'000'000'000;  // a child that ran this long starts again at once
+constexpr std::size_t kChannelsMax = 256;
+
+const char* to_text(ChildState state) {
+  switch (state) {
+    case ChildState::kWaiting: return "waiting";
+    case ChildState::kStarting: return "starting";
+    case ChildState::kRunning: return "running";
+    case ChildState::kStopping: return "stopping";
+    case ChildState::kStopped: return "stopped";
+  }
+  return "unknown";
+}
+
+std::int64_t rss_bytes(pid_t pid) {
+  if (pid <= 0) return 0;
+  std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
+  std::int64_t size = 0;
+  std::int64_t resident = 0;
+  statm >> size >> resident;
+  return statm ? resident * ::sysconf(_SC_PAGESIZE) : 0;
+}
+
+std::string describe_exit(int status) {
+  if (WIFEXITED(status)) return "exit " + std::to_string(WEXITSTATUS(status));
+  if (WIFSIGNALED(status)) return std::string("signal ") + std::to_string(WTERMSIG(status));
+  return "unknown";
+}
+
+[[noreturn]] void become_child(const std::string& name, const std::string& config_file) {
+  // A dead supervisor must not leave processes behind that nobody restarts.
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const char* argv[] = {"callward", "process", name.c_str(), "--config", config_file.c_str(), nullptr};
+  ::execv("/proc/self/exe", const_cast<char* const*>(argv));
+  ::_exit(127);
+}
+
+}  // namespace
+
+Status Supervisor::run() {
+  TRY(prepare());
+  TRY(listen());
+  for (const char* name : kStartOrder) children_.push_back({.name = name});
+  for (auto& child : children_) start(child);
+  TRY(loop_->run());
+  log_event("supervisor.stopped");
+  return {};
+}
+
+Status Supervisor::prepare() {
+  RealVfs vfs;
+  for (const auto& dir : {config_.run_dir, config_.recorder.spool_dir, config_.recorder.objects_dir,
+                          config_.data_dir + "/server", config_.log.dir})
+    TRY(vfs.make_dirs(dir));
+  // One supervisor a data folder: two keepers on one key store would be a disaster.
+  const int lock = ::open((config_.run_dir + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock < 0) return fail_errno(config_.run_dir + "/lock");
+  if (::flock(lock, LOCK_EX | LOCK_NB) != 0)
+    return fail(Errc::kState, config_.data_dir + ": another `callward serve` runs on this folder");
+  ::signal(SIGPIPE, SIG_IGN);
+  loop_ = TRY(io::Loop::create(clock_));
+  TRY(loop_->on_stop_signal([this] { begin_stop(); }));
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  child_signals_ = io::Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!child_signals_.valid()) return fail_errno("signalfd");
+  return loop_->watch(child_signals_.get(), EPOLLIN, [this](std::uint32_t) { reap(); });
+}
+
+Status Supervisor::listen() {
+  server_ = TRY(io::ChannelServer::listen(
+      *loop_, config_.socket("supervisor"), io::ChannelLimits{"supervisor"},
+      [this](std::unique_ptr<io::Channel> channel) {
+        std::erase_if(channels_, [](const auto& known) { return !known->open(); });
+        if (channels_.size() >= kChannelsMax || channel->peer_uid() != static_cast<int>(::geteuid())) return;
+        auto* raw = channel.get();
+        raw->set_handlers([this, raw](io::Frame frame) { on_frame(*raw, std::move(frame)); }, [] {});
+        channels_.push_back(std::move(channel));
+      }));
+  return {};
+}
+
+void Supervisor::set_state(Child& child, ChildState state) {
+  child.state = state;
+  child.since_ms = clock_.utc_ms();
+}
+
+void Supervisor::start(Child& child) {
+  child.ready = false;
+  child.started_ns = clock_.monotonic_ns();
+  const pid_t pid = ::fork();
+  if (pid == 0) become_child(child.name, config_.file);
+  if (pid < 0) {
+    log_event("supervisor.fork_failed", {{"child", child.name}, {"errno", errno}});
+    child.back_off_ms = kBackOffMaxMs;
+    loop_->after_ms(child.back_off_ms, [this, name = child.name] { start(*find(name)); });
+    return;
+  }
+  child.pid = pid;
+  set_state(child, ChildState::kStarting);
+  log_event("supervisor.started", {{"child", child.name}, {"pid", pid}});
+}
+
+void Supervisor::reap() {
+  signalfd_siginfo info{};
+  while (::read(child_signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+  }
+  int status = 0;
+  for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG))
+    if (auto* child = find(pid)) ended(*child, status);
+}
+
+void Supervisor::ended(Child& child, int wait_status) {
+  child.pid = -1;
+  child.ready = false;
+  child.last_exit = describe_exit(wait_status);
+  log_event("supervisor.child_ended", {{"child", child.name}, {"how", child.last_exit}});
+  if (stopping_) {
+    set_state(child, ChildState::kStopped);
+    return stop_next();
+  }
+  const bool stable = clock_.monotonic_ns() - child.started_ns > kStableNs;
+  child.back_off_ms = stable || child.back_off_ms == 0
+                          ? (stable ? 0 : kBackOffFirstMs)
+                          : std::min(child.back_off_ms * 2, kBackOffMaxMs);
+  // The first death restarts at once: a recorder may be away for half a second at most.
+  const auto delay = child.restarts == 0 ? 0 : child.back_off_ms;
+  ++child.restarts;
+  set_state(child, ChildState::kWaiting);
+  loop_->after_ms(delay, [this, name = child.name] {
+    if (!stopping_) start(*find(name));
+  });
+}
+
+void Supervisor::on_frame(io::Channel& channel, io::Frame frame) {
+  switch (frame.type) {
+    case store::Heartbeat::kType:
+      if (const auto beat = unpack<store::Heartbeat>(frame.body)) on_heartbeat(beat->process, beat->json);
+      return;
+    case store::FdPut::kType:
+      if (const auto put = unpack<store::FdPut>(frame.body); put && frame.fd.valid()) {
+        if (fds_.size() < store::kStoredFdsMax) fds_[put->name] = std::move(frame.fd);
+        else log_event("supervisor.fd_store_full");
+      }
+      return;
+    case store::FdDrop::kType:
+      if (const auto drop = unpack<store::FdDrop>(frame.body)) fds_.erase(drop->name);
+      return;
+    case store::FdListRequest::kType: return list_fds(channel, frame);
+    case store::SupervisorStatusRequest::kType:
+      channel.reply(frame, store::SupervisorStatus{status_json()});
+      return;
+    default:
+      channel.reply(frame, keys::ErrorReply{Errc::kUnsupported, "unknown message"});
+  }
+}
+
+void Supervisor::list_fds(io::Channel& channel, const io::Frame& request) {
+  for (const auto& [name, fd] : fds_) {
+    auto item = io::make_frame(store::FdItem{name});
+    item.fd = io::Fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+    if (item.fd.valid()) channel.send(std::move(item));
+  }
+  channel.reply(request, store::FdListEnd{static_cast<std::uint32_t>(fds_.size())});
+}
+
+void Supervisor::on_heartbeat(const std::string& process, const std::string& json) {
+  auto* child = find(process);
+  if (child == nullptr) return;
+  boost::system::error_code error;
+  const auto value = boost::json::parse(json, error);
+  if (error || !value.is_object()) return;
+  child->status = json;
+  const auto& object = value.get_object();
+  if (const auto* address = object.if_contains("address"); address != nullptr && address->is_string())
+    child->address = std::string(address->get_string());
+  const auto* ready = object.if_contains("ready");
+  child->ready = ready != nullptr && ready->is_bool() && ready->get_bool();
+  if (child->ready && child->state == ChildState::kStarting) {
+    set_state(*child, ChildState::kRunning);
+    announce_when_ready();
+  }
+}
+
+void Supervisor::announce_when_ready() {
+  if (announced_) return;
+  if (!std::all_of(children_.begin(), children_.end(), [](const Child& child) { return child.ready; })) return;
+  announced_ = true;
+  std::printf("{\"event\":\"ready\",\"https\":%s,\"sip\":%s}\n",
+              json_quote("https://" + find("server")->address).c_str(),
+              json_quote(find("signal")->address).c_str());
+  std::fflush(stdout);
+}
+
+void Supervisor::begin_stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  log_event("supervisor.stopping");
+  stop_at_ = 0;
+  stop_next();
+}
+
+// Called at the beginning and whenever a child has ended: asks the next living one to stop.
+void Supervisor::stop_next() {
+  loop_->cancel(stop_timer_);
+  while (stop_at_ < kStopOrder.size()) {
+    const auto& step = kStopOrder[stop_at_];
+    auto* child = find(step.process);
+    if (child->pid <= 0) {
+      set_state(*child, ChildState::kStopped);
+      ++stop_at_;
+      continue;
+    }
+    if (child->state != ChildState::kStopping) {
+      set_state(*child, ChildState::kStopping);
+      ::kill(child->pid, SIGTERM);
+    }
+    const auto pid = child->pid;
+    stop_timer_ = loop_->after_ms(step.wait_ms_max, [pid, name = child->name] {
+      log_event("supervisor.killed", {{"child", name}});
+      ::kill(pid, SIGKILL);
+    });
+    return;
+  }
+  loop_->stop();
+}
+
+Supervisor::Child* Supervisor::find(const std::string& name) {
+  const auto at = std::find_if(children_.begin(), children_.end(), [&](const Child& c) { return c.name == name; });
+  return at == children_.end() ? nullptr : &*at;
+}
+
+Supervisor::Child* Supervisor::find(pid_t pid) {
+  const auto at = std::find_if(children_.begin(), children_.end(), [&](const Child& c) { return c.pid == pid; });
+  return at == children_.end() ? nullptr : &*at;
+}
+
+std::string Supervisor::status_json() const {
+  boost::json::array processes;
+  for (const auto& child : children_) {
+    boost::system::error_code error;
+    auto status = boost::json::parse(child.status, error);
+    processes.push_back({{"name", child.name}, {"pid", child.pid}, {"state", to_text(child.state)},
+                         {"ready", child.ready}, {"restarts", child.restarts},
+                         {"since", format_utc(child.since_ms)}, {"rss_bytes", rss_bytes(child.pid)},
+                         {"last_exit", child.last_exit}, {"status", std::move(status)}});
+  }
+  return boost::json::serialize(boost::json::object{
+      {"ready", announced_}, {"processes", std::move(processes)}, {"fds_stored", fds_.size()}});
+}
+
+}  // namespace callward::app

@@ -1,0 +1,77 @@
+// `callward serve`: starts the processes, restarts them with back-off, keeps the recorder's sockets over its
+// restarts, collects heartbeats, and stops everything in the order in which calls flow.
+//
+//   waiting --[back-off over]--> starting --[first heartbeat with ready]--> running
+//      ^                            |                                          |
+//      +------- child ended --------+------------------------------------------+
+//   any --[stop]--> stopping --[child ended]--> stopped
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/config.hpp"
+#include "base/clock.hpp"
+#include "io/frame.hpp"
+#include "io/loop.hpp"
+
+namespace callward::app {
+
+enum class ChildState : std::uint8_t { kWaiting, kStarting, kRunning, kStopping, kStopped };
+
+class Supervisor {
+ public:
+  Supervisor(Config config, Clock& clock) : config_(std::move(config)), clock_(clock) {}
+  // Runs until SIGTERM or SIGINT; the ready line goes to standard output once all processes are.
+  Status run();
+
+ private:
+  struct Child {
+    std::string name;
+    ChildState state = ChildState::kWaiting;
+    pid_t pid = -1;
+    std::uint32_t restarts = 0;
+    std::int64_t since_ms = 0;       // UTC, of the present state
+    std::int64_t started_ns = 0;
+    std::int64_t back_off_ms = 0;
+    std::string last_exit;
+    std::string status = "{}";       // of the last heartbeat
+    bool ready = false;
+    std::string address;
+  };
+
+  Status prepare();
+  Status listen();
+  void start(Child& child);
+  void reap();
+  void ended(Child& child, int wait_status);
+  void on_frame(io::Channel& channel, io::Frame frame);
+  void on_heartbeat(const std::string& process, const std::string& json);
+  void list_fds(io::Channel& channel, const io::Frame& request);
+  void announce_when_ready();
+  void begin_stop();
+  void stop_next();
+  Child* find(const std::string& name);
+  Child* find(pid_t pid);
+  std::string status_json() const;
+  void set_state(Child& child, ChildState state);
+
+  Config config_;
+  Clock& clock_;
+  std::unique_ptr<io::Loop> loop_;
+  std::unique_ptr<io::ChannelServer> server_;
+  std::vector<std::unique_ptr<io::Channel>> channels_;
+  std::vector<Child> children_;
+  std::map<std::string, io::Fd> fds_;
+  io::Fd child_signals_;
+  bool announced_ = false;
+  bool stopping_ = false;
+  std::size_t stop_at_ = 0;
+  io::Loop::TimerId stop_timer_ = 0;
+};
+
+}  // namespace callward::app
