@@ -38,8 +38,12 @@ struct [[nodiscard]] Error {
   std::string message;  // for people; never holds a secret, a digit or a name of a customer
 };
 
+// tl::expected, and an outcome that the compiler does not let anybody drop.
 template <class T>
-using Result = tl::expected<T, Error>;
+class [[nodiscard]] Result : public tl::expected<T, Error> {
+ public:
+  using tl::expected<T, Error>::expected;
+};
 using Status = Result<void>;
 
 [[nodiscard]] inline tl::unexpected<Error> fail(Errc code, std::string message) {
@@ -51,8 +55,8 @@ using Status = Result<void>;
 
 namespace detail {
 template <class T>
-T take(Result<T>& result) { return std::move(*result); }
-inline void take(Result<void>&) {}
+T take(tl::expected<T, Error>& result) { return std::move(*result); }
+inline void take(tl::expected<void, Error>&) {}
 }  // namespace detail
 
 }  // namespace callward
