@@ -4,6 +4,7 @@
 
 #include "base/entropy.hpp"
 #include "base/vfs.hpp"
+#include "io/frame.hpp"
 #include "store/recorder_protocol.hpp"
 
 namespace callward::app {
