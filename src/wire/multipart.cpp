@@ -182,7 +182,7 @@ Result<SiprecBody> parse_siprec_body(std::string_view content_type, std::string_
     if (!type.starts_with("multipart/")) add_flag(out.flags, "body_type_guessed");
     for (const auto& part : multipart.parts) sort_in(part, out);
   } else {
-    sort_in({.type = type, .body = body}, out);
+    sort_in({type, "", body}, out);
     if (out.sdp.empty() && out.metadata.empty())
       return fail(Errc::kUnsupported, "body is neither SDP nor multipart");
   }
