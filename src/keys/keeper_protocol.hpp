@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/pack.hpp"
+#include "keys/tree.hpp"
 
 namespace callward::keys {
 
@@ -64,14 +65,6 @@ struct KeeperStatus {
 
 enum class CallSource : std::uint8_t { kSiprec = 1, kImport = 2 };
 enum class Direction : std::uint8_t { kUnknown = 0, kIncoming = 1, kOutgoing = 2 };
-
-// A node of the key tree that opens the leaves beneath it: `level` bits of path from the root, 0..24.
-struct TreeNode {
-  std::uint8_t level = 0;
-  std::uint32_t index = 0;  // the path's bits, right-aligned
-  Key32 key;
-  template <class V> void visit(V& v) { v(level, index, key); }
-};
 
 struct CallStart {  // -> CallStarted, after call_started is durable in the log
   static constexpr std::uint16_t kType = 110;
