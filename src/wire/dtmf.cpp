@@ -64,14 +64,14 @@ std::optional<DigitNews> DigitTracker::push_event(const TelephoneEvent& event, s
                               static_cast<std::uint32_t>(ahead) == kSegmentTicksMax &&
                               segment_so_far <= kSegmentTicksMax;
     if (same_segment || next_segment) {
+      if (ended_) return std::nullopt;  // repetitions of the end
       fresh = false;
       segment_ticks_ = timestamp;
       const std::uint32_t duration = timestamp - start_ticks_ + event.duration_ticks;
       const bool longer = duration > duration_ticks_;
-      const bool ends = event.end && !ended_;
-      if (!longer && !ends) return std::nullopt;
+      if (!longer && !event.end) return std::nullopt;
       if (longer) duration_ticks_ = duration;
-      ended_ = ended_ || event.end;
+      ended_ = event.end;
     }
   }
   if (fresh) {
