@@ -1,0 +1,139 @@
+// The spool: one log for all calls, in preallocated files, with one fdatasync for everybody each 100 ms.
+//
+// One thread appends (the recorder's loop), one writes (the spool's own). An appended frame has its place
+// at once; it is durable when `durable()` has reached its number. Order on disk: file head (new generation)
+// and its folder are synced before a file is used; frames are written in order, then synced together.
+//
+//   spare --[current is full]--> current --[next one]--> full --[its last call freed]--> spare (or removed)
+//
+// A write or sync that fails is repeated, all of it, until it works; meanwhile the queue fills up to
+// `queue_bytes_max` and then appends are refused (the caller accounts the loss). Without a spare file and
+// without space for one, `can_admit()` is false: no new calls; running ones go on in what is left.
+//
+// INVARIANTS
+//   (1) A frame that is durable is found by `open` after any crash, unless its bytes are damaged.
+//   (2) A file is used again only when every call with a frame in it was freed.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <unordered_map>
+
+#include "base/queue.hpp"
+#include "store/spool_frame.hpp"
+
+namespace callward::store {
+
+struct SpoolOptions {
+  std::string dir;
+  std::uint64_t file_bytes = 256ull << 20;
+  std::uint32_t files_max = 64;
+  std::size_t queue_bytes_max = 64u << 20;  // appended, not yet durable
+  std::uint32_t commit_ms = 100;
+  std::uint32_t spares_kept_max = 2;
+};
+
+// Where a frame stands.
+struct FrameRef {
+  std::uint32_t file = 0;
+  std::uint32_t offset = 0;
+  std::uint32_t bytes = 0;   // whole frame
+  bool operator==(const FrameRef&) const = default;
+};
+
+struct SpoolGauges {
+  std::uint32_t files = 0, files_max = 0, spares = 0;
+  std::uint64_t file_bytes = 0, appended_frames = 0, refused_frames = 0, commits = 0, write_errors = 0;
+  bool failing = false;
+  QueueGauge queue;
+};
+
+struct RecoveryReport {
+  std::uint64_t files = 0, frames = 0, damaged_bytes = 0;
+  std::vector<std::string> unreadable_files;  // names; set aside as *.bad, never overwritten
+};
+
+class Spool {
+ public:
+  using OnRecovered = std::function<void(const FrameView& frame, const FrameRef& ref)>;
+  // Scans what is there (every frame, in the order it was written, goes to `on_frame`), prepares a spare,
+  // starts the writer. kFull: not even one file fits on the disk.
+  static Result<std::unique_ptr<Spool>> open(Vfs& vfs, SpoolOptions options, const OnRecovered& on_frame,
+                                             RecoveryReport* report = nullptr);
+  ~Spool();  // writes what is queued, then stops
+  Spool(const Spool&) = delete;
+  Spool& operator=(const Spool&) = delete;
+
+  // kFull: the queue is at its bound, or no file is left. Nothing was appended.
+  Result<FrameRef> append(FrameType type, const CallId& call, ByteView payload);
+  // Whether a new call may begin.
+  [[nodiscard]] bool can_admit() const;
+  // The call's frames are of no more use. Files without any other call's frames become spares.
+  void free_call(const CallId& call);
+  // Everything appended so far is durable when `done` is called (on the writer's thread).
+  void when_durable(std::function<void()> done);
+
+  // Bytes [offset, offset + bytes) of a file, from the queue if they are not yet written. Any thread.
+  Result<Bytes> read(std::uint32_t file, std::uint32_t offset, std::uint32_t bytes) const;
+  // The frames in these bytes, in order; checks each.
+  Status read_frames(std::uint32_t file, std::uint32_t offset, std::uint32_t bytes,
+                     const std::function<void(const FrameView&)>& on_frame) const;
+
+  [[nodiscard]] SpoolGauges gauges() const;
+
+ private:
+  struct File {
+    std::shared_ptr<VfsFile> handle;
+    std::uint64_t generation = 0;
+    std::uint64_t bytes = 0;
+    std::set<CallId> calls;   // with frames in it
+    bool spare = false;
+  };
+  struct Batch {
+    std::uint32_t file = 0;
+    std::uint64_t offset = 0;
+    std::shared_ptr<VfsFile> handle;
+    std::shared_ptr<Bytes> bytes;
+  };
+
+  Spool(Vfs& vfs, SpoolOptions options) : vfs_(vfs), options_(std::move(options)) {}
+  Status recover(const OnRecovered& on_frame, RecoveryReport& report);
+  Status recover_file(const std::string& name, std::uint32_t number, const SpoolFileHead& head,
+                      const OnRecovered& on_frame, RecoveryReport& report);
+  [[nodiscard]] std::string path_of(std::uint32_t number) const;
+  Status make_spare();
+  bool wants_spare_locked() const;
+  bool take_spare_locked();
+  void release_locked(std::uint32_t number);
+  void run();
+  bool write_out(std::deque<Batch>& batches);
+  void tidy();
+
+  Vfs& vfs_;
+  SpoolOptions options_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::map<std::uint32_t, File> files_;
+  std::unordered_map<CallId, std::set<std::uint32_t>> pins_;
+  std::vector<std::uint32_t> spares_, to_remove_;
+  std::optional<std::uint32_t> current_;
+  std::uint64_t current_end_ = 0;
+  std::uint64_t next_generation_ = 1;
+  std::uint32_t next_number_ = 1;
+  std::deque<Batch> pending_, writing_;
+  std::size_t queued_bytes_ = 0;
+  std::vector<std::function<void()>> waiters_;
+  bool stop_ = false;
+  bool failing_ = false;
+  bool space_short_ = false;
+  SpoolGauges counts_;
+  std::thread writer_;
+};
+
+}  // namespace callward::store
