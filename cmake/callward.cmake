@@ -23,7 +23,7 @@ else()
   add_compile_options(-Wshadow=local)
   # g++ 12 reports false positives of these three inside the standard library at -O2.
   add_compile_options(-Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-maybe-uninitialized
-                      -Wno-missing-field-initializers)
+                      -Wno-missing-field-initializers -Wno-dangling-else)
 endif()
 if(CALLWARD_SANITIZE)
   add_compile_options(-fsanitize=${CALLWARD_SANITIZE} -fno-omit-frame-pointer -g1 -U_FORTIFY_SOURCE)

@@ -1,0 +1,52 @@
+// Entries of the audit log: canonical JSON (RFC 8785, the subset of objects, arrays, strings, whole
+// numbers, booleans) of at most 64 KiB:
+//
+//   {"actor":…,"at":UTC ms,"data":{…},"subject":…,"type":…,"v":1}
+//
+// Actors and subjects are random ids or process names. No personal data, no free text, no telephone
+// number, no hash of a value that could be guessed: the log can never be erased.
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+
+namespace callward::audit {
+
+inline constexpr std::size_t kEntryBytesMax = 65'535;
+
+struct Entry {
+  std::string type, actor, subject;
+  std::int64_t at = 0;  // UTC ms
+  boost::json::object data;
+};
+
+// kMalformed for numbers that are not whole.
+Result<std::string> canonical_json(const boost::json::value& value);
+// Checked against the table of types; canonical. kMalformed says what is missing or surplus.
+Result<std::string> encode_entry(const Entry& entry);
+// Strict: canonical form, known type, exact fields.
+Result<Entry> decode_entry(std::string_view text);
+
+// Who may append a type, by process. Bits of `writers`.
+inline constexpr std::uint8_t kByKeeper = 1, kByRecorder = 2, kByListener = 4, kByServer = 8, kBySupervisor = 16;
+
+enum class FieldKind : std::uint8_t { kNumber, kText, kFlag, kRanges, kHash, kList };
+struct FieldRule {
+  std::string_view name;
+  FieldKind kind;
+};
+struct EntryType {
+  std::string_view name;
+  std::uint8_t writers;
+  std::string_view meaning;
+  std::vector<FieldRule> fields;  // all required, none besides
+};
+const std::vector<EntryType>& entry_types();
+const EntryType* find_entry_type(std::string_view name);
+// docs/log-entries.md is this text.
+std::string entry_types_markdown();
+
+}  // namespace callward::audit
