@@ -1,0 +1,93 @@
+#include "capture/party.hpp"
+
+#include <algorithm>
+
+#include "wire/text.hpp"
+
+namespace callward::capture {
+namespace {
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char small = wire::lower(c);
+  return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
+}
+
+std::string unescape(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
+      out.push_back(static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])));
+      i += 2;
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
+}
+
+// What two spellings of one number or name have in common.
+std::string plain(std::string_view user) {
+  const bool number = !user.empty() && std::all_of(user.begin(), user.end(), [](char c) {
+    return (c >= '0' && c <= '9') || std::string_view("+-.() *#").find(c) != std::string_view::npos;
+  });
+  std::string out;
+  for (const char c : user) {
+    if (number && std::string_view("+-.() ").find(c) != std::string_view::npos) continue;
+    out.push_back(wire::lower(c));
+  }
+  return out;
+}
+
+}  // namespace
+
+Address parse_address(std::string_view text) {
+  Address out;
+  if (const auto open = text.find('<'); open != std::string_view::npos) {
+    text = text.substr(open + 1);
+    text = text.substr(0, text.find('>'));
+  }
+  text = wire::trim(text);
+  bool tel = false;
+  for (const std::string_view scheme : {"sip:", "sips:", "tel:"}) {
+    if (text.size() < scheme.size() || !wire::same_word(text.substr(0, scheme.size()), scheme)) continue;
+    text = text.substr(scheme.size());
+    tel = scheme == "tel:";
+    break;
+  }
+  // Parameters of a number within the user part ("+1555;phone-context=x@host") are cut off too.
+  const auto at = tel ? std::string_view::npos : text.rfind('@');
+  const auto user = text.substr(0, at);
+  out.user = unescape(wire::trim(user.substr(0, user.find_first_of(";?:"))));
+  if (at == std::string_view::npos) return out;
+  auto host = text.substr(at + 1);
+  host = host.substr(0, host.find_first_of(";?>"));
+  if (host.starts_with('[')) host = host.substr(0, host.find(']') == std::string_view::npos ? host.size() : host.find(']') + 1);
+  else host = host.substr(0, host.find(':'));
+  out.host = wire::lower(wire::trim(host));
+  return out;
+}
+
+OwnParties::OwnParties(const std::vector<std::string>& numbers, const std::vector<std::string>& domains) {
+  for (const auto& number : numbers) {
+    const bool prefix = number.ends_with('*');
+    auto text = plain(std::string_view(number).substr(0, number.size() - (prefix ? 1 : 0)));
+    if (text.empty() && !prefix) continue;
+    numbers_.push_back(prefix ? text + '*' : text);
+  }
+  for (const auto& domain : domains)
+    if (!domain.empty()) domains_.push_back(wire::lower(std::string_view(domain)));
+}
+
+bool OwnParties::owns(const Address& address) const {
+  const auto user = plain(address.user);
+  const bool by_number = !user.empty() && std::any_of(numbers_.begin(), numbers_.end(), [&](const auto& own) {
+    return own.ends_with('*') ? user.starts_with(std::string_view(own).substr(0, own.size() - 1)) : user == own;
+  });
+  if (by_number || address.host.empty()) return by_number;
+  return std::any_of(domains_.begin(), domains_.end(), [&](const auto& own) {
+    return own.starts_with("*.") ? address.host.ends_with(std::string_view(own).substr(1)) : address.host == own;
+  });
+}
+
+}  // namespace callward::capture
