@@ -354,7 +354,7 @@ Result<Bytes> Spool::read(std::uint32_t number, std::uint32_t offset, std::uint3
 }
 
 Status Spool::read_frames(std::uint32_t number, std::uint32_t offset, std::uint32_t bytes,
-                          const std::function<void(const FrameView&)>& on_frame) const {
+                          const std::function<void(const FrameView&)>& on_frame, bool salvage) const {
   std::uint64_t generation = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -365,9 +365,10 @@ Status Spool::read_frames(std::uint32_t number, std::uint32_t offset, std::uint3
   const auto raw = TRY(read(number, offset, bytes));
   ByteView rest = raw;
   while (!rest.empty()) {
-    const auto parsed = TRY(parse_frame(rest, generation));
-    on_frame(parsed.frame);
-    rest = rest.subspan(parsed.bytes);
+    const auto parsed = parse_frame(rest, generation);
+    if (!parsed && !salvage) return fail(Errc::kCorrupt, "spool: " + parsed.error().message);
+    if (parsed) on_frame(parsed->frame);
+    rest = rest.subspan(parsed ? parsed->bytes : std::min(rest.size(), kFrameAlignment));
   }
   return {};
 }

@@ -81,9 +81,10 @@ class Spool {
 
   // Bytes [offset, offset + bytes) of a file, from the queue if they are not yet written. Any thread.
   Result<Bytes> read(std::uint32_t file, std::uint32_t offset, std::uint32_t bytes) const;
-  // The frames in these bytes, in order; checks each.
+  // The frames in these bytes, in order; checks each. kCorrupt at the first that is damaged, unless `salvage`:
+  // then the search goes on for the next whole one.
   Status read_frames(std::uint32_t file, std::uint32_t offset, std::uint32_t bytes,
-                     const std::function<void(const FrameView&)>& on_frame) const;
+                     const std::function<void(const FrameView&)>& on_frame, bool salvage = false) const;
 
   [[nodiscard]] SpoolGauges gauges() const;
 
