@@ -1,0 +1,437 @@
+#include "keys/page_tree.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace callward::keys {
+namespace {
+
+constexpr std::string_view kMagic = "CWSB";
+constexpr std::uint8_t kVersion = 1;
+constexpr std::uint64_t kAlignment = 64;
+constexpr std::uint64_t kFirstPageOffset = 2 * kSuperblockBytes;
+
+std::uint64_t rounded(std::uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+ChildRef clone(const ChildRef& ref) { return {ref.offset, ref.bytes, ref.key.clone()}; }
+Children clone(const Children& children) {
+  Children twin;
+  for (const auto& [slot, ref] : children) twin.emplace(slot, clone(ref));
+  return twin;
+}
+
+}  // namespace
+
+Bytes encode_superblock(const Superblock& block) {
+  Bytes raw(kSuperblockBytes, 0);
+  std::memcpy(raw.data(), kMagic.data(), 4);
+  raw[4] = kVersion;
+  store_le(raw.data() + 8, block.generation);
+  store_le(raw.data() + 16, block.epoch);
+  store_le(raw.data() + 24, block.root_offset);
+  store_le(raw.data() + 32, block.root_bytes);
+  store_le(raw.data() + 40, block.log_size);
+  store_le(raw.data() + 48, crc32c(ByteView(raw).first(48)));
+  return raw;
+}
+
+Result<Superblock> decode_superblock(ByteView raw) {
+  if (raw.size() < 52 || as_text(raw.first(4)) != kMagic) return fail(Errc::kMalformed, "superblock has a wrong magic");
+  if (load_le<std::uint32_t>(raw.data() + 48) != crc32c(raw.first(48))) return fail(Errc::kCorrupt, "superblock's checksum does not match");
+  if (raw[4] != kVersion) return fail(Errc::kUnsupported, "key store of an unknown version");
+  Superblock block;
+  block.generation = load_le<std::uint64_t>(raw.data() + 8);
+  block.epoch = load_le<std::uint64_t>(raw.data() + 16);
+  block.root_offset = load_le<std::uint64_t>(raw.data() + 24);
+  block.root_bytes = load_le<std::uint32_t>(raw.data() + 32);
+  block.log_size = load_le<std::uint64_t>(raw.data() + 40);
+  return block;
+}
+
+PageTree::PageTree(Vfs& vfs, Entropy& entropy, std::string dir, std::unique_ptr<Anchor> anchor)
+    : vfs_(vfs), entropy_(entropy), dir_(std::move(dir)), anchor_(std::move(anchor)) {}
+
+Status PageTree::open_file(OpenMode mode) {
+  file_ = TRY(vfs_.open(dir_ + "/pages", mode));
+  return {};
+}
+
+Result<std::unique_ptr<PageTree>> PageTree::create(Vfs& vfs, Entropy& entropy, const std::string& dir,
+                                                   std::unique_ptr<Anchor> anchor, std::uint64_t generation) {
+  TRY(vfs.make_dirs(dir));
+  std::unique_ptr<PageTree> tree(new PageTree(vfs, entropy, dir, std::move(anchor)));
+  TRY(tree->open_file(OpenMode::kCreateNew));
+  TRY(tree->file_->truncate(kFirstPageOffset));
+  tree->block_.generation = generation - 1;
+  TRY(tree->write_pages({}, 0, 0, true));
+  TRY(tree->put_epoch());
+  TRY(tree->switch_superblock());
+  TRY(vfs.sync_dir(dir));
+  TRY(vfs.sync_dir(parent_of(dir)));
+  TRY(tree->reread());
+  tree->old_epoch_.reset();
+  return tree;
+}
+
+Result<std::unique_ptr<PageTree>> PageTree::open(Vfs& vfs, Entropy& entropy, const std::string& dir,
+                                                 std::unique_ptr<Anchor> anchor) {
+  std::unique_ptr<PageTree> tree(new PageTree(vfs, entropy, dir, std::move(anchor)));
+  TRY(tree->open_file(OpenMode::kReadWrite));
+  std::vector<Superblock> blocks;
+  std::string why = "no superblock";
+  for (std::uint64_t slot = 0; slot < 2; ++slot) {
+    Bytes raw(kSuperblockBytes);
+    if (TRY(tree->file_->read_at(slot * kSuperblockBytes, raw)) < kSuperblockBytes) continue;
+    auto block = decode_superblock(raw);
+    if (block) blocks.push_back(*block);
+    else if (block.error().code == Errc::kUnsupported) return tl::unexpected<Error>(block.error());
+  }
+  std::sort(blocks.begin(), blocks.end(), [](const auto& a, const auto& b) { return a.generation > b.generation; });
+  for (const auto& block : blocks) {
+    const auto key = tree->anchor_->get(block.epoch);
+    if (!key) {
+      why = "epoch " + std::to_string(block.epoch) + ": " + key.error().message;
+      continue;
+    }
+    if (auto loaded = tree->load(block, *key); !loaded) {
+      why = loaded.error().message;
+      continue;
+    }
+    return tree;
+  }
+  return fail(Errc::kCorrupt, dir + ": cannot be opened (" + why + ")");
+}
+
+Status PageTree::load(const Superblock& block, const Key32& epoch_key) {
+  if (block.root_bytes < kPageOverheadBytes || block.root_bytes > kPagePayloadBytesMax)
+    return fail(Errc::kCorrupt, "superblock's root has an impossible size");
+  Bytes page(block.root_bytes);
+  if (TRY(file_->read_at(block.root_offset, page)) != page.size()) return fail(Errc::kCorrupt, "root page is cut off");
+  const auto key = root_page_key(TRY(page_salt(page)), epoch_key);
+  auto payload = TRY(open_page(page_id(kRootLevel, 0), key, page));
+  root_ = TRY(decode_root(payload.expose()));
+  block_ = block;
+  cache_.clear();
+  std::map<std::uint64_t, std::uint64_t> used;
+  TRY(collect_extents(used));
+  free_.clear();
+  std::uint64_t at = kFirstPageOffset;
+  for (const auto& [offset, bytes] : used) {
+    if (offset < at) return fail(Errc::kCorrupt, "two pages overlap");
+    if (offset > at) free_[at] = offset - at;
+    at = offset + bytes;
+  }
+  end_ = at;
+  return {};
+}
+
+Status PageTree::collect_extents(std::map<std::uint64_t, std::uint64_t>& used) {
+  used[block_.root_offset] = rounded(block_.root_bytes);
+  for (const auto& [top, top_ref] : root_.children) {
+    used[top_ref.offset] = rounded(top_ref.bytes);
+    const auto* middle = TRY(inner(2, top));
+    for (const auto& [slot, ref] : *middle) {
+      used[ref.offset] = rounded(ref.bytes);
+      const auto* low = TRY(inner(1, static_cast<std::uint64_t>(top) << 8 | slot));
+      for (const auto& [leaf_slot, leaf] : *low) used[leaf.offset] = rounded(leaf.bytes);
+    }
+  }
+  return {};
+}
+
+Result<SecretBytes> PageTree::read_page(const PageId& id, std::uint64_t offset, std::uint32_t bytes, const Key32& key) {
+  if (bytes > kPagePayloadBytesMax + kPageOverheadBytes) return fail(Errc::kCorrupt, "page has an impossible size");
+  Bytes page(bytes);
+  if (TRY(file_->read_at(offset, page)) != page.size()) return fail(Errc::kCorrupt, "page is cut off");
+  auto opened = open_page(id, key, page);
+  if (!opened)
+    return fail(Errc::kCorrupt, dir_ + "/pages: level " + std::to_string(id.level) + " page " + std::to_string(id.index) +
+                                    " at byte " + std::to_string(offset) + ": " + opened.error().message);
+  return opened;
+}
+
+// The children of an inner page below the root; nullptr-free: an absent page is an error of the caller.
+Result<const Children*> PageTree::inner(std::uint8_t level, std::uint64_t index) {
+  static const Children kNone;
+  if (const auto known = cache_.find({level, index}); known != cache_.end()) return &known->second;
+  const Children* parents = &root_.children;
+  if (level < kRootLevel - 1) parents = TRY(inner(static_cast<std::uint8_t>(level + 1), index >> 8));
+  const auto ref = parents->find(static_cast<std::uint8_t>(index & 255));
+  if (ref == parents->end()) return &kNone;
+  auto payload = TRY(read_page(page_id(level, index), ref->second.offset, ref->second.bytes, ref->second.key));
+  auto& cached = cache_[{level, index}];
+  cached = TRY(decode_children(payload.expose()));
+  return &cached;
+}
+
+Result<const ChildRef*> PageTree::leaf_ref(std::uint64_t leaf) {
+  const auto* low = TRY(inner(1, leaf >> 8));
+  const auto ref = low->find(static_cast<std::uint8_t>(leaf & 255));
+  return ref == low->end() ? nullptr : &ref->second;
+}
+
+Result<std::optional<SecretBytes>> PageTree::get(std::uint64_t row) {
+  const auto* ref = TRY(leaf_ref(row / kRowsPerLeaf));
+  if (ref == nullptr) return std::optional<SecretBytes>();
+  auto payload = TRY(read_page(page_id(0, row / kRowsPerLeaf), ref->offset, ref->bytes, ref->key));
+  auto rows = TRY(decode_rows(payload.expose()));
+  const auto found = rows.find(static_cast<std::uint8_t>(row % kRowsPerLeaf));
+  if (found == rows.end()) return std::optional<SecretBytes>();
+  return std::optional<SecretBytes>(std::move(found->second));
+}
+
+Status PageTree::for_each(const std::function<Status(std::uint64_t, ByteView)>& on_row) {
+  for (const auto& [top, top_ref] : root_.children) {
+    const auto* middle = TRY(inner(2, top));
+    for (const auto& [slot, ref] : *middle) {
+      const auto low_index = static_cast<std::uint64_t>(top) << 8 | slot;
+      const auto* low = TRY(inner(1, low_index));
+      for (const auto& [leaf_slot, leaf_child] : *low) {
+        const auto leaf = low_index << 8 | leaf_slot;
+        auto payload = TRY(read_page(page_id(0, leaf), leaf_child.offset, leaf_child.bytes, leaf_child.key));
+        const auto rows = TRY(decode_rows(payload.expose()));
+        for (const auto& [row_slot, row] : rows) TRY(on_row(leaf * kRowsPerLeaf + row_slot, row.expose()));
+      }
+    }
+  }
+  return {};
+}
+
+Result<std::uint64_t> PageTree::allocate(std::uint64_t bytes) {
+  bytes = rounded(bytes);
+  for (auto hole = free_.begin(); hole != free_.end(); ++hole) {
+    if (hole->second < bytes) continue;
+    const auto offset = hole->first;
+    const auto rest = hole->second - bytes;
+    free_.erase(hole);
+    if (rest > 0) free_[offset + bytes] = rest;
+    return offset;
+  }
+  const auto offset = end_;
+  end_ += bytes;
+  return offset;
+}
+
+void PageTree::release(std::uint64_t offset, std::uint64_t bytes, std::map<std::uint64_t, std::uint64_t>& free) {
+  auto at = free.emplace(offset, rounded(bytes)).first;
+  if (const auto next = std::next(at); next != free.end() && at->first + at->second == next->first) {
+    at->second += next->second;
+    free.erase(next);
+  }
+  if (at != free.begin()) {
+    const auto before = std::prev(at);
+    if (before->first + before->second == at->first) {
+      before->second += at->second;
+      free.erase(at);
+    }
+  }
+}
+
+Result<ChildRef> PageTree::write_page(const PageId& id, ByteView payload) {
+  ChildRef ref;
+  ref.key = entropy_.key();
+  const auto page = seal_page(id, ref.key, {}, payload);
+  ref.bytes = static_cast<std::uint32_t>(page.size());
+  ref.offset = TRY(allocate(page.size()));
+  attempt_->written.push_back({ref.offset, ref.bytes});
+  TRY(file_->write_at(ref.offset, page));
+  return ref;
+}
+
+Result<std::optional<ChildRef>> PageTree::write_leaf(std::uint64_t leaf, RowChanges::const_iterator begin,
+                                                     RowChanges::const_iterator end) {
+  Rows rows;
+  if (const auto* old = TRY(leaf_ref(leaf)); old != nullptr) {
+    auto payload = TRY(read_page(page_id(0, leaf), old->offset, old->bytes, old->key));
+    rows = TRY(decode_rows(payload.expose()));
+    attempt_->freed.push_back({old->offset, old->bytes});
+  }
+  for (auto change = begin; change != end; ++change) {
+    const auto slot = static_cast<std::uint8_t>(change->first % kRowsPerLeaf);
+    rows.erase(slot);
+    if (change->second) rows.emplace(slot, change->second->clone());
+  }
+  if (rows.empty()) return std::optional<ChildRef>();
+  return std::optional<ChildRef>(TRY(write_page(page_id(0, leaf), encode_rows(rows).expose())));
+}
+
+Status PageTree::change_level(std::uint8_t level, const std::map<std::uint64_t, std::optional<ChildRef>>& changed,
+                              std::map<std::uint64_t, std::optional<ChildRef>>& parents) {
+  for (auto at = changed.begin(); at != changed.end();) {
+    const auto index = at->first >> 8;
+    Children children = clone(*TRY(inner(level, index)));
+    const auto* above = level == kRootLevel - 1 ? &root_.children : TRY(inner(static_cast<std::uint8_t>(level + 1), index >> 8));
+    if (const auto old = above->find(static_cast<std::uint8_t>(index & 255)); old != above->end())
+      attempt_->freed.push_back({old->second.offset, old->second.bytes});
+    for (; at != changed.end() && at->first >> 8 == index; ++at) {
+      const auto slot = static_cast<std::uint8_t>(at->first & 255);
+      children.erase(slot);
+      if (at->second) children.emplace(slot, clone(*at->second));
+    }
+    if (children.empty()) {
+      parents.emplace(index, std::nullopt);
+    } else {
+      parents.emplace(index, TRY(write_page(page_id(level, index), encode_children(children).expose())));
+    }
+    attempt_->inner[{level, index}] = std::move(children);
+  }
+  return {};
+}
+
+Status PageTree::write_pages(const RowChanges& changes, std::uint64_t next_row, std::uint64_t log_size, bool new_epoch) {
+  CHECK(!attempt_);
+  attempt_.emplace();
+  const auto done = [&]() -> Status {
+    std::map<std::uint64_t, std::optional<ChildRef>> leaves, low, middle;
+    for (auto at = changes.begin(); at != changes.end();) {
+      const auto leaf = at->first / kRowsPerLeaf;
+      CHECK(at->first < kRowsMax);
+      auto end = at;
+      while (end != changes.end() && end->first / kRowsPerLeaf == leaf) ++end;
+      leaves.emplace(leaf, TRY(write_leaf(leaf, at, end)));
+      at = end;
+    }
+    TRY(change_level(1, leaves, low));
+    TRY(change_level(2, low, middle));
+    attempt_->root.next_row = next_row;
+    attempt_->root.children = clone(root_.children);
+    for (auto& [index, ref] : middle) {
+      const auto slot = static_cast<std::uint8_t>(index);
+      attempt_->root.children.erase(slot);
+      if (ref) attempt_->root.children.emplace(slot, std::move(*ref));
+    }
+    auto& block = attempt_->block;
+    block.generation = block_.generation + 1;
+    block.epoch = block_.epoch + (new_epoch ? 1 : 0);
+    block.log_size = log_size;
+    Key32 epoch_key = new_epoch ? entropy_.key() : TRY(anchor_->get(block_.epoch));
+    const auto salt = entropy_.array<16>();
+    const auto payload = encode_root(next_row, attempt_->root.children);
+    const auto page = seal_page(page_id(kRootLevel, 0), root_page_key(salt, epoch_key), salt, payload.expose());
+    block.root_bytes = static_cast<std::uint32_t>(page.size());
+    block.root_offset = TRY(allocate(page.size()));
+    attempt_->written.push_back({block.root_offset, block.root_bytes});
+    if (block_.generation > 0 && block_.root_bytes > 0) attempt_->freed.push_back({block_.root_offset, block_.root_bytes});
+    TRY(file_->write_at(block.root_offset, page));
+    if (new_epoch) attempt_->epoch_key = std::move(epoch_key);
+    return file_->sync_data();
+  }();
+  if (!done) forget_attempt();
+  return done;
+}
+
+void PageTree::forget_attempt() {
+  if (!attempt_) return;
+  for (const auto& extent : attempt_->written) release(extent.offset, extent.bytes, free_);
+  if (attempt_->epoch_key) (void)anchor_->destroy(attempt_->block.epoch);  // kNotFound when it was not put yet
+  attempt_.reset();
+}
+
+Status PageTree::put_epoch() {
+  CHECK(attempt_ && attempt_->epoch_key);
+  return anchor_->put(attempt_->block.epoch, *attempt_->epoch_key);
+}
+
+Status PageTree::switch_superblock() {
+  CHECK(attempt_);
+  const auto slot = attempt_->block.generation % 2;
+  TRY(file_->write_at(slot * kSuperblockBytes, encode_superblock(attempt_->block)));
+  TRY(file_->sync_data());
+  if (attempt_->epoch_key && block_.epoch > 0) old_epoch_ = block_.epoch;
+  block_ = attempt_->block;
+  root_ = std::move(attempt_->root);
+  cache_.clear();
+  for (const auto& extent : attempt_->freed) release(extent.offset, extent.bytes, free_);
+  attempt_.reset();
+  return {};
+}
+
+Status PageTree::reread() {
+  Bytes raw(kSuperblockBytes);
+  TRY(file_->read_at(block_.generation % 2 * kSuperblockBytes, raw));
+  const auto block = TRY(decode_superblock(raw));
+  if (block.generation != block_.generation || block.epoch != block_.epoch)
+    return fail(Errc::kCorrupt, dir_ + ": the disk holds another superblock than was written");
+  const auto key = TRY(anchor_->get(block.epoch));
+  Bytes page(block.root_bytes);
+  if (TRY(file_->read_at(block.root_offset, page)) != page.size()) return fail(Errc::kCorrupt, dir_ + ": root page is cut off");
+  auto payload = TRY(open_page(page_id(kRootLevel, 0), root_page_key(TRY(page_salt(page)), key), page));
+  root_ = TRY(decode_root(payload.expose()));
+  cache_.clear();
+  return {};
+}
+
+Status PageTree::destroy_old() {
+  if (!old_epoch_) return {};
+  TRY(anchor_->destroy(*old_epoch_));
+  old_epoch_.reset();
+  return {};
+}
+
+Result<std::vector<std::uint64_t>> PageTree::stale_epochs() {
+  auto all = TRY(anchor_->epochs());
+  std::erase(all, block_.epoch);
+  return all;
+}
+
+Status PageTree::destroy_stale() {
+  for (const auto epoch : TRY(stale_epochs())) TRY(anchor_->destroy(epoch));
+  old_epoch_.reset();
+  return {};
+}
+
+Status PageTree::destroy_everything() {
+  for (const auto epoch : TRY(anchor_->epochs())) TRY(anchor_->destroy(epoch));
+  return {};
+}
+
+std::uint64_t PageTree::used_bytes() const {
+  std::uint64_t free = 0;
+  for (const auto& [offset, bytes] : free_) free += bytes;
+  return end_ - free;
+}
+
+Result<std::vector<std::string>> PageTree::check() {
+  std::vector<std::string> findings;
+  for (std::uint64_t slot = 0; slot < 2; ++slot) {
+    Bytes raw(kSuperblockBytes);
+    TRY(file_->read_at(slot * kSuperblockBytes, raw));
+    if (std::all_of(raw.begin(), raw.end(), [](auto byte) { return byte == 0; })) continue;
+    const auto block = decode_superblock(raw);
+    const auto label = dir_ + "/pages: superblock " + std::to_string(slot);
+    if (!block) findings.push_back(label + ": " + block.error().message);
+    else if (!equal(encode_superblock(*block), raw)) findings.push_back(label + ": has stray bytes");
+  }
+  cache_.clear();
+  if (auto whole = reread(); !whole) findings.push_back(whole.error().message);
+  for (const auto& [top, top_ref] : root_.children) {
+    const auto middle = inner(2, top);
+    if (!middle) {
+      findings.push_back(middle.error().message);
+      continue;
+    }
+    for (const auto& [slot, ref] : **middle) {
+      const auto low_index = static_cast<std::uint64_t>(top) << 8 | slot;
+      const auto low = inner(1, low_index);
+      if (!low) {
+        findings.push_back(low.error().message);
+        continue;
+      }
+      for (const auto& [leaf_slot, leaf] : **low) {
+        const auto index = low_index << 8 | leaf_slot;
+        auto payload = read_page(page_id(0, index), leaf.offset, leaf.bytes, leaf.key);
+        if (!payload) findings.push_back(payload.error().message);
+        else if (auto rows = decode_rows(payload->expose()); !rows) findings.push_back(rows.error().message);
+      }
+    }
+  }
+  const auto epochs = TRY(anchor_->epochs());
+  if (std::find(epochs.begin(), epochs.end(), block_.epoch) == epochs.end())
+    findings.push_back(dir_ + ": the anchor lacks epoch " + std::to_string(block_.epoch));
+  for (const auto epoch : epochs)
+    if (epoch != block_.epoch) findings.push_back(dir_ + ": the anchor still holds epoch " + std::to_string(epoch));
+  return findings;
+}
+
+}  // namespace callward::keys
