@@ -1,0 +1,379 @@
+// The keeper's process: sockets around erase::Keeper. One thread; one round of the loop is one commit of the log.
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+
+#include "app/keeper_state.hpp"
+#include "app/process.hpp"
+#include "app/sandbox.hpp"
+#include "base/event_log.hpp"
+#include "erase/keeper.hpp"
+
+namespace callward::app {
+namespace {
+
+using keys::PeerRole;
+
+constexpr std::int64_t kTickMs = 200;
+constexpr std::int64_t kFetchWaitMs = 5'000;
+constexpr std::size_t kPeersMax = 64;
+
+std::uint8_t writer_bit(PeerRole role) {
+  switch (role) {
+    case PeerRole::kRecorder: return audit::kByRecorder;
+    case PeerRole::kListener: return audit::kByListener;
+    case PeerRole::kServer: return audit::kByServer;
+    case PeerRole::kSupervisor: return audit::kBySupervisor;
+  }
+  return 0;
+}
+
+class KeeperProcess {
+ public:
+  explicit KeeperProcess(const ProcessContext& context) : context_(context) {}
+  Status run();
+
+ private:
+  struct Peer {
+    std::unique_ptr<io::Channel> channel;
+    std::uint64_t id = 0;
+    PeerRole role{};
+    bool greeted = false;
+    // Requests of ours to this peer, by frame id.
+    std::map<std::uint32_t, std::function<void(Result<io::Frame>)>> asked;
+  };
+  using Handler = void (KeeperProcess::*)(Peer&, io::Frame);
+  struct Rule {
+    std::uint16_t type;
+    std::uint8_t roles;  // bits by PeerRole
+    Handler handler;
+  };
+  static constexpr std::uint8_t bit(PeerRole role) { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(role)); }
+  static const std::vector<Rule>& rules();
+
+  Status open_state();
+  erase::KeeperPolicy policy() const;
+  erase::Keeper::Outbox outbox();
+  void accept(std::unique_ptr<io::Channel> channel);
+  void on_frame(std::uint64_t peer, io::Frame frame);
+  void on_close(std::uint64_t peer);
+  Peer* find(std::uint64_t id);
+  template <class Message>
+  void broadcast(PeerRole role, const Message& message);
+  template <class Message>
+  void ask(Peer& peer, const Message& message, std::int64_t wait_ms, std::function<void(Result<io::Frame>)> done);
+  void wipe_everywhere(const keys::WipeRanges& message, std::function<void()> done);
+
+  // A reply that finds its peer again when it comes, or nobody.
+  template <class Message>
+  erase::Reply<Message> replier(const Peer& peer, const io::Frame& request) {
+    return [this, id = peer.id, request_id = request.id](Result<Message> outcome) {
+      auto* there = find(id);
+      if (there == nullptr) return;
+      if (outcome) there->channel->send(*outcome, request_id, io::kFrameIsReply);
+      else there->channel->send(keys::ErrorReply{outcome.error().code, outcome.error().message}, request_id, io::kFrameIsReply);
+    };
+  }
+  void refuse(Peer& peer, const io::Frame& request, const Error& error) {
+    if (request.id == 0) log_event("keeper.event_refused", {{"type", request.type}, {"why", error.message}});
+    else peer.channel->reply(request, keys::ErrorReply{error.code, error.message});
+  }
+  // Requests: message -> verb(message, reply).
+  template <class Message, class Answer, void (erase::Keeper::*verb)(const Message&, erase::Reply<Answer>)>
+  void request(Peer& peer, io::Frame frame) {
+    auto message = unpack<Message>(frame.body);
+    if (!message) return refuse(peer, frame, message.error());
+    (keeper_.get()->*verb)(*message, replier<Answer>(peer, frame));
+  }
+  void hello(Peer& peer, io::Frame frame);
+  void adopt(Peer& peer, io::Frame frame);
+  void log_append(Peer& peer, io::Frame frame);
+  void status(Peer& peer, io::Frame frame);
+  void order(Peer& peer, io::Frame frame);
+  void cleared(Peer& peer, io::Frame frame);
+  void derived(Peer& peer, io::Frame frame);
+  void listen_done(Peer& peer, io::Frame frame);
+  void unheard(Peer& peer, io::Frame frame);
+  void hear_again(Peer& peer, io::Frame frame);
+  void call_state(Peer& peer, io::Frame frame);
+  std::string heartbeat() const;
+
+  const ProcessContext& context_;
+  SystemClock clock_;
+  SystemEntropy entropy_;
+  RealVfs vfs_;
+  std::unique_ptr<io::Loop> loop_;
+  std::unique_ptr<keys::KeyStore> store_;
+  std::unique_ptr<audit::Log> log_;
+  std::unique_ptr<erase::Keeper> keeper_;
+  std::unique_ptr<io::ChannelServer> server_;
+  std::map<std::uint64_t, std::unique_ptr<Peer>> peers_;
+  std::uint64_t next_peer_ = 1;
+  std::uint32_t next_ask_ = 1;
+};
+
+const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
+  using K = erase::Keeper;
+  using P = KeeperProcess;
+  constexpr auto kRecorder = bit(PeerRole::kRecorder);
+  constexpr auto kListener = bit(PeerRole::kListener);
+  constexpr auto kServer = bit(PeerRole::kServer);
+  constexpr auto kAll = static_cast<std::uint8_t>(kRecorder | kListener | kServer | bit(PeerRole::kSupervisor));
+  static const std::vector<Rule> table = {
+      {keys::Hello::kType, kAll, &P::hello},
+      {keys::LogAppend::kType, kAll, &P::log_append},
+      {keys::KeeperStatusRequest::kType, kAll, &P::status},
+      {keys::CallStart::kType, kRecorder, &P::request<keys::CallStart, keys::CallStarted, &K::call_start>},
+      {keys::CallDataPut::kType, kRecorder, &P::request<keys::CallDataPut, keys::SealedRecord, &K::call_data_put>},
+      {keys::Reissue::kType, kRecorder, &P::request<keys::Reissue, keys::Reissued, &K::reissue>},
+      {keys::Adopt::kType, kRecorder, &P::adopt},
+      {keys::SpareRoots::kType, kRecorder, &P::request<keys::SpareRoots, keys::SpareRootsGiven, &K::spare_roots>},
+      {keys::CallEnd::kType, kRecorder, &P::request<keys::CallEnd, keys::Ack, &K::call_end>},
+      {keys::CallSealed::kType, kRecorder, &P::request<keys::CallSealed, keys::Ack, &K::call_sealed>},
+      {keys::EraseOrder::kType, static_cast<std::uint8_t>(kListener | kServer), &P::order},
+      {keys::Cleared::kType, kListener, &P::cleared},
+      {keys::DerivedPut::kType, kListener, &P::derived},
+      {keys::ListenDone::kType, kListener, &P::listen_done},
+      {keys::UnheardRequest::kType, kListener, &P::unheard},
+      {keys::HearAgain::kType, kListener, &P::hear_again},
+      {keys::Open::kType, kServer, &P::request<keys::Open, keys::Opened, &K::open>},
+      {keys::CallStateRequest::kType, kServer, &P::call_state},
+  };
+  return table;
+}
+
+Status KeeperProcess::run() {
+  loop_ = TRY(io::Loop::create(clock_));
+  TRY(loop_->on_stop_signal([this] { loop_->stop(); }));
+  TRY(open_state());
+  const auto report = TRY(enter_sandbox(policy_of("keeper", context_.config)));
+  log_event("keeper.sandboxed", {{"memory_locked", report.memory_locked}, {"landlock", report.landlock_abi}});
+  io::ChannelLimits limits{"keeper.out", keys::kKeeperFrameBytesMax, 64u << 20};
+  server_ = TRY(io::ChannelServer::listen(*loop_, context_.config.socket("keeper"), limits,
+                                          [this](std::unique_ptr<io::Channel> channel) { accept(std::move(channel)); }));
+  SupervisorLink link(*loop_, context_, [this] { return heartbeat(); });
+  loop_->every_ms(kTickMs, [this] { keeper_->tick(); });
+  loop_->set_round_end([this] { keeper_->end_round(); });
+  auto outcome = loop_->run();
+  keeper_->stop();
+  return outcome;
+}
+
+Status KeeperProcess::open_state() {
+  const auto& config = context_.config;
+  const auto secrets = TRY(load_keeper_secrets(vfs_, config));
+  std::vector<keys::MirrorPaths> paths;
+  for (const auto& mirror : config.keys.mirrors) paths.push_back({mirror.store_dir, mirror.anchor_dir});
+  store_ = TRY(keys::KeyStore::open(vfs_, entropy_, paths, secrets.anchor_wrap));
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (store_->mirrors()[i].good) continue;
+    log_event("keeper.mirror_repair", {{"mirror", paths[i].store_dir}, {"why", store_->mirrors()[i].why}});
+    if (auto repaired = store_->repair_mirror(i); !repaired)
+      log_event("keeper.mirror_lost", {{"mirror", paths[i].store_dir}, {"why", repaired.error().message}});
+  }
+  log_ = TRY(audit::Log::open(vfs_, config.log.dir, config.log.origin, secrets.log_seed));
+  keeper_ = std::make_unique<erase::Keeper>(clock_, entropy_, *store_, *log_, policy(), outbox());
+  return keeper_->start();
+}
+
+erase::KeeperPolicy KeeperProcess::policy() const {
+  const auto& keys = context_.config.keys;
+  return {.clear_deadline_ms = keys.clear_deadline_s * 1'000,
+          .persist_unheard = keys.on_deadline == "persist",
+          .persist_every_ms = keys.persist_every_s * 1'000,
+          .question_open_ms_max = keys.question_open_s_max * 1'000,
+          .listener_share_percent = keys.listener_share_percent};
+}
+
+erase::Keeper::Outbox KeeperProcess::outbox() {
+  return {.derived_sealed = [this](const keys::DerivedSealed& message) { broadcast(PeerRole::kRecorder, message); },
+          .listening_done = [this](const keys::ListeningDone& message) { broadcast(PeerRole::kRecorder, message); },
+          .order_state =
+              [this](const keys::OrderState& message) {
+                broadcast(PeerRole::kListener, message);
+                broadcast(PeerRole::kServer, message);
+              },
+          .wipe = [this](const keys::WipeRanges& message, std::function<void()> done) { wipe_everywhere(message, std::move(done)); }};
+}
+
+void KeeperProcess::accept(std::unique_ptr<io::Channel> channel) {
+  if (channel->peer_uid() != static_cast<int>(::geteuid()) || peers_.size() >= kPeersMax) return;
+  auto peer = std::make_unique<Peer>();
+  peer->id = next_peer_++;
+  peer->channel = std::move(channel);
+  const auto id = peer->id;
+  peer->channel->set_handlers([this, id](io::Frame frame) { on_frame(id, std::move(frame)); }, [this, id] { on_close(id); });
+  peers_[id] = std::move(peer);
+}
+
+KeeperProcess::Peer* KeeperProcess::find(std::uint64_t id) {
+  const auto at = peers_.find(id);
+  return at == peers_.end() || !at->second->channel->open() ? nullptr : at->second.get();
+}
+
+void KeeperProcess::on_close(std::uint64_t id) {
+  const auto at = peers_.find(id);
+  if (at == peers_.end()) return;
+  auto asked = std::move(at->second->asked);
+  at->second->asked.clear();
+  for (auto& [frame, done] : asked) done(fail(Errc::kUnavailable, "the peer went away"));
+  // The channel is on the call stack: it goes when the loop comes round.
+  loop_->after_ms(0, [this, id] { peers_.erase(id); });
+}
+
+void KeeperProcess::on_frame(std::uint64_t id, io::Frame frame) {
+  auto* peer = find(id);
+  if (peer == nullptr) return;
+  if ((frame.flags & io::kFrameIsReply) != 0) {
+    const auto asked = peer->asked.find(frame.id);
+    if (asked == peer->asked.end()) return;
+    auto done = std::move(asked->second);
+    peer->asked.erase(asked);
+    return done(std::move(frame));
+  }
+  const auto& table = rules();
+  const auto rule = std::find_if(table.begin(), table.end(), [&](const Rule& r) { return r.type == frame.type; });
+  if (rule == table.end()) return refuse(*peer, frame, {Errc::kUnsupported, "unknown message"});
+  if (frame.type != keys::Hello::kType && (!peer->greeted || (rule->roles & bit(peer->role)) == 0))
+    return refuse(*peer, frame, {Errc::kDenied, "not a message of this peer's role"});
+  (this->*rule->handler)(*peer, std::move(frame));
+}
+
+template <class Message>
+void KeeperProcess::broadcast(PeerRole role, const Message& message) {
+  for (auto& [id, peer] : peers_)
+    if (peer->greeted && peer->role == role && peer->channel->open()) peer->channel->send(message);
+}
+
+template <class Message>
+void KeeperProcess::ask(Peer& peer, const Message& message, std::int64_t wait_ms, std::function<void(Result<io::Frame>)> done) {
+  const auto id = next_ask_++;
+  if (next_ask_ == 0) next_ask_ = 1;
+  if (!peer.channel->send(message, id)) return done(fail(Errc::kFull, "the peer's queue is full"));
+  peer.asked[id] = std::move(done);
+  loop_->after_ms(wait_ms, [this, peer_id = peer.id, id] {
+    const auto at = peers_.find(peer_id);
+    if (at == peers_.end()) return;
+    const auto asked = at->second->asked.find(id);
+    if (asked == at->second->asked.end()) return;
+    auto late = std::move(asked->second);
+    at->second->asked.erase(asked);
+    late(fail(Errc::kTimeout, "no answer in time"));
+  });
+}
+
+void KeeperProcess::wipe_everywhere(const keys::WipeRanges& message, std::function<void()> done) {
+  auto waiting = std::make_shared<int>(1);
+  const auto one_less = [waiting, done = std::move(done)](Result<io::Frame>) {
+    if (--*waiting == 0) done();
+  };
+  std::vector<std::uint64_t> holders;
+  for (const auto& [id, peer] : peers_)
+    if (peer->greeted && (peer->role == PeerRole::kRecorder || peer->role == PeerRole::kListener)) holders.push_back(id);
+  for (const auto id : holders) {
+    auto* peer = find(id);
+    if (peer == nullptr) continue;
+    ++*waiting;
+    ask(*peer, message, 1'000, one_less);
+  }
+  one_less(fail(Errc::kState, "the one that was counted ahead"));
+}
+
+void KeeperProcess::hello(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::Hello>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  const auto role = static_cast<unsigned>(message->role);
+  if (message->version != keys::kKeeperProtocolVersion || role < 1 || role > 4)
+    return refuse(peer, frame, {Errc::kUnsupported, "another version of the protocol"});
+  peer.role = message->role;
+  peer.greeted = true;
+  peer.channel->reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
+}
+
+void KeeperProcess::adopt(Peer& peer, io::Frame frame) {
+  auto message = unpack<keys::Adopt>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  for (const auto& raw : message->pending_log)
+    if (const auto entry = unpack<keys::LogAppend>(raw)) keeper_->log_append(*entry, audit::kByRecorder, [](Result<keys::LogAppended>) {});
+  keeper_->adopt(std::move(*message), replier<keys::Adopted>(peer, frame));
+}
+
+void KeeperProcess::log_append(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::LogAppend>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  keeper_->log_append(*message, writer_bit(peer.role), replier<keys::LogAppended>(peer, frame));
+}
+
+void KeeperProcess::status(Peer& peer, io::Frame frame) { peer.channel->reply(frame, keys::KeeperStatus{heartbeat()}); }
+
+void KeeperProcess::order(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::EraseOrder>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  keeper_->erase_order(*message, peer.role == PeerRole::kListener, replier<keys::OrderAccepted>(peer, frame));
+}
+
+void KeeperProcess::cleared(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::Cleared>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  keeper_->cleared(*message);
+}
+
+void KeeperProcess::derived(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::DerivedPut>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  if (auto done = keeper_->derived_put(*message); !done) refuse(peer, frame, done.error());
+}
+
+void KeeperProcess::listen_done(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::ListenDone>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  keeper_->listen_done(*message);
+}
+
+void KeeperProcess::unheard(Peer& peer, io::Frame frame) { peer.channel->reply(frame, keeper_->unheard()); }
+
+void KeeperProcess::hear_again(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::HearAgain>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  if (auto may = keeper_->may_hear_again(*message); !may) return refuse(peer, frame, may.error());
+  auto reply = replier<keys::HeardAgain>(peer, frame);
+  for (auto& [id, holder] : peers_) {
+    if (!holder->greeted || holder->role != PeerRole::kRecorder || !holder->channel->open()) continue;
+    const auto& range = message->range;
+    return ask(*holder, keys::FetchCipher{message->call, range.stream, range.first, range.end}, kFetchWaitMs,
+               [this, wanted = *message, reply](Result<io::Frame> answer) {
+                 if (!answer) return reply(tl::unexpected<Error>(answer.error()));
+                 auto fetched = unpack<keys::CipherFetched>(answer->body);
+                 if (!fetched) return reply(tl::unexpected<Error>(fetched.error()));
+                 keeper_->hear_again(wanted, std::move(fetched->records), reply);
+               });
+  }
+  reply(fail(Errc::kUnavailable, "the recorder is not there"));
+}
+
+void KeeperProcess::call_state(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::CallStateRequest>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  auto state = keeper_->call_state(message->call);
+  if (!state) return refuse(peer, frame, state.error());
+  peer.channel->reply(frame, *state);
+}
+
+std::string KeeperProcess::heartbeat() const {
+  auto json = keeper_->status_json();
+  std::vector<QueueGauge> gauges;
+  for (const auto& [id, peer] : peers_) {
+    auto gauge = peer->channel->gauge();
+    gauge.name = "keeper.out." + std::to_string(static_cast<int>(peer->role));
+    gauges.push_back(gauge);
+  }
+  json.pop_back();
+  return json + ",\"ready\":true,\"queues\":" + queues_json(gauges) + "}";
+}
+
+}  // namespace
+
+Status run_keeper(const ProcessContext& context) { return KeeperProcess(context).run(); }
+
+}  // namespace callward::app

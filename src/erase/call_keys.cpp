@@ -1,0 +1,154 @@
+#include "erase/call_keys.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace callward::erase {
+namespace {
+
+constexpr std::uint8_t kRowVersion = 1;
+constexpr std::uint8_t kFlagEnded = 1;
+constexpr std::uint8_t kFlagListened = 2;
+
+}  // namespace
+
+std::vector<SegmentRange> join(std::vector<SegmentRange> ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const SegmentRange& a, const SegmentRange& b) {
+    return a.stream != b.stream ? a.stream < b.stream : a.first < b.first;
+  });
+  std::vector<SegmentRange> out;
+  for (const auto& range : ranges) {
+    if (!out.empty() && out.back().stream == range.stream && range.first <= out.back().end)
+      out.back().end = std::max(out.back().end, range.end);
+    else
+      out.push_back(range);
+  }
+  return out;
+}
+
+bool CallKeys::is_blocked(std::uint8_t stream, std::uint32_t index) const {
+  return overlaps_blocked({stream, index, index + 1});
+}
+
+bool CallKeys::overlaps_blocked(const SegmentRange& range) const {
+  return std::any_of(blocked.begin(), blocked.end(), [&](const Blocked& b) {
+    return b.range.stream == range.stream && b.range.first < range.end && range.first < b.range.end;
+  });
+}
+
+bool CallKeys::all_heard() const {
+  if (!ended) return false;
+  for (std::uint8_t stream = 0; stream < 15; ++stream)
+    if (has_stream(stream) && heard[stream] < ends[stream]) return false;
+  return true;
+}
+
+void CallKeys::puncture(const SegmentRange& range) {
+  cover.puncture(keys::leaf_of(range.stream, range.first), keys::leaf_of(range.stream, range.end));
+  dirty = true;
+}
+
+void CallKeys::persist_upto(const std::array<std::uint32_t, keys::kStreamsMax>& upto) {
+  for (std::uint8_t stream = 0; stream < 15; ++stream) {
+    if (!has_stream(stream) || upto[stream] <= persisted[stream]) continue;
+    persisted[stream] = upto[stream];
+    dirty = true;
+  }
+}
+
+SecretBytes CallKeys::encode_row() const {
+  // What goes to the disk: of each audio stream what is before its mark, minus what is blocked; all of stream 15.
+  keys::Cover kept;
+  for (std::uint8_t stream = 0; stream < 15; ++stream) {
+    if (!has_stream(stream)) continue;
+    auto part = cover.slice(keys::leaf_of(stream, 0), keys::leaf_of(stream, persisted[stream]));
+    for (const auto& block : blocked)
+      if (block.range.stream == stream)
+        part.puncture(keys::leaf_of(stream, block.range.first), keys::leaf_of(stream, block.range.end));
+    CHECK(kept.merge(std::move(part)).has_value());
+  }
+  CHECK(kept.merge(cover.slice(keys::leaf_of(keys::kCallDataStream, 0), 1u << keys::kTreeLevels)).has_value());
+  ByteWriter head;
+  head.u8(kRowVersion);
+  head.bytes(id.bytes);
+  head.u8(static_cast<std::uint8_t>(source));
+  head.u8(static_cast<std::uint8_t>(direction));
+  head.u16(streams);
+  head.i64(started_at);
+  head.u8(static_cast<std::uint8_t>((ended ? kFlagEnded : 0) | (listened ? kFlagListened : 0)));
+  head.u32(next_call_data);
+  for (std::uint8_t stream = 0; stream < 15; ++stream) {
+    if (!has_stream(stream)) continue;
+    head.u32(ends[stream]);
+    head.u32(heard[stream]);
+    head.u32(persisted[stream]);
+  }
+  head.u16(static_cast<std::uint16_t>(blocked.size()));
+  for (const auto& block : blocked) {
+    head.u8(block.range.stream);
+    head.u32(block.range.first);
+    head.u32(block.range.end);
+    head.u8(block.reason);
+    head.u8(static_cast<std::uint8_t>(block.state));
+  }
+  head.u16(static_cast<std::uint16_t>(lost.size()));
+  for (const auto& range : lost) {
+    head.u8(range.stream);
+    head.u32(range.first);
+    head.u32(range.end);
+  }
+  const auto nodes = kept.serialize();
+  SecretBytes row(head.size() + nodes.size());
+  std::memcpy(row.expose_mut().data(), head.view().data(), head.size());
+  std::memcpy(row.expose_mut().data() + head.size(), nodes.expose().data(), nodes.size());
+  return row;
+}
+
+Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
+  ByteReader in(raw);
+  const auto version = in.u8();
+  if (in.ok() && version != kRowVersion)
+    return fail(Errc::kUnsupported, "row of version " + std::to_string(version) + "; this program knows 1");
+  CallKeys call;
+  call.row = row;
+  call.id.bytes = in.array<16>();
+  call.source = static_cast<keys::CallSource>(in.u8());
+  call.direction = static_cast<keys::Direction>(in.u8());
+  call.streams = in.u16();
+  call.started_at = in.i64();
+  const auto flags = in.u8();
+  call.ended = (flags & kFlagEnded) != 0;
+  call.listened = (flags & kFlagListened) != 0;
+  call.next_call_data = in.u32();
+  for (std::uint8_t stream = 0; stream < 15; ++stream) {
+    if (!call.has_stream(stream)) continue;
+    call.ends[stream] = in.u32();
+    call.heard[stream] = in.u32();
+    call.persisted[stream] = in.u32();
+  }
+  const auto range_of = [&in] {
+    SegmentRange range;
+    range.stream = in.u8();
+    range.first = in.u32();
+    range.end = in.u32();
+    return range;
+  };
+  const auto blocks = in.u16();
+  for (int i = 0; i < blocks && in.ok(); ++i) {
+    Blocked block{.range = range_of()};
+    block.reason = in.u8();
+    block.state = static_cast<BlockState>(in.u8());
+    if (block.range.stream > 14 || block.range.end > 1u << 20 || block.range.first > block.range.end ||
+        block.reason >= kReasons.size())
+      return fail(Errc::kMalformed, "row's blocked range contradicts itself");
+    call.blocked.push_back(block);
+  }
+  const auto losses = in.u16();
+  for (int i = 0; i < losses && in.ok(); ++i) call.lost.push_back(range_of());
+  if (!in.ok()) return fail(Errc::kMalformed, "row is cut off");
+  call.cover = TRY(keys::Cover::parse(in.bytes(in.remaining())));
+  return call;
+}
+
+}  // namespace callward::erase

@@ -1,0 +1,77 @@
+// What the keeper knows of one call: its cover, what has been heard, persisted, erased and lost; and its row
+// in the key store (docs/formats/keystore.md, "Row of a call").
+//
+// INVARIANTS
+//   (1) A segment of a blocked range (erased, ordered or held) is never opened and never newly persisted.
+//   (2) The persisted cover of an audio stream opens nothing at or beyond persisted[stream].
+//   (3) heard[stream] says how far the listener has cleared; beyond it nothing is opened for people.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "base/id.hpp"
+#include "erase/reasons.hpp"
+#include "keys/keeper_protocol.hpp"
+#include "keys/tree.hpp"
+
+namespace callward::erase {
+
+using keys::SegmentRange;
+
+enum class BlockState : std::uint8_t {
+  kOrdered = 1,   // accepted; not yet logged or not yet gone
+  kHeld = 2,      // beyond its bounds: a person must decide
+  kErased = 3,    // gone from every mirror, logged
+};
+
+struct Blocked {
+  SegmentRange range;
+  std::uint8_t reason = 0;
+  BlockState state{};
+  OrderId order;  // zero in rows: needed only until it is done
+};
+
+struct CallKeys {
+  CallId id;
+  std::uint64_t row = 0;
+  keys::CallSource source{};
+  keys::Direction direction{};
+  std::uint16_t streams = 0;
+  std::int64_t started_at = 0;  // UTC ms
+  bool ended = false;
+  bool listened = false;
+  bool rooted = false;          // this keeper made its root: forward nodes can be issued again
+  std::array<std::uint32_t, keys::kStreamsMax> ends{};       // known after the end
+  std::array<std::uint32_t, keys::kStreamsMax> heard{};
+  std::array<std::uint32_t, keys::kStreamsMax> persisted{};
+  std::vector<Blocked> blocked;
+  std::vector<SegmentRange> lost;
+  keys::Cover cover;
+  std::uint64_t listener_segments = 0;  // ordered by the listener so far: its bound
+  std::uint32_t next_call_data = 0;     // counter of stream 15
+  bool question_open = false;
+  std::int64_t question_since_ms = 0;   // monotonic
+  bool dirty = false;                   // the row does not say what memory does
+
+  [[nodiscard]] bool has_stream(std::uint8_t stream) const { return stream < 15 && (streams >> stream & 1) != 0; }
+  [[nodiscard]] bool is_blocked(std::uint8_t stream, std::uint32_t index) const;
+  [[nodiscard]] bool overlaps_blocked(const SegmentRange& range) const;
+  [[nodiscard]] bool all_heard() const;
+
+  // Whether any leaf of `range` stands in a row on a disk.
+  [[nodiscard]] bool was_persisted(const SegmentRange& range) const { return range.first < persisted[range.stream]; }
+  void puncture(const SegmentRange& range);
+
+  // Moves the persisted marks up to `upto` (never back, never past a held or ordered range's need: blocked
+  // leaves are punctured in what is written) and gives the row's bytes.
+  void persist_upto(const std::array<std::uint32_t, keys::kStreamsMax>& upto);
+  [[nodiscard]] SecretBytes encode_row() const;
+  static Result<CallKeys> decode_row(std::uint64_t row, ByteView raw);
+};
+
+// Joins what touches or overlaps, per stream; sorted.
+std::vector<SegmentRange> join(std::vector<SegmentRange> ranges);
+
+}  // namespace callward::erase

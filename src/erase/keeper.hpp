@@ -1,0 +1,160 @@
+// The keeper: all calls' keys, the key store and the audit log behind one set of verbs. Sockets and the loop
+// stand outside (app/keeper_process); time comes by Clock, so that tests and the simulator can drive it.
+//
+// One round of the loop: verbs stage log entries and leave what must wait for them in `after`; end_round()
+// makes the log durable once for all, then runs what waited, then carries out erase orders:
+//
+//   accepted ── end_round ──▶ (1) erase_intended logged ──▶ punctured in memory
+//      ──▶ (2)-(7) pages, epoch, superblock, reread, caches, destroy    [only if a leaf was ever persisted]
+//      ──▶ recorder and listener have zeroed what they held (or 1 s passed) ──▶ (8) erased logged
+//
+// INVARIANTS
+//   (1) No log, no act: when the log fails, nothing is opened, no call_started is answered with success
+//       before it is durable; ordered ranges stay blocked and are tried again.
+//   (2) From acceptance an ordered range opens to nobody and is never newly persisted.
+//   (3) Every commit of the key store writes every dirty row, so that rows say at least what the log said
+//       at superblock.log_size; start-up replays the log from there.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <set>
+#include <unordered_map>
+
+#include "audit/log.hpp"
+#include "base/clock.hpp"
+#include "erase/call_keys.hpp"
+#include "keys/key_store.hpp"
+#include "keys/record.hpp"
+
+namespace callward::erase {
+
+struct KeeperPolicy {
+  std::int64_t clear_deadline_ms = 60'000;
+  bool persist_unheard = true;          // else hold
+  std::int64_t persist_every_ms = 30'000;
+  std::int64_t question_open_ms_max = 90'000;
+  std::int64_t listener_share_percent = 60;
+  std::int64_t wipe_wait_ms_max = 1'000;
+};
+
+template <class T>
+using Reply = std::function<void(Result<T>)>;
+
+class Keeper {
+ public:
+  // What the keeper wants of others; the process sends it to whoever is connected.
+  struct Outbox {
+    std::function<void(const keys::DerivedSealed&)> derived_sealed;
+    std::function<void(const keys::ListeningDone&)> listening_done;
+    std::function<void(const keys::OrderState&)> order_state;
+    // Asks recorder and listener; `done` once both answered or nobody is there.
+    std::function<void(const keys::WipeRanges&, std::function<void()> done)> wipe;
+  };
+  Keeper(Clock& clock, Entropy& entropy, keys::KeyStore& store, audit::Log& log, KeeperPolicy policy, Outbox outbox);
+
+  // Loads rows, replays the log beyond them, destroys stale epochs, finishes what was intended.
+  // kCorrupt: the log is older than the key store.
+  Status start();
+
+  // Recorder
+  void call_start(const keys::CallStart& message, Reply<keys::CallStarted> reply);
+  void call_data_put(const keys::CallDataPut& message, Reply<keys::SealedRecord> reply);
+  void reissue(const keys::Reissue& message, Reply<keys::Reissued> reply);
+  void adopt(keys::Adopt message, Reply<keys::Adopted> reply);
+  void spare_roots(const keys::SpareRoots& message, Reply<keys::SpareRootsGiven> reply);
+  void call_end(const keys::CallEnd& message, Reply<keys::Ack> reply);
+  void call_sealed(const keys::CallSealed& message, Reply<keys::Ack> reply);
+  // Listener
+  void erase_order(const keys::EraseOrder& message, bool from_listener, Reply<keys::OrderAccepted> reply);
+  void cleared(const keys::Cleared& message);
+  Status derived_put(const keys::DerivedPut& message);
+  void listen_done(const keys::ListenDone& message);
+  [[nodiscard]] keys::UnheardList unheard() const;
+  // Whether a stretch may be re-heard; then, with the ciphertext, its plaintext (entry heard_again).
+  Status may_hear_again(const keys::HearAgain& message);
+  void hear_again(const keys::HearAgain& message, std::vector<Bytes> records, Reply<keys::HeardAgain> reply);
+  // Server
+  void open(const keys::Open& message, Reply<keys::Opened> reply);
+  Result<keys::CallState> call_state(const CallId& id);
+  void log_append(const keys::LogAppend& message, std::uint8_t writer, Reply<keys::LogAppended> reply);
+
+  void end_round();
+  void tick();        // some times a second: persisting, deadlines, publishing
+  // A planned stop: what may be persisted is.
+  void stop();
+  [[nodiscard]] std::string status_json() const;
+  [[nodiscard]] bool has_work() const { return !after_.empty() || !orders_.empty() || log_.has_staged(); }
+
+ private:
+  struct Order {
+    OrderId id;
+    CallId call;
+    std::vector<SegmentRange> ranges;
+    std::uint8_t reason = 0;
+    std::string source;
+    bool logged = false;
+  };
+  struct Batch {  // destroyed, waiting for others' memory before `erased` is logged
+    std::vector<Order> orders;
+    std::uint64_t epoch = 0;
+    std::uint32_t waiting = 0;
+    std::int64_t deadline_ms = 0;
+  };
+
+  Result<CallKeys*> find(const CallId& id);   // in memory, or loaded from its row
+  Status stage_entry(std::string type, std::string actor, std::string subject, boost::json::object data);
+  void after_log(std::function<void(Status)> act) { after_.push_back(std::move(act)); }
+  Status commit_rows();
+  void stage_dirty_rows();
+  Result<Bytes> seal_call_data(CallKeys& call, ByteView plain);
+  [[nodiscard]] std::uint32_t elapsed_segments(const CallKeys& call) const;
+
+  Status check_order(const CallKeys& call, const keys::EraseOrder& message) const;
+  [[nodiscard]] bool within_bounds(const CallKeys& call, const std::vector<SegmentRange>& ranges) const;
+  void run_orders();
+  Status log_intended(std::vector<Order>& batch);
+  Status destroy(const std::vector<Order>& batch);
+  void ask_wipes(const std::shared_ptr<Batch>& batch);
+  void finish_batch(const std::shared_ptr<Batch>& batch);
+  void mark_erased(const Order& order);
+
+  Status replay_entry(const audit::Entry& entry);
+  void resume_intended();
+  void persist_round(bool everything);
+  void persist_deadlines();
+  void forget_finished();
+  keys::KeyState key_state(const CallKeys& call, const keys::RecordHeader& header) const;
+  boost::json::array ranges_json(const std::vector<SegmentRange>& ranges) const;
+
+  Clock& clock_;
+  Entropy& entropy_;
+  keys::KeyStore& store_;
+  audit::Log& log_;
+  KeeperPolicy policy_;
+  Outbox outbox_;
+  keys::RecordCipher cipher_;
+
+  std::unordered_map<CallId, std::unique_ptr<CallKeys>> calls_;  // live, or touched and not yet let go
+  std::unordered_map<CallId, std::uint64_t> rows_;               // every call that there is
+  std::vector<std::function<void(Status)>> after_;
+  std::deque<Order> orders_;
+  std::unordered_map<OrderId, keys::OrderOutcome> known_orders_;  // since start: repeats are answered alike
+  std::vector<std::shared_ptr<Batch>> batches_;
+  std::set<CallId> sealed_;
+  std::int64_t last_persist_ms_ = 0, last_publish_ms_ = 0;
+  std::uint64_t orders_done_ = 0, opened_ = 0;
+  std::string log_error_;
+
+ public:
+  static constexpr std::size_t kOrdersWaitingMax = 100'000;
+  static constexpr std::size_t kHeadersPerOpenMax = 4'096;
+  static constexpr std::uint32_t kOpenSegmentsMax = 600;         // 60 s
+  static constexpr std::uint32_t kHearAgainSegmentsMax = 150;
+  static constexpr std::uint16_t kSpareRootsMax = 256;
+  static constexpr std::uint32_t kAheadSegmentsMax = 20;         // an index may run 2 s ahead of the clock
+  static constexpr std::size_t kKnownOrdersMax = 1'000'000;
+};
+
+}  // namespace callward::erase
