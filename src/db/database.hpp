@@ -1,0 +1,51 @@
+// One SQL database behind a small interface: SQLite (WAL) now, PostgreSQL later. It holds metadata and
+// workflow, never content, never a key, never a number or a name of a customer.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+
+namespace callward::db {
+
+using Value = std::variant<std::nullptr_t, std::int64_t, std::string, Bytes>;
+
+class Row {
+ public:
+  explicit Row(std::vector<Value> values) : values_(std::move(values)) {}
+  // By position; a value of another type reads as zero or empty.
+  [[nodiscard]] std::int64_t number(std::size_t column) const;
+  [[nodiscard]] std::string text(std::size_t column) const;
+  [[nodiscard]] Bytes blob(std::size_t column) const;
+  [[nodiscard]] bool null(std::size_t column) const;
+
+ private:
+  std::vector<Value> values_;
+};
+
+class Database {
+ public:
+  virtual ~Database() = default;
+  // Parameters stand as ?1, ?2 …; never pasted into the text. Rows beyond `rows_max` are an error (kTooLarge).
+  virtual Result<std::vector<Row>> query(const std::string& sql, const std::vector<Value>& parameters = {}) = 0;
+  // How many rows it changed.
+  virtual Result<std::int64_t> execute(const std::string& sql, const std::vector<Value>& parameters = {}) = 0;
+  // All or nothing; an error of `work` rolls back.
+  virtual Status transaction(const std::function<Status()>& work) = 0;
+
+  static constexpr std::size_t kRowsMax = 100'000;
+};
+
+// Safe for several threads (one at a time inside). Applies what is missing of `migrations`, in order;
+// kUnsupported: the file was written by a newer program.
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, const std::vector<std::string>& migrations);
+
+}  // namespace callward::db

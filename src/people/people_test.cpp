@@ -1,0 +1,81 @@
+#include "people/people.hpp"
+
+#include <gtest/gtest.h>
+
+namespace callward::people {
+namespace {
+
+class Peoples : public ::testing::Test {
+ protected:
+  std::unique_ptr<db::Database> database = std::move(*db::open_sqlite(":memory:", migrations()));
+  ManualClock clock;
+  SystemEntropy entropy;
+  People people{*database, clock, entropy, {1, 8u << 20}};
+  static SecretBytes phrase(std::string_view text) { return SecretBytes(as_bytes(text)); }
+};
+
+TEST_F(Peoples, SignInGivesASessionThatEnds) {
+  ASSERT_TRUE(people.add("owner", static_cast<std::uint8_t>(Role::kOwner), phrase("nine quiet rivers")));
+  const auto fresh = people.sign_in("owner", phrase("nine quiet rivers"), "127.0.0.1");
+  ASSERT_TRUE(fresh);
+  EXPECT_EQ(people.session(fresh->token)->person.name, "owner");
+  EXPECT_FALSE(people.session(fresh->token + "x"));
+  EXPECT_FALSE(people.session(fresh->session.id));  // the public id is no token
+  clock.advance_ms(People::kIdleMsMax + 1);
+  EXPECT_EQ(people.session(fresh->token).error().code, Errc::kDenied);
+}
+
+TEST_F(Peoples, SessionsHaveAnAbsoluteEnd) {
+  ASSERT_TRUE(people.add("owner", 2, phrase("nine quiet rivers")));
+  const auto fresh = people.sign_in("owner", phrase("nine quiet rivers"), "a");
+  for (std::int64_t t = 0; t < People::kAbsoluteMsMax; t += People::kIdleMsMax / 2) {
+    ASSERT_TRUE(people.session(fresh->token));
+    clock.advance_ms(People::kIdleMsMax / 2);
+  }
+  clock.advance_ms(1);
+  EXPECT_FALSE(people.session(fresh->token));
+}
+
+TEST_F(Peoples, FailuresAreThrottledByAccountAndAddress) {
+  ASSERT_TRUE(people.add("owner", 2, phrase("nine quiet rivers")));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(people.sign_in("owner", phrase("wrong"), "a").error().code, Errc::kDenied);
+  EXPECT_EQ(people.sign_in("owner", phrase("nine quiet rivers"), "b").error().code, Errc::kBusy);
+  EXPECT_EQ(people.sign_in("somebody", phrase("x"), "a").error().code, Errc::kBusy);
+  clock.advance_ms(600'000);
+  EXPECT_TRUE(people.sign_in("owner", phrase("nine quiet rivers"), "b"));
+  EXPECT_EQ(people.sign_in("nobody", phrase("x"), "c").error().message, people.sign_in("owner", phrase("x"), "d").error().message);
+}
+
+TEST_F(Peoples, EnrolmentLinksWorkOnceAndInTime) {
+  const auto person = *people.add("new", 1, std::nullopt);
+  EXPECT_FALSE(people.sign_in("new", phrase(""), "a"));
+  const auto token = *people.make_enrolment(person.id);
+  EXPECT_FALSE(people.enrol(token, phrase("short")));
+  EXPECT_TRUE(people.enrol(token, phrase("seven tall chimneys")));
+  EXPECT_FALSE(people.enrol(token, phrase("seven tall chimneys")));
+  EXPECT_TRUE(people.sign_in("new", phrase("seven tall chimneys"), "z"));
+  const auto late = *people.make_enrolment(person.id);
+  clock.advance_ms(People::kEnrolmentMsMax + 1);
+  EXPECT_FALSE(people.enrol(late, phrase("seven tall chimneys")));
+}
+
+TEST_F(Peoples, OneMayEndOnesOwnSessionsOnly) {
+  ASSERT_TRUE(people.add("a", 1, phrase("nine quiet rivers")));
+  const auto b = *people.add("b", 1, phrase("nine quiet rivers"));
+  const auto session = *people.sign_in("a", phrase("nine quiet rivers"), "x");
+  EXPECT_FALSE(people.end_session(session.session.id, b.id));
+  EXPECT_TRUE(people.end_session(session.session.id, session.session.person.id));
+  EXPECT_FALSE(people.session(session.token));
+}
+
+TEST_F(Peoples, BadNamesAndPhrasesAreRefused) {
+  EXPECT_FALSE(people.add("", 1, std::nullopt));
+  EXPECT_FALSE(people.add("a b", 1, std::nullopt));
+  EXPECT_FALSE(people.add("a", 0, std::nullopt));
+  EXPECT_FALSE(people.add("a", 1, phrase("aaaaaaaaaaaaaaa")));
+  ASSERT_TRUE(people.add("a", 1, std::nullopt));
+  EXPECT_EQ(people.add("a", 1, std::nullopt).error().code, Errc::kExists);
+}
+
+}  // namespace
+}  // namespace callward::people
