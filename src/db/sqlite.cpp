@@ -156,7 +156,7 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, const std
   ::sqlite3_busy_timeout(handle, 5'000);
   for (const char* pragma : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
                              "PRAGMA trusted_schema = OFF"})
-    TRY(database->query(pragma));
+    TRY(database->query(pragma, {}));
   TRY(migrate(*database, migrations));
   return std::unique_ptr<Database>(std::move(database));
 }
