@@ -1,0 +1,224 @@
+// Reads the vectors with an implementation of its own, written from the formats' pages and sharing no line
+// with src/ or web/: what C++ and this agree on is the format, not one program's habit.
+//
+//   node tests/vectors/check.mjs [folder]        exits 1 and names each case that reads otherwise
+import { createCipheriv, createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const folder = process.argv[2] ?? dirname(fileURLToPath(import.meta.url));
+const casesOf = (name) => JSON.parse(readFileSync(join(folder, name), 'utf8')).cases;
+const fromHex = (text) => Buffer.from(text, 'hex');
+const sha256 = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest();
+const INDEX_BITS = 20, LEVELS = 24, NONCE = Buffer.alloc(12);
+
+class Refused extends Error {
+  constructor(outcome, at) { super(`${outcome} at ${at}`); this.outcome = outcome; this.at = at; }
+}
+const refuse = (outcome, at) => { throw new Refused(outcome, at); };
+
+// ---- tree ----
+const child = (key, bit) => sha256(Buffer.from('CWT1'), Buffer.from([bit]), key);
+const leafOf = (stream, index) => stream * 2 ** INDEX_BITS + index;
+const firstLeaf = (node, levels) => node.index * 2 ** (levels - node.level);
+const endLeaf = (node, levels) => (node.index + 1) * 2 ** (levels - node.level);
+
+function parseCover(raw, levels) {
+  if (raw.length < 2 || raw.length !== 2 + raw.readUInt16LE(0) * 36) refuse('malformed', 'cover');
+  const nodes = [];
+  let end = 0;
+  for (let at = 2; at < raw.length; at += 36) {
+    const node = { level: raw[at], index: raw.readUIntLE(at + 1, 3), key: raw.subarray(at + 4, at + 36) };
+    if (node.level > levels || node.index >= 2 ** node.level || firstLeaf(node, levels) < end) refuse('malformed', 'cover');
+    end = endLeaf(node, levels);
+    nodes.push(node);
+  }
+  return nodes;
+}
+function writeCover(nodes) {
+  const raw = Buffer.alloc(2 + nodes.length * 36);
+  raw.writeUInt16LE(nodes.length, 0);
+  nodes.forEach((node, i) => {
+    raw[2 + i * 36] = node.level;
+    raw.writeUIntLE(node.index, 3 + i * 36, 3);
+    node.key.copy(raw, 6 + i * 36);
+  });
+  return raw.toString('hex');
+}
+// Keeps what `wanted` says of each node: 'all', 'none' or 'some' of the leaves beneath it.
+function keep(nodes, levels, wanted) {
+  return nodes.flatMap((node) => {
+    const share = wanted(firstLeaf(node, levels), endLeaf(node, levels));
+    if (share !== 'some') return share === 'all' ? [node] : [];
+    return keep([0, 1].map((bit) => ({ level: node.level + 1, index: node.index * 2 + bit, key: child(node.key, bit) })), levels, wanted);
+  });
+}
+const without = (nodes, levels, [first, end]) => first === end ? nodes
+  : keep(nodes, levels, (a, b) => (b <= first || a >= end ? 'all' : a >= first && b <= end ? 'none' : 'some'));
+const within = (nodes, levels, first, end) =>
+  keep(nodes, levels, (a, b) => (b <= first || a >= end ? 'none' : a >= first && b <= end ? 'all' : 'some'));
+const wholeOf = (item) => item.punctured.reduce((nodes, range) => without(nodes, item.levels, range), [{ level: 0, index: 0, key: fromHex(item.root) }]);
+function leafKey(nodes, levels, leaf) {
+  const node = nodes.find((n) => firstLeaf(n, levels) <= leaf && leaf < endLeaf(n, levels));
+  if (!node) return null;
+  let key = node.key;
+  for (let shift = levels - node.level - 1; shift >= 0; --shift) key = child(key, Math.floor(leaf / 2 ** shift) % 2);
+  return key;
+}
+
+function readTree(item) {
+  if (item.kind === 'leaf') {
+    const key = leafKey([{ level: 0, index: 0, key: fromHex(item.root) }], LEVELS, leafOf(item.stream, item.index));
+    return key.toString('hex') === item.leaf;
+  }
+  if (item.kind === 'slice') return writeCover(within(wholeOf(item), item.levels, item.first, item.end)) === item.cover;
+  const nodes = parseCover(fromHex(item.cover), item.levels);
+  if (item.kind === 'cover')
+    return writeCover(wholeOf(item)) === item.cover &&
+      item.opens.every(([leaf, key]) => leafKey(nodes, item.levels, leaf)?.toString('hex') === key) &&
+      item.closed.every((leaf) => leafKey(nodes, item.levels, leaf) === null);
+  // Forward only: each leaf taken closes itself and everything before it.
+  let rest = within(nodes, LEVELS, leafOf(item.stream, 0), leafOf(item.stream + 1, 0));
+  for (const [index, expected] of item.takes) {
+    const leaf = leafOf(item.stream, index);
+    const key = leafKey(rest, LEVELS, leaf);
+    if ((key?.toString('hex') ?? null) !== expected) return false;
+    if (key) rest = without(rest, LEVELS, [0, leaf + 1]);
+  }
+  return writeCover(rest) === item.rest;
+}
+
+// ---- record ----
+const DERIVED = [2, 3, 4], PLAIN = [1, 16];
+function readHeader(raw) {
+  if (raw.length < 72 || raw.toString('latin1', 0, 4) !== 'CWR1') refuse('malformed', 'header');
+  const [version, kind, stream] = [raw[4], raw[5], raw[6]];
+  if (version !== 1 || ![...DERIVED, ...PLAIN].includes(kind)) refuse('unsupported', 'header');
+  const [first, last, bytes] = [8, 12, 16].map((at) => raw.readUInt32LE(at));
+  const streams = raw.readUInt16LE(20);
+  if (bytes > 2 ** 20) refuse('too_large', 'header');
+  const derived = DERIVED.includes(kind);
+  if (raw.readUInt16LE(22) !== 0 || stream > 15 || first > last || last >= 2 ** INDEX_BITS || derived !== (streams !== 0) ||
+      (derived ? last - first >= 1024 : first !== last)) refuse('malformed', 'header');
+  if (raw.length !== 72 + bytes + 16) refuse('malformed', 'length');
+  return { kind, stream, first, last, streams, derived, salt: raw.subarray(24, 40), commitment: raw.subarray(40, 72) };
+}
+function recordKey(header, nodes) {
+  const leaves = [];
+  for (let stream = 0; stream < 16; ++stream) {
+    if (header.derived ? !(header.streams >> stream & 1) : stream !== header.stream) continue;
+    for (let index = header.first; index <= header.last; ++index)
+      leaves.push(leafKey(nodes, LEVELS, leafOf(stream, index)) ?? refuse('erased', 'leaf'));
+  }
+  return sha256(Buffer.from(header.derived ? 'CWD1' : 'CWE1'), Buffer.from([header.kind]), header.salt, ...leaves);
+}
+function decrypt(key, aad, sealed, at) {
+  const cipher = createDecipheriv('aes-256-gcm', key, NONCE);
+  cipher.setAAD(aad);
+  cipher.setAuthTag(sealed.subarray(-16));
+  try {
+    return Buffer.concat([cipher.update(sealed.subarray(0, -16)), cipher.final()]);
+  } catch {
+    return refuse('corrupt', at);
+  }
+}
+function readRecord(item) {
+  const raw = fromHex(item.record);
+  const header = readHeader(raw);
+  const key = recordKey(header, parseCover(fromHex(item.cover), LEVELS));
+  const commitment = sha256(Buffer.from('CWC1'), Buffer.from([header.kind]), header.salt, key);
+  if (!timingSafeEqual(commitment, header.commitment)) refuse('corrupt', 'commitment');
+  const aad = Buffer.concat([raw.subarray(0, 72), fromHex(item.call)]);
+  const payload = decrypt(key, aad, raw.subarray(72), 'tag');
+  // Sealing again gives the same bytes.
+  const cipher = createCipheriv('aes-256-gcm', key, NONCE);
+  cipher.setAAD(aad);
+  const sealed = Buffer.concat([cipher.update(payload), cipher.final(), cipher.getAuthTag()]);
+  return key.toString('hex') === item.key && payload.toString('hex') === item.payload && sealed.equals(raw.subarray(72));
+}
+
+// ---- pages ----
+const roleOf = (level) => (level === 0 ? 1 : level === 3 ? 3 : 2);
+function readPageCase(item) {
+  const raw = fromHex(item.bytes);
+  if (raw.length < 56 || raw.toString('latin1', 0, 4) !== 'CWK1') refuse('malformed');
+  if (raw[4] !== 1) refuse('unsupported');
+  const bytes = raw.readUInt32LE(16);
+  if (bytes > 8 * 2 ** 20 || raw.length !== 56 + bytes) refuse('malformed');
+  if (raw[5] !== roleOf(item.level) || raw[6] !== item.level || raw[7] !== 0 || raw.readBigUInt64LE(8) !== BigInt(item.index) ||
+      raw.readUInt32LE(20) !== 0) refuse('corrupt');
+  const given = fromHex(item.key);
+  const key = item.level === 3 ? sha256(Buffer.from('CWP1'), raw.subarray(24, 40), given) : given;
+  return decrypt(key, raw.subarray(0, 40), raw.subarray(40)).toString('hex') === item.payload;
+}
+function readRows(item) {
+  const raw = fromHex(item.bytes);
+  const rows = [];
+  let at = 1;
+  if (raw.length < 1 || raw[0] > 32) refuse('malformed');
+  for (let i = 0; i < raw[0]; ++i) {
+    if (at + 5 > raw.length) refuse('malformed');
+    const [slot, bytes] = [raw[at], raw.readUInt32LE(at + 1)];
+    if (slot >= 32 || (rows.length && slot <= rows.at(-1)[0]) || bytes > 256 * 1024 || at + 5 + bytes > raw.length) refuse('malformed');
+    rows.push([slot, raw.toString('hex', at + 5, at + 5 + bytes)]);
+    at += 5 + bytes;
+  }
+  if (at !== raw.length) refuse('malformed');
+  return JSON.stringify(rows) === JSON.stringify(item.rows);
+}
+function childrenOf(raw) {
+  if (raw.length < 2 || raw.readUInt16LE(0) > 256 || raw.length !== 2 + raw.readUInt16LE(0) * 45) refuse('malformed');
+  const children = [];
+  for (let at = 2; at < raw.length; at += 45) {
+    if (children.length && raw[at] <= children.at(-1)[0]) refuse('malformed');
+    children.push([raw[at], Number(raw.readBigUInt64LE(at + 1)), raw.readUInt32LE(at + 9), raw.toString('hex', at + 13, at + 45)]);
+  }
+  return children;
+}
+function readRoot(item) {
+  const raw = fromHex(item.bytes);
+  if (raw.length < 8) refuse('malformed');
+  return JSON.stringify(childrenOf(raw.subarray(8))) === JSON.stringify(item.children) && Number(raw.readBigUInt64LE(0)) === item.next_row;
+}
+function crc32c(bytes) {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let i = 0; i < 8; ++i) crc = crc >>> 1 ^ (crc & 1 ? 0x82F63B78 : 0);
+  }
+  return ~crc >>> 0;
+}
+function readSuperblock(item) {
+  const raw = fromHex(item.bytes);
+  if (raw.length < 52 || raw.toString('latin1', 0, 4) !== 'CWSB') refuse('malformed');
+  if (crc32c(raw.subarray(0, 48)) !== raw.readUInt32LE(48)) refuse('corrupt');
+  if (raw[4] !== 1) refuse('unsupported');
+  const u64 = (at) => Number(raw.readBigUInt64LE(at));
+  return u64(8) === item.generation && u64(16) === item.epoch && u64(24) === item.root_offset &&
+    raw.readUInt32LE(32) === item.root_bytes && u64(40) === item.log_size;
+}
+const readPage = (item) => ({
+  page: readPageCase, rows: readRows, root: readRoot, superblock: readSuperblock,
+  inner: (one) => JSON.stringify(childrenOf(fromHex(one.bytes))) === JSON.stringify(one.children),
+})[item.kind](item);
+
+// ---- all of them ----
+let read = 0;
+const wrong = [];
+for (const [name, reader] of [['tree.json', readTree], ['record.json', readRecord], ['page.json', readPage]]) {
+  for (const item of casesOf(name)) {
+    let outcome = 'ok', at;
+    try {
+      if (!reader(item)) outcome = 'something else';
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      ({ outcome, at } = error);
+    }
+    ++read;
+    if (outcome !== item.outcome || (item.fails_at !== undefined && at !== item.fails_at))
+      wrong.push(`${name}: "${item.name}": expected ${item.outcome} ${item.fails_at ?? ''}, read ${outcome} ${at ?? ''}`);
+  }
+}
+console.log(wrong.length ? wrong.join('\n') : `${read} vectors read as they should`);
+process.exit(wrong.length || read === 0 ? 1 : 0);
