@@ -79,7 +79,8 @@ RecorderCall::Line& RecorderCall::add_line(const store::StreamSpec& spec, io::Fd
     changes_.push_back({spec.stream, recorder_state(state), from_ms, upto_ms, std::string(lost_cause)});
   }
   if (!imported()) {
-    const segment::SegmenterConfig config{spec.codec, spec.payload_type, spec.event_payload_type, jitter_ms};
+    const segment::SegmenterConfig config{spec.codec, spec.payload_type, spec.event_payload_type, jitter_ms,
+                                          !lost_cause.empty()};
     line->segmenter = std::make_unique<segment::Segmenter>(config, first_index, spec.mode, account, *line);
   }
   lines.push_back(std::move(line));

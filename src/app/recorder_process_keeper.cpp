@@ -138,13 +138,14 @@ void Recorder::reissue(RecorderCall& call) {
 }
 
 void Recorder::on_reissued(RecorderCall& call, keys::Reissued reissued) {
-  if (const auto taken = call.take_keys(std::move(reissued.nodes)); !taken) {
-    call.phase = RecorderPhase::kLive;
-    return end_call(call, "recovered");
-  }
+  // The lines so far hold only sockets; each begins anew with its keys and a segmenter.
   std::vector<std::unique_ptr<RecorderCall::Line>> found;
   std::swap(found, call.lines);
   call.phase = RecorderPhase::kLive;
+  if (const auto taken = call.take_keys(std::move(reissued.nodes)); !taken) {
+    log_event("recorder.bad_nodes", {{"call", call.id().hex()}, {"why", taken.error().message}});
+    return end_call(call, "recovered");
+  }
   for (auto& old : found) {
     const auto first = std::max(reissued.first_index, call.spooled.end_index[old->spec.stream]);
     call.add_line(old->spec, std::move(old->socket), old->port, first, static_cast<std::uint32_t>(config_.jitter_ms),

@@ -40,9 +40,10 @@ Segmenter::Segmenter(SegmenterConfig config, std::uint32_t first_index, StreamMo
   const auto from_ms = first_index * kSegmentMs;
   modes_.push_back({from_ms, mode});
   media_end_ = emitted_end();
-  waiting_first_ = mode == StreamMode::kActive;
+  waiting_first_ = mode == StreamMode::kActive && !config_.resumed;
+  if (config_.resumed) resumed_until_ms_ = UINT32_MAX;
   grace_from_ms_ = from_ms;
-  grace_end_ms_ = from_ms + kFirstPacketGraceMs;
+  grace_end_ms_ = from_ms + (config_.resumed ? 0 : kFirstPacketGraceMs);
 }
 
 void Segmenter::set_types(std::uint8_t codec, std::uint8_t payload_type, std::uint8_t event_payload_type) {
@@ -115,6 +116,7 @@ void Segmenter::accept(const wire::RtpPacket& packet, std::int64_t arrival, std:
     waiting_first_ = false;
     grace_end_ms_ = std::min(grace_end_ms_, to_ms(ms_floor(position)));
   }
+  if (resumed_until_ms_ == UINT32_MAX) resumed_until_ms_ = to_ms(ms_floor(position));
   note_sequence(sequence, position, end);
   if (sequence > last_sequence_ext_) {
     last_sequence_ext_ = sequence;
@@ -464,6 +466,7 @@ void Segmenter::account_for(std::uint32_t index, const Slot& slot) {
 std::pair<AccountState, std::string_view> Segmenter::fate_of_missing(std::uint32_t ms) {
   const auto mode = mode_at(ms);
   if (mode != StreamMode::kActive) return {state_of(mode), {}};
+  if (ms < resumed_until_ms_) return {AccountState::kLost, store::kLostRecorder};
   if (ms >= grace_from_ms_ && ms < grace_end_ms_) return {grace_state_, {}};
   if (waiting_first_) {
     // Two seconds and nothing came: it was no slow start. The whole wait counts as lost.

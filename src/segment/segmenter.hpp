@@ -49,6 +49,7 @@ struct SegmenterConfig {
   std::uint8_t payload_type = 0;          // besides the static 0 (PCMU) and 8 (PCMA)
   std::uint8_t event_payload_type = 0xFF; // 0xFF: none
   std::uint32_t jitter_ms = 200;
+  bool resumed = false;                   // an earlier recorder died: what is missing before the first packet is lost by it
 };
 
 struct SegmenterCounters {
@@ -196,6 +197,7 @@ class Segmenter {
   std::uint32_t grace_end_ms_ = 0;
   store::AccountState grace_state_ = store::AccountState::kSilent;
   bool waiting_first_ = false;
+  std::uint32_t resumed_until_ms_ = 0;     // see SegmenterConfig::resumed
 };
 
 }  // namespace callward::segment

@@ -353,6 +353,18 @@ TEST(Segmenter, AStreamWithoutAnyPacketIsLostNotSilent) {
   expect_accounted(rig);
 }
 
+TEST(Segmenter, WhatIsMissingAfterARestartIsTheRecordersLoss) {
+  SegmenterConfig config;
+  config.resumed = true;
+  Rig rig(config);
+  Sender sender;
+  for (int i = 0; i < 50; ++i) rig.segmenter.on_packet(sender.next().view(), (700 + i * 20) * kMs);
+  rig.segmenter.finish(1700);
+  ASSERT_EQ(rig.account.intervals().size(), 2u);
+  EXPECT_EQ(rig.account.intervals()[0], (store::AccountInterval{0, 700, AccountState::kLost, "recorder"}));
+  EXPECT_EQ(rig.account.intervals()[1].state, AccountState::kSealed);
+}
+
 TEST(Segmenter, KeyedDigitsComeOnceWithTheirTimeAndLength) {
   SegmenterConfig config;
   config.event_payload_type = 101;

@@ -1,0 +1,661 @@
+// The recorder with real sockets, real files and a manual clock. Its keeper here is a key tree with a socket:
+// it issues nodes, seals nothing away, and remembers what it was told.
+#include "app/recorder_process.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "wire/rtp.hpp"
+
+namespace callward::app {
+namespace {
+
+std::string fresh_dir(const std::string& name) {
+  const auto dir = "/tmp/cwr-" + name + "-" + std::to_string(::getpid());
+  std::filesystem::remove_all(dir);
+  std::filesystem::create_directories(dir);
+  return dir;
+}
+
+class TreeKeeper {
+ public:
+  TreeKeeper(io::Loop& loop, Entropy& entropy) : loop_(loop), entropy_(entropy) {}
+  void live(const std::string& dir) {
+    auto server = io::ChannelServer::listen(loop_, dir + "/keeper.sock", {"test", keys::kKeeperFrameBytesMax, 64u << 20},
+                                            [this](std::unique_ptr<io::Channel> channel) {
+      auto* raw = channel.get();
+      raw->set_handlers([this, raw](io::Frame frame) { on_frame(*raw, frame); }, [] {});
+      channels.push_back(std::move(channel));
+    });
+    ASSERT_TRUE(server);
+    server_ = std::move(*server);
+  }
+  void die() {
+    server_.reset();
+    channels.clear();
+  }
+  keys::Cover& tree(const CallId& call) {
+    auto at = trees.find(call);
+    if (at == trees.end()) at = trees.emplace(call, keys::Cover::whole(entropy_.key())).first;
+    return at->second;
+  }
+  std::vector<keys::TreeNode> nodes_from(const CallId& call, std::uint32_t first) {
+    std::vector<keys::TreeNode> out;
+    for (std::uint8_t stream = 0; stream < 15; ++stream)
+      for (auto& node : tree(call).slice(keys::leaf_of(stream, first), keys::leaf_of(stream, 0) + (1u << 20)).take_nodes())
+        out.push_back(std::move(node));
+    return out;
+  }
+  void on_frame(io::Channel& channel, io::Frame& frame) {
+    switch (frame.type) {
+      case keys::Hello::kType: channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true}); return;
+      case keys::CallStart::kType: {
+        const auto start = unpack<keys::CallStart>(frame.body);
+        keys::CallStarted started;
+        started.row = 7;
+        started.nodes = nodes_from(start->call, 0);
+        channel.reply(frame, started);
+        return;
+      }
+      case keys::SpareRoots::kType: {
+        keys::SpareRootsGiven given;
+        for (int i = 0; i < 3; ++i) {
+          const auto call = CallId::random(entropy_);
+          given.roots.push_back({call, nodes_from(call, 0)});
+        }
+        channel.reply(frame, given);
+        return;
+      }
+      case keys::Reissue::kType: {
+        const auto call = unpack<keys::Reissue>(frame.body)->call;
+        channel.reply(frame, keys::Reissued{reissue_from, nodes_from(call, reissue_from)});
+        return;
+      }
+      case keys::Adopt::kType: {
+        adopted.push_back(std::move(*unpack<keys::Adopt>(frame.body)));
+        channel.reply(frame, keys::Adopted{9, {lost_from, lost_from}, {}});
+        return;
+      }
+      case keys::CallEnd::kType: ended.push_back(*unpack<keys::CallEnd>(frame.body)); break;
+      case keys::CallSealed::kType: sealed.push_back(*unpack<keys::CallSealed>(frame.body)); break;
+      case keys::LogAppend::kType:
+        log.push_back(*unpack<keys::LogAppend>(frame.body));
+        channel.reply(frame, keys::LogAppended{1});
+        return;
+      case keys::CipherFetched::kType: fetched = std::move(*unpack<keys::CipherFetched>(frame.body)); return;
+      default: return;
+    }
+    channel.reply(frame, keys::Ack{});
+  }
+
+  std::vector<std::unique_ptr<io::Channel>> channels;
+  std::unordered_map<CallId, keys::Cover> trees;
+  std::vector<keys::Adopt> adopted;
+  std::vector<keys::CallEnd> ended;
+  std::vector<keys::CallSealed> sealed;
+  std::vector<keys::LogAppend> log;
+  std::optional<keys::CipherFetched> fetched;
+  std::uint32_t reissue_from = 0, lost_from = 0;
+
+ private:
+  io::Loop& loop_;
+  Entropy& entropy_;
+  std::unique_ptr<io::ChannelServer> server_;
+};
+
+// Any client of the recorder.
+struct Peer {
+  Peer(io::Loop& loop, const std::string& path, store::ClientRole role)
+      : client(loop, path, {"peer", store::kRecorderFrameBytesMax, 64u << 20}, keys::ErrorReply::kType) {
+    client.start([this, role] { (void)client.send(store::Hello{store::kRecorderProtocolVersion, role}); }, [] {},
+                 [this](io::Frame frame) { events.push_back(std::move(frame)); });
+  }
+  template <class Message>
+  std::vector<Message> all() const {
+    std::vector<Message> out;
+    for (const auto& event : events)
+      if (event.type == Message::kType) out.push_back(std::move(*unpack<Message>(event.body)));
+    return out;
+  }
+  io::Client client;
+  std::vector<io::Frame> events;
+};
+
+// Sends 20 ms a packet. When the clock went on without it, its timestamps go on too: it was silent.
+struct Sender {
+  Sender(Clock& clock, std::uint16_t port, std::uint32_t seed, std::uint8_t type) : type(type), random(seed), clock(clock) {
+    fd = io::Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  }
+  void send(bool lose = false) {
+    const auto now_ms = clock.utc_ms();
+    if (due_ms != 0 && now_ms > due_ms) {
+      sent.resize(sent.size() + static_cast<std::size_t>(now_ms - due_ms) * 8);
+      timestamp += static_cast<std::uint32_t>(now_ms - due_ms) * 8;
+    }
+    due_ms = now_ms + 20;
+    came_ms += lose ? 0 : 20;
+    wire::RtpPacket packet;
+    packet.payload_type = type;
+    packet.sequence = sequence++;
+    packet.timestamp = timestamp;
+    packet.ssrc = 5;
+    Bytes payload(160);
+    random.fill(payload);
+    sent.insert(sent.end(), payload.begin(), payload.end());
+    packet.payload = payload;
+    timestamp += 160;
+    const auto raw = wire::write_rtp(packet);
+    if (!lose) (void)!::write(fd.get(), raw.data(), raw.size());
+  }
+  io::Fd fd;
+  std::uint8_t type;
+  SeededEntropy random;
+  Clock& clock;
+  std::int64_t due_ms = 0;
+  std::size_t came_ms = 0;
+  std::uint16_t sequence = 65'500;
+  std::uint32_t timestamp = 0xFFFF'F000;
+  Bytes sent;
+};
+
+struct Rig {
+  explicit Rig(const std::string& name) : dir(fresh_dir(name)), entropy(11) {
+    loop = std::move(*io::Loop::create(clock));
+    keeper = std::make_unique<TreeKeeper>(*loop, entropy);
+    keeper->live(dir);
+    config.spool_dir = dir + "/spool";
+    config.objects_dir = dir + "/objects";
+    config.spool_file_bytes = 4u << 20;
+    config.disk_reserve_bytes = 0;
+    config.rtp_port_first = static_cast<std::uint16_t>(30'000 + ::getpid() % 1000 * 20);
+    config.rtp_port_last = 65'534;
+    recorder = start_recorder(config, {});
+    signal = std::make_unique<Peer>(*loop, dir + "/recorder.sock", store::ClientRole::kSignal);
+    pump(200);
+  }
+  ~Rig() { std::filesystem::remove_all(dir); }
+  std::unique_ptr<Recorder> start_recorder(const RecorderConfig& with, std::vector<std::pair<std::string, io::Fd>> sockets) {
+    auto made = std::make_unique<Recorder>(*loop, clock, system, vfs, with, dir);
+    made->set_fd_store([this](const std::string& name, int fd) { stored[name] = io::Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); },
+                       [this](const std::string& name) { stored.erase(name); });
+    EXPECT_TRUE(made->listen());
+    EXPECT_TRUE(made->start(std::move(sockets)));
+    return made;
+  }
+  void pump(int ms) {
+    for (int i = 0; i < ms; i += 10) {
+      clock.advance_ms(10);
+      for (int k = 0; k < 4; ++k) (void)loop->run_once(0);
+    }
+  }
+  // Until it holds; other threads work in real time.
+  template <class Condition>
+  bool until(Condition condition) {
+    for (int i = 0; i < 5'000; ++i) {
+      if (condition()) return true;
+      clock.advance_ms(1);
+      (void)loop->run_once(1);
+    }
+    return false;
+  }
+  template <class Reply, class Message>
+  Result<Reply> ask(Peer& peer, const Message& message) {
+    std::optional<Result<io::Frame>> got;
+    peer.client.request(message, 5'000, [&](Result<io::Frame> reply) { got = std::move(reply); });
+    until([&] { return got.has_value(); });
+    if (!got) return fail(Errc::kTimeout, "no answer");
+    if (!*got) return tl::unexpected(got->error());
+    return unpack<Reply>((*got)->body);
+  }
+  store::SessionOpened open_call() {
+    store::SessionOpen open;
+    open.direction = keys::Direction::kIncoming;
+    open.media_address = "127.0.0.1";
+    open.streams = {{0, store::Party::kCustomer, store::StreamMode::kActive, 0, 0, 101},
+                    {1, store::Party::kAgent, store::StreamMode::kActive, 8, 8, 101}};
+    open.call_data = SecretBytes(as_bytes("{}"));
+    open.flags = {"metadata_unreadable"};
+    const auto opened = ask<store::SessionOpened>(*signal, open);
+    EXPECT_TRUE(opened) << opened.error().message;
+    return opened.value_or(store::SessionOpened{});
+  }
+  // What the object holds of a stream, opened with the keeper's tree: samples, and which milliseconds came.
+  struct Recording {
+    Bytes samples;
+    std::vector<bool> present;
+    std::uint32_t first = 0;
+    std::size_t opened = 0, closed = 0;
+  };
+  Recording listen_to(const store::ObjectReader& object, std::uint8_t stream) {
+    Recording out;
+    const auto records = object.records(keys::RecordKind::kAudio, stream, 0, 1u << 20, 1u << 20);
+    EXPECT_TRUE(records);
+    for (const auto& record : *records) {
+      const auto header = keys::parse_record(record);
+      const auto leaf = keeper->tree(object.head().call).leaf(keys::leaf_of(stream, header->first));
+      keys::RecordCipher cipher;
+      const auto plain = cipher.open(record, object.head().call, keys::record_key(header->kind, header->salt, *leaf));
+      if (!plain) {
+        ++out.closed;
+        continue;
+      }
+      ++out.opened;
+      segment::AudioSegment segment;
+      EXPECT_TRUE(segment::unpack_payload(plain->expose(), segment));
+      out.samples.resize((header->first + 1) * 800);
+      out.present.resize((header->first + 1) * 100);
+      std::copy(segment.samples.begin(), segment.samples.end(), out.samples.begin() + header->first * 800);
+      for (std::uint32_t ms = 0; ms < 100; ++ms) out.present[header->first * 100 + ms] = segment.present.test(ms);
+    }
+    return out;
+  }
+  Result<store::ObjectReader> object_of(const CallId& call) {
+    store::FileObjectStore objects(vfs, config.objects_dir);
+    return store::open_object(objects, store::object_name(call, clock.utc_ms(), store::ObjectKind::kRecording));
+  }
+
+  std::string dir;
+  ManualClock clock;
+  SeededEntropy entropy;
+  SystemEntropy system;
+  RealVfs vfs;
+  std::unique_ptr<io::Loop> loop;
+  std::unique_ptr<TreeKeeper> keeper;
+  RecorderConfig config;
+  std::map<std::string, io::Fd> stored;
+  std::unique_ptr<Recorder> recorder;
+  std::unique_ptr<Peer> signal;
+};
+
+// What is present without a gap was sent without one. Returns how many milliseconds there are.
+std::size_t expect_equal(const Rig::Recording& got, const Bytes& sent) {
+  std::ptrdiff_t at = -1;  // in `sent`, of the millisecond before; -1: a gap
+  std::size_t present = 0;
+  for (std::size_t ms = 0; ms < got.present.size(); ++ms) {
+    if (!got.present[ms]) {
+      at = -1;
+      continue;
+    }
+    const auto* block = got.samples.data() + ms * 8;
+    const auto found = at < 0 ? std::search(sent.begin(), sent.end(), block, block + 8) : sent.begin() + at + 8;
+    if (sent.end() - found < 8 || !std::equal(block, block + 8, found)) {
+      ADD_FAILURE() << "millisecond " << ms << " is not what was sent";
+      return present;
+    }
+    at = found - sent.begin();
+    ++present;
+  }
+  return present;
+}
+
+TEST(Recorder, RecordsACallBothWays) {
+  Rig rig("both");
+  Peer listener(*rig.loop, rig.dir + "/recorder.sock", store::ClientRole::kListener);
+  Peer server(*rig.loop, rig.dir + "/recorder.sock", store::ClientRole::kServer);
+  rig.pump(50);
+  const auto session = rig.open_call();
+  ASSERT_EQ(session.ports.size(), 2u);
+  EXPECT_EQ(rig.stored.size(), 2u);
+  Sender customer(rig.clock, session.ports[0], 1, 0), agent(rig.clock, session.ports[1], 2, 8);
+  for (int i = 0; i < 150; ++i) {
+    customer.send(i == 70);
+    agent.send();
+    rig.pump(20);
+  }
+  // Live ranges, as the server and the keeper ask for them.
+  const auto live = rig.ask<store::Records>(server, store::LiveRecords{session.call, 1, 0, 3, 8});
+  ASSERT_TRUE(live);
+  EXPECT_EQ(live->records.size(), 5u);
+  rig.keeper->channels.back()->send(keys::FetchCipher{session.call, 1, 2, 12}, 77);
+  ASSERT_TRUE(rig.until([&] { return rig.keeper->fetched.has_value(); }));
+  EXPECT_EQ(rig.keeper->fetched->records.size(), 10u);
+  const auto status = rig.ask<store::RecorderStatus>(server, store::RecorderStatusRequest{});
+  ASSERT_TRUE(status);
+  EXPECT_NE(status->json.find("\"live\":1"), std::string::npos);
+
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  EXPECT_TRUE(rig.stored.empty());
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object) << object.error().message;
+  EXPECT_TRUE(object->verify());
+  EXPECT_EQ(object->summary().root, rig.keeper->sealed[0].root);
+  EXPECT_EQ(object->head().cause, "bye");
+  EXPECT_EQ(object->head().flags, (std::vector<std::string>{"metadata_unreadable"}));
+  const auto heard = rig.listen_to(*object, 0);
+  EXPECT_EQ(expect_equal(heard, customer.sent), customer.came_ms);
+  EXPECT_EQ(expect_equal(rig.listen_to(*object, 1), agent.sent), agent.came_ms);
+  const auto accounts = store::from_recorder_intervals(object->head().account, 2);
+  ASSERT_TRUE(accounts);
+  EXPECT_EQ((*accounts)[0].total_ms(store::AccountState::kLost), 20u);
+  EXPECT_EQ((*accounts)[1].total_ms(store::AccountState::kLost), 0u);
+  // Every segment went to the listener, as it was sealed.
+  rig.pump(20);
+  const auto audio = listener.all<store::Audio>();
+  EXPECT_EQ(audio.size(), rig.keeper->ended[0].streams[0].end_index + rig.keeper->ended[0].streams[1].end_index);
+  EXPECT_EQ(listener.all<store::AudioOpen>().size(), 1u);
+  EXPECT_EQ(listener.all<store::AudioClose>().size(), 1u);
+  EXPECT_GE(server.all<store::CallEvent>().size(), 2u);
+  // A derived record, then the listener is done: it stands beside the recording, and the spool is free.
+  keys::RecordCipher cipher;
+  keys::RecordHeader words;
+  words.kind = keys::RecordKind::kWords;
+  words.first = 0;
+  words.last = 9;
+  words.streams = 1;
+  const auto record = cipher.seal_derived(rig.entropy, words, session.call, Bytes(1024), [&](std::uint8_t stream, std::uint32_t index) {
+    return rig.keeper->tree(session.call).leaf(keys::leaf_of(stream, index));
+  });
+  rig.keeper->channels.back()->send(keys::DerivedSealed{session.call, *record});
+  rig.keeper->channels.back()->send(keys::ListeningDone{session.call});
+  store::FileObjectStore objects(rig.vfs, rig.config.objects_dir);
+  const auto derived = store::object_name(session.call, rig.clock.utc_ms(), store::ObjectKind::kDerived);
+  ASSERT_TRUE(rig.until([&] { return objects.exists(derived); }));
+  EXPECT_EQ(store::open_object(objects, derived)->entries().size(), 1u);
+  ASSERT_TRUE(rig.until([&] { return rig.ask<store::Calls>(server, store::CallList{})->calls.empty(); }));
+}
+
+TEST(Recorder, HoldsOnThroughItsKeepersDeath) {
+  Rig rig("keeper");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0), agent(rig.clock, session.ports[1], 2, 8);
+  const auto talk = [&](int packets) {
+    for (int i = 0; i < packets; ++i) {
+      customer.send();
+      agent.send();
+      rig.pump(20);
+    }
+  };
+  talk(100);
+  rig.keeper->die();
+  talk(50);
+  // A call that begins now lives on a spare root.
+  const auto second = rig.open_call();
+  Sender other(rig.clock, second.ports[0], 3, 0);
+  for (int i = 0; i < 50; ++i) {
+    other.send();
+    customer.send();
+    agent.send();
+    rig.pump(20);
+  }
+  rig.keeper->lost_from = 15;
+  rig.keeper->live(rig.dir);
+  ASSERT_TRUE(rig.until([&] { return rig.keeper->adopted.size() == 2; }));
+  for (auto& adopt : rig.keeper->adopted) {
+    const auto cover = keys::Cover::from_nodes(std::move(adopt.nodes));
+    ASSERT_TRUE(cover) << cover.error().message;
+    const bool spare = adopt.call == second.call;
+    EXPECT_EQ(adopt.spare, spare);
+    EXPECT_EQ(adopt.first_index == 0, spare);
+    if (spare) {
+      EXPECT_EQ(as_text(adopt.call_data), "{}");
+    }
+    // What was recorded while the keeper lived cannot be opened with it; everything after can.
+    for (std::uint8_t stream = 0; stream < 2; ++stream) {
+      if (!spare) {
+        EXPECT_FALSE(cover->opens(keys::leaf_of(stream, adopt.first_index - 1)));
+      }
+      EXPECT_TRUE(cover->opens(keys::leaf_of(stream, adopt.first_index)));
+    }
+    EXPECT_TRUE(cover->opens(keys::leaf_of(5, adopt.first_index)));
+  }
+  talk(20);
+  for (const auto& call : {session.call, second.call}) ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return rig.keeper->sealed.size() == 2; }));
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object);
+  EXPECT_EQ(expect_equal(rig.listen_to(*object, 0), customer.sent), customer.came_ms);
+  const auto accounts = store::from_recorder_intervals(object->head().account, 2);
+  bool found = false;
+  for (const auto& interval : (*accounts)[0].intervals()) found |= interval.reason == "keeper" && interval.start_ms == 1'500;
+  EXPECT_TRUE(found);
+  auto spare = rig.object_of(second.call);
+  ASSERT_TRUE(spare);
+  EXPECT_EQ(expect_equal(rig.listen_to(*spare, 0), other.sent), other.came_ms);
+}
+
+TEST(Recorder, ANewOneGoesOnWhereTheOldOneDied) {
+  Rig rig("restart");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0), agent(rig.clock, session.ports[1], 2, 8);
+  const auto talk = [&](int packets) {
+    for (int i = 0; i < packets; ++i) {
+      customer.send();
+      agent.send();
+      rig.pump(20);
+    }
+  };
+  talk(200);
+  // Until the writer's thread has committed what there is.
+  ASSERT_TRUE(rig.until([&] { return rig.recorder->status_json().find("\"name\":\"spool\",\"depth\":0,") != std::string::npos; }));
+  // As if killed here: what is on disk, and the sockets that the supervisor has.
+  const auto copy = rig.dir + "/spool-as-it-was";
+  std::filesystem::copy(rig.config.spool_dir, copy, std::filesystem::copy_options::recursive);
+  std::vector<std::pair<std::string, io::Fd>> sockets;
+  for (auto& [name, fd] : rig.stored) sockets.emplace_back(name, io::Fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)));
+  ASSERT_EQ(sockets.size(), 2u);
+  rig.signal.reset();
+  rig.recorder.reset();
+  for (int i = 0; i < 10; ++i) {  // what comes while nobody is there waits in the sockets
+    customer.send();
+    agent.send();
+    rig.clock.advance_ms(20);
+  }
+  const auto away_ms = rig.clock.utc_ms();
+  rig.keeper->reissue_from = static_cast<std::uint32_t>(rig.clock.utc_ms() - 1'700'000'000'000 - 200) / 100 - 5;
+  auto config = rig.config;
+  config.spool_dir = copy;
+  rig.recorder = rig.start_recorder(config, std::move(sockets));
+  rig.signal = std::make_unique<Peer>(*rig.loop, rig.dir + "/recorder.sock", store::ClientRole::kSignal);
+  ASSERT_TRUE(rig.until([&] {
+    const auto list = rig.ask<store::Sessions>(*rig.signal, store::SessionList{});
+    return list && !list->sessions.empty();
+  }));
+  talk(100);
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object) << object.error().message;
+  EXPECT_TRUE(object->verify());
+  const auto heard = rig.listen_to(*object, 0);
+  EXPECT_EQ(heard.closed, 0u);
+  const auto accounts = store::from_recorder_intervals(object->head().account, 2);
+  ASSERT_TRUE(accounts);
+  std::uint32_t at = 0;
+  std::string told;
+  for (const auto& i : (*accounts)[0].intervals())
+    told += std::to_string(i.start_ms) + "-" + std::to_string(i.end_ms) + " " + std::string(to_string(i.state)) + " " + i.reason + "\n";
+  SCOPED_TRACE(told);
+  for (const auto& interval : (*accounts)[0].intervals()) {  // not a millisecond without a word
+    EXPECT_EQ(interval.start_ms, at);
+    at = interval.end_ms;
+  }
+  // Lost: what was not sealed when it died (the jitter buffer), up to where the keeper issues again.
+  const auto lost = (*accounts)[0].total_ms(store::AccountState::kLost);
+  EXPECT_GT(lost, 0u);
+  EXPECT_LE(lost, 600u) << away_ms;
+  // (With a manual clock the packets that waited in the sockets seem to have come just now: the time line has a seam.)
+  EXPECT_GE(expect_equal(heard, customer.sent), customer.came_ms - 800);
+}
+
+TEST(Recorder, ACallWithoutSocketsIsSealedAsItIs) {
+  Rig rig("orphan");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0);
+  for (int i = 0; i < 100; ++i) {
+    customer.send();
+    rig.pump(20);
+  }
+  rig.signal.reset();
+  rig.recorder.reset();
+  rig.recorder = rig.start_recorder(rig.config, {});
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  EXPECT_EQ(rig.keeper->ended.at(0).cause, "recovered");
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object);
+  EXPECT_GT(expect_equal(rig.listen_to(*object, 0), customer.sent), 1'500u);
+  // Once more: nothing is sealed twice, once it knows that the log has the root.
+  ASSERT_TRUE(rig.until([&] { return rig.recorder->status_json().find("\"listening\":1") != std::string::npos; }));
+  rig.recorder.reset();
+  rig.recorder = rig.start_recorder(rig.config, {});
+  rig.pump(300);
+  EXPECT_EQ(rig.keeper->sealed.size(), 1u);
+}
+
+TEST(Recorder, HoldResumeANewStreamAndSilenceAreAccounted) {
+  Rig rig("hold");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0), agent(rig.clock, session.ports[1], 2, 8);
+  store::SessionUpdate update;
+  update.call = session.call;
+  update.streams = {{0, store::Party::kCustomer, store::StreamMode::kActive, 0, 0, 101},
+                    {1, store::Party::kAgent, store::StreamMode::kActive, 8, 8, 101}};
+  const auto talk = [&](int packets, bool both) {
+    for (int i = 0; i < packets; ++i) {
+      customer.send();
+      if (both) agent.send();
+      rig.pump(20);
+    }
+  };
+  talk(100, true);
+  update.streams[1].mode = store::StreamMode::kOnHold;
+  ASSERT_TRUE(rig.ask<store::SessionUpdated>(*rig.signal, update));
+  talk(100, false);
+  update.streams[1].mode = store::StreamMode::kActive;
+  update.streams.push_back({2, store::Party::kOther, store::StreamMode::kActive, 0, 0, 101});
+  const auto updated = rig.ask<store::SessionUpdated>(*rig.signal, update);
+  ASSERT_TRUE(updated);
+  ASSERT_EQ(updated->ports.size(), 3u);
+  EXPECT_EQ(updated->ports[0], session.ports[0]);
+  Sender third(rig.clock, updated->ports[2], 3, 0);
+  for (int i = 0; i < 50; ++i) {
+    third.send();
+    talk(1, true);
+  }
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object);
+  ASSERT_EQ(object->head().streams.size(), 3u);
+  const auto accounts = store::from_recorder_intervals(object->head().account, 3);
+  ASSERT_TRUE(accounts);
+  EXPECT_NEAR(static_cast<double>((*accounts)[1].total_ms(store::AccountState::kOnHold)), 2'000, 60);
+  EXPECT_EQ((*accounts)[0].total_ms(store::AccountState::kOnHold), 0u);
+  for (std::size_t stream = 0; stream < 3; ++stream) EXPECT_EQ((*accounts)[stream].total_ms(store::AccountState::kLost), 0u) << stream;
+  EXPECT_EQ((*accounts)[2].intervals()[0].state, store::AccountState::kSilent);
+  EXPECT_EQ(expect_equal(rig.listen_to(*object, 2), third.sent), 1'000u);
+}
+
+TEST(Recorder, ACallWithoutMediaEndsByItself) {
+  Rig rig("timeout");
+  rig.config.rtp_timeout_s = 60;
+  const auto session = rig.open_call();
+  rig.pump(62'000);
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  EXPECT_EQ(rig.keeper->ended.at(0).cause, "rtp_timeout");
+  const auto dead = rig.signal->all<store::SessionDead>();
+  ASSERT_EQ(dead.size(), 1u);
+  EXPECT_EQ(dead[0].call, session.call);
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object);
+  EXPECT_GT(store::from_recorder_intervals(object->head().account, 2)->at(0).total_ms(store::AccountState::kLost), 59'000u);
+}
+
+TEST(Recorder, AnImportIsPacedByTheListener) {
+  Rig rig("import");
+  Peer listener(*rig.loop, rig.dir + "/recorder.sock", store::ClientRole::kListener);
+  Peer importer(*rig.loop, rig.dir + "/recorder.sock", store::ClientRole::kImporter);
+  rig.pump(50);
+  store::ImportOpen open;
+  open.started_at = rig.clock.utc_ms();
+  open.streams = {{0, store::Party::kCustomer, store::StreamMode::kActive}, {1, store::Party::kAgent, store::StreamMode::kActive}};
+  open.call_data = SecretBytes(as_bytes("{}"));
+  const auto opened = rig.ask<store::ImportOpened>(importer, open);
+  ASSERT_TRUE(opened) << opened.error().message;
+  Bytes sent;
+  std::uint32_t credit = opened->credit_segments, granted = 0, credited = 0;
+  for (std::uint32_t index = 0; index < 1000; ++index)
+    for (std::uint8_t stream = 0; stream < 2; ++stream) {
+      ASSERT_TRUE(rig.until([&] {
+        if (credit > 0) return true;
+        // Nothing more comes until the listener has heard some.
+        const auto got = listener.all<store::Audio>().size();
+        if (got > credited) {
+          (void)listener.client.send(store::AudioCredit{opened->call, static_cast<std::uint32_t>(got) - credited});
+          credited = static_cast<std::uint32_t>(got);
+        }
+        std::uint32_t total = 0;
+        for (const auto& grant : importer.all<store::ImportCredit>()) total += grant.segments;
+        credit += total - granted;
+        granted = total;
+        return credit > 0;
+      }));
+      --credit;
+      Bytes samples(index == 999 ? 404 : 800);
+      rig.entropy.fill(samples);
+      if (stream == 0) sent.insert(sent.end(), samples.begin(), samples.end());
+      ASSERT_TRUE(importer.client.send(store::ImportAudio{opened->call, stream, index, SecretBytes(samples)}));
+    }
+  EXPECT_GE(granted, 2'000u - kImportCreditSegments - 400);
+  ASSERT_TRUE(rig.ask<store::Ack>(importer, store::ImportEnd{opened->call}));
+  auto object = rig.object_of(opened->call);
+  ASSERT_TRUE(object) << object.error().message;
+  EXPECT_TRUE(object->verify());
+  EXPECT_EQ(expect_equal(rig.listen_to(*object, 0), sent), 999u * 100 + 50);
+  EXPECT_EQ(object->head().source, keys::CallSource::kImport);
+  EXPECT_EQ(object->head().ended_at - object->head().started_at, 100'000);
+}
+
+TEST(Recorder, RefusesWhatItCannotTakeAndGoesOn) {
+  Rig rig("refuse");
+  Peer rude(*rig.loop, rig.dir + "/recorder.sock", store::ClientRole::kSignal);
+  rig.pump(50);
+  SeededEntropy noise(5);
+  for (std::uint16_t type = 300; type < 350; ++type)
+    for (const std::size_t size : {0u, 1u, 16u, 60u, 300u}) {
+      io::Frame frame;
+      frame.type = type;
+      frame.id = 1;
+      frame.body.resize(size);
+      noise.fill(frame.body);
+      ASSERT_TRUE(rude.client.channel()->send(std::move(frame)));
+    }
+  rig.pump(100);
+  store::SessionOpen open;
+  open.streams = {{0}, {0}};
+  EXPECT_FALSE(rig.ask<store::SessionOpened>(*rig.signal, open));
+  open.streams = {{0, store::Party::kCustomer, store::StreamMode::kActive, 9}};
+  EXPECT_EQ(rig.ask<store::SessionOpened>(*rig.signal, open).error().code, Errc::kUnsupported);
+  store::CallMissed missed{"+49 171 55", 503};
+  EXPECT_FALSE(rig.ask<store::Ack>(*rig.signal, missed));  // no free text gets into the log
+  missed.cause = "no_ports";
+  EXPECT_TRUE(rig.ask<store::Ack>(*rig.signal, missed));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->log.empty(); }));
+  EXPECT_EQ(rig.keeper->log[0].data, "{\"cause\":\"no_ports\",\"sip_status\":503}");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0);
+  for (int i = 0; i < 60; ++i) {
+    Bytes junk(static_cast<std::size_t>(i) * 40);
+    noise.fill(junk);
+    (void)!::write(customer.fd.get(), junk.data(), junk.size());
+    customer.send();
+    rig.pump(20);
+  }
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  EXPECT_EQ(expect_equal(rig.listen_to(*rig.object_of(session.call), 0), customer.sent), 1'200u);
+}
+
+}  // namespace
+}  // namespace callward::app
