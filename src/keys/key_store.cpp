@@ -6,6 +6,11 @@
 #include "base/event_log.hpp"
 
 namespace callward::keys {
+namespace {
+
+constexpr const char* kStepNames[] = {"write pages", "put epoch", "switch superblock", "reread", "destroy epoch"};
+
+}  // namespace
 
 Status KeyStore::create(Vfs& vfs, Entropy& entropy, const std::vector<MirrorPaths>& mirrors, const Key32& wrap) {
   if (mirrors.empty()) return fail(Errc::kConfig, "a key store needs at least one mirror");
@@ -16,37 +21,49 @@ Status KeyStore::create(Vfs& vfs, Entropy& entropy, const std::vector<MirrorPath
   return {};
 }
 
+Result<std::unique_ptr<PageTree>> KeyStore::open_tree(const MirrorPaths& paths) {
+  auto anchor = TRY(open_file_anchor(vfs_, entropy_, paths.anchor_dir, wrap_, AnchorMode::kExisting));
+  return PageTree::open(vfs_, entropy_, paths.store_dir, std::move(anchor));
+}
+
 Result<std::unique_ptr<KeyStore>> KeyStore::open(Vfs& vfs, Entropy& entropy, const std::vector<MirrorPaths>& paths,
                                                  const Key32& wrap) {
   std::unique_ptr<KeyStore> store(new KeyStore(vfs, entropy, wrap));
-  std::uint64_t newest = 0;
+  std::string why = "none configured";
   for (const auto& path : paths) {
     Mirror mirror{path, nullptr, {}};
-    auto anchor = open_file_anchor(vfs, entropy, path.anchor_dir, wrap);
-    auto tree = anchor ? PageTree::open(vfs, entropy, path.store_dir, std::move(*anchor))
-                       : Result<std::unique_ptr<PageTree>>(tl::unexpected<Error>(anchor.error()));
-    if (tree) {
-      mirror.tree = std::move(*tree);
-      newest = std::max(newest, mirror.tree->superblock().generation);
-    } else {
-      mirror.why = tree.error().message;
+    if (!path.retired) {
+      auto tree = store->open_tree(path);
+      if (tree) mirror.tree = std::move(*tree);
+      else why = mirror.why = tree.error().message;
     }
     store->mirrors_.push_back(std::move(mirror));
   }
-  for (auto& mirror : store->mirrors_)
-    if (mirror.tree && mirror.tree->superblock().generation < newest)
-      mirror.why = "holds an older state than the others";
+  store->leave_out_older();
   const auto* good = store->first_good();
-  if (good == nullptr)
-    return fail(Errc::kCorrupt, "no mirror of the key store opens: " + (store->mirrors_.empty() ? "none configured" : store->mirrors_[0].why));
+  if (good == nullptr) return fail(Errc::kCorrupt, "no mirror of the key store opens: " + why);
   store->next_row_ = good->next_row();
   return store;
 }
 
-const PageTree* KeyStore::first_good() const {
+void KeyStore::leave_out_older() {
+  std::uint64_t newest = 0;
+  for (const auto& mirror : mirrors_)
+    if (mirror.good()) newest = std::max(newest, mirror.tree->superblock().generation);
+  for (auto& mirror : mirrors_)
+    if (mirror.good() && mirror.tree->superblock().generation < newest) leave_out(mirror, "holds an older state than the others");
+}
+
+PageTree* KeyStore::first_good() const {
   for (const auto& mirror : mirrors_)
     if (mirror.good()) return mirror.tree.get();
   return nullptr;
+}
+
+// Reading -------------------------------------------------------------------------------------------
+
+void KeyStore::note_damage(const Mirror& mirror, const Error& error) {
+  log_event("keystore.page_damaged", {{"mirror", mirror.paths.store_dir}, {"why", error.message}});
 }
 
 Result<std::optional<SecretBytes>> KeyStore::get(std::uint64_t row) {
@@ -55,76 +72,151 @@ Result<std::optional<SecretBytes>> KeyStore::get(std::uint64_t row) {
     return std::optional<SecretBytes>(staged->second->clone());
   }
   Error last{Errc::kCorrupt, "no good mirror"};
+  bool damaged = false;
   for (auto& mirror : mirrors_) {
     if (!mirror.good()) continue;
     auto found = mirror.tree->get(row);
-    if (found) return found;
+    if (found) {
+      heal_ = heal_ || damaged;
+      return found;
+    }
     last = found.error();
-    mirror.why = last.message;
-    log_event("keystore.mirror_damaged", {{"mirror", mirror.paths.store_dir}, {"why", mirror.why}});
+    damaged = true;
+    note_damage(mirror, last);
   }
   return tl::unexpected<Error>(last);
 }
 
+// A mirror goes on where another met a damaged page; an error only when none gets any further.
 Status KeyStore::for_each(const std::function<Status(std::uint64_t, ByteView)>& on_row) {
-  for (auto& mirror : mirrors_)
-    if (mirror.good()) return mirror.tree->for_each(on_row);
-  return fail(Errc::kCorrupt, "no good mirror");
+  Error last{Errc::kState, "no good mirror"};
+  std::uint64_t next = 0;
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (auto& mirror : mirrors_) {
+      if (!mirror.good()) continue;
+      const auto begun = next;
+      bool refused = false;
+      auto done = mirror.tree->for_each(
+          [&](std::uint64_t row, ByteView content) -> Status {
+            auto taken = on_row(row, content);
+            refused = !taken;
+            if (taken) next = row + 1;
+            return taken;
+          },
+          next);
+      if (done) heal_ = heal_ || last.code != Errc::kState;
+      if (done || refused) return done;
+      last = done.error();
+      note_damage(mirror, last);
+      progress = progress || next > begun;
+    }
+  }
+  return tl::unexpected<Error>(last);
 }
 
-Status KeyStore::each_good(const char* step, const std::function<Status(PageTree&)>& action) {
+LeafRowsSource KeyStore::leaves_of_others(const PageTree* than) {
+  return [this, than](std::uint64_t leaf) -> Result<Rows> {
+    for (auto& mirror : mirrors_) {
+      if (!mirror.good() || mirror.tree.get() == than) continue;
+      if (auto rows = mirror.tree->leaf_rows(leaf)) return rows;
+    }
+    return fail(Errc::kCorrupt, "leaf page " + std::to_string(leaf) + " does not open in any mirror");
+  };
+}
+
+// Steps ---------------------------------------------------------------------------------------------
+
+void KeyStore::leave_out(Mirror& mirror, std::string why) {
+  mirror.tree->forget_attempt();
+  mirror.why = std::move(why);
+  log_event("keystore.mirror_left_out", {{"mirror", mirror.paths.store_dir}, {"why", mirror.why}});
+}
+
+// What the disk holds is unknown: it is read again, and made certain before anything else is written.
+void KeyStore::reopen(Mirror& mirror) {
+  auto tree = open_tree(mirror.paths);
+  if (tree) mirror.tree = std::move(*tree);
+  else leave_out(mirror, "cannot be opened again: " + tree.error().message);
+}
+
+Status KeyStore::take(Step step, const std::function<Status(PageTree&)>& action) {
+  std::vector<std::pair<Mirror*, Error>> failed;
   bool any = false;
-  Error last{Errc::kIo, "no good mirror"};
   for (auto& mirror : mirrors_) {
     if (!mirror.good()) continue;
     auto done = action(*mirror.tree);
-    if (done) {
-      any = true;
-      continue;
-    }
-    last = done.error();
-    mirror.why = std::string(step) + ": " + last.message;
+    if (done) any = true;
+    else failed.emplace_back(&mirror, done.error());
   }
+  const std::string name = kStepNames[static_cast<std::size_t>(step)];
   if (any) {
-    for (const auto& mirror : mirrors_)
-      if (!mirror.why.empty() && mirror.tree) mirror.tree->forget_attempt();
+    // Who cannot destroy yet has switched all the same: it goes on, and counts as unconfirmed.
+    if (step != Step::kDestroy)
+      for (auto& [mirror, error] : failed) leave_out(*mirror, name + ": " + error.message);
     return {};
   }
-  // Nobody took it: then nobody is worse than the others, and the caller may try again.
-  for (auto& mirror : mirrors_)
-    if (mirror.why.rfind(std::string(step) + ": ", 0) == 0 && std::string_view(step) == "write pages") mirror.why.clear();
-  return tl::unexpected<Error>(last);
+  forget_attempt();
+  if (step == Step::kSwitch) {
+    for (auto& [mirror, error] : failed) reopen(*mirror);
+    leave_out_older();
+  }
+  if (failed.empty()) return fail(Errc::kIo, "no good mirror");
+  return fail(failed[0].second.code, name + ": " + failed[0].second.message);
 }
 
 Status KeyStore::commit(std::uint64_t log_size) {
-  if (staged_.empty()) return {};
-  TRY(each_good("write pages", [&](PageTree& tree) { return tree.write_pages(staged_, next_row_, log_size, false); }));
-  TRY(each_good("switch superblock", [](PageTree& tree) { return tree.switch_superblock(); }));
+  if (staged_.empty() && !heal_) return {};
+  TRY(take(Step::kWritePages, [&](PageTree& tree) {
+    return tree.write_pages(staged_, next_row_, log_size, false, leaves_of_others(&tree));
+  }));
+  TRY(take(Step::kSwitch, [](PageTree& tree) { return tree.switch_superblock(); }));
   staged_.clear();
+  heal_ = false;
   return {};
 }
 
 Status KeyStore::write_pages(std::uint64_t log_size) {
-  return each_good("write pages", [&](PageTree& tree) { return tree.write_pages(staged_, next_row_, log_size, true); });
+  return take(Step::kWritePages, [&](PageTree& tree) {
+    return tree.write_pages(staged_, next_row_, log_size, true, leaves_of_others(&tree));
+  });
 }
 Status KeyStore::put_epoch() {
-  return each_good("put epoch", [](PageTree& tree) { return tree.put_epoch(); });
+  return take(Step::kPutEpoch, [](PageTree& tree) { return tree.put_epoch(); });
 }
 Status KeyStore::switch_superblock() {
-  TRY(each_good("switch superblock", [](PageTree& tree) { return tree.switch_superblock(); }));
+  TRY(take(Step::kSwitch, [](PageTree& tree) { return tree.switch_superblock(); }));
   staged_.clear();
+  heal_ = false;
   return {};
 }
 Status KeyStore::reread() {
-  return each_good("reread", [](PageTree& tree) { return tree.reread(); });
+  return take(Step::kReread, [](PageTree& tree) { return tree.reread(); });
 }
 Status KeyStore::destroy_old() {
-  return each_good("destroy epoch", [](PageTree& tree) { return tree.destroy_old(); });
+  TRY(take(Step::kDestroy, [](PageTree& tree) { return tree.destroy_old(); }));
+  for (auto& mirror : mirrors_)
+    if (!mirror.good() && !mirror.paths.retired) mirror.destroyed = mirror.destroyed || destroy_left_out(mirror);
+  return {};
 }
 void KeyStore::forget_attempt() {
   for (auto& mirror : mirrors_)
     if (mirror.tree) mirror.tree->forget_attempt();
 }
+
+// It has missed an erasure, so what it holds must not open again; it will be filled anew.
+bool KeyStore::destroy_left_out(Mirror& mirror) {
+  auto anchor = open_file_anchor(vfs_, entropy_, mirror.paths.anchor_dir, wrap_, AnchorMode::kExisting);
+  auto gone = anchor ? (*anchor)->destroy_all() : Status(tl::unexpected<Error>(anchor.error()));
+  if (!gone) {
+    log_event("keystore.mirror_unconfirmed", {{"mirror", mirror.paths.store_dir}, {"why", gone.error().message}});
+    return false;
+  }
+  mirror.tree.reset();
+  return true;
+}
+
+// State ---------------------------------------------------------------------------------------------
 
 std::uint64_t KeyStore::epoch() const {
   const auto* good = first_good();
@@ -137,19 +229,23 @@ std::uint64_t KeyStore::log_size() const {
 }
 
 std::uint32_t KeyStore::unconfirmed() const {
-  return static_cast<std::uint32_t>(std::count_if(mirrors_.begin(), mirrors_.end(), [](const Mirror& m) { return !m.good(); }));
+  return static_cast<std::uint32_t>(std::count_if(mirrors_.begin(), mirrors_.end(), [](const Mirror& mirror) {
+    return !mirror.paths.retired && !mirror.confirmed();
+  }));
 }
 
 Status KeyStore::destroy_stale() {
-  return each_good("destroy stale epochs", [](PageTree& tree) { return tree.destroy_stale(); });
+  return take(Step::kDestroy, [](PageTree& tree) { return tree.destroy_stale(); });
 }
 
 std::vector<MirrorStatus> KeyStore::mirrors() const {
   std::vector<MirrorStatus> all;
   for (const auto& mirror : mirrors_) {
-    MirrorStatus status{.store_dir = mirror.paths.store_dir, .good = mirror.good(), .why = mirror.why};
+    MirrorStatus status{.store_dir = mirror.paths.store_dir, .good = mirror.good(), .retired = mirror.paths.retired,
+                        .confirmed = mirror.confirmed(), .why = mirror.why};
     if (mirror.tree) {
       status.epoch = mirror.tree->superblock().epoch;
+      status.living = mirror.tree->anchor().epochs().value_or(std::vector<std::uint64_t>());
       status.assurance = mirror.tree->anchor().assurance();
     }
     all.push_back(std::move(status));
@@ -157,38 +253,63 @@ std::vector<MirrorStatus> KeyStore::mirrors() const {
   return all;
 }
 
+// Mirrors that come and go --------------------------------------------------------------------------
+
 Status KeyStore::repair_mirror(std::size_t index) {
   CHECK(index < mirrors_.size());
   auto& mirror = mirrors_[index];
   if (mirror.good()) return {};
+  auto* source = first_good();
+  if (source == nullptr) return fail(Errc::kCorrupt, "no good mirror to repair from");
+  const auto state = source->superblock();
   RowChanges rows;
-  std::uint64_t generation = 0;
-  for (auto& other : mirrors_) {
-    if (!other.good()) continue;
-    generation = other.tree->superblock().generation;
-    TRY(other.tree->for_each([&](std::uint64_t row, ByteView content) -> Status {
-      rows[row] = SecretBytes(content);
-      return {};
-    }));
-    break;
-  }
-  if (generation == 0) return fail(Errc::kCorrupt, "no good mirror to repair from");
+  TRY(for_each([&](std::uint64_t row, ByteView content) -> Status {
+    rows[row] = SecretBytes(content);
+    return {};
+  }));
   // What it held is destroyed first: its old state must not live on beside the new one.
   auto anchor = TRY(open_file_anchor(vfs_, entropy_, mirror.paths.anchor_dir, wrap_));
-  for (const auto epoch : TRY(anchor->epochs())) TRY(anchor->destroy(epoch));
+  TRY(anchor->destroy_all());
   mirror.tree.reset();
+  mirror.destroyed = true;
+  if (mirror.why.empty()) mirror.why = "is being filled";
   if (vfs_.exists(mirror.paths.store_dir + "/pages")) TRY(vfs_.remove(mirror.paths.store_dir + "/pages"));
-  auto tree = TRY(PageTree::create(vfs_, entropy_, mirror.paths.store_dir, std::move(anchor), generation - 1));
-  TRY(tree->write_pages(rows, next_row_, log_size(), false));
-  TRY(tree->switch_superblock());
+  // Until it is full it is older than the others, so that a crash leaves it left out.
+  const auto begin = std::max<std::uint64_t>(state.generation, 2) - 1;
+  auto tree = TRY(PageTree::create(vfs_, entropy_, mirror.paths.store_dir, std::move(anchor), begin, state.epoch));
+  if (begin < state.generation) {
+    TRY(tree->write_pages(rows, source->next_row(), state.log_size, false));
+    TRY(tree->switch_superblock());
+  }
   mirror.tree = std::move(tree);
   mirror.why.clear();
+  mirror.destroyed = mirror.paths.retired = false;
   return {};
+}
+
+Result<std::optional<std::uint64_t>> KeyStore::retire(std::size_t index) {
+  CHECK(index < mirrors_.size());
+  auto& mirror = mirrors_[index];
+  std::optional<std::uint64_t> epoch;
+  if (mirror.paths.retired || mirror.destroyed) {
+    mirror.paths.retired = true;
+    return epoch;
+  }
+  if (mirror.good() && std::count_if(mirrors_.begin(), mirrors_.end(), [](const Mirror& m) { return m.good(); }) == 1)
+    return fail(Errc::kState, "the last good mirror cannot be retired");
+  epoch = mirror.tree ? mirror.tree->superblock().epoch : 0;
+  if (destroy_left_out(mirror)) {
+    mirror.destroyed = true;
+    epoch.reset();
+  }
+  mirror.paths.retired = true;
+  return epoch;
 }
 
 Result<std::vector<std::string>> KeyStore::check() {
   std::vector<std::string> findings;
   for (auto& mirror : mirrors_) {
+    if (mirror.paths.retired) continue;
     if (!mirror.why.empty()) findings.push_back(mirror.paths.store_dir + ": " + mirror.why);
     if (!mirror.tree) continue;
     for (auto& finding : TRY(mirror.tree->check())) findings.push_back(std::move(finding));

@@ -9,10 +9,12 @@ namespace {
 
 constexpr std::string_view kMagic = "CWSB";
 constexpr std::uint8_t kVersion = 1;
-constexpr std::uint64_t kAlignment = 64;
 constexpr std::uint64_t kFirstPageOffset = 2 * kSuperblockBytes;
+constexpr std::uint64_t kPagesFileBytesMax = 1ull << 46;
 
-std::uint64_t rounded(std::uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+std::string byte_range(std::uint64_t offset, std::uint64_t bytes) {
+  return "bytes " + std::to_string(offset) + "-" + std::to_string(offset + bytes - 1);
+}
 
 ChildRef clone(const ChildRef& ref) { return {ref.offset, ref.bytes, ref.key.clone()}; }
 Children clone(const Children& children) {
@@ -58,12 +60,16 @@ Status PageTree::open_file(OpenMode mode) {
 }
 
 Result<std::unique_ptr<PageTree>> PageTree::create(Vfs& vfs, Entropy& entropy, const std::string& dir,
-                                                   std::unique_ptr<Anchor> anchor, std::uint64_t generation) {
+                                                   std::unique_ptr<Anchor> anchor, std::uint64_t generation,
+                                                   std::uint64_t epoch) {
+  CHECK(generation > 0 && epoch > 0);
   TRY(vfs.make_dirs(dir));
   std::unique_ptr<PageTree> tree(new PageTree(vfs, entropy, dir, std::move(anchor)));
   TRY(tree->open_file(OpenMode::kCreateNew));
   TRY(tree->file_->truncate(kFirstPageOffset));
   tree->block_.generation = generation - 1;
+  tree->block_.epoch = epoch - 1;
+  tree->settled_ = true;
   TRY(tree->write_pages({}, 0, 0, true));
   TRY(tree->put_epoch());
   TRY(tree->switch_superblock());
@@ -90,15 +96,14 @@ Result<std::unique_ptr<PageTree>> PageTree::open(Vfs& vfs, Entropy& entropy, con
   std::sort(blocks.begin(), blocks.end(), [](const auto& a, const auto& b) { return a.generation > b.generation; });
   for (const auto& block : blocks) {
     const auto key = tree->anchor_->get(block.epoch);
-    if (!key) {
-      why = "epoch " + std::to_string(block.epoch) + ": " + key.error().message;
-      continue;
+    auto loaded = key ? tree->load(block, *key) : Status(tl::unexpected<Error>(key.error()));
+    if (loaded) {
+      if (const auto stale = TRY(tree->stale_epochs()); !stale.empty()) tree->old_epoch_ = stale.front();
+      return tree;
     }
-    if (auto loaded = tree->load(block, *key); !loaded) {
-      why = loaded.error().message;
-      continue;
-    }
-    return tree;
+    why = "generation " + std::to_string(block.generation) + ", epoch " + std::to_string(block.epoch) + ": " +
+          loaded.error().message;
+    if (tree->passed_over_.empty()) tree->passed_over_ = why;
   }
   return fail(Errc::kCorrupt, dir + ": cannot be opened (" + why + ")");
 }
@@ -113,30 +118,31 @@ Status PageTree::load(const Superblock& block, const Key32& epoch_key) {
   root_ = TRY(decode_root(payload.expose()));
   block_ = block;
   cache_.clear();
-  std::map<std::uint64_t, std::uint64_t> used;
-  TRY(collect_extents(used));
-  free_.clear();
-  std::uint64_t at = kFirstPageOffset;
-  for (const auto& [offset, bytes] : used) {
-    if (offset < at) return fail(Errc::kCorrupt, "two pages overlap");
-    if (offset > at) free_[at] = offset - at;
-    at = offset + bytes;
-  }
-  end_ = at;
-  return {};
+  return find_free_space();
 }
 
-Status PageTree::collect_extents(std::map<std::uint64_t, std::uint64_t>& used) {
-  used[block_.root_offset] = rounded(block_.root_bytes);
+// What lies between the pages that the tree leads to.
+Status PageTree::find_free_space() {
+  std::vector<Extent> used{{block_.root_offset, block_.root_bytes}};
   for (const auto& [top, top_ref] : root_.children) {
-    used[top_ref.offset] = rounded(top_ref.bytes);
+    used.push_back({top_ref.offset, top_ref.bytes});
     const auto* middle = TRY(inner(2, top));
     for (const auto& [slot, ref] : *middle) {
-      used[ref.offset] = rounded(ref.bytes);
+      used.push_back({ref.offset, ref.bytes});
       const auto* low = TRY(inner(1, static_cast<std::uint64_t>(top) << 8 | slot));
-      for (const auto& [leaf_slot, leaf] : *low) used[leaf.offset] = rounded(leaf.bytes);
+      for (const auto& [leaf_slot, leaf] : *low) used.push_back({leaf.offset, leaf.bytes});
     }
   }
+  std::sort(used.begin(), used.end(), [](const Extent& a, const Extent& b) { return a.offset < b.offset; });
+  std::vector<Extent> gaps;
+  std::uint64_t at = kFirstPageOffset;
+  for (const auto& extent : used) {
+    if (extent.offset < at || extent.offset > kPagesFileBytesMax) return fail(Errc::kCorrupt, dir_ + "/pages: two pages overlap");
+    if (extent.offset > at) gaps.push_back({at, extent.offset - at});
+    at = extent.offset + FreeSpace::rounded(extent.bytes);
+  }
+  free_ = FreeSpace(at);
+  for (const auto& gap : gaps) free_.give(gap.offset, gap.bytes);
   return {};
 }
 
@@ -146,8 +152,8 @@ Result<SecretBytes> PageTree::read_page(const PageId& id, std::uint64_t offset, 
   if (TRY(file_->read_at(offset, page)) != page.size()) return fail(Errc::kCorrupt, "page is cut off");
   auto opened = open_page(id, key, page);
   if (!opened)
-    return fail(Errc::kCorrupt, dir_ + "/pages: level " + std::to_string(id.level) + " page " + std::to_string(id.index) +
-                                    " at byte " + std::to_string(offset) + ": " + opened.error().message);
+    return fail(Errc::kCorrupt, dir_ + "/pages: " + byte_range(offset, bytes) + ": level " + std::to_string(id.level) +
+                                    " page " + std::to_string(id.index) + ": " + opened.error().message);
   return opened;
 }
 
@@ -160,9 +166,8 @@ Result<const Children*> PageTree::inner(std::uint8_t level, std::uint64_t index)
   const auto ref = parents->find(static_cast<std::uint8_t>(index & 255));
   if (ref == parents->end()) return &kNone;
   auto payload = TRY(read_page(page_id(level, index), ref->second.offset, ref->second.bytes, ref->second.key));
-  auto& cached = cache_[{level, index}];
-  cached = TRY(decode_children(payload.expose()));
-  return &cached;
+  auto children = TRY(decode_children(payload.expose()));
+  return &cache_.emplace(std::pair{level, index}, std::move(children)).first->second;
 }
 
 Result<const ChildRef*> PageTree::leaf_ref(std::uint64_t leaf) {
@@ -171,17 +176,23 @@ Result<const ChildRef*> PageTree::leaf_ref(std::uint64_t leaf) {
   return ref == low->end() ? nullptr : &ref->second;
 }
 
+Result<Rows> PageTree::leaf_rows(std::uint64_t leaf) {
+  const auto* ref = TRY(leaf_ref(leaf));
+  if (ref == nullptr) return Rows();
+  auto payload = read_page(page_id(0, leaf), ref->offset, ref->bytes, ref->key);
+  auto rows = payload ? decode_rows(payload->expose()) : Result<Rows>(tl::unexpected<Error>(payload.error()));
+  if (!rows) damaged_.insert(leaf);
+  return rows;
+}
+
 Result<std::optional<SecretBytes>> PageTree::get(std::uint64_t row) {
-  const auto* ref = TRY(leaf_ref(row / kRowsPerLeaf));
-  if (ref == nullptr) return std::optional<SecretBytes>();
-  auto payload = TRY(read_page(page_id(0, row / kRowsPerLeaf), ref->offset, ref->bytes, ref->key));
-  auto rows = TRY(decode_rows(payload.expose()));
+  auto rows = TRY(leaf_rows(row / kRowsPerLeaf));
   const auto found = rows.find(static_cast<std::uint8_t>(row % kRowsPerLeaf));
   if (found == rows.end()) return std::optional<SecretBytes>();
   return std::optional<SecretBytes>(std::move(found->second));
 }
 
-Status PageTree::for_each(const std::function<Status(std::uint64_t, ByteView)>& on_row) {
+Status PageTree::for_each(const std::function<Status(std::uint64_t, ByteView)>& on_row, std::uint64_t from) {
   for (const auto& [top, top_ref] : root_.children) {
     const auto* middle = TRY(inner(2, top));
     for (const auto& [slot, ref] : *middle) {
@@ -189,43 +200,14 @@ Status PageTree::for_each(const std::function<Status(std::uint64_t, ByteView)>& 
       const auto* low = TRY(inner(1, low_index));
       for (const auto& [leaf_slot, leaf_child] : *low) {
         const auto leaf = low_index << 8 | leaf_slot;
-        auto payload = TRY(read_page(page_id(0, leaf), leaf_child.offset, leaf_child.bytes, leaf_child.key));
-        const auto rows = TRY(decode_rows(payload.expose()));
-        for (const auto& [row_slot, row] : rows) TRY(on_row(leaf * kRowsPerLeaf + row_slot, row.expose()));
+        if (leaf < from / kRowsPerLeaf) continue;
+        const auto rows = TRY(leaf_rows(leaf));
+        for (const auto& [row_slot, row] : rows)
+          if (const auto number = leaf * kRowsPerLeaf + row_slot; number >= from) TRY(on_row(number, row.expose()));
       }
     }
   }
   return {};
-}
-
-Result<std::uint64_t> PageTree::allocate(std::uint64_t bytes) {
-  bytes = rounded(bytes);
-  for (auto hole = free_.begin(); hole != free_.end(); ++hole) {
-    if (hole->second < bytes) continue;
-    const auto offset = hole->first;
-    const auto rest = hole->second - bytes;
-    free_.erase(hole);
-    if (rest > 0) free_[offset + bytes] = rest;
-    return offset;
-  }
-  const auto offset = end_;
-  end_ += bytes;
-  return offset;
-}
-
-void PageTree::release(std::uint64_t offset, std::uint64_t bytes, std::map<std::uint64_t, std::uint64_t>& free) {
-  auto at = free.emplace(offset, rounded(bytes)).first;
-  if (const auto next = std::next(at); next != free.end() && at->first + at->second == next->first) {
-    at->second += next->second;
-    free.erase(next);
-  }
-  if (at != free.begin()) {
-    const auto before = std::prev(at);
-    if (before->first + before->second == at->first) {
-      before->second += at->second;
-      free.erase(at);
-    }
-  }
 }
 
 Result<ChildRef> PageTree::write_page(const PageId& id, ByteView payload) {
@@ -233,27 +215,26 @@ Result<ChildRef> PageTree::write_page(const PageId& id, ByteView payload) {
   ref.key = entropy_.key();
   const auto page = seal_page(id, ref.key, {}, payload);
   ref.bytes = static_cast<std::uint32_t>(page.size());
-  ref.offset = TRY(allocate(page.size()));
+  ref.offset = free_.take(page.size());
   attempt_->written.push_back({ref.offset, ref.bytes});
   TRY(file_->write_at(ref.offset, page));
   return ref;
 }
 
 Result<std::optional<ChildRef>> PageTree::write_leaf(std::uint64_t leaf, RowChanges::const_iterator begin,
-                                                     RowChanges::const_iterator end) {
-  Rows rows;
-  if (const auto* old = TRY(leaf_ref(leaf)); old != nullptr) {
-    auto payload = TRY(read_page(page_id(0, leaf), old->offset, old->bytes, old->key));
-    rows = TRY(decode_rows(payload.expose()));
-    attempt_->freed.push_back({old->offset, old->bytes});
-  }
+                                                     RowChanges::const_iterator end, const LeafRowsSource& other) {
+  auto rows = leaf_rows(leaf);
+  if (!rows && other) rows = other(leaf);
+  if (!rows) return tl::unexpected<Error>(rows.error());
+  if (const auto* old = TRY(leaf_ref(leaf)); old != nullptr) attempt_->freed.push_back({old->offset, old->bytes});
   for (auto change = begin; change != end; ++change) {
     const auto slot = static_cast<std::uint8_t>(change->first % kRowsPerLeaf);
-    rows.erase(slot);
-    if (change->second) rows.emplace(slot, change->second->clone());
+    rows->erase(slot);
+    if (change->second) rows->emplace(slot, change->second->clone());
   }
-  if (rows.empty()) return std::optional<ChildRef>();
-  return std::optional<ChildRef>(TRY(write_page(page_id(0, leaf), encode_rows(rows).expose())));
+  attempt_->healed.push_back(leaf);
+  if (rows->empty()) return std::optional<ChildRef>();
+  return std::optional<ChildRef>(TRY(write_page(page_id(0, leaf), encode_rows(*rows).expose())));
 }
 
 Status PageTree::change_level(std::uint8_t level, const std::map<std::uint64_t, std::optional<ChildRef>>& changed,
@@ -279,57 +260,77 @@ Status PageTree::change_level(std::uint8_t level, const std::map<std::uint64_t, 
   return {};
 }
 
-Status PageTree::write_pages(const RowChanges& changes, std::uint64_t next_row, std::uint64_t log_size, bool new_epoch) {
+Status PageTree::write_pages(const RowChanges& changes, std::uint64_t next_row, std::uint64_t log_size, bool new_epoch,
+                             const LeafRowsSource& other) {
   CHECK(!attempt_);
+  TRY(settle());
   attempt_.emplace();
-  const auto done = [&]() -> Status {
-    std::map<std::uint64_t, std::optional<ChildRef>> leaves, low, middle;
-    for (auto at = changes.begin(); at != changes.end();) {
-      const auto leaf = at->first / kRowsPerLeaf;
-      CHECK(at->first < kRowsMax);
-      auto end = at;
-      while (end != changes.end() && end->first / kRowsPerLeaf == leaf) ++end;
-      leaves.emplace(leaf, TRY(write_leaf(leaf, at, end)));
-      at = end;
-    }
-    TRY(change_level(1, leaves, low));
-    TRY(change_level(2, low, middle));
-    attempt_->root.next_row = next_row;
-    attempt_->root.children = clone(root_.children);
-    for (auto& [index, ref] : middle) {
-      const auto slot = static_cast<std::uint8_t>(index);
-      attempt_->root.children.erase(slot);
-      if (ref) attempt_->root.children.emplace(slot, std::move(*ref));
-    }
-    auto& block = attempt_->block;
-    block.generation = block_.generation + 1;
-    block.epoch = block_.epoch + (new_epoch ? 1 : 0);
-    block.log_size = log_size;
-    Key32 epoch_key = new_epoch ? entropy_.key() : TRY(anchor_->get(block_.epoch));
-    const auto salt = entropy_.array<16>();
-    const auto payload = encode_root(next_row, attempt_->root.children);
-    const auto page = seal_page(page_id(kRootLevel, 0), root_page_key(salt, epoch_key), salt, payload.expose());
-    block.root_bytes = static_cast<std::uint32_t>(page.size());
-    block.root_offset = TRY(allocate(page.size()));
-    attempt_->written.push_back({block.root_offset, block.root_bytes});
-    if (block_.generation > 0 && block_.root_bytes > 0) attempt_->freed.push_back({block_.root_offset, block_.root_bytes});
-    TRY(file_->write_at(block.root_offset, page));
-    if (new_epoch) attempt_->epoch_key = std::move(epoch_key);
-    return file_->sync_data();
-  }();
+  auto done = write_tree(changes, other);
+  if (done) done = write_root(next_row, log_size, new_epoch);
+  if (done) done = file_->sync_data();
   if (!done) forget_attempt();
   return done;
 }
 
+// Leaves, then the inner pages above them, level by level.
+Status PageTree::write_tree(const RowChanges& changes, const LeafRowsSource& other) {
+  std::map<std::uint64_t, std::optional<ChildRef>> leaves, low, middle;
+  for (auto at = changes.begin(); at != changes.end();) {
+    const auto leaf = at->first / kRowsPerLeaf;
+    CHECK(at->first < kRowsMax);
+    auto end = at;
+    while (end != changes.end() && end->first / kRowsPerLeaf == leaf) ++end;
+    leaves.emplace(leaf, TRY(write_leaf(leaf, at, end, other)));
+    at = end;
+  }
+  // A damaged leaf that nobody changes is healed where another mirror has it; else it waits.
+  for (const auto leaf : std::set(damaged_)) {
+    if (leaves.count(leaf) != 0 || !other) continue;
+    if (auto healed = write_leaf(leaf, changes.end(), changes.end(), other)) leaves.emplace(leaf, std::move(*healed));
+    else if (healed.error().code != Errc::kCorrupt) return tl::unexpected<Error>(healed.error());
+  }
+  TRY(change_level(1, leaves, low));
+  TRY(change_level(2, low, middle));
+  attempt_->root.children = clone(root_.children);
+  for (auto& [index, ref] : middle) {
+    const auto slot = static_cast<std::uint8_t>(index);
+    attempt_->root.children.erase(slot);
+    if (ref) attempt_->root.children.emplace(slot, std::move(*ref));
+  }
+  return {};
+}
+
+Status PageTree::write_root(std::uint64_t next_row, std::uint64_t log_size, bool new_epoch) {
+  attempt_->root.next_row = next_row;
+  auto& block = attempt_->block;
+  block.generation = block_.generation + 1;
+  block.epoch = block_.epoch + (new_epoch ? 1 : 0);
+  block.log_size = log_size;
+  Key32 epoch_key = new_epoch ? entropy_.key() : TRY(anchor_->get(block_.epoch));
+  const auto salt = entropy_.array<16>();
+  const auto payload = encode_root(next_row, attempt_->root.children);
+  const auto page = seal_page(page_id(kRootLevel, 0), root_page_key(salt, epoch_key), salt, payload.expose());
+  block.root_bytes = static_cast<std::uint32_t>(page.size());
+  block.root_offset = free_.take(page.size());
+  attempt_->written.push_back({block.root_offset, block.root_bytes});
+  if (block_.root_bytes > 0) attempt_->freed.push_back({block_.root_offset, block_.root_bytes});
+  TRY(file_->write_at(block.root_offset, page));
+  if (new_epoch) attempt_->epoch_key = std::move(epoch_key);
+  return {};
+}
+
 void PageTree::forget_attempt() {
   if (!attempt_) return;
-  for (const auto& extent : attempt_->written) release(extent.offset, extent.bytes, free_);
+  for (const auto& extent : attempt_->written) free_.give(extent.offset, extent.bytes);
   if (attempt_->epoch_key) (void)anchor_->destroy(attempt_->block.epoch);  // kNotFound when it was not put yet
   attempt_.reset();
 }
 
 Status PageTree::put_epoch() {
   CHECK(attempt_ && attempt_->epoch_key);
+  // An earlier switch whose end failed is ended first: the anchor has two slots, and the old key must go.
+  if (old_epoch_) TRY(reread());
+  if (!TRY(stale_epochs()).empty()) TRY(destroy_stale());
   return anchor_->put(attempt_->block.epoch, *attempt_->epoch_key);
 }
 
@@ -342,8 +343,20 @@ Status PageTree::switch_superblock() {
   block_ = attempt_->block;
   root_ = std::move(attempt_->root);
   cache_.clear();
-  for (const auto& extent : attempt_->freed) release(extent.offset, extent.bytes, free_);
+  for (const auto& extent : attempt_->freed) free_.give(extent.offset, extent.bytes);
+  for (const auto leaf : attempt_->healed) damaged_.erase(leaf);
+  passed_over_.clear();
   attempt_.reset();
+  return {};
+}
+
+// What was read at opening may stand in the system's cache only, where a sync failed in an earlier life: the
+// superblock in force is written once more before the first page is.
+Status PageTree::settle() {
+  if (settled_) return {};
+  TRY(file_->write_at(block_.generation % 2 * kSuperblockBytes, encode_superblock(block_)));
+  TRY(file_->sync_data());
+  settled_ = true;
   return {};
 }
 
@@ -376,35 +389,32 @@ Result<std::vector<std::uint64_t>> PageTree::stale_epochs() {
 }
 
 Status PageTree::destroy_stale() {
-  for (const auto epoch : TRY(stale_epochs())) TRY(anchor_->destroy(epoch));
+  TRY(anchor_->destroy_others(block_.epoch));
   old_epoch_.reset();
   return {};
 }
 
-Status PageTree::destroy_everything() {
-  for (const auto epoch : TRY(anchor_->epochs())) TRY(anchor_->destroy(epoch));
-  return {};
-}
+Status PageTree::destroy_everything() { return anchor_->destroy_all(); }
 
-std::uint64_t PageTree::used_bytes() const {
-  std::uint64_t free = 0;
-  for (const auto& [offset, bytes] : free_) free += bytes;
-  return end_ - free;
-}
-
-Result<std::vector<std::string>> PageTree::check() {
-  std::vector<std::string> findings;
+void PageTree::check_superblocks(std::vector<std::string>& findings) {
   for (std::uint64_t slot = 0; slot < 2; ++slot) {
+    const auto label = dir_ + "/pages: " + byte_range(slot * kSuperblockBytes, kSuperblockBytes) + ": superblock " +
+                       std::to_string(slot) + ": ";
     Bytes raw(kSuperblockBytes);
-    TRY(file_->read_at(slot * kSuperblockBytes, raw));
-    if (std::all_of(raw.begin(), raw.end(), [](auto byte) { return byte == 0; })) continue;
+    const auto got = file_->read_at(slot * kSuperblockBytes, raw);
+    if (!got || *got < kSuperblockBytes) {
+      findings.push_back(label + (got ? "is cut off" : got.error().message));
+      continue;
+    }
+    const bool empty = std::all_of(raw.begin(), raw.end(), [](auto byte) { return byte == 0; });
+    if (empty && slot != block_.generation % 2) continue;  // a new store has written one only
     const auto block = decode_superblock(raw);
-    const auto label = dir_ + "/pages: superblock " + std::to_string(slot);
-    if (!block) findings.push_back(label + ": " + block.error().message);
-    else if (!equal(encode_superblock(*block), raw)) findings.push_back(label + ": has stray bytes");
+    if (!block) findings.push_back(label + block.error().message);
+    else if (!equal(encode_superblock(*block), raw)) findings.push_back(label + "has stray bytes");
   }
-  cache_.clear();
-  if (auto whole = reread(); !whole) findings.push_back(whole.error().message);
+}
+
+void PageTree::check_pages(std::vector<std::string>& findings) {
   for (const auto& [top, top_ref] : root_.children) {
     const auto middle = inner(2, top);
     if (!middle) {
@@ -418,14 +428,22 @@ Result<std::vector<std::string>> PageTree::check() {
         findings.push_back(low.error().message);
         continue;
       }
-      for (const auto& [leaf_slot, leaf] : **low) {
-        const auto index = low_index << 8 | leaf_slot;
-        auto payload = read_page(page_id(0, index), leaf.offset, leaf.bytes, leaf.key);
-        if (!payload) findings.push_back(payload.error().message);
-        else if (auto rows = decode_rows(payload->expose()); !rows) findings.push_back(rows.error().message);
-      }
+      for (const auto& [leaf_slot, leaf] : **low)
+        if (auto rows = leaf_rows(low_index << 8 | leaf_slot); !rows) findings.push_back(rows.error().message);
     }
   }
+}
+
+Result<std::vector<std::string>> PageTree::check() {
+  CHECK(!attempt_);
+  std::vector<std::string> findings;
+  check_superblocks(findings);
+  if (!passed_over_.empty()) findings.push_back(dir_ + "/pages: a newer state does not open: " + passed_over_);
+  cache_.clear();
+  if (auto whole = reread(); !whole)
+    findings.push_back(dir_ + "/pages: " + byte_range(block_.root_offset, block_.root_bytes) + ": root page: " + whole.error().message);
+  check_pages(findings);
+  for (auto& finding : TRY(anchor_->check())) findings.push_back(std::move(finding));
   const auto epochs = TRY(anchor_->epochs());
   if (std::find(epochs.begin(), epochs.end(), block_.epoch) == epochs.end())
     findings.push_back(dir_ + ": the anchor lacks epoch " + std::to_string(block_.epoch));

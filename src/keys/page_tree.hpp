@@ -5,7 +5,11 @@
 //                32 root bytes u32  36 reserved u32  40 log size u64   48 CRC-32C u32
 //
 // A page is never overwritten while the superblock in force leads to it. An erasure rewrites the path from
-// leaf to root, nothing else. The order of a switch of epochs, and what a crash behind each step leaves:
+// leaf to root, nothing else. What is free is not written anywhere: opening walks the inner pages. After an
+// error of switch_superblock() nobody knows which superblock the disk holds: forget_attempt(), then open
+// again before anything else is written.
+//
+// The order of a switch of epochs, and what a crash behind each step leaves:
 //
 //   write_pages(next)   old superblock, old epoch: the new pages are unreferenced
 //   put_epoch()         both epoch keys live, old superblock: the next opening destroys the newer key
@@ -21,6 +25,7 @@
 #include <set>
 
 #include "keys/anchor.hpp"
+#include "keys/free_space.hpp"
 #include "keys/page.hpp"
 
 namespace callward::keys {
@@ -38,40 +43,50 @@ Result<Superblock> decode_superblock(ByteView raw);
 
 // nullopt: the row is dropped.
 using RowChanges = std::map<std::uint64_t, std::optional<SecretBytes>>;
+// Rows of a leaf page as another mirror has them.
+using LeafRowsSource = std::function<Result<Rows>(std::uint64_t leaf)>;
 
 class PageTree {
  public:
-  // Makes an empty tree of epoch 1. kExists if there is one.
+  // Makes an empty tree. kExists if there is one. A mirror that is filled anew takes the epoch number of the
+  // others, so that an entry of the log names the same epoch for all.
   static Result<std::unique_ptr<PageTree>> create(Vfs& vfs, Entropy& entropy, const std::string& dir,
-                                                  std::unique_ptr<Anchor> anchor, std::uint64_t generation = 1);
+                                                  std::unique_ptr<Anchor> anchor, std::uint64_t generation = 1,
+                                                  std::uint64_t epoch = 1);
   // kCorrupt: no superblock leads to a root that a living epoch key opens.
   static Result<std::unique_ptr<PageTree>> open(Vfs& vfs, Entropy& entropy, const std::string& dir,
                                                 std::unique_ptr<Anchor> anchor);
 
   Result<std::optional<SecretBytes>> get(std::uint64_t row);
-  Status for_each(const std::function<Status(std::uint64_t row, ByteView content)>& on_row);
+  // Rows >= from, ascending.
+  Status for_each(const std::function<Status(std::uint64_t row, ByteView content)>& on_row, std::uint64_t from = 0);
+  Result<Rows> leaf_rows(std::uint64_t leaf);
 
   // Step by step; an error leaves the state in force as it was (in memory too), until switch_superblock()
   // returned. `new_epoch`: seal the root under a key that does not stand in the anchor yet.
-  Status write_pages(const RowChanges& changes, std::uint64_t next_row, std::uint64_t log_size, bool new_epoch);
+  // A leaf that did not open since the last commit, or does not now, is written anew from `other`.
+  Status write_pages(const RowChanges& changes, std::uint64_t next_row, std::uint64_t log_size, bool new_epoch,
+                     const LeafRowsSource& other = {});
   Status put_epoch();
   Status switch_superblock();
   Status reread();
   Status destroy_old();
-  void forget_attempt();  // after an error before switch_superblock
+  void forget_attempt();  // nothing to forget is no error
 
   // Epochs in the anchor besides the one in force: left by a crash. Destroy them once the log agrees.
   Result<std::vector<std::uint64_t>> stale_epochs();
   Status destroy_stale();
-  Status destroy_everything();  // before a returning mirror is filled anew
+  Status destroy_everything();  // no state that was ever written here opens again
 
   [[nodiscard]] const Superblock& superblock() const { return block_; }
   [[nodiscard]] std::uint64_t next_row() const { return root_.next_row; }
-  [[nodiscard]] std::uint64_t used_bytes() const;
-  [[nodiscard]] std::uint64_t file_bytes() const { return end_; }
+  [[nodiscard]] std::uint64_t used_bytes() const { return free_.end() - free_.free_bytes(); }
+  [[nodiscard]] std::uint64_t file_bytes() const { return free_.end(); }
+  [[nodiscard]] bool old_epoch_lives() const { return old_epoch_.has_value(); }
+  [[nodiscard]] std::size_t damaged_leaves() const { return damaged_.size(); }
   Anchor& anchor() { return *anchor_; }
 
-  // Reads every page and slot; one line a finding.
+  // Reads both superblocks, every page in force and every anchor slot; one line a finding, with the byte range.
   Result<std::vector<std::string>> check();
 
  private:
@@ -84,6 +99,7 @@ class PageTree {
     Root root;
     std::map<std::pair<std::uint8_t, std::uint64_t>, Children> inner;  // changed inner pages by level, index
     std::vector<Extent> written, freed;
+    std::vector<std::uint64_t> healed;  // leaves written anew
     std::optional<Key32> epoch_key;  // of a new epoch
   };
   PageTree(Vfs& vfs, Entropy& entropy, std::string dir, std::unique_ptr<Anchor> anchor);
@@ -95,11 +111,15 @@ class PageTree {
   Result<Children> inner_for_change(std::uint8_t level, std::uint64_t index);
   Status change_level(std::uint8_t level, const std::map<std::uint64_t, std::optional<ChildRef>>& changed,
                       std::map<std::uint64_t, std::optional<ChildRef>>& parents);
-  Result<std::optional<ChildRef>> write_leaf(std::uint64_t leaf, RowChanges::const_iterator begin, RowChanges::const_iterator end);
+  Status settle();
+  Status write_tree(const RowChanges& changes, const LeafRowsSource& other);
+  Status write_root(std::uint64_t next_row, std::uint64_t log_size, bool new_epoch);
+  Result<std::optional<ChildRef>> write_leaf(std::uint64_t leaf, RowChanges::const_iterator begin,
+                                             RowChanges::const_iterator end, const LeafRowsSource& other);
   Result<ChildRef> write_page(const PageId& id, ByteView payload);
-  Result<std::uint64_t> allocate(std::uint64_t bytes);
-  void release(std::uint64_t offset, std::uint64_t bytes, std::map<std::uint64_t, std::uint64_t>& free);
-  Status collect_extents(std::map<std::uint64_t, std::uint64_t>& used);
+  Status find_free_space();
+  void check_superblocks(std::vector<std::string>& findings);
+  void check_pages(std::vector<std::string>& findings);
 
   Vfs& vfs_;
   Entropy& entropy_;
@@ -109,10 +129,12 @@ class PageTree {
   Superblock block_;
   Root root_;
   std::map<std::pair<std::uint8_t, std::uint64_t>, Children> cache_;  // inner pages below the root
-  std::map<std::uint64_t, std::uint64_t> free_;                      // offset -> bytes
-  std::uint64_t end_ = 2 * kSuperblockBytes;
+  FreeSpace free_{2 * kSuperblockBytes};
+  std::set<std::uint64_t> damaged_;  // leaves that did not open
+  std::string passed_over_;          // a newer superblock that could not be opened, and why
   std::optional<Attempt> attempt_;
-  std::optional<std::uint64_t> old_epoch_;
+  std::optional<std::uint64_t> old_epoch_;  // lives still; the switch away from it is not ended
+  bool settled_ = false;
 };
 
 }  // namespace callward::keys
