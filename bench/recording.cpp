@@ -1,7 +1,8 @@
-// Recording: N calls of G.711 both ways on loopback, from socket to verified object. Three processes:
-// the recorder as it is shipped, a generator (signal's part and the RTP of both sides), and a key issuer (a
-// key tree a call: what the keeper does for the recorder, without its log and its store; its own CPU is printed
-// apart). No listener is connected. Prints CPU-seconds per call-minute of each process, packets and milliseconds lost.
+// Recording: N calls of G.711 both ways on loopback, from socket to verified object. Three
+// processes: the recorder as it is shipped, a generator (signal's part and the RTP of both sides),
+// and a key issuer (a key tree a call: what the keeper does for the recorder, without its log and
+// its store; its own CPU is printed apart). No listener is connected. Prints CPU-seconds per
+// call-minute of each process, packets and milliseconds lost.
 //
 //   recording_bench [--calls N] [--seconds S] [--dir D] [--json]
 #include <arpa/inet.h>
@@ -33,12 +34,15 @@ struct Options {
 };
 
 struct Outcome {  // generator -> parent, through a pipe
-  std::uint64_t sent = 0, received = 0, opened = 0, sealed = 0, lost_ms = 0, sealed_ms = 0, call_ms = 0, send_errors = 0;
+  std::uint64_t sent = 0, received = 0, opened = 0, sealed = 0, lost_ms = 0, sealed_ms = 0,
+                call_ms = 0, send_errors = 0;
   std::int64_t worst_gap_ms = 0;
 };
 
 double cpu_seconds(const rusage& usage) {
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -47,7 +51,8 @@ double cpu_seconds(const rusage& usage) {
   std::exit(1);
 }
 
-// ---- the key issuer --------------------------------------------------------------------------------
+// ---- the key issuer
+// --------------------------------------------------------------------------------
 
 void run_issuer(const Options& options) {
   SystemClock clock;
@@ -56,7 +61,9 @@ void run_issuer(const Options& options) {
   std::vector<std::unique_ptr<io::Channel>> channels;
   const auto on_frame = [&](io::Channel& channel, io::Frame& frame) {
     switch (frame.type) {
-      case keys::Hello::kType: channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true}); return;
+      case keys::Hello::kType:
+        channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
+        return;
       case keys::CallStart::kType: {
         auto cover = keys::Cover::whole(entropy.key());
         cover.puncture(keys::leaf_of(15, 0), 1u << keys::kTreeLevels);
@@ -66,23 +73,30 @@ void run_issuer(const Options& options) {
         channel.reply(frame, started);
         return;
       }
-      case keys::SpareRoots::kType: channel.reply(frame, keys::SpareRootsGiven{}); return;
-      case keys::LogAppend::kType: channel.reply(frame, keys::LogAppended{}); return;
-      default: channel.reply(frame, keys::Ack{});
+      case keys::SpareRoots::kType:
+        channel.reply(frame, keys::SpareRootsGiven{});
+        return;
+      case keys::LogAppend::kType:
+        channel.reply(frame, keys::LogAppended{});
+        return;
+      default:
+        channel.reply(frame, keys::Ack{});
     }
   };
-  auto server = io::ChannelServer::listen(*loop, options.dir + "/keeper.sock", {"bench", keys::kKeeperFrameBytesMax, 64u << 20},
-                                          [&](std::unique_ptr<io::Channel> channel) {
-    auto* raw = channel.get();
-    raw->set_handlers([&, raw](io::Frame frame) { on_frame(*raw, frame); }, [] {});
-    channels.push_back(std::move(channel));
-  });
+  auto server = io::ChannelServer::listen(
+      *loop, options.dir + "/keeper.sock", {"bench", keys::kKeeperFrameBytesMax, 64u << 20},
+      [&](std::unique_ptr<io::Channel> channel) {
+        auto* raw = channel.get();
+        raw->set_handlers([&, raw](io::Frame frame) { on_frame(*raw, frame); }, [] {});
+        channels.push_back(std::move(channel));
+      });
   if (!server) die(server.error().message);
   (void)loop->on_stop_signal([&] { loop->stop(); });
   (void)loop->run();
 }
 
-// ---- the recorder ----------------------------------------------------------------------------------
+// ---- the recorder
+// ----------------------------------------------------------------------------------
 
 void run_the_recorder(const Options& options) {
   SystemClock clock;
@@ -108,7 +122,8 @@ void run_the_recorder(const Options& options) {
   recorder.stop();
 }
 
-// ---- the generator ---------------------------------------------------------------------------------
+// ---- the generator
+// ---------------------------------------------------------------------------------
 
 struct Leg {
   sockaddr_in to{};
@@ -126,11 +141,13 @@ void send_rtp(std::vector<Leg>& legs, std::uint32_t seconds, Outcome& outcome, C
   std::int64_t last_ns = start_ns;
   for (std::uint32_t step = 0; step < seconds * 1000; ++step) {
     const std::int64_t due_ns = start_ns + std::int64_t{step} * 1'000'000;
-    for (auto left = due_ns - clock.monotonic_ns(); left > 0; left = due_ns - clock.monotonic_ns()) {
+    for (auto left = due_ns - clock.monotonic_ns(); left > 0;
+         left = due_ns - clock.monotonic_ns()) {
       const timespec nap{0, left};
       ::nanosleep(&nap, nullptr);
     }
-    outcome.worst_gap_ms = std::max(outcome.worst_gap_ms, (clock.monotonic_ns() - last_ns) / 1'000'000);
+    outcome.worst_gap_ms =
+        std::max(outcome.worst_gap_ms, (clock.monotonic_ns() - last_ns) / 1'000'000);
     last_ns = clock.monotonic_ns();
     messages.clear();
     parts.clear();
@@ -139,7 +156,8 @@ void send_rtp(std::vector<Leg>& legs, std::uint32_t seconds, Outcome& outcome, C
       auto& leg = legs[i];
       leg.packet[2] = static_cast<std::uint8_t>(leg.sequence >> 8);
       leg.packet[3] = static_cast<std::uint8_t>(leg.sequence++);
-      for (int b = 0; b < 4; ++b) leg.packet[4 + b] = static_cast<std::uint8_t>(leg.timestamp >> (24 - 8 * b));
+      for (int b = 0; b < 4; ++b)
+        leg.packet[4 + b] = static_cast<std::uint8_t>(leg.timestamp >> (24 - 8 * b));
       leg.timestamp += 160;
       parts.push_back({leg.packet.data(), leg.packet.size()});
       mmsghdr message{};
@@ -150,7 +168,9 @@ void send_rtp(std::vector<Leg>& legs, std::uint32_t seconds, Outcome& outcome, C
       messages.push_back(message);
     }
     for (std::size_t done = 0; done < messages.size();) {
-      const int n = ::sendmmsg(fd, messages.data() + done, static_cast<unsigned>(std::min<std::size_t>(messages.size() - done, 512)), 0);
+      const int n =
+          ::sendmmsg(fd, messages.data() + done,
+                     static_cast<unsigned>(std::min<std::size_t>(messages.size() - done, 512)), 0);
       if (n <= 0) {
         ++outcome.send_errors;
         ++done;
@@ -165,7 +185,8 @@ void send_rtp(std::vector<Leg>& legs, std::uint32_t seconds, Outcome& outcome, C
 
 std::uint64_t number_after(const std::string& json, const std::string& key) {
   const auto at = json.find("\"" + key + "\":");
-  return at == std::string::npos ? 0 : std::strtoull(json.c_str() + at + key.size() + 3, nullptr, 10);
+  return at == std::string::npos ? 0
+                                 : std::strtoull(json.c_str() + at + key.size() + 3, nullptr, 10);
 }
 
 Outcome run_generator(const Options& options) {
@@ -173,9 +194,11 @@ Outcome run_generator(const Options& options) {
   Outcome outcome;
   std::unique_ptr<io::BlockingClient> client;
   for (int i = 0; i < 200 && client == nullptr; ++i) {
-    if (auto connected = io::BlockingClient::connect(options.dir + "/recorder.sock", store::kRecorderFrameBytesMax, keys::ErrorReply::kType))
+    if (auto connected = io::BlockingClient::connect(
+            options.dir + "/recorder.sock", store::kRecorderFrameBytesMax, keys::ErrorReply::kType))
       client = std::move(*connected);
-    else ::usleep(50'000);
+    else
+      ::usleep(50'000);
   }
   if (client == nullptr) die("the recorder did not start");
   store::Hello hello;
@@ -188,7 +211,8 @@ Outcome run_generator(const Options& options) {
     store::SessionOpen open;
     open.direction = keys::Direction::kIncoming;
     open.media_address = "127.0.0.1";
-    open.streams = {{0, store::Party::kCustomer, store::StreamMode::kActive, 0, 0}, {1, store::Party::kAgent, store::StreamMode::kActive, 8, 8}};
+    open.streams = {{0, store::Party::kCustomer, store::StreamMode::kActive, 0, 0},
+                    {1, store::Party::kAgent, store::StreamMode::kActive, 8, 8}};
     open.call_data = SecretBytes(as_bytes("{}"));
     Result<store::SessionOpened> opened = fail(Errc::kBusy, "");
     for (int tries = 0; tries < 100 && !opened; ++tries) {
@@ -219,16 +243,22 @@ Outcome run_generator(const Options& options) {
     const auto now = clock.utc_ms();
     Result<store::ObjectReader> object = fail(Errc::kNotFound, "");
     for (int tries = 0; tries < 1'200 && !object; ++tries) {
-      object = store::open_object(objects, store::object_name(call, now, store::ObjectKind::kRecording));
-      if (!object) object = store::open_object(objects, store::object_name(call, now - 600'000, store::ObjectKind::kRecording));
+      object =
+          store::open_object(objects, store::object_name(call, now, store::ObjectKind::kRecording));
+      if (!object)
+        object = store::open_object(
+            objects, store::object_name(call, now - 600'000, store::ObjectKind::kRecording));
       if (!object) ::usleep(50'000);
     }
     if (!object || !object->verify()) continue;
     ++outcome.sealed;
-    outcome.call_ms += static_cast<std::uint64_t>(object->head().ended_at - object->head().started_at);
+    outcome.call_ms +=
+        static_cast<std::uint64_t>(object->head().ended_at - object->head().started_at);
     for (const auto& interval : object->head().account) {
-      if (interval.state == store::RecorderState::kLost) outcome.lost_ms += interval.end_ms - interval.start_ms;
-      if (interval.state == store::RecorderState::kSealed) outcome.sealed_ms += interval.end_ms - interval.start_ms;
+      if (interval.state == store::RecorderState::kLost)
+        outcome.lost_ms += interval.end_ms - interval.start_ms;
+      if (interval.state == store::RecorderState::kSealed)
+        outcome.sealed_ms += interval.end_ms - interval.start_ms;
     }
   }
   return outcome;
@@ -254,11 +284,16 @@ Options parse(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string arg = argv[i];
     const auto value = [&] { return i + 1 < argc ? std::string(argv[++i]) : std::string(); };
-    if (arg == "--calls") options.calls = static_cast<std::uint32_t>(std::stoul(value()));
-    else if (arg == "--seconds") options.seconds = static_cast<std::uint32_t>(std::stoul(value()));
-    else if (arg == "--dir") options.dir = value();
-    else if (arg == "--json") options.json = true;
-    else die("usage: recording_bench [--calls N] [--seconds S] [--dir D] [--json]");
+    if (arg == "--calls")
+      options.calls = static_cast<std::uint32_t>(std::stoul(value()));
+    else if (arg == "--seconds")
+      options.seconds = static_cast<std::uint32_t>(std::stoul(value()));
+    else if (arg == "--dir")
+      options.dir = value();
+    else if (arg == "--json")
+      options.json = true;
+    else
+      die("usage: recording_bench [--calls N] [--seconds S] [--dir D] [--json]");
   }
   return options;
 }
@@ -292,18 +327,27 @@ int main(int argc, char** argv) {
   const double media_minutes = static_cast<double>(outcome.opened) * options.seconds / 60;
   const double per_minute = recorder_cpu / media_minutes;
   const auto lost_packets = outcome.sent > outcome.received ? outcome.sent - outcome.received : 0;
-  const char* format = options.json
-      ? "{\"calls\":%llu,\"seconds\":%u,\"sealed\":%llu,\"packets_sent\":%llu,\"packets_lost\":%llu,\"lost_ms\":%llu,\"sealed_ms\":%llu,"
-        "\"recorder_cpu_s\":%.3f,\"issuer_cpu_s\":%.3f,\"generator_cpu_s\":%.3f,\"recorder_cpu_s_per_call_minute\":%.5f,"
-        "\"calls_per_core\":%.0f,\"recorder_rss_kb_per_call\":%.1f,\"generator_worst_gap_ms\":%lld}\n"
-      : "calls %llu for %u s, sealed and verified %llu\npackets sent %llu, lost %llu; lost %llu ms of %llu ms sealed\n"
-        "CPU-s: recorder %.3f, key issuer %.3f, generator %.3f\nrecorder: %.5f CPU-s per call-minute = %.0f calls per core, %.1f kB of peak memory a call\n"
-        "generator's longest gap: %lld ms\n";
-  std::printf(format, static_cast<unsigned long long>(outcome.opened), options.seconds, static_cast<unsigned long long>(outcome.sealed),
-              static_cast<unsigned long long>(outcome.sent), static_cast<unsigned long long>(lost_packets),
-              static_cast<unsigned long long>(outcome.lost_ms), static_cast<unsigned long long>(outcome.sealed_ms), recorder_cpu,
-              issuer_cpu, generator_cpu, per_minute, 60 / (per_minute > 0 ? per_minute : 1e-9),
-              static_cast<double>(recorder_usage.ru_maxrss) / static_cast<double>(std::max<std::uint64_t>(outcome.opened, 1)),
+  const char* format =
+      options.json ? "{\"calls\":%llu,\"seconds\":%u,\"sealed\":%llu,\"packets_sent\":%llu,"
+                     "\"packets_lost\":%llu,\"lost_ms\":%llu,\"sealed_ms\":%llu,"
+                     "\"recorder_cpu_s\":%.3f,\"issuer_cpu_s\":%.3f,\"generator_cpu_s\":%.3f,"
+                     "\"recorder_cpu_s_per_call_minute\":%.5f,"
+                     "\"calls_per_core\":%.0f,\"recorder_rss_kb_per_call\":%.1f,\"generator_worst_"
+                     "gap_ms\":%lld}\n"
+                   : "calls %llu for %u s, sealed and verified %llu\npackets sent %llu, lost %llu; "
+                     "lost %llu ms of %llu ms sealed\n"
+                     "CPU-s: recorder %.3f, key issuer %.3f, generator %.3f\nrecorder: %.5f CPU-s "
+                     "per call-minute = %.0f calls per core, %.1f kB of peak memory a call\n"
+                     "generator's longest gap: %lld ms\n";
+  std::printf(format, static_cast<unsigned long long>(outcome.opened), options.seconds,
+              static_cast<unsigned long long>(outcome.sealed),
+              static_cast<unsigned long long>(outcome.sent),
+              static_cast<unsigned long long>(lost_packets),
+              static_cast<unsigned long long>(outcome.lost_ms),
+              static_cast<unsigned long long>(outcome.sealed_ms), recorder_cpu, issuer_cpu,
+              generator_cpu, per_minute, 60 / (per_minute > 0 ? per_minute : 1e-9),
+              static_cast<double>(recorder_usage.ru_maxrss) /
+                  static_cast<double>(std::max<std::uint64_t>(outcome.opened, 1)),
               static_cast<long long>(outcome.worst_gap_ms));
   return outcome.sealed == outcome.opened ? 0 : 1;
 }

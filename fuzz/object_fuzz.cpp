@@ -1,4 +1,5 @@
-// Any bytes as an object: open, verify, read ranges, prove. Never crashes; what verifies reads back.
+// Any bytes as an object: open, verify, read ranges, prove. Never crashes; what verifies reads
+// back.
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -35,7 +36,8 @@ void repair(callward::Bytes& raw) {
     store_le(raw.data() + head - 4, crc32c(ByteView(raw).first(head - 4)));
   const auto index = load_le<std::uint64_t>(raw.data() + raw.size() - kObjectFooterBytes + 8);
   if (index < raw.size() - 4)
-    store_le(raw.data() + raw.size() - 4, crc32c(ByteView(raw).subspan(index, raw.size() - 4 - index)));
+    store_le(raw.data() + raw.size() - 4,
+             crc32c(ByteView(raw).subspan(index, raw.size() - 4 - index)));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Any bytes as a spool file: the scan ends, yields only frames of the file's generation whose checksum is
-// right, in order and without overlap; and what it yields may be replayed into a call.
+// Any bytes as a spool file: the scan ends, yields only frames of the file's generation whose
+// checksum is right, in order and without overlap; and what it yields may be replayed into a call.
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -30,13 +30,15 @@ class MemoryFile final : public callward::VfsFile {
 void repair(callward::Bytes& raw, std::uint64_t generation) {
   using namespace callward;
   using namespace callward::store;
-  for (std::size_t at = kSpoolFileHeadBytes; at + kFrameHeadBytes <= raw.size(); at += kFrameAlignment) {
+  for (std::size_t at = kSpoolFileHeadBytes; at + kFrameHeadBytes <= raw.size();
+       at += kFrameAlignment) {
     auto* frame = raw.data() + at;
     if (std::memcmp(frame, "CWSF", 4) != 0) continue;
     store_le(frame + 8, generation);
     const auto length = load_le<std::uint32_t>(frame + 32);
     if (length > raw.size() - at - kFrameHeadBytes) continue;
-    store_le(frame + 36, crc32c(ByteView(frame + kFrameHeadBytes, length), crc32c(ByteView(frame, 36))));
+    store_le(frame + 36,
+             crc32c(ByteView(frame + kFrameHeadBytes, length), crc32c(ByteView(frame, 36))));
   }
 }
 
@@ -54,13 +56,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   MemoryFile file(raw);
   SpoolCall call{CallId{}};
   std::uint64_t last_end = kSpoolFileHeadBytes;
-  const auto outcome = scan_spool_file(file, head, [&](const FrameView& frame, std::uint64_t at, std::size_t bytes) {
-    CHECK(at >= last_end && bytes == frame_bytes(frame.payload.size()));
-    last_end = at + bytes;
-    const auto again = parse_frame(ByteView(raw).subspan(at), head.generation);
-    CHECK(again.has_value() && again->bytes == bytes);
-    call.recovered(frame, {1, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(bytes)});
-  });
+  const auto outcome =
+      scan_spool_file(file, head, [&](const FrameView& frame, std::uint64_t at, std::size_t bytes) {
+        CHECK(at >= last_end && bytes == frame_bytes(frame.payload.size()));
+        last_end = at + bytes;
+        const auto again = parse_frame(ByteView(raw).subspan(at), head.generation);
+        CHECK(again.has_value() && again->bytes == bytes);
+        call.recovered(frame,
+                       {1, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(bytes)});
+      });
   CHECK(outcome.has_value() && outcome->end == last_end);
   call.fill_holes();
   for (const auto& account : call.accounts) {

@@ -21,7 +21,8 @@ io::ChannelLimits peer_limits() {
 
 }  // namespace
 
-Recorder::Recorder(io::Loop& loop, Clock& clock, Entropy& entropy, Vfs& vfs, RecorderConfig config, std::string run_dir)
+Recorder::Recorder(io::Loop& loop, Clock& clock, Entropy& entropy, Vfs& vfs, RecorderConfig config,
+                   std::string run_dir)
     : loop_(loop),
       clock_(clock),
       system_entropy_(entropy),
@@ -34,7 +35,8 @@ Recorder::Recorder(io::Loop& loop, Clock& clock, Entropy& entropy, Vfs& vfs, Rec
 
 Recorder::~Recorder() { stop(); }
 
-void Recorder::set_fd_store(std::function<void(const std::string&, int)> put, std::function<void(const std::string&)> drop) {
+void Recorder::set_fd_store(std::function<void(const std::string&, int)> put,
+                            std::function<void(const std::string&)> drop) {
   fd_put_ = std::move(put);
   fd_drop_ = std::move(drop);
 }
@@ -42,8 +44,9 @@ void Recorder::set_fd_store(std::function<void(const std::string&, int)> put, st
 Status Recorder::listen() {
   TRY(vfs_.make_dirs(config_.spool_dir));
   TRY(vfs_.make_dirs(config_.objects_dir));
-  server_ = TRY(io::ChannelServer::listen(loop_, run_dir_ + "/recorder.sock", peer_limits(),
-                                          [this](std::unique_ptr<io::Channel> channel) { on_accept(std::move(channel)); }));
+  server_ = TRY(io::ChannelServer::listen(
+      loop_, run_dir_ + "/recorder.sock", peer_limits(),
+      [this](std::unique_ptr<io::Channel> channel) { on_accept(std::move(channel)); }));
   return {};
 }
 
@@ -56,17 +59,26 @@ Status Recorder::start(std::vector<std::pair<std::string, io::Fd>> sockets) {
   store::RecoveryReport report;
   spool_ = TRY(store::Spool::open(
       vfs_, options,
-      [this](const store::FrameView& frame, const store::FrameRef& ref) { recovered_frame(frame, ref); }, &report));
-  log_event("recorder.spool", {{"files", report.files}, {"frames", report.frames}, {"damaged_bytes", report.damaged_bytes},
+      [this](const store::FrameView& frame, const store::FrameRef& ref) {
+        recovered_frame(frame, ref);
+      },
+      &report));
+  log_event("recorder.spool", {{"files", report.files},
+                               {"frames", report.frames},
+                               {"damaged_bytes", report.damaged_bytes},
                                {"unreadable_files", report.unreadable_files.size()}});
-  tools_ = std::unique_ptr<RecorderTools>(new RecorderTools{clock_, *spool_, entropy_, {}, {}, {}, {}});
-  tools_->on_audio = [this](const RecorderCall& call, std::uint8_t stream, std::uint8_t codec, std::uint32_t index,
-                            const segment::AudioPayload& payload) { push_audio(call, stream, codec, index, payload); };
+  tools_ =
+      std::unique_ptr<RecorderTools>(new RecorderTools{clock_, *spool_, entropy_, {}, {}, {}, {}});
+  tools_->on_audio = [this](const RecorderCall& call, std::uint8_t stream, std::uint8_t codec,
+                            std::uint32_t index, const segment::AudioPayload& payload) {
+    push_audio(call, stream, codec, index, payload);
+  };
   sealer_ = std::thread([this] { run_sealer(); });
   recover(std::move(sockets));
-  keeper_ = std::make_unique<io::Client>(loop_, run_dir_ + "/keeper.sock",
-                                         io::ChannelLimits{"recorder.keeper", keys::kKeeperFrameBytesMax, 64u << 20},
-                                         keys::ErrorReply::kType);
+  keeper_ = std::make_unique<io::Client>(
+      loop_, run_dir_ + "/keeper.sock",
+      io::ChannelLimits{"recorder.keeper", keys::kKeeperFrameBytesMax, 64u << 20},
+      keys::ErrorReply::kType);
   keeper_->start([this] { on_keeper_connected(); }, [this] { on_keeper_lost(); },
                  [this](io::Frame frame) { on_keeper_event(std::move(frame)); });
   loop_.every_ms(kTickMs, [this] { tick(); });
@@ -80,7 +92,8 @@ void Recorder::stop() {
   *alive_ = false;
   if (spool_ != nullptr)
     for (auto& [id, call] : calls_)
-      if (call->phase == RecorderPhase::kLive) call->tick();  // what has come is sealed before we go
+      if (call->phase == RecorderPhase::kLive)
+        call->tick();  // what has come is sealed before we go
   if (keeper_ != nullptr) keeper_->stop();
   seal_queue_.close();
   if (sealer_.joinable()) sealer_.join();
@@ -89,11 +102,13 @@ void Recorder::stop() {
   spool_.reset();
 }
 
-// ---- the turn of each call -------------------------------------------------------------------------
+// ---- the turn of each call
+// -------------------------------------------------------------------------
 
 void Recorder::tick() {
   const auto now_ns = clock_.monotonic_ns();
-  if (last_turn_ns_ != 0) lag_ms_max_ = std::max(lag_ms_max_, (now_ns - last_turn_ns_) / 1'000'000 - kTickMs);
+  if (last_turn_ns_ != 0)
+    lag_ms_max_ = std::max(lag_ms_max_, (now_ns - last_turn_ns_) / 1'000'000 - kTickMs);
   last_turn_ns_ = now_ns;
   turn_ = (turn_ + 1) % kTicksPerTurn;
   auto& turn = turns_[turn_];
@@ -116,9 +131,10 @@ void Recorder::tick() {
 }
 
 void Recorder::each_second() {
-  struct statvfs disk {};
+  struct statvfs disk{};
   if (::statvfs(config_.spool_dir.c_str(), &disk) == 0) {
-    const bool low = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize < config_.disk_reserve_bytes;
+    const bool low =
+        static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize < config_.disk_reserve_bytes;
     if (low != disk_low_) log_event(low ? "recorder.disk_low" : "recorder.disk_ok");
     disk_low_ = low;
   }
@@ -126,7 +142,8 @@ void Recorder::each_second() {
   lag_ms_max_ = 0;
   for (auto& turn : turns_)
     std::erase_if(turn, [](const CallPtr& call) { return call->phase > RecorderPhase::kLive; });
-  for (auto& [id, call] : calls_) tell_keeper(*call);  // what a full queue or a time-out left undone
+  for (auto& [id, call] : calls_)
+    tell_keeper(*call);  // what a full queue or a time-out left undone
   refill_spares();
   send_log();
 }
@@ -134,14 +151,19 @@ void Recorder::each_second() {
 bool Recorder::may_admit(std::string& why) const {
   std::size_t live = opening_;
   for (const auto& turn : turns_) live += turn.size();
-  if (!ready_) why = "starting";
-  else if (live >= config_.calls_max) why = "overload";
-  else if (disk_low_ || !spool_->can_admit()) why = "disk_full";
-  else return true;
+  if (!ready_)
+    why = "starting";
+  else if (live >= config_.calls_max)
+    why = "overload";
+  else if (disk_low_ || !spool_->can_admit())
+    why = "disk_full";
+  else
+    return true;
   return false;
 }
 
-// ---- peers -----------------------------------------------------------------------------------------
+// ---- peers
+// -----------------------------------------------------------------------------------------
 
 void Recorder::on_accept(std::unique_ptr<io::Channel> channel) {
   if (peers_.size() >= kPeersMax) return;
@@ -149,18 +171,22 @@ void Recorder::on_accept(std::unique_ptr<io::Channel> channel) {
   auto& peer = peers_[serial];
   peer.serial = serial;
   peer.channel = std::move(channel);
-  peer.channel->set_handlers([this, serial](io::Frame frame) { on_frame(serial, std::move(frame)); },
-                             [this, serial] { on_peer_gone(serial); });
+  peer.channel->set_handlers(
+      [this, serial](io::Frame frame) { on_frame(serial, std::move(frame)); },
+      [this, serial] { on_peer_gone(serial); });
 }
 
 void Recorder::on_frame(std::uint64_t serial, io::Frame frame) {
   const auto peer = peers_.find(serial);
   if (peer == peers_.end()) return;
   const auto handler = handlers().find(frame.type);
-  if (handler == handlers().end()) return refuse(peer->second, frame, Errc::kUnsupported, "unknown message");
+  if (handler == handlers().end())
+    return refuse(peer->second, frame, Errc::kUnsupported, "unknown message");
   const bool greeted = peer->second.role != store::ClientRole{};
-  if (!greeted && frame.type != store::Hello::kType) return refuse(peer->second, frame, Errc::kState, "say hello first");
-  if (!ready_ && frame.type != store::Hello::kType) return refuse(peer->second, frame, Errc::kBusy, "starting");
+  if (!greeted && frame.type != store::Hello::kType)
+    return refuse(peer->second, frame, Errc::kState, "say hello first");
+  if (!ready_ && frame.type != store::Hello::kType)
+    return refuse(peer->second, frame, Errc::kBusy, "starting");
   (this->*handler->second)(peer->second, frame);
 }
 
@@ -174,7 +200,8 @@ void Recorder::on_peer_gone(std::uint64_t serial) {
   for (const auto& [id, import] : imports_)
     if (import.peer == serial && !import.end) orphans.push_back(id);
   for (const auto& id : orphans)
-    if (auto* call = find(id); call != nullptr && call->phase == RecorderPhase::kLive) end_call(*call, "cancel");
+    if (auto* call = find(id); call != nullptr && call->phase == RecorderPhase::kLive)
+      end_call(*call, "cancel");
   // Its channel is on the call stack.
   loop_.after_ms(0, [this, serial, alive = alive_] {
     if (*alive) peers_.erase(serial);
@@ -230,23 +257,30 @@ std::string Recorder::status_json() const {
       gauge.name = "recorder.listener";
       queues.push_back(gauge);
     }
-  return "{\"ready\":" + std::string(ready_ && keeper_ready_ ? "true" : "false") + ",\"calls\":{\"live\":" + n(live) +
-         ",\"listening\":" + n(listening) + ",\"held\":" + n(calls_.size()) + ",\"total\":" + n(calls_total_) +
-         ",\"refused\":" + n(calls_refused_) + ",\"max\":" + n(config_.calls_max) + "},\"spool\":{\"files\":" + n(spool.files) +
-         ",\"files_max\":" + n(spool.files_max) + ",\"spares\":" + n(spool.spares) + ",\"file_bytes\":" + n(spool.file_bytes) +
+  return "{\"ready\":" + std::string(ready_ && keeper_ready_ ? "true" : "false") +
+         ",\"calls\":{\"live\":" + n(live) + ",\"listening\":" + n(listening) +
+         ",\"held\":" + n(calls_.size()) + ",\"total\":" + n(calls_total_) +
+         ",\"refused\":" + n(calls_refused_) + ",\"max\":" + n(config_.calls_max) +
+         "},\"spool\":{\"files\":" + n(spool.files) + ",\"files_max\":" + n(spool.files_max) +
+         ",\"spares\":" + n(spool.spares) + ",\"file_bytes\":" + n(spool.file_bytes) +
          ",\"commits\":" + n(spool.commits) + ",\"write_errors\":" + n(spool.write_errors) +
-         ",\"failing\":" + (spool.failing ? "true" : "false") + ",\"disk_low\":" + (disk_low_ ? "true" : "false") +
-         "},\"packets\":{\"received\":" + n(packets.received) + ",\"malformed\":" + n(packets.malformed) +
-         ",\"truncated\":" + n(packets.truncated) + ",\"late\":" + n(sum.late) + ",\"duplicate\":" + n(sum.duplicate) +
-         ",\"unknown_type\":" + n(sum.unknown_type) + ",\"stray\":" + n(sum.stray) + ",\"source_changes\":" +
-         n(sum.source_changes) + ",\"drift_steps\":" + n(sum.drift_steps) + "},\"segments\":{\"sealed\":" +
-         n(packets.segments - packets.unsealed - packets.unspooled) + ",\"unsealed\":" + n(packets.unsealed) +
-         ",\"unspooled\":" + n(packets.unspooled) + "},\"listener\":{\"connected\":" + (listener_ != 0 ? "true" : "false") +
+         ",\"failing\":" + (spool.failing ? "true" : "false") +
+         ",\"disk_low\":" + (disk_low_ ? "true" : "false") +
+         "},\"packets\":{\"received\":" + n(packets.received) +
+         ",\"malformed\":" + n(packets.malformed) + ",\"truncated\":" + n(packets.truncated) +
+         ",\"late\":" + n(sum.late) + ",\"duplicate\":" + n(sum.duplicate) +
+         ",\"unknown_type\":" + n(sum.unknown_type) + ",\"stray\":" + n(sum.stray) +
+         ",\"source_changes\":" + n(sum.source_changes) + ",\"drift_steps\":" + n(sum.drift_steps) +
+         "},\"segments\":{\"sealed\":" +
+         n(packets.segments - packets.unsealed - packets.unspooled) +
+         ",\"unsealed\":" + n(packets.unsealed) + ",\"unspooled\":" + n(packets.unspooled) +
+         "},\"listener\":{\"connected\":" + (listener_ != 0 ? "true" : "false") +
          ",\"overflowed\":" + n(audio_overflows_) + "},\"spare_roots\":" + n(spares_.size()) +
          ",\"log_waiting\":" + n(pending_log_.size()) + ",\"queues\":" + queues_json(queues) + "}";
 }
 
-// ---- the process -----------------------------------------------------------------------------------
+// ---- the process
+// -----------------------------------------------------------------------------------
 
 namespace {
 
@@ -255,10 +289,12 @@ std::vector<std::pair<std::string, io::Fd>> fetch_sockets(const std::string& pat
   std::vector<std::pair<std::string, io::Fd>> out;
   auto client = io::BlockingClient::connect(path, 1u << 20, keys::ErrorReply::kType);
   if (!client) return out;  // no supervisor: started by hand
-  const auto listed = (*client)->call(io::make_frame(store::FdListRequest{}), 5'000, [&](io::Frame frame) {
-    if (frame.type != store::FdItem::kType || !frame.fd.valid()) return;
-    if (auto item = unpack<store::FdItem>(frame.body)) out.emplace_back(item->name, std::move(frame.fd));
-  });
+  const auto listed =
+      (*client)->call(io::make_frame(store::FdListRequest{}), 5'000, [&](io::Frame frame) {
+        if (frame.type != store::FdItem::kType || !frame.fd.valid()) return;
+        if (auto item = unpack<store::FdItem>(frame.body))
+          out.emplace_back(item->name, std::move(frame.fd));
+      });
   if (!listed) log_event("recorder.no_sockets", {{"why", listed.error().message}});
   return out;
 }
@@ -271,8 +307,11 @@ Status want_descriptors(std::uint64_t wanted) {
     (void)::setrlimit(RLIMIT_NOFILE, &limit);
   }
   if (limit.rlim_cur < wanted)
-    return fail(Errc::kConfig, "only " + std::to_string(limit.rlim_cur) + " file descriptors are allowed, " +
-                                   std::to_string(wanted) + " are needed for recorder.calls_max: raise the limit (ulimit -n) or lower calls_max");
+    return fail(
+        Errc::kConfig,
+        "only " + std::to_string(limit.rlim_cur) + " file descriptors are allowed, " +
+            std::to_string(wanted) +
+            " are needed for recorder.calls_max: raise the limit (ulimit -n) or lower calls_max");
   return {};
 }
 
@@ -294,7 +333,8 @@ Status run_recorder(const ProcessContext& context) {
       [&](const std::string& name, int fd) {
         auto frame = io::make_frame(store::FdPut{name});
         frame.fd = io::Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-        if (frame.fd.valid() && link.client().connected()) link.client().channel()->send(std::move(frame));
+        if (frame.fd.valid() && link.client().connected())
+          link.client().channel()->send(std::move(frame));
       },
       [&](const std::string& name) { (void)link.client().send(store::FdDrop{name}); });
   TRY(recorder.start(std::move(sockets)));

@@ -1,13 +1,16 @@
-// The recorder: RTP in, sealed objects out. One loop thread owns every call; the spool has a writer's thread
-// and the sealer has its own. Serves run/recorder.sock for signal, listener, server and importers; is a
-// client of the keeper.
+// The recorder: RTP in, sealed objects out. One loop thread owns every call; the spool has a
+// writer's thread and the sealer has its own. Serves run/recorder.sock for signal, listener, server
+// and importers; is a client of the keeper.
 //
 // INVARIANTS
-//   (1) A segment's plaintext and key leave memory with the segment: what was recorded can't be opened here.
-//   (2) Once a call is live nothing but its end stops its capture: not the keeper's absence, not a full disk (the
-//       loss is accounted), not a slow listener (its queue overflows, counted; it hears the rest again).
-//   (3) A call's frames leave the spool only after its object was verified and the log has its root.
-//   (4) What the keeper must be told (adopt, end, sealed) is told in that order, once each, however often it dies.
+//   (1) A segment's plaintext and key leave memory with the segment: what was recorded can't be
+//   opened here. (2) Once a call is live nothing but its end stops its capture: not the keeper's
+//   absence, not a full disk (the
+//       loss is accounted), not a slow listener (its queue overflows, counted; it hears the rest
+//       again).
+//   (3) A call's frames leave the spool only after its object was verified and the log has its
+//   root. (4) What the keeper must be told (adopt, end, sealed) is told in that order, once each,
+//   however often it dies.
 #pragma once
 
 #include <deque>
@@ -25,28 +28,31 @@ namespace callward::app {
 
 inline constexpr std::size_t kSpareRootsKept = 64;
 inline constexpr std::size_t kPendingLogMax = 10'000;
-inline constexpr std::size_t kFreshDerivedMax = 512;      // then the derived object is written, before the end
+inline constexpr std::size_t kFreshDerivedMax =
+    512;  // then the derived object is written, before the end
 inline constexpr std::size_t kLiveRecordsMax = 600;
 inline constexpr std::size_t kFetchRecordsMax = 150;
 inline constexpr std::uint32_t kImportCreditSegments = 400;
 inline constexpr std::size_t kListenerQueueBytesMax = 32u << 20;
 inline constexpr int kObjectDaysBackMax = 4'000;
-inline constexpr std::int64_t kTickMs = 10;               // each call has its turn every tenth
+inline constexpr std::int64_t kTickMs = 10;  // each call has its turn every tenth
 inline constexpr std::size_t kTicksPerTurn = 10;
-inline constexpr int kSocketBufferBytes = 1 << 20;        // asked for; some seconds of G.711 either way
+inline constexpr int kSocketBufferBytes = 1 << 20;  // asked for; some seconds of G.711 either way
 inline constexpr std::int64_t kKeeperTimeoutMs = 5'000;
 inline constexpr std::int64_t kCallStartTimeoutMs = 3'000;
 
 class Recorder {
  public:
-  Recorder(io::Loop& loop, Clock& clock, Entropy& entropy, Vfs& vfs, RecorderConfig config, std::string run_dir);
+  Recorder(io::Loop& loop, Clock& clock, Entropy& entropy, Vfs& vfs, RecorderConfig config,
+           std::string run_dir);
   ~Recorder();
 
   // Listens at run/recorder.sock and connects to the keeper. Before the sandbox.
   Status listen();
   // Finds what an earlier recorder left in the spool, takes its sockets back, begins to work.
   Status start(std::vector<std::pair<std::string, io::Fd>> sockets);
-  // Running calls stay in the spool and in the supervisor's hands; the next recorder goes on with them.
+  // Running calls stay in the spool and in the supervisor's hands; the next recorder goes on with
+  // them.
   void stop();
 
   [[nodiscard]] std::string status_json() const;
@@ -65,15 +71,15 @@ class Recorder {
   struct SealTask {
     CallId call;
     store::SpoolCall spooled;
-    std::vector<Bytes> derived;      // to be added to the derived object
-    bool seal = false;               // the recording object too
+    std::vector<Bytes> derived;  // to be added to the derived object
+    bool seal = false;           // the recording object too
     std::uint64_t sequence = 0;
   };
   struct Import {
     std::uint64_t peer = 0;
-    std::uint32_t unheard = 0;       // sent to the listener, not credited
-    std::uint32_t fresh = 0;         // appended since the last credit (when nobody listens)
-    std::optional<io::Frame> end;    // to be answered when sealed
+    std::uint32_t unheard = 0;     // sent to the listener, not credited
+    std::uint32_t fresh = 0;       // appended since the last credit (when nobody listens)
+    std::optional<io::Frame> end;  // to be answered when sealed
   };
   using Handler = void (Recorder::*)(Peer&, io::Frame&);
 
@@ -107,8 +113,8 @@ class Recorder {
   void on_import_open(Peer& peer, io::Frame& frame);
   void on_import_audio(Peer& peer, io::Frame& frame);
   void on_import_end(Peer& peer, io::Frame& frame);
-  void push_audio(const RecorderCall& call, std::uint8_t stream, std::uint8_t codec, std::uint32_t index,
-                  const segment::AudioPayload& payload);
+  void push_audio(const RecorderCall& call, std::uint8_t stream, std::uint8_t codec,
+                  std::uint32_t index, const segment::AudioPayload& payload);
   void open_audio(RecorderCall& call, bool from_now);
   void grant_credits();
   store::CallEvent event_of(const RecorderCall& call) const;
@@ -129,13 +135,16 @@ class Recorder {
     SecretBytes dialog;
   };
   void open_call(std::shared_ptr<Opening> opening);
-  void begin_call(const std::shared_ptr<Opening>& opening, const CallId& id, keys::CallStarted started, bool spare);
+  void begin_call(const std::shared_ptr<Opening>& opening, const CallId& id,
+                  keys::CallStarted started, bool spare);
   Result<std::pair<io::Fd, std::uint16_t>> bind_port(const std::string& address);
-  Result<std::vector<std::uint16_t>> apply_streams(RecorderCall& call, const std::vector<store::StreamSpec>& streams);
+  Result<std::vector<std::uint16_t>> apply_streams(RecorderCall& call,
+                                                   const std::vector<store::StreamSpec>& streams);
   void end_call(RecorderCall& call, const std::string& cause);
   void advance_phase(const CallId& id);
   void seal(RecorderCall& call);
-  void on_sealed(const CallId& id, Result<store::ObjectSummary> sealed, Status derived, std::size_t derived_count, bool was_seal);
+  void on_sealed(const CallId& id, Result<store::ObjectSummary> sealed, Status derived,
+                 std::size_t derived_count, bool was_seal);
   void listening_over(RecorderCall& call);
   void add_derived(const CallId& id, Bytes record);
   void complete(RecorderCall& call);
@@ -175,22 +184,22 @@ class Recorder {
   std::unique_ptr<RecorderTools> tools_;
   std::unique_ptr<io::ChannelServer> server_;
   std::unique_ptr<io::Client> keeper_;
-  bool keeper_ready_ = false;             // Welcome has come
+  bool keeper_ready_ = false;  // Welcome has come
   bool ready_ = false;
 
   std::map<std::uint64_t, Peer> peers_;
   std::uint64_t next_peer_ = 1;
-  std::uint64_t listener_ = 0;            // serial of the listener's peer, 0 none
+  std::uint64_t listener_ = 0;  // serial of the listener's peer, 0 none
 
   std::unordered_map<CallId, CallPtr> calls_;
   std::array<std::vector<CallPtr>, kTicksPerTurn> turns_;
   std::size_t turn_ = 0;
-  std::size_t opening_ = 0;               // asked the keeper, no answer yet
+  std::size_t opening_ = 0;  // asked the keeper, no answer yet
   std::unordered_map<CallId, Import> imports_;
-  std::uint64_t sequence_ = 0;            // of the latest call
+  std::uint64_t sequence_ = 0;  // of the latest call
   std::uint32_t next_port_ = 0;
   bool disk_low_ = false;
-  std::int64_t lag_ms_max_ = 0;           // the longest a turn came late, this second
+  std::int64_t lag_ms_max_ = 0;  // the longest a turn came late, this second
   std::int64_t last_turn_ns_ = 0;
 
   std::deque<keys::SpareRoot> spares_;

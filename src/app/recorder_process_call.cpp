@@ -15,16 +15,20 @@ namespace {
 
 constexpr std::size_t kPacketsPerSweepMax = 512;
 constexpr std::int64_t kArrivalAgeNsMax = 5'000'000'000;
-constexpr std::size_t kAccountChangesMax = 4'096;   // kept while the spool refuses
+constexpr std::size_t kAccountChangesMax = 4'096;  // kept while the spool refuses
 
 store::RecorderState recorder_state(AccountState state) {
   switch (state) {
-    case AccountState::kLost: return store::RecorderState::kLost;
-    case AccountState::kOnHold: return store::RecorderState::kOnHold;
-    case AccountState::kSilent: return store::RecorderState::kSilent;
+    case AccountState::kLost:
+      return store::RecorderState::kLost;
+    case AccountState::kOnHold:
+      return store::RecorderState::kOnHold;
+    case AccountState::kSilent:
+      return store::RecorderState::kSilent;
     case AccountState::kSealed:
     case AccountState::kUnheard:
-    case AccountState::kErased: return store::RecorderState::kSealed;
+    case AccountState::kErased:
+      return store::RecorderState::kSealed;
   }
   return store::RecorderState::kSealed;
 }
@@ -42,29 +46,33 @@ void PooledEntropy::fill(MutByteView out) {
   used_ += out.size();
 }
 
-// ---- streams ---------------------------------------------------------------------------------------
+// ---- streams
+// ---------------------------------------------------------------------------------------
 
-void RecorderCall::Line::on_segment(std::uint32_t index, std::uint8_t codec, const segment::AudioSegment& segment) {
+void RecorderCall::Line::on_segment(std::uint32_t index, std::uint8_t codec,
+                                    const segment::AudioSegment& segment) {
   call_.seal(*this, index, codec, segment);
 }
 
-void RecorderCall::Line::on_account(std::uint32_t start_ms, std::uint32_t end_ms, AccountState state,
-                                    std::string_view reason) {
-  call_.changes_.push_back({spec.stream, recorder_state(state), start_ms, end_ms, std::string(reason)});
+void RecorderCall::Line::on_account(std::uint32_t start_ms, std::uint32_t end_ms,
+                                    AccountState state, std::string_view reason) {
+  call_.changes_.push_back(
+      {spec.stream, recorder_state(state), start_ms, end_ms, std::string(reason)});
 }
 
 Status RecorderCall::take_keys(std::vector<keys::TreeNode> nodes) {
   unused_keys_ = TRY(keys::Cover::from_nodes(std::move(nodes)));
   for (auto& line : lines) {
     line->writer.replace_path(keys::ForwardKeys(unused_keys_, line->spec.stream));
-    unused_keys_.puncture(keys::leaf_of(line->spec.stream, 0), keys::leaf_of(line->spec.stream, 0) + (1u << keys::kIndexBits));
+    unused_keys_.puncture(keys::leaf_of(line->spec.stream, 0),
+                          keys::leaf_of(line->spec.stream, 0) + (1u << keys::kIndexBits));
   }
   return {};
 }
 
-RecorderCall::Line& RecorderCall::add_line(const store::StreamSpec& spec, io::Fd socket, std::uint16_t port,
-                                           std::uint32_t first_index, std::uint32_t jitter_ms,
-                                           std::string_view lost_cause) {
+RecorderCall::Line& RecorderCall::add_line(const store::StreamSpec& spec, io::Fd socket,
+                                           std::uint16_t port, std::uint32_t first_index,
+                                           std::uint32_t jitter_ms, std::string_view lost_cause) {
   const auto first_leaf = keys::leaf_of(spec.stream, 0);
   auto line = std::make_unique<Line>(*this, spec, keys::ForwardKeys(unused_keys_, spec.stream));
   unused_keys_.puncture(first_leaf, first_leaf + (1u << keys::kIndexBits));
@@ -76,12 +84,14 @@ RecorderCall::Line& RecorderCall::add_line(const store::StreamSpec& spec, io::Fd
   if (from_ms < upto_ms) {
     const auto state = lost_cause.empty() ? AccountState::kSilent : AccountState::kLost;
     account.assign(from_ms, upto_ms, state, lost_cause);
-    changes_.push_back({spec.stream, recorder_state(state), from_ms, upto_ms, std::string(lost_cause)});
+    changes_.push_back(
+        {spec.stream, recorder_state(state), from_ms, upto_ms, std::string(lost_cause)});
   }
   if (!imported()) {
-    const segment::SegmenterConfig config{spec.codec, spec.payload_type, spec.event_payload_type, jitter_ms,
-                                          !lost_cause.empty()};
-    line->segmenter = std::make_unique<segment::Segmenter>(config, first_index, spec.mode, account, *line);
+    const segment::SegmenterConfig config{spec.codec, spec.payload_type, spec.event_payload_type,
+                                          jitter_ms, !lost_cause.empty()};
+    line->segmenter =
+        std::make_unique<segment::Segmenter>(config, first_index, spec.mode, account, *line);
   }
   lines.push_back(std::move(line));
   return *lines.back();
@@ -93,28 +103,31 @@ RecorderCall::Line* RecorderCall::line(std::uint8_t stream) {
   return nullptr;
 }
 
-// ---- from packet to spool --------------------------------------------------------------------------
+// ---- from packet to spool
+// --------------------------------------------------------------------------
 
 void RecorderCall::sweep(Line& line) {
   if (!line.socket.valid()) return;
   const auto now_ns = elapsed_ns();
   const auto utc_now_ns = tools_.clock.utc_ms() * 1'000'000;
-  const auto got = tools_.sweeper.sweep(line.socket.get(), kPacketsPerSweepMax, [&](ByteView datagram, std::int64_t at_utc_ns, bool truncated) {
-    ++tools_.counters.received;
-    if (truncated) {
-      ++tools_.counters.truncated;
-      return;
-    }
-    if (wire::is_rtcp(datagram)) return;
-    const auto packet = wire::parse_rtp(datagram);
-    if (!packet) {
-      ++tools_.counters.malformed;
-      return;
-    }
-    // The kernel's stamp is wall time: only the packet's age is taken from it.
-    const auto age_ns = std::clamp<std::int64_t>(utc_now_ns - at_utc_ns, 0, kArrivalAgeNsMax);
-    line.segmenter->on_packet(*packet, std::max<std::int64_t>(now_ns - age_ns, 0));
-  });
+  const auto got = tools_.sweeper.sweep(
+      line.socket.get(), kPacketsPerSweepMax,
+      [&](ByteView datagram, std::int64_t at_utc_ns, bool truncated) {
+        ++tools_.counters.received;
+        if (truncated) {
+          ++tools_.counters.truncated;
+          return;
+        }
+        if (wire::is_rtcp(datagram)) return;
+        const auto packet = wire::parse_rtp(datagram);
+        if (!packet) {
+          ++tools_.counters.malformed;
+          return;
+        }
+        // The kernel's stamp is wall time: only the packet's age is taken from it.
+        const auto age_ns = std::clamp<std::int64_t>(utc_now_ns - at_utc_ns, 0, kArrivalAgeNsMax);
+        line.segmenter->on_packet(*packet, std::max<std::int64_t>(now_ns - age_ns, 0));
+      });
   if (!got) ++tools_.counters.socket_errors;
 }
 
@@ -127,23 +140,25 @@ void RecorderCall::tick() {
   flush_account();
 }
 
-void RecorderCall::seal(Line& line, std::uint32_t index, std::uint8_t codec, const segment::AudioSegment& segment) {
+void RecorderCall::seal(Line& line, std::uint32_t index, std::uint8_t codec,
+                        const segment::AudioSegment& segment) {
   segment::AudioPayload payload;
   ++tools_.counters.segments;
   auto& end = spooled.end_index[line.spec.stream];
   end = std::max(end, index + 1);
-  const auto record = line.writer.seal(tools_.cipher, tools_.entropy, index, codec, segment, payload);
+  const auto record =
+      line.writer.seal(tools_.cipher, tools_.entropy, index, codec, segment, payload);
   if (!record) {
     ++tools_.counters.unsealed;
     // Assigned after the segmenter has said "sealed": see flush_account.
-    changes_.push_back({line.spec.stream, store::RecorderState::kLost, index * kSegmentMs, (index + 1) * kSegmentMs,
-                        std::string(store::kLostKeeper)});
+    changes_.push_back({line.spec.stream, store::RecorderState::kLost, index * kSegmentMs,
+                        (index + 1) * kSegmentMs, std::string(store::kLostKeeper)});
     return;
   }
   if (!put(FrameType::kAudio, *record)) {
     ++tools_.counters.unspooled;
-    changes_.push_back({line.spec.stream, store::RecorderState::kLost, index * kSegmentMs, (index + 1) * kSegmentMs,
-                        std::string(store::kLostSpoolFull)});
+    changes_.push_back({line.spec.stream, store::RecorderState::kLost, index * kSegmentMs,
+                        (index + 1) * kSegmentMs, std::string(store::kLostSpoolFull)});
     return;
   }
   if (tools_.on_audio) tools_.on_audio(*this, line.spec.stream, codec, index, payload);
@@ -152,7 +167,8 @@ void RecorderCall::seal(Line& line, std::uint32_t index, std::uint8_t codec, con
 Status RecorderCall::put(FrameType type, ByteView payload) {
   const auto ref = tools_.spool.append(type, id(), payload);
   if (!ref) {
-    if (!refusal_logged_) log_event("recorder.spool_refused", {{"call", id().hex()}, {"why", ref.error().message}});
+    if (!refusal_logged_)
+      log_event("recorder.spool_refused", {{"call", id().hex()}, {"why", ref.error().message}});
     refusal_logged_ = true;
     return tl::unexpected(ref.error());
   }
@@ -166,28 +182,33 @@ void RecorderCall::flush_account() {
   for (const auto& change : changes_) {
     if (change.state != store::RecorderState::kLost) continue;
     if (change.cause == store::kLostKeeper || change.cause == store::kLostSpoolFull)
-      spooled.accounts[change.stream].assign(change.start_ms, change.end_ms, AccountState::kLost, change.cause);
+      spooled.accounts[change.stream].assign(change.start_ms, change.end_ms, AccountState::kLost,
+                                             change.cause);
   }
   if (put(FrameType::kAccount, pack(store::SpoolAccount{changes_}))) {
     changes_.clear();
   } else if (changes_.size() > kAccountChangesMax) {
-    changes_.erase(changes_.begin(), changes_.end() - kAccountChangesMax);  // memory still has them all
+    changes_.erase(changes_.begin(),
+                   changes_.end() - kAccountChangesMax);  // memory still has them all
   }
 }
 
-void RecorderCall::account_lost(std::uint8_t stream, std::uint32_t first_index, std::uint32_t end_index,
-                                std::string_view cause) {
+void RecorderCall::account_lost(std::uint8_t stream, std::uint32_t first_index,
+                                std::uint32_t end_index, std::string_view cause) {
   auto& account = spooled.accounts[stream];
-  for (const auto& [start, end] : account.amend(first_index * kSegmentMs, end_index * kSegmentMs, AccountState::kSealed, {},
-                                                AccountState::kLost, cause))
+  for (const auto& [start, end] :
+       account.amend(first_index * kSegmentMs, end_index * kSegmentMs, AccountState::kSealed, {},
+                     AccountState::kLost, cause))
     changes_.push_back({stream, store::RecorderState::kLost, start, end, std::string(cause)});
 }
 
-// ---- end, import -----------------------------------------------------------------------------------
+// ---- end, import
+// -----------------------------------------------------------------------------------
 
 std::vector<keys::StreamEnd> RecorderCall::finish() {
   std::uint32_t end_ms = 0;
-  if (!imported()) end_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(elapsed_ns() / 1'000'000, 0));
+  if (!imported())
+    end_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(elapsed_ns() / 1'000'000, 0));
   for (auto& line : lines) {
     if (line->segmenter == nullptr) continue;
     sweep(*line);
@@ -214,17 +235,24 @@ Status RecorderCall::import_audio(std::uint8_t stream, std::uint32_t index, Byte
   auto* to = line(stream);
   if (to == nullptr || index != to->next_index || index >= segment::kIndexEnd || samples.empty() ||
       samples.size() > segment::kSegmentSamples)
-    return fail(Errc::kMalformed, "import: segments of a stream follow each other, 800 samples each");
+    return fail(Errc::kMalformed,
+                "import: segments of a stream follow each other, 800 samples each");
   segment::AudioSegment segment;
   segment.samples.fill(segment::codec_silence(to->spec.codec));
   std::copy(samples.begin(), samples.end(), segment.samples.begin());
   const auto whole_ms = static_cast<std::uint32_t>(samples.size()) / segment::kSamplesPerMs;
   for (std::uint32_t ms = 0; ms < whole_ms; ++ms) segment.present.set(ms);
   ++to->next_index;
-  spooled.accounts[stream].assign(index * kSegmentMs, (index + 1) * kSegmentMs, AccountState::kSealed);
+  spooled.accounts[stream].assign(index * kSegmentMs, (index + 1) * kSegmentMs,
+                                  AccountState::kSealed);
   if (whole_ms < kSegmentMs) {  // the file's end
-    spooled.accounts[stream].assign(index * kSegmentMs + whole_ms, (index + 1) * kSegmentMs, AccountState::kSilent);
-    changes_.push_back({stream, store::RecorderState::kSilent, index * kSegmentMs + whole_ms, (index + 1) * kSegmentMs, {}});
+    spooled.accounts[stream].assign(index * kSegmentMs + whole_ms, (index + 1) * kSegmentMs,
+                                    AccountState::kSilent);
+    changes_.push_back({stream,
+                        store::RecorderState::kSilent,
+                        index * kSegmentMs + whole_ms,
+                        (index + 1) * kSegmentMs,
+                        {}});
   }
   seal(*to, index, to->spec.codec, segment);
   flush_account();
@@ -238,12 +266,14 @@ std::int64_t RecorderCall::last_packet_ns() const {
   return last;
 }
 
-// ---- keys ------------------------------------------------------------------------------------------
+// ---- keys
+// ------------------------------------------------------------------------------------------
 
 std::uint32_t RecorderCall::next_index() const {
   std::uint32_t next = 0;
   for (const auto& line : lines)
-    next = std::max(next, line->segmenter != nullptr ? line->segmenter->next_index() : line->next_index);
+    next = std::max(next,
+                    line->segmenter != nullptr ? line->segmenter->next_index() : line->next_index);
   return next;
 }
 

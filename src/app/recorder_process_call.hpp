@@ -1,11 +1,12 @@
-// One call in the recorder: its streams with their sockets, segmenters and forward-only keys, and what the
-// spool holds of it. Knows nothing of the keeper, of signalling or of other clients: recorder_process.cpp
-// moves it from phase to phase.
+// One call in the recorder: its streams with their sockets, segmenters and forward-only keys, and
+// what the spool holds of it. Knows nothing of the keeper, of signalling or of other clients:
+// recorder_process.cpp moves it from phase to phase.
 //
-//   kStarting --[keeper: CallStarted, or a spare root]--> kLive --[bye, time-out, import's end]--> kEnding
-//   kEnding --[frames durable, keeper: call_ended logged]--> kSealing --[object verified, keeper: call_sealed logged]-->
-//   kListening --[keeper: ListeningDone, derived object written]--> kComplete
-//   recovered after a crash: kReissue --[keeper: Reissued]--> kLive, or --[no sockets, keeper refuses]--> kEnding
+//   kStarting --[keeper: CallStarted, or a spare root]--> kLive --[bye, time-out, import's end]-->
+//   kEnding kEnding --[frames durable, keeper: call_ended logged]--> kSealing --[object verified,
+//   keeper: call_sealed logged]--> kListening --[keeper: ListeningDone, derived object written]-->
+//   kComplete recovered after a crash: kReissue --[keeper: Reissued]--> kLive, or --[no sockets,
+//   keeper refuses]--> kEnding
 #pragma once
 
 #include <memory>
@@ -21,9 +22,18 @@
 
 namespace callward::app {
 
-enum class RecorderPhase : std::uint8_t { kStarting, kReissue, kLive, kEnding, kSealing, kListening, kComplete };
+enum class RecorderPhase : std::uint8_t {
+  kStarting,
+  kReissue,
+  kLive,
+  kEnding,
+  kSealing,
+  kListening,
+  kComplete
+};
 
-// Random bytes of the kernel's generator, fetched 4 kB at a time: a salt a record would be a system call a record.
+// Random bytes of the kernel's generator, fetched 4 kB at a time: a salt a record would be a system
+// call a record.
 class PooledEntropy final : public Entropy {
  public:
   explicit PooledEntropy(Entropy& source) : source_(source) {}
@@ -51,8 +61,9 @@ struct RecorderTools {
   io::UdpSweeper sweeper;
   PacketCounters counters;
   // A finished segment's plaintext, for the listener; wiped by whoever takes it.
-  std::function<void(const RecorderCall& call, std::uint8_t stream, std::uint8_t codec, std::uint32_t index,
-                     const segment::AudioPayload& payload)> on_audio;
+  std::function<void(const RecorderCall& call, std::uint8_t stream, std::uint8_t codec,
+                     std::uint32_t index, const segment::AudioPayload& payload)>
+      on_audio;
 };
 
 class RecorderCall {
@@ -61,16 +72,17 @@ class RecorderCall {
    public:
     Line(RecorderCall& call, const store::StreamSpec& spec, keys::ForwardKeys path)
         : spec(spec), writer(call.id(), spec.stream, std::move(path)), call_(call) {}
-    void on_segment(std::uint32_t index, std::uint8_t codec, const segment::AudioSegment& segment) override;
+    void on_segment(std::uint32_t index, std::uint8_t codec,
+                    const segment::AudioSegment& segment) override;
     void on_account(std::uint32_t start_ms, std::uint32_t end_ms, store::AccountState state,
                     std::string_view reason) override;
 
     store::StreamSpec spec;
-    io::Fd socket;                        // none for an import, or once removed
+    io::Fd socket;  // none for an import, or once removed
     std::uint16_t port = 0;
     segment::SealingWriter writer;
     std::unique_ptr<segment::Segmenter> segmenter;  // none for an import
-    std::uint32_t next_index = 0;         // of an import
+    std::uint32_t next_index = 0;                   // of an import
 
    private:
     RecorderCall& call_;
@@ -81,14 +93,18 @@ class RecorderCall {
   RecorderCall& operator=(const RecorderCall&) = delete;
 
   [[nodiscard]] const CallId& id() const { return spooled.id(); }
-  [[nodiscard]] bool imported() const { return spooled.begin && spooled.begin->source == keys::CallSource::kImport; }
+  [[nodiscard]] bool imported() const {
+    return spooled.begin && spooled.begin->source == keys::CallSource::kImport;
+  }
   [[nodiscard]] std::int64_t elapsed_ns() const { return tools_.clock.monotonic_ns() - started_ns; }
 
   // Takes the nodes that the keeper gave. Streams that have begun continue at `first_index`.
   Status take_keys(std::vector<keys::TreeNode> nodes);
-  // A stream begins at `first_index`; what was before is accounted as silent (`lost` by `cause` if given).
-  Line& add_line(const store::StreamSpec& spec, io::Fd socket, std::uint16_t port, std::uint32_t first_index,
-                 std::uint32_t jitter_ms, std::string_view lost_cause = {});
+  // A stream begins at `first_index`; what was before is accounted as silent (`lost` by `cause` if
+  // given).
+  Line& add_line(const store::StreamSpec& spec, io::Fd socket, std::uint16_t port,
+                 std::uint32_t first_index, std::uint32_t jitter_ms,
+                 std::string_view lost_cause = {});
   Line* line(std::uint8_t stream);
 
   // Reads what has come, finishes what is due, writes the account's changes. Every 100 ms.
@@ -104,7 +120,8 @@ class RecorderCall {
   // A frame into the spool, and noted. A refusal is counted and logged once per call.
   Status put(store::FrameType type, ByteView payload);
   void flush_account();
-  void account_lost(std::uint8_t stream, std::uint32_t first_index, std::uint32_t end_index, std::string_view cause);
+  void account_lost(std::uint8_t stream, std::uint32_t first_index, std::uint32_t end_index,
+                    std::string_view cause);
 
   // What could still be derived now, copied: for the keeper that comes after this one.
   void freeze();
@@ -113,23 +130,23 @@ class RecorderCall {
 
   store::SpoolCall spooled;
   RecorderPhase phase = RecorderPhase::kStarting;
-  std::int64_t started_ns = 0;            // monotonic, of index 0
-  std::string media_address;              // where its sockets stand
+  std::int64_t started_ns = 0;  // monotonic, of index 0
+  std::string media_address;    // where its sockets stand
   std::vector<std::unique_ptr<Line>> lines;
 
   // Towards the keeper.
-  bool needs_adoption = false;            // its keeper died; `frozen` opens what came after
+  bool needs_adoption = false;  // its keeper died; `frozen` opens what came after
   std::vector<keys::TreeNode> frozen;
   std::uint32_t frozen_index = 0;
-  SecretBytes call_data;                  // of a call on a spare root, until adopted
-  bool asking = false;                    // one request at a time
+  SecretBytes call_data;  // of a call on a spare root, until adopted
+  bool asking = false;    // one request at a time
   bool end_logged = false, sealed_logged = false;
 
   // After the end.
   bool durable = false;
   bool sealing = false;
   std::optional<store::ObjectSummary> sealed;
-  std::vector<Bytes> fresh_derived;       // not yet in the derived object
+  std::vector<Bytes> fresh_derived;  // not yet in the derived object
   bool writing_derived = false;
 
   // Towards signal.
@@ -137,10 +154,11 @@ class RecorderCall {
 
  private:
   void sweep(Line& line);
-  void seal(Line& line, std::uint32_t index, std::uint8_t codec, const segment::AudioSegment& segment);
+  void seal(Line& line, std::uint32_t index, std::uint8_t codec,
+            const segment::AudioSegment& segment);
 
   RecorderTools& tools_;
-  keys::Cover unused_keys_;               // of streams that have not begun
+  keys::Cover unused_keys_;  // of streams that have not begun
   std::vector<store::RecorderInterval> changes_;
   bool refusal_logged_ = false;
   friend class Line;

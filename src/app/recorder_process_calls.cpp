@@ -26,12 +26,14 @@ std::uint16_t mask_of(const std::vector<store::StreamSpec>& streams) {
 
 }  // namespace
 
-// ---- opening ---------------------------------------------------------------------------------------
+// ---- opening
+// ---------------------------------------------------------------------------------------
 
 Result<std::pair<io::Fd, std::uint16_t>> Recorder::bind_port(const std::string& address) {
   const std::uint32_t first = config_.rtp_port_first, last = config_.rtp_port_last;
   for (std::uint32_t tried = first; tried <= last; tried += 2) {
-    if (next_port_ < first || next_port_ > last) next_port_ = (first + 1) & ~1u;  // RTP stands on even ports
+    if (next_port_ < first || next_port_ > last)
+      next_port_ = (first + 1) & ~1u;  // RTP stands on even ports
     const auto port = static_cast<std::uint16_t>(next_port_);
     next_port_ += 2;
     auto fd = io::bind_udp(address, port, kSocketBufferBytes);
@@ -51,7 +53,8 @@ void Recorder::open_call(std::shared_ptr<Opening> opening) {
     if (spares_.empty()) {
       ++calls_refused_;
       log_event("recorder.no_keys", {{"why", why}});
-      if (peer != peers_.end()) refuse(peer->second, opening->request, Errc::kUnavailable, "keeper_away");
+      if (peer != peers_.end())
+        refuse(peer->second, opening->request, Errc::kUnavailable, "keeper_away");
       return;
     }
     auto root = std::move(spares_.front());
@@ -69,27 +72,32 @@ void Recorder::open_call(std::shared_ptr<Opening> opening) {
   start.started_at = opening->started_at;
   start.call_data = to_bytes(opening->call_data.expose());
   ++opening_;
-  keeper_->request(start, kCallStartTimeoutMs, [this, id, opening, use_spare, alive = alive_](Result<io::Frame> reply) {
-    if (!*alive) return;
-    --opening_;
-    auto started = reply ? unpack<keys::CallStarted>(reply->body) : tl::unexpected(reply.error());
-    if (started) return begin_call(opening, id, std::move(*started), false);
-    const auto code = started.error().code;
-    if (code == Errc::kUnavailable || code == Errc::kTimeout || code == Errc::kBusy) {
-      use_spare(started.error().message);
-      // It may have begun there all the same: that one has no recording.
-      if (code == Errc::kTimeout)
-        keeper_->request(keys::CallEnd{id, clock_.utc_ms(), "cancel", {}}, kKeeperTimeoutMs, [](Result<io::Frame>) {});
-      return;
-    }
-    ++calls_refused_;
-    if (const auto peer = peers_.find(opening->peer); peer != peers_.end())
-      refuse(peer->second, opening->request, code, started.error().message);
-  });
+  keeper_->request(
+      start, kCallStartTimeoutMs,
+      [this, id, opening, use_spare, alive = alive_](Result<io::Frame> reply) {
+        if (!*alive) return;
+        --opening_;
+        auto started =
+            reply ? unpack<keys::CallStarted>(reply->body) : tl::unexpected(reply.error());
+        if (started) return begin_call(opening, id, std::move(*started), false);
+        const auto code = started.error().code;
+        if (code == Errc::kUnavailable || code == Errc::kTimeout || code == Errc::kBusy) {
+          use_spare(started.error().message);
+          // It may have begun there all the same: that one has no recording.
+          if (code == Errc::kTimeout)
+            keeper_->request(keys::CallEnd{id, clock_.utc_ms(), "cancel", {}}, kKeeperTimeoutMs,
+                             [](Result<io::Frame>) {});
+          return;
+        }
+        ++calls_refused_;
+        if (const auto peer = peers_.find(opening->peer); peer != peers_.end())
+          refuse(peer->second, opening->request, code, started.error().message);
+      });
   wipe(start.call_data);
 }
 
-void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId& id, keys::CallStarted started, bool spare) {
+void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId& id,
+                          keys::CallStarted started, bool spare) {
   const auto peer = peers_.find(opening->peer);
   auto call = std::make_shared<RecorderCall>(*tools_, id);
   call->started_ns = opening->started_ns;
@@ -115,7 +123,8 @@ void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId&
   const auto begun = [&]() -> Result<std::vector<std::uint16_t>> {
     TRY(call->take_keys(std::move(started.nodes)));
     TRY(call->put(FrameType::kCallBegin, pack(begin)));
-    if (!started.call_data_record.empty()) TRY(call->put(FrameType::kCallData, started.call_data_record));
+    if (!started.call_data_record.empty())
+      TRY(call->put(FrameType::kCallData, started.call_data_record));
     call->spooled.streams.clear();
     return apply_streams(*call, opening->streams);
   }();
@@ -123,7 +132,9 @@ void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId&
   ++calls_total_;
   if (!begun || peer == peers_.end()) {
     // The log says that it began: it ends at once, visibly.
-    if (peer != peers_.end()) refuse(peer->second, opening->request, begun ? Errc::kState : begun.error().code, begun ? "" : begun.error().message);
+    if (peer != peers_.end())
+      refuse(peer->second, opening->request, begun ? Errc::kState : begun.error().code,
+             begun ? "" : begun.error().message);
     ++calls_refused_;
     if (call->spooled.streams.empty()) call->spooled.streams = opening->streams;
     return end_call(*call, "cancel");
@@ -141,7 +152,8 @@ void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId&
 }
 
 // What signalling says now: new streams get a socket and begin here, removed ones lose theirs.
-Result<std::vector<std::uint16_t>> Recorder::apply_streams(RecorderCall& call, const std::vector<store::StreamSpec>& streams) {
+Result<std::vector<std::uint16_t>> Recorder::apply_streams(
+    RecorderCall& call, const std::vector<store::StreamSpec>& streams) {
   const auto now_ns = std::max<std::int64_t>(call.elapsed_ns(), 0);
   const bool fresh = call.spooled.streams.empty();
   std::vector<std::uint16_t> ports;
@@ -151,13 +163,15 @@ Result<std::vector<std::uint16_t>> Recorder::apply_streams(RecorderCall& call, c
       io::Fd socket;
       std::uint16_t port = 0;
       if (!call.imported() && spec.mode != store::StreamMode::kRemoved) {
-        auto bound = TRY(bind_port(call.media_address.empty() ? config_.media_address : call.media_address));
+        auto bound =
+            TRY(bind_port(call.media_address.empty() ? config_.media_address : call.media_address));
         socket = std::move(bound.first);
         port = bound.second;
         if (fd_put_) fd_put_(socket_name(call.id(), spec.stream), socket.get());
       }
       const auto first = fresh ? 0 : static_cast<std::uint32_t>(now_ns / 1'000'000 / kSegmentMs);
-      line = &call.add_line(spec, std::move(socket), port, first, static_cast<std::uint32_t>(config_.jitter_ms));
+      line = &call.add_line(spec, std::move(socket), port, first,
+                            static_cast<std::uint32_t>(config_.jitter_ms));
     } else if (line->segmenter != nullptr) {
       call.tick();  // what came before the change belongs to before
       line->segmenter->set_mode(spec.mode, now_ns);
@@ -172,7 +186,9 @@ Result<std::vector<std::uint16_t>> Recorder::apply_streams(RecorderCall& call, c
   }
   // A stream that is not named any more is removed; the account keeps it.
   for (auto& line : call.lines)
-    if (line->segmenter != nullptr && std::none_of(streams.begin(), streams.end(), [&](const auto& s) { return s.stream == line->spec.stream; })) {
+    if (line->segmenter != nullptr &&
+        std::none_of(streams.begin(), streams.end(),
+                     [&](const auto& s) { return s.stream == line->spec.stream; })) {
       line->spec.mode = store::StreamMode::kRemoved;
       line->segmenter->set_mode(store::StreamMode::kRemoved, now_ns);
       line->socket.reset();
@@ -181,11 +197,15 @@ Result<std::vector<std::uint16_t>> Recorder::apply_streams(RecorderCall& call, c
   call.spooled.streams.clear();
   for (const auto& line : call.lines) call.spooled.streams.push_back(line->spec);
   call.flush_account();
-  if (!fresh) (void)call.put(FrameType::kState, pack(store::SpoolState{call.spooled.streams, static_cast<std::uint32_t>(now_ns / 1'000'000)}));
+  if (!fresh)
+    (void)call.put(FrameType::kState,
+                   pack(store::SpoolState{call.spooled.streams,
+                                          static_cast<std::uint32_t>(now_ns / 1'000'000)}));
   return ports;
 }
 
-// ---- ending, sealing -------------------------------------------------------------------------------
+// ---- ending, sealing
+// -------------------------------------------------------------------------------
 
 void Recorder::end_call(RecorderCall& call, const std::string& cause) {
   CHECK(call.phase == RecorderPhase::kLive);
@@ -238,11 +258,13 @@ void Recorder::advance_phase(const CallId& id) {
     announce(*call);
     if (const auto import = imports_.find(id); import != imports_.end()) {
       const auto peer = peers_.find(import->second.peer);
-      if (import->second.end && peer != peers_.end()) peer->second.channel->reply(*import->second.end, store::Ack{});
+      if (import->second.end && peer != peers_.end())
+        peer->second.channel->reply(*import->second.end, store::Ack{});
       imports_.erase(import);
     }
     if (call->spooled.listened) listening_over(*call);
-  } else if (call->phase == RecorderPhase::kListening && call->spooled.listened && !call->writing_derived) {
+  } else if (call->phase == RecorderPhase::kListening && call->spooled.listened &&
+             !call->writing_derived) {
     call->fresh_derived.empty() ? complete(*call) : seal(*call);
   }
 }
@@ -252,7 +274,8 @@ void Recorder::seal(RecorderCall& call) {
   const bool object = !call.sealed.has_value();
   if (object ? call.sealing : call.writing_derived) return;
   SealTask task{call.id(), call.spooled, {}, object, call.spooled.begin->sequence};
-  if (object) call.sealing = true;  // the copy's own derived frames are read by the sealer
+  if (object)
+    call.sealing = true;  // the copy's own derived frames are read by the sealer
   else {
     call.writing_derived = true;
     task.derived = call.fresh_derived;
@@ -276,14 +299,18 @@ void Recorder::run_sealer() {
     auto records = std::move(task->derived);
     if (task->seal) {
       sealed = store::seal_call(*spool_, task->spooled, objects_);
-      if (auto more = task->spooled.derived(*spool_)) records = std::move(*more);
-      else derived = tl::unexpected(more.error());
+      if (auto more = task->spooled.derived(*spool_))
+        records = std::move(*more);
+      else
+        derived = tl::unexpected(more.error());
       save_sequence(task->sequence);
     }
     const auto count = task->seal ? 0 : records.size();
     if (sealed && derived && !records.empty()) {
       if (records.size() > kDerivedPerTaskMax) records.resize(kDerivedPerTaskMax);
-      if (const auto written = store::extend_derived(objects_, task->spooled.object_head(), records); !written)
+      if (const auto written =
+              store::extend_derived(objects_, task->spooled.object_head(), records);
+          !written)
         derived = tl::unexpected(written.error());
     }
     loop_.post([this, id = task->call, sealed, derived, count, seal = task->seal, alive = alive_] {
@@ -292,7 +319,8 @@ void Recorder::run_sealer() {
   }
 }
 
-void Recorder::on_sealed(const CallId& id, Result<store::ObjectSummary> sealed, Status derived, std::size_t count, bool was_seal) {
+void Recorder::on_sealed(const CallId& id, Result<store::ObjectSummary> sealed, Status derived,
+                         std::size_t count, bool was_seal) {
   auto* call = find(id);
   if (call == nullptr) return;
   (was_seal ? call->sealing : call->writing_derived) = false;
@@ -302,7 +330,8 @@ void Recorder::on_sealed(const CallId& id, Result<store::ObjectSummary> sealed, 
     // The spool has it all; once more in a while.
     loop_.after_ms(5'000, [this, id, alive = alive_] {
       if (!*alive) return;
-      if (auto* again = find(id); again != nullptr && (!again->sealed || again->spooled.listened)) seal(*again);
+      if (auto* again = find(id); again != nullptr && (!again->sealed || again->spooled.listened))
+        seal(*again);
     });
     return;
   }
@@ -311,11 +340,13 @@ void Recorder::on_sealed(const CallId& id, Result<store::ObjectSummary> sealed, 
     tell_keeper(*call);
     return;
   }
-  call->fresh_derived.erase(call->fresh_derived.begin(), call->fresh_derived.begin() + static_cast<std::ptrdiff_t>(count));
+  call->fresh_derived.erase(call->fresh_derived.begin(),
+                            call->fresh_derived.begin() + static_cast<std::ptrdiff_t>(count));
   advance_phase(id);
 }
 
-// ---- derived data, and the end of it ---------------------------------------------------------------
+// ---- derived data, and the end of it
+// ---------------------------------------------------------------
 
 void Recorder::add_derived(const CallId& id, Bytes record) {
   const auto header = keys::parse_record(record);
@@ -331,12 +362,14 @@ void Recorder::add_derived(const CallId& id, Bytes record) {
       log_event("recorder.derived_failed", {{"call", id.hex()}, {"why", done.error().message}});
     return;
   }
-  const auto type = header->kind == keys::RecordKind::kCallData ? FrameType::kCallData : FrameType::kDerived;
+  const auto type =
+      header->kind == keys::RecordKind::kCallData ? FrameType::kCallData : FrameType::kDerived;
   (void)call->put(type, record);
   const bool copied = call->sealing || call->sealed.has_value();
   if (!copied || type != FrameType::kDerived) return;
   call->fresh_derived.push_back(std::move(record));
-  if (call->phase == RecorderPhase::kListening && call->fresh_derived.size() >= kFreshDerivedMax) seal(*call);
+  if (call->phase == RecorderPhase::kListening && call->fresh_derived.size() >= kFreshDerivedMax)
+    seal(*call);
 }
 
 void Recorder::listening_over(RecorderCall& call) {
@@ -379,17 +412,24 @@ void Recorder::save_sequence(std::uint64_t sequence) {
     log_event("recorder.sequence_not_saved", {{"why", done.error().message}});
 }
 
-// ---- after a crash ---------------------------------------------------------------------------------
+// ---- after a crash
+// ---------------------------------------------------------------------------------
 
 void Recorder::recovered_frame(const store::FrameView& frame, const store::FrameRef& ref) {
   auto& found = *recovering_;
   switch (frame.type) {
     case FrameType::kLogEntry:
-      if (auto entry = unpack<keys::LogAppend>(frame.payload)) found.log[frame.call] = std::move(*entry);
+      if (auto entry = unpack<keys::LogAppend>(frame.payload))
+        found.log[frame.call] = std::move(*entry);
       return;
-    case FrameType::kLogEntryDone: found.log.erase(frame.call); return;
-    case FrameType::kCallFreed: found.calls.erase(frame.call); return;
-    default: break;
+    case FrameType::kLogEntryDone:
+      found.log.erase(frame.call);
+      return;
+    case FrameType::kCallFreed:
+      found.calls.erase(frame.call);
+      return;
+    default:
+      break;
   }
   const auto [at, fresh] = found.calls.try_emplace(frame.call, frame.call);
   if (fresh) found.order.push_back(frame.call);
@@ -426,7 +466,9 @@ void Recorder::recover_call(store::SpoolCall spooled, std::map<std::string, io::
     begin.flags = {"begin_damaged"};
     for (std::uint8_t stream = 0; stream < store::kAudioStreamsMax; ++stream)
       if (spooled.end_index[stream] > 0)
-        spooled.streams.push_back({stream, stream <= 1 ? store::Party{stream} : store::Party::kOther, store::StreamMode::kActive});
+        spooled.streams.push_back({stream,
+                                   stream <= 1 ? store::Party{stream} : store::Party::kOther,
+                                   store::StreamMode::kActive});
     begin.streams = spooled.streams;
     spooled.begin = begin;
   }
@@ -439,14 +481,18 @@ void Recorder::recover_call(store::SpoolCall spooled, std::map<std::string, io::
   const auto name = store::object_name(id, begin.started_at, store::ObjectKind::kRecording);
   if (call->spooled.ended) {
     call->durable = true;
-    const bool has_audio = std::any_of(call->spooled.end_index.begin(), call->spooled.end_index.end(), [](auto end) { return end > 0; });
-    const auto object = !has_audio && objects_.exists(name) ? store::open_object(objects_, name) : fail(Errc::kNotFound, "");
+    const bool has_audio =
+        std::any_of(call->spooled.end_index.begin(), call->spooled.end_index.end(),
+                    [](auto end) { return end > 0; });
+    const auto object = !has_audio && objects_.exists(name) ? store::open_object(objects_, name)
+                                                            : fail(Errc::kNotFound, "");
     if (object) {  // sealed and logged before: only the listener's part is open
       call->sealed = object->summary();
       call->end_logged = call->sealed_logged = true;
       call->phase = RecorderPhase::kListening;
       for (std::size_t i = 0; i < object->head().streams.size(); ++i)
-        call->spooled.end_index[object->head().streams[i].stream] = object->head().streams[i].end_index;
+        call->spooled.end_index[object->head().streams[i].stream] =
+            object->head().streams[i].end_index;
       if (auto derived = call->spooled.derived(*spool_)) call->fresh_derived = std::move(*derived);
       advance_phase(id);
       return;

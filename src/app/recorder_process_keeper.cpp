@@ -1,6 +1,6 @@
-// The recorder as the keeper's client. What must be told of a call is told in its order: adoption (after a
-// keeper's death), then its end, then its sealed object. A request that fails because the keeper is away is
-// made again when it is back; each_second() asks again after anything else.
+// The recorder as the keeper's client. What must be told of a call is told in its order: adoption
+// (after a keeper's death), then its end, then its sealed object. A request that fails because the
+// keeper is away is made again when it is back; each_second() asks again after anything else.
 #include <algorithm>
 
 #include "app/recorder_process.hpp"
@@ -17,7 +17,8 @@ void Recorder::on_keeper_connected() {
     if (!*alive) return;
     const auto welcome = reply ? unpack<keys::Welcome>(reply->body) : tl::unexpected(reply.error());
     if (!welcome || welcome->version != keys::kKeeperProtocolVersion) {
-      log_event("recorder.keeper_refused", {{"why", welcome ? "another version" : welcome.error().message}});
+      log_event("recorder.keeper_refused",
+                {{"why", welcome ? "another version" : welcome.error().message}});
       return;
     }
     keeper_ready_ = true;
@@ -30,14 +31,17 @@ void Recorder::on_keeper_connected() {
   });
 }
 
-// From this moment on the keys of what is recorded exist nowhere but here: keep them for the next keeper.
+// From this moment on the keys of what is recorded exist nowhere but here: keep them for the next
+// keeper.
 void Recorder::on_keeper_lost() {
   if (!*alive_) return;
   keeper_ready_ = false;
   asking_spares_ = sending_log_ = false;
   std::size_t frozen = 0;
   for (auto& [id, call] : calls_) {
-    if (call->phase == RecorderPhase::kStarting || call->phase == RecorderPhase::kReissue || call->sealed_logged) continue;
+    if (call->phase == RecorderPhase::kStarting || call->phase == RecorderPhase::kReissue ||
+        call->sealed_logged)
+      continue;
     call->freeze();
     ++frozen;
   }
@@ -47,15 +51,19 @@ void Recorder::on_keeper_lost() {
 void Recorder::on_keeper_event(io::Frame frame) {
   switch (frame.type) {
     case keys::DerivedSealed::kType:
-      if (auto sealed = unpack<keys::DerivedSealed>(frame.body)) add_derived(sealed->call, std::move(sealed->record));
+      if (auto sealed = unpack<keys::DerivedSealed>(frame.body))
+        add_derived(sealed->call, std::move(sealed->record));
       return;
     case keys::ListeningDone::kType:
       if (const auto done = unpack<keys::ListeningDone>(frame.body))
         if (auto* call = find(done->call)) listening_over(*call);
       return;
-    case keys::FetchCipher::kType: return fetch_cipher(frame);
-    case keys::WipeRanges::kType: return wipe_ranges(std::move(frame), 18);
-    default: log_event("recorder.keeper_said", {{"type", frame.type}});
+    case keys::FetchCipher::kType:
+      return fetch_cipher(frame);
+    case keys::WipeRanges::kType:
+      return wipe_ranges(std::move(frame), 18);
+    default:
+      log_event("recorder.keeper_said", {{"type", frame.type}});
   }
 }
 
@@ -64,10 +72,12 @@ void Recorder::tell_keeper(RecorderCall& call) {
   if (call.phase == RecorderPhase::kReissue) return reissue(call);
   if (call.needs_adoption) return adopt(call);
   if (call.phase == RecorderPhase::kEnding && !call.end_logged) return tell_end(call);
-  if (call.phase == RecorderPhase::kSealing && call.sealed && !call.sealed_logged) return tell_sealed(call);
+  if (call.phase == RecorderPhase::kSealing && call.sealed && !call.sealed_logged)
+    return tell_sealed(call);
 }
 
-// ---- adoption and reissue --------------------------------------------------------------------------
+// ---- adoption and reissue
+// --------------------------------------------------------------------------
 
 void Recorder::adopt(RecorderCall& call) {
   const auto& begin = *call.spooled.begin;
@@ -82,37 +92,43 @@ void Recorder::adopt(RecorderCall& call) {
   for (const auto& node : call.frozen) message.nodes.push_back(node.clone());
   message.call_data = to_bytes(call.call_data.expose());
   call.asking = true;
-  keeper_->request(message, kKeeperTimeoutMs, [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
-    if (!*alive) return;
-    auto* again = find(id);
-    if (again == nullptr) return;
-    again->asking = false;
-    if (!reply) {
-      log_event("recorder.not_adopted", {{"call", id.hex()}, {"why", reply.error().message}});
-      // Nobody will ever take these nodes: they must not open anything for ever.
-      if (reply.error().code == Errc::kDenied || reply.error().code == Errc::kState || reply.error().code == Errc::kNotFound) {
-        again->frozen.clear();
-        again->needs_adoption = false;
-        for (const auto& stream : again->spooled.streams)
-          again->account_lost(stream.stream, again->frozen_index, segment::kIndexEnd, store::kLostKeeper);
-        again->flush_account();
-      }
-      return;
-    }
-    if (const auto adopted = unpack<keys::Adopted>(reply->body)) on_adopted(*again, *adopted);
-  });
+  keeper_->request(
+      message, kKeeperTimeoutMs, [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
+        if (!*alive) return;
+        auto* again = find(id);
+        if (again == nullptr) return;
+        again->asking = false;
+        if (!reply) {
+          log_event("recorder.not_adopted", {{"call", id.hex()}, {"why", reply.error().message}});
+          // Nobody will ever take these nodes: they must not open anything for ever.
+          if (reply.error().code == Errc::kDenied || reply.error().code == Errc::kState ||
+              reply.error().code == Errc::kNotFound) {
+            again->frozen.clear();
+            again->needs_adoption = false;
+            for (const auto& stream : again->spooled.streams)
+              again->account_lost(stream.stream, again->frozen_index, segment::kIndexEnd,
+                                  store::kLostKeeper);
+            again->flush_account();
+          }
+          return;
+        }
+        if (const auto adopted = unpack<keys::Adopted>(reply->body)) on_adopted(*again, *adopted);
+      });
   wipe(message.call_data);
 }
 
 void Recorder::on_adopted(RecorderCall& call, const keys::Adopted& adopted) {
-  for (std::size_t stream = 0; stream < adopted.lost_from.size() && stream < store::kAudioStreamsMax; ++stream)
+  for (std::size_t stream = 0;
+       stream < adopted.lost_from.size() && stream < store::kAudioStreamsMax; ++stream)
     if (adopted.lost_from[stream] < call.frozen_index)
-      call.account_lost(static_cast<std::uint8_t>(stream), adopted.lost_from[stream], call.frozen_index, store::kLostKeeper);
+      call.account_lost(static_cast<std::uint8_t>(stream), adopted.lost_from[stream],
+                        call.frozen_index, store::kLostKeeper);
   call.needs_adoption = false;
   call.frozen.clear();  // wiped: from here on this process opens nothing of it
   call.call_data.clear();
   if (call.spooled.begin) call.spooled.begin->row = adopted.row;
-  if (!adopted.call_data_record.empty()) (void)call.put(FrameType::kCallData, adopted.call_data_record);
+  if (!adopted.call_data_record.empty())
+    (void)call.put(FrameType::kCallData, adopted.call_data_record);
   call.flush_account();
   log_event("recorder.adopted", {{"call", call.id().hex()}, {"row", adopted.row}});
   tell_keeper(call);
@@ -120,21 +136,25 @@ void Recorder::on_adopted(RecorderCall& call, const keys::Adopted& adopted) {
 
 void Recorder::reissue(RecorderCall& call) {
   call.asking = true;
-  keeper_->request(keys::Reissue{call.id()}, kKeeperTimeoutMs, [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
-    if (!*alive) return;
-    auto* again = find(id);
-    if (again == nullptr) return;
-    again->asking = false;
-    auto reissued = reply ? unpack<keys::Reissued>(reply->body) : tl::unexpected(reply.error());
-    if (reissued) return on_reissued(*again, std::move(*reissued));
-    if (reissued.error().code == Errc::kUnavailable || reissued.error().code == Errc::kTimeout) return;  // again later
-    log_event("recorder.not_reissued", {{"call", id.hex()}, {"why", reissued.error().message}});
-    if (reissued.error().code == Errc::kNotFound)  // on a spare root, and both died: its keys are nowhere
-      for (const auto& stream : again->spooled.streams)
-        again->account_lost(stream.stream, 0, segment::kIndexEnd, store::kLostKeeper);
-    again->phase = RecorderPhase::kLive;
-    end_call(*again, "recovered");
-  });
+  keeper_->request(
+      keys::Reissue{call.id()}, kKeeperTimeoutMs,
+      [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
+        if (!*alive) return;
+        auto* again = find(id);
+        if (again == nullptr) return;
+        again->asking = false;
+        auto reissued = reply ? unpack<keys::Reissued>(reply->body) : tl::unexpected(reply.error());
+        if (reissued) return on_reissued(*again, std::move(*reissued));
+        if (reissued.error().code == Errc::kUnavailable || reissued.error().code == Errc::kTimeout)
+          return;  // again later
+        log_event("recorder.not_reissued", {{"call", id.hex()}, {"why", reissued.error().message}});
+        if (reissued.error().code ==
+            Errc::kNotFound)  // on a spare root, and both died: its keys are nowhere
+          for (const auto& stream : again->spooled.streams)
+            again->account_lost(stream.stream, 0, segment::kIndexEnd, store::kLostKeeper);
+        again->phase = RecorderPhase::kLive;
+        end_call(*again, "recovered");
+      });
 }
 
 void Recorder::on_reissued(RecorderCall& call, keys::Reissued reissued) {
@@ -148,63 +168,75 @@ void Recorder::on_reissued(RecorderCall& call, keys::Reissued reissued) {
   }
   for (auto& old : found) {
     const auto first = std::max(reissued.first_index, call.spooled.end_index[old->spec.stream]);
-    call.add_line(old->spec, std::move(old->socket), old->port, first, static_cast<std::uint32_t>(config_.jitter_ms),
-                  store::kLostRecorder);
+    call.add_line(old->spec, std::move(old->socket), old->port, first,
+                  static_cast<std::uint32_t>(config_.jitter_ms), store::kLostRecorder);
   }
   call.flush_account();
-  log_event("recorder.reissued", {{"call", call.id().hex()}, {"first_index", reissued.first_index}});
+  log_event("recorder.reissued",
+            {{"call", call.id().hex()}, {"first_index", reissued.first_index}});
   open_audio(call, true);
   announce(call);
 }
 
-// ---- end and seal ----------------------------------------------------------------------------------
+// ---- end and seal
+// ----------------------------------------------------------------------------------
 
 namespace {
 // The keeper has it already: a request that was carried out but not answered before it died.
-bool done_before(const Error& error) { return error.code == Errc::kExists || error.code == Errc::kState; }
+bool done_before(const Error& error) {
+  return error.code == Errc::kExists || error.code == Errc::kState;
+}
 bool come_again(const Error& error) {
-  return error.code == Errc::kUnavailable || error.code == Errc::kTimeout || error.code == Errc::kIo ||
-         error.code == Errc::kBusy || error.code == Errc::kFull;
+  return error.code == Errc::kUnavailable || error.code == Errc::kTimeout ||
+         error.code == Errc::kIo || error.code == Errc::kBusy || error.code == Errc::kFull;
 }
 }  // namespace
 
 void Recorder::tell_end(RecorderCall& call) {
   if (!call.durable) return;
-  keys::CallEnd message{call.id(), call.spooled.ended->ended_at, call.spooled.ended->cause, call.spooled.ended->ends};
+  keys::CallEnd message{call.id(), call.spooled.ended->ended_at, call.spooled.ended->cause,
+                        call.spooled.ended->ends};
   call.asking = true;
-  keeper_->request(message, kKeeperTimeoutMs, [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
-    if (!*alive) return;
-    auto* again = find(id);
-    if (again == nullptr) return;
-    again->asking = false;
-    if (!reply && come_again(reply.error())) return;
-    if (!reply && !done_before(reply.error()))
-      log_event("recorder.end_not_logged", {{"call", id.hex()}, {"why", reply.error().message}});
-    again->end_logged = true;  // refused for good: the recording is sealed all the same
-    advance_phase(id);
-  });
+  keeper_->request(
+      message, kKeeperTimeoutMs, [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
+        if (!*alive) return;
+        auto* again = find(id);
+        if (again == nullptr) return;
+        again->asking = false;
+        if (!reply && come_again(reply.error())) return;
+        if (!reply && !done_before(reply.error()))
+          log_event("recorder.end_not_logged",
+                    {{"call", id.hex()}, {"why", reply.error().message}});
+        again->end_logged = true;  // refused for good: the recording is sealed all the same
+        advance_phase(id);
+      });
 }
 
 void Recorder::tell_sealed(RecorderCall& call) {
   keys::CallSealed message{call.id(), call.sealed->root, call.sealed->leaves, call.sealed->bytes};
   call.asking = true;
-  keeper_->request(message, kKeeperTimeoutMs, [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
-    if (!*alive) return;
-    auto* again = find(id);
-    if (again == nullptr) return;
-    again->asking = false;
-    if (!reply && come_again(reply.error())) return;  // the spool keeps its frames until the log has the root
-    if (!reply && !done_before(reply.error())) {
-      log_event("recorder.seal_not_logged", {{"call", id.hex()}, {"why", reply.error().message}});
-      // A call that the keeper never heard of has no key anywhere; the object stays as it is.
-      if (reply.error().code != Errc::kNotFound) return;
-    }
-    again->sealed_logged = true;
-    advance_phase(id);
-  });
+  keeper_->request(message, kKeeperTimeoutMs,
+                   [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
+                     if (!*alive) return;
+                     auto* again = find(id);
+                     if (again == nullptr) return;
+                     again->asking = false;
+                     if (!reply && come_again(reply.error()))
+                       return;  // the spool keeps its frames until the log has the root
+                     if (!reply && !done_before(reply.error())) {
+                       log_event("recorder.seal_not_logged",
+                                 {{"call", id.hex()}, {"why", reply.error().message}});
+                       // A call that the keeper never heard of has no key anywhere; the object
+                       // stays as it is.
+                       if (reply.error().code != Errc::kNotFound) return;
+                     }
+                     again->sealed_logged = true;
+                     advance_phase(id);
+                   });
 }
 
-// ---- spare roots, log entries ----------------------------------------------------------------------
+// ---- spare roots, log entries
+// ----------------------------------------------------------------------
 
 void Recorder::refill_spares() {
   if (!keeper_ready_ || asking_spares_ || spares_.size() >= kSpareRootsKept / 2) return;
@@ -235,20 +267,23 @@ void Recorder::append_log(keys::LogAppend entry) {
 void Recorder::send_log() {
   if (!keeper_ready_ || sending_log_ || pending_log_.empty()) return;
   sending_log_ = true;
-  keeper_->request(pending_log_.front().entry, kKeeperTimeoutMs, [this, alive = alive_](Result<io::Frame> reply) {
-    if (!*alive) return;
-    sending_log_ = false;
-    if (!reply && come_again(reply.error())) return;
-    if (!reply) log_event("recorder.log_refused", {{"why", reply.error().message}});
-    const auto id = pending_log_.front().id;
-    pending_log_.pop_front();
-    (void)spool_->append(FrameType::kLogEntryDone, id, {});
-    spool_->free_call(id);
-    send_log();
-  });
+  keeper_->request(pending_log_.front().entry, kKeeperTimeoutMs,
+                   [this, alive = alive_](Result<io::Frame> reply) {
+                     if (!*alive) return;
+                     sending_log_ = false;
+                     if (!reply && come_again(reply.error())) return;
+                     if (!reply)
+                       log_event("recorder.log_refused", {{"why", reply.error().message}});
+                     const auto id = pending_log_.front().id;
+                     pending_log_.pop_front();
+                     (void)spool_->append(FrameType::kLogEntryDone, id, {});
+                     spool_->free_call(id);
+                     send_log();
+                   });
 }
 
-// ---- what the keeper asks --------------------------------------------------------------------------
+// ---- what the keeper asks
+// --------------------------------------------------------------------------
 
 void Recorder::fetch_cipher(const io::Frame& request) {
   const auto wanted = unpack<keys::FetchCipher>(request.body);
@@ -259,18 +294,21 @@ void Recorder::fetch_cipher(const io::Frame& request) {
   keys::CipherFetched fetched;
   const auto* call = find(wanted->call);
   if (call != nullptr && !call->spooled.runs().empty())
-    if (auto records = call->spooled.records(*spool_, keys::RecordKind::kAudio, wanted->stream, wanted->first, wanted->end, kFetchRecordsMax))
+    if (auto records = call->spooled.records(*spool_, keys::RecordKind::kAudio, wanted->stream,
+                                             wanted->first, wanted->end, kFetchRecordsMax))
       fetched.records = std::move(*records);
   if (fetched.records.empty())
     if (const auto name = find_object(wanted->call, store::ObjectKind::kRecording))
       if (const auto reader = store::open_object(objects_, *name))
-        if (auto records = reader->records(keys::RecordKind::kAudio, wanted->stream, wanted->first, wanted->end, kFetchRecordsMax))
+        if (auto records = reader->records(keys::RecordKind::kAudio, wanted->stream, wanted->first,
+                                           wanted->end, kFetchRecordsMax))
           fetched.records = std::move(*records);
   keeper_->channel()->reply(request, fetched);
 }
 
-// Plaintext of what is past is here only in the queue to the listener: it is drained within milliseconds, or
-// not at all, and then the listener is cut off (its queue is wiped with the channel).
+// Plaintext of what is past is here only in the queue to the listener: it is drained within
+// milliseconds, or not at all, and then the listener is cut off (its queue is wiped with the
+// channel).
 void Recorder::wipe_ranges(io::Frame request, int tries_left) {
   const auto peer = peers_.find(listener_);
   const bool empty = peer == peers_.end() || peer->second.channel->gauge().depth == 0;

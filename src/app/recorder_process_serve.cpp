@@ -13,13 +13,15 @@ constexpr std::size_t kFlagsMax = 32, kWordBytesMax = 64;
 
 // A word as it may stand in a log entry: nothing that a person could have typed into a SIP header.
 bool is_word(const std::string& text) {
-  return !text.empty() && text.size() <= kWordBytesMax && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  });
+  return !text.empty() && text.size() <= kWordBytesMax &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+         });
 }
 
 Status check_streams(const std::vector<store::StreamSpec>& streams) {
-  if (streams.empty() || streams.size() > kStreamsPerCallMax) return fail(Errc::kMalformed, "a call has 1 to 15 streams");
+  if (streams.empty() || streams.size() > kStreamsPerCallMax)
+    return fail(Errc::kMalformed, "a call has 1 to 15 streams");
   std::set<std::uint8_t> seen;
   for (const auto& stream : streams) {
     if (stream.stream >= kStreamsPerCallMax || !seen.insert(stream.stream).second)
@@ -27,7 +29,8 @@ Status check_streams(const std::vector<store::StreamSpec>& streams) {
     if (stream.codec != segment::kCodecPcmu && stream.codec != segment::kCodecPcma)
       return fail(Errc::kUnsupported, "codec: PCMU (0) or PCMA (8)");
     if (stream.clock_rate != 8000) return fail(Errc::kUnsupported, "clock rate: 8000");
-    if (stream.party > store::Party::kMixed || stream.mode < store::StreamMode::kActive || stream.mode > store::StreamMode::kRemoved)
+    if (stream.party > store::Party::kMixed || stream.mode < store::StreamMode::kActive ||
+        stream.mode > store::StreamMode::kRemoved)
       return fail(Errc::kMalformed, "party or mode");
   }
   return {};
@@ -43,11 +46,15 @@ store::CallPhase public_phase(RecorderPhase phase) {
   switch (phase) {
     case RecorderPhase::kStarting:
     case RecorderPhase::kReissue:
-    case RecorderPhase::kLive: return store::CallPhase::kLive;
+    case RecorderPhase::kLive:
+      return store::CallPhase::kLive;
     case RecorderPhase::kEnding:
-    case RecorderPhase::kSealing: return store::CallPhase::kSealing;
-    case RecorderPhase::kListening: return store::CallPhase::kListening;
-    case RecorderPhase::kComplete: return store::CallPhase::kComplete;
+    case RecorderPhase::kSealing:
+      return store::CallPhase::kSealing;
+    case RecorderPhase::kListening:
+      return store::CallPhase::kListening;
+    case RecorderPhase::kComplete:
+      return store::CallPhase::kComplete;
   }
   return store::CallPhase::kComplete;
 }
@@ -87,13 +94,16 @@ void Recorder::on_hello(Peer& peer, io::Frame& frame) {
     if (call->phase == RecorderPhase::kLive) open_audio(*call, true);
 }
 
-// ---- signal ----------------------------------------------------------------------------------------
+// ---- signal
+// ----------------------------------------------------------------------------------------
 
 void Recorder::on_session_open(Peer& peer, io::Frame& frame) {
   auto open = unpack<store::SessionOpen>(frame.body);
   if (!open) return refuse(peer, frame, Errc::kMalformed, open.error().message);
-  if (const auto ok = check_streams(open->streams); !ok) return refuse(peer, frame, ok.error().code, ok.error().message);
-  if (const auto ok = check_flags(open->flags); !ok) return refuse(peer, frame, ok.error().code, ok.error().message);
+  if (const auto ok = check_streams(open->streams); !ok)
+    return refuse(peer, frame, ok.error().code, ok.error().message);
+  if (const auto ok = check_flags(open->flags); !ok)
+    return refuse(peer, frame, ok.error().code, ok.error().message);
   std::string why;
   if (!may_admit(why)) {
     ++calls_refused_;
@@ -103,7 +113,8 @@ void Recorder::on_session_open(Peer& peer, io::Frame& frame) {
   opening->peer = peer.serial;
   opening->source = keys::CallSource::kSiprec;
   opening->direction = open->direction;
-  opening->media_address = open->media_address.empty() ? config_.media_address : open->media_address;
+  opening->media_address =
+      open->media_address.empty() ? config_.media_address : open->media_address;
   opening->streams = std::move(open->streams);
   opening->flags = std::move(open->flags);
   opening->call_data = std::move(open->call_data);
@@ -117,21 +128,26 @@ void Recorder::on_session_open(Peer& peer, io::Frame& frame) {
 void Recorder::on_session_update(Peer& peer, io::Frame& frame) {
   auto update = unpack<store::SessionUpdate>(frame.body);
   if (!update) return refuse(peer, frame, Errc::kMalformed, update.error().message);
-  if (const auto ok = check_streams(update->streams); !ok) return refuse(peer, frame, ok.error().code, ok.error().message);
+  if (const auto ok = check_streams(update->streams); !ok)
+    return refuse(peer, frame, ok.error().code, ok.error().message);
   auto* call = find(update->call);
-  if (call == nullptr || call->phase != RecorderPhase::kLive) return refuse(peer, frame, Errc::kNotFound, "no such live call");
+  if (call == nullptr || call->phase != RecorderPhase::kLive)
+    return refuse(peer, frame, Errc::kNotFound, "no such live call");
   const auto ports = apply_streams(*call, update->streams);
   if (!ports) return refuse(peer, frame, ports.error().code, ports.error().message);
   if (!update->dialog.empty()) call->dialog = std::move(update->dialog);
   if (!update->call_data.empty()) {
     keys::CallDataPut put{call->id(), to_bytes(update->call_data.expose())};
-    keeper_->request(put, kKeeperTimeoutMs, [this, id = call->id(), alive = alive_](Result<io::Frame> reply) {
-      if (!*alive) return;
-      auto* again = find(id);
-      const auto sealed = reply ? unpack<keys::SealedRecord>(reply->body) : tl::unexpected(reply.error());
-      if (again == nullptr || !sealed) return log_event("recorder.call_data_not_sealed", {{"call", id.hex()}});
-      (void)again->put(store::FrameType::kCallData, sealed->record);
-    });
+    keeper_->request(
+        put, kKeeperTimeoutMs, [this, id = call->id(), alive = alive_](Result<io::Frame> reply) {
+          if (!*alive) return;
+          auto* again = find(id);
+          const auto sealed =
+              reply ? unpack<keys::SealedRecord>(reply->body) : tl::unexpected(reply.error());
+          if (again == nullptr || !sealed)
+            return log_event("recorder.call_data_not_sealed", {{"call", id.hex()}});
+          (void)again->put(store::FrameType::kCallData, sealed->record);
+        });
     wipe(put.call_data);
   }
   peer.channel->reply(frame, store::SessionUpdated{*ports});
@@ -141,8 +157,10 @@ void Recorder::on_session_update(Peer& peer, io::Frame& frame) {
 void Recorder::on_session_end(Peer& peer, io::Frame& frame) {
   const auto end = unpack<store::SessionEnd>(frame.body);
   if (!end || !is_word(end->cause)) return refuse(peer, frame, Errc::kMalformed, "call and cause");
-  if (auto* call = find(end->call); call != nullptr && call->phase == RecorderPhase::kLive) end_call(*call, end->cause);
-  else if (call != nullptr && call->phase == RecorderPhase::kReissue) call->dialog.clear();  // ends when its keys come
+  if (auto* call = find(end->call); call != nullptr && call->phase == RecorderPhase::kLive)
+    end_call(*call, end->cause);
+  else if (call != nullptr && call->phase == RecorderPhase::kReissue)
+    call->dialog.clear();                    // ends when its keys come
   peer.channel->reply(frame, store::Ack{});  // ended already: the same to signal
 }
 
@@ -166,14 +184,17 @@ void Recorder::on_session_resume(Peer& peer, io::Frame& frame) {
   auto resume = unpack<store::SessionResume>(frame.body);
   if (!resume) return refuse(peer, frame, Errc::kMalformed, resume.error().message);
   auto* call = find(resume->session.call);
-  if (call == nullptr || (call->phase != RecorderPhase::kLive && call->phase != RecorderPhase::kReissue))
+  if (call == nullptr ||
+      (call->phase != RecorderPhase::kLive && call->phase != RecorderPhase::kReissue))
     return refuse(peer, frame, Errc::kNotFound, "no such live call");
   call->dialog = std::move(resume->session.dialog);
-  if (call->phase == RecorderPhase::kReissue) {  // its keys are on the way; its ports are what they were
+  if (call->phase ==
+      RecorderPhase::kReissue) {  // its keys are on the way; its ports are what they were
     peer.channel->reply(frame, store::SessionUpdated{resume->session.ports});
     return;
   }
-  if (const auto ok = check_streams(resume->session.streams); !ok) return refuse(peer, frame, ok.error().code, ok.error().message);
+  if (const auto ok = check_streams(resume->session.streams); !ok)
+    return refuse(peer, frame, ok.error().code, ok.error().message);
   const auto ports = apply_streams(*call, resume->session.streams);
   if (!ports) return refuse(peer, frame, ports.error().code, ports.error().message);
   peer.channel->reply(frame, store::SessionUpdated{*ports});
@@ -181,17 +202,20 @@ void Recorder::on_session_resume(Peer& peer, io::Frame& frame) {
 
 void Recorder::on_call_missed(Peer& peer, io::Frame& frame) {
   const auto missed = unpack<store::CallMissed>(frame.body);
-  if (!missed || !is_word(missed->cause)) return refuse(peer, frame, Errc::kMalformed, "a cause is one word");
+  if (!missed || !is_word(missed->cause))
+    return refuse(peer, frame, Errc::kMalformed, "a cause is one word");
   keys::LogAppend entry;
   entry.type = "call_missing";
   entry.actor = "recorder";
   entry.subject = "-";
-  entry.data = "{\"cause\":\"" + missed->cause + "\",\"sip_status\":" + std::to_string(missed->sip_status) + "}";
+  entry.data = "{\"cause\":\"" + missed->cause +
+               "\",\"sip_status\":" + std::to_string(missed->sip_status) + "}";
   append_log(std::move(entry));
   peer.channel->reply(frame, store::Ack{});
 }
 
-// ---- listener --------------------------------------------------------------------------------------
+// ---- listener
+// --------------------------------------------------------------------------------------
 
 void Recorder::open_audio(RecorderCall& call, bool from_now) {
   const auto peer = peers_.find(listener_);
@@ -204,8 +228,8 @@ void Recorder::open_audio(RecorderCall& call, bool from_now) {
   if (!peer->second.channel->send(open)) ++audio_overflows_;
 }
 
-void Recorder::push_audio(const RecorderCall& call, std::uint8_t stream, std::uint8_t codec, std::uint32_t index,
-                          const segment::AudioPayload& payload) {
+void Recorder::push_audio(const RecorderCall& call, std::uint8_t stream, std::uint8_t codec,
+                          std::uint32_t index, const segment::AudioPayload& payload) {
   const auto import = imports_.find(call.id());
   const auto peer = peers_.find(listener_);
   bool sent = false;
@@ -243,7 +267,8 @@ void Recorder::grant_credits() {
   }
 }
 
-// ---- server ----------------------------------------------------------------------------------------
+// ---- server
+// ----------------------------------------------------------------------------------------
 
 store::CallEvent Recorder::event_of(const RecorderCall& call) const {
   store::CallEvent event;
@@ -258,17 +283,22 @@ store::CallEvent Recorder::event_of(const RecorderCall& call) const {
     event.direction = begin->direction;
     event.started_at = begin->started_at;
     event.flags = begin->flags;
-    if (call.sealed) event.object = store::object_name(call.id(), begin->started_at, store::ObjectKind::kRecording);
+    if (call.sealed)
+      event.object =
+          store::object_name(call.id(), begin->started_at, store::ObjectKind::kRecording);
   }
   if (call.spooled.ended) event.ended_at = call.spooled.ended->ended_at;
   return event;
 }
 
 void Recorder::announce(const RecorderCall& call) {
-  if (std::none_of(peers_.begin(), peers_.end(), [](const auto& p) { return p.second.role == store::ClientRole::kServer; })) return;
+  if (std::none_of(peers_.begin(), peers_.end(),
+                   [](const auto& p) { return p.second.role == store::ClientRole::kServer; }))
+    return;
   const auto event = event_of(call);
   for (auto& [serial, peer] : peers_)
-    if (peer.role == store::ClientRole::kServer) (void)peer.channel->send(event);  // a full queue: it lists again
+    if (peer.role == store::ClientRole::kServer)
+      (void)peer.channel->send(event);  // a full queue: it lists again
 }
 
 void Recorder::on_call_list(Peer& peer, io::Frame& frame) {
@@ -281,7 +311,8 @@ void Recorder::on_call_list(Peer& peer, io::Frame& frame) {
 void Recorder::on_call_get(Peer& peer, io::Frame& frame) {
   const auto get = unpack<store::CallGet>(frame.body);
   const auto* call = get ? find(get->call) : nullptr;
-  if (call == nullptr) return refuse(peer, frame, Errc::kNotFound, "not here: see the object store");
+  if (call == nullptr)
+    return refuse(peer, frame, Errc::kNotFound, "not here: see the object store");
   peer.channel->reply(frame, event_of(*call));
 }
 
@@ -290,30 +321,40 @@ void Recorder::on_live_records(Peer& peer, io::Frame& frame) {
   if (!wanted || wanted->end < wanted->first || wanted->end - wanted->first > kLiveRecordsMax)
     return refuse(peer, frame, Errc::kMalformed, "at most 600 segments");
   const auto* call = find(wanted->call);
-  if (call == nullptr) return refuse(peer, frame, Errc::kNotFound, "not here: see the object store");
+  if (call == nullptr)
+    return refuse(peer, frame, Errc::kNotFound, "not here: see the object store");
   const auto kind = static_cast<keys::RecordKind>(wanted->kind);
-  auto records = call->spooled.records(*spool_, kind, wanted->stream, wanted->first, wanted->end, kLiveRecordsMax);
+  auto records = call->spooled.records(*spool_, kind, wanted->stream, wanted->first, wanted->end,
+                                       kLiveRecordsMax);
   if (!records) return refuse(peer, frame, records.error().code, records.error().message);
   // Sealed meanwhile: what left the spool stands in the objects; what is fresh stands in the spool.
   if (call->sealed && call->spooled.begin) {
-    const auto object = keys::is_derived(kind) ? store::ObjectKind::kDerived : store::ObjectKind::kRecording;
-    if (const auto reader = store::open_object(objects_, store::object_name(call->id(), call->spooled.begin->started_at, object)))
-      if (auto older = reader->records(kind, wanted->stream, wanted->first, wanted->end, kLiveRecordsMax)) {
-        older->insert(older->end(), std::make_move_iterator(records->begin()), std::make_move_iterator(records->end()));
+    const auto object =
+        keys::is_derived(kind) ? store::ObjectKind::kDerived : store::ObjectKind::kRecording;
+    if (const auto reader = store::open_object(
+            objects_, store::object_name(call->id(), call->spooled.begin->started_at, object)))
+      if (auto older =
+              reader->records(kind, wanted->stream, wanted->first, wanted->end, kLiveRecordsMax)) {
+        older->insert(older->end(), std::make_move_iterator(records->begin()),
+                      std::make_move_iterator(records->end()));
         records = std::move(older);
       }
   }
   peer.channel->reply(frame, store::Records{std::move(*records)});
 }
 
-void Recorder::on_status(Peer& peer, io::Frame& frame) { peer.channel->reply(frame, store::RecorderStatus{status_json()}); }
+void Recorder::on_status(Peer& peer, io::Frame& frame) {
+  peer.channel->reply(frame, store::RecorderStatus{status_json()});
+}
 
-// ---- importers -------------------------------------------------------------------------------------
+// ---- importers
+// -------------------------------------------------------------------------------------
 
 void Recorder::on_import_open(Peer& peer, io::Frame& frame) {
   auto open = unpack<store::ImportOpen>(frame.body);
   if (!open) return refuse(peer, frame, Errc::kMalformed, open.error().message);
-  if (const auto ok = check_streams(open->streams); !ok) return refuse(peer, frame, ok.error().code, ok.error().message);
+  if (const auto ok = check_streams(open->streams); !ok)
+    return refuse(peer, frame, ok.error().code, ok.error().message);
   std::string why;
   if (!may_admit(why)) return refuse(peer, frame, Errc::kBusy, why);
   auto opening = std::make_shared<Opening>();
@@ -333,11 +374,14 @@ void Recorder::on_import_audio(Peer& peer, io::Frame& frame) {
   const auto audio = unpack<store::ImportAudio>(frame.body);
   auto* call = audio ? find(audio->call) : nullptr;
   const auto import = audio ? imports_.find(audio->call) : imports_.end();
-  if (call == nullptr || import == imports_.end() || import->second.peer != peer.serial || call->phase != RecorderPhase::kLive)
+  if (call == nullptr || import == imports_.end() || import->second.peer != peer.serial ||
+      call->phase != RecorderPhase::kLive)
     return;
-  if (const auto done = call->import_audio(audio->stream, audio->index, audio->samples.expose()); !done) {
+  if (const auto done = call->import_audio(audio->stream, audio->index, audio->samples.expose());
+      !done) {
     // A file that is not what it was said to be: keep what came, end here.
-    log_event("recorder.import_refused", {{"call", call->id().hex()}, {"why", done.error().message}});
+    log_event("recorder.import_refused",
+              {{"call", call->id().hex()}, {"why", done.error().message}});
     return end_call(*call, "import_end");
   }
 }
@@ -346,7 +390,8 @@ void Recorder::on_import_end(Peer& peer, io::Frame& frame) {
   const auto end = unpack<store::ImportEnd>(frame.body);
   auto* call = end ? find(end->call) : nullptr;
   const auto import = end ? imports_.find(end->call) : imports_.end();
-  if (call == nullptr || import == imports_.end()) return refuse(peer, frame, Errc::kNotFound, "no such import");
+  if (call == nullptr || import == imports_.end())
+    return refuse(peer, frame, Errc::kNotFound, "no such import");
   if (call->sealed_logged) {
     peer.channel->reply(frame, store::Ack{});
     return;

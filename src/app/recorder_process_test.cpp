@@ -1,5 +1,5 @@
-// The recorder with real sockets, real files and a manual clock. Its keeper here is a key tree with a socket:
-// it issues nodes, seals nothing away, and remembers what it was told.
+// The recorder with real sockets, real files and a manual clock. Its keeper here is a key tree with
+// a socket: it issues nodes, seals nothing away, and remembers what it was told.
 #include "app/recorder_process.hpp"
 
 #include <arpa/inet.h>
@@ -27,12 +27,13 @@ class TreeKeeper {
  public:
   TreeKeeper(io::Loop& loop, Entropy& entropy) : loop_(loop), entropy_(entropy) {}
   void live(const std::string& dir) {
-    auto server = io::ChannelServer::listen(loop_, dir + "/keeper.sock", {"test", keys::kKeeperFrameBytesMax, 64u << 20},
-                                            [this](std::unique_ptr<io::Channel> channel) {
-      auto* raw = channel.get();
-      raw->set_handlers([this, raw](io::Frame frame) { on_frame(*raw, frame); }, [] {});
-      channels.push_back(std::move(channel));
-    });
+    auto server = io::ChannelServer::listen(
+        loop_, dir + "/keeper.sock", {"test", keys::kKeeperFrameBytesMax, 64u << 20},
+        [this](std::unique_ptr<io::Channel> channel) {
+          auto* raw = channel.get();
+          raw->set_handlers([this, raw](io::Frame frame) { on_frame(*raw, frame); }, [] {});
+          channels.push_back(std::move(channel));
+        });
     ASSERT_TRUE(server);
     server_ = std::move(*server);
   }
@@ -48,13 +49,18 @@ class TreeKeeper {
   std::vector<keys::TreeNode> nodes_from(const CallId& call, std::uint32_t first) {
     std::vector<keys::TreeNode> out;
     for (std::uint8_t stream = 0; stream < 15; ++stream)
-      for (auto& node : tree(call).slice(keys::leaf_of(stream, first), keys::leaf_of(stream, 0) + (1u << 20)).take_nodes())
+      for (auto& node :
+           tree(call)
+               .slice(keys::leaf_of(stream, first), keys::leaf_of(stream, 0) + (1u << 20))
+               .take_nodes())
         out.push_back(std::move(node));
     return out;
   }
   void on_frame(io::Channel& channel, io::Frame& frame) {
     switch (frame.type) {
-      case keys::Hello::kType: channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true}); return;
+      case keys::Hello::kType:
+        channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
+        return;
       case keys::CallStart::kType: {
         const auto start = unpack<keys::CallStart>(frame.body);
         keys::CallStarted started;
@@ -82,14 +88,21 @@ class TreeKeeper {
         channel.reply(frame, keys::Adopted{9, {lost_from, lost_from}, {}});
         return;
       }
-      case keys::CallEnd::kType: ended.push_back(*unpack<keys::CallEnd>(frame.body)); break;
-      case keys::CallSealed::kType: sealed.push_back(*unpack<keys::CallSealed>(frame.body)); break;
+      case keys::CallEnd::kType:
+        ended.push_back(*unpack<keys::CallEnd>(frame.body));
+        break;
+      case keys::CallSealed::kType:
+        sealed.push_back(*unpack<keys::CallSealed>(frame.body));
+        break;
       case keys::LogAppend::kType:
         log.push_back(*unpack<keys::LogAppend>(frame.body));
         channel.reply(frame, keys::LogAppended{1});
         return;
-      case keys::CipherFetched::kType: fetched = std::move(*unpack<keys::CipherFetched>(frame.body)); return;
-      default: return;
+      case keys::CipherFetched::kType:
+        fetched = std::move(*unpack<keys::CipherFetched>(frame.body));
+        return;
+      default:
+        return;
     }
     channel.reply(frame, keys::Ack{});
   }
@@ -112,9 +125,11 @@ class TreeKeeper {
 // Any client of the recorder.
 struct Peer {
   Peer(io::Loop& loop, const std::string& path, store::ClientRole role)
-      : client(loop, path, {"peer", store::kRecorderFrameBytesMax, 64u << 20}, keys::ErrorReply::kType) {
-    client.start([this, role] { (void)client.send(store::Hello{store::kRecorderProtocolVersion, role}); }, [] {},
-                 [this](io::Frame frame) { events.push_back(std::move(frame)); });
+      : client(loop, path, {"peer", store::kRecorderFrameBytesMax, 64u << 20},
+               keys::ErrorReply::kType) {
+    client.start(
+        [this, role] { (void)client.send(store::Hello{store::kRecorderProtocolVersion, role}); },
+        [] {}, [this](io::Frame frame) { events.push_back(std::move(frame)); });
   }
   template <class Message>
   std::vector<Message> all() const {
@@ -129,7 +144,8 @@ struct Peer {
 
 // Sends 20 ms a packet. When the clock went on without it, its timestamps go on too: it was silent.
 struct Sender {
-  Sender(Clock& clock, std::uint16_t port, std::uint32_t seed, std::uint8_t type) : type(type), random(seed), clock(clock) {
+  Sender(Clock& clock, std::uint16_t port, std::uint32_t seed, std::uint8_t type)
+      : type(type), random(seed), clock(clock) {
     fd = io::Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sockaddr_in to{};
     to.sin_family = AF_INET;
@@ -185,9 +201,11 @@ struct Rig {
     pump(200);
   }
   ~Rig() { std::filesystem::remove_all(dir); }
-  std::unique_ptr<Recorder> start_recorder(const RecorderConfig& with, std::vector<std::pair<std::string, io::Fd>> sockets) {
+  std::unique_ptr<Recorder> start_recorder(const RecorderConfig& with,
+                                           std::vector<std::pair<std::string, io::Fd>> sockets) {
     auto made = std::make_unique<Recorder>(*loop, clock, system, vfs, with, dir);
-    made->set_fd_store([this](const std::string& name, int fd) { stored[name] = io::Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); },
+    made->set_fd_store([this](const std::string& name,
+                              int fd) { stored[name] = io::Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); },
                        [this](const std::string& name) { stored.erase(name); });
     EXPECT_TRUE(made->listen());
     EXPECT_TRUE(made->start(std::move(sockets)));
@@ -230,7 +248,8 @@ struct Rig {
     EXPECT_TRUE(opened) << opened.error().message;
     return opened.value_or(store::SessionOpened{});
   }
-  // What the object holds of a stream, opened with the keeper's tree: samples, and which milliseconds came.
+  // What the object holds of a stream, opened with the keeper's tree: samples, and which
+  // milliseconds came.
   struct Recording {
     Bytes samples;
     std::vector<bool> present;
@@ -245,7 +264,8 @@ struct Rig {
       const auto header = keys::parse_record(record);
       const auto leaf = keeper->tree(object.head().call).leaf(keys::leaf_of(stream, header->first));
       keys::RecordCipher cipher;
-      const auto plain = cipher.open(record, object.head().call, keys::record_key(header->kind, header->salt, *leaf));
+      const auto plain = cipher.open(record, object.head().call,
+                                     keys::record_key(header->kind, header->salt, *leaf));
       if (!plain) {
         ++out.closed;
         continue;
@@ -255,14 +275,17 @@ struct Rig {
       EXPECT_TRUE(segment::unpack_payload(plain->expose(), segment));
       out.samples.resize((header->first + 1) * 800);
       out.present.resize((header->first + 1) * 100);
-      std::copy(segment.samples.begin(), segment.samples.end(), out.samples.begin() + header->first * 800);
-      for (std::uint32_t ms = 0; ms < 100; ++ms) out.present[header->first * 100 + ms] = segment.present.test(ms);
+      std::copy(segment.samples.begin(), segment.samples.end(),
+                out.samples.begin() + header->first * 800);
+      for (std::uint32_t ms = 0; ms < 100; ++ms)
+        out.present[header->first * 100 + ms] = segment.present.test(ms);
     }
     return out;
   }
   Result<store::ObjectReader> object_of(const CallId& call) {
     store::FileObjectStore objects(vfs, config.objects_dir);
-    return store::open_object(objects, store::object_name(call, clock.utc_ms(), store::ObjectKind::kRecording));
+    return store::open_object(
+        objects, store::object_name(call, clock.utc_ms(), store::ObjectKind::kRecording));
   }
 
   std::string dir;
@@ -288,7 +311,8 @@ std::size_t expect_equal(const Rig::Recording& got, const Bytes& sent) {
       continue;
     }
     const auto* block = got.samples.data() + ms * 8;
-    const auto found = at < 0 ? std::search(sent.begin(), sent.end(), block, block + 8) : sent.begin() + at + 8;
+    const auto found =
+        at < 0 ? std::search(sent.begin(), sent.end(), block, block + 8) : sent.begin() + at + 8;
     if (sent.end() - found < 8 || !std::equal(block, block + 8, found)) {
       ADD_FAILURE() << "millisecond " << ms << " is not what was sent";
       return present;
@@ -343,27 +367,32 @@ TEST(Recorder, RecordsACallBothWays) {
   // Every segment went to the listener, as it was sealed.
   rig.pump(20);
   const auto audio = listener.all<store::Audio>();
-  EXPECT_EQ(audio.size(), rig.keeper->ended[0].streams[0].end_index + rig.keeper->ended[0].streams[1].end_index);
+  EXPECT_EQ(audio.size(),
+            rig.keeper->ended[0].streams[0].end_index + rig.keeper->ended[0].streams[1].end_index);
   EXPECT_EQ(listener.all<store::AudioOpen>().size(), 1u);
   EXPECT_EQ(listener.all<store::AudioClose>().size(), 1u);
   EXPECT_GE(server.all<store::CallEvent>().size(), 2u);
-  // A derived record, then the listener is done: it stands beside the recording, and the spool is free.
+  // A derived record, then the listener is done: it stands beside the recording, and the spool is
+  // free.
   keys::RecordCipher cipher;
   keys::RecordHeader words;
   words.kind = keys::RecordKind::kWords;
   words.first = 0;
   words.last = 9;
   words.streams = 1;
-  const auto record = cipher.seal_derived(rig.entropy, words, session.call, Bytes(1024), [&](std::uint8_t stream, std::uint32_t index) {
-    return rig.keeper->tree(session.call).leaf(keys::leaf_of(stream, index));
-  });
+  const auto record = cipher.seal_derived(
+      rig.entropy, words, session.call, Bytes(1024), [&](std::uint8_t stream, std::uint32_t index) {
+        return rig.keeper->tree(session.call).leaf(keys::leaf_of(stream, index));
+      });
   rig.keeper->channels.back()->send(keys::DerivedSealed{session.call, *record});
   rig.keeper->channels.back()->send(keys::ListeningDone{session.call});
   store::FileObjectStore objects(rig.vfs, rig.config.objects_dir);
-  const auto derived = store::object_name(session.call, rig.clock.utc_ms(), store::ObjectKind::kDerived);
+  const auto derived =
+      store::object_name(session.call, rig.clock.utc_ms(), store::ObjectKind::kDerived);
   ASSERT_TRUE(rig.until([&] { return objects.exists(derived); }));
   EXPECT_EQ(store::open_object(objects, derived)->entries().size(), 1u);
-  ASSERT_TRUE(rig.until([&] { return rig.ask<store::Calls>(server, store::CallList{})->calls.empty(); }));
+  ASSERT_TRUE(
+      rig.until([&] { return rig.ask<store::Calls>(server, store::CallList{})->calls.empty(); }));
 }
 
 TEST(Recorder, HoldsOnThroughItsKeepersDeath) {
@@ -411,14 +440,16 @@ TEST(Recorder, HoldsOnThroughItsKeepersDeath) {
     EXPECT_TRUE(cover->opens(keys::leaf_of(5, adopt.first_index)));
   }
   talk(20);
-  for (const auto& call : {session.call, second.call}) ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{call, "bye"}));
+  for (const auto& call : {session.call, second.call})
+    ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{call, "bye"}));
   ASSERT_TRUE(rig.until([&] { return rig.keeper->sealed.size() == 2; }));
   auto object = rig.object_of(session.call);
   ASSERT_TRUE(object);
   EXPECT_EQ(expect_equal(rig.listen_to(*object, 0), customer.sent), customer.came_ms);
   const auto accounts = store::from_recorder_intervals(object->head().account, 2);
   bool found = false;
-  for (const auto& interval : (*accounts)[0].intervals()) found |= interval.reason == "keeper" && interval.start_ms == 1'500;
+  for (const auto& interval : (*accounts)[0].intervals())
+    found |= interval.reason == "keeper" && interval.start_ms == 1'500;
   EXPECT_TRUE(found);
   auto spare = rig.object_of(second.call);
   ASSERT_TRUE(spare);
@@ -438,12 +469,15 @@ TEST(Recorder, ANewOneGoesOnWhereTheOldOneDied) {
   };
   talk(200);
   // Until the writer's thread has committed what there is.
-  ASSERT_TRUE(rig.until([&] { return rig.recorder->status_json().find("\"name\":\"spool\",\"depth\":0,") != std::string::npos; }));
+  ASSERT_TRUE(rig.until([&] {
+    return rig.recorder->status_json().find("\"name\":\"spool\",\"depth\":0,") != std::string::npos;
+  }));
   // As if killed here: what is on disk, and the sockets that the supervisor has.
   const auto copy = rig.dir + "/spool-as-it-was";
   std::filesystem::copy(rig.config.spool_dir, copy, std::filesystem::copy_options::recursive);
   std::vector<std::pair<std::string, io::Fd>> sockets;
-  for (auto& [name, fd] : rig.stored) sockets.emplace_back(name, io::Fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)));
+  for (auto& [name, fd] : rig.stored)
+    sockets.emplace_back(name, io::Fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)));
   ASSERT_EQ(sockets.size(), 2u);
   rig.signal.reset();
   rig.recorder.reset();
@@ -453,11 +487,13 @@ TEST(Recorder, ANewOneGoesOnWhereTheOldOneDied) {
     rig.clock.advance_ms(20);
   }
   const auto away_ms = rig.clock.utc_ms();
-  rig.keeper->reissue_from = static_cast<std::uint32_t>(rig.clock.utc_ms() - 1'700'000'000'000 - 200) / 100 - 5;
+  rig.keeper->reissue_from =
+      static_cast<std::uint32_t>(rig.clock.utc_ms() - 1'700'000'000'000 - 200) / 100 - 5;
   auto config = rig.config;
   config.spool_dir = copy;
   rig.recorder = rig.start_recorder(config, std::move(sockets));
-  rig.signal = std::make_unique<Peer>(*rig.loop, rig.dir + "/recorder.sock", store::ClientRole::kSignal);
+  rig.signal =
+      std::make_unique<Peer>(*rig.loop, rig.dir + "/recorder.sock", store::ClientRole::kSignal);
   ASSERT_TRUE(rig.until([&] {
     const auto list = rig.ask<store::Sessions>(*rig.signal, store::SessionList{});
     return list && !list->sessions.empty();
@@ -475,17 +511,20 @@ TEST(Recorder, ANewOneGoesOnWhereTheOldOneDied) {
   std::uint32_t at = 0;
   std::string told;
   for (const auto& i : (*accounts)[0].intervals())
-    told += std::to_string(i.start_ms) + "-" + std::to_string(i.end_ms) + " " + std::string(to_string(i.state)) + " " + i.reason + "\n";
+    told += std::to_string(i.start_ms) + "-" + std::to_string(i.end_ms) + " " +
+            std::string(to_string(i.state)) + " " + i.reason + "\n";
   SCOPED_TRACE(told);
   for (const auto& interval : (*accounts)[0].intervals()) {  // not a millisecond without a word
     EXPECT_EQ(interval.start_ms, at);
     at = interval.end_ms;
   }
-  // Lost: what was not sealed when it died (the jitter buffer), up to where the keeper issues again.
+  // Lost: what was not sealed when it died (the jitter buffer), up to where the keeper issues
+  // again.
   const auto lost = (*accounts)[0].total_ms(store::AccountState::kLost);
   EXPECT_GT(lost, 0u);
   EXPECT_LE(lost, 600u) << away_ms;
-  // (With a manual clock the packets that waited in the sockets seem to have come just now: the time line has a seam.)
+  // (With a manual clock the packets that waited in the sockets seem to have come just now: the
+  // time line has a seam.)
   EXPECT_GE(expect_equal(heard, customer.sent), customer.came_ms - 800);
 }
 
@@ -506,7 +545,8 @@ TEST(Recorder, ACallWithoutSocketsIsSealedAsItIs) {
   ASSERT_TRUE(object);
   EXPECT_GT(expect_equal(rig.listen_to(*object, 0), customer.sent), 1'500u);
   // Once more: nothing is sealed twice, once it knows that the log has the root.
-  ASSERT_TRUE(rig.until([&] { return rig.recorder->status_json().find("\"listening\":1") != std::string::npos; }));
+  ASSERT_TRUE(rig.until(
+      [&] { return rig.recorder->status_json().find("\"listening\":1") != std::string::npos; }));
   rig.recorder.reset();
   rig.recorder = rig.start_recorder(rig.config, {});
   rig.pump(300);
@@ -550,9 +590,11 @@ TEST(Recorder, HoldResumeANewStreamAndSilenceAreAccounted) {
   ASSERT_EQ(object->head().streams.size(), 3u);
   const auto accounts = store::from_recorder_intervals(object->head().account, 3);
   ASSERT_TRUE(accounts);
-  EXPECT_NEAR(static_cast<double>((*accounts)[1].total_ms(store::AccountState::kOnHold)), 2'000, 60);
+  EXPECT_NEAR(static_cast<double>((*accounts)[1].total_ms(store::AccountState::kOnHold)), 2'000,
+              60);
   EXPECT_EQ((*accounts)[0].total_ms(store::AccountState::kOnHold), 0u);
-  for (std::size_t stream = 0; stream < 3; ++stream) EXPECT_EQ((*accounts)[stream].total_ms(store::AccountState::kLost), 0u) << stream;
+  for (std::size_t stream = 0; stream < 3; ++stream)
+    EXPECT_EQ((*accounts)[stream].total_ms(store::AccountState::kLost), 0u) << stream;
   EXPECT_EQ((*accounts)[2].intervals()[0].state, store::AccountState::kSilent);
   EXPECT_EQ(expect_equal(rig.listen_to(*object, 2), third.sent), 1'000u);
 }
@@ -569,7 +611,10 @@ TEST(Recorder, ACallWithoutMediaEndsByItself) {
   EXPECT_EQ(dead[0].call, session.call);
   auto object = rig.object_of(session.call);
   ASSERT_TRUE(object);
-  EXPECT_GT(store::from_recorder_intervals(object->head().account, 2)->at(0).total_ms(store::AccountState::kLost), 59'000u);
+  EXPECT_GT(store::from_recorder_intervals(object->head().account, 2)
+                ->at(0)
+                .total_ms(store::AccountState::kLost),
+            59'000u);
 }
 
 TEST(Recorder, AnImportIsPacedByTheListener) {
@@ -579,7 +624,8 @@ TEST(Recorder, AnImportIsPacedByTheListener) {
   rig.pump(50);
   store::ImportOpen open;
   open.started_at = rig.clock.utc_ms();
-  open.streams = {{0, store::Party::kCustomer, store::StreamMode::kActive}, {1, store::Party::kAgent, store::StreamMode::kActive}};
+  open.streams = {{0, store::Party::kCustomer, store::StreamMode::kActive},
+                  {1, store::Party::kAgent, store::StreamMode::kActive}};
   open.call_data = SecretBytes(as_bytes("{}"));
   const auto opened = rig.ask<store::ImportOpened>(importer, open);
   ASSERT_TRUE(opened) << opened.error().message;
@@ -592,7 +638,8 @@ TEST(Recorder, AnImportIsPacedByTheListener) {
         // Nothing more comes until the listener has heard some.
         const auto got = listener.all<store::Audio>().size();
         if (got > credited) {
-          (void)listener.client.send(store::AudioCredit{opened->call, static_cast<std::uint32_t>(got) - credited});
+          (void)listener.client.send(
+              store::AudioCredit{opened->call, static_cast<std::uint32_t>(got) - credited});
           credited = static_cast<std::uint32_t>(got);
         }
         std::uint32_t total = 0;
@@ -605,7 +652,8 @@ TEST(Recorder, AnImportIsPacedByTheListener) {
       Bytes samples(index == 999 ? 404 : 800);
       rig.entropy.fill(samples);
       if (stream == 0) sent.insert(sent.end(), samples.begin(), samples.end());
-      ASSERT_TRUE(importer.client.send(store::ImportAudio{opened->call, stream, index, SecretBytes(samples)}));
+      ASSERT_TRUE(importer.client.send(
+          store::ImportAudio{opened->call, stream, index, SecretBytes(samples)}));
     }
   EXPECT_GE(granted, 2'000u - kImportCreditSegments - 400);
   ASSERT_TRUE(rig.ask<store::Ack>(importer, store::ImportEnd{opened->call}));

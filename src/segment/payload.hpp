@@ -1,11 +1,11 @@
-// The plaintext of one audio record: 100 ms of one stream, always the same size, whatever was in it.
+// The plaintext of one audio record: 100 ms of one stream, always the same size, whatever was in
+// it.
 //
-//   0    samples[800]      G.711 as received; a missing one is the codec's silence (0xFF µ-law, 0xD5 A-law)
-//   800  present[13]       bit i, least significant first: millisecond i (8 samples) was received whole
-//   813  digits_count u8   0..8
-//   814  digits[8]         each { digit u8 ASCII, start_ms u8 0..99, length_10ms u16 }, unused ones zero
-//   846  flags u8          bit 0 on hold, bit 1 silent, bit 2 first after a gap
-//   847  reserved u8       zero
+//   0    samples[800]      G.711 as received; a missing one is the codec's silence (0xFF µ-law,
+//   0xD5 A-law) 800  present[13]       bit i, least significant first: millisecond i (8 samples)
+//   was received whole 813  digits_count u8   0..8 814  digits[8]         each { digit u8 ASCII,
+//   start_ms u8 0..99, length_10ms u16 }, unused ones zero 846  flags u8          bit 0 on hold,
+//   bit 1 silent, bit 2 first after a gap 847  reserved u8       zero
 //
 // Keyed digits (RFC 4733) stand nowhere else in the recording.
 #pragma once
@@ -31,12 +31,14 @@ inline constexpr std::uint8_t kFlagAfterGap = 4;
 
 inline constexpr std::uint8_t kCodecPcmu = 0;
 inline constexpr std::uint8_t kCodecPcma = 8;
-constexpr std::uint8_t codec_silence(std::uint8_t codec) { return codec == kCodecPcma ? 0xD5 : 0xFF; }
+constexpr std::uint8_t codec_silence(std::uint8_t codec) {
+  return codec == kCodecPcma ? 0xD5 : 0xFF;
+}
 
 struct Digit {
-  char digit = 0;                  // 0-9 * # A-D
-  std::uint8_t start_ms = 0;       // within the segment
-  std::uint16_t length_10ms = 0;   // as far as known when the segment was sealed
+  char digit = 0;                 // 0-9 * # A-D
+  std::uint8_t start_ms = 0;      // within the segment
+  std::uint16_t length_10ms = 0;  // as far as known when the segment was sealed
   bool operator==(const Digit&) const = default;
 };
 
@@ -44,7 +46,9 @@ struct Digit {
 class MsBits {
  public:
   [[nodiscard]] bool test(std::uint32_t ms) const { return (raw_[ms / 8] >> (ms % 8) & 1) != 0; }
-  void set(std::uint32_t ms) { raw_[ms / 8] = static_cast<std::uint8_t>(raw_[ms / 8] | 1u << (ms % 8)); }
+  void set(std::uint32_t ms) {
+    raw_[ms / 8] = static_cast<std::uint8_t>(raw_[ms / 8] | 1u << (ms % 8));
+  }
   void set_all() {
     for (std::uint32_t ms = 0; ms < kSegmentMs; ++ms) set(ms);
   }

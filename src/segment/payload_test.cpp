@@ -8,7 +8,8 @@ namespace {
 
 TEST(Payload, LayoutIsByteExact) {
   AudioSegment segment;
-  for (std::size_t i = 0; i < kSegmentSamples; ++i) segment.samples[i] = static_cast<std::uint8_t>(i);
+  for (std::size_t i = 0; i < kSegmentSamples; ++i)
+    segment.samples[i] = static_cast<std::uint8_t>(i);
   segment.present.set(0);
   segment.present.set(9);
   segment.present.set(99);
@@ -43,7 +44,8 @@ RC_GTEST_PROP(Payload, RoundTrips, ()) {
   segment.digits_count = *rc::gen::inRange<std::uint8_t>(0, kDigitsPerSegmentMax + 1);
   for (std::size_t i = 0; i < segment.digits_count; ++i)
     segment.digits[i] = {*rc::gen::elementOf(std::string("0123456789*#ABCD")),
-                         *rc::gen::inRange<std::uint8_t>(0, 100), *rc::gen::arbitrary<std::uint16_t>()};
+                         *rc::gen::inRange<std::uint8_t>(0, 100),
+                         *rc::gen::arbitrary<std::uint16_t>()};
   segment.flags = *rc::gen::inRange<std::uint8_t>(0, 8);
   AudioPayload payload;
   pack_payload(segment, payload);

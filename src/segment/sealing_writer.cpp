@@ -3,7 +3,8 @@
 namespace callward::segment {
 
 Result<Bytes> SealingWriter::seal(keys::RecordCipher& cipher, Entropy& entropy, std::uint32_t index,
-                                  std::uint8_t codec, const AudioSegment& segment, AudioPayload& payload) {
+                                  std::uint8_t codec, const AudioSegment& segment,
+                                  AudioPayload& payload) {
   const auto leaf = TRY(path_.take(index));
   pack_payload(segment, payload);
   keys::RecordHeader header;

@@ -1,5 +1,5 @@
-// From a finished segment to a sealed record: takes the segment's leaf from the forward-only path, which
-// then forgets it and all before; packs, seals, wipes the plaintext that it made.
+// From a finished segment to a sealed record: takes the segment's leaf from the forward-only path,
+// which then forgets it and all before; packs, seals, wipes the plaintext that it made.
 #pragma once
 
 #include "keys/record.hpp"
@@ -15,10 +15,11 @@ class SealingWriter {
   SealingWriter(const CallId& call, std::uint8_t stream, keys::ForwardKeys path)
       : call_(call), stream_(stream), path_(std::move(path)) {}
 
-  // The record of `index`; indices only grow. `payload` holds the packed plaintext afterwards (it goes on to the
-  // listener and is wiped by its owner). kErased: the path does not reach `index` (any more).
-  Result<Bytes> seal(keys::RecordCipher& cipher, Entropy& entropy, std::uint32_t index, std::uint8_t codec,
-                     const AudioSegment& segment, AudioPayload& payload);
+  // The record of `index`; indices only grow. `payload` holds the packed plaintext afterwards (it
+  // goes on to the listener and is wiped by its owner). kErased: the path does not reach `index`
+  // (any more).
+  Result<Bytes> seal(keys::RecordCipher& cipher, Entropy& entropy, std::uint32_t index,
+                     std::uint8_t codec, const AudioSegment& segment, AudioPayload& payload);
   // After a reissue or an adoption.
   void replace_path(keys::ForwardKeys path) { path_ = std::move(path); }
   // What could still be derived, to be frozen when the keeper is gone.

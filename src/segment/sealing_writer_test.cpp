@@ -26,18 +26,22 @@ TEST(SealingWriter, OpensWithItsLeafAndForgetsIt) {
     EXPECT_EQ(header->codec, kCodecPcma);
     const auto leaf = tree.leaf(keys::leaf_of(1, index));
     ASSERT_TRUE(leaf);
-    const auto plain = cipher.open(*record, call, keys::record_key(header->kind, header->salt, *leaf));
+    const auto plain =
+        cipher.open(*record, call, keys::record_key(header->kind, header->salt, *leaf));
     ASSERT_TRUE(plain);
     AudioSegment back;
     ASSERT_TRUE(unpack_payload(plain->expose(), back));
     EXPECT_EQ(back.samples, segment.samples);
   }
-  EXPECT_EQ(writer.seal(cipher, entropy, 7, kCodecPcma, segment, payload).error().code, Errc::kErased);
-  EXPECT_EQ(writer.seal(cipher, entropy, 3, kCodecPcma, segment, payload).error().code, Errc::kErased);
+  EXPECT_EQ(writer.seal(cipher, entropy, 7, kCodecPcma, segment, payload).error().code,
+            Errc::kErased);
+  EXPECT_EQ(writer.seal(cipher, entropy, 3, kCodecPcma, segment, payload).error().code,
+            Errc::kErased);
   // What is left opens nothing that was written.
   auto left = keys::Cover::from_nodes(writer.remaining());
   ASSERT_TRUE(left);
-  for (std::uint32_t index = 0; index <= 7; ++index) EXPECT_FALSE(left->opens(keys::leaf_of(1, index)));
+  for (std::uint32_t index = 0; index <= 7; ++index)
+    EXPECT_FALSE(left->opens(keys::leaf_of(1, index)));
   EXPECT_TRUE(left->opens(keys::leaf_of(1, 8)));
   EXPECT_FALSE(left->opens(keys::leaf_of(0, 8)));
 }

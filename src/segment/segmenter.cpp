@@ -26,7 +26,9 @@ constexpr std::uint8_t kComfortNoiseType = 13;  // RFC 3389
 
 std::int64_t ms_floor(std::int64_t position) { return position >> 3; }
 std::int64_t ms_ceil(std::int64_t position) { return (position + 7) >> 3; }
-std::uint32_t to_ms(std::int64_t ms) { return static_cast<std::uint32_t>(std::max<std::int64_t>(ms, 0)); }
+std::uint32_t to_ms(std::int64_t ms) {
+  return static_cast<std::uint32_t>(std::max<std::int64_t>(ms, 0));
+}
 
 AccountState state_of(StreamMode mode) {
   return mode == StreamMode::kOnHold ? AccountState::kOnHold : AccountState::kSilent;
@@ -46,7 +48,8 @@ Segmenter::Segmenter(SegmenterConfig config, std::uint32_t first_index, StreamMo
   grace_end_ms_ = from_ms + (config_.resumed ? 0 : kFirstPacketGraceMs);
 }
 
-void Segmenter::set_types(std::uint8_t codec, std::uint8_t payload_type, std::uint8_t event_payload_type) {
+void Segmenter::set_types(std::uint8_t codec, std::uint8_t payload_type,
+                          std::uint8_t event_payload_type) {
   config_.codec = codec;
   config_.payload_type = payload_type;
   config_.event_payload_type = event_payload_type;
@@ -80,7 +83,8 @@ void Segmenter::advance(std::int64_t now_ns) {
   while (next_ < kIndexEnd && emitted_end() + kSegmentSamples <= due) emit();
 }
 
-// ---- where a packet belongs ------------------------------------------------------------------------
+// ---- where a packet belongs
+// ------------------------------------------------------------------------
 
 std::int64_t Segmenter::extend_timestamp(std::uint32_t timestamp) const {
   return last_timestamp_ext_ + wire::timestamp_distance(timestamp, last_timestamp_);
@@ -93,13 +97,15 @@ std::int64_t Segmenter::extend_sequence(std::uint16_t sequence) const {
 void Segmenter::on_audio(const wire::RtpPacket& packet, std::int64_t arrival, std::uint8_t codec) {
   if (!anchored_) return doubt(Doubt::kStart, packet, arrival, codec);
   if (packet.ssrc != ssrc_) return doubt(Doubt::kSource, packet, arrival, codec);
-  const auto position = extend_timestamp(packet.timestamp) + anchor_for(extend_sequence(packet.sequence));
+  const auto position =
+      extend_timestamp(packet.timestamp) + anchor_for(extend_sequence(packet.sequence));
   const auto end = position + static_cast<std::int64_t>(packet.payload.size());
   if (position > arrival + kAheadSamples || position < arrival - kBehindSamples)
     return doubt(Doubt::kJump, packet, arrival, codec);
   if (end <= emitted_end()) {
     ++counters_.late;
-    amend(to_ms(ms_ceil(position)), to_ms(ms_floor(end)), store::kLostNetwork, AccountState::kLost, store::kLostLate);
+    amend(to_ms(ms_ceil(position)), to_ms(ms_floor(end)), store::kLostNetwork, AccountState::kLost,
+          store::kLostLate);
     return doubt(Doubt::kLate, packet, arrival, codec);
   }
   if (candidate_ && candidate_->doubt == Doubt::kLate) candidate_.reset();
@@ -128,9 +134,11 @@ void Segmenter::accept(const wire::RtpPacket& packet, std::int64_t arrival, std:
   place(position, packet.payload, codec, sequence < anchor_since_);
 }
 
-// A sender that falls silent and goes on with the very next sequence number has lost nothing on the way.
+// A sender that falls silent and goes on with the very next sequence number has lost nothing on the
+// way.
 void Segmenter::note_sequence(std::int64_t sequence, std::int64_t position, std::int64_t end) {
-  if (sequence == last_sequence_ext_ + 1 && chain_end_ >= 0 && position - chain_end_ >= kSamplesPerMs * 2)
+  if (sequence == last_sequence_ext_ + 1 && chain_end_ >= 0 &&
+      position - chain_end_ >= kSamplesPerMs * 2)
     mark_quiet(chain_end_, position);
   if (sequence > last_sequence_ext_) chain_end_ = end;
 }
@@ -139,31 +147,37 @@ void Segmenter::mark_quiet(std::int64_t from, std::int64_t to) {
   const auto first_ms = ms_ceil(from), end_ms = ms_floor(to);
   const auto emitted_ms = std::int64_t{next_} * kSegmentMs;
   if (first_ms < emitted_ms)
-    amend(to_ms(first_ms), to_ms(std::min(end_ms, emitted_ms)), store::kLostNetwork, AccountState::kSealed, {});
+    amend(to_ms(first_ms), to_ms(std::min(end_ms, emitted_ms)), store::kLostNetwork,
+          AccountState::kSealed, {});
   for (auto ms = std::max(first_ms, emitted_ms); ms < end_ms; ++ms)
-    if (auto* slot = slot_at(ms / kSegmentMs)) slot->quiet.set(static_cast<std::uint32_t>(ms % kSegmentMs));
+    if (auto* slot = slot_at(ms / kSegmentMs))
+      slot->quiet.set(static_cast<std::uint32_t>(ms % kSegmentMs));
 }
 
 void Segmenter::on_comfort_noise(const wire::RtpPacket& packet) {
   if (!anchored_ || packet.ssrc != ssrc_) return;
   const auto sequence = extend_sequence(packet.sequence);
   const auto position = extend_timestamp(packet.timestamp) + anchor_for(sequence);
-  if (sequence <= last_sequence_ext_ || position > emitted_end() + kAheadSamples + kBehindSamples) return;
+  if (sequence <= last_sequence_ext_ || position > emitted_end() + kAheadSamples + kBehindSamples)
+    return;
   note_sequence(sequence, position, position);
   last_sequence_ext_ = sequence;
   last_sequence_ = packet.sequence;
   noise_from_ = position;
 }
 
-// ---- anchoring -------------------------------------------------------------------------------------
+// ---- anchoring
+// -------------------------------------------------------------------------------------
 
-void Segmenter::doubt(Doubt doubt, const wire::RtpPacket& packet, std::int64_t arrival, std::uint8_t codec) {
+void Segmenter::doubt(Doubt doubt, const wire::RtpPacket& packet, std::int64_t arrival,
+                      std::uint8_t codec) {
   if (candidate_ && !candidate_->packets.empty()) {
     const auto& last = candidate_->packets.back();
     const auto step = wire::sequence_distance(packet.sequence, last.sequence);
-    const auto drift = (arrival - last.arrival) - wire::timestamp_distance(packet.timestamp, last.timestamp);
-    const bool agrees = candidate_->ssrc == packet.ssrc && candidate_->doubt == doubt && step > -32 &&
-                        step < 256 && drift > -kStraySamples && drift < kStraySamples;
+    const auto drift =
+        (arrival - last.arrival) - wire::timestamp_distance(packet.timestamp, last.timestamp);
+    const bool agrees = candidate_->ssrc == packet.ssrc && candidate_->doubt == doubt &&
+                        step > -32 && step < 256 && drift > -kStraySamples && drift < kStraySamples;
     if (agrees && std::any_of(candidate_->packets.begin(), candidate_->packets.end(),
                               [&](const Stashed& s) { return s.sequence == packet.sequence; })) {
       ++counters_.duplicate;
@@ -178,7 +192,8 @@ void Segmenter::doubt(Doubt doubt, const wire::RtpPacket& packet, std::int64_t a
   auto& packets = candidate_->packets;
   // A burst after a stall is late but no reason to move: only what keeps coming late is.
   if (packets.size() >= kStashedPacketsMax) packets.erase(packets.begin());
-  packets.push_back({packet.sequence, packet.timestamp, arrival, codec, SecretBytes(packet.payload)});
+  packets.push_back(
+      {packet.sequence, packet.timestamp, arrival, codec, SecretBytes(packet.payload)});
   settle(arrival);
 }
 
@@ -187,12 +202,14 @@ bool Segmenter::ripe(std::int64_t now, bool at_end) const {
   const auto span = packets.back().arrival - packets.front().arrival;
   const auto age = now - packets.front().arrival;
   switch (candidate_->doubt) {
-    case Doubt::kStart: return at_end || packets.size() >= kStashedPacketsMax || age >= kSettleSamples;
+    case Doubt::kStart:
+      return at_end || packets.size() >= kStashedPacketsMax || age >= kSettleSamples;
     case Doubt::kSource:
     case Doubt::kJump:
       return packets.size() >= 2 && (at_end || packets.size() >= kStashedPacketsMax ||
                                      span >= kAgreeSamples || age >= kSettleSamples);
-    case Doubt::kLate: return packets.size() >= 3 && span >= kSettleSamples;
+    case Doubt::kLate:
+      return packets.size() >= 3 && span >= kSettleSamples;
   }
   return false;
 }
@@ -200,7 +217,8 @@ bool Segmenter::ripe(std::int64_t now, bool at_end) const {
 void Segmenter::settle(std::int64_t now, bool at_end) {
   if (!candidate_) return;
   if (ripe(now, at_end)) return promote();
-  if (candidate_->doubt != Doubt::kStart && now - candidate_->packets.back().arrival > kStraySamples) {
+  if (candidate_->doubt != Doubt::kStart &&
+      now - candidate_->packets.back().arrival > kStraySamples) {
     counters_.stray += candidate_->packets.size();
     candidate_.reset();
   }
@@ -216,16 +234,20 @@ void Segmenter::promote() {
   const auto& first = packets.front();
   std::int64_t transit = INT64_MAX;
   for (const auto& packet : packets)
-    transit = std::min(transit, packet.arrival - wire::timestamp_distance(packet.timestamp, first.timestamp));
-  // `transit` is where the first sample of the first packet stands. Whole milliseconds, never sealed time.
+    transit = std::min(
+        transit, packet.arrival - wire::timestamp_distance(packet.timestamp, first.timestamp));
+  // `transit` is where the first sample of the first packet stands. Whole milliseconds, never
+  // sealed time.
   const auto start = std::max(transit & ~std::int64_t{7}, emitted_end());
   const bool same_source = anchored_ && ssrc_ == candidate.ssrc;
   if (anchored_) {
     ++counters_.reanchored;
     counters_.source_changes += same_source ? 0 : 1;
   }
-  const auto sequence = same_source ? extend_sequence(first.sequence) : std::int64_t{first.sequence};
-  const auto timestamp = same_source ? extend_timestamp(first.timestamp) : std::int64_t{first.timestamp};
+  const auto sequence =
+      same_source ? extend_sequence(first.sequence) : std::int64_t{first.sequence};
+  const auto timestamp =
+      same_source ? extend_timestamp(first.timestamp) : std::int64_t{first.timestamp};
   move_anchor(start - timestamp, same_source ? sequence : INT64_MIN);
   anchored_ = true;
   ssrc_ = candidate.ssrc;
@@ -250,7 +272,8 @@ void Segmenter::promote() {
 // Keeps the stream within 8 ms of its true time; see the head of the header.
 void Segmenter::steer(std::int64_t transit, std::int64_t arrival) {
   if (arrival - drift_bucket_start_ >= kDriftBucketSamples) {
-    drift_before_ = arrival - drift_bucket_start_ < 2 * kDriftBucketSamples ? drift_now_ : INT64_MAX;
+    drift_before_ =
+        arrival - drift_bucket_start_ < 2 * kDriftBucketSamples ? drift_now_ : INT64_MAX;
     drift_now_ = INT64_MAX;
     drift_bucket_start_ = arrival;
   }
@@ -264,7 +287,8 @@ void Segmenter::steer(std::int64_t transit, std::int64_t arrival) {
   move_anchor(anchor_ + step, last_sequence_ext_ + 1);
 }
 
-// For packets from `since` on. What is older keeps its place, so that reordering cannot close the seam.
+// For packets from `since` on. What is older keeps its place, so that reordering cannot close the
+// seam.
 void Segmenter::move_anchor(std::int64_t anchor, std::int64_t since) {
   if (anchored_) seam_ = ms_ceil(media_end_) * kSamplesPerMs;
   anchor_before_ = anchor_;
@@ -272,7 +296,8 @@ void Segmenter::move_anchor(std::int64_t anchor, std::int64_t since) {
   anchor_ = anchor;
 }
 
-// ---- placing ---------------------------------------------------------------------------------------
+// ---- placing
+// ---------------------------------------------------------------------------------------
 
 Segmenter::Slot* Segmenter::slot_at(std::int64_t index) {
   if (index < next_ || index >= std::int64_t{next_} + kPendingSegmentsMax) return nullptr;
@@ -288,20 +313,23 @@ Segmenter::Slot* Segmenter::slot_at(std::int64_t index) {
   return slot.get();
 }
 
-void Segmenter::place(std::int64_t position, ByteView samples, std::uint8_t codec, bool before_seam) {
+void Segmenter::place(std::int64_t position, ByteView samples, std::uint8_t codec,
+                      bool before_seam) {
   if (seam_ != INT64_MIN) {
     const auto end = position + static_cast<std::int64_t>(samples.size());
     const auto from = before_seam ? position : std::max(position, seam_ + kSamplesPerMs);
     const auto upto = before_seam ? std::min(end, seam_) : end;
     if (from >= upto) return;
-    samples = samples.subspan(static_cast<std::size_t>(from - position), static_cast<std::size_t>(upto - from));
+    samples = samples.subspan(static_cast<std::size_t>(from - position),
+                              static_cast<std::size_t>(upto - from));
     position = from;
   }
   if (position < emitted_end()) {
-    const auto cut = std::min<std::int64_t>(emitted_end() - position, static_cast<std::int64_t>(samples.size()));
+    const auto cut =
+        std::min<std::int64_t>(emitted_end() - position, static_cast<std::int64_t>(samples.size()));
     ++counters_.late;
-    amend(to_ms(ms_ceil(position)), to_ms(ms_floor(position + cut)), store::kLostNetwork, AccountState::kLost,
-          store::kLostLate);
+    amend(to_ms(ms_ceil(position)), to_ms(ms_floor(position + cut)), store::kLostNetwork,
+          AccountState::kLost, store::kLostLate);
     samples = samples.subspan(static_cast<std::size_t>(cut));
     position += cut;
   }
@@ -323,7 +351,8 @@ void Segmenter::place(std::int64_t position, ByteView samples, std::uint8_t code
 }
 
 // Copies samples to where none is yet. True if there was any such place.
-bool Segmenter::place_in_slot(Slot& slot, std::uint32_t offset, ByteView samples, std::uint8_t codec) {
+bool Segmenter::place_in_slot(Slot& slot, std::uint32_t offset, ByteView samples,
+                              std::uint8_t codec) {
   if (!slot.has_codec) {
     slot.has_codec = true;
     slot.codec = codec;
@@ -333,7 +362,8 @@ bool Segmenter::place_in_slot(Slot& slot, std::uint32_t offset, ByteView samples
   const auto end_ms = (offset + samples.size()) / kSamplesPerMs;
   const bool whole = offset % kSamplesPerMs == 0 && samples.size() % kSamplesPerMs == 0 &&
                      slot.codec == codec &&
-                     std::all_of(slot.mask.begin() + first_ms, slot.mask.begin() + static_cast<std::ptrdiff_t>(end_ms),
+                     std::all_of(slot.mask.begin() + first_ms,
+                                 slot.mask.begin() + static_cast<std::ptrdiff_t>(end_ms),
                                  [](std::uint8_t m) { return m == 0; });
   if (whole) {
     std::memcpy(slot.segment.samples.data() + offset, samples.data(), samples.size());
@@ -350,13 +380,15 @@ bool Segmenter::place_in_slot(Slot& slot, std::uint32_t offset, ByteView samples
     fresh = true;
     // A segment has one codec: what comes in the other one after a change is converted.
     slot.segment.samples[at] =
-        slot.codec == codec ? samples[i]
-                            : codec::encode(codec::G711{slot.codec}, codec::decode(codec::G711{codec}, samples[i]));
+        slot.codec == codec
+            ? samples[i]
+            : codec::encode(codec::G711{slot.codec}, codec::decode(codec::G711{codec}, samples[i]));
   }
   return fresh;
 }
 
-// ---- digits ----------------------------------------------------------------------------------------
+// ---- digits
+// ----------------------------------------------------------------------------------------
 
 void Segmenter::on_event(const wire::RtpPacket& packet, std::int64_t arrival) {
   if (packet.ssrc != digits_ssrc_) {
@@ -368,7 +400,8 @@ void Segmenter::on_event(const wire::RtpPacket& packet, std::int64_t arrival) {
     auto position = arrival;
     if (anchored) {
       position = extend_timestamp(news.start_ticks) + anchor_;
-      if (position > arrival + kAheadSamples || position < arrival - kBehindSamples) position = arrival;
+      if (position > arrival + kAheadSamples || position < arrival - kBehindSamples)
+        position = arrival;
     }
     put_digit(news, position);
   }
@@ -382,10 +415,12 @@ void Segmenter::on_event(const wire::RtpPacket& packet, std::int64_t arrival) {
 }
 
 void Segmenter::put_digit(const wire::DigitNews& news, std::int64_t position) {
-  const auto length = static_cast<std::uint16_t>(std::min<std::uint32_t>(news.duration_ticks / 80, 0xFFFF));
+  const auto length =
+      static_cast<std::uint16_t>(std::min<std::uint32_t>(news.duration_ticks / 80, 0xFFFF));
   if (!news.fresh) {
     if (news.start_ticks != digit_start_ticks_ || digit_index_ < next_) return;
-    if (auto* slot = slot_at(digit_index_); slot != nullptr && digit_at_ < slot->segment.digits_count)
+    if (auto* slot = slot_at(digit_index_);
+        slot != nullptr && digit_at_ < slot->segment.digits_count)
       slot->segment.digits[digit_at_].length_10ms = length;
     return;
   }
@@ -412,7 +447,8 @@ void Segmenter::put_digit(const wire::DigitNews& news, std::int64_t position) {
   }
 }
 
-// ---- finishing -------------------------------------------------------------------------------------
+// ---- finishing
+// -------------------------------------------------------------------------------------
 
 void Segmenter::emit() {
   const auto index = next_;
@@ -490,7 +526,8 @@ void Segmenter::set_mode(StreamMode mode, std::int64_t at_ns) {
   if (mode == modes_.back().mode) return;
   const auto at_ms = std::max(to_ms(at_ns / 1'000'000), modes_.back().from_ms);
   const auto before = modes_.back().mode;
-  if (modes_.size() >= kModeChangesMax) modes_.pop_back();  // a flood of re-INVITEs: the latest counts
+  if (modes_.size() >= kModeChangesMax)
+    modes_.pop_back();  // a flood of re-INVITEs: the latest counts
   modes_.push_back({std::max(at_ms, next_ * kSegmentMs), mode});
   if (mode != StreamMode::kActive) {
     waiting_first_ = false;
@@ -502,14 +539,16 @@ void Segmenter::set_mode(StreamMode mode, std::int64_t at_ns) {
   grace_state_ = state_of(before);
 }
 
-void Segmenter::assign(std::uint32_t start_ms, std::uint32_t end_ms, AccountState state, std::string_view reason) {
+void Segmenter::assign(std::uint32_t start_ms, std::uint32_t end_ms, AccountState state,
+                       std::string_view reason) {
   account_.assign(start_ms, end_ms, state, reason);
   sink_.on_account(start_ms, end_ms, state, reason);
 }
 
-void Segmenter::amend(std::uint32_t start_ms, std::uint32_t end_ms, std::string_view from_reason, AccountState to,
-                      std::string_view reason) {
-  for (const auto& [start, end] : account_.amend(start_ms, end_ms, AccountState::kLost, from_reason, to, reason))
+void Segmenter::amend(std::uint32_t start_ms, std::uint32_t end_ms, std::string_view from_reason,
+                      AccountState to, std::string_view reason) {
+  for (const auto& [start, end] :
+       account_.amend(start_ms, end_ms, AccountState::kLost, from_reason, to, reason))
     sink_.on_account(start, end, to, reason);
 }
 
@@ -521,7 +560,8 @@ void Segmenter::finish(std::uint32_t end_ms) {
   while (next_ < kIndexEnd && next_ * kSegmentMs < end_ms) emit();
   const auto tail_from = end_ms - std::min(end_ms, kTailGraceMs);
   if (to_ms(ms_floor(media_end_)) >= tail_from)
-    amend(to_ms(ms_floor(media_end_)), next_ * kSegmentMs, store::kLostNetwork, AccountState::kSilent, {});
+    amend(to_ms(ms_floor(media_end_)), next_ * kSegmentMs, store::kLostNetwork,
+          AccountState::kSilent, {});
 }
 
 }  // namespace callward::segment

@@ -31,13 +31,17 @@ struct Collector final : SegmentSink {
     for (std::uint32_t ms = 0; ms < kSegmentMs; ++ms) present.push_back(segment.present.test(ms));
     flags.push_back(segment.flags);
     codecs.push_back(codec);
-    for (std::size_t i = 0; i < segment.digits_count; ++i) digits.emplace_back(index, segment.digits[i]);
+    for (std::size_t i = 0; i < segment.digits_count; ++i)
+      digits.emplace_back(index, segment.digits[i]);
     replayed.assign(index * 100, index * 100 + 100, AccountState::kSealed);
   }
-  void on_account(std::uint32_t start, std::uint32_t end, AccountState state, std::string_view reason) override {
+  void on_account(std::uint32_t start, std::uint32_t end, AccountState state,
+                  std::string_view reason) override {
     replayed.assign(start, end, state, reason);
   }
-  std::size_t present_ms() const { return static_cast<std::size_t>(std::count(present.begin(), present.end(), true)); }
+  std::size_t present_ms() const {
+    return static_cast<std::size_t>(std::count(present.begin(), present.end(), true));
+  }
 };
 
 struct Rig {
@@ -70,7 +74,8 @@ struct Sender {
     packet.header.sequence = sequence++;
     packet.header.timestamp = timestamp;
     packet.header.ssrc = ssrc;
-    for (std::uint32_t i = 0; i < ms * 8; ++i) packet.payload.push_back(static_cast<std::uint8_t>(random()));
+    for (std::uint32_t i = 0; i < ms * 8; ++i)
+      packet.payload.push_back(static_cast<std::uint8_t>(random()));
     for (std::uint32_t i = 0; i < ms; ++i) blocks[block(packet.payload.data() + i * 8)] = sent_ms++;
     timestamp += ms * 8;
     return packet;
@@ -81,12 +86,14 @@ struct Sender {
   std::mt19937_64 random;
   std::uint16_t sequence;
   std::uint32_t timestamp, ssrc;
-  std::map<std::uint64_t, std::uint32_t> blocks;  // a millisecond's samples -> which millisecond was it
+  std::map<std::uint64_t, std::uint32_t>
+      blocks;  // a millisecond's samples -> which millisecond was it
   std::uint32_t sent_ms = 0;
 };
 
 // Invariant (3): what is present without a gap is what was sent without a gap.
-void expect_faithful(const Collector& out, const std::vector<const Sender*>& senders, std::vector<bool>* came = nullptr) {
+void expect_faithful(const Collector& out, const std::vector<const Sender*>& senders,
+                     std::vector<bool>* came = nullptr) {
   std::int64_t before = -2;
   const Sender* source = nullptr;
   for (std::size_t ms = 0; ms < out.present.size(); ++ms) {
@@ -133,7 +140,8 @@ struct Arrival {
 };
 
 void deliver(Rig& rig, std::vector<Arrival> arrivals, std::uint32_t end_ms) {
-  std::stable_sort(arrivals.begin(), arrivals.end(), [](const Arrival& a, const Arrival& b) { return a.at_ns < b.at_ns; });
+  std::stable_sort(arrivals.begin(), arrivals.end(),
+                   [](const Arrival& a, const Arrival& b) { return a.at_ns < b.at_ns; });
   std::int64_t tick = 0;
   for (const auto& arrival : arrivals) {
     for (; tick < arrival.at_ns; tick += 100 * kMs) rig.segmenter.advance(tick);
@@ -159,20 +167,27 @@ RC_GTEST_PROP(Segmenter, WhatComesOutIsWhatWasSentOutsideOfReportedGaps, ()) {
     auto packet = sender.next(packet_ms);
     if (static_cast<int>(dice() % 100) < loss) continue;
     std::fill_n(delivered.begin() + from, packet_ms, true);
-    const auto delay = [&] { return jitter_ms == 0 ? 0 : static_cast<std::int64_t>(dice() % static_cast<unsigned>(jitter_ms)) * kMs; };
+    const auto delay = [&] {
+      return jitter_ms == 0
+                 ? 0
+                 : static_cast<std::int64_t>(dice() % static_cast<unsigned>(jitter_ms)) * kMs;
+    };
     arrivals.push_back({sent_at + delay(), packet});
-    if (static_cast<int>(dice() % 100) < duplicates) arrivals.push_back({sent_at + delay(), packet});
+    if (static_cast<int>(dice() % 100) < duplicates)
+      arrivals.push_back({sent_at + delay(), packet});
   }
   deliver(rig, arrivals, 100 + static_cast<std::uint32_t>(packets) * packet_ms);
   std::vector<bool> came(delivered.size());
   expect_faithful(rig.out, {&sender}, &came);
   expect_accounted(rig);
-  // Nothing that came in time is missing, nothing is there that never came. (An anchor found among a few
-  // packets of heavy jitter is set right later, at the price of at most 2 ms a step.)
+  // Nothing that came in time is missing, nothing is there that never came. (An anchor found among
+  // a few packets of heavy jitter is set right later, at the price of at most 2 ms a step.)
   std::uint64_t missing = 0;
   for (std::size_t ms = 0; ms < came.size(); ++ms)
-    if (came[ms] && !delivered[ms]) RC_FAIL("millisecond " + std::to_string(ms) + " came");
-    else if (delivered[ms] && !came[ms]) ++missing;
+    if (came[ms] && !delivered[ms])
+      RC_FAIL("millisecond " + std::to_string(ms) + " came");
+    else if (delivered[ms] && !came[ms])
+      ++missing;
   RC_ASSERT(missing <= 2 * rig.segmenter.counters().drift_steps);
   if (jitter_ms < 8) RC_ASSERT(rig.segmenter.counters().drift_steps == 0u);
 }
@@ -221,7 +236,8 @@ TEST(Segmenter, ADelayedFirstPacketDoesNotShiftTheStream) {
   Rig rig;
   Sender sender;
   std::vector<Arrival> arrivals;
-  for (int i = 0; i < 50; ++i) arrivals.push_back({(500 + i * 20 + (i == 0 ? 60 : 0)) * kMs, sender.next()});
+  for (int i = 0; i < 50; ++i)
+    arrivals.push_back({(500 + i * 20 + (i == 0 ? 60 : 0)) * kMs, sender.next()});
   deliver(rig, arrivals, 1500);
   EXPECT_FALSE(rig.out.present[499]);
   EXPECT_TRUE(rig.out.present[500]);
@@ -239,16 +255,20 @@ TEST(Segmenter, HoursOfSenderDriftStayWithinTwentyMs) {
     std::int64_t worst = 0, present_before = 0;
     std::map<std::uint64_t, std::int64_t> when;  // of a few milliseconds: true time
     for (std::int64_t i = 0; i < packets; ++i) {
-      const auto sent_at = static_cast<std::int64_t>(static_cast<double>(i) * 20e6 * (1 + ppm * 1e-6));
+      const auto sent_at =
+          static_cast<std::int64_t>(static_cast<double>(i) * 20e6 * (1 + ppm * 1e-6));
       auto packet = sender.next();
       sender.blocks.clear();
       if (i % 500 == 0) when[Sender::block(packet.payload.data() + 80)] = sent_at / kMs + 10;
-      rig.segmenter.on_packet(packet.view(), sent_at + static_cast<std::int64_t>(dice() % 15) * kMs);
+      rig.segmenter.on_packet(packet.view(),
+                              sent_at + static_cast<std::int64_t>(dice() % 15) * kMs);
       if (i % 5000 == 4999) {  // look at what came out, and forget it
         for (std::size_t ms = 0; ms < rig.out.present.size(); ++ms)
           if (rig.out.present[ms])
-            if (const auto at = when.find(Sender::block(rig.out.samples.data() + ms * 8)); at != when.end())
-              worst = std::max<std::int64_t>(worst, std::abs(at->second - static_cast<std::int64_t>(ms) - present_before));
+            if (const auto at = when.find(Sender::block(rig.out.samples.data() + ms * 8));
+                at != when.end())
+              worst = std::max<std::int64_t>(
+                  worst, std::abs(at->second - static_cast<std::int64_t>(ms) - present_before));
         present_before += static_cast<std::int64_t>(rig.out.present.size());
         rig.out.first += static_cast<std::uint32_t>(rig.out.flags.size());
         const auto next = rig.out.first;
@@ -312,12 +332,15 @@ TEST(Segmenter, WhatComesLateIsAccountedAsLate) {
   Rig rig;
   Sender sender;
   std::vector<Arrival> arrivals;
-  for (int i = 0; i < 100; ++i) arrivals.push_back({(i * 20 + (i == 40 ? 700 : 0)) * kMs, sender.next()});
+  for (int i = 0; i < 100; ++i)
+    arrivals.push_back({(i * 20 + (i == 40 ? 700 : 0)) * kMs, sender.next()});
   deliver(rig, arrivals, 2000);
   ASSERT_EQ(rig.account.intervals().size(), 3u);
-  EXPECT_EQ(rig.account.intervals()[1], (store::AccountInterval{800, 820, AccountState::kLost, "late"}));
+  EXPECT_EQ(rig.account.intervals()[1],
+            (store::AccountInterval{800, 820, AccountState::kLost, "late"}));
   expect_accounted(rig);
-  EXPECT_EQ(rig.out.flags[8] & kFlagAfterGap, 0);  // the gap is inside, and nothing was missing before it
+  EXPECT_EQ(rig.out.flags[8] & kFlagAfterGap,
+            0);  // the gap is inside, and nothing was missing before it
 }
 
 TEST(Segmenter, HoldAndResumeAndSilence) {
@@ -361,7 +384,8 @@ TEST(Segmenter, WhatIsMissingAfterARestartIsTheRecordersLoss) {
   for (int i = 0; i < 50; ++i) rig.segmenter.on_packet(sender.next().view(), (700 + i * 20) * kMs);
   rig.segmenter.finish(1700);
   ASSERT_EQ(rig.account.intervals().size(), 2u);
-  EXPECT_EQ(rig.account.intervals()[0], (store::AccountInterval{0, 700, AccountState::kLost, "recorder"}));
+  EXPECT_EQ(rig.account.intervals()[0],
+            (store::AccountInterval{0, 700, AccountState::kLost, "recorder"}));
   EXPECT_EQ(rig.account.intervals()[1].state, AccountState::kSealed);
 }
 
@@ -372,13 +396,15 @@ TEST(Segmenter, KeyedDigitsComeOnceWithTheirTimeAndLength) {
   Sender sender;
   std::int64_t at = 0;
   const auto audio = [&](int count) {
-    for (int i = 0; i < count; ++i, at += 20) rig.segmenter.on_packet(sender.next().view(), at * kMs);
+    for (int i = 0; i < count; ++i, at += 20)
+      rig.segmenter.on_packet(sender.next().view(), at * kMs);
   };
   const auto key = [&](std::uint8_t event, int skip_first) {
     const auto start = sender.timestamp;
     for (int i = 1; i <= 7; ++i) {
       const bool end = i >= 5;  // the end is sent three times
-      const auto payload = wire::write_telephone_event({event, end, 10, static_cast<std::uint16_t>(std::min(i, 5) * 160)});
+      const auto payload = wire::write_telephone_event(
+          {event, end, 10, static_cast<std::uint16_t>(std::min(i, 5) * 160)});
       wire::RtpPacket packet;
       packet.payload_type = 101;
       packet.sequence = sender.sequence++;

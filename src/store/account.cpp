@@ -17,22 +17,30 @@ bool same_fate(const AccountInterval& a, const AccountInterval& b) {
 
 AccountState to_account_state(RecorderState state) {
   switch (state) {
-    case RecorderState::kSealed: return AccountState::kSealed;
-    case RecorderState::kLost: return AccountState::kLost;
-    case RecorderState::kOnHold: return AccountState::kOnHold;
-    case RecorderState::kSilent: return AccountState::kSilent;
+    case RecorderState::kSealed:
+      return AccountState::kSealed;
+    case RecorderState::kLost:
+      return AccountState::kLost;
+    case RecorderState::kOnHold:
+      return AccountState::kOnHold;
+    case RecorderState::kSilent:
+      return AccountState::kSilent;
   }
   return AccountState::kLost;  // an unknown word of a newer recorder: claim nothing
 }
 
 RecorderState to_recorder_state(AccountState state) {
   switch (state) {
-    case AccountState::kLost: return RecorderState::kLost;
-    case AccountState::kOnHold: return RecorderState::kOnHold;
-    case AccountState::kSilent: return RecorderState::kSilent;
+    case AccountState::kLost:
+      return RecorderState::kLost;
+    case AccountState::kOnHold:
+      return RecorderState::kOnHold;
+    case AccountState::kSilent:
+      return RecorderState::kSilent;
     case AccountState::kSealed:
     case AccountState::kUnheard:
-    case AccountState::kErased: return RecorderState::kSealed;
+    case AccountState::kErased:
+      return RecorderState::kSealed;
   }
   return RecorderState::kSealed;
 }
@@ -45,12 +53,18 @@ std::uint32_t clip_ms(std::uint32_t index) {
 
 std::string_view to_string(AccountState state) noexcept {
   switch (state) {
-    case AccountState::kSealed: return "sealed";
-    case AccountState::kUnheard: return "unheard";
-    case AccountState::kErased: return "erased";
-    case AccountState::kLost: return "lost";
-    case AccountState::kOnHold: return "on_hold";
-    case AccountState::kSilent: return "silent";
+    case AccountState::kSealed:
+      return "sealed";
+    case AccountState::kUnheard:
+      return "unheard";
+    case AccountState::kErased:
+      return "erased";
+    case AccountState::kLost:
+      return "lost";
+    case AccountState::kOnHold:
+      return "on_hold";
+    case AccountState::kSilent:
+      return "silent";
   }
   return "lost";
 }
@@ -60,7 +74,8 @@ void StreamAccount::assign(std::uint32_t start_ms, std::uint32_t end_ms, Account
   if (start_ms >= end_ms) return;
   AccountInterval fresh{start_ms, end_ms, state, std::string(reason)};
   if (start_ms >= this->end_ms()) {
-    if (!intervals_.empty() && intervals_.back().end_ms == start_ms && same_fate(intervals_.back(), fresh)) {
+    if (!intervals_.empty() && intervals_.back().end_ms == start_ms &&
+        same_fate(intervals_.back(), fresh)) {
       intervals_.back().end_ms = end_ms;
       return;
     }
@@ -68,7 +83,8 @@ void StreamAccount::assign(std::uint32_t start_ms, std::uint32_t end_ms, Account
     if (intervals_.size() > kIntervalsMax) coarsen();
     return;
   }
-  // Replace all that touch [start, end) by what is left of the first, the new one, what is left of the last.
+  // Replace all that touch [start, end) by what is left of the first, the new one, what is left of
+  // the last.
   const auto first = static_cast<std::size_t>(
       std::partition_point(intervals_.begin(), intervals_.end(),
                            [&](const AccountInterval& i) { return i.end_ms <= start_ms; }) -
@@ -89,7 +105,8 @@ void StreamAccount::assign(std::uint32_t start_ms, std::uint32_t end_ms, Account
 }
 
 // Puts `replacement` where [first, last) stood and joins neighbours of the same fate.
-void StreamAccount::put(std::vector<AccountInterval> replacement, std::size_t first, std::size_t last) {
+void StreamAccount::put(std::vector<AccountInterval> replacement, std::size_t first,
+                        std::size_t last) {
   const auto count = replacement.size();
   const auto at = intervals_.erase(intervals_.begin() + static_cast<std::ptrdiff_t>(first),
                                    intervals_.begin() + static_cast<std::ptrdiff_t>(last));
@@ -156,7 +173,8 @@ void StreamAccount::coarsen() {
         interval.state = AccountState::kLost;
         interval.reason = kept.back().reason;
       }
-      if (!kept.empty() && kept.back().end_ms == interval.start_ms && same_fate(kept.back(), interval))
+      if (!kept.empty() && kept.back().end_ms == interval.start_ms &&
+          same_fate(kept.back(), interval))
         kept.back().end_ms = interval.end_ms;
       else
         kept.push_back(std::move(interval));
@@ -166,7 +184,8 @@ void StreamAccount::coarsen() {
   }
 }
 
-std::vector<RecorderInterval> to_recorder_intervals(std::uint8_t stream, const StreamAccount& account) {
+std::vector<RecorderInterval> to_recorder_intervals(std::uint8_t stream,
+                                                    const StreamAccount& account) {
   std::vector<RecorderInterval> out;
   out.reserve(account.intervals().size());
   for (const auto& i : account.intervals())
@@ -174,12 +193,13 @@ std::vector<RecorderInterval> to_recorder_intervals(std::uint8_t stream, const S
   return out;
 }
 
-Result<std::vector<StreamAccount>> from_recorder_intervals(const std::vector<RecorderInterval>& intervals,
-                                                           std::size_t streams_max) {
+Result<std::vector<StreamAccount>> from_recorder_intervals(
+    const std::vector<RecorderInterval>& intervals, std::size_t streams_max) {
   std::vector<StreamAccount> out(streams_max);
   for (const auto& i : intervals) {
     if (i.stream >= streams_max) return fail(Errc::kMalformed, "account: a stream beyond the last");
-    if (i.start_ms >= i.end_ms) return fail(Errc::kMalformed, "account: an interval without length");
+    if (i.start_ms >= i.end_ms)
+      return fail(Errc::kMalformed, "account: an interval without length");
     if (i.start_ms < out[i.stream].end_ms())
       return fail(Errc::kMalformed, "account: intervals overlap or run backwards");
     out[i.stream].assign(i.start_ms, i.end_ms, to_account_state(i.state), i.cause);
@@ -232,7 +252,8 @@ std::string account_json(const CallId& call, const std::vector<AccountedStream>&
       out += "{\"stream\":\"" + stream_name(stream.stream) +
              "\",\"start_ms\":" + std::to_string(interval.start_ms) +
              ",\"end_ms\":" + std::to_string(interval.end_ms) + ",\"state\":\"" +
-             std::string(to_string(interval.state)) + "\",\"reason\":" + json_quote(interval.reason) + '}';
+             std::string(to_string(interval.state)) +
+             "\",\"reason\":" + json_quote(interval.reason) + '}';
     }
   return out + "]}";
 }

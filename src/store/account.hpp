@@ -1,9 +1,11 @@
 // The account of a call: what became of every millisecond of every stream. Intervals of one stream
 // follow each other without overlap and without a hole from 0 to the stream's end.
 //
-// Two halves make it: the recorder knows what was received (it cannot open what it recorded); the keeper
-// knows what is erased, not yet heard, or lost by its own death. `merge_account` lays one over the other:
-//   erased covers everything · lost by the keeper covers sealed and unheard · unheard covers sealed.
+// Two halves make it: the recorder knows what was received (it cannot open what it recorded); the
+// keeper knows what is erased, not yet heard, or lost by its own death. `merge_account` lays one
+// over the other:
+//   erased covers everything · lost by the keeper covers sealed and unheard · unheard covers
+//   sealed.
 #pragma once
 
 #include <string>
@@ -27,23 +29,27 @@ struct AccountInterval {
 };
 
 // Causes of a loss.
-inline constexpr std::string_view kLostNetwork = "network";    // never came
-inline constexpr std::string_view kLostLate = "late";          // came after its segment was sealed
-inline constexpr std::string_view kLostNoMedia = "no_media";   // signalling says media, none came at all
+inline constexpr std::string_view kLostNetwork = "network";  // never came
+inline constexpr std::string_view kLostLate = "late";        // came after its segment was sealed
+inline constexpr std::string_view kLostNoMedia =
+    "no_media";  // signalling says media, none came at all
 inline constexpr std::string_view kLostRecorder = "recorder";  // the recorder was away
 inline constexpr std::string_view kLostKeeper = "keeper";      // its key died with the keeper
 inline constexpr std::string_view kLostSpoolFull = "spool_full";
-inline constexpr std::string_view kLostDamaged = "damaged";    // the spool's frame cannot be read
+inline constexpr std::string_view kLostDamaged = "damaged";  // the spool's frame cannot be read
 
-// One stream's intervals. Cheap to extend at its end, which is what the recorder does ten times a second.
+// One stream's intervals. Cheap to extend at its end, which is what the recorder does ten times a
+// second.
 class StreamAccount {
  public:
-  // Beyond so many intervals, sealed ones shorter than a threshold between two losses are counted as
-  // lost too (an account may overstate a loss, never hide one).
+  // Beyond so many intervals, sealed ones shorter than a threshold between two losses are counted
+  // as lost too (an account may overstate a loss, never hide one).
   static constexpr std::size_t kIntervalsMax = 8192;
 
-  void assign(std::uint32_t start_ms, std::uint32_t end_ms, AccountState state, std::string_view reason = {});
-  // Only where it now is `from` (and, unless empty, has `from_reason`). Returns the ranges that it changed.
+  void assign(std::uint32_t start_ms, std::uint32_t end_ms, AccountState state,
+              std::string_view reason = {});
+  // Only where it now is `from` (and, unless empty, has `from_reason`). Returns the ranges that it
+  // changed.
   std::vector<std::pair<std::uint32_t, std::uint32_t>> amend(
       std::uint32_t start_ms, std::uint32_t end_ms, AccountState from, std::string_view from_reason,
       AccountState to, std::string_view to_reason = {});
@@ -51,7 +57,9 @@ class StreamAccount {
   void finish(std::uint32_t end_ms, AccountState filler, std::string_view reason);
 
   [[nodiscard]] const std::vector<AccountInterval>& intervals() const { return intervals_; }
-  [[nodiscard]] std::uint32_t end_ms() const { return intervals_.empty() ? 0 : intervals_.back().end_ms; }
+  [[nodiscard]] std::uint32_t end_ms() const {
+    return intervals_.empty() ? 0 : intervals_.back().end_ms;
+  }
   [[nodiscard]] std::uint64_t total_ms(AccountState state) const;
 
  private:
@@ -61,16 +69,18 @@ class StreamAccount {
 };
 
 // A stream whose account is known, as it stands in events, spool and object.
-std::vector<RecorderInterval> to_recorder_intervals(std::uint8_t stream, const StreamAccount& account);
+std::vector<RecorderInterval> to_recorder_intervals(std::uint8_t stream,
+                                                    const StreamAccount& account);
 // kMalformed: intervals overlap, are empty or run backwards.
-Result<std::vector<StreamAccount>> from_recorder_intervals(const std::vector<RecorderInterval>& intervals,
-                                                           std::size_t streams_max);
+Result<std::vector<StreamAccount>> from_recorder_intervals(
+    const std::vector<RecorderInterval>& intervals, std::size_t streams_max);
 
 struct AccountedStream {
   std::uint8_t stream = 0;
   std::vector<AccountInterval> intervals;
 };
-// `recorder`: the recorder's half; `state`: the keeper's. Streams that the recorder does not know are left out.
+// `recorder`: the recorder's half; `state`: the keeper's. Streams that the recorder does not know
+// are left out.
 Result<std::vector<AccountedStream>> merge_account(const std::vector<RecorderInterval>& recorder,
                                                    const keys::CallState& state);
 

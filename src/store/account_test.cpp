@@ -27,7 +27,8 @@ void expect_tidy(const StreamAccount& account) {
     if (i == 0) continue;
     const auto& before = account.intervals()[i - 1];
     RC_ASSERT(before.end_ms <= now.start_ms);
-    const bool joinable = before.end_ms == now.start_ms && before.state == now.state && before.reason == now.reason;
+    const bool joinable =
+        before.end_ms == now.start_ms && before.state == now.state && before.reason == now.reason;
     RC_ASSERT(!joinable);
   }
 }
@@ -47,7 +48,8 @@ RC_GTEST_PROP(StreamAccount, EqualsAMapOfMilliseconds, ()) {
     } else {
       account.amend(start, end, AccountState::kLost, "", state, reason);
       for (auto ms = start; ms < end; ++ms)
-        if (const auto at = slow.find(ms); at != slow.end() && at->second.first == AccountState::kLost)
+        if (const auto at = slow.find(ms);
+            at != slow.end() && at->second.first == AccountState::kLost)
           at->second = {state, reason};
     }
     expect_tidy(account);
@@ -109,7 +111,8 @@ TEST(StreamAccount, ManyGapsAreCoarsenedUpwardsOnly) {
   }
   EXPECT_LE(account.intervals().size(), StreamAccount::kIntervalsMax);
   EXPECT_GE(account.total_ms(AccountState::kLost), 40u * 40'000u);
-  EXPECT_EQ(account.total_ms(AccountState::kLost) + account.total_ms(AccountState::kSealed), 4'000'000u);
+  EXPECT_EQ(account.total_ms(AccountState::kLost) + account.total_ms(AccountState::kSealed),
+            4'000'000u);
 }
 
 TEST(Account, JsonHasTheFixedNames) {
@@ -124,14 +127,19 @@ TEST(Account, JsonHasTheFixedNames) {
   ASSERT_TRUE(merged);
   EXPECT_EQ(account_json(call, *merged),
             "{\"call\":\"00000000000000000000000000000000\",\"intervals\":["
-            "{\"stream\":\"agent\",\"start_ms\":0,\"end_ms\":500,\"state\":\"lost\",\"reason\":\"network\"},"
-            "{\"stream\":\"agent\",\"start_ms\":500,\"end_ms\":1000,\"state\":\"sealed\",\"reason\":\"\"},"
-            "{\"stream\":\"agent\",\"start_ms\":1000,\"end_ms\":2000,\"state\":\"erased\",\"reason\":\"card\"},"
-            "{\"stream\":\"agent\",\"start_ms\":2000,\"end_ms\":3000,\"state\":\"unheard\",\"reason\":\"\"}]}");
+            "{\"stream\":\"agent\",\"start_ms\":0,\"end_ms\":500,\"state\":\"lost\",\"reason\":"
+            "\"network\"},"
+            "{\"stream\":\"agent\",\"start_ms\":500,\"end_ms\":1000,\"state\":\"sealed\","
+            "\"reason\":\"\"},"
+            "{\"stream\":\"agent\",\"start_ms\":1000,\"end_ms\":2000,\"state\":\"erased\","
+            "\"reason\":\"card\"},"
+            "{\"stream\":\"agent\",\"start_ms\":2000,\"end_ms\":3000,\"state\":\"unheard\","
+            "\"reason\":\"\"}]}");
 }
 
 TEST(Account, RefusesIntervalsThatOverlap) {
-  EXPECT_FALSE(from_recorder_intervals({{0, RecorderState::kSealed, 0, 100, ""}, {0, RecorderState::kLost, 50, 150, ""}}, 2));
+  EXPECT_FALSE(from_recorder_intervals(
+      {{0, RecorderState::kSealed, 0, 100, ""}, {0, RecorderState::kLost, 50, 150, ""}}, 2));
   EXPECT_FALSE(from_recorder_intervals({{0, RecorderState::kSealed, 100, 100, ""}}, 2));
   EXPECT_FALSE(from_recorder_intervals({{2, RecorderState::kSealed, 0, 100, ""}}, 2));
 }

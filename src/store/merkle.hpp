@@ -1,4 +1,5 @@
-// The Merkle tree of RFC 6962 (2.1) over an object's leaves: leaf hash SHA-256(0 ‖ data), node SHA-256(1 ‖ left ‖ right).
+// The Merkle tree of RFC 6962 (2.1) over an object's leaves: leaf hash SHA-256(0 ‖ data), node
+// SHA-256(1 ‖ left ‖ right).
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,8 @@ class MerkleBuilder {
   std::uint64_t leaves_ = 0;
 };
 
-// RFC 6962, 2.1.1: the siblings from the leaf up. `hashes` are all leaf hashes; CHECKs leaf < count.
+// RFC 6962, 2.1.1: the siblings from the leaf up. `hashes` are all leaf hashes; CHECKs leaf <
+// count.
 std::vector<Digest> merkle_inclusion(const std::vector<Digest>& hashes, std::uint64_t leaf);
 bool merkle_included(const Digest& leaf_hash, std::uint64_t leaf, std::uint64_t leaves,
                      const std::vector<Digest>& proof, const Digest& root);

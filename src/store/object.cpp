@@ -37,7 +37,8 @@ Status check_head(const ObjectHead& head) {
       return fail(Errc::kMalformed, "object: a stream that cannot be");
   if (head.source != keys::CallSource::kSiprec && head.source != keys::CallSource::kImport)
     return fail(Errc::kMalformed, "object: source");
-  if (head.direction > keys::Direction::kOutgoing) return fail(Errc::kMalformed, "object: direction");
+  if (head.direction > keys::Direction::kOutgoing)
+    return fail(Errc::kMalformed, "object: direction");
   return {};
 }
 
@@ -56,7 +57,8 @@ Bytes make_object_head(ObjectKind kind, const ObjectHead& head) {
   return out.take();
 }
 
-// ---- writing ---------------------------------------------------------------------------------------
+// ---- writing
+// ---------------------------------------------------------------------------------------
 
 Result<ObjectWriter> ObjectWriter::begin(VfsFile& file, ObjectKind kind, const ObjectHead& head) {
   ObjectWriter writer(file);
@@ -83,8 +85,8 @@ Status ObjectWriter::flush() {
 Status ObjectWriter::add(ByteView record) {
   const auto header = TRY(keys::parse_record(record));
   if (records_ >= kObjectRecordsMax) return fail(Errc::kTooLarge, "object: records");
-  put_entry(index_, {flushed_ + buffer_.size(), static_cast<std::uint32_t>(record.size()), header.first, header.last,
-                     header.kind, header.stream, header.codec});
+  put_entry(index_, {flushed_ + buffer_.size(), static_cast<std::uint32_t>(record.size()),
+                     header.first, header.last, header.kind, header.stream, header.codec});
   ++records_;
   merkle_.add(record);
   return write(record);
@@ -111,7 +113,8 @@ Result<ObjectSummary> ObjectWriter::finish() {
   return summary;
 }
 
-// ---- reading ---------------------------------------------------------------------------------------
+// ---- reading
+// ---------------------------------------------------------------------------------------
 
 Result<ObjectReader> ObjectReader::open(std::shared_ptr<VfsFile> file) {
   ObjectReader reader(std::move(file));
@@ -123,12 +126,14 @@ Result<ObjectReader> ObjectReader::open(std::shared_ptr<VfsFile> file) {
 
 Result<Bytes> ObjectReader::read(std::uint64_t offset, std::uint64_t bytes) const {
   Bytes out(bytes);
-  if (TRY(file_->read_at(offset, out)) != bytes) return fail(Errc::kCorrupt, "object: shorter than it says");
+  if (TRY(file_->read_at(offset, out)) != bytes)
+    return fail(Errc::kCorrupt, "object: shorter than it says");
   return out;
 }
 
 Status ObjectReader::read_head() {
-  if (size_ < kObjectHeadFixedBytes + 4 + kObjectFooterBytes) return fail(Errc::kMalformed, "object: too short");
+  if (size_ < kObjectHeadFixedBytes + 4 + kObjectFooterBytes)
+    return fail(Errc::kMalformed, "object: too short");
   const auto fixed = TRY(read(0, kObjectHeadFixedBytes));
   if (!has_magic(fixed, kHeadMagic)) return fail(Errc::kMalformed, "not an object");
   if (load_le<std::uint16_t>(fixed.data() + 4) != kVersion)
@@ -161,12 +166,14 @@ Status ObjectReader::read_index() {
   summary_.root = in.array<32>();
   summary_.bytes = size_;
   if (version != kVersion) return fail(Errc::kUnsupported, "object: footer of another version");
-  if (reserved != 0 || reserved_too != 0 || records > kObjectRecordsMax || summary_.leaves != std::uint64_t{records} + 1 ||
-      index_offset < head_bytes_ || index_offset > size_ ||
+  if (reserved != 0 || reserved_too != 0 || records > kObjectRecordsMax ||
+      summary_.leaves != std::uint64_t{records} + 1 || index_offset < head_bytes_ ||
+      index_offset > size_ ||
       index_offset + std::uint64_t{records} * kObjectIndexEntryBytes + kObjectFooterBytes != size_)
     return fail(Errc::kCorrupt, "object: footer does not fit the file");
   const auto index = TRY(read(index_offset, std::uint64_t{records} * kObjectIndexEntryBytes));
-  if (crc32c(ByteView(footer).first(kFooterCrcAt), crc32c(index)) != load_le<std::uint32_t>(footer.data() + kFooterCrcAt))
+  if (crc32c(ByteView(footer).first(kFooterCrcAt), crc32c(index)) !=
+      load_le<std::uint32_t>(footer.data() + kFooterCrcAt))
     return fail(Errc::kCorrupt, "object: checksum of index and footer");
   ByteReader rows(index);
   std::uint64_t at = head_bytes_;
@@ -192,14 +199,18 @@ Status ObjectReader::read_index() {
     const auto& e = entries_[i];
     return std::tuple(e.kind, e.stream, e.first, i);
   };
-  std::sort(by_segment_.begin(), by_segment_.end(), [&](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
+  std::sort(by_segment_.begin(), by_segment_.end(),
+            [&](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
   return {};
 }
 
-Result<Bytes> ObjectReader::record(const ObjectEntry& entry) const { return read(entry.offset, entry.bytes); }
+Result<Bytes> ObjectReader::record(const ObjectEntry& entry) const {
+  return read(entry.offset, entry.bytes);
+}
 
-Result<std::vector<Bytes>> ObjectReader::records(keys::RecordKind kind, std::uint8_t stream, std::uint32_t first,
-                                                 std::uint32_t end, std::size_t max) const {
+Result<std::vector<Bytes>> ObjectReader::records(keys::RecordKind kind, std::uint8_t stream,
+                                                 std::uint32_t first, std::uint32_t end,
+                                                 std::size_t max) const {
   std::vector<Bytes> out;
   // A derived record may begin before `first` and still touch the range.
   const auto from = first > keys::kDerivedSegmentsMax ? first - keys::kDerivedSegmentsMax : 0;
@@ -224,7 +235,8 @@ Status ObjectReader::each_leaf(const OnLeaf& on_leaf) const {
   for (std::size_t i = 0; i < entries_.size();) {
     std::size_t last = i;
     std::uint64_t bytes = entries_[i].bytes;
-    while (last + 1 < entries_.size() && bytes + entries_[last + 1].bytes <= kWriteBytes) bytes += entries_[++last].bytes;
+    while (last + 1 < entries_.size() && bytes + entries_[last + 1].bytes <= kWriteBytes)
+      bytes += entries_[++last].bytes;
     const auto raw = TRY(read(entries_[i].offset, bytes));
     std::size_t at = 0;
     for (; i <= last; ++i) {
@@ -241,10 +253,14 @@ Status ObjectReader::verify() const {
     merkle.add(leaf);
     if (entry == nullptr) return {};
     const auto header = keys::parse_record(leaf);
-    if (!header) return fail(Errc::kCorrupt, "object: record at " + std::to_string(entry->offset) + ": " + header.error().message);
-    if (header->first != entry->first || header->last != entry->last || header->kind != entry->kind ||
-        header->stream != entry->stream || header->codec != entry->codec)
-      return fail(Errc::kCorrupt, "object: record at " + std::to_string(entry->offset) + " is not what the index says");
+    if (!header)
+      return fail(Errc::kCorrupt, "object: record at " + std::to_string(entry->offset) + ": " +
+                                      header.error().message);
+    if (header->first != entry->first || header->last != entry->last ||
+        header->kind != entry->kind || header->stream != entry->stream ||
+        header->codec != entry->codec)
+      return fail(Errc::kCorrupt, "object: record at " + std::to_string(entry->offset) +
+                                      " is not what the index says");
     return {};
   }));
   if (merkle.leaves() != summary_.leaves || merkle.root() != summary_.root)

@@ -22,7 +22,8 @@ class FileDraft final : public ObjectStore::Draft {
   VfsFile& file() override { return *file_; }
   Status publish(bool replace) override {
     const auto draft = path_ + std::string(kDraftSuffix);
-    if (!replace && vfs_.exists(path_)) return fail(Errc::kExists, "there is an object of that name");
+    if (!replace && vfs_.exists(path_))
+      return fail(Errc::kExists, "there is an object of that name");
     TRY(file_->sync_data());
     TRY(vfs_.set_read_only(draft));
     TRY(vfs_.rename(draft, path_));
@@ -66,7 +67,9 @@ Result<std::shared_ptr<VfsFile>> FileObjectStore::open(const std::string& name) 
   return std::shared_ptr<VfsFile>(TRY(vfs_.open(root_ + "/" + name, OpenMode::kRead)));
 }
 
-bool FileObjectStore::exists(const std::string& name) { return check_name(name) && vfs_.exists(root_ + "/" + name); }
+bool FileObjectStore::exists(const std::string& name) {
+  return check_name(name) && vfs_.exists(root_ + "/" + name);
+}
 
 Status FileObjectStore::remove(const std::string& name) {
   TRY(check_name(name));
@@ -91,7 +94,8 @@ Result<ObjectSummary> write_object(ObjectStore& store, ObjectKind kind, const Ob
   {
     const auto reader = TRY(ObjectReader::open(again));
     TRY(reader.verify());
-    if (reader.summary().root != written.root) return fail(Errc::kCorrupt, "object: read back, it is another one");
+    if (reader.summary().root != written.root)
+      return fail(Errc::kCorrupt, "object: read back, it is another one");
   }
   TRY(draft->publish(replace));
   return written;
@@ -101,12 +105,15 @@ Result<ObjectReader> open_object(ObjectStore& store, const std::string& name) {
   return ObjectReader::open(TRY(store.open(name)));
 }
 
-Result<ObjectSummary> extend_derived(ObjectStore& store, const ObjectHead& head, const std::vector<Bytes>& fresh) {
-  using Key = std::tuple<std::uint8_t, std::uint32_t, std::uint8_t, std::uint32_t>;  // kind, first, stream, last
+Result<ObjectSummary> extend_derived(ObjectStore& store, const ObjectHead& head,
+                                     const std::vector<Bytes>& fresh) {
+  using Key = std::tuple<std::uint8_t, std::uint32_t, std::uint8_t,
+                         std::uint32_t>;  // kind, first, stream, last
   std::map<Key, Bytes> records;
   const auto keep = [&](Bytes record) -> Status {
     const auto header = TRY(keys::parse_record(record));
-    records[{static_cast<std::uint8_t>(header.kind), header.first, header.stream, header.last}] = std::move(record);
+    records[{static_cast<std::uint8_t>(header.kind), header.first, header.stream, header.last}] =
+        std::move(record);
     return {};
   };
   const auto name = object_name(head.call, head.started_at, ObjectKind::kDerived);
@@ -117,10 +124,13 @@ Result<ObjectSummary> extend_derived(ObjectStore& store, const ObjectHead& head,
   for (const auto& record : fresh) TRY(keep(record));
   auto bare = head;
   bare.account.clear();
-  return write_object(store, ObjectKind::kDerived, bare, [&](const RecordSink& sink) -> Status {
-    for (const auto& [key, record] : records) TRY(sink(record));
-    return {};
-  }, true);
+  return write_object(
+      store, ObjectKind::kDerived, bare,
+      [&](const RecordSink& sink) -> Status {
+        for (const auto& [key, record] : records) TRY(sink(record));
+        return {};
+      },
+      true);
 }
 
 }  // namespace callward::store

@@ -1,5 +1,5 @@
-// Where objects live. One interface; an engine is one class behind it (files now, S3 later), and one
-// contract test runs over all. Names are relative, with '/' between parts, and deterministic.
+// Where objects live. One interface; an engine is one class behind it (files now, S3 later), and
+// one contract test runs over all. Names are relative, with '/' between parts, and deterministic.
 #pragma once
 
 #include <functional>
@@ -23,15 +23,17 @@ class ObjectStore {
    public:
     virtual ~Draft() = default;
     virtual VfsFile& file() = 0;
-    // Durable and read-only afterwards. kExists: there is one of that name and `replace` is not set.
+    // Durable and read-only afterwards. kExists: there is one of that name and `replace` is not
+    // set.
     virtual Status publish(bool replace) = 0;
   };
   virtual ~ObjectStore() = default;
   virtual Result<std::unique_ptr<Draft>> create(const std::string& name) = 0;
   virtual Result<std::shared_ptr<VfsFile>> open(const std::string& name) = 0;  // kNotFound
   virtual bool exists(const std::string& name) = 0;
-  virtual Status remove(const std::string& name) = 0;                          // when retention has ended
-  virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;  // names of its entries, sorted
+  virtual Status remove(const std::string& name) = 0;  // when retention has ended
+  virtual Result<std::vector<std::string>> list(
+      const std::string& folder) = 0;  // names of its entries, sorted
 };
 
 // Files of mode 0444 under one folder.
@@ -50,16 +52,17 @@ class FileObjectStore final : public ObjectStore {
   std::string root_;
 };
 
-// Writes an object, reads it back whole, verifies it, and only then publishes it. `for_each_record` passes
-// each record to the function that it is given, and hands on that function's error.
+// Writes an object, reads it back whole, verifies it, and only then publishes it. `for_each_record`
+// passes each record to the function that it is given, and hands on that function's error.
 using RecordSink = std::function<Status(ByteView record)>;
 using RecordSource = std::function<Status(const RecordSink& sink)>;
 Result<ObjectSummary> write_object(ObjectStore& store, ObjectKind kind, const ObjectHead& head,
                                    const RecordSource& for_each_record, bool replace);
 Result<ObjectReader> open_object(ObjectStore& store, const std::string& name);
 
-// The derived object with `fresh` records in place of older ones of the same kind, stream and segments.
-// Made if there is none yet.
-Result<ObjectSummary> extend_derived(ObjectStore& store, const ObjectHead& head, const std::vector<Bytes>& fresh);
+// The derived object with `fresh` records in place of older ones of the same kind, stream and
+// segments. Made if there is none yet.
+Result<ObjectSummary> extend_derived(ObjectStore& store, const ObjectHead& head,
+                                     const std::vector<Bytes>& fresh);
 
 }  // namespace callward::store

@@ -50,10 +50,12 @@ struct Sample {
     head.ended_at = head.started_at + 400;
     head.cause = "bye";
     head.streams = {{0, Party::kCustomer, 0, 4}, {1, Party::kAgent, 8, 4}};
-    head.account = {{0, RecorderState::kSealed, 0, 400, ""}, {1, RecorderState::kLost, 0, 20, "network"},
+    head.account = {{0, RecorderState::kSealed, 0, 400, ""},
+                    {1, RecorderState::kLost, 0, 20, "network"},
                     {1, RecorderState::kSealed, 20, 400, ""}};
   }
-  Bytes record(keys::RecordKind kind, std::uint8_t stream, std::uint32_t index, std::size_t bytes = 24) {
+  Bytes record(keys::RecordKind kind, std::uint8_t stream, std::uint32_t index,
+               std::size_t bytes = 24) {
     keys::RecordHeader header;
     header.kind = kind;
     header.stream = stream;
@@ -97,16 +99,23 @@ std::string judge(const Bytes& content) {
 
 TEST(Merkle, MatchesTheKnownRootsAndProofs) {
   // RFC 6962's own test data (certificate-transparency reference implementation): eight leaves.
-  const std::vector<std::string> inputs{"", "00", "10", "2021", "3031", "40414243", "5051525354555657",
+  const std::vector<std::string> inputs{"",
+                                        "00",
+                                        "10",
+                                        "2021",
+                                        "3031",
+                                        "40414243",
+                                        "5051525354555657",
                                         "606162636465666768696a6b6c6d6e6f"};
-  const std::vector<std::string> roots{"6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-                                       "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
-                                       "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
-                                       "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-                                       "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
-                                       "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
-                                       "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
-                                       "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"};
+  const std::vector<std::string> roots{
+      "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+      "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+      "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+      "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+      "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+      "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+      "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+      "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"};
   MerkleBuilder builder;
   std::vector<Digest> hashes;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -117,8 +126,11 @@ TEST(Merkle, MatchesTheKnownRootsAndProofs) {
     for (std::size_t leaf = 0; leaf <= i; ++leaf) {
       const auto proof = merkle_inclusion(hashes, leaf);
       EXPECT_TRUE(merkle_included(hashes[leaf], leaf, hashes.size(), proof, builder.root()));
-      EXPECT_FALSE(merkle_included(hashes[(leaf + 1) % hashes.size()], leaf, hashes.size(), proof, builder.root()) && i > 0);
-      EXPECT_FALSE(merkle_included(hashes[leaf], leaf + 1, hashes.size(), proof, builder.root()) && i > 0);
+      EXPECT_FALSE(merkle_included(hashes[(leaf + 1) % hashes.size()], leaf, hashes.size(), proof,
+                                   builder.root()) &&
+                   i > 0);
+      EXPECT_FALSE(merkle_included(hashes[leaf], leaf + 1, hashes.size(), proof, builder.root()) &&
+                   i > 0);
     }
   }
 }
@@ -140,7 +152,8 @@ TEST(Object, ReadsBackWhatWasWritten) {
   EXPECT_TRUE(reader->records(keys::RecordKind::kWords, 1, 0, 4, 9)->empty());
   const auto proof = reader->prove(5);
   ASSERT_TRUE(proof);
-  EXPECT_TRUE(merkle_included(merkle_leaf(sample.records[4]), 5, 10, *proof, reader->summary().root));
+  EXPECT_TRUE(
+      merkle_included(merkle_leaf(sample.records[4]), 5, 10, *proof, reader->summary().root));
 }
 
 RC_GTEST_PROP(Object, AnyFlippedOrMissingByteIsFound, ()) {
@@ -148,14 +161,16 @@ RC_GTEST_PROP(Object, AnyFlippedOrMissingByteIsFound, ()) {
   auto content = sample.build();
   RC_ASSERT(judge(content) == "ok");
   if (*rc::gen::arbitrary<bool>()) {
-    content[*rc::gen::inRange<std::size_t>(0, content.size())] ^= *rc::gen::inRange<std::uint8_t>(1, 255);
+    content[*rc::gen::inRange<std::size_t>(0, content.size())] ^=
+        *rc::gen::inRange<std::uint8_t>(1, 255);
   } else {
     content.resize(*rc::gen::inRange<std::size_t>(0, content.size()));
   }
   RC_ASSERT(judge(content) != "ok");
 }
 
-// ---- vectors: written once by CALLWARD_WRITE_VECTORS=1, read ever after, here and by other readers ----
+// ---- vectors: written once by CALLWARD_WRITE_VECTORS=1, read ever after, here and by other
+// readers ----
 
 struct BadKind {
   std::string name;
@@ -172,22 +187,33 @@ std::vector<BadKind> bad_objects() {
     how(content);
     out.push_back({std::move(name), std::move(content)});
   };
-  const auto fix_head = [&](Bytes& c) { store_le(c.data() + head_bytes - 4, crc32c(ByteView(c).first(head_bytes - 4))); };
+  const auto fix_head = [&](Bytes& c) {
+    store_le(c.data() + head_bytes - 4, crc32c(ByteView(c).first(head_bytes - 4)));
+  };
   const auto fix_footer = [&](Bytes& c) {
     const auto index_at = load_le<std::uint64_t>(c.data() + c.size() - kObjectFooterBytes + 8);
-    store_le(c.data() + c.size() - 4, crc32c(ByteView(c).subspan(index_at, c.size() - 4 - index_at)));
+    store_le(c.data() + c.size() - 4,
+             crc32c(ByteView(c).subspan(index_at, c.size() - 4 - index_at)));
   };
   change("magic", [](Bytes& c) { c[0] = 'X'; });
-  change("version of a newer program", [&](Bytes& c) { c[4] = 2; fix_head(c); });
-  change("unknown kind", [&](Bytes& c) { c[6] = 9; fix_head(c); });
+  change("version of a newer program", [&](Bytes& c) {
+    c[4] = 2;
+    fix_head(c);
+  });
+  change("unknown kind", [&](Bytes& c) {
+    c[6] = 9;
+    fix_head(c);
+  });
   change("head: bit flip", [](Bytes& c) { c[30] ^= 1; });
-  change("head: length beyond the file", [](Bytes& c) { store_le<std::uint32_t>(c.data() + 8, 1u << 22); });
+  change("head: length beyond the file",
+         [](Bytes& c) { store_le<std::uint32_t>(c.data() + 8, 1u << 22); });
   change("record: bit flip in the ciphertext", [&](Bytes& c) { c[head_bytes + 80] ^= 1; });
   change("record: bit flip in its header", [&](Bytes& c) { c[head_bytes + 8] ^= 1; });
   change("two records exchanged", [&](Bytes& c) {
     const auto size = sample.records[1].size();
     const auto a = c.begin() + static_cast<std::ptrdiff_t>(head_bytes + sample.records[0].size());
-    std::swap_ranges(a, a + static_cast<std::ptrdiff_t>(size), a + static_cast<std::ptrdiff_t>(size));
+    std::swap_ranges(a, a + static_cast<std::ptrdiff_t>(size),
+                     a + static_cast<std::ptrdiff_t>(size));
   });
   change("index: bit flip", [](Bytes& c) { c[c.size() - kObjectFooterBytes - 10] ^= 1; });
   change("index: an offset into another record, checksum right", [&](Bytes& c) {
@@ -209,7 +235,9 @@ std::vector<BadKind> bad_objects() {
   return out;
 }
 
-std::string vectors_path() { return std::string(CALLWARD_SOURCE_DIR) + "/tests/vectors/object.json"; }
+std::string vectors_path() {
+  return std::string(CALLWARD_SOURCE_DIR) + "/tests/vectors/object.json";
+}
 
 std::string vectors_text() {
   TwoStreams sample(7);
@@ -217,12 +245,13 @@ std::string vectors_text() {
   const auto reader = ObjectReader::open(std::make_shared<MemoryFile>(good));
   EXPECT_TRUE(reader);
   std::string out = "{\n  \"format\": \"callward object\",\n  \"version\": 1,\n  \"cases\": [\n";
-  out += "    {\"name\": \"two streams of four segments\", \"outcome\": \"ok\", \"call\": \"" + sample.head.call.hex() +
-         "\", \"root\": \"" + to_hex(reader->summary().root) + "\", \"leaves\": " + std::to_string(reader->summary().leaves) +
-         ",\n     \"hex\": \"" + to_hex(good) + "\"}";
+  out += "    {\"name\": \"two streams of four segments\", \"outcome\": \"ok\", \"call\": \"" +
+         sample.head.call.hex() + "\", \"root\": \"" + to_hex(reader->summary().root) +
+         "\", \"leaves\": " + std::to_string(reader->summary().leaves) + ",\n     \"hex\": \"" +
+         to_hex(good) + "\"}";
   for (const auto& bad : bad_objects())
-    out += ",\n    {\"name\": \"" + bad.name + "\", \"outcome\": \"" + judge(bad.content) + "\",\n     \"hex\": \"" +
-           to_hex(bad.content) + "\"}";
+    out += ",\n    {\"name\": \"" + bad.name + "\", \"outcome\": \"" + judge(bad.content) +
+           "\",\n     \"hex\": \"" + to_hex(bad.content) + "\"}";
   return out + "\n  ]\n}\n";
 }
 
@@ -255,13 +284,15 @@ TEST(ObjectVectors, AreReadAsTheySay) {
   EXPECT_GE(bad, 16);
 }
 
-// ---- the store's contract, and the way from spool to object -----------------------------------------
+// ---- the store's contract, and the way from spool to object
+// -----------------------------------------
 
 struct Disk {
   explicit Disk(const std::string& name)
       : dir(::testing::TempDir() + "callward-object-" + name + "-" + std::to_string(::getpid())),
         store((std::filesystem::remove_all(dir), vfs), dir + "/objects") {}
-  std::unique_ptr<Spool> spool(const Spool::OnRecovered& on_frame = [](const FrameView&, const FrameRef&) {}) {
+  std::unique_ptr<Spool> spool(const Spool::OnRecovered& on_frame = [](const FrameView&,
+                                                                       const FrameRef&) {}) {
     SpoolOptions options;
     options.dir = dir + "/spool";
     options.file_bytes = 1u << 20;
@@ -288,7 +319,8 @@ TEST(FileObjectStore, KeepsItsContract) {
   EXPECT_EQ(disk.store.open(name).error().code, Errc::kNotFound);
   ASSERT_TRUE(write_object(disk.store, ObjectKind::kRecording, sample.head, all, false));
   EXPECT_TRUE(disk.store.exists(name));
-  EXPECT_EQ(write_object(disk.store, ObjectKind::kRecording, sample.head, all, false).error().code, Errc::kExists);
+  EXPECT_EQ(write_object(disk.store, ObjectKind::kRecording, sample.head, all, false).error().code,
+            Errc::kExists);
   const auto permissions = std::filesystem::status(disk.dir + "/objects/" + name).permissions();
   EXPECT_EQ(permissions, std::filesystem::perms(0444));
   EXPECT_EQ(disk.store.list("2026/11/24")->size(), 1u);  // no draft is left
@@ -312,18 +344,21 @@ TEST(DerivedObject, LaterRecordsReplaceEarlierOnesOfTheSameWindow) {
     header.last = first + 9;
     header.streams = 3;
     Bytes plain(1024);
-    return *sample.cipher.seal_derived(sample.entropy, header, sample.head.call, plain,
-                                       [&](std::uint8_t s, std::uint32_t i) { return sample.tree.leaf(keys::leaf_of(s, i)); });
+    return *sample.cipher.seal_derived(
+        sample.entropy, header, sample.head.call, plain,
+        [&](std::uint8_t s, std::uint32_t i) { return sample.tree.leaf(keys::leaf_of(s, i)); });
   };
   const auto a = words(0, 0), b = words(0, 10), b_again = words(0, 10), c = words(1, 10);
   ASSERT_TRUE(extend_derived(disk.store, sample.head, {a, b}));
   ASSERT_TRUE(extend_derived(disk.store, sample.head, {b_again, c}));
-  auto reader = open_object(disk.store, object_name(sample.head.call, sample.head.started_at, ObjectKind::kDerived));
+  auto reader = open_object(
+      disk.store, object_name(sample.head.call, sample.head.started_at, ObjectKind::kDerived));
   ASSERT_TRUE(reader);
   EXPECT_TRUE(reader->verify());
   EXPECT_EQ(reader->kind(), ObjectKind::kDerived);
   EXPECT_EQ(reader->entries().size(), 3u);
-  EXPECT_EQ(*reader->records(keys::RecordKind::kWords, 0, 5, 20, 9), (std::vector<Bytes>{a, b_again}));
+  EXPECT_EQ(*reader->records(keys::RecordKind::kWords, 0, 5, 20, 9),
+            (std::vector<Bytes>{a, b_again}));
 }
 
 struct Spooled {
@@ -343,7 +378,8 @@ SpoolCallBegin begin_of(const Sample& sample) {
   begin.source = keys::CallSource::kSiprec;
   begin.direction = keys::Direction::kIncoming;
   begin.started_at = sample.head.started_at;
-  begin.streams = {{0, Party::kCustomer, StreamMode::kActive}, {1, Party::kAgent, StreamMode::kActive}};
+  begin.streams = {{0, Party::kCustomer, StreamMode::kActive},
+                   {1, Party::kAgent, StreamMode::kActive}};
   return begin;
 }
 
@@ -359,7 +395,9 @@ TEST(SpoolCall, LiveAndRecoveredItSealsTheSameObject) {
     live.call.streams = live.call.begin->streams;
     for (std::size_t i = 0; i < sample.records.size(); ++i) {
       live.put(i == 0 ? FrameType::kCallData : FrameType::kAudio, sample.records[i]);
-      if (i == 5) live.put(FrameType::kAudio, sample.record(keys::RecordKind::kAudio, 0, 1));  // an index written twice
+      if (i == 5)
+        live.put(FrameType::kAudio,
+                 sample.record(keys::RecordKind::kAudio, 0, 1));  // an index written twice
     }
     const SpoolAccount gap{{{1, RecorderState::kLost, 20, 40, "network"}}};
     live.put(FrameType::kAccount, pack(gap));
@@ -373,15 +411,19 @@ TEST(SpoolCall, LiveAndRecoveredItSealsTheSameObject) {
     live.call.accounts[1].assign(20, 40, AccountState::kLost, "network");
     const auto some = live.call.records(*spool, keys::RecordKind::kAudio, 0, 1, 3, 10);
     ASSERT_TRUE(some);
-    EXPECT_EQ(*some, (std::vector<Bytes>{sample.records[3], sample.records[5]}));  // the first valid one wins
+    EXPECT_EQ(*some, (std::vector<Bytes>{sample.records[3],
+                                         sample.records[5]}));  // the first valid one wins
     const auto sealed = seal_call(*spool, live.call, disk.store);
     ASSERT_TRUE(sealed) << sealed.error().message;
     live_root = sealed->root;
-    EXPECT_EQ(seal_call(*spool, live.call, disk.store)->root, live_root);  // once more: the same, and no harm
+    EXPECT_EQ(seal_call(*spool, live.call, disk.store)->root,
+              live_root);  // once more: the same, and no harm
   }
-  ASSERT_TRUE(disk.store.remove(object_name(sample.head.call, sample.head.started_at, ObjectKind::kRecording)));
+  ASSERT_TRUE(disk.store.remove(
+      object_name(sample.head.call, sample.head.started_at, ObjectKind::kRecording)));
   SpoolCall recovered(sample.head.call);
-  auto spool = disk.spool([&](const FrameView& frame, const FrameRef& ref) { recovered.recovered(frame, ref); });
+  auto spool = disk.spool(
+      [&](const FrameView& frame, const FrameRef& ref) { recovered.recovered(frame, ref); });
   recovered.fill_holes();
   const auto sealed = seal_call(*spool, recovered, disk.store);
   ASSERT_TRUE(sealed) << sealed.error().message;
@@ -398,7 +440,8 @@ TEST(SpoolCall, WhatIsDamagedInTheSpoolIsAccounted) {
     ASSERT_TRUE(spool->append(FrameType::kCallBegin, sample.head.call, pack(begin_of(sample))));
     for (std::size_t i = 1; i < sample.records.size(); ++i)
       refs.push_back(*spool->append(FrameType::kAudio, sample.head.call, sample.records[i]));
-    ASSERT_TRUE(spool->append(FrameType::kCallEnded, sample.head.call, pack(SpoolCallEnded{1, "bye", {}})));
+    ASSERT_TRUE(
+        spool->append(FrameType::kCallEnded, sample.head.call, pack(SpoolCallEnded{1, "bye", {}})));
   }
   const auto names = *disk.vfs.list(disk.dir + "/spool");
   const auto hurt = [&](const FrameRef& ref) {
@@ -412,18 +455,22 @@ TEST(SpoolCall, WhatIsDamagedInTheSpoolIsAccounted) {
   };
   hurt(refs[2]);  // stream 0, index 1: before recovery
   SpoolCall call(sample.head.call);
-  auto spool = disk.spool([&](const FrameView& frame, const FrameRef& ref) { call.recovered(frame, ref); });
+  auto spool =
+      disk.spool([&](const FrameView& frame, const FrameRef& ref) { call.recovered(frame, ref); });
   call.fill_holes();
-  EXPECT_EQ(call.accounts[0].intervals()[1], (AccountInterval{100, 200, AccountState::kLost, "damaged"}));
+  EXPECT_EQ(call.accounts[0].intervals()[1],
+            (AccountInterval{100, 200, AccountState::kLost, "damaged"}));
   hurt(refs[5]);  // stream 1, index 2: after it
   const auto sealed = seal_call(*spool, call, disk.store);
   ASSERT_TRUE(sealed) << sealed.error().message;
   EXPECT_EQ(sealed->leaves, 7u);
-  auto reader = open_object(disk.store, object_name(sample.head.call, sample.head.started_at, ObjectKind::kRecording));
+  auto reader = open_object(
+      disk.store, object_name(sample.head.call, sample.head.started_at, ObjectKind::kRecording));
   ASSERT_TRUE(reader);
   const auto accounts = from_recorder_intervals(reader->head().account, 2);
   ASSERT_TRUE(accounts);
-  EXPECT_EQ((*accounts)[1].intervals()[1], (AccountInterval{200, 300, AccountState::kLost, "damaged"}));
+  EXPECT_EQ((*accounts)[1].intervals()[1],
+            (AccountInterval{200, 300, AccountState::kLost, "damaged"}));
   EXPECT_EQ((*accounts)[0].total_ms(AccountState::kLost), 100u);
 }
 

@@ -14,7 +14,8 @@ constexpr std::string_view kSuffix = ".cws";
 constexpr std::size_t kBatchBytesMax = 8u << 20;
 
 std::optional<std::uint32_t> number_of(const std::string& name) {
-  if (name.size() != kPrefix.size() + 8 + kSuffix.size() || !name.starts_with(kPrefix) || !name.ends_with(kSuffix))
+  if (name.size() != kPrefix.size() + 8 + kSuffix.size() || !name.starts_with(kPrefix) ||
+      !name.ends_with(kSuffix))
     return std::nullopt;
   const auto raw = from_hex(std::string_view(name).substr(kPrefix.size(), 8));
   if (!raw) return std::nullopt;
@@ -24,13 +25,14 @@ std::optional<std::uint32_t> number_of(const std::string& name) {
 }  // namespace
 
 std::string Spool::path_of(std::uint32_t number) const {
-  std::array<std::uint8_t, 4> raw{static_cast<std::uint8_t>(number >> 24), static_cast<std::uint8_t>(number >> 16),
-                                  static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
+  std::array<std::uint8_t, 4> raw{
+      static_cast<std::uint8_t>(number >> 24), static_cast<std::uint8_t>(number >> 16),
+      static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
   return options_.dir + "/" + std::string(kPrefix) + to_hex(raw) + std::string(kSuffix);
 }
 
-Result<std::unique_ptr<Spool>> Spool::open(Vfs& vfs, SpoolOptions options, const OnRecovered& on_frame,
-                                           RecoveryReport* report) {
+Result<std::unique_ptr<Spool>> Spool::open(Vfs& vfs, SpoolOptions options,
+                                           const OnRecovered& on_frame, RecoveryReport* report) {
   if (options.file_bytes < kSpoolFileBytesMin || options.file_bytes > kSpoolFileBytesMax)
     return fail(Errc::kConfig, "spool file size: between 64 kB and 2 GB");
   if (options.files_max < 2) return fail(Errc::kConfig, "the spool needs at least two files");
@@ -52,7 +54,8 @@ Spool::~Spool() {
   if (writer_.joinable()) writer_.join();
 }
 
-// ---- recovery --------------------------------------------------------------------------------------
+// ---- recovery
+// --------------------------------------------------------------------------------------
 
 Status Spool::recover(const OnRecovered& on_frame, RecoveryReport& report) {
   struct Found {
@@ -93,11 +96,13 @@ Status Spool::recover_file(const std::string& name, std::uint32_t number, const 
   file.handle = TRY(vfs_.open(options_.dir + "/" + name, OpenMode::kReadWrite));
   file.generation = head.generation;
   file.bytes = head.file_bytes;
-  const auto outcome = TRY(scan_spool_file(*file.handle, head, [&](const FrameView& frame, std::uint64_t at, std::size_t bytes) {
-    file.calls.insert(frame.call);
-    pins_[frame.call].insert(number);
-    on_frame(frame, {number, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(bytes)});
-  }));
+  const auto outcome = TRY(scan_spool_file(
+      *file.handle, head, [&](const FrameView& frame, std::uint64_t at, std::size_t bytes) {
+        file.calls.insert(frame.call);
+        pins_[frame.call].insert(number);
+        on_frame(frame,
+                 {number, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(bytes)});
+      }));
   ++report.files;
   report.frames += outcome.frames;
   for (const auto& damage : outcome.damage) {
@@ -111,7 +116,8 @@ Status Spool::recover_file(const std::string& name, std::uint32_t number, const 
   return {};
 }
 
-// ---- files -----------------------------------------------------------------------------------------
+// ---- files
+// -----------------------------------------------------------------------------------------
 
 // On the writer's thread (or before it runs). The head is durable before the file is offered.
 Status Spool::make_spare() {
@@ -119,7 +125,8 @@ Status Spool::make_spare() {
   std::uint64_t generation;
   {
     const std::lock_guard lock(mutex_);
-    if (files_.size() >= options_.files_max) return fail(Errc::kFull, "the spool has its full number of files");
+    if (files_.size() >= options_.files_max)
+      return fail(Errc::kFull, "the spool has its full number of files");
     number = next_number_++;
     generation = next_generation_++;
   }
@@ -146,7 +153,9 @@ Status Spool::make_spare() {
   return {};
 }
 
-bool Spool::wants_spare_locked() const { return spares_.empty() && files_.size() < options_.files_max; }
+bool Spool::wants_spare_locked() const {
+  return spares_.empty() && files_.size() < options_.files_max;
+}
 
 bool Spool::take_spare_locked() {
   if (spares_.empty()) return false;
@@ -160,7 +169,8 @@ bool Spool::take_spare_locked() {
   return true;
 }
 
-// Used again only after the writer has given it a new generation: it is removed, and made anew when needed.
+// Used again only after the writer has given it a new generation: it is removed, and made anew when
+// needed.
 void Spool::release_locked(std::uint32_t number) {
   to_remove_.push_back(number);
   wake_.notify_all();
@@ -183,13 +193,15 @@ bool Spool::can_admit() const {
   return !failing_ && !space_short_ && (!spares_.empty() || files_.size() < options_.files_max);
 }
 
-// ---- appending -------------------------------------------------------------------------------------
+// ---- appending
+// -------------------------------------------------------------------------------------
 
 Result<FrameRef> Spool::append(FrameType type, const CallId& call, ByteView payload) {
   if (payload.size() > kFramePayloadBytesMax) return fail(Errc::kTooLarge, "spool frame");
   const auto bytes = frame_bytes(payload.size());
   const std::lock_guard lock(mutex_);
-  if (bytes > options_.file_bytes - kSpoolFileHeadBytes) return fail(Errc::kTooLarge, "larger than a spool file");
+  if (bytes > options_.file_bytes - kSpoolFileHeadBytes)
+    return fail(Errc::kTooLarge, "larger than a spool file");
   if (queued_bytes_ + bytes > options_.queue_bytes_max) {
     ++counts_.refused_frames;
     return fail(Errc::kFull, "the spool's queue is full: the disk does not keep up");
@@ -200,12 +212,14 @@ Result<FrameRef> Spool::append(FrameType type, const CallId& call, ByteView payl
   }
   auto& file = files_[*current_];
   auto* batch = pending_.empty() ? nullptr : &pending_.back();
-  if (batch == nullptr || batch->file != *current_ || batch->bytes->size() + bytes > kBatchBytesMax) {
+  if (batch == nullptr || batch->file != *current_ ||
+      batch->bytes->size() + bytes > kBatchBytesMax) {
     pending_.push_back({*current_, current_end_, file.handle, std::make_shared<Bytes>()});
     batch = &pending_.back();
   }
   append_frame(*batch->bytes, type, file.generation, call, payload);
-  const FrameRef ref{*current_, static_cast<std::uint32_t>(current_end_), static_cast<std::uint32_t>(bytes)};
+  const FrameRef ref{*current_, static_cast<std::uint32_t>(current_end_),
+                     static_cast<std::uint32_t>(bytes)};
   current_end_ += bytes;
   queued_bytes_ += bytes;
   ++counts_.appended_frames;
@@ -220,13 +234,15 @@ void Spool::when_durable(std::function<void()> done) {
   }
 }
 
-// ---- writing ---------------------------------------------------------------------------------------
+// ---- writing
+// ---------------------------------------------------------------------------------------
 
 void Spool::run() {
   std::unique_lock lock(mutex_);
   auto next_commit = std::chrono::steady_clock::now();
   for (;;) {
-    next_commit = std::max(next_commit + std::chrono::milliseconds(options_.commit_ms), std::chrono::steady_clock::now());
+    next_commit = std::max(next_commit + std::chrono::milliseconds(options_.commit_ms),
+                           std::chrono::steady_clock::now());
     wake_.wait_until(lock, next_commit, [this] { return stop_; });
     if (stop_ && pending_.empty() && writing_.empty() && waiters_.empty()) return;
     if (writing_.empty()) std::swap(writing_, pending_);
@@ -242,7 +258,8 @@ void Spool::run() {
       writing_.clear();
     } else {
       ++counts_.write_errors;
-      waiters_.insert(waiters_.begin(), std::make_move_iterator(waiters.begin()), std::make_move_iterator(waiters.end()));
+      waiters_.insert(waiters_.begin(), std::make_move_iterator(waiters.begin()),
+                      std::make_move_iterator(waiters.end()));
       waiters.clear();
       if (stopping) return;  // nobody will wait for a disk that refuses
     }
@@ -253,7 +270,8 @@ void Spool::run() {
   }
 }
 
-// All of it again after a failure: after a failed sync the kernel may have dropped what was written.
+// All of it again after a failure: after a failed sync the kernel may have dropped what was
+// written.
 bool Spool::write_out(std::deque<Batch>& batches) {
   std::vector<VfsFile*> touched;
   for (const auto& batch : batches) {
@@ -280,9 +298,11 @@ void Spool::tidy() {
     const std::lock_guard lock(mutex_);
     // A file that still has something to be written waits for the next round.
     const auto busy = [this](std::uint32_t number) {
-      return std::any_of(pending_.begin(), pending_.end(), [&](const Batch& b) { return b.file == number; });
+      return std::any_of(pending_.begin(), pending_.end(),
+                         [&](const Batch& b) { return b.file == number; });
     };
-    for (const auto number : std::exchange(to_remove_, {})) (busy(number) ? to_remove_ : released).push_back(number);
+    for (const auto number : std::exchange(to_remove_, {}))
+      (busy(number) ? to_remove_ : released).push_back(number);
   }
   for (const auto number : released) {
     std::shared_ptr<VfsFile> handle;
@@ -296,7 +316,8 @@ void Spool::tidy() {
       keep = spares_.size() < options_.spares_kept_max && bytes == options_.file_bytes;
       generation = keep ? next_generation_++ : 0;
     }
-    const auto renewed = keep && handle->write_at(0, make_spool_file_head(generation, bytes)) && handle->sync_data();
+    const auto renewed =
+        keep && handle->write_at(0, make_spool_file_head(generation, bytes)) && handle->sync_data();
     if (!renewed) (void)vfs_.remove(path_of(number));
     const std::lock_guard lock(mutex_);
     if (renewed) {
@@ -318,7 +339,8 @@ void Spool::tidy() {
   space_short_ = !made;
 }
 
-// ---- reading ---------------------------------------------------------------------------------------
+// ---- reading
+// ---------------------------------------------------------------------------------------
 
 Result<Bytes> Spool::read(std::uint32_t number, std::uint32_t offset, std::uint32_t bytes) const {
   struct Piece {
@@ -349,12 +371,14 @@ Result<Bytes> Spool::read(std::uint32_t number, std::uint32_t offset, std::uint3
   if (covered < bytes && TRY(handle->read_at(offset, out)) != bytes)
     return fail(Errc::kCorrupt, "spool file is shorter than it was");
   for (const auto& piece : queued)
-    std::copy(piece.bytes.begin(), piece.bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(piece.at - offset));
+    std::copy(piece.bytes.begin(), piece.bytes.end(),
+              out.begin() + static_cast<std::ptrdiff_t>(piece.at - offset));
   return out;
 }
 
 Status Spool::read_frames(std::uint32_t number, std::uint32_t offset, std::uint32_t bytes,
-                          const std::function<void(const FrameView&)>& on_frame, bool salvage) const {
+                          const std::function<void(const FrameView&)>& on_frame,
+                          bool salvage) const {
   std::uint64_t generation = 0;
   {
     const std::lock_guard lock(mutex_);

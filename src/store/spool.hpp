@@ -1,14 +1,18 @@
-// The spool: one log for all calls, in preallocated files, with one fdatasync for everybody each 100 ms.
+// The spool: one log for all calls, in preallocated files, with one fdatasync for everybody each
+// 100 ms.
 //
-// One thread appends (the recorder's loop), one writes (the spool's own). An appended frame has its place
-// at once; it is durable when `durable()` has reached its number. Order on disk: file head (new generation)
-// and its folder are synced before a file is used; frames are written in order, then synced together.
+// One thread appends (the recorder's loop), one writes (the spool's own). An appended frame has its
+// place at once; it is durable when `durable()` has reached its number. Order on disk: file head
+// (new generation) and its folder are synced before a file is used; frames are written in order,
+// then synced together.
 //
-//   spare --[current is full]--> current --[next one]--> full --[its last call freed]--> spare (or removed)
+//   spare --[current is full]--> current --[next one]--> full --[its last call freed]--> spare (or
+//   removed)
 //
-// A write or sync that fails is repeated, all of it, until it works; meanwhile the queue fills up to
-// `queue_bytes_max` and then appends are refused (the caller accounts the loss). Without a spare file and
-// without space for one, `can_admit()` is false: no new calls; running ones go on in what is left.
+// A write or sync that fails is repeated, all of it, until it works; meanwhile the queue fills up
+// to `queue_bytes_max` and then appends are refused (the caller accounts the loss). Without a spare
+// file and without space for one, `can_admit()` is false: no new calls; running ones go on in what
+// is left.
 //
 // INVARIANTS
 //   (1) A frame that is durable is found by `open` after any crash, unless its bytes are damaged.
@@ -24,6 +28,7 @@
 #include <set>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/queue.hpp"
 #include "store/spool_frame.hpp"
@@ -43,13 +48,14 @@ struct SpoolOptions {
 struct FrameRef {
   std::uint32_t file = 0;
   std::uint32_t offset = 0;
-  std::uint32_t bytes = 0;   // whole frame
+  std::uint32_t bytes = 0;  // whole frame
   bool operator==(const FrameRef&) const = default;
 };
 
 struct SpoolGauges {
   std::uint32_t files = 0, files_max = 0, spares = 0;
-  std::uint64_t file_bytes = 0, appended_frames = 0, refused_frames = 0, commits = 0, write_errors = 0;
+  std::uint64_t file_bytes = 0, appended_frames = 0, refused_frames = 0, commits = 0,
+                write_errors = 0;
   bool failing = false;
   QueueGauge queue;
 };
@@ -62,9 +68,10 @@ struct RecoveryReport {
 class Spool {
  public:
   using OnRecovered = std::function<void(const FrameView& frame, const FrameRef& ref)>;
-  // Scans what is there (every frame, in the order it was written, goes to `on_frame`), prepares a spare,
-  // starts the writer. kFull: not even one file fits on the disk.
-  static Result<std::unique_ptr<Spool>> open(Vfs& vfs, SpoolOptions options, const OnRecovered& on_frame,
+  // Scans what is there (every frame, in the order it was written, goes to `on_frame`), prepares a
+  // spare, starts the writer. kFull: not even one file fits on the disk.
+  static Result<std::unique_ptr<Spool>> open(Vfs& vfs, SpoolOptions options,
+                                             const OnRecovered& on_frame,
                                              RecoveryReport* report = nullptr);
   ~Spool();  // writes what is queued, then stops
   Spool(const Spool&) = delete;
@@ -79,12 +86,14 @@ class Spool {
   // Everything appended so far is durable when `done` is called (on the writer's thread).
   void when_durable(std::function<void()> done);
 
-  // Bytes [offset, offset + bytes) of a file, from the queue if they are not yet written. Any thread.
+  // Bytes [offset, offset + bytes) of a file, from the queue if they are not yet written. Any
+  // thread.
   Result<Bytes> read(std::uint32_t file, std::uint32_t offset, std::uint32_t bytes) const;
-  // The frames in these bytes, in order; checks each. kCorrupt at the first that is damaged, unless `salvage`:
-  // then the search goes on for the next whole one.
+  // The frames in these bytes, in order; checks each. kCorrupt at the first that is damaged, unless
+  // `salvage`: then the search goes on for the next whole one.
   Status read_frames(std::uint32_t file, std::uint32_t offset, std::uint32_t bytes,
-                     const std::function<void(const FrameView&)>& on_frame, bool salvage = false) const;
+                     const std::function<void(const FrameView&)>& on_frame,
+                     bool salvage = false) const;
 
   [[nodiscard]] SpoolGauges gauges() const;
 
@@ -93,7 +102,7 @@ class Spool {
     std::shared_ptr<VfsFile> handle;
     std::uint64_t generation = 0;
     std::uint64_t bytes = 0;
-    std::set<CallId> calls;   // with frames in it
+    std::unordered_set<CallId> calls;  // with frames in it
     bool spare = false;
   };
   struct Batch {

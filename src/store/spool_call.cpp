@@ -23,10 +23,14 @@ Segments segments_of(FrameType type, ByteView payload) {
 
 AccountState account_state(RecorderState state) {
   switch (state) {
-    case RecorderState::kSealed: return AccountState::kSealed;
-    case RecorderState::kLost: return AccountState::kLost;
-    case RecorderState::kOnHold: return AccountState::kOnHold;
-    case RecorderState::kSilent: return AccountState::kSilent;
+    case RecorderState::kSealed:
+      return AccountState::kSealed;
+    case RecorderState::kLost:
+      return AccountState::kLost;
+    case RecorderState::kOnHold:
+      return AccountState::kOnHold;
+    case RecorderState::kSilent:
+      return AccountState::kSilent;
   }
   return AccountState::kLost;
 }
@@ -37,7 +41,8 @@ void SpoolCall::note_run(FrameType type, ByteView payload, const FrameRef& ref) 
   const auto segments = segments_of(type, payload);
   if (!runs_.empty()) {
     auto& run = runs_.back();
-    if (run.file == ref.file && run.offset + run.bytes == ref.offset && run.bytes + ref.bytes <= kRunBytesMax) {
+    if (run.file == ref.file && run.offset + run.bytes == ref.offset &&
+        run.bytes + ref.bytes <= kRunBytesMax) {
       run.bytes += ref.bytes;
       if (segments.first <= segments.last) {
         run.first = run.first > run.last ? segments.first : std::min(run.first, segments.first);
@@ -49,7 +54,9 @@ void SpoolCall::note_run(FrameType type, ByteView payload, const FrameRef& ref) 
   runs_.push_back({ref.file, ref.offset, ref.bytes, segments.first, segments.last});
 }
 
-void SpoolCall::appended(FrameType type, ByteView payload, const FrameRef& ref) { note_run(type, payload, ref); }
+void SpoolCall::appended(FrameType type, ByteView payload, const FrameRef& ref) {
+  note_run(type, payload, ref);
+}
 
 void SpoolCall::recovered(const FrameView& frame, const FrameRef& ref) {
   const auto payload = frame.payload;
@@ -63,8 +70,10 @@ void SpoolCall::recovered(const FrameView& frame, const FrameRef& ref) {
       }
       break;
     case FrameType::kState:
-      if (auto said = unpack<SpoolState>(payload)) streams = std::move(said->streams);
-      else ++unreadable_;
+      if (auto said = unpack<SpoolState>(payload))
+        streams = std::move(said->streams);
+      else
+        ++unreadable_;
       break;
     case FrameType::kAccount: {
       const auto said = unpack<SpoolAccount>(payload);
@@ -74,33 +83,44 @@ void SpoolCall::recovered(const FrameView& frame, const FrameRef& ref) {
       }
       for (const auto& change : said->changes)
         if (change.stream < kAudioStreamsMax)
-          accounts[change.stream].assign(change.start_ms, change.end_ms, account_state(change.state), change.cause);
+          accounts[change.stream].assign(change.start_ms, change.end_ms,
+                                         account_state(change.state), change.cause);
       break;
     }
     case FrameType::kCallEnded:
-      if (auto said = unpack<SpoolCallEnded>(payload)) ended = std::move(*said);
-      else ++unreadable_;
+      if (auto said = unpack<SpoolCallEnded>(payload))
+        ended = std::move(*said);
+      else
+        ++unreadable_;
       break;
-    case FrameType::kListened: listened = true; break;
+    case FrameType::kListened:
+      listened = true;
+      break;
     case FrameType::kAudio: {
       const auto header = keys::parse_record(payload);
-      if (!header || header->kind != keys::RecordKind::kAudio || header->stream >= kAudioStreamsMax) {
+      if (!header || header->kind != keys::RecordKind::kAudio ||
+          header->stream >= kAudioStreamsMax) {
         ++unreadable_;
         return;
       }
       auto& account = accounts[header->stream];
       const auto start_ms = header->first * kSegmentMs;
       // An index written twice: the first valid record wins, and so does its account.
-      if (start_ms >= account.end_ms()) account.assign(start_ms, start_ms + kSegmentMs, AccountState::kSealed);
-      else account.amend(start_ms, start_ms + kSegmentMs, AccountState::kLost, kLostDamaged, AccountState::kSealed);
+      if (start_ms >= account.end_ms())
+        account.assign(start_ms, start_ms + kSegmentMs, AccountState::kSealed);
+      else
+        account.amend(start_ms, start_ms + kSegmentMs, AccountState::kLost, kLostDamaged,
+                      AccountState::kSealed);
       end_index[header->stream] = std::max(end_index[header->stream], header->first + 1);
       break;
     }
     case FrameType::kDerived:
-    case FrameType::kCallData: break;
+    case FrameType::kCallData:
+      break;
     case FrameType::kLogEntry:
     case FrameType::kLogEntryDone:
-    case FrameType::kCallFreed: return;  // not of a call's content
+    case FrameType::kCallFreed:
+      return;  // not of a call's content
   }
   note_run(frame.type, payload, ref);
 }
@@ -108,8 +128,8 @@ void SpoolCall::recovered(const FrameView& frame, const FrameRef& ref) {
 void SpoolCall::fill_holes() {
   for (std::size_t stream = 0; stream < kAudioStreamsMax; ++stream)
     if (end_index[stream] > 0)
-      accounts[stream].finish(std::max(end_index[stream] * kSegmentMs, accounts[stream].end_ms()), AccountState::kLost,
-                              kLostDamaged);
+      accounts[stream].finish(std::max(end_index[stream] * kSegmentMs, accounts[stream].end_ms()),
+                              AccountState::kLost, kLostDamaged);
 }
 
 std::uint16_t SpoolCall::stream_mask() const {
@@ -122,7 +142,8 @@ std::vector<RecorderInterval> SpoolCall::account() const {
   std::vector<RecorderInterval> out;
   for (std::size_t stream = 0; stream < kAudioStreamsMax; ++stream) {
     auto part = to_recorder_intervals(static_cast<std::uint8_t>(stream), accounts[stream]);
-    out.insert(out.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+    out.insert(out.end(), std::make_move_iterator(part.begin()),
+               std::make_move_iterator(part.end()));
   }
   return out;
 }
@@ -147,8 +168,9 @@ ObjectHead SpoolCall::object_head() const {
   return head;
 }
 
-Result<std::vector<Bytes>> SpoolCall::records(const Spool& spool, keys::RecordKind kind, std::uint8_t stream,
-                                              std::uint32_t first, std::uint32_t end, std::size_t max) const {
+Result<std::vector<Bytes>> SpoolCall::records(const Spool& spool, keys::RecordKind kind,
+                                              std::uint8_t stream, std::uint32_t first,
+                                              std::uint32_t end, std::size_t max) const {
   const bool audio = kind == keys::RecordKind::kAudio;
   std::vector<std::pair<std::uint32_t, Bytes>> found;
   std::set<std::uint32_t> seen;
@@ -157,12 +179,15 @@ Result<std::vector<Bytes>> SpoolCall::records(const Spool& spool, keys::RecordKi
     TRY(spool.read_frames(run.file, run.offset, run.bytes, [&](const FrameView& frame) {
       if (frame.call != id_ || found.size() >= max) return;
       const auto header = keys::parse_record(frame.payload);
-      if (!header || header->kind != kind || header->stream != stream || header->last < first || header->first >= end) return;
+      if (!header || header->kind != kind || header->stream != stream || header->last < first ||
+          header->first >= end)
+        return;
       if (audio && !seen.insert(header->first).second) return;
       found.emplace_back(header->first, to_bytes(frame.payload));
     }));
   }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Bytes> out;
   out.reserve(found.size());
   for (auto& [index, record] : found) out.push_back(std::move(record));
@@ -173,19 +198,23 @@ Status SpoolCall::each_recorded(const Spool& spool, const RecordSink& sink, bool
   std::array<std::vector<bool>, kAudioStreamsMax> seen;
   for (const auto& run : runs_) {
     Status outcome;
-    TRY(spool.read_frames(run.file, run.offset, run.bytes, [&](const FrameView& frame) {
-      if (!outcome || (frame.type != FrameType::kAudio && frame.type != FrameType::kCallData)) return;
-      const auto header = keys::parse_record(frame.payload);
-      if (!header) return;
-      if (header->kind == keys::RecordKind::kAudio) {
-        if (header->stream >= kAudioStreamsMax) return;
-        auto& had = seen[header->stream];
-        if (had.size() <= header->first) had.resize(header->first + 1024);
-        if (had[header->first]) return;
-        had[header->first] = true;
-      }
-      outcome = sink(frame.payload);
-    }, salvage));
+    TRY(spool.read_frames(
+        run.file, run.offset, run.bytes,
+        [&](const FrameView& frame) {
+          if (!outcome || (frame.type != FrameType::kAudio && frame.type != FrameType::kCallData))
+            return;
+          const auto header = keys::parse_record(frame.payload);
+          if (!header) return;
+          if (header->kind == keys::RecordKind::kAudio) {
+            if (header->stream >= kAudioStreamsMax) return;
+            auto& had = seen[header->stream];
+            if (had.size() <= header->first) had.resize(header->first + 1024);
+            if (had[header->first]) return;
+            had[header->first] = true;
+          }
+          outcome = sink(frame.payload);
+        },
+        salvage));
     TRY(std::move(outcome));
   }
   return {};
@@ -205,20 +234,24 @@ namespace {
 // What is still readable, and the account that is true of it.
 Status account_for_damage(const Spool& spool, const SpoolCall& call, ObjectHead& head) {
   std::array<std::vector<bool>, kAudioStreamsMax> there;
-  TRY(call.each_recorded(spool, [&](ByteView record) -> Status {
-    const auto header = TRY(keys::parse_record(record));
-    if (header.kind != keys::RecordKind::kAudio) return {};
-    auto& had = there[header.stream];
-    if (had.size() <= header.first) had.resize(header.first + 1024);
-    had[header.first] = true;
-    return {};
-  }, true));
+  TRY(call.each_recorded(
+      spool,
+      [&](ByteView record) -> Status {
+        const auto header = TRY(keys::parse_record(record));
+        if (header.kind != keys::RecordKind::kAudio) return {};
+        auto& had = there[header.stream];
+        if (had.size() <= header.first) had.resize(header.first + 1024);
+        had[header.first] = true;
+        return {};
+      },
+      true));
   head.account.clear();
   for (std::size_t stream = 0; stream < kAudioStreamsMax; ++stream) {
     auto account = call.accounts[stream];
     for (std::uint32_t index = 0; index < call.end_index[stream]; ++index)
       if (index >= there[stream].size() || !there[stream][index])
-        account.amend(index * kSegmentMs, (index + 1) * kSegmentMs, AccountState::kSealed, {}, AccountState::kLost, kLostDamaged);
+        account.amend(index * kSegmentMs, (index + 1) * kSegmentMs, AccountState::kSealed, {},
+                      AccountState::kLost, kLostDamaged);
     const auto part = to_recorder_intervals(static_cast<std::uint8_t>(stream), account);
     head.account.insert(head.account.end(), part.begin(), part.end());
   }
@@ -237,12 +270,14 @@ Result<ObjectSummary> seal_call(const Spool& spool, const SpoolCall& call, Objec
     TRY(there.verify());
     return there.summary();
   }
-  auto written = write_object(store, ObjectKind::kRecording, head,
-                              [&](const RecordSink& sink) { return call.each_recorded(spool, sink); }, false);
+  auto written = write_object(
+      store, ObjectKind::kRecording, head,
+      [&](const RecordSink& sink) { return call.each_recorded(spool, sink); }, false);
   if (written || written.error().code != Errc::kCorrupt) return written;
   TRY(account_for_damage(spool, call, head));
-  return write_object(store, ObjectKind::kRecording, head,
-                      [&](const RecordSink& sink) { return call.each_recorded(spool, sink, true); }, false);
+  return write_object(
+      store, ObjectKind::kRecording, head,
+      [&](const RecordSink& sink) { return call.each_recorded(spool, sink, true); }, false);
 }
 
 }  // namespace callward::store

@@ -1,5 +1,6 @@
-// What the spool holds of one call: where its frames stand, what was said of it, its account. The same
-// object serves a live call (told as frames are appended) and a recovered one (told as frames are found).
+// What the spool holds of one call: where its frames stand, what was said of it, its account. The
+// same object serves a live call (told as frames are appended) and a recovered one (told as frames
+// are found).
 #pragma once
 
 #include <optional>
@@ -20,23 +21,35 @@ struct SpoolCallBegin {
   std::int64_t started_at = 0;
   std::vector<StreamSpec> streams;
   std::vector<std::string> flags;
-  bool spare = false;                // on a spare root: the keeper does not know it yet
-  template <class V> void visit(V& v) { v(sequence, row, source, direction, started_at, streams, flags, spare); }
+  bool spare = false;  // on a spare root: the keeper does not know it yet
+  template <class V>
+  void visit(V& v) {
+    v(sequence, row, source, direction, started_at, streams, flags, spare);
+  }
 };
 struct SpoolState {
   std::vector<StreamSpec> streams;
   std::uint32_t at_ms = 0;
-  template <class V> void visit(V& v) { v(streams, at_ms); }
+  template <class V>
+  void visit(V& v) {
+    v(streams, at_ms);
+  }
 };
 struct SpoolAccount {
   std::vector<RecorderInterval> changes;  // assigned in this order
-  template <class V> void visit(V& v) { v(changes); }
+  template <class V>
+  void visit(V& v) {
+    v(changes);
+  }
 };
 struct SpoolCallEnded {
   std::int64_t ended_at = 0;
   std::string cause;
   std::vector<keys::StreamEnd> ends;
-  template <class V> void visit(V& v) { v(ended_at, cause, ends); }
+  template <class V>
+  void visit(V& v) {
+    v(ended_at, cause, ends);
+  }
 };
 
 // Frames of one call that stand one behind the other.
@@ -58,7 +71,7 @@ class SpoolCall {
   void fill_holes();
 
   std::optional<SpoolCallBegin> begin;
-  std::vector<StreamSpec> streams;   // as signalling said last
+  std::vector<StreamSpec> streams;  // as signalling said last
   std::optional<SpoolCallEnded> ended;
   bool listened = false;
   std::array<StreamAccount, kAudioStreamsMax> accounts;
@@ -71,12 +84,14 @@ class SpoolCall {
   // The object's head; `begin` must be there.
   [[nodiscard]] ObjectHead object_head() const;
 
-  // Records from the spool: of this kind and stream that touch [first, end), the first valid one of an index,
-  // at most `max`.
-  [[nodiscard]] Result<std::vector<Bytes>> records(const Spool& spool, keys::RecordKind kind, std::uint8_t stream,
-                                                   std::uint32_t first, std::uint32_t end, std::size_t max) const;
-  // Every record for the recording object: call data and audio, each index once (the first valid one wins).
-  // kCorrupt: a frame that was whole is not so any more, unless `salvage`: then it is passed by.
+  // Records from the spool: of this kind and stream that touch [first, end), the first valid one of
+  // an index, at most `max`.
+  [[nodiscard]] Result<std::vector<Bytes>> records(const Spool& spool, keys::RecordKind kind,
+                                                   std::uint8_t stream, std::uint32_t first,
+                                                   std::uint32_t end, std::size_t max) const;
+  // Every record for the recording object: call data and audio, each index once (the first valid
+  // one wins). kCorrupt: a frame that was whole is not so any more, unless `salvage`: then it is
+  // passed by.
   Status each_recorded(const Spool& spool, const RecordSink& sink, bool salvage = false) const;
   // Every derived record.
   Result<std::vector<Bytes>> derived(const Spool& spool) const;
@@ -90,9 +105,9 @@ class SpoolCall {
   std::uint64_t unreadable_ = 0;
 };
 
-// Writes, verifies and publishes the recording object of an ended call. An object that is there already (of a
-// recorder that died before it could say so) is verified and its summary returned. What can no longer be read
-// from the spool is left out and accounted as lost ("damaged").
+// Writes, verifies and publishes the recording object of an ended call. An object that is there
+// already (of a recorder that died before it could say so) is verified and its summary returned.
+// What can no longer be read from the spool is left out and accounted as lost ("damaged").
 Result<ObjectSummary> seal_call(const Spool& spool, const SpoolCall& call, ObjectStore& store);
 
 }  // namespace callward::store

@@ -32,9 +32,11 @@ class Window {
       base_ = offset;
       used_ = 0;
       const auto room = std::min<std::uint64_t>(buffer_.size(), end_ - offset);
-      used_ = TRY(file_.read_at(offset, MutByteView(buffer_).first(static_cast<std::size_t>(room))));
+      used_ =
+          TRY(file_.read_at(offset, MutByteView(buffer_).first(static_cast<std::size_t>(room))));
     }
-    return ByteView(buffer_).subspan(static_cast<std::size_t>(offset - base_), used_ - static_cast<std::size_t>(offset - base_));
+    return ByteView(buffer_).subspan(static_cast<std::size_t>(offset - base_),
+                                     used_ - static_cast<std::size_t>(offset - base_));
   }
 
  private:
@@ -59,7 +61,8 @@ bool is_frame_type(std::uint8_t type) noexcept {
          type <= static_cast<std::uint8_t>(FrameType::kListened);
 }
 
-void append_frame(Bytes& out, FrameType type, std::uint64_t generation, const CallId& call, ByteView payload) {
+void append_frame(Bytes& out, FrameType type, std::uint64_t generation, const CallId& call,
+                  ByteView payload) {
   CHECK(payload.size() <= kFramePayloadBytesMax);
   const auto start = out.size();
   out.resize(start + frame_bytes(payload.size()));  // zeros behind the payload included
@@ -117,7 +120,8 @@ Result<SpoolFileHead> parse_spool_file_head(ByteView in) {
   return head;
 }
 
-Result<ScanOutcome> scan_spool_file(VfsFile& file, const SpoolFileHead& head, const OnFrame& on_frame) {
+Result<ScanOutcome> scan_spool_file(VfsFile& file, const SpoolFileHead& head,
+                                    const OnFrame& on_frame) {
   ScanOutcome outcome;
   const auto end = std::min(head.file_bytes, TRY(file.size()));
   Window window(file, end);

@@ -12,7 +12,8 @@ namespace callward::store {
 namespace {
 
 std::string fresh_dir(const std::string& name) {
-  const auto dir = ::testing::TempDir() + "callward-spool-" + name + "-" + std::to_string(::getpid());
+  const auto dir =
+      ::testing::TempDir() + "callward-spool-" + name + "-" + std::to_string(::getpid());
   std::filesystem::remove_all(dir);
   return dir;
 }
@@ -25,8 +26,11 @@ class FaultyVfs final : public Vfs {
   };
   class File final : public VfsFile {
    public:
-    File(std::unique_ptr<VfsFile> inner, Faults& faults) : inner_(std::move(inner)), faults_(faults) {}
-    Result<std::size_t> read_at(std::uint64_t offset, MutByteView out) override { return inner_->read_at(offset, out); }
+    File(std::unique_ptr<VfsFile> inner, Faults& faults)
+        : inner_(std::move(inner)), faults_(faults) {}
+    Result<std::size_t> read_at(std::uint64_t offset, MutByteView out) override {
+      return inner_->read_at(offset, out);
+    }
     Status write_at(std::uint64_t offset, ByteView in) override {
       if (faults_.no_write) return fail(Errc::kIo, "injected");
       return inner_->write_at(offset, in);
@@ -50,11 +54,15 @@ class FaultyVfs final : public Vfs {
     auto inner = TRY(real_.open(path, mode));
     return std::unique_ptr<VfsFile>(std::make_unique<File>(std::move(inner), faults));
   }
-  Status rename(const std::string& from, const std::string& to) override { return real_.rename(from, to); }
+  Status rename(const std::string& from, const std::string& to) override {
+    return real_.rename(from, to);
+  }
   Status remove(const std::string& path) override { return real_.remove(path); }
   Status make_dirs(const std::string& path) override { return real_.make_dirs(path); }
   Status sync_dir(const std::string& path) override { return real_.sync_dir(path); }
-  Result<std::vector<std::string>> list(const std::string& path) override { return real_.list(path); }
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    return real_.list(path);
+  }
   bool exists(const std::string& path) override { return real_.exists(path); }
   Status set_read_only(const std::string& path) override { return real_.set_read_only(path); }
   Faults faults;
@@ -80,11 +88,16 @@ SpoolOptions small(const std::string& dir) {
   return options;
 }
 
-std::unique_ptr<Spool> open_spool(Vfs& vfs, const SpoolOptions& options, std::vector<Kept>* kept = nullptr,
+std::unique_ptr<Spool> open_spool(Vfs& vfs, const SpoolOptions& options,
+                                  std::vector<Kept>* kept = nullptr,
                                   RecoveryReport* report = nullptr) {
-  auto spool = Spool::open(vfs, options, [&](const FrameView& frame, const FrameRef& ref) {
-    if (kept != nullptr) kept->push_back({frame.type, frame.call, to_bytes(frame.payload), ref});
-  }, report);
+  auto spool = Spool::open(
+      vfs, options,
+      [&](const FrameView& frame, const FrameRef& ref) {
+        if (kept != nullptr)
+          kept->push_back({frame.type, frame.call, to_bytes(frame.payload), ref});
+      },
+      report);
   EXPECT_TRUE(spool) << (spool ? "" : spool.error().message);
   return spool ? std::move(*spool) : nullptr;
 }
@@ -113,15 +126,19 @@ TEST(Spool, WhatIsDurableIsFoundAgainInOrder) {
   {
     auto spool = open_spool(vfs, small(dir));
     for (int i = 0; i < 200; ++i) {
-      Kept frame{i % 3 == 0 ? FrameType::kAccount : FrameType::kAudio, CallId::random(entropy), Bytes(dice() % 1500), {}};
+      Kept frame{i % 3 == 0 ? FrameType::kAccount : FrameType::kAudio,
+                 CallId::random(entropy),
+                 Bytes(dice() % 1500),
+                 {}};
       entropy.fill(frame.payload);
       frame.ref = must_append(*spool, frame.type, frame.call, frame.payload);
       written.push_back(frame);
       if (i % 17 == 0) wait_durable(*spool);
       const auto& any = written[dice() % written.size()];  // from the queue or from the disk
       Bytes back;
-      ASSERT_TRUE(spool->read_frames(any.ref.file, any.ref.offset, any.ref.bytes,
-                                     [&](const FrameView& view) { back = to_bytes(view.payload); }));
+      ASSERT_TRUE(
+          spool->read_frames(any.ref.file, any.ref.offset, any.ref.bytes,
+                             [&](const FrameView& view) { back = to_bytes(view.payload); }));
       ASSERT_EQ(back, any.payload);
     }
   }
@@ -132,7 +149,8 @@ TEST(Spool, WhatIsDurableIsFoundAgainInOrder) {
   EXPECT_EQ(report.damaged_bytes, 0u);
   EXPECT_GT(report.files, 2u);
   for (const auto& frame : found)
-    EXPECT_TRUE(spool->read_frames(frame.ref.file, frame.ref.offset, frame.ref.bytes, [](const FrameView&) {}));
+    EXPECT_TRUE(spool->read_frames(frame.ref.file, frame.ref.offset, frame.ref.bytes,
+                                   [](const FrameView&) {}));
 }
 
 TEST(Spool, FilesAreFreedWhenAllTheirCallsAre) {
@@ -211,7 +229,8 @@ RC_GTEST_PROP(SpoolScan, DamageCostsOnlyTheFramesThatItHit, ()) {
   struct MemoryFile final : VfsFile {
     explicit MemoryFile(Bytes& bytes) : bytes(bytes) {}
     Result<std::size_t> read_at(std::uint64_t offset, MutByteView out) override {
-      const auto n = std::min<std::size_t>(out.size(), bytes.size() - std::min<std::size_t>(bytes.size(), offset));
+      const auto n = std::min<std::size_t>(
+          out.size(), bytes.size() - std::min<std::size_t>(bytes.size(), offset));
       std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), n, out.begin());
       return n;
     }
@@ -223,15 +242,19 @@ RC_GTEST_PROP(SpoolScan, DamageCostsOnlyTheFramesThatItHit, ()) {
     Bytes& bytes;
   } file(content);
   std::vector<Bytes> found;
-  const auto outcome = scan_spool_file(file, {3, kSpoolFileBytesMin}, [&](const FrameView& frame, std::uint64_t, std::size_t) {
-    found.push_back(to_bytes(frame.payload));
-  });
+  const auto outcome = scan_spool_file(file, {3, kSpoolFileBytesMin},
+                                       [&](const FrameView& frame, std::uint64_t, std::size_t) {
+                                         found.push_back(to_bytes(frame.payload));
+                                       });
   RC_ASSERT(outcome.has_value());
-  // A place flipped twice may be whole again: every frame found was written, every frame not hit is found.
+  // A place flipped twice may be whole again: every frame found was written, every frame not hit is
+  // found.
   std::size_t at = 0;
   for (std::size_t f = 0; f < payloads.size(); ++f) {
-    if (at < found.size() && found[at] == payloads[f]) ++at;
-    else RC_ASSERT(hit[f]);
+    if (at < found.size() && found[at] == payloads[f])
+      ++at;
+    else
+      RC_ASSERT(hit[f]);
   }
   RC_ASSERT(at == found.size());
 }
@@ -245,7 +268,7 @@ TEST(Spool, AFullDiskRefusesNewCallsAndKeepsTheRunningOnes) {
   vfs.faults.no_space = true;
   std::uint64_t accepted = 0;
   for (int i = 0; i < 1000 && spool->append(FrameType::kAudio, call, Bytes(900)); ++i) ++accepted;
-  EXPECT_GT(accepted, 50u);   // what was preallocated is used up
+  EXPECT_GT(accepted, 50u);  // what was preallocated is used up
   EXPECT_LT(accepted, 200u);
   wait_durable(*spool);
   wait_durable(*spool);
