@@ -53,6 +53,9 @@ Result<std::unique_ptr<Anchor>> open_file_anchor(Vfs& vfs, Entropy& entropy, con
 inline constexpr std::size_t kAnchorSlotBytes = 4'096;
 inline constexpr std::size_t kAnchorSlots = 2;
 
+// As mkdir -p, and every name on the way is on the disk when it returns.
+Status make_durable_dirs(Vfs& vfs, const std::string& dir);
+
 // kUnsupported where overwriting in place cannot be had. Only real paths.
 Status check_overwrites_in_place(const std::string& dir);
 // The same for a value of statfs(2)'s f_type.

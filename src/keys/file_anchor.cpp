@@ -185,6 +185,17 @@ class FileAnchor final : public Anchor {
 
 }  // namespace
 
+// A folder that was there already may have been made by an attempt that a loss of power cut short: it is
+// synced, too, where that is allowed.
+Status make_durable_dirs(Vfs& vfs, const std::string& dir) {
+  std::vector<std::string> missing, there;
+  for (std::string at = dir; parent_of(at) != at; at = parent_of(at)) (vfs.exists(at) ? there : missing).push_back(at);
+  TRY(vfs.make_dirs(dir));
+  for (const auto& folder : missing) TRY(vfs.sync_dir(parent_of(folder)));
+  for (const auto& folder : there) (void)vfs.sync_dir(parent_of(folder));
+  return {};
+}
+
 Status check_file_system(std::int64_t type, const std::string& dir) {
   for (const auto& known : kOutplace)
     if ((type & 0xFFFFFFFF) == known.type)
@@ -201,7 +212,7 @@ Status check_overwrites_in_place(const std::string& dir) {
 Result<std::unique_ptr<Anchor>> open_file_anchor(Vfs& vfs, Entropy& entropy, const std::string& dir, const Key32& wrap,
                                                  AnchorMode mode) {
   const bool create = mode == AnchorMode::kCreate;
-  if (create) TRY(vfs.make_dirs(dir));
+  if (create) TRY(make_durable_dirs(vfs, dir));
   const auto path = dir + "/slots";
   auto file = TRY(vfs.open(path, create ? OpenMode::kCreate : OpenMode::kReadWrite));
   if (dynamic_cast<RealVfs*>(&vfs) != nullptr) TRY(check_overwrites_in_place(dir));
@@ -209,9 +220,8 @@ Result<std::unique_ptr<Anchor>> open_file_anchor(Vfs& vfs, Entropy& entropy, con
   if (const auto size = TRY(file->size()); create && size < kFileBytes) {
     TRY(file->write_at(size, Bytes(kFileBytes - size, 0)));
     TRY(file->sync_data());
-    TRY(vfs.sync_dir(dir));
-    TRY(vfs.sync_dir(parent_of(dir)));
   }
+  if (create) TRY(vfs.sync_dir(dir));
   return std::unique_ptr<Anchor>(std::make_unique<FileAnchor>(path, std::move(file), entropy, wrap));
 }
 

@@ -1,6 +1,7 @@
 #include "keys/key_store.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/check.hpp"
 #include "base/event_log.hpp"
@@ -39,19 +40,26 @@ Result<std::unique_ptr<KeyStore>> KeyStore::open(Vfs& vfs, Entropy& entropy, con
     }
     store->mirrors_.push_back(std::move(mirror));
   }
-  store->leave_out_older();
+  store->leave_out_others();
   const auto* good = store->first_good();
   if (good == nullptr) return fail(Errc::kCorrupt, "no mirror of the key store opens: " + why);
   store->next_row_ = good->next_row();
   return store;
 }
 
-void KeyStore::leave_out_older() {
-  std::uint64_t newest = 0;
+void KeyStore::leave_out_others() {
+  const auto age = [](const PageTree& tree) {
+    const auto& block = tree.superblock();
+    return std::tuple(block.log_size, block.epoch, block.generation);
+  };
+  const PageTree* newest = nullptr;
   for (const auto& mirror : mirrors_)
-    if (mirror.good()) newest = std::max(newest, mirror.tree->superblock().generation);
-  for (auto& mirror : mirrors_)
-    if (mirror.good() && mirror.tree->superblock().generation < newest) leave_out(mirror, "holds an older state than the others");
+    if (mirror.good() && (newest == nullptr || age(*mirror.tree) > age(*newest))) newest = mirror.tree.get();
+  for (auto& mirror : mirrors_) {
+    if (!mirror.good() || mirror.tree.get() == newest) continue;
+    if (age(*mirror.tree) < age(*newest)) leave_out(mirror, "holds an older state than the others");
+    else if (mirror.tree->history() != newest->history()) leave_out(mirror, "holds a state of another history than the others");
+  }
 }
 
 PageTree* KeyStore::first_good() const {
@@ -159,7 +167,7 @@ Status KeyStore::take(Step step, const std::function<Status(PageTree&)>& action)
   forget_attempt();
   if (step == Step::kSwitch) {
     for (auto& [mirror, error] : failed) reopen(*mirror);
-    leave_out_older();
+    leave_out_others();
   }
   if (failed.empty()) return fail(Errc::kIo, "no good mirror");
   return fail(failed[0].second.code, name + ": " + failed[0].second.message);
@@ -167,20 +175,18 @@ Status KeyStore::take(Step step, const std::function<Status(PageTree&)>& action)
 
 Status KeyStore::commit(std::uint64_t log_size) {
   if (staged_.empty() && !heal_) return {};
-  TRY(take(Step::kWritePages, [&](PageTree& tree) {
-    return tree.write_pages(staged_, next_row_, log_size, false, leaves_of_others(&tree));
-  }));
+  TRY(write_staged(log_size, false));
   TRY(take(Step::kSwitch, [](PageTree& tree) { return tree.switch_superblock(); }));
   staged_.clear();
   heal_ = false;
   return {};
 }
 
-Status KeyStore::write_pages(std::uint64_t log_size) {
-  return take(Step::kWritePages, [&](PageTree& tree) {
-    return tree.write_pages(staged_, next_row_, log_size, true, leaves_of_others(&tree));
-  });
+Status KeyStore::write_staged(std::uint64_t log_size, bool new_epoch) {
+  const Commit commit{next_row_, log_size, new_epoch, entropy_.array<sizeof(History)>()};
+  return take(Step::kWritePages, [&](PageTree& tree) { return tree.write_pages(staged_, commit, leaves_of_others(&tree)); });
 }
+Status KeyStore::write_pages(std::uint64_t log_size) { return write_staged(log_size, true); }
 Status KeyStore::put_epoch() {
   return take(Step::kPutEpoch, [](PageTree& tree) { return tree.put_epoch(); });
 }
@@ -274,11 +280,12 @@ Status KeyStore::repair_mirror(std::size_t index) {
   mirror.destroyed = true;
   if (mirror.why.empty()) mirror.why = "is being filled";
   if (vfs_.exists(mirror.paths.store_dir + "/pages")) TRY(vfs_.remove(mirror.paths.store_dir + "/pages"));
-  // Until it is full it is older than the others, so that a crash leaves it left out.
-  const auto begin = std::max<std::uint64_t>(state.generation, 2) - 1;
-  auto tree = TRY(PageTree::create(vfs_, entropy_, mirror.paths.store_dir, std::move(anchor), begin, state.epoch));
-  if (begin < state.generation) {
-    TRY(tree->write_pages(rows, source->next_row(), state.log_size, false));
+  // Until it is full it is of another history than the others, so that a crash leaves it left out.
+  auto begin = state;
+  begin.generation = std::max<std::uint64_t>(state.generation, 2) - 1;
+  auto tree = TRY(PageTree::create(vfs_, entropy_, mirror.paths.store_dir, std::move(anchor), begin));
+  if (begin.generation < state.generation) {
+    TRY(tree->write_pages(rows, {source->next_row(), state.log_size, false, source->history()}));
     TRY(tree->switch_superblock());
   }
   mirror.tree = std::move(tree);

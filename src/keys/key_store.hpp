@@ -8,8 +8,9 @@
 //   retired ◀──────────── retire(): the owner's word; no longer waited for ─────────────────────────┘
 //
 // INVARIANTS
-//   (1) All good mirrors are of the same generation and epoch. One that may not be is left out for good,
-//       until it was destroyed and filled anew: it could still open what the others have dropped.
+//   (1) All good mirrors hold the same state: generation, epoch and history (page.hpp). One that may not is
+//       left out until it was destroyed and filled anew: it could still open what the others have dropped.
+//       Which state is the newest: that of the largest log size, then epoch, then generation.
 //   (2) unconfirmed() == 0 means: no key lives in any mirror (retired ones apart) but those of the state in
 //       force. A mirror that is left out is destroyed at the end of the next erasure, as soon as it answers.
 //   (3) A page that does not open in one good mirror is read from another, and written anew at the next
@@ -44,7 +45,7 @@ class KeyStore {
  public:
   // kExists if any mirror is there already.
   static Status create(Vfs& vfs, Entropy& entropy, const std::vector<MirrorPaths>& mirrors, const Key32& wrap);
-  // Opens the newest generation; older or broken mirrors are named in mirrors(). Destroys nothing.
+  // Opens the newest state; older or broken mirrors are named in mirrors(). Destroys nothing.
   // kCorrupt: none opens.
   static Result<std::unique_ptr<KeyStore>> open(Vfs& vfs, Entropy& entropy, const std::vector<MirrorPaths>& mirrors,
                                                 const Key32& wrap);
@@ -54,6 +55,7 @@ class KeyStore {
   // With what is staged; falls over to another mirror where a page is damaged. kCorrupt: damaged in all.
   Result<std::optional<SecretBytes>> get(std::uint64_t row);
   Status for_each(const std::function<Status(std::uint64_t row, ByteView content)>& on_row);  // as committed
+  // A row over kRowBytesMax makes every commit fail with kTooLarge until it is staged smaller or dropped.
   void stage_put(std::uint64_t row, SecretBytes content) { staged_[row] = std::move(content); }
   void stage_drop(std::uint64_t row) { staged_[row] = std::nullopt; }
   [[nodiscard]] bool has_staged() const { return !staged_.empty(); }
@@ -103,7 +105,8 @@ class KeyStore {
   };
   KeyStore(Vfs& vfs, Entropy& entropy, const Key32& wrap) : vfs_(vfs), entropy_(entropy), wrap_(wrap.clone()) {}
   Result<std::unique_ptr<PageTree>> open_tree(const MirrorPaths& paths);
-  void leave_out_older();
+  void leave_out_others();
+  Status write_staged(std::uint64_t log_size, bool new_epoch);
   Status take(Step step, const std::function<Status(PageTree&)>& action);
   void leave_out(Mirror& mirror, std::string why);
   void reopen(Mirror& mirror);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kMagic = "CWK1";
 constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kRootHeadBytes = 8 + sizeof(History);
 constexpr std::size_t kChildBytes = 45;
 
 std::array<std::uint8_t, kPageHeaderBytes> header_of(const PageId& id, std::size_t payload_bytes,
@@ -127,16 +128,21 @@ Result<Children> decode_children(ByteView payload) {
   return children;
 }
 
-SecretBytes encode_root(std::uint64_t next_row, const Children& children) {
-  Filler out(10 + children.size() * kChildBytes);
-  out.put(next_row);
-  fill_children(out, children);
+SecretBytes encode_root(const Root& root) {
+  Filler out(kRootHeadBytes + 2 + root.children.size() * kChildBytes);
+  out.put(root.next_row);
+  out.put(ByteView(root.history));
+  fill_children(out, root.children);
   return out.take();
 }
 
 Result<Root> decode_root(ByteView payload) {
-  if (payload.size() < 8) return fail(Errc::kMalformed, "root page is too short");
-  return Root{load_le<std::uint64_t>(payload.data()), TRY(decode_children(payload.subspan(8)))};
+  if (payload.size() < kRootHeadBytes) return fail(Errc::kMalformed, "root page is too short");
+  Root root;
+  root.next_row = load_le<std::uint64_t>(payload.data());
+  std::memcpy(root.history.data(), payload.data() + 8, root.history.size());
+  root.children = TRY(decode_children(payload.subspan(kRootHeadBytes)));
+  return root;
 }
 
 SecretBytes encode_rows(const Rows& rows) {

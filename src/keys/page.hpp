@@ -20,7 +20,7 @@ namespace callward::keys {
 
 inline constexpr std::size_t kPageHeaderBytes = 40;
 inline constexpr std::size_t kPageOverheadBytes = kPageHeaderBytes + 16;
-inline constexpr std::uint32_t kPagePayloadBytesMax = 8u << 20;
+inline constexpr std::uint32_t kPagePayloadBytesMax = 9u << 20;  // a leaf of 32 rows of their greatest size
 inline constexpr std::uint32_t kRowsPerLeaf = 32;
 inline constexpr std::uint32_t kChildrenPerInner = 256;
 inline constexpr std::uint8_t kRootLevel = 3;  // leaves are level 0: 32 * 256^3 rows
@@ -54,17 +54,23 @@ struct ChildRef {
 using Children = std::map<std::uint8_t, ChildRef>;
 SecretBytes encode_children(const Children& children);
 Result<Children> decode_children(ByteView payload);
-// The root's payload begins with the next row number u64, then as an inner page.
-SecretBytes encode_root(std::uint64_t next_row, const Children& children);
+// Sixteen random bytes that each commit draws anew, the same for all mirrors: two mirrors hold the same state
+// exactly when their histories are equal. A generation number alone could be reached on two ways.
+using History = std::array<std::uint8_t, 16>;
+
+// The root's payload: next row number u64, history[16], then as an inner page.
 struct Root {
   std::uint64_t next_row = 0;
+  History history{};
   Children children;
 };
+SecretBytes encode_root(const Root& root);
 Result<Root> decode_root(ByteView payload);
 
 // Leaf page: u8 count, then { slot u8, bytes u32, row }, slots ascending.
 using Rows = std::map<std::uint8_t, SecretBytes>;
 inline constexpr std::uint32_t kRowBytesMax = 256u << 10;
+static_assert(1 + kRowsPerLeaf * (5 + kRowBytesMax) <= kPagePayloadBytesMax);
 SecretBytes encode_rows(const Rows& rows);
 Result<Rows> decode_rows(ByteView payload);
 

@@ -60,21 +60,19 @@ Status PageTree::open_file(OpenMode mode) {
 }
 
 Result<std::unique_ptr<PageTree>> PageTree::create(Vfs& vfs, Entropy& entropy, const std::string& dir,
-                                                   std::unique_ptr<Anchor> anchor, std::uint64_t generation,
-                                                   std::uint64_t epoch) {
-  CHECK(generation > 0 && epoch > 0);
-  TRY(vfs.make_dirs(dir));
+                                                   std::unique_ptr<Anchor> anchor, const Superblock& begin) {
+  CHECK(begin.generation > 0 && begin.epoch > 0);
+  TRY(make_durable_dirs(vfs, dir));
   std::unique_ptr<PageTree> tree(new PageTree(vfs, entropy, dir, std::move(anchor)));
   TRY(tree->open_file(OpenMode::kCreateNew));
   TRY(tree->file_->truncate(kFirstPageOffset));
-  tree->block_.generation = generation - 1;
-  tree->block_.epoch = epoch - 1;
+  tree->block_.generation = begin.generation - 1;
+  tree->block_.epoch = begin.epoch - 1;
   tree->settled_ = true;
-  TRY(tree->write_pages({}, 0, 0, true));
+  TRY(tree->write_pages({}, {.log_size = begin.log_size, .new_epoch = true}));
   TRY(tree->put_epoch());
   TRY(tree->switch_superblock());
   TRY(vfs.sync_dir(dir));
-  TRY(vfs.sync_dir(parent_of(dir)));
   TRY(tree->reread());
   tree->old_epoch_.reset();
   return tree;
@@ -260,13 +258,15 @@ Status PageTree::change_level(std::uint8_t level, const std::map<std::uint64_t, 
   return {};
 }
 
-Status PageTree::write_pages(const RowChanges& changes, std::uint64_t next_row, std::uint64_t log_size, bool new_epoch,
-                             const LeafRowsSource& other) {
+Status PageTree::write_pages(const RowChanges& changes, const Commit& commit, const LeafRowsSource& other) {
   CHECK(!attempt_);
+  for (const auto& [row, content] : changes)
+    if (content && content->size() > kRowBytesMax)
+      return fail(Errc::kTooLarge, "row " + std::to_string(row) + " is over its limit of " + std::to_string(kRowBytesMax) + " bytes");
   TRY(settle());
   attempt_.emplace();
   auto done = write_tree(changes, other);
-  if (done) done = write_root(next_row, log_size, new_epoch);
+  if (done) done = write_root(commit);
   if (done) done = file_->sync_data();
   if (!done) forget_attempt();
   return done;
@@ -300,22 +300,23 @@ Status PageTree::write_tree(const RowChanges& changes, const LeafRowsSource& oth
   return {};
 }
 
-Status PageTree::write_root(std::uint64_t next_row, std::uint64_t log_size, bool new_epoch) {
-  attempt_->root.next_row = next_row;
+Status PageTree::write_root(const Commit& commit) {
+  attempt_->root.next_row = commit.next_row;
+  attempt_->root.history = commit.history;
   auto& block = attempt_->block;
   block.generation = block_.generation + 1;
-  block.epoch = block_.epoch + (new_epoch ? 1 : 0);
-  block.log_size = log_size;
-  Key32 epoch_key = new_epoch ? entropy_.key() : TRY(anchor_->get(block_.epoch));
+  block.epoch = block_.epoch + (commit.new_epoch ? 1 : 0);
+  block.log_size = commit.log_size;
+  Key32 epoch_key = commit.new_epoch ? entropy_.key() : TRY(anchor_->get(block_.epoch));
   const auto salt = entropy_.array<16>();
-  const auto payload = encode_root(next_row, attempt_->root.children);
+  const auto payload = encode_root(attempt_->root);
   const auto page = seal_page(page_id(kRootLevel, 0), root_page_key(salt, epoch_key), salt, payload.expose());
   block.root_bytes = static_cast<std::uint32_t>(page.size());
   block.root_offset = free_.take(page.size());
   attempt_->written.push_back({block.root_offset, block.root_bytes});
   if (block_.root_bytes > 0) attempt_->freed.push_back({block_.root_offset, block_.root_bytes});
   TRY(file_->write_at(block.root_offset, page));
-  if (new_epoch) attempt_->epoch_key = std::move(epoch_key);
+  if (commit.new_epoch) attempt_->epoch_key = std::move(epoch_key);
   return {};
 }
 

@@ -43,16 +43,21 @@ Result<Superblock> decode_superblock(ByteView raw);
 
 // nullopt: the row is dropped.
 using RowChanges = std::map<std::uint64_t, std::optional<SecretBytes>>;
+struct Commit {
+  std::uint64_t next_row = 0;
+  std::uint64_t log_size = 0;
+  bool new_epoch = false;  // seal the root under a key that does not stand in the anchor yet
+  History history{};       // of the state after it
+};
 // Rows of a leaf page as another mirror has them.
 using LeafRowsSource = std::function<Result<Rows>(std::uint64_t leaf)>;
 
 class PageTree {
  public:
-  // Makes an empty tree. kExists if there is one. A mirror that is filled anew takes the epoch number of the
-  // others, so that an entry of the log names the same epoch for all.
+  // Makes an empty tree of this generation, epoch and log size. kExists if there is one. A mirror that is
+  // filled anew takes the epoch number of the others, so that the log's entries name the same epoch for all.
   static Result<std::unique_ptr<PageTree>> create(Vfs& vfs, Entropy& entropy, const std::string& dir,
-                                                  std::unique_ptr<Anchor> anchor, std::uint64_t generation = 1,
-                                                  std::uint64_t epoch = 1);
+                                                  std::unique_ptr<Anchor> anchor, const Superblock& begin = {1, 1});
   // kCorrupt: no superblock leads to a root that a living epoch key opens.
   static Result<std::unique_ptr<PageTree>> open(Vfs& vfs, Entropy& entropy, const std::string& dir,
                                                 std::unique_ptr<Anchor> anchor);
@@ -63,10 +68,9 @@ class PageTree {
   Result<Rows> leaf_rows(std::uint64_t leaf);
 
   // Step by step; an error leaves the state in force as it was (in memory too), until switch_superblock()
-  // returned. `new_epoch`: seal the root under a key that does not stand in the anchor yet.
-  // A leaf that did not open since the last commit, or does not now, is written anew from `other`.
-  Status write_pages(const RowChanges& changes, std::uint64_t next_row, std::uint64_t log_size, bool new_epoch,
-                     const LeafRowsSource& other = {});
+  // returned. A leaf that did not open since the last commit, or does not now, is written anew from `other`.
+  // kTooLarge: a row over kRowBytesMax.
+  Status write_pages(const RowChanges& changes, const Commit& commit, const LeafRowsSource& other = {});
   Status put_epoch();
   Status switch_superblock();
   Status reread();
@@ -80,6 +84,7 @@ class PageTree {
 
   [[nodiscard]] const Superblock& superblock() const { return block_; }
   [[nodiscard]] std::uint64_t next_row() const { return root_.next_row; }
+  [[nodiscard]] const History& history() const { return root_.history; }
   [[nodiscard]] std::uint64_t used_bytes() const { return free_.end() - free_.free_bytes(); }
   [[nodiscard]] std::uint64_t file_bytes() const { return free_.end(); }
   [[nodiscard]] bool old_epoch_lives() const { return old_epoch_.has_value(); }
@@ -113,7 +118,7 @@ class PageTree {
                       std::map<std::uint64_t, std::optional<ChildRef>>& parents);
   Status settle();
   Status write_tree(const RowChanges& changes, const LeafRowsSource& other);
-  Status write_root(std::uint64_t next_row, std::uint64_t log_size, bool new_epoch);
+  Status write_root(const Commit& commit);
   Result<std::optional<ChildRef>> write_leaf(std::uint64_t leaf, RowChanges::const_iterator begin,
                                              RowChanges::const_iterator end, const LeafRowsSource& other);
   Result<ChildRef> write_page(const PageId& id, ByteView payload);

@@ -47,6 +47,7 @@ json::object read_page_case(json::object item) {
   } else if (kind == "root") {
     settle(decode_root(raw), [&](const Root& root) {
       item["next_row"] = root.next_row;
+      item["history"] = to_hex(root.history);
       item["children"] = to_json(root.children);
     });
   } else {
@@ -73,7 +74,7 @@ class PageCases {
     children[0] = {8'192, 4'000, entropy_.key()};
     children[255] = {1ull << 40, 57, entropy_.key()};
     const auto inner = to_bytes(encode_children(children).expose());
-    const auto root = to_bytes(encode_root(66, children).expose());
+    const auto root = to_bytes(encode_root({66, entropy_.array<sizeof(History)>(), std::move(children)}).expose());
     add("rows", "a leaf page's rows", leaf);
     add("inner", "an inner page's children", inner);
     add("root", "the root's payload", root);
@@ -116,7 +117,7 @@ class PageCases {
     add("inner", "inner: one byte short", shorter(inner));
     add("inner", "inner: more announced than are there", with(inner, 0, 3));
     add("inner", "inner: the same slot twice", with(inner, 47, 0));
-    add("root", "root: too short for a row number", Bytes(7));
+    add("root", "root: too short for a row number and a history", Bytes(23));
     add("root", "root: one byte short", shorter(root));
   }
   void add_pages(const Bytes& leaf, const Bytes& inner, const Bytes& root) {

@@ -178,8 +178,9 @@ function childrenOf(raw) {
 }
 function readRoot(item) {
   const raw = fromHex(item.bytes);
-  if (raw.length < 8) refuse('malformed');
-  return JSON.stringify(childrenOf(raw.subarray(8))) === JSON.stringify(item.children) && Number(raw.readBigUInt64LE(0)) === item.next_row;
+  if (raw.length < 24) refuse('malformed');
+  return JSON.stringify(childrenOf(raw.subarray(24))) === JSON.stringify(item.children) &&
+    Number(raw.readBigUInt64LE(0)) === item.next_row && raw.toString('hex', 8, 24) === item.history;
 }
 function crc32c(bytes) {
   let crc = ~0;
