@@ -125,7 +125,7 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
       {keys::LogAppend::kType, kAll, &P::log_append},
       {keys::KeeperStatusRequest::kType, kAll, &P::status},
       {keys::CallStart::kType, kRecorder, &P::request<keys::CallStart, keys::CallStarted, &K::call_start>},
-      {keys::CallDataPut::kType, kRecorder, &P::request<keys::CallDataPut, keys::SealedRecord, &K::call_data_put>},
+      {keys::CallDataPut::kType, static_cast<std::uint8_t>(kRecorder | kServer), &P::request<keys::CallDataPut, keys::SealedRecord, &K::call_data_put>},
       {keys::Reissue::kType, kRecorder, &P::request<keys::Reissue, keys::Reissued, &K::reissue>},
       {keys::Adopt::kType, kRecorder, &P::adopt},
       {keys::SpareRoots::kType, kRecorder, &P::request<keys::SpareRoots, keys::SpareRootsGiven, &K::spare_roots>},

@@ -1,0 +1,82 @@
+#include "api/backend.hpp"
+
+#include <chrono>
+
+namespace callward::api {
+
+Link::Link(std::string path, std::size_t frame_bytes_max, io::Frame (*hello)())
+    : path_(std::move(path)), frame_bytes_max_(frame_bytes_max), hello_(hello) {}
+
+Result<std::unique_ptr<io::BlockingClient>> Link::connect() {
+  auto client = TRY(io::BlockingClient::connect(path_, frame_bytes_max_, keys::ErrorReply::kType));
+  TRY(client->call(hello_(), 5'000));
+  return client;
+}
+
+Result<io::Frame> Link::exchange(io::Frame frame, std::int64_t timeout_ms) {
+  std::unique_ptr<io::BlockingClient> client;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      client = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  io::Frame again;
+  again.type = frame.type;
+  again.body = frame.body;
+  const bool reused = client != nullptr;
+  if (!client) client = TRY(connect());
+  auto reply = client->call(std::move(frame), timeout_ms);
+  if (!reply && reply.error().code == Errc::kUnavailable && reused) {
+    // The peer was restarted since: everything that idles is dead too.
+    {
+      const std::lock_guard lock(mutex_);
+      idle_.clear();
+    }
+    client = TRY(connect());
+    reply = client->call(std::move(again), timeout_ms);
+  }
+  // After a time-out the late reply would stand in the next request's way.
+  const bool usable = reply || (reply.error().code != Errc::kTimeout && reply.error().code != Errc::kUnavailable);
+  const std::lock_guard lock(mutex_);
+  if (usable && idle_.size() < kIdleMax) idle_.push_back(std::move(client));
+  return reply;
+}
+
+io::Frame keeper_hello() {
+  return io::make_frame(keys::Hello{keys::kKeeperProtocolVersion, keys::PeerRole::kServer});
+}
+io::Frame recorder_hello() {
+  return io::make_frame(store::Hello{store::kRecorderProtocolVersion, store::ClientRole::kServer});
+}
+
+EventPump::EventPump(std::string path, std::size_t frame_bytes_max, io::Frame (*hello)(), std::function<void()> on_connect,
+                     std::function<void(const io::Frame&)> on_event)
+    : path_(std::move(path)), frame_bytes_max_(frame_bytes_max), hello_(hello), on_connect_(std::move(on_connect)),
+      on_event_(std::move(on_event)), thread_([this] { run(); }) {}
+
+EventPump::~EventPump() {
+  stop_ = true;
+  thread_.join();
+}
+
+void EventPump::run() {
+  while (!stop_) {
+    auto client = io::BlockingClient::connect(path_, frame_bytes_max_, keys::ErrorReply::kType);
+    if (!client || !(*client)->call(hello_(), 2'000, on_event_)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      continue;
+    }
+    connected_ = true;
+    on_connect_();
+    while (!stop_) {
+      const auto frame = (*client)->receive(500);
+      if (frame) on_event_(*frame);
+      else if (frame.error().code != Errc::kTimeout) break;
+    }
+    connected_ = false;
+  }
+}
+
+}  // namespace callward::api

@@ -1,0 +1,33 @@
+// What happened, for live screens: a bounded ring of the last events, read by any number of streams.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace callward::api {
+
+struct Event {
+  std::uint64_t id = 0;
+  std::string type;  // "call", "order", "system"
+  std::string data;  // one line of JSON
+};
+
+class EventHub {
+ public:
+  static constexpr std::size_t kKeptMax = 2'000;
+  void publish(std::string type, std::string data);
+  // Events behind `after`, oldest first. A reader that fell out of the ring gets what is left, after an event
+  // "system" that tells it to load anew.
+  std::vector<Event> after(std::uint64_t after);
+  std::uint64_t last();
+
+ private:
+  std::mutex mutex_;
+  std::deque<Event> events_;
+  std::uint64_t next_ = 1;
+};
+
+}  // namespace callward::api

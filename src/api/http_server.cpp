@@ -1,0 +1,252 @@
+#include "api/http_server.hpp"
+
+#include <atomic>
+#include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+#include <thread>
+
+#include "api/static_files.hpp"
+#include "base/event_log.hpp"
+
+namespace callward::api {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using Tcp = asio::ip::tcp;
+using Stream = beast::ssl_stream<beast::tcp_stream>;
+using asio::awaitable;
+using Parser = http::request_parser<http::string_body>;
+
+struct HttpServer::State {
+  State(const Options& o, HandleRequest h, EventHub& e)
+      : options(o), handle(std::move(h)), events(e), context(static_cast<int>(o.threads)), tls(asio::ssl::context::tls_server), acceptor(context) {}
+  Options options;
+  HandleRequest handle;
+  EventHub& events;
+  asio::io_context context;
+  asio::ssl::context tls;
+  Tcp::acceptor acceptor;
+  std::vector<std::thread> threads;
+  std::atomic<std::size_t> connections{0}, event_streams{0};
+  std::atomic<std::uint64_t> refused{0};
+};
+
+namespace {
+
+using State = HttpServer::State;
+
+// Awaitable that gives (error, value) instead of throwing.
+constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
+
+struct Counted {
+  explicit Counted(std::atomic<std::size_t>& counter) : counter_(counter) { ++counter_; }
+  ~Counted() { --counter_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  std::atomic<std::size_t>& counter_;
+};
+
+Result<Request> to_request(const http::request<http::string_body>& message, const std::string& peer) {
+  Request request;
+  request.method = std::string(message.method_string());
+  request.body = message.body();
+  request.peer = peer;
+  TRY(parse_target(std::string_view(message.target().data(), message.target().size()), request));
+  for (const auto& field : message) {
+    std::string name(field.name_string());
+    for (auto& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    request.headers[name] = std::string(field.value());
+  }
+  return request;
+}
+
+http::response<http::string_body> to_message(const Response& response, const Request& request, unsigned version, bool keep_alive) {
+  http::response<http::string_body> message(static_cast<http::status>(response.status), version);
+  for (const auto& [name, value] : security_headers()) message.set(name, value);
+  if (request.path.rfind("/v1", 0) == 0) message.set(http::field::cache_control, "no-store");
+  if (!response.body.empty() || response.status == 200) message.set(http::field::content_type, response.content_type);
+  for (const auto& [name, value] : response.headers) message.insert(name, value);
+  message.keep_alive(keep_alive);
+  if (request.method == "HEAD") {
+    message.content_length(response.body.size());
+  } else {
+    message.body() = response.body;
+    if (response.status == 204 || response.status == 304) message.erase(http::field::content_length);
+    else message.prepare_payload();
+  }
+  return message;
+}
+
+std::string event_text(const Event& event) {
+  return "id: " + std::to_string(event.id) + "\nevent: " + event.type + "\ndata: " + event.data + "\n\n";
+}
+
+// A stream of events until the peer goes: new ones each quarter second, a comment each 15 s.
+awaitable<void> stream_events(State& state, Stream& stream, const Response& response) {
+  const Counted counted(state.event_streams);
+  std::string head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nConnection: close\r\n";
+  for (const auto& [name, value] : security_headers()) head += name + ": " + value + "\r\n";
+  std::string pending = head + "\r\nretry: 2000\n\n";
+  auto after = response.events_after;
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (int round = 0;; ++round) {
+    for (const auto& event : state.events.after(after)) {
+      pending += event_text(event);
+      after = event.id;
+    }
+    constexpr int kCommentEvery = 60;
+    if (pending.empty() && round % kCommentEvery == kCommentEvery - 1) pending = ": still here\n\n";
+    if (!pending.empty()) {
+      beast::get_lowest_layer(stream).expires_after(std::chrono::seconds(state.options.limits.write_seconds_max));
+      const auto [error, sent] = co_await asio::async_write(stream, asio::buffer(pending), kNoThrow);
+      if (error) co_return;
+      pending.clear();
+    }
+    timer.expires_after(std::chrono::milliseconds(250));
+    co_await timer.async_wait(kNoThrow);
+  }
+}
+
+Response refuse_request(const boost::system::error_code& error) {
+  if (error == http::error::body_limit) return Response::problem(413, "too large", "the body is over its limit");
+  if (error == http::error::header_limit) return Response::problem(431, "too large", "the header is over its limit");
+  return Response::problem(400, "malformed", "not a request that can be read");
+}
+
+// One request of a connection; false: close it.
+awaitable<bool> serve_one(State& state, Stream& stream, beast::flat_buffer& buffer, const std::string& peer) {
+  Parser parser;
+  parser.header_limit(static_cast<std::uint32_t>(state.options.limits.header_bytes_max));
+  parser.body_limit(state.options.limits.body_bytes_max);
+  auto& lowest = beast::get_lowest_layer(stream);
+  if (buffer.size() == 0) {
+    // Waiting for a next request is one thing, dribbling one out is another: two limits.
+    lowest.expires_after(std::chrono::seconds(state.options.limits.idle_seconds_max));
+    const auto [waited, got] = co_await stream.async_read_some(buffer.prepare(16u << 10), kNoThrow);
+    if (waited) co_return false;
+    buffer.commit(got);
+  }
+  lowest.expires_after(std::chrono::seconds(state.options.limits.request_seconds_max));
+  const auto [error, size] = co_await http::async_read(stream, buffer, parser, kNoThrow);
+  Request request;
+  Response response;
+  bool keep_alive = false;
+  unsigned version = 11;
+  if (error) {
+    if (error == http::error::end_of_stream || error == beast::error::timeout || error.category() == asio::error::get_ssl_category()) co_return false;
+    response = refuse_request(error);
+  } else {
+    const auto message = parser.release();
+    keep_alive = message.keep_alive();
+    version = message.version();
+    auto parsed = to_request(message, peer);
+    if (parsed) {
+      request = *parsed;
+      response = state.handle(std::move(*parsed));
+    } else {
+      response = Response::of(parsed.error());
+    }
+  }
+  if (response.event_stream) {
+    if (state.event_streams >= state.options.limits.event_streams_max) {
+      response = Response::problem(503, "busy", "too many live screens");
+    } else {
+      co_await stream_events(state, stream, response);
+      co_return false;
+    }
+  }
+  auto message = to_message(response, request, version, keep_alive);
+  lowest.expires_after(std::chrono::seconds(state.options.limits.write_seconds_max));
+  http::response_serializer<http::string_body> serializer(message);
+  if (request.method == "HEAD") {
+    const auto [failed, sent] = co_await http::async_write_header(stream, serializer, kNoThrow);
+    co_return !failed && keep_alive;
+  }
+  const auto [failed, sent] = co_await http::async_write(stream, serializer, kNoThrow);
+  co_return !failed && keep_alive;
+}
+
+awaitable<void> serve_connection(State& state, Tcp::socket socket) {
+  const Counted counted(state.connections);
+  boost::system::error_code ignored;
+  const auto endpoint = socket.remote_endpoint(ignored);
+  const auto peer = endpoint.address().to_string();
+  Stream stream(beast::tcp_stream(std::move(socket)), state.tls);
+  auto& lowest = beast::get_lowest_layer(stream);
+  lowest.expires_after(std::chrono::seconds(state.options.limits.request_seconds_max));
+  const auto [error] = co_await stream.async_handshake(asio::ssl::stream_base::server, kNoThrow);
+  if (error) co_return;
+  beast::flat_buffer buffer(state.options.limits.header_bytes_max + state.options.limits.body_bytes_max + (64u << 10));
+  while (co_await serve_one(state, stream, buffer, peer)) {
+  }
+  lowest.expires_after(std::chrono::seconds(5));
+  co_await stream.async_shutdown(kNoThrow);
+}
+
+awaitable<void> accept_all(State& state) {
+  for (;;) {
+    auto [error, socket] = co_await state.acceptor.async_accept(asio::make_strand(state.context), kNoThrow);
+    if (error == asio::error::operation_aborted) co_return;
+    if (error) {
+      // Out of descriptors, usually: give the others time to end.
+      log_event("server.accept_failed", {{"why", error.message()}});
+      asio::steady_timer timer(state.context, std::chrono::milliseconds(100));
+      co_await timer.async_wait(kNoThrow);
+      continue;
+    }
+    if (state.connections >= state.options.limits.connections_max) {
+      ++state.refused;
+      continue;  // closed as it goes out of scope
+    }
+    const auto executor = socket.get_executor();
+    asio::co_spawn(executor, serve_connection(state, std::move(socket)), [](std::exception_ptr failure) {
+      if (failure) log_event("server.connection_failed");
+    });
+  }
+}
+
+Status prepare(State& state) {
+  boost::system::error_code error;
+  state.tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 |
+                        asio::ssl::context::no_tlsv1_1);
+  state.tls.use_certificate_chain_file(state.options.certificate_file, error);
+  if (error) return fail(Errc::kConfig, state.options.certificate_file + ": " + error.message());
+  state.tls.use_private_key_file(state.options.key_file, asio::ssl::context::pem, error);
+  if (error) return fail(Errc::kConfig, state.options.key_file + ": " + error.message());
+  const auto address = asio::ip::make_address(state.options.address, error);
+  if (error) return fail(Errc::kConfig, state.options.address + ": not an IP address");
+  const Tcp::endpoint endpoint(address, state.options.port);
+  state.acceptor.open(endpoint.protocol(), error);
+  if (!error) state.acceptor.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error) state.acceptor.bind(endpoint, error);
+  if (!error) state.acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error) return fail(Errc::kConfig, state.options.address + ":" + std::to_string(state.options.port) + ": " + error.message());
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::start(const Options& options, HandleRequest handle, EventHub& events) {
+  auto state = std::make_unique<State>(options, std::move(handle), events);
+  TRY(prepare(*state));
+  auto* raw = state.get();
+  asio::co_spawn(raw->context, accept_all(*raw), asio::detached);
+  for (std::uint32_t i = 0; i < options.threads; ++i) raw->threads.emplace_back([raw] { raw->context.run(); });
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
+}
+
+HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+HttpServer::~HttpServer() {
+  state_->context.stop();
+  for (auto& thread : state_->threads) thread.join();
+}
+
+std::uint16_t HttpServer::port() const { return state_->acceptor.local_endpoint().port(); }
+std::uint64_t HttpServer::refused() const { return state_->refused; }
+
+}  // namespace callward::api

@@ -1,0 +1,93 @@
+#include "api/router.hpp"
+
+#include "base/event_log.hpp"
+#include "base/secret.hpp"
+
+namespace callward::api {
+namespace {
+
+std::vector<std::string_view> parts_of(std::string_view path) {
+  std::vector<std::string_view> parts;
+  while (!path.empty()) {
+    if (path[0] == '/') path.remove_prefix(1);
+    const auto end = path.find('/');
+    parts.push_back(path.substr(0, end));
+    if (end == std::string_view::npos) break;
+    path.remove_prefix(end);
+  }
+  return parts;
+}
+
+bool matches(const std::string& pattern, const std::string& path, std::map<std::string, std::string>& parameters) {
+  const auto wanted = parts_of(pattern);
+  const auto given = parts_of(path);
+  if (wanted.size() != given.size()) return false;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].size() > 2 && wanted[i].front() == '{') {
+      if (given[i].empty()) return false;
+      parameters[std::string(wanted[i].substr(1, wanted[i].size() - 2))] = std::string(given[i]);
+    } else if (wanted[i] != given[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool is_write(const std::string& method) { return method != "GET" && method != "HEAD"; }
+
+}  // namespace
+
+std::string cookie(const std::string& header, const std::string& name) {
+  std::string_view rest = header;
+  while (!rest.empty()) {
+    const auto end = rest.find(';');
+    auto pair = rest.substr(0, end);
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    while (!pair.empty() && pair.front() == ' ') pair.remove_prefix(1);
+    const auto equals = pair.find('=');
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name) return std::string(pair.substr(equals + 1));
+  }
+  return {};
+}
+
+Status Router::authenticate(Request& request) const {
+  constexpr std::string_view kBearer = "Bearer ";
+  if (const auto authorization = request.header("authorization"); authorization.rfind(kBearer, 0) == 0) {
+    const auto token = authorization.substr(kBearer.size());
+    if (guards_.operator_token.empty() || !equal_constant_time(as_bytes(token), as_bytes(guards_.operator_token)))
+      return fail(Errc::kDenied, "this token is not the operator's");
+    request.is_operator = true;
+    return {};
+  }
+  request.session_token = cookie(request.header("cookie"), kSessionCookie);
+  if (request.session_token.empty()) return fail(Errc::kDenied, "not signed in");
+  request.session = TRY(guards_.session(request.session_token));
+  return {};
+}
+
+Response Router::handle(Request request) const {
+  bool path_known = false;
+  for (const auto& route : routes_) {
+    std::map<std::string, std::string> parameters;
+    if (!matches(route.pattern, request.path, parameters)) continue;
+    path_known = true;
+    if (route.method != request.method) continue;
+    request.parameters = std::move(parameters);
+    // A browser sends this header across origins only after a preflight that nobody answers: no CSRF.
+    if (is_write(request.method) && request.header("x-callward").empty())
+      return Response::problem(403, "denied", "writes need the header X-Callward");
+    if (route.roles != kAnyone) {
+      if (auto who = authenticate(request); !who) {
+        if (who.error().code == Errc::kDenied) return Response::problem(401, "not signed in", who.error().message);
+        return Response::of(who.error());
+      }
+      const auto roles = request.is_operator ? static_cast<std::uint8_t>(people::Role::kOperator) : request.session->person.roles;
+      if ((roles & route.roles) == 0) return Response::problem(403, "denied", "your role may not do this");
+    }
+    return route.handler(request);
+  }
+  if (path_known) return Response::problem(405, "method not allowed");
+  return Response::problem(404, "not found", "no such address");
+}
+
+}  // namespace callward::api

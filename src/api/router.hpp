@@ -1,0 +1,49 @@
+// From a request to its handler: one table of routes, their roles and what guards them. api_test holds the
+// table and openapi.yaml to each other.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "api/http.hpp"
+
+namespace callward::api {
+
+inline constexpr std::uint8_t kAnyone = 0;  // no session needed
+inline constexpr std::uint8_t kReaders = static_cast<std::uint8_t>(people::Role::kReviewer) |
+                                         static_cast<std::uint8_t>(people::Role::kOwner) |
+                                         static_cast<std::uint8_t>(people::Role::kOperator);
+inline constexpr std::uint8_t kSignedIn = static_cast<std::uint8_t>(people::Role::kReviewer) | static_cast<std::uint8_t>(people::Role::kOwner);
+
+using Handler = std::function<Response(const Request&)>;
+
+struct Route {
+  std::string method, pattern;  // "/v1/calls/{id}"
+  std::string operation;
+  std::uint8_t roles;
+  Handler handler;
+};
+
+class Router {
+ public:
+  struct Guards {
+    std::function<Result<people::Session>(const std::string& token)> session;
+    std::string operator_token;  // empty: none
+  };
+  Router(std::vector<Route> routes, Guards guards) : routes_(std::move(routes)), guards_(std::move(guards)) {}
+
+  // 404, 405, 401, 403 (role, or a write without X-Callward), or the handler's answer.
+  Response handle(Request request) const;
+  [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
+
+ private:
+  Status authenticate(Request& request) const;
+  std::vector<Route> routes_;
+  Guards guards_;
+};
+
+std::string cookie(const std::string& header, const std::string& name);
+inline constexpr const char* kSessionCookie = "__Host-callward";
+
+}  // namespace callward::api

@@ -1,0 +1,82 @@
+// Everything the handlers need, and the table of routes over it.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "api/backend.hpp"
+#include "api/catalog.hpp"
+#include "api/events.hpp"
+#include "api/router.hpp"
+#include "audit/note.hpp"
+#include "base/clock.hpp"
+#include "base/entropy.hpp"
+#include "people/people.hpp"
+
+namespace callward::api {
+
+struct OrderInfo {
+  std::string call, reason;
+  keys::OrderOutcome outcome{};
+};
+
+struct Service {
+  Clock& clock;
+  Entropy& entropy;
+  Vfs& vfs;
+  db::Database& database;
+  people::People& people;
+  Catalog& catalog;
+  Link& keeper;
+  Link& recorder;
+  EventHub& events;
+  store::ObjectStore& objects;
+  std::string log_dir;
+  audit::NamedKey log_key;
+  std::string supervisor_socket;
+  std::string time_zone;
+  std::vector<std::string> disks;          // folders whose space is shown
+
+  std::mutex orders_mutex;
+  std::unordered_map<std::string, OrderInfo> orders;  // since start; at most kOrdersMax
+  static constexpr std::size_t kOrdersMax = 100'000;
+
+  // Entry in the audit log, durable when it returns.
+  Status log(const std::string& type, const std::string& actor, const std::string& subject, const boost::json::object& data);
+  void remember_order(const std::string& id, OrderInfo info);
+  // Events from recorder and keeper.
+  void on_call_event(const store::CallEvent& event);
+  void on_order_state(const keys::OrderState& state);
+};
+
+std::vector<Route> routes(Service& service);
+
+// By part; each adds its rows.
+void add_session_routes(Service& service, std::vector<Route>& routes);
+void add_call_routes(Service& service, std::vector<Route>& routes);
+void add_opening_routes(Service& service, std::vector<Route>& routes);
+void add_log_routes(Service& service, std::vector<Route>& routes);
+void add_system_routes(Service& service, std::vector<Route>& routes);
+
+// Helpers that several parts use.
+const char* to_text(keys::OrderOutcome outcome);
+boost::json::object order_json(const std::string& id, const OrderInfo& info);
+Result<store::CallEvent> call_of(Service& service, const Request& request);
+std::optional<keys::RecordKind> parse_kind(std::string_view word);
+const char* to_text(keys::RecordKind kind);
+// A reason in words is sealed under the call's own data, and its salted hash goes into the log.
+Result<std::string> seal_reason(Service& service, const CallId& call, const std::string& actor, const std::string& act,
+                                const std::string& reason);
+
+// Runs a function that may fail as a handler.
+template <class Function>
+Handler guarded(Function function) {
+  return [function](const Request& request) -> Response {
+    auto response = function(request);
+    return response ? std::move(*response) : Response::of(response.error());
+  };
+}
+
+}  // namespace callward::api

@@ -1,0 +1,98 @@
+// The server's process: HTTPS, sessions, metadata, ciphertext. It never holds content or keys.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "api/http_server.hpp"
+#include "api/service.hpp"
+#include "api/static_files.hpp"
+#include "app/keeper_state.hpp"
+#include "app/process.hpp"
+#include "app/sandbox.hpp"
+#include "base/event_log.hpp"
+
+namespace callward::app {
+namespace {
+
+std::vector<std::string> all_migrations() {
+  auto migrations = people::migrations();
+  for (auto& step : api::catalog_migrations()) migrations.push_back(std::move(step));
+  return migrations;
+}
+
+// A fresh token for the command line at each start, readable by this user only.
+Result<std::string> write_cli_token(Vfs& vfs, Entropy& entropy, const Config& config) {
+  const auto token = to_hex(entropy.array<32>());
+  TRY(vfs.write_file_atomic(config.token_file(), as_bytes(token + "\n")));
+  return token;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<db::Database>> open_server_database(Vfs& vfs, const Config& config) {
+  TRY(vfs.make_dirs(parent_of(config.server.database)));
+  return db::open_sqlite(config.server.database, all_migrations());
+}
+
+Status run_server(const ProcessContext& context) {
+  const auto& config = context.config;
+  SystemClock clock;
+  SystemEntropy entropy;
+  RealVfs vfs;
+  const auto loop = TRY(io::Loop::create(clock));
+  TRY(loop->on_stop_signal([&loop] { loop->stop(); }));
+  const auto database = TRY(open_server_database(vfs, config));
+  const auto log_key = TRY(load_log_key(vfs, config));
+  const auto console = TRY(api::StaticFiles::load(vfs, config.server.console_dir));
+  const auto token = TRY(write_cli_token(vfs, entropy, config));
+
+  api::Link keeper(config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello);
+  api::Link recorder(config.socket("recorder"), store::kRecorderFrameBytesMax, api::recorder_hello);
+  store::FileObjectStore objects(vfs, config.recorder.objects_dir);
+  people::People people(*database, clock, entropy);
+  api::Catalog catalog(*database, objects, keeper, recorder);
+  api::EventHub events;
+  api::Service service{.clock = clock, .entropy = entropy, .vfs = vfs, .database = *database, .people = people,
+                       .catalog = catalog, .keeper = keeper, .recorder = recorder, .events = events, .objects = objects,
+                       .log_dir = config.log.dir, .log_key = log_key, .supervisor_socket = config.socket("supervisor"),
+                       .time_zone = config.server.time_zone,
+                       .disks = {config.data_dir, config.recorder.spool_dir, config.recorder.objects_dir, config.log.dir}};
+  if (auto caught = catalog.catch_up(); !caught) log_event("server.catch_up_failed", {{"why", caught.error().message}});
+
+  const api::Router router(api::routes(service),
+                           {.session = [&people](const std::string& session) { return people.session(session); }, .operator_token = token});
+  const auto handle = [&router, &console](api::Request request) {
+    const bool is_api = request.path.rfind("/v1/", 0) == 0 || request.path == "/healthz" || request.path == "/readyz" || request.path == "/metrics";
+    if (!is_api && (request.method == "GET" || request.method == "HEAD")) return console.serve(request);
+    return router.handle(std::move(request));
+  };
+  const auto server = TRY(api::HttpServer::start({.address = config.server.listen, .port = config.server.port,
+                                                  .certificate_file = config.server.tls_certificate, .key_file = config.server.tls_key,
+                                                  .threads = config.server.threads, .limits = {}},
+                                                 handle, events));
+  const auto report = TRY(enter_sandbox(policy_of("server", config)));
+  log_event("server.sandboxed", {{"landlock", report.landlock_abi}});
+
+  const api::EventPump recorder_events(
+      config.socket("recorder"), store::kRecorderFrameBytesMax, api::recorder_hello,
+      [&] {
+        if (const auto calls = recorder.call<store::Calls>(store::CallList{}))
+          for (const auto& event : calls->calls) service.on_call_event(event);
+      },
+      [&](const io::Frame& frame) {
+        if (frame.type != store::CallEvent::kType) return;
+        if (const auto event = unpack<store::CallEvent>(frame.body)) service.on_call_event(*event);
+      });
+  const api::EventPump keeper_events(config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello, [] {}, [&](const io::Frame& frame) {
+    if (frame.type != keys::OrderState::kType) return;
+    if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
+  });
+  const auto address = config.server.listen + ":" + std::to_string(server->port());
+  SupervisorLink link(*loop, context, [&] {
+    const bool ready = recorder_events.connected() && keeper_events.connected();
+    return "{\"ready\":" + std::string(ready ? "true" : "false") + ",\"address\":" + json_quote(address) +
+           ",\"connections_refused\":" + std::to_string(server->refused()) + ",\"queues\":[]}";
+  });
+  return loop->run();
+}
+
+}  // namespace callward::app
