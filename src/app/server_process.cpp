@@ -8,6 +8,7 @@
 #include "app/keeper_state.hpp"
 #include "app/process.hpp"
 #include "app/sandbox.hpp"
+#include "app/server_database.hpp"
 #include "base/event_log.hpp"
 
 namespace callward::app {

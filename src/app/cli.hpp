@@ -1,0 +1,60 @@
+// The command line: one function a command. They print for people, or JSON with --json; errors say what to do.
+#pragma once
+
+#include <boost/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/config.hpp"
+#include "app/http_client.hpp"
+
+namespace callward::app {
+
+// 0 done, 1 failed, 2 wrong use, 3 found something bad.
+enum class ExitCode : int { kDone = 0, kFailed = 1, kWrongUse = 2, kFoundBad = 3 };
+inline constexpr std::string_view kVersionText = "callward 0.1.0";
+
+struct CliContext {
+  Config config;
+  bool json = false;
+};
+
+ExitCode report(const Error& error);  // to standard error; the exit code that fits
+void print_json(const boost::json::value& value);
+std::string short_time(std::int64_t utc_ms);
+std::string short_duration(std::int64_t ms);
+
+struct InitOptions {
+  std::string dir, owner = "owner", passphrase_file;
+  bool json = false;
+};
+Result<ExitCode> command_init(const InitOptions& options);
+Result<ExitCode> command_serve(const CliContext& context);
+Result<ExitCode> command_status(const CliContext& context);
+Result<ExitCode> command_calls(const CliContext& context, const std::string& day);
+Result<ExitCode> command_account(const CliContext& context, const std::string& call);
+Result<ExitCode> command_transcript(const CliContext& context, const std::string& call, const std::string& reason);
+struct PlayOptions {
+  std::string call, out, reason;
+};
+Result<ExitCode> command_play(const CliContext& context, const PlayOptions& options);
+struct EraseOptions {
+  std::string call, stream, reason_code, reason;
+  std::int64_t from_ms = 0, to_ms = 0;
+};
+Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& options);
+struct ImportOptions {
+  std::vector<std::string> files;
+  bool wait = false;
+  bool swapped = false;  // left agent, right customer
+  std::string direction = "incoming";
+};
+Result<ExitCode> command_import(const CliContext& context, const ImportOptions& options);
+Result<ExitCode> command_log_verify(const std::optional<CliContext>& context, const std::string& dir, bool json);
+Result<ExitCode> command_log_types();
+Result<ExitCode> command_fsck(const CliContext& context);
+Result<ExitCode> command_config_show(const CliContext& context);
+Result<ExitCode> command_completion();
+
+}  // namespace callward::app

@@ -1,0 +1,204 @@
+// Commands on calls: all go through the server, as the console does; records are opened here.
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "app/cli.hpp"
+#include "app/reader.hpp"
+#include "codec/audio_file.hpp"
+#include "codec/g711.hpp"
+#include "segment/payload.hpp"
+#include "store/account.hpp"
+
+namespace callward::app {
+namespace {
+
+using boost::json::value;
+
+std::int64_t number(const value& json, const char* key) {
+  const auto* found = json.is_object() ? json.get_object().if_contains(key) : nullptr;
+  return found != nullptr && (found->is_int64() || found->is_uint64()) ? found->to_number<std::int64_t>() : 0;
+}
+std::string text(const value& json, const char* key) {
+  const auto* found = json.is_object() ? json.get_object().if_contains(key) : nullptr;
+  return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
+}
+const boost::json::array& array(const value& json, const char* key) {
+  static const boost::json::array kEmpty;
+  const auto* found = json.is_object() ? json.get_object().if_contains(key) : nullptr;
+  return found != nullptr && found->is_array() ? found->get_array() : kEmpty;
+}
+
+Result<std::string> full_id(const std::string& call) {
+  if (!CallId::parse(call)) return fail(Errc::kConfig, "a call is named by its 32 hexadecimal digits; `callward calls` lists them");
+  return call;
+}
+
+bool progress_wanted(const CliContext& context) { return !context.json && ::isatty(STDERR_FILENO) != 0; }
+
+}  // namespace
+
+Result<ExitCode> command_calls(const CliContext& context, const std::string& day) {
+  const auto http = TRY(HttpClient::create(context.config));
+  boost::json::array all;
+  std::string cursor;
+  do {
+    const auto page = TRY(http->get("/v1/calls?limit=1000" + (day.empty() ? "" : "&day=" + day) + (cursor.empty() ? "" : "&cursor=" + cursor)));
+    for (const auto& call : array(page, "calls")) all.push_back(call);
+    cursor = text(page, "next_cursor");
+  } while (!cursor.empty());
+  if (context.json) {
+    print_json(all);
+    return ExitCode::kDone;
+  }
+  std::printf("%-32s  %-23s  %8s  %-8s  %-9s  %9s  %8s\n", "call", "began (UTC)", "length", "way", "phase", "erased", "lost");
+  for (const auto& call : all) {
+    const auto& totals = call.at("totals");
+    std::printf("%-32s  %-23s  %8s  %-8s  %-9s  %7.1f s  %6.1f s\n", text(call, "id").c_str(), short_time(number(call, "started_at")).c_str(),
+                short_duration(number(call, "duration_ms")).c_str(), text(call, "direction").c_str(), text(call, "phase").c_str(),
+                static_cast<double>(number(totals, "erased")) / 1000, static_cast<double>(number(totals, "lost")) / 1000);
+  }
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> command_account(const CliContext& context, const std::string& call) {
+  const auto http = TRY(HttpClient::create(context.config));
+  const auto account = TRY(http->get("/v1/calls/" + TRY(full_id(call)) + "/account"));
+  if (context.json) {
+    print_json(account);
+    return ExitCode::kDone;
+  }
+  std::printf("%-9s  %10s  %10s  %-8s  %s\n", "stream", "from", "to", "state", "reason");
+  for (const auto& item : array(account, "intervals"))
+    std::printf("%-9s  %10s  %10s  %-8s  %s\n", text(item, "stream").c_str(), short_duration(number(item, "start_ms")).c_str(),
+                short_duration(number(item, "end_ms")).c_str(), text(item, "state").c_str(), text(item, "reason").c_str());
+  return ExitCode::kDone;
+}
+
+namespace {
+
+struct Word {
+  std::int64_t start_ms = 0, end_ms = 0;
+  std::string stream, text;
+  int confidence = 0;
+};
+
+// The payload of a words record (docs/formats/derived.md).
+void read_words(const OpenedRecord& record, std::vector<Word>& out) {
+  ByteReader in(record.plain.expose());
+  const auto count = in.u16();
+  const std::int64_t window_ms = std::int64_t{record.header.first} * 100;
+  for (int i = 0; i < count; ++i) {
+    Word word;
+    word.start_ms = window_ms + in.u16();
+    word.end_ms = window_ms + in.u16();
+    word.confidence = in.u8();
+    word.text = std::string(as_text(in.bytes(in.u8())));
+    if (!in.ok()) return;
+    word.stream = store::stream_name(record.header.stream);
+    out.push_back(std::move(word));
+  }
+}
+
+}  // namespace
+
+Result<ExitCode> command_transcript(const CliContext& context, const std::string& call, const std::string& reason) {
+  const auto http = TRY(HttpClient::create(context.config));
+  const auto info = TRY(http->get("/v1/calls/" + TRY(full_id(call))));
+  CallReader reader(*http, *CallId::parse(call), "transcript", reason);
+  std::vector<Word> words;
+  TRY(reader.read({"words"}, 0, number(info, "duration_ms") + 100, [&](OpenedRecord record) {
+    if (record.state == "given") read_words(record, words);
+  }));
+  std::sort(words.begin(), words.end(), [](const Word& a, const Word& b) { return a.start_ms < b.start_ms; });
+  if (context.json) {
+    boost::json::array items;
+    for (const auto& word : words)
+      items.push_back({{"stream", word.stream}, {"start_ms", word.start_ms}, {"end_ms", word.end_ms}, {"text", word.text}, {"confidence", word.confidence}});
+    print_json({{"call", call}, {"words", std::move(items)}});
+    return ExitCode::kDone;
+  }
+  std::string speaker;
+  for (const auto& word : words) {
+    if (word.stream != speaker) std::printf("%s[%s] %-8s ", speaker.empty() ? "" : "\n", short_duration(word.start_ms).c_str(), word.stream.c_str());
+    speaker = word.stream;
+    std::printf("%s ", word.text.c_str());
+  }
+  std::printf("\n");
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> command_play(const CliContext& context, const PlayOptions& options) {
+  const auto http = TRY(HttpClient::create(context.config));
+  const auto info = TRY(http->get("/v1/calls/" + TRY(full_id(options.call))));
+  const auto duration_ms = number(info, "duration_ms") + 100;
+  CallReader reader(*http, *CallId::parse(options.call), "export", options.reason);
+  std::array<std::vector<std::int16_t>, 2> sides;
+  for (auto& side : sides) side.assign(static_cast<std::size_t>(duration_ms) * 8, 0);
+  std::uint64_t given = 0;
+  std::uint64_t withheld = 0;
+  const bool progress = progress_wanted(context);
+  TRY(reader.read({"audio"}, 0, duration_ms, [&](OpenedRecord record) {
+    if (record.header.stream > 1) return;
+    if (record.state != "given") {
+      ++withheld;
+      return;
+    }
+    ++given;
+    if (progress && given % 600 == 0) std::fprintf(stderr, "\r%llu s", static_cast<unsigned long long>(given / 20));
+    const auto plain = record.plain.expose();
+    if (plain.size() < segment::kAudioPayloadBytes) return;
+    auto& side = sides[record.header.stream];
+    const auto at = static_cast<std::size_t>(record.header.first) * segment::kSegmentSamples;
+    for (std::size_t i = 0; i < segment::kSegmentSamples && at + i < side.size(); ++i)
+      side[at + i] = record.header.codec == 8 ? codec::kALawTable[plain[i]] : codec::kMuLawTable[plain[i]];
+  }));
+  RealVfs vfs;
+  const auto wav = TRY(codec::write_wav({std::move(sides[0]), std::move(sides[1])}));
+  TRY(vfs.write_file_atomic(options.out, wav));
+  if (context.json)
+    print_json({{"call", options.call}, {"out", options.out}, {"segments", given}, {"withheld", withheld}});
+  else
+    std::printf("%s%s: %.1f s written, %.1f s withheld (erased or unheard: silence there)\n", progress ? "\r" : "", options.out.c_str(),
+                static_cast<double>(given) / 10, static_cast<double>(withheld) / 10);
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& options) {
+  const auto http = TRY(HttpClient::create(context.config));
+  auto order = TRY(http->post("/v1/calls/" + TRY(full_id(options.call)) + "/erasures",
+                              boost::json::object{{"stream", options.stream}, {"start_ms", options.from_ms}, {"end_ms", options.to_ms},
+                                                  {"reason_code", options.reason_code}, {"reason", options.reason}}));
+  constexpr int kTries = 100;
+  for (int i = 0; i < kTries && text(order, "outcome") == "accepted"; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    order = TRY(http->get("/v1/orders/" + text(order, "id")));
+  }
+  if (context.json) print_json(order);
+  else std::printf("order %s: %s\n", text(order, "id").c_str(), text(order, "outcome").c_str());
+  return text(order, "outcome") == "refused" ? ExitCode::kFailed : ExitCode::kDone;
+}
+
+Result<ExitCode> command_status(const CliContext& context) {
+  const auto http = TRY(HttpClient::create(context.config));
+  const auto system = TRY(http->get("/v1/system"));
+  const auto* ready_flag = system.is_object() ? system.get_object().if_contains("ready") : nullptr;
+  const bool ready = ready_flag != nullptr && ready_flag->is_bool() && ready_flag->get_bool();
+  if (context.json) {
+    print_json(system);
+    return ready ? ExitCode::kDone : ExitCode::kFoundBad;
+  }
+  std::printf("%-10s  %-9s  %8s  %8s  %9s\n", "process", "state", "pid", "restarts", "memory");
+  for (const auto& process : array(system, "processes"))
+    std::printf("%-10s  %-9s  %8lld  %8lld  %6.0f MB\n", text(process, "name").c_str(), text(process, "state").c_str(),
+                static_cast<long long>(number(process, "pid")), static_cast<long long>(number(process, "restarts")),
+                static_cast<double>(number(process, "rss_bytes")) / 1e6);
+  for (const auto& disk : array(system, "disks"))
+    std::printf("%s: %.1f GB free\n", text(disk, "path").c_str(), static_cast<double>(number(disk, "free_bytes")) / 1e9);
+  return ready ? ExitCode::kDone : ExitCode::kFoundBad;
+}
+
+}  // namespace callward::app
