@@ -102,6 +102,7 @@ Result<std::unique_ptr<PageTree>> PageTree::open(Vfs& vfs, Entropy& entropy, con
     why = "generation " + std::to_string(block.generation) + ", epoch " + std::to_string(block.epoch) + ": " +
           loaded.error().message;
     if (tree->passed_over_.empty()) tree->passed_over_ = why;
+    if (!key && key.error().code == Errc::kNotFound) tree->given_up_ = block.generation;
   }
   return fail(Errc::kCorrupt, dir + ": cannot be opened (" + why + ")");
 }
@@ -347,6 +348,7 @@ Status PageTree::switch_superblock() {
   for (const auto& extent : attempt_->freed) free_.give(extent.offset, extent.bytes);
   for (const auto leaf : attempt_->healed) damaged_.erase(leaf);
   passed_over_.clear();
+  given_up_.reset();
   attempt_.reset();
   return {};
 }
@@ -392,6 +394,12 @@ Result<std::vector<std::uint64_t>> PageTree::stale_epochs() {
 Status PageTree::destroy_stale() {
   TRY(anchor_->destroy_others(block_.epoch));
   old_epoch_.reset();
+  if (!given_up_ || *given_up_ % 2 == block_.generation % 2) return {};
+  // A switch that failed on the way, its key destroyed: its superblock leads nowhere for ever.
+  TRY(file_->write_at(*given_up_ % 2 * kSuperblockBytes, Bytes(kSuperblockBytes, 0)));
+  TRY(file_->sync_data());
+  given_up_.reset();
+  passed_over_.clear();
   return {};
 }
 

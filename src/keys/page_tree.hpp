@@ -137,6 +137,7 @@ class PageTree {
   FreeSpace free_{2 * kSuperblockBytes};
   std::set<std::uint64_t> damaged_;  // leaves that did not open
   std::string passed_over_;          // a newer superblock that could not be opened, and why
+  std::optional<std::uint64_t> given_up_;  // generation of a newer superblock whose epoch key is dead
   std::optional<Attempt> attempt_;
   std::optional<std::uint64_t> old_epoch_;  // lives still; the switch away from it is not ended
   bool settled_ = false;
