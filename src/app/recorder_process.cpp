@@ -223,6 +223,13 @@ RecorderCall* Recorder::find(const CallId& id) {
   return found == calls_.end() ? nullptr : found->second.get();
 }
 
+RecorderCall* Recorder::find_for_signal(const CallId& id) {
+  auto now = id;
+  for (auto next = continued_.find(now); next != continued_.end(); next = continued_.find(now))
+    now = next->second;
+  return find(now);
+}
+
 Recorder::CallPtr Recorder::find_shared(const CallId& id) {
   const auto found = calls_.find(id);
   return found == calls_.end() ? nullptr : found->second;

@@ -93,6 +93,7 @@ class Recorder {
   Peer* peer_of_role(store::ClientRole role);
   void refuse(Peer& peer, const io::Frame& request, Errc code, const std::string& message);
   RecorderCall* find(const CallId& id);
+  RecorderCall* find_for_signal(const CallId& id);
   CallPtr find_shared(const CallId& id);
   void drop_soon(const CallId& id);
 
@@ -121,6 +122,7 @@ class Recorder {
   void announce(const RecorderCall& call);
 
   // recorder_process_calls.cpp
+  using SocketMap = std::map<std::uint8_t, std::pair<io::Fd, std::uint16_t>>;
   struct Opening {
     std::uint64_t peer = 0;
     io::Frame request;
@@ -133,13 +135,19 @@ class Recorder {
     std::vector<std::string> flags;
     SecretBytes call_data;
     SecretBytes dialog;
+    // A continuation: its streams and sockets are taken over, nobody waits for an answer.
+    std::optional<CallId> continues;
+    SocketMap sockets;
   };
+  void continue_call(RecorderCall& call);
+  void ask_listened(RecorderCall& call);
   void open_call(std::shared_ptr<Opening> opening);
   void begin_call(const std::shared_ptr<Opening>& opening, const CallId& id,
                   keys::CallStarted started, bool spare);
   Result<std::pair<io::Fd, std::uint16_t>> bind_port(const std::string& address);
   Result<std::vector<std::uint16_t>> apply_streams(RecorderCall& call,
-                                                   const std::vector<store::StreamSpec>& streams);
+                                                   const std::vector<store::StreamSpec>& streams,
+                                                   SocketMap* given = nullptr);
   void end_call(RecorderCall& call, const std::string& cause);
   void advance_phase(const CallId& id);
   void seal(RecorderCall& call);
@@ -161,6 +169,7 @@ class Recorder {
   void on_keeper_event(io::Frame frame);
   void tell_keeper(RecorderCall& call);
   void adopt(RecorderCall& call);
+  void not_adopted(RecorderCall& call, const Error& error);
   void on_adopted(RecorderCall& call, const keys::Adopted& adopted);
   void reissue(RecorderCall& call);
   void on_reissued(RecorderCall& call, keys::Reissued reissued);
@@ -196,6 +205,8 @@ class Recorder {
   std::size_t turn_ = 0;
   std::size_t opening_ = 0;  // asked the keeper, no answer yet
   std::unordered_map<CallId, Import> imports_;
+  std::unordered_map<CallId, CallId>
+      continued_;               // signal's name of a call -> the call that goes on for it
   std::uint64_t sequence_ = 0;  // of the latest call
   std::uint32_t next_port_ = 0;
   bool disk_low_ = false;

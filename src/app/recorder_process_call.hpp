@@ -135,6 +135,9 @@ class RecorderCall {
   std::vector<std::unique_ptr<Line>> lines;
 
   // Towards the keeper.
+  bool adopt_as_new = false;   // the keeper knows no such call: told as one of a spare root
+  bool adopt_refused = false;  // ... once
+  bool asked_listened = false;
   bool needs_adoption = false;  // its keeper died; `frozen` opens what came after
   std::vector<keys::TreeNode> frozen;
   std::uint32_t frozen_index = 0;

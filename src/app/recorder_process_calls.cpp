@@ -99,6 +99,7 @@ void Recorder::open_call(std::shared_ptr<Opening> opening) {
 void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId& id,
                           keys::CallStarted started, bool spare) {
   const auto peer = peers_.find(opening->peer);
+  const bool continuation = opening->continues.has_value();
   auto call = std::make_shared<RecorderCall>(*tools_, id);
   call->started_ns = opening->started_ns;
   call->media_address = opening->media_address;
@@ -126,11 +127,11 @@ void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId&
     if (!started.call_data_record.empty())
       TRY(call->put(FrameType::kCallData, started.call_data_record));
     call->spooled.streams.clear();
-    return apply_streams(*call, opening->streams);
+    return apply_streams(*call, opening->streams, &opening->sockets);
   }();
   calls_.emplace(id, call);
   ++calls_total_;
-  if (!begun || peer == peers_.end()) {
+  if (!begun || (peer == peers_.end() && !continuation)) {
     // The log says that it began: it ends at once, visibly.
     if (peer != peers_.end())
       refuse(peer->second, opening->request, begun ? Errc::kState : begun.error().code,
@@ -140,7 +141,10 @@ void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId&
     return end_call(*call, "cancel");
   }
   turns_[calls_total_ % kTicksPerTurn].push_back(call);
-  if (call->imported()) {
+  if (continuation) {
+    continued_[*opening->continues] = id;
+    log_event("recorder.call_continued", {{"call", opening->continues->hex()}, {"by", id.hex()}});
+  } else if (call->imported()) {
     imports_[id].peer = opening->peer;
     peer->second.channel->reply(opening->request, store::ImportOpened{id, kImportCreditSegments});
   } else {
@@ -151,9 +155,35 @@ void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId&
   tell_keeper(*call);
 }
 
+// The keeper cannot issue for this call any more (its root died with an earlier keeper, and now
+// this recorder has lost its nodes too): it is sealed as it is, and a new one goes on with its
+// streams and sockets.
+void Recorder::continue_call(RecorderCall& call) {
+  auto opening = std::make_shared<Opening>();
+  opening->source = call.spooled.begin->source;
+  opening->direction = call.spooled.begin->direction;
+  opening->started_at = clock_.utc_ms();
+  opening->started_ns = clock_.monotonic_ns();
+  opening->media_address = call.media_address;
+  opening->streams = call.spooled.streams;
+  opening->flags = {"continuation"};
+  opening->call_data = SecretBytes(as_bytes("{\"continues\":\"" + call.id().hex() + "\"}"));
+  opening->dialog = std::move(call.dialog);
+  opening->continues = call.id();
+  for (auto& line : call.lines) {
+    if (!line->socket.valid()) continue;
+    if (fd_drop_) fd_drop_(socket_name(call.id(), line->spec.stream));
+    opening->sockets.emplace(line->spec.stream, std::pair(std::move(line->socket), line->port));
+  }
+  call.lines.clear();
+  call.phase = RecorderPhase::kLive;
+  end_call(call, "recovered");
+  open_call(std::move(opening));
+}
+
 // What signalling says now: new streams get a socket and begin here, removed ones lose theirs.
 Result<std::vector<std::uint16_t>> Recorder::apply_streams(
-    RecorderCall& call, const std::vector<store::StreamSpec>& streams) {
+    RecorderCall& call, const std::vector<store::StreamSpec>& streams, SocketMap* given) {
   const auto now_ns = std::max<std::int64_t>(call.elapsed_ns(), 0);
   const bool fresh = call.spooled.streams.empty();
   std::vector<std::uint16_t> ports;
@@ -163,8 +193,13 @@ Result<std::vector<std::uint16_t>> Recorder::apply_streams(
       io::Fd socket;
       std::uint16_t port = 0;
       if (!call.imported() && spec.mode != store::StreamMode::kRemoved) {
-        auto bound =
-            TRY(bind_port(call.media_address.empty() ? config_.media_address : call.media_address));
+        const auto& address =
+            call.media_address.empty() ? config_.media_address : call.media_address;
+        std::pair<io::Fd, std::uint16_t> bound;
+        if (given != nullptr && given->count(spec.stream) != 0)
+          bound = std::move(given->at(spec.stream));
+        else
+          bound = TRY(bind_port(address));
         socket = std::move(bound.first);
         port = bound.second;
         if (fd_put_) fd_put_(socket_name(call.id(), spec.stream), socket.get());
@@ -389,7 +424,9 @@ void Recorder::complete(RecorderCall& call) {
 // Not now: somebody on the stack may still look at it.
 void Recorder::drop_soon(const CallId& id) {
   loop_.after_ms(0, [this, id, alive = alive_] {
-    if (*alive) calls_.erase(id);
+    if (!*alive) return;
+    calls_.erase(id);
+    std::erase_if(continued_, [&](const auto& link) { return link.second == id; });
   });
 }
 

@@ -36,6 +36,7 @@ void Recorder::on_keeper_connected() {
 void Recorder::on_keeper_lost() {
   if (!*alive_) return;
   keeper_ready_ = false;
+  for (auto& [id, call] : calls_) call->asked_listened = false;
   asking_spares_ = sending_log_ = false;
   std::size_t frozen = 0;
   for (auto& [id, call] : calls_) {
@@ -70,6 +71,7 @@ void Recorder::on_keeper_event(io::Frame frame) {
 void Recorder::tell_keeper(RecorderCall& call) {
   if (!keeper_ready_ || call.asking) return;
   if (call.phase == RecorderPhase::kReissue) return reissue(call);
+  if (call.phase == RecorderPhase::kListening) return ask_listened(call);
   if (call.needs_adoption) return adopt(call);
   if (call.phase == RecorderPhase::kEnding && !call.end_logged) return tell_end(call);
   if (call.phase == RecorderPhase::kSealing && call.sealed && !call.sealed_logged)
@@ -87,34 +89,43 @@ void Recorder::adopt(RecorderCall& call) {
   message.direction = begin.direction;
   message.streams = call.spooled.stream_mask();
   message.started_at = begin.started_at;
-  message.spare = begin.spare && begin.row == 0;
+  message.spare = (begin.spare && begin.row == 0) != call.adopt_as_new;
   message.first_index = call.frozen_index;
   for (const auto& node : call.frozen) message.nodes.push_back(node.clone());
   message.call_data = to_bytes(call.call_data.expose());
   call.asking = true;
-  keeper_->request(
-      message, kKeeperTimeoutMs, [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
-        if (!*alive) return;
-        auto* again = find(id);
-        if (again == nullptr) return;
-        again->asking = false;
-        if (!reply) {
-          log_event("recorder.not_adopted", {{"call", id.hex()}, {"why", reply.error().message}});
-          // Nobody will ever take these nodes: they must not open anything for ever.
-          if (reply.error().code == Errc::kDenied || reply.error().code == Errc::kState ||
-              reply.error().code == Errc::kNotFound) {
-            again->frozen.clear();
-            again->needs_adoption = false;
-            for (const auto& stream : again->spooled.streams)
-              again->account_lost(stream.stream, again->frozen_index, segment::kIndexEnd,
-                                  store::kLostKeeper);
-            again->flush_account();
-          }
-          return;
-        }
-        if (const auto adopted = unpack<keys::Adopted>(reply->body)) on_adopted(*again, *adopted);
-      });
+  keeper_->request(message, kKeeperTimeoutMs,
+                   [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
+                     if (!*alive) return;
+                     auto* again = find(id);
+                     if (again == nullptr) return;
+                     again->asking = false;
+                     if (!reply) {
+                       not_adopted(*again, reply.error());
+                       return;
+                     }
+                     if (const auto adopted = unpack<keys::Adopted>(reply->body))
+                       on_adopted(*again, *adopted);
+                   });
   wipe(message.call_data);
+}
+
+// kState says either that the keeper knows the call when we thought it did not (an earlier answer
+// was lost; it never died, only its socket did), or that it does not when we thought it did (the
+// log failed then). Told both ways, a call that is refused twice is one whose keys the keeper has,
+// or that has ended.
+void Recorder::not_adopted(RecorderCall& call, const Error& error) {
+  log_event("recorder.not_adopted", {{"call", call.id().hex()}, {"why", error.message}});
+  if (error.code != Errc::kState && error.code != Errc::kDenied && error.code != Errc::kMalformed)
+    return;  // again in a second
+  if (!call.adopt_refused && error.code == Errc::kState) {
+    call.adopt_refused = true;
+    call.adopt_as_new = true;
+    return tell_keeper(call);
+  }
+  call.frozen.clear();
+  call.needs_adoption = call.adopt_refused = call.adopt_as_new = false;
+  tell_keeper(call);
 }
 
 void Recorder::on_adopted(RecorderCall& call, const keys::Adopted& adopted) {
@@ -123,7 +134,7 @@ void Recorder::on_adopted(RecorderCall& call, const keys::Adopted& adopted) {
     if (adopted.lost_from[stream] < call.frozen_index)
       call.account_lost(static_cast<std::uint8_t>(stream), adopted.lost_from[stream],
                         call.frozen_index, store::kLostKeeper);
-  call.needs_adoption = false;
+  call.needs_adoption = call.adopt_refused = call.adopt_as_new = false;
   call.frozen.clear();  // wiped: from here on this process opens nothing of it
   call.call_data.clear();
   if (call.spooled.begin) call.spooled.begin->row = adopted.row;
@@ -152,8 +163,7 @@ void Recorder::reissue(RecorderCall& call) {
             Errc::kNotFound)  // on a spare root, and both died: its keys are nowhere
           for (const auto& stream : again->spooled.streams)
             again->account_lost(stream.stream, 0, segment::kIndexEnd, store::kLostKeeper);
-        again->phase = RecorderPhase::kLive;
-        end_call(*again, "recovered");
+        continue_call(*again);
       });
 }
 
@@ -232,6 +242,20 @@ void Recorder::tell_sealed(RecorderCall& call) {
                      }
                      again->sealed_logged = true;
                      advance_phase(id);
+                   });
+}
+
+// Whether the listener finished while this recorder was not there to be told.
+void Recorder::ask_listened(RecorderCall& call) {
+  if (call.asked_listened || call.spooled.listened) return;
+  call.asked_listened = true;
+  keeper_->request(keys::CallStateRequest{call.id()}, kKeeperTimeoutMs,
+                   [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
+                     if (!*alive) return;
+                     const auto state = reply ? unpack<keys::CallState>(reply->body)
+                                              : tl::unexpected(reply.error());
+                     if (auto* again = find(id); again != nullptr && state && state->listened)
+                       listening_over(*again);
                    });
 }
 

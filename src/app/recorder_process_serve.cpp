@@ -130,7 +130,7 @@ void Recorder::on_session_update(Peer& peer, io::Frame& frame) {
   if (!update) return refuse(peer, frame, Errc::kMalformed, update.error().message);
   if (const auto ok = check_streams(update->streams); !ok)
     return refuse(peer, frame, ok.error().code, ok.error().message);
-  auto* call = find(update->call);
+  auto* call = find_for_signal(update->call);
   if (call == nullptr || call->phase != RecorderPhase::kLive)
     return refuse(peer, frame, Errc::kNotFound, "no such live call");
   const auto ports = apply_streams(*call, update->streams);
@@ -157,7 +157,8 @@ void Recorder::on_session_update(Peer& peer, io::Frame& frame) {
 void Recorder::on_session_end(Peer& peer, io::Frame& frame) {
   const auto end = unpack<store::SessionEnd>(frame.body);
   if (!end || !is_word(end->cause)) return refuse(peer, frame, Errc::kMalformed, "call and cause");
-  if (auto* call = find(end->call); call != nullptr && call->phase == RecorderPhase::kLive)
+  if (auto* call = find_for_signal(end->call);
+      call != nullptr && call->phase == RecorderPhase::kLive)
     end_call(*call, end->cause);
   else if (call != nullptr && call->phase == RecorderPhase::kReissue)
     call->dialog.clear();                    // ends when its keys come
@@ -183,7 +184,7 @@ void Recorder::on_session_list(Peer& peer, io::Frame& frame) {
 void Recorder::on_session_resume(Peer& peer, io::Frame& frame) {
   auto resume = unpack<store::SessionResume>(frame.body);
   if (!resume) return refuse(peer, frame, Errc::kMalformed, resume.error().message);
-  auto* call = find(resume->session.call);
+  auto* call = find_for_signal(resume->session.call);
   if (call == nullptr ||
       (call->phase != RecorderPhase::kLive && call->phase != RecorderPhase::kReissue))
     return refuse(peer, frame, Errc::kNotFound, "no such live call");
