@@ -8,25 +8,11 @@
 namespace callward::audit {
 namespace {
 
-constexpr std::size_t kTileBytesMax = kTileWidth * 32;
-constexpr std::size_t kBundleBytesMax = kTileWidth * (kEntryBytesMax + 2);
-constexpr std::string_view kJournalPrefix = "journal-";
+// How many of the newest full tiles of a level are searched for partial ones that a crash left behind.
+constexpr std::uint64_t kSweepTiles = 16;
 
-std::string journal_name(std::uint64_t first) {
-  auto digits = std::to_string(first);
-  return std::string(kJournalPrefix) + std::string(20 - digits.size(), '0') + digits;
-}
-
-Bytes bundle_entry(std::string_view text) {
-  Bytes out{static_cast<std::uint8_t>(text.size() >> 8), static_cast<std::uint8_t>(text.size())};
-  out.insert(out.end(), text.begin(), text.end());
-  return out;
-}
-
-Bytes tile_bytes(const std::vector<Hash>& hashes) {
-  Bytes out;
-  for (const auto& hash : hashes) out.insert(out.end(), hash.begin(), hash.end());
-  return out;
+tl::unexpected<Error> refused() {
+  return fail(Errc::kState, "the log has failed and takes nothing until it is opened anew");
 }
 
 }  // namespace
@@ -36,46 +22,55 @@ Log::Log(Vfs& vfs, std::string dir, std::string origin, Key32 seed)
 Log::~Log() = default;
 
 Result<std::unique_ptr<Log>> Log::open(Vfs& vfs, const std::string& dir, const std::string& origin, const Key32& seed) {
-  TRY(vfs.make_dirs(dir + "/tile/entries"));
   std::unique_ptr<Log> log(new Log(vfs, dir, origin, seed.clone()));
   TRY(log->load_checkpoint());
+  if (!log->have_checkpoint_) TRY(log->make_folders());
   TRY(log->load_journals());
+  log->drop_stale_partials();
   return log;
 }
 
+// Until there is a checkpoint, nothing says that the folders' names ever became durable.
+Status Log::make_folders() {
+  const auto deepest = dir_ + "/tile/entries";
+  TRY(vfs_.make_dirs(deepest));
+  for (auto up = deepest; up.size() >= dir_.size(); up = parent_of(up)) TRY(vfs_.sync_dir(up));
+  auto up = parent_of(dir_);
+  TRY(vfs_.sync_dir(up));
+  // Folders further up may be another's, not even readable to us: then they are older than the log.
+  while (up != "/" && up != "." && vfs_.sync_dir(parent_of(up))) up = parent_of(up);
+  return {};
+}
+
 Status Log::load_checkpoint() {
-  if (!vfs_.exists(dir_ + "/checkpoint")) return {};
-  const auto note = TRY(vfs_.read_file(dir_ + "/checkpoint", kNoteBytesMax));
+  const auto note = vfs_.read_file(dir_ + "/checkpoint", kNoteBytesMax);
+  if (!note && note.error().code == Errc::kNotFound) return {};
+  if (!note) return tl::unexpected<Error>(note.error());
   const NamedKey key{origin_, TRY(crypto::ed25519_public(seed_))};
-  const auto checkpoint = TRY(open_checkpoint(std::string(as_text(note)), key));
+  const auto checkpoint = TRY(open_checkpoint(std::string(as_text(*note)), key));
   published_size_ = durable_size_ = checkpoint.size;
   TRY(load_edge());
   if (tree_.root() != checkpoint.root) return fail(Errc::kCorrupt, dir_ + ": tiles do not lead to the checkpoint's root");
+  TRY(load_growing_bundle());
+  have_checkpoint_ = true;
   return {};
 }
 
 // The tiles' right edge, and from it the roots of the full subtrees.
 Status Log::load_edge() {
-  std::vector<Hash> roots;
-  std::vector<std::vector<Hash>> by_level;
-  for (std::uint32_t level = 0; (published_size_ >> (8 * level)) > 0; ++level) {
+  for (std::uint32_t level = 0; level < kTileLevelsMax && published_size_ >> (8 * level) > 0; ++level) {
     const auto count = published_size_ >> (8 * level);
-    Level edge;
-    edge.full = count / kTileWidth * kTileWidth;
+    Level edge{.full = count / kTileWidth * kTileWidth};
     if (const auto width = count % kTileWidth; width > 0) {
-      const auto path = dir_ + "/" + tile_path(level, count / kTileWidth, width);
-      const auto raw = TRY(vfs_.read_file(path, kTileBytesMax));
-      if (raw.size() != width * 32) return fail(Errc::kCorrupt, path + ": wrong length");
-      for (std::uint64_t i = 0; i < width; ++i) {
-        Hash hash;
-        std::copy_n(raw.begin() + static_cast<std::ptrdiff_t>(32 * i), 32, hash.begin());
-        edge.partial.push_back(hash);
-      }
+      auto hashes = read_tile(vfs_, dir_, level, count / kTileWidth, width);
+      if (!hashes)
+        return fail(hashes.error().code, dir_ + "/" + tile_path(level, count / kTileWidth, width) + ": " + hashes.error().message);
+      edge.partial = std::move(*hashes);
     }
     levels_.push_back(std::move(edge));
-    if (level >= 7) break;
   }
   // Within each tile the trailing hashes form subtrees of 1 << (8 level + k) leaves, k < 8.
+  std::vector<Hash> roots;
   for (auto level = levels_.size(); level-- > 0;) {
     const auto& hashes = levels_[level].partial;
     std::size_t at = 0;
@@ -88,11 +83,20 @@ Status Log::load_edge() {
     }
   }
   tree_ = TRY(CompactRange::restore(published_size_, std::move(roots)));
+  return {};
+}
+
+// It will be written again, grown: so what it holds now must be what the tree says.
+Status Log::load_growing_bundle() {
   const auto width = published_size_ % kTileWidth;
-  if (width > 0) {
-    const auto path = dir_ + "/" + bundle_path(published_size_ / kTileWidth, width);
-    bundle_ = TRY(vfs_.read_file(path, kBundleBytesMax));
-    if (auto entries = parse_bundle(bundle_, width); !entries) return fail(Errc::kCorrupt, path + ": " + entries.error().message);
+  if (width == 0) return {};
+  const auto path = dir_ + "/" + bundle_path(published_size_ / kTileWidth, width);
+  const auto entries = read_bundle(vfs_, dir_, published_size_ / kTileWidth, width);
+  if (!entries) return fail(entries.error().code, path + ": " + entries.error().message);
+  for (std::size_t i = 0; i < entries->size(); ++i) {
+    if (leaf_hash(as_bytes((*entries)[i])) != levels_[0].partial[i])
+      return fail(Errc::kCorrupt, path + ": entry " + std::to_string(i) + " is not that of its tile");
+    append_bundle_entry(bundle_, (*entries)[i]);
   }
   return {};
 }
@@ -100,48 +104,57 @@ Status Log::load_edge() {
 Status Log::load_journals() {
   std::vector<std::string> names;
   for (const auto& name : TRY(vfs_.list(dir_)))
-    if (name.rfind(kJournalPrefix, 0) == 0) names.push_back(name);
+    if (name.starts_with(kJournalPrefix)) names.push_back(name);
   for (std::size_t i = 0; i < names.size(); ++i) TRY(load_journal(names[i], i + 1 == names.size()));
-  if (names.empty()) return start_journal(durable_size_);
-  return {};
+  if (!names.empty()) return {};
+  // The journal is made before anything else, and a newer one before the older goes.
+  if (have_checkpoint_) return fail(Errc::kCorrupt, dir_ + ": the journal is missing");
+  return start_journal(durable_size_);
 }
 
 Status Log::load_journal(const std::string& name, bool newest) {
   const auto path = dir_ + "/" + name;
-  std::uint64_t first = 0;
-  for (const char c : name.substr(kJournalPrefix.size())) {
-    if (c < '0' || c > '9') return fail(Errc::kCorrupt, path + ": not a journal's name");
-    first = first * 10 + static_cast<std::uint64_t>(c - '0');
-  }
+  const auto first = parse_journal_name(name);
+  if (!first) return fail(Errc::kCorrupt, path + ": " + first.error().message);
+  if (*first > durable_size_) return fail(Errc::kCorrupt, path + ": entries before it are missing");
   auto file = TRY(vfs_.open(path, OpenMode::kReadWrite));
   Bytes content(TRY(file->size()));
   content.resize(TRY(file->read_at(0, content)));
-  auto scan = scan_journal(content, first);
-  if (scan.torn && (!newest || scan.valid_after_tear))
+  auto scan = scan_journal(content, *first);
+  const auto reaches = *first + scan.entries.size();
+  if (scan.torn && (!newest || scan.valid_after_tear || reaches < published_size_))
     return fail(Errc::kCorrupt, path + ": damaged at byte " + std::to_string(scan.end));
-  if (scan.torn) {
-    // Only a batch that was never acknowledged can be torn: its fdatasync had not returned.
-    TRY(file->truncate(scan.end));
-    TRY(file->sync_data());
+  if (newest && reaches < published_size_)
+    return fail(Errc::kCorrupt, path + ": ends at entry " + std::to_string(reaches) + ", before the checkpoint");
+  if (newest) TRY(settle_journal(*file, content, scan));
+  for (auto index = durable_size_; index < reaches; ++index)
+    pending_.push_back(std::move(scan.entries[static_cast<std::size_t>(index - *first)]));
+  durable_size_ = std::max(durable_size_, reaches);
+  if (!newest) return {};
+  journal_ = std::move(file);
+  journal_name_ = name;
+  journal_end_ = scan.end;
+  return {};
+}
+
+// Cuts a torn batch: its fdatasync never returned, so nobody was told an index in it. And writes what lies beyond
+// the checkpoint once more: after an fdatasync that failed, the kernel may show bytes that are on no disk.
+Status Log::settle_journal(VfsFile& file, ByteView content, const JournalScan& scan) {
+  if (scan.torn) TRY(file.truncate(scan.end));
+  auto from = scan.end;
+  for (const auto& batch : scan.batches) {
+    if (batch.end <= published_size_) continue;
+    from = batch.offset;
+    break;
   }
-  if (first > durable_size_) return fail(Errc::kCorrupt, path + ": entries before it are missing");
-  for (std::size_t i = 0; i < scan.entries.size(); ++i) {
-    if (first + i < durable_size_) continue;
-    pending_.push_back(std::move(scan.entries[i]));
-    ++durable_size_;
-  }
-  if (newest) {
-    journal_ = std::move(file);
-    journal_name_ = name;
-    journal_end_ = scan.end;
-  }
+  if (from < scan.end) TRY(file.write_at(from, content.subspan(from, scan.end - from)));
+  if (from < scan.end || scan.torn) TRY(file.sync_data());
   return {};
 }
 
 Status Log::start_journal(std::uint64_t first) {
   const auto name = journal_name(first);
-  journal_ = TRY(vfs_.open(dir_ + "/" + name, OpenMode::kCreate));
-  TRY(journal_->truncate(0));
+  journal_ = TRY(vfs_.open(dir_ + "/" + name, OpenMode::kCreateNew));
   TRY(journal_->sync_data());
   TRY(vfs_.sync_dir(dir_));
   journal_name_ = name;
@@ -150,66 +163,63 @@ Status Log::start_journal(std::uint64_t first) {
 }
 
 Result<std::uint64_t> Log::stage(const Entry& entry) {
-  if (failed_) return fail(Errc::kState, "the log has failed and takes nothing until it is opened anew");
+  if (failed_) return refused();
   auto text = TRY(encode_entry(entry));
-  if (staged_bytes_ + text.size() > kStagedBytesMax) return fail(Errc::kFull, "too much waits for the log");
-  staged_bytes_ += text.size();
+  if (staged_bytes_ + text.size() + 2 > kStagedBytesMax) return fail(Errc::kFull, "too much waits for the log");
+  staged_bytes_ += text.size() + 2;
   staged_.push_back(std::move(text));
   return durable_size_ + staged_.size() - 1;
 }
 
 Status Log::commit() {
+  if (failed_) return refused();
   if (staged_.empty()) return {};
-  if (failed_) return fail(Errc::kState, "the log has failed and takes nothing until it is opened anew");
-  ByteWriter batch;
-  for (std::size_t i = 0; i < staged_.size(); ++i) batch.bytes(journal_frame(durable_size_ + i, staged_[i]));
-  auto written = journal_->write_at(journal_end_, batch.view());
+  const auto batch = journal_batch(durable_size_, staged_);
+  auto written = journal_->write_at(journal_end_, batch);
   if (written) written = journal_->sync_data();
-  if (!written) {
-    failed_ = true;
-    staged_.clear();
-    staged_bytes_ = 0;
-    return fail(written.error().code, "audit log: " + written.error().message);
+  if (written) {
+    journal_end_ += batch.size();
+    durable_size_ += staged_.size();
+    for (auto& text : staged_) pending_.push_back(std::move(text));
   }
-  journal_end_ += batch.size();
-  durable_size_ += staged_.size();
-  for (auto& text : staged_) pending_.push_back(std::move(text));
   staged_.clear();
   staged_bytes_ = 0;
-  return {};
+  if (written) return {};
+  failed_ = true;
+  return fail(written.error().code, "audit log: " + written.error().message);
 }
 
 Status Log::publish() {
-  if (failed_) return fail(Errc::kState, "the log has failed and takes nothing until it is opened anew");
-  if (durable_size_ == published_size_ && vfs_.exists(dir_ + "/checkpoint")) return {};
-  const auto done = [this]() -> Status {
-    for (auto& text : pending_) TRY(integrate(std::move(text)));
+  if (failed_) return refused();
+  if (durable_size_ == published_size_ && have_checkpoint_) return {};
+  auto done = [this]() -> Status {
+    for (const auto& text : pending_) TRY(integrate(text));
     pending_.clear();
     TRY(write_partials());
     TRY(sync_dirs());
-    const auto note = TRY(sign_checkpoint({origin_, tree_.size(), tree_.root()}, seed_));
-    TRY(vfs_.write_file_atomic(dir_ + "/checkpoint", as_bytes(note)));
-    published_size_ = tree_.size();
-    if (journal_end_ > kJournalBytesMax) {
-      TRY(start_journal(durable_size_));
-      TRY(drop_old_journals());
-    }
-    return {};
+    TRY(write_checkpoint());
+    return journal_end_ > kJournalBytesMax ? rotate_journal() : Status{};
   }();
-  if (!done) failed_ = true;
-  return done;
+  if (!done) {
+    failed_ = true;
+    return fail(done.error().code, "audit log: " + done.error().message);
+  }
+  for (const auto& path : completed_) drop_partials_of(path);
+  completed_.clear();
+  return {};
 }
 
-Status Log::integrate(std::string text) {
+Status Log::integrate(const std::string& text) {
   Status status;
   tree_.append(leaf_hash(as_bytes(text)), [&](std::uint32_t level, std::uint64_t, const Hash& hash) {
     if (status && level % 8 == 0) status = add_hash(level / 8, hash);
   });
   TRY(std::move(status));
-  const auto entry = bundle_entry(text);
-  bundle_.insert(bundle_.end(), entry.begin(), entry.end());
+  append_bundle_entry(bundle_, text);
   if (tree_.size() % kTileWidth == 0) {
-    TRY(write_synced(bundle_path(tree_.size() / kTileWidth - 1, kTileWidth), bundle_));
+    const auto path = bundle_path(tree_.size() / kTileWidth - 1, kTileWidth);
+    TRY(write_synced(path, bundle_));
+    completed_.push_back(path);
     bundle_.clear();
   }
   return {};
@@ -219,8 +229,11 @@ Status Log::add_hash(std::uint32_t tile_level, const Hash& hash) {
   if (levels_.size() <= tile_level) levels_.resize(tile_level + 1);
   auto& level = levels_[tile_level];
   level.partial.push_back(hash);
+  level.grown = true;
   if (level.partial.size() < kTileWidth) return {};
-  TRY(write_synced(tile_path(tile_level, level.full / kTileWidth, kTileWidth), tile_bytes(level.partial)));
+  const auto path = tile_path(tile_level, level.full / kTileWidth, kTileWidth);
+  TRY(write_synced(path, tile_bytes(level.partial)));
+  completed_.push_back(path);
   level.full += kTileWidth;
   level.partial.clear();
   return {};
@@ -228,14 +241,21 @@ Status Log::add_hash(std::uint32_t tile_level, const Hash& hash) {
 
 Status Log::write_partials() {
   for (std::uint32_t i = 0; i < levels_.size(); ++i) {
-    const auto& level = levels_[i];
-    if (level.partial.empty()) continue;
-    const auto path = tile_path(i, level.full / kTileWidth, level.partial.size());
-    // A partial tile of the same width has the same content: nothing under a published name ever changes.
-    if (!vfs_.exists(dir_ + "/" + path)) TRY(write_synced(path, tile_bytes(level.partial)));
+    auto& level = levels_[i];
+    if (level.grown && !level.partial.empty())
+      TRY(write_synced(tile_path(i, level.full / kTileWidth, level.partial.size()), tile_bytes(level.partial)));
+    level.grown = false;
   }
   if (const auto width = tree_.size() % kTileWidth; width > 0)
     TRY(write_synced(bundle_path(tree_.size() / kTileWidth, width), bundle_));
+  return {};
+}
+
+Status Log::write_checkpoint() {
+  const auto note = TRY(sign_checkpoint({origin_, tree_.size(), tree_.root()}, seed_));
+  TRY(vfs_.write_file_atomic(dir_ + "/checkpoint", as_bytes(note)));
+  published_size_ = tree_.size();
+  have_checkpoint_ = true;
   return {};
 }
 
@@ -263,41 +283,51 @@ Status Log::sync_dirs() {
   return {};
 }
 
-Status Log::drop_old_journals() {
+// All that the journal holds is in tiles under a durable checkpoint.
+Status Log::rotate_journal() {
+  TRY(start_journal(durable_size_));
   for (const auto& name : TRY(vfs_.list(dir_)))
-    if (name.rfind(kJournalPrefix, 0) == 0 && name < journal_name_) TRY(vfs_.remove(dir_ + "/" + name));
+    if (name.starts_with(kJournalPrefix) && name < journal_name_) TRY(vfs_.remove(dir_ + "/" + name));
   return vfs_.sync_dir(dir_);
 }
 
-Result<std::string> Log::read_entry_text(std::uint64_t index) {
-  if (index >= tree_.size()) return pending_[static_cast<std::size_t>(index - tree_.size())];
-  const auto bundle = index / kTileWidth;
-  if (bundle == tree_.size() / kTileWidth) {
-    auto entries = TRY(parse_bundle(bundle_, tree_.size() % kTileWidth));
-    return entries[static_cast<std::size_t>(index % kTileWidth)];
+// What cannot be removed costs space and nothing else: no error.
+void Log::drop_partials_of(const std::string& full_path) {
+  const auto folder = dir_ + "/" + full_path + ".p";
+  const auto names = vfs_.list(folder);
+  if (!names) return;
+  for (const auto& name : *names)
+    if (!vfs_.remove(folder + "/" + name)) return;
+  (void)vfs_.remove(folder);
+}
+
+// A crash between a checkpoint and the removal of what it made superfluous.
+void Log::drop_stale_partials() {
+  for (std::uint32_t level = 0; level < levels_.size(); ++level) {
+    const auto full = levels_[level].full / kTileWidth;
+    for (auto index = full - std::min(full, kSweepTiles); index < full; ++index) {
+      drop_partials_of(tile_path(level, index, kTileWidth));
+      if (level == 0) drop_partials_of(bundle_path(index, kTileWidth));
+    }
   }
-  const auto raw = TRY(vfs_.read_file(dir_ + "/" + bundle_path(bundle, kTileWidth), kBundleBytesMax));
-  auto entries = TRY(parse_bundle(raw, kTileWidth));
-  return entries[static_cast<std::size_t>(index % kTileWidth)];
 }
 
 Status Log::replay(std::uint64_t first, const std::function<Status(std::uint64_t, const Entry&)>& on_entry) {
-  std::vector<std::string> bundle;
-  std::uint64_t bundle_first = ~std::uint64_t{0};
-  for (auto index = first; index < durable_size_; ++index) {
-    std::string text;
-    const auto begin = index / kTileWidth * kTileWidth;
-    if (begin + kTileWidth <= tree_.size()) {
-      if (begin != bundle_first) {
-        const auto raw = TRY(vfs_.read_file(dir_ + "/" + bundle_path(begin / kTileWidth, kTileWidth), kBundleBytesMax));
-        bundle = TRY(parse_bundle(raw, kTileWidth));
-        bundle_first = begin;
-      }
-      text = bundle[static_cast<std::size_t>(index - begin)];
+  if (failed_) return refused();
+  while (first < durable_size_) {
+    // A bundle's entries at a time, then what is not integrated yet.
+    std::vector<std::string> texts;
+    auto begin = first / kTileWidth * kTileWidth;
+    if (first >= tree_.size()) {
+      begin = tree_.size();
+      texts = pending_;
+    } else if (begin == tree_.size() / kTileWidth * kTileWidth) {
+      texts = TRY(parse_bundle(bundle_, tree_.size() % kTileWidth));
     } else {
-      text = TRY(read_entry_text(index));
+      texts = TRY(read_bundle(vfs_, dir_, begin / kTileWidth, kTileWidth));
     }
-    TRY(on_entry(index, TRY(decode_entry(text))));
+    for (; first < begin + texts.size(); ++first)
+      TRY(on_entry(first, TRY(decode_entry(texts[static_cast<std::size_t>(first - begin)]))));
   }
   return {};
 }

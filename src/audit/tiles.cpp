@@ -1,17 +1,16 @@
-// Paths, bundles and journal frames: the pure part of the log's files.
-#include <algorithm>
+#include "audit/tiles.hpp"
 
-#include "audit/log.hpp"
+#include <charconv>
 
 namespace callward::audit {
 namespace {
 
-constexpr std::uint32_t kJournalMagic = 0x314A5743;  // "CWJ1"
+constexpr std::uint32_t kTileHeight = 8;  // 2^8 = kTileWidth
 
-// tlog-tiles: three digits a path element, all but the last with an x in front.
+// Three digits a path element, all but the last with an x in front.
 std::string number_path(std::uint64_t index) {
   const auto three = [](std::uint64_t n) {
-    auto text = std::to_string(n);
+    const auto text = std::to_string(n);
     return std::string(3 - text.size(), '0') + text;
   };
   std::string path = three(index % 1000);
@@ -23,23 +22,36 @@ std::string with_width(std::string path, std::uint64_t width) {
   return width == kTileWidth ? path : path + ".p/" + std::to_string(width);
 }
 
-std::uint32_t frame_crc(std::uint32_t length, std::uint64_t index, std::string_view text) {
-  std::array<std::uint8_t, 12> head;
-  store_le(head.data(), length);
-  store_le(head.data() + 4, index);
-  return crc32c(as_bytes(text), crc32c(head));
+bool take_number(std::string_view& text, std::uint64_t& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{}) return false;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return true;
 }
 
-// Whether a valid frame stands at the front of `in`; its index and text.
-bool read_frame(ByteView in, std::uint64_t* index, std::string_view& text) {
-  if (in.size() < kJournalFrameHeaderBytes || load_le<std::uint32_t>(in.data()) != kJournalMagic) return false;
-  const auto length = load_le<std::uint32_t>(in.data() + 4);
-  const auto found = load_le<std::uint64_t>(in.data() + 8);
-  if (length > kEntryBytesMax || in.size() - kJournalFrameHeaderBytes < length) return false;
-  text = as_text(in.subspan(kJournalFrameHeaderBytes, length));
-  if (load_le<std::uint32_t>(in.data() + 16) != frame_crc(length, found, text)) return false;
-  *index = found;
-  return true;
+// Lenient; parse_tile_name writes the name again and compares.
+bool take_index(std::string_view& text, std::uint64_t& index) {
+  for (index = 0;;) {
+    const bool more = text.starts_with('x');
+    if (more) text.remove_prefix(1);
+    std::uint64_t part = 0;
+    if (!take_number(text, part) || part > 999 || index > ~std::uint64_t{0} / 1000 - 1) return false;
+    index = index * 1000 + part;
+    if (!more) return true;
+    if (!text.starts_with('/')) return false;
+    text.remove_prefix(1);
+  }
+}
+
+Result<Bytes> read_either(Vfs& vfs, const std::string& partial, const std::string& full, std::size_t bytes_max,
+                          bool* is_full) {
+  auto raw = vfs.read_file(partial, bytes_max);
+  *is_full = partial == full;
+  if (raw || raw.error().code != Errc::kNotFound || *is_full) return raw;
+  *is_full = true;
+  auto whole = vfs.read_file(full, bytes_max);
+  if (whole || whole.error().code != Errc::kNotFound) return whole;
+  return raw;  // the partial one is what is missing
 }
 
 }  // namespace
@@ -52,46 +64,78 @@ std::string bundle_path(std::uint64_t index, std::uint64_t width) {
   return with_width("tile/entries/" + number_path(index), width);
 }
 
-Bytes journal_frame(std::uint64_t index, std::string_view text) {
-  ByteWriter out;
-  const auto length = static_cast<std::uint32_t>(text.size());
-  out.u32(kJournalMagic);
-  out.u32(length);
-  out.u64(index);
-  out.u32(frame_crc(length, index, text));
-  out.text(text);
-  return out.take();
+Result<TileName> parse_tile_name(std::string_view path) {
+  const auto wrong = [] { return fail(Errc::kMalformed, "not the name of a tile"); };
+  TileName name{.width = kTileWidth};
+  auto rest = path;
+  std::uint64_t level = 0;
+  if (rest.starts_with("tile/entries/")) {
+    name.bundle = true;
+    rest.remove_prefix(13);
+  } else {
+    if (!rest.starts_with("tile/")) return wrong();
+    rest.remove_prefix(5);
+    if (!take_number(rest, level) || level >= kTileLevelsMax || !rest.starts_with('/')) return wrong();
+    name.level = static_cast<std::uint32_t>(level);
+    rest.remove_prefix(1);
+  }
+  if (!take_index(rest, name.index)) return wrong();
+  if (rest.starts_with(".p/")) {
+    rest.remove_prefix(3);
+    if (!take_number(rest, name.width) || name.width == 0 || name.width >= kTileWidth) return wrong();
+  }
+  const auto again = name.bundle ? bundle_path(name.index, name.width) : tile_path(name.level, name.index, name.width);
+  if (again != path) return wrong();
+  return name;
 }
 
-JournalScan scan_journal(ByteView content, std::uint64_t first) {
-  JournalScan scan;
-  scan.first = first;
-  std::uint64_t index = 0;
-  std::string_view text;
-  while (scan.end < content.size()) {
-    if (!read_frame(content.subspan(scan.end), &index, text) || index != first + scan.entries.size()) break;
-    scan.entries.emplace_back(text);
-    scan.end += kJournalFrameHeaderBytes + text.size();
-  }
-  scan.torn = scan.end < content.size();
-  for (auto at = scan.end + 1; scan.torn && at < content.size() && !scan.valid_after_tear; ++at)
-    scan.valid_after_tear = read_frame(content.subspan(at), &index, text);
-  return scan;
+Bytes tile_bytes(const std::vector<Hash>& hashes) {
+  Bytes out;
+  out.reserve(hashes.size() * 32);
+  for (const auto& hash : hashes) out.insert(out.end(), hash.begin(), hash.end());
+  return out;
 }
 
-Result<std::vector<std::string>> parse_bundle(ByteView content, std::uint64_t count) {
-  std::vector<std::string> entries;
-  std::size_t at = 0;
-  while (at < content.size()) {
-    if (content.size() - at < 2) return fail(Errc::kCorrupt, "entry bundle ends within a length");
-    const auto length = load_be<std::uint16_t>(content.data() + at);
-    at += 2;
-    if (content.size() - at < length) return fail(Errc::kCorrupt, "entry bundle ends within an entry");
-    entries.emplace_back(as_text(content.subspan(at, length)));
-    at += length;
-  }
-  if (entries.size() != count) return fail(Errc::kCorrupt, "entry bundle has another number of entries");
+Result<std::vector<Hash>> parse_tile(ByteView content, std::uint64_t width) {
+  if (content.size() != width * 32) return fail(Errc::kCorrupt, "tile has a wrong length");
+  std::vector<Hash> hashes(static_cast<std::size_t>(width));
+  for (std::size_t i = 0; i < hashes.size(); ++i) std::memcpy(hashes[i].data(), content.data() + i * 32, 32);
+  return hashes;
+}
+
+Result<std::vector<std::string>> read_bundle(Vfs& vfs, const std::string& dir, std::uint64_t index, std::uint64_t width) {
+  bool full = false;
+  const auto raw = TRY(read_either(vfs, dir + "/" + bundle_path(index, width),
+                                   dir + "/" + bundle_path(index, kTileWidth), kBundleBytesMax, &full));
+  auto entries = TRY(parse_bundle(raw, full ? kTileWidth : width));
+  entries.resize(static_cast<std::size_t>(width));
   return entries;
+}
+
+Result<std::vector<Hash>> read_tile(Vfs& vfs, const std::string& dir, std::uint32_t level, std::uint64_t index,
+                                    std::uint64_t width) {
+  bool full = false;
+  const auto raw = TRY(read_either(vfs, dir + "/" + tile_path(level, index, width),
+                                   dir + "/" + tile_path(level, index, kTileWidth), kTileBytesMax, &full));
+  auto hashes = TRY(parse_tile(raw, full ? kTileWidth : width));
+  hashes.resize(static_cast<std::size_t>(width));
+  return hashes;
+}
+
+NodeSource tile_nodes(Vfs& vfs, std::string dir, std::uint64_t size) {
+  return [&vfs, dir = std::move(dir), size](std::uint32_t level, std::uint64_t index) -> Result<Hash> {
+    // The node is the root of 2^k hashes that lie in one tile.
+    const auto tile_level = level / kTileHeight;
+    const auto k = level % kTileHeight;
+    const auto first = index << k;
+    const auto tile = first / kTileWidth;
+    const auto hashes_of_level = tile_level < kTileLevelsMax ? size >> (kTileHeight * tile_level) : 0;
+    if (first + (std::uint64_t{1} << k) > hashes_of_level) return fail(Errc::kNotFound, "the tree has no such node");
+    const auto width = std::min(kTileWidth, hashes_of_level - tile * kTileWidth);
+    const auto hashes = TRY(read_tile(vfs, dir, tile_level, tile, width));
+    const auto begin = hashes.begin() + static_cast<std::ptrdiff_t>(first % kTileWidth);
+    return merkle_root({begin, begin + (std::ptrdiff_t{1} << k)});
+  };
 }
 
 }  // namespace callward::audit

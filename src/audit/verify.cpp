@@ -6,32 +6,50 @@
 namespace callward::audit {
 namespace {
 
-constexpr std::size_t kFileBytesMax = 32u << 20;
-constexpr std::size_t kFindingsMax = 1'000;
+constexpr std::size_t kJournalBytesLimit = Log::kJournalBytesMax + kBatchBytesMax + kJournalHeaderBytes;
+constexpr std::int64_t kBackwardsMsMax = 1'000;
+
+std::string at_byte(std::uint64_t offset) { return "byte " + std::to_string(offset) + ": "; }
+std::string numbered(std::uint64_t index) { return "entry " + std::to_string(index); }
 
 class Verifier {
  public:
-  Verifier(Vfs& vfs, std::string dir, const NamedKey& key) : vfs_(vfs), dir_(std::move(dir)), key_(key) {}
+  Verifier(Vfs& vfs, std::string dir, const NamedKey& key, const VerifyProgress& progress)
+      : vfs_(vfs), dir_(std::move(dir)), key_(key), progress_(progress) {}
 
   Result<VerifyReport> run() {
     TRY(collect("", 0));
     report_.files = files_.size();
+    check_public_key();
     read_checkpoint();
-    read_bundles();
-    check_tiles();
+    keep_from_ = first_of_journals();
+    for (std::uint64_t at = 0; at < checkpoint_.size; at += kTileWidth) {
+      check_bundle(at, std::min(kTileWidth, checkpoint_.size - at));
+      if (progress_) progress_(tree_.size(), checkpoint_.size);
+      if (tree_.size() < std::min(at + kTileWidth, checkpoint_.size)) break;  // neither entries nor hashes: said so
+    }
+    for (std::uint32_t level = 0; level < edge_.size(); ++level)
+      if (!edge_[level].hashes.empty()) check_tile(level);
+    check_root();
     check_journals();
     for (const auto& file : files_)
-      if (used_.count(file) == 0) check_unused(file);
-    if (have_checkpoint_ && tree_.size() == checkpoint_.size && tree_.root() != checkpoint_.root)
-      finding("checkpoint", "its root is not that of the entries");
+      if (!used_.contains(file)) check_surplus(file);
     report_.entries = tree_.size();
     report_.root = tree_.root();
     return std::move(report_);
   }
 
  private:
+  struct Edge {
+    std::uint64_t tile = 0;    // index of the tile that grows
+    std::vector<Hash> hashes;  // as the entries give them
+  };
+
   void finding(const std::string& file, const std::string& what) {
     if (report_.findings.size() < kFindingsMax) report_.findings.push_back(file + ": " + what);
+  }
+  void warning(const std::string& file, const std::string& what) {
+    if (report_.warnings.size() < kFindingsMax) report_.warnings.push_back(file + ": " + what);
   }
 
   Status collect(const std::string& below, int depth) {
@@ -39,21 +57,24 @@ class Verifier {
     if (depth > kDepthMax) return {};
     for (const auto& name : TRY(vfs_.list(dir_ + (below.empty() ? "" : "/" + below)))) {
       const auto path = below.empty() ? name : below + "/" + name;
+      // A folder can be listed; what vanished meanwhile is no file either.
       if (vfs_.list(dir_ + "/" + path)) TRY(collect(path, depth + 1));
       else files_.insert(path);
     }
     return {};
   }
 
-  Result<Bytes> read(const std::string& path) {
-    used_.insert(path);
-    return vfs_.read_file(dir_ + "/" + path, kFileBytesMax);
+  void check_public_key() {
+    used_.insert("public.key");
+    if (!files_.contains("public.key")) return;
+    const auto raw = vfs_.read_file(dir_ + "/public.key", kNoteBytesMax);
+    const auto wanted = verifier_key(key_.name, key_.key) + "\n";
+    if (!raw || as_text(*raw) != wanted) finding("public.key", "is not the key that the log is checked against");
   }
 
   void read_checkpoint() {
-    used_.insert("public.key");
-    check_public_key();
-    const auto note = read("checkpoint");
+    used_.insert("checkpoint");
+    const auto note = vfs_.read_file(dir_ + "/checkpoint", kNoteBytesMax);
     if (!note) return finding("checkpoint", note.error().message);
     auto opened = open_checkpoint(std::string(as_text(*note)), key_);
     if (!opened) return finding("checkpoint", opened.error().message);
@@ -61,144 +82,184 @@ class Verifier {
     have_checkpoint_ = true;
   }
 
-  void check_public_key() {
-    if (files_.count("public.key") == 0) return;
-    const auto raw = read("public.key");
-    const auto wanted = verifier_key(key_.name, key_.key) + "\n";
-    if (!raw || as_text(*raw) != wanted) finding("public.key", "is not the key that the log is checked against");
+  void check_root() {
+    if (have_checkpoint_ && tree_.size() == checkpoint_.size && tree_.root() != checkpoint_.root)
+      finding("checkpoint", "its root is not that of the entries");
   }
 
-  void read_bundles() {
-    if (!have_checkpoint_) return;
-    for (std::uint64_t at = 0; at < checkpoint_.size; at += kTileWidth) {
-      const auto width = std::min(kTileWidth, checkpoint_.size - at);
-      const auto path = bundle_path(at / kTileWidth, width);
-      const auto raw = read(path);
-      if (!raw) return finding(path, raw.error().message);
-      const auto entries = parse_bundle(*raw, width);
-      if (!entries) return finding(path, entries.error().message);
-      for (const auto& text : *entries) {
-        check_entry(path, text);
-        tree_.append(leaf_hash(as_bytes(text)), [this](std::uint32_t level, std::uint64_t, const Hash& hash) {
-          if (level % 8 != 0) return;
-          if (nodes_.size() <= level / 8) nodes_.resize(level / 8 + 1);
-          nodes_[level / 8].push_back(hash);
-        });
-        texts_.push_back(leaf_hash(as_bytes(text)));
-      }
+  // Entries, then the tree --------------------------------------------------------------------------
+
+  void check_bundle(std::uint64_t begin, std::uint64_t width) {
+    const auto index = begin / kTileWidth;
+    const auto file = bundle_path(index, width);
+    used_.insert(file);
+    const auto entries = read_bundle(vfs_, dir_, index, width);
+    if (entries) return check_entries(file, *entries);
+    finding(file, entries.error().message);
+    // The tile's hashes stand in, so that the rest is checked all the same.
+    const auto leaves = read_tile(vfs_, dir_, 0, index, width);
+    for (std::size_t i = 0; leaves && i < leaves->size(); ++i) append((*leaves)[i]);
+  }
+
+  void check_entries(const std::string& file, const std::vector<std::string>& entries) {
+    std::uint64_t offset = 0;
+    for (const auto& text : entries) {
+      const auto at = check_entry(text);
+      const auto index = tree_.size();
+      if (!at) finding(file, at_byte(offset) + numbered(index) + ": " + at.error().message);
+      if (at && *at + kBackwardsMsMax < last_at_) warning(file, numbered(index) + ": its time lies before that of an earlier one");
+      if (at) last_at_ = std::max(last_at_, *at);
+      append(leaf_hash(as_bytes(text)));
+      offset += 2 + text.size();
     }
   }
 
-  void check_entry(const std::string& path, const std::string& text) {
-    const auto entry = decode_entry(text);
-    const auto index = tree_.size();
-    if (!entry) return finding(path, "entry " + std::to_string(index) + ": " + entry.error().message);
-    constexpr std::int64_t kBackwardsMsMax = 1'000;
-    if (entry->at + kBackwardsMsMax < last_at_)
-      report_.warnings.push_back("entry " + std::to_string(index) + ": its time lies before the entry's in front of it");
-    last_at_ = std::max(last_at_, entry->at);
+  void append(const Hash& leaf) {
+    if (tree_.size() >= keep_from_) kept_.push_back(leaf);
+    tree_.append(leaf, [this](std::uint32_t level, std::uint64_t, const Hash& hash) {
+      if (level % 8 != 0) return;
+      if (edge_.size() <= level / 8) edge_.resize(level / 8 + 1);
+      auto& edge = edge_[level / 8];
+      edge.hashes.push_back(hash);
+      if (edge.hashes.size() < kTileWidth) return;
+      check_tile(level / 8);
+      ++edge.tile;
+      edge.hashes.clear();
+    });
   }
 
-  void check_tiles() {
-    for (std::uint32_t level = 0; level < nodes_.size(); ++level) {
-      const auto& hashes = nodes_[level];
-      for (std::uint64_t at = 0; at < hashes.size(); at += kTileWidth) {
-        const auto width = std::min<std::uint64_t>(kTileWidth, hashes.size() - at);
-        check_tile(tile_path(level, at / kTileWidth, width), hashes, at, width);
-      }
-    }
+  void check_tile(std::uint32_t level) {
+    const auto& edge = edge_[level];
+    const auto width = edge.hashes.size();
+    auto file = tile_path(level, edge.tile, width);
+    used_.insert(file);
+    auto hashes = read_tile(vfs_, dir_, level, edge.tile, width);
+    if (!hashes) return finding(file, hashes.error().message);
+    for (std::size_t i = 0; i < width; ++i)
+      if ((*hashes)[i] != edge.hashes[i])
+        return finding(file, at_byte(i * 32) + "hash " + std::to_string(i) + " is not what the entries give");
   }
 
-  void check_tile(const std::string& path, const std::vector<Hash>& hashes, std::uint64_t at, std::uint64_t width) {
-    const auto raw = read(path);
-    if (!raw) return finding(path, raw.error().message);
-    if (raw->size() != width * 32) return finding(path, "has a wrong length");
-    for (std::uint64_t i = 0; i < width; ++i)
-      if (!equal(ByteView(*raw).subspan(i * 32, 32), hashes[static_cast<std::size_t>(at + i)]))
-        return finding(path, "hash " + std::to_string(i) + " is not that of the entries");
+  // Journals ----------------------------------------------------------------------------------------
+
+  std::vector<std::string> journals() {
+    std::vector<std::string> names;
+    if (const auto all = vfs_.list(dir_))
+      std::copy_if(all->begin(), all->end(), std::back_inserter(names),
+                   [](const auto& name) { return parse_journal_name(name).has_value(); });
+    return names;
   }
 
-  // Partial tiles and bundles of earlier checkpoints: they must be beginnings of what the entries say.
-  void check_unused(const std::string& file) {
-    if (check_old_partial(file)) return;
-    if (file == "checkpoint.new" || file.find(".new") != std::string::npos) return report_.warnings.push_back(file + ": left over from a crash");
-    report_.warnings.push_back(file + ": not a file of the log");
-  }
-
-  bool check_old_partial(const std::string& file) {
-    const auto mark = file.rfind(".p/");
-    if (mark == std::string::npos) return false;
-    for (std::uint32_t level = 0; level < nodes_.size(); ++level) {
-      const auto& hashes = nodes_[level];
-      for (std::uint64_t at = 0; at < hashes.size(); at += kTileWidth) {
-        if (file.substr(0, mark) != tile_path(level, at / kTileWidth, kTileWidth)) continue;
-        const auto width = std::strtoull(file.c_str() + mark + 3, nullptr, 10);
-        if (width == 0 || width >= kTileWidth || at + width > hashes.size()) break;
-        check_tile(file, hashes, at, width);
-        return true;
-      }
-    }
-    return check_old_bundle(file, mark);
-  }
-
-  bool check_old_bundle(const std::string& file, std::size_t mark) {
-    for (std::uint64_t at = 0; at < texts_.size(); at += kTileWidth) {
-      if (file.substr(0, mark) != bundle_path(at / kTileWidth, kTileWidth)) continue;
-      const auto width = std::strtoull(file.c_str() + mark + 3, nullptr, 10);
-      const auto raw = read(file);
-      if (!raw) return finding(file, raw.error().message), true;
-      const auto entries = parse_bundle(*raw, width);
-      if (!entries) return finding(file, entries.error().message), true;
-      for (std::uint64_t i = 0; i < entries->size(); ++i)
-        if (at + i >= texts_.size() || leaf_hash(as_bytes((*entries)[static_cast<std::size_t>(i)])) != texts_[static_cast<std::size_t>(at + i)])
-          return finding(file, "entry " + std::to_string(at + i) + " is not that of the log"), true;
-      return true;
-    }
-    return false;
+  std::uint64_t first_of_journals() {
+    const auto names = journals();
+    return names.empty() ? ~std::uint64_t{0} : *parse_journal_name(names.front());
   }
 
   void check_journals() {
-    for (const auto& file : files_) {
-      if (file.rfind("journal-", 0) != 0) continue;
-      const auto raw = read(file);
-      if (!raw) {
-        finding(file, raw.error().message);
-        continue;
-      }
-      const auto first = std::strtoull(file.c_str() + 8, nullptr, 10);
-      const auto scan = scan_journal(*raw, first);
-      if (scan.torn) finding(file, "damaged at byte " + std::to_string(scan.end));
-      for (std::size_t i = 0; i < scan.entries.size(); ++i) {
-        const auto index = first + i;
-        if (index < texts_.size()) {
-          if (leaf_hash(as_bytes(scan.entries[i])) != texts_[static_cast<std::size_t>(index)])
-            finding(file, "entry " + std::to_string(index) + " is not that of the log");
-        } else {
-          ++report_.journal_entries;
-          if (auto entry = decode_entry(scan.entries[i]); !entry)
-            finding(file, "entry " + std::to_string(index) + ": " + entry.error().message);
-        }
+    constexpr int kTriesMax = 3;  // one may give way to the next while we look
+    for (int i = 0; i < kTriesMax; ++i) {
+      const auto names = journals();
+      if (names.empty()) return finding("journal", "is missing");
+      std::vector<JournalScan> scans;
+      for (const auto& name : names)
+        if (auto scan = read_journal(name, name == names.back())) scans.push_back(std::move(*scan));
+      if (scans.size() < names.size() && i + 1 < kTriesMax) continue;
+      for (const auto& file : files_)
+        if (parse_journal_name(file)) used_.insert(file);
+      if (scans.size() < names.size()) return finding("journal", "cannot be read");
+      return compare_journals(names, scans);
+    }
+  }
+
+  Result<JournalScan> read_journal(const std::string& name, bool newest) {
+    constexpr int kTriesMax = 3;  // the newest may be in the middle of a write
+    JournalScan scan;
+    for (int i = 0; i < kTriesMax; ++i) {
+      const auto raw = TRY(vfs_.read_file(dir_ + "/" + name, kJournalBytesLimit));
+      scan = scan_journal(raw, TRY(parse_journal_name(name)));
+      if (!scan.torn || !newest) break;
+    }
+    return scan;
+  }
+
+  void compare_journals(const std::vector<std::string>& names, const std::vector<JournalScan>& scans) {
+    auto reach = have_checkpoint_ ? tree_.size() : scans.front().first;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const auto& scan = scans[i];
+      const auto end = scan.first + scan.entries.size();
+      if (scan.torn) finding(names[i], at_byte(scan.end) + "no batch that holds: damage, or a write that was not finished");
+      if (scan.first > reach) finding(names[i], numbered(reach) + " and those up to this journal are missing");
+      if (i + 1 == names.size() && end < tree_.size()) finding(names[i], "ends at " + numbered(end) + ", before the checkpoint");
+      compare_entries(names[i], scan);
+      if (end > reach) report_.journal_entries += end - std::max(reach, scan.first);
+      reach = std::max(reach, end);
+    }
+  }
+
+  void compare_entries(const std::string& name, const JournalScan& scan) {
+    for (std::size_t i = 0; i < scan.entries.size(); ++i) {
+      const auto index = scan.first + i;
+      if (index < tree_.size()) {
+        // A newer journal than those seen at the start begins behind them.
+        if (index < keep_from_) continue;
+        if (leaf_hash(as_bytes(scan.entries[i])) != kept_[static_cast<std::size_t>(index - keep_from_)])
+          finding(name, numbered(index) + " is not that of the log");
+      } else if (const auto at = check_entry(scan.entries[i]); !at) {
+        finding(name, numbered(index) + ": " + at.error().message);
       }
     }
+  }
+
+  // What the checkpoint does not need ---------------------------------------------------------------
+
+  void check_surplus(const std::string& file) {
+    if (file.ends_with(".new")) return warning(file, "left over from a crash");
+    const auto name = parse_tile_name(file);
+    if (!name) return warning(file, "not a file of the log");
+    const auto hashes = name->bundle ? checkpoint_.size : checkpoint_.size >> (8 * name->level);
+    const auto begin = name->index * kTileWidth;
+    if (!have_checkpoint_) return;  // said so
+    if (begin + name->width > hashes) return warning(file, "beyond the checkpoint");
+    // Of an earlier checkpoint: it must be a beginning of the one that was checked.
+    const auto width = std::min(kTileWidth, hashes - begin);
+    if (!holds_beginning(file, *name, width)) finding(file, "is not a beginning of what the log holds now");
+  }
+
+  // True also when the log removed it meanwhile, or when the whole one is bad (that is said of itself).
+  bool holds_beginning(const std::string& file, const TileName& name, std::uint64_t width) {
+    const auto raw = vfs_.read_file(dir_ + "/" + file, kBundleBytesMax);
+    if (!raw) return raw.error().code == Errc::kNotFound;
+    if (name.bundle) {
+      const auto whole = read_bundle(vfs_, dir_, name.index, width);
+      if (!whole) return true;
+      const auto part = parse_bundle(*raw, name.width);
+      return part && std::equal(part->begin(), part->end(), whole->begin());
+    }
+    const auto whole = read_tile(vfs_, dir_, name.level, name.index, width);
+    if (!whole) return true;
+    const auto part = parse_tile(*raw, name.width);
+    return part && std::equal(part->begin(), part->end(), whole->begin());
   }
 
   Vfs& vfs_;
   std::string dir_;
   NamedKey key_;
+  const VerifyProgress& progress_;
   VerifyReport report_;
   std::set<std::string> files_, used_;
   Checkpoint checkpoint_;
   bool have_checkpoint_ = false;
   CompactRange tree_;
-  std::vector<std::vector<Hash>> nodes_;  // by tile level
-  std::vector<Hash> texts_;               // leaf hash of each entry
+  std::vector<Edge> edge_;  // by tile level
+  std::uint64_t keep_from_ = 0;
+  std::vector<Hash> kept_;  // leaf hashes from keep_from_
   std::int64_t last_at_ = 0;
 };
 
 }  // namespace
 
-Result<VerifyReport> verify_log(Vfs& vfs, const std::string& dir, const NamedKey& key) {
-  return Verifier(vfs, dir, key).run();
+Result<VerifyReport> verify_log(Vfs& vfs, const std::string& dir, const NamedKey& key, const VerifyProgress& progress) {
+  return Verifier(vfs, dir, key, progress).run();
 }
 
 }  // namespace callward::audit

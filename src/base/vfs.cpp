@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 
 namespace callward {
 namespace {
@@ -114,7 +115,7 @@ Status RealVfs::rename(const std::string& from, const std::string& to) {
 }
 
 Status RealVfs::remove(const std::string& path) {
-  if (::unlink(path.c_str()) != 0) return fail_errno("remove " + path);
+  if (::remove(path.c_str()) != 0) return fail_errno("remove " + path);
   return {};
 }
 
