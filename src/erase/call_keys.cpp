@@ -37,6 +37,37 @@ bool CallKeys::overlaps_blocked(const SegmentRange& range) const {
   });
 }
 
+std::uint64_t CallKeys::not_yet_blocked(const std::vector<SegmentRange>& ranges) const {
+  std::vector<SegmentRange> closed;
+  for (const auto& block : blocked) closed.push_back(block.range);
+  closed = join(std::move(closed));
+  std::uint64_t count = 0;
+  for (const auto& range : ranges) {
+    count += range.end - range.first;
+    for (const auto& other : closed) {
+      if (other.stream != range.stream) continue;
+      const auto first = std::max(range.first, other.first);
+      const auto end = std::min(range.end, other.end);
+      if (first < end) count -= end - first;
+    }
+  }
+  return count;
+}
+
+void CallKeys::settle_held() {
+  std::vector<SegmentRange> gone;
+  for (const auto& block : blocked)
+    if (block.state == BlockState::kErased) gone.push_back(block.range);
+  gone = join(std::move(gone));
+  std::erase_if(blocked, [&](const Blocked& block) {
+    return block.state == BlockState::kHeld &&
+           std::any_of(gone.begin(), gone.end(), [&](const SegmentRange& range) {
+             return range.stream == block.range.stream && range.first <= block.range.first &&
+                    block.range.end <= range.end;
+           });
+  });
+}
+
 bool CallKeys::all_heard() const {
   if (!ended) return false;
   for (std::uint8_t stream = 0; stream < 15; ++stream)
@@ -58,26 +89,33 @@ void CallKeys::persist_upto(const std::array<std::uint32_t, keys::kStreamsMax>& 
 }
 
 SecretBytes CallKeys::encode_row() const {
-  // What goes to the disk: of each audio stream what is before its mark, minus what is blocked; all of stream 15.
+  // What goes to the disk: of each audio stream what is before its mark, minus what is blocked; all
+  // of stream 15.
   keys::Cover kept;
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
     if (!has_stream(stream)) continue;
     auto part = cover.slice(keys::leaf_of(stream, 0), keys::leaf_of(stream, persisted[stream]));
-    for (const auto& block : blocked)
-      if (block.range.stream == stream)
-        part.puncture(keys::leaf_of(stream, block.range.first), keys::leaf_of(stream, block.range.end));
+    for (const auto& block : blocked) {
+      if (block.range.stream != stream) continue;
+      const auto kept_below = block.state == BlockState::kHeld ? block.kept_below : 0;
+      const auto first = std::min(std::max(block.range.first, kept_below), block.range.end);
+      part.puncture(keys::leaf_of(stream, first), keys::leaf_of(stream, block.range.end));
+    }
     CHECK(kept.merge(std::move(part)).has_value());
   }
-  CHECK(kept.merge(cover.slice(keys::leaf_of(keys::kCallDataStream, 0), 1u << keys::kTreeLevels)).has_value());
+  CHECK(kept.merge(cover.slice(keys::leaf_of(keys::kCallDataStream, 0), 1u << keys::kTreeLevels))
+            .has_value());
   ByteWriter head;
   head.u8(kRowVersion);
   head.bytes(id.bytes);
   head.u8(static_cast<std::uint8_t>(source));
   head.u8(static_cast<std::uint8_t>(direction));
   head.u16(streams);
+  head.u16(declared);
   head.i64(started_at);
   head.u8(static_cast<std::uint8_t>((ended ? kFlagEnded : 0) | (listened ? kFlagListened : 0)));
   head.u32(next_call_data);
+  head.u64(listener_segments);
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
     if (!has_stream(stream)) continue;
     head.u32(ends[stream]);
@@ -91,6 +129,8 @@ SecretBytes CallKeys::encode_row() const {
     head.u32(block.range.end);
     head.u8(block.reason);
     head.u8(static_cast<std::uint8_t>(block.state));
+    if (block.state == BlockState::kOrdered) head.bytes(block.order.bytes);
+    if (block.state == BlockState::kHeld) head.u32(block.kept_below);
   }
   head.u16(static_cast<std::uint16_t>(lost.size()));
   for (const auto& range : lost) {
@@ -109,18 +149,21 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   ByteReader in(raw);
   const auto version = in.u8();
   if (in.ok() && version != kRowVersion)
-    return fail(Errc::kUnsupported, "row of version " + std::to_string(version) + "; this program knows 1");
+    return fail(Errc::kUnsupported,
+                "row of version " + std::to_string(version) + "; this program knows 1");
   CallKeys call;
   call.row = row;
   call.id.bytes = in.array<16>();
   call.source = static_cast<keys::CallSource>(in.u8());
   call.direction = static_cast<keys::Direction>(in.u8());
   call.streams = in.u16();
+  call.declared = in.u16();
   call.started_at = in.i64();
   const auto flags = in.u8();
   call.ended = (flags & kFlagEnded) != 0;
   call.listened = (flags & kFlagListened) != 0;
   call.next_call_data = in.u32();
+  call.listener_segments = in.u64();
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
     if (!call.has_stream(stream)) continue;
     call.ends[stream] = in.u32();
@@ -139,8 +182,12 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
     Blocked block{.range = range_of()};
     block.reason = in.u8();
     block.state = static_cast<BlockState>(in.u8());
-    if (block.range.stream > 14 || block.range.end > 1u << 20 || block.range.first > block.range.end ||
-        block.reason >= kReasons.size())
+    if (block.state == BlockState::kOrdered) block.order.bytes = in.array<16>();
+    if (block.state == BlockState::kHeld) block.kept_below = in.u32();
+    if (block.state < BlockState::kOrdered || block.state > BlockState::kErased)
+      return fail(Errc::kMalformed, "row's blocked range is in no known state");
+    if (block.range.stream > 14 || block.range.end > 1u << 20 ||
+        block.range.first > block.range.end || block.reason >= kReasons.size())
       return fail(Errc::kMalformed, "row's blocked range contradicts itself");
     call.blocked.push_back(block);
   }

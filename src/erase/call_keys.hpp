@@ -1,10 +1,14 @@
-// What the keeper knows of one call: its cover, what has been heard, persisted, erased and lost; and its row
-// in the key store (docs/formats/keystore.md, "Row of a call").
+// What the keeper knows of one call: its cover, what has been heard, persisted, erased and lost;
+// and its row in the key store (docs/formats/keystore.md, "Row of a call").
 //
 // INVARIANTS
-//   (1) A segment of a blocked range (erased, ordered or held) is never opened and never newly persisted.
+//   (1) A segment of a blocked range (erased, ordered or held) is never opened and never newly
+//   persisted.
+//       What is only held stays where it was on the disk: a person decides about it, not the
+//       listener.
 //   (2) The persisted cover of an audio stream opens nothing at or beyond persisted[stream].
-//   (3) heard[stream] says how far the listener has cleared; beyond it nothing is opened for people.
+//   (3) heard[stream] says how far the listener has cleared; beyond it nothing is opened for
+//   people.
 #pragma once
 
 #include <array>
@@ -21,16 +25,17 @@ namespace callward::erase {
 using keys::SegmentRange;
 
 enum class BlockState : std::uint8_t {
-  kOrdered = 1,   // accepted; not yet logged or not yet gone
-  kHeld = 2,      // beyond its bounds: a person must decide
-  kErased = 3,    // gone from every mirror, logged
+  kOrdered = 1,  // accepted; not yet logged or not yet gone
+  kHeld = 2,     // beyond its bounds: a person must decide
+  kErased = 3,   // gone from every mirror, logged
 };
 
 struct Blocked {
   SegmentRange range;
   std::uint8_t reason = 0;
   BlockState state{};
-  OrderId order;  // zero in rows: needed only until it is done
+  OrderId order;                 // in rows only while kOrdered: needed until it is done
+  std::uint32_t kept_below = 0;  // kHeld: leaves below this index stood on a disk when it was held
 };
 
 struct CallKeys {
@@ -38,12 +43,17 @@ struct CallKeys {
   std::uint64_t row = 0;
   keys::CallSource source{};
   keys::Direction direction{};
-  std::uint16_t streams = 0;
+  std::uint16_t streams = 0;  // audio streams that there are
+  std::uint16_t declared =
+      0;  // those of them that the recorder named: the listener's bound counts these
   std::int64_t started_at = 0;  // UTC ms
   bool ended = false;
   bool listened = false;
-  bool rooted = false;          // this keeper made its root: forward nodes can be issued again
-  std::array<std::uint32_t, keys::kStreamsMax> ends{};       // known after the end
+  bool rooted = false;  // this keeper made its root: forward nodes can be issued again
+  std::int64_t begun_ms =
+      0;  // monotonic time of index 0, as far as known: wall clocks are set by people
+  std::uint32_t issued_from = 0;  // forward nodes were issued from here: never again from before
+  std::array<std::uint32_t, keys::kStreamsMax> ends{};  // known after the end
   std::array<std::uint32_t, keys::kStreamsMax> heard{};
   std::array<std::uint32_t, keys::kStreamsMax> persisted{};
   std::vector<Blocked> blocked;
@@ -52,24 +62,54 @@ struct CallKeys {
   std::uint64_t listener_segments = 0;  // ordered by the listener so far: its bound
   std::uint32_t next_call_data = 0;     // counter of stream 15
   bool question_open = false;
-  std::int64_t question_since_ms = 0;   // monotonic
-  bool dirty = false;                   // the row does not say what memory does
+  std::int64_t question_since_ms = 0;  // monotonic
+  bool dirty = false;                  // the row does not say what memory does
+  bool heard_moved = false;            // likewise, and it may wait for the next round of persisting
 
-  [[nodiscard]] bool has_stream(std::uint8_t stream) const { return stream < 15 && (streams >> stream & 1) != 0; }
+  // The recorder says that these audio streams exist.
+  void declare(std::uint16_t mask) {
+    declared = static_cast<std::uint16_t>(declared | (mask & 0x7FFF));
+    streams = static_cast<std::uint16_t>(streams | declared);
+  }
+  [[nodiscard]] bool has_stream(std::uint8_t stream) const {
+    return stream < 15 && (streams >> stream & 1) != 0;
+  }
   [[nodiscard]] bool is_blocked(std::uint8_t stream, std::uint32_t index) const;
   [[nodiscard]] bool overlaps_blocked(const SegmentRange& range) const;
   [[nodiscard]] bool all_heard() const;
 
+  // How many segments of `ranges` (joined) nobody has ordered away yet.
+  [[nodiscard]] std::uint64_t not_yet_blocked(const std::vector<SegmentRange>& ranges) const;
+  // What was held and lies within an erased range needs no decision any more.
+  void settle_held();
+
   // Whether any leaf of `range` stands in a row on a disk.
-  [[nodiscard]] bool was_persisted(const SegmentRange& range) const { return range.first < persisted[range.stream]; }
+  [[nodiscard]] bool was_persisted(const SegmentRange& range) const {
+    return range.first < persisted[range.stream];
+  }
   void puncture(const SegmentRange& range);
 
-  // Moves the persisted marks up to `upto` (never back, never past a held or ordered range's need: blocked
-  // leaves are punctured in what is written) and gives the row's bytes.
+  // Moves the persisted marks up to `upto` (never back, never past a held or ordered range's need:
+  // blocked leaves are punctured in what is written) and gives the row's bytes.
   void persist_upto(const std::array<std::uint32_t, keys::kStreamsMax>& upto);
   [[nodiscard]] SecretBytes encode_row() const;
   static Result<CallKeys> decode_row(std::uint64_t row, ByteView raw);
 };
+
+constexpr const char* to_text(keys::CallSource source) {
+  return source == keys::CallSource::kImport ? "import" : "siprec";
+}
+constexpr const char* to_text(keys::Direction direction) {
+  switch (direction) {
+    case keys::Direction::kIncoming:
+      return "incoming";
+    case keys::Direction::kOutgoing:
+      return "outgoing";
+    case keys::Direction::kUnknown:
+      break;
+  }
+  return "unknown";
+}
 
 // Joins what touches or overlaps, per stream; sorted.
 std::vector<SegmentRange> join(std::vector<SegmentRange> ranges);

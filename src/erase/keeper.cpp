@@ -9,16 +9,6 @@
 namespace callward::erase {
 namespace {
 
-const char* to_text(keys::CallSource source) { return source == keys::CallSource::kImport ? "import" : "siprec"; }
-const char* to_text(keys::Direction direction) {
-  switch (direction) {
-    case keys::Direction::kIncoming: return "incoming";
-    case keys::Direction::kOutgoing: return "outgoing";
-    case keys::Direction::kUnknown: break;
-  }
-  return "unknown";
-}
-
 boost::json::array ends_json(const std::vector<keys::StreamEnd>& ends) {
   boost::json::array out;
   for (const auto& end : ends) out.push_back(boost::json::array{end.stream, 0, end.end_index});
@@ -27,66 +17,15 @@ boost::json::array ends_json(const std::vector<keys::StreamEnd>& ends) {
 
 }  // namespace
 
-Keeper::Keeper(Clock& clock, Entropy& entropy, keys::KeyStore& store, audit::Log& log, KeeperPolicy policy, Outbox outbox)
-    : clock_(clock), entropy_(entropy), store_(store), log_(log), policy_(policy), outbox_(std::move(outbox)) {
+Keeper::Keeper(Clock& clock, Entropy& entropy, keys::KeyStore& store, audit::Log& log,
+               KeeperPolicy policy, Outbox outbox)
+    : clock_(clock),
+      entropy_(entropy),
+      store_(store),
+      log_(log),
+      policy_(policy),
+      outbox_(std::move(outbox)) {
   last_persist_ms_ = clock_.monotonic_ms();
-}
-
-Status Keeper::start() {
-  if (log_.size() < store_.log_size())
-    return fail(Errc::kCorrupt, "the audit log (" + std::to_string(log_.size()) + " entries) is older than the key store (" +
-                                    std::to_string(store_.log_size()) + "): opening is refused");
-  TRY(store_.for_each([this](std::uint64_t row, ByteView content) -> Status {
-    auto call = std::make_unique<CallKeys>(TRY(CallKeys::decode_row(row, content)));
-    rows_[call->id] = row;
-    if (!call->ended || !call->listened) calls_[call->id] = std::move(call);
-    return {};
-  }));
-  TRY(log_.replay(store_.log_size(), [this](std::uint64_t, const audit::Entry& entry) { return replay_entry(entry); }));
-  TRY(store_.destroy_stale());
-  resume_intended();
-  TRY(stage_entry("keeper_started", "keeper", "-",
-                  {{"epoch", store_.epoch()}, {"mirrors", store_.mirrors().size()}, {"log_size", log_.size()}}));
-  end_round();
-  if (log_.failed()) return fail(Errc::kIo, "audit log: " + log_error_);
-  return log_.publish();
-}
-
-// What the log says beyond the rows: ends and orders. Puncturing again is harmless.
-Status Keeper::replay_entry(const audit::Entry& entry) {
-  const auto id = CallId::parse(entry.subject);
-  if (!id) return {};
-  if (entry.type == "call_sealed") sealed_.insert(*id);
-  if (rows_.find(*id) == rows_.end()) return {};
-  auto* call = TRY(find(*id));
-  if (entry.type == "call_ended") {
-    call->ended = true;
-    for (const auto& end : entry.data.at("ends").as_array())
-      call->ends[static_cast<std::size_t>(end.at(0).to_number<unsigned>() & 15)] = end.at(2).to_number<std::uint32_t>();
-    call->dirty = true;
-  } else if (entry.type == "erase_intended" || entry.type == "order_held") {
-    const auto reason = reason_number(std::string_view(entry.data.at("reason").as_string())).value_or(0);
-    const auto state = entry.type == "order_held" ? BlockState::kHeld : BlockState::kOrdered;
-    for (const auto& item : entry.data.at("ranges").as_array()) {
-      const SegmentRange range{static_cast<std::uint8_t>(item.at(0).to_number<unsigned>()),
-                               item.at(1).to_number<std::uint32_t>(), item.at(2).to_number<std::uint32_t>()};
-      if (range.stream > 14 || range.end > 1u << 20 || range.first >= range.end) continue;
-      call->blocked.push_back({range, reason, state, {}});
-      call->dirty = true;
-    }
-  }
-  return {};
-}
-
-// Ordered, and not known to be gone: the order is given again, under a new number.
-void Keeper::resume_intended() {
-  for (auto& [id, call] : calls_) {
-    for (auto& block : call->blocked) {
-      if (block.state != BlockState::kOrdered) continue;
-      block.order = OrderId::random(entropy_);
-      orders_.push_back({block.order, id, {block.range}, block.reason, "recovery", false});
-    }
-  }
 }
 
 Result<CallKeys*> Keeper::find(const CallId& id) {
@@ -96,79 +35,126 @@ Result<CallKeys*> Keeper::find(const CallId& id) {
   auto content = TRY(store_.get(row->second));
   if (!content) return fail(Errc::kErased, "the call's row is gone");
   auto call = std::make_unique<CallKeys>(TRY(CallKeys::decode_row(row->second, content->expose())));
+  call->begun_ms = begun_ms(call->source, call->started_at);
   auto* raw = call.get();
   calls_[id] = std::move(call);
   return raw;
 }
 
-Status Keeper::stage_entry(std::string type, std::string actor, std::string subject, boost::json::object data) {
-  auto staged = log_.stage({std::move(type), std::move(actor), std::move(subject), clock_.utc_ms(), std::move(data)});
+Status Keeper::stage_entry(std::string type, std::string actor, std::string subject,
+                           boost::json::object data) {
+  auto staged = log_.stage(
+      {std::move(type), std::move(actor), std::move(subject), clock_.utc_ms(), std::move(data)});
   if (!staged) return tl::unexpected<Error>(staged.error());
   return {};
 }
 
+// Monotonic time of index 0. From here on nobody who sets a wall clock moves a call's bounds. An
+// import's audio is older than its import, and comes as fast as it can: its clock begins now.
+std::int64_t Keeper::begun_ms(keys::CallSource source, std::int64_t started_at) const {
+  constexpr std::int64_t kCallMsMax = 100ll << keys::kIndexBits;
+  if (source == keys::CallSource::kImport) return clock_.monotonic_ms();
+  return clock_.monotonic_ms() -
+         std::clamp<std::int64_t>(clock_.utc_ms() - started_at, 0, kCallMsMax);
+}
+
 std::uint32_t Keeper::elapsed_segments(const CallKeys& call) const {
-  const auto elapsed_ms = std::max<std::int64_t>(0, clock_.utc_ms() - call.started_at);
+  const auto elapsed_ms = std::max<std::int64_t>(0, clock_.monotonic_ms() - call.begun_ms);
   return static_cast<std::uint32_t>(std::min<std::int64_t>(elapsed_ms / 100, keys::kIndexMax));
 }
 
 boost::json::array Keeper::ranges_json(const std::vector<SegmentRange>& ranges) const {
   boost::json::array out;
-  for (const auto& range : ranges) out.push_back(boost::json::array{range.stream, range.first, range.end});
+  for (const auto& range : ranges)
+    out.push_back(boost::json::array{range.stream, range.first, range.end});
   return out;
 }
 
 Result<Bytes> Keeper::seal_call_data(CallKeys& call, ByteView plain) {
   const auto index = call.next_call_data++;
   call.dirty = true;
-  const keys::RecordHeader header{.kind = keys::RecordKind::kCallData, .stream = keys::kCallDataStream, .first = index, .last = index};
-  if (plain.size() > keys::kRecordPayloadBytesMax) return fail(Errc::kTooLarge, "call data is over its limit");
-  return cipher_.seal(entropy_, header, call.id, plain, TRY(call.cover.leaf(keys::leaf_of(keys::kCallDataStream, index))));
+  const keys::RecordHeader header{.kind = keys::RecordKind::kCallData,
+                                  .stream = keys::kCallDataStream,
+                                  .first = index,
+                                  .last = index};
+  if (plain.size() > keys::kRecordPayloadBytesMax)
+    return fail(Errc::kTooLarge, "call data is over its limit");
+  return cipher_.seal(entropy_, header, call.id, plain,
+                      TRY(call.cover.leaf(keys::leaf_of(keys::kCallDataStream, index))));
 }
 
-void Keeper::stage_dirty_rows() {
+Status Keeper::stage_dirty_rows() {
+  Status outcome;
   for (auto& [id, call] : calls_) {
     if (!call->dirty) continue;
-    store_.stage_put(call->row, call->encode_row());
+    auto row = call->encode_row();
+    if (row.size() >
+        keys::kRowBytesMax) {  // kRangesPerCallMax is there so that this does not happen
+      outcome = fail(Errc::kTooLarge, "the row of call " + id.hex() + " is over its limit");
+      log_event("keeper.row_too_large", {{"call", id.hex()}, {"bytes", row.size()}});
+      continue;
+    }
+    store_.stage_put(call->row, std::move(row));
     call->dirty = false;
   }
+  return outcome;
 }
 
 Status Keeper::commit_rows() {
-  stage_dirty_rows();
+  (void)stage_dirty_rows();  // said in the log; the other rows are persisted all the same
   return store_.commit(log_.size());
 }
 
-// Recorder ------------------------------------------------------------------------------------------
+// Stream 15's node is on the disk before the call's start is answered: a keeper that dies a second
+// later can adopt it.
+void Keeper::commit_new_rows() {
+  if (!new_rows_) return;
+  if (auto done = commit_rows(); !done)
+    return log_event("keeper.persist_failed", {{"why", done.error().message}});
+  new_rows_ = false;
+}
+
+// Recorder
+// ------------------------------------------------------------------------------------------
 
 void Keeper::call_start(const keys::CallStart& message, Reply<keys::CallStarted> reply) {
-  if (rows_.count(message.call) != 0) return reply(fail(Errc::kExists, "this call has begun already"));
-  if (message.streams == 0 || (message.streams & 0x8000) != 0) return reply(fail(Errc::kMalformed, "no audio stream, or stream 15"));
+  if (rows_.count(message.call) != 0)
+    return reply(fail(Errc::kExists, "this call has begun already"));
+  if (message.streams == 0 || (message.streams & 0x8000) != 0)
+    return reply(fail(Errc::kMalformed, "no audio stream, or stream 15"));
   auto call = std::make_unique<CallKeys>();
   call->id = message.call;
   call->row = store_.allot_row();
   call->source = message.source;
   call->direction = message.direction;
-  call->streams = message.streams;
+  call->declare(message.streams);
   call->started_at = message.started_at;
+  call->begun_ms = begun_ms(message.source, message.started_at);
   call->rooted = true;
   call->cover = keys::Cover::whole(entropy_.key());
   call->dirty = true;
   auto record = seal_call_data(*call, message.call_data);
   if (!record) return reply(tl::unexpected<Error>(record.error()));
   auto staged = stage_entry("call_started", "keeper", call->id.hex(),
-                            {{"row", call->row}, {"source", to_text(call->source)}, {"direction", to_text(call->direction)},
-                             {"streams", call->streams}, {"started_at", call->started_at}});
+                            {{"row", call->row},
+                             {"source", to_text(call->source)},
+                             {"direction", to_text(call->direction)},
+                             {"streams", call->streams},
+                             {"started_at", call->started_at}});
   rows_[call->id] = call->row;
   auto* raw = call.get();
   calls_[raw->id] = std::move(call);
-  // Recording goes on when the log fails: the call's keys then live in memory only, and nothing of it opens.
-  after_log([this, id = raw->id, record = std::move(*record), reply, staged = staged.has_value()](Status logged) mutable {
+  new_rows_ = true;
+  // Recording goes on when the log fails: the call's keys then live in memory only, and nothing of
+  // it opens.
+  after_log([this, id = raw->id, record = std::move(*record), reply,
+             staged = staged.has_value()](Status logged) mutable {
     auto* begun = *find(id);
     if (!staged || !logged) log_event("keeper.call_not_logged", {{"call", id.hex()}});
     keys::CallStarted started;
     started.row = begun->row;
-    started.nodes = begun->cover.slice(keys::leaf_of(0, 0), keys::leaf_of(keys::kCallDataStream, 0)).take_nodes();
+    started.nodes = begun->cover.slice(keys::leaf_of(0, 0), keys::leaf_of(keys::kCallDataStream, 0))
+                        .take_nodes();
     started.call_data_record = std::move(record);
     reply(std::move(started));
   });
@@ -187,80 +173,33 @@ void Keeper::reissue(const keys::Reissue& message, Reply<keys::Reissued> reply) 
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   auto& call = **found;
   if (call.ended) return reply(fail(Errc::kState, "the call has ended"));
-  if (!call.rooted) return reply(fail(Errc::kErased, "its root died with another keeper; begin a continuation call"));
+  if (!call.rooted)
+    return reply(
+        fail(Errc::kErased, "its root died with another keeper; begin a continuation call"));
   constexpr std::uint32_t kBackSegments = 5;  // 0.5 s: the recorder may have lost that much
   keys::Reissued reissued;
   const auto elapsed = elapsed_segments(call);
-  reissued.first_index = elapsed > kBackSegments ? elapsed - kBackSegments : 0;
+  reissued.first_index = call.issued_from;
+  if (call.source != keys::CallSource::kImport && elapsed > kBackSegments)
+    reissued.first_index = std::max(call.issued_from, elapsed - kBackSegments);
+  call.issued_from = reissued.first_index;
   keys::Cover nodes;
   for (std::uint8_t stream = 0; stream < 15; ++stream)
-    CHECK(nodes.merge(call.cover.slice(keys::leaf_of(stream, reissued.first_index), keys::leaf_of(static_cast<std::uint8_t>(stream + 1), 0))).has_value());
+    CHECK(nodes
+              .merge(call.cover.slice(keys::leaf_of(stream, reissued.first_index),
+                                      keys::leaf_of(static_cast<std::uint8_t>(stream + 1), 0)))
+              .has_value());
   reissued.nodes = nodes.take_nodes();
   reply(std::move(reissued));
-}
-
-void Keeper::adopt(keys::Adopt message, Reply<keys::Adopted> reply) {
-  if (message.streams == 0 || (message.streams & 0x8000) != 0) return reply(fail(Errc::kMalformed, "no audio stream, or stream 15"));
-  auto nodes = keys::Cover::from_nodes(std::move(message.nodes));
-  if (!nodes) return reply(tl::unexpected<Error>(nodes.error()));
-  nodes->puncture(keys::leaf_of(keys::kCallDataStream, 0), 1u << keys::kTreeLevels);
-  const bool known = rows_.count(message.call) != 0;
-  if (known == message.spare) return reply(fail(Errc::kState, known ? "a call of that id has begun already" : "the log knows no such call"));
-  if (sealed_.count(message.call) != 0) return reply(fail(Errc::kState, "the call is sealed"));
-  if (!known) {
-    auto fresh = std::make_unique<CallKeys>();
-    fresh->id = message.call;
-    fresh->row = store_.allot_row();
-    fresh->source = message.source;
-    fresh->direction = message.direction;
-    fresh->streams = message.streams;
-    fresh->started_at = message.started_at;
-    std::vector<keys::TreeNode> own;
-    own.push_back({4, keys::kCallDataStream, entropy_.key()});  // all of stream 15
-    fresh->cover = *keys::Cover::from_nodes(std::move(own));
-    rows_[fresh->id] = fresh->row;
-    calls_[fresh->id] = std::move(fresh);
-  }
-  auto& call = **find(message.call);
-  if (call.ended) return reply(fail(Errc::kState, "the call has ended"));
-  keys::Adopted adopted;
-  adopted.row = call.row;
-  adopted.lost_from.assign(15, 0);
-  for (std::uint8_t stream = 0; stream < 15; ++stream) {
-    if (!call.has_stream(stream)) continue;
-    const auto from = std::max(message.first_index, call.persisted[stream]);
-    auto part = nodes->slice(keys::leaf_of(stream, from), keys::leaf_of(static_cast<std::uint8_t>(stream + 1), 0));
-    // Every logged order is punctured before the nodes are taken in: an ordered range never opens again.
-    for (const auto& block : call.blocked)
-      if (block.range.stream == stream) part.puncture(keys::leaf_of(stream, block.range.first), keys::leaf_of(stream, block.range.end));
-    if (auto merged = call.cover.merge(std::move(part)); !merged) return reply(fail(Errc::kState, "the call was adopted already"));
-    adopted.lost_from[stream] = call.persisted[stream];
-    if (message.first_index > call.persisted[stream]) {
-      call.lost.push_back({stream, call.persisted[stream], message.first_index});
-      call.heard[stream] = std::max(call.heard[stream], message.first_index);
-    }
-  }
-  call.dirty = true;
-  if (!known) {
-    auto record = seal_call_data(call, message.call_data);
-    if (record) adopted.call_data_record = std::move(*record);
-    (void)stage_entry("call_started", "keeper", call.id.hex(),
-                      {{"row", call.row}, {"source", to_text(call.source)}, {"direction", to_text(call.direction)},
-                       {"streams", call.streams}, {"started_at", call.started_at}});
-  }
-  (void)stage_entry("keeper_adopted", "keeper", call.id.hex(), {{"first", message.first_index}, {"lost", ranges_json(call.lost)}});
-  after_log([adopted = std::make_shared<keys::Adopted>(std::move(adopted)), reply](Status logged) {
-    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
-    reply(std::move(*adopted));
-  });
 }
 
 void Keeper::spare_roots(const keys::SpareRoots& message, Reply<keys::SpareRootsGiven> reply) {
   keys::SpareRootsGiven given;
   for (int i = 0; i < std::min(message.wanted, kSpareRootsMax); ++i) {
     const auto cover = keys::Cover::whole(entropy_.key());
-    given.roots.push_back({CallId::random(entropy_),
-                           cover.slice(keys::leaf_of(0, 0), keys::leaf_of(keys::kCallDataStream, 0)).take_nodes()});
+    given.roots.push_back(
+        {CallId::random(entropy_),
+         cover.slice(keys::leaf_of(0, 0), keys::leaf_of(keys::kCallDataStream, 0)).take_nodes()});
   }
   reply(std::move(given));
 }
@@ -268,18 +207,29 @@ void Keeper::spare_roots(const keys::SpareRoots& message, Reply<keys::SpareRoots
 void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {
   auto found = find(message.call);
   if (!found) return reply(tl::unexpected<Error>(found.error()));
-  auto& call = **found;
-  if (call.ended) return reply(keys::Ack{});  // said twice: the first answer was lost
   for (const auto& end : message.streams)
-    if (call.has_stream(end.stream) && end.end_index <= keys::kIndexMax) call.ends[end.stream] = end.end_index;
-  call.ended = true;
-  call.dirty = true;
-  auto staged = stage_entry("call_ended", "recorder", call.id.hex(),
-                            {{"ended_at", message.ended_at}, {"cause", message.cause}, {"ends", ends_json(message.streams)}});
-  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-  // No leaf beyond the end will ever be used: give them up.
-  for (std::uint8_t stream = 0; stream < 15; ++stream)
-    call.cover.puncture(keys::leaf_of(stream, call.has_stream(stream) ? call.ends[stream] : 0), keys::leaf_of(static_cast<std::uint8_t>(stream + 1), 0));
+    if (end.stream >= keys::kCallDataStream || end.end_index > keys::kIndexMax + 1)
+      return reply(fail(Errc::kMalformed, "no such stream or index"));
+  auto& call = **found;
+  if (!call.ended) {  // else said twice: the first answer was lost
+    auto staged = stage_entry("call_ended", "recorder", call.id.hex(),
+                              {{"ended_at", message.ended_at},
+                               {"cause", message.cause},
+                               {"ends", ends_json(message.streams)}});
+    if (!staged) return reply(tl::unexpected<Error>(staged.error()));
+    for (const auto& end : message.streams) {
+      call.declare(static_cast<std::uint16_t>(1u << end.stream));
+      call.ends[end.stream] = end.end_index;
+    }
+    call.ended = true;
+    call.dirty = true;
+    // No leaf beyond the end will ever be used: give them up.
+    for (std::uint8_t stream = 0; stream < 15; ++stream) {
+      call.heard[stream] = std::min(call.heard[stream], call.ends[stream]);
+      const auto end = keys::leaf_of(stream, 0) + (call.has_stream(stream) ? call.ends[stream] : 0);
+      call.cover.puncture(end, keys::leaf_of(static_cast<std::uint8_t>(stream + 1), 0));
+    }
+  }
   after_log([reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     reply(keys::Ack{});
@@ -288,23 +238,31 @@ void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {
 
 void Keeper::call_sealed(const keys::CallSealed& message, Reply<keys::Ack> reply) {
   if (rows_.count(message.call) == 0) return reply(fail(Errc::kNotFound, "no such call"));
-  if (!sealed_.insert(message.call).second) return reply(keys::Ack{});
-  auto staged = stage_entry("call_sealed", "recorder", message.call.hex(),
-                            {{"root", to_hex(message.root)}, {"leaves", message.leaves}, {"bytes", message.object_bytes}});
-  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
+  if (sealed_.count(message.call) == 0) {
+    auto staged = stage_entry("call_sealed", "recorder", message.call.hex(),
+                              {{"root", to_hex(message.root)},
+                               {"leaves", message.leaves},
+                               {"bytes", message.object_bytes}});
+    if (!staged) return reply(tl::unexpected<Error>(staged.error()));
+    sealed_.insert(message.call);
+  }
   after_log([reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     reply(keys::Ack{});
   });
 }
 
-void Keeper::log_append(const keys::LogAppend& message, std::uint8_t writer, Reply<keys::LogAppended> reply) {
+void Keeper::log_append(const keys::LogAppend& message, std::uint8_t writer,
+                        Reply<keys::LogAppended> reply) {
   const auto* type = audit::find_entry_type(message.type);
-  if (type == nullptr || (type->writers & writer) == 0) return reply(fail(Errc::kDenied, "this process may not write entries of that type"));
+  if (type == nullptr || (type->writers & writer) == 0)
+    return reply(fail(Errc::kDenied, "this process may not write entries of that type"));
   boost::system::error_code error;
   auto data = boost::json::parse(message.data, error);
-  if (error || !data.is_object()) return reply(fail(Errc::kMalformed, "entry's data is not a JSON object"));
-  const auto index = log_.stage({message.type, message.actor, message.subject, clock_.utc_ms(), data.get_object()});
+  if (error || !data.is_object())
+    return reply(fail(Errc::kMalformed, "entry's data is not a JSON object"));
+  const auto index = log_.stage(
+      {message.type, message.actor, message.subject, clock_.utc_ms(), data.get_object()});
   if (!index) return reply(tl::unexpected<Error>(index.error()));
   after_log([index = *index, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
@@ -312,20 +270,24 @@ void Keeper::log_append(const keys::LogAppend& message, std::uint8_t writer, Rep
   });
 }
 
-// Rounds --------------------------------------------------------------------------------------------
+// Rounds
+// --------------------------------------------------------------------------------------------
 
 void Keeper::end_round() {
-  constexpr int kRoundsMax = 8;  // what runs after the log may stage more; what is left waits for the next round
+  constexpr int kRoundsMax =
+      8;  // what runs after the log may stage more; what is left waits for the next round
   for (int round = 0; round < kRoundsMax && has_work(); ++round) {
     auto logged = log_.commit();
     if (!logged) {
       log_error_ = logged.error().message;
       log_event("keeper.log_failed", {{"why", log_error_}});
+    } else {
+      commit_new_rows();
     }
     auto acts = std::move(after_);
     after_.clear();
     for (auto& act : acts) act(logged);
-    if (log_.failed()) return;
+    if (log_.failed()) return answer_unlogged(logged);
     run_orders();
   }
 }
@@ -353,8 +315,12 @@ void Keeper::tick() {
 void Keeper::persist_round(bool everything) {
   if (log_.failed()) return;
   for (auto& [id, call] : calls_) {
-    if (call->question_open && !everything && clock_.monotonic_ms() - call->question_since_ms < policy_.question_open_ms_max) continue;
+    if (call->question_open && !everything &&
+        clock_.monotonic_ms() - call->question_since_ms < policy_.question_open_ms_max)
+      continue;
     call->persist_upto(call->heard);
+    call->dirty = call->dirty || call->heard_moved;
+    call->heard_moved = false;
   }
   if (auto done = commit_rows(); !done) {
     log_event("keeper.persist_failed", {{"why", done.error().message}});
@@ -363,14 +329,19 @@ void Keeper::persist_round(bool everything) {
   forget_finished();
 }
 
-// A listener that is behind: keys of what nobody heard are kept all the same (policy), and it is said.
+// A listener that is behind: keys of what nobody heard are kept all the same (policy), and it is
+// said.
 void Keeper::persist_deadlines() {
   if (!policy_.persist_unheard) return;
   for (auto& [id, call] : calls_) {
+    if (call->source == keys::CallSource::kImport && !call->ended)
+      continue;  // its time is not the clock's
     const auto now = elapsed_segments(*call);
     const auto deadline = static_cast<std::uint32_t>(policy_.clear_deadline_ms / 100);
     if (now <= deadline) continue;
-    if (call->question_open && clock_.monotonic_ms() - call->question_since_ms < policy_.question_open_ms_max) continue;
+    if (call->question_open &&
+        clock_.monotonic_ms() - call->question_since_ms < policy_.question_open_ms_max)
+      continue;
     std::vector<SegmentRange> ranges;
     auto marks = call->persisted;
     for (std::uint8_t stream = 0; stream < 15; ++stream) {
@@ -383,7 +354,8 @@ void Keeper::persist_deadlines() {
       marks[stream] = due;
     }
     if (ranges.empty()) continue;
-    if (!stage_entry("cleared_unheard", "keeper", id.hex(), {{"ranges", ranges_json(ranges)}})) return;
+    if (!stage_entry("cleared_unheard", "keeper", id.hex(), {{"ranges", ranges_json(ranges)}}))
+      return;
     call->persist_upto(marks);
   }
   if (auto logged = log_.commit(); !logged) log_error_ = logged.error().message;
@@ -394,9 +366,13 @@ void Keeper::forget_finished() {
   std::erase_if(calls_, [this](const auto& item) {
     const auto& call = *item.second;
     if (!call.ended || !call.listened || call.dirty) return false;
+    // What was held before it touched a disk lives here only, until a person has decided.
     for (const auto& block : call.blocked)
-      if (block.state == BlockState::kOrdered) return false;
-    return std::none_of(orders_.begin(), orders_.end(), [&](const Order& order) { return order.call == call.id; });
+      if (block.state == BlockState::kOrdered ||
+          (block.state == BlockState::kHeld && block.range.end > block.kept_below))
+        return false;
+    return std::none_of(orders_.begin(), orders_.end(),
+                        [&](const Order& order) { return order.call == call.id; });
   });
 }
 
@@ -410,12 +386,15 @@ void Keeper::stop() {
       auto marks = call->persisted;
       for (std::uint8_t stream = 0; stream < 15; ++stream) {
         if (!call->has_stream(stream)) continue;
-        const auto end = call->ended ? call->ends[stream] : std::min(elapsed_segments(*call) + 1, keys::kIndexMax);
+        const auto end = call->ended ? call->ends[stream]
+                                     : std::min(elapsed_segments(*call) + 1, keys::kIndexMax);
         if (end <= marks[stream]) continue;
         ranges.push_back({stream, marks[stream], end});
         marks[stream] = end;
       }
-      if (ranges.empty() || !stage_entry("cleared_unheard", "keeper", id.hex(), {{"ranges", ranges_json(ranges)}})) continue;
+      if (ranges.empty() ||
+          !stage_entry("cleared_unheard", "keeper", id.hex(), {{"ranges", ranges_json(ranges)}}))
+        continue;
       call->persist_upto(marks);
     }
     if (log_.commit()) (void)commit_rows();
@@ -426,18 +405,30 @@ void Keeper::stop() {
 std::string Keeper::status_json() const {
   boost::json::array mirrors;
   for (const auto& mirror : store_.mirrors())
-    mirrors.push_back({{"store", mirror.store_dir}, {"good", mirror.good}, {"why", mirror.why},
-                       {"epoch", mirror.epoch}, {"assurance", mirror.assurance}});
+    mirrors.push_back({{"store", mirror.store_dir},
+                       {"good", mirror.good},
+                       {"why", mirror.why},
+                       {"epoch", mirror.epoch},
+                       {"assurance", mirror.assurance}});
   std::uint64_t live = 0;
   std::uint64_t unheard_calls = 0;
   for (const auto& [id, call] : calls_) {
     live += !call->ended;
     unheard_calls += call->ended && !call->listened;
   }
-  return boost::json::serialize(boost::json::object{
-      {"epoch", store_.epoch()}, {"rows", rows_.size()}, {"live_calls", live}, {"calls_to_hear", unheard_calls},
-      {"mirrors", std::move(mirrors)}, {"orders_waiting", orders_.size()}, {"orders_done", orders_done_}, {"openings", opened_},
-      {"log", {{"size", log_.size()}, {"published", log_.published_size()}, {"failed", log_.failed()}, {"why", log_error_}}}});
+  return boost::json::serialize(boost::json::object{{"epoch", store_.epoch()},
+                                                    {"rows", rows_.size()},
+                                                    {"live_calls", live},
+                                                    {"calls_to_hear", unheard_calls},
+                                                    {"mirrors", std::move(mirrors)},
+                                                    {"orders_waiting", orders_.size()},
+                                                    {"orders_done", orders_done_},
+                                                    {"openings", opened_},
+                                                    {"log",
+                                                     {{"size", log_.size()},
+                                                      {"published", log_.published_size()},
+                                                      {"failed", log_.failed()},
+                                                      {"why", log_error_}}}});
 }
 
 }  // namespace callward::erase

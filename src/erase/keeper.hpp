@@ -1,18 +1,27 @@
-// The keeper: all calls' keys, the key store and the audit log behind one set of verbs. Sockets and the loop
-// stand outside (app/keeper_process); time comes by Clock, so that tests and the simulator can drive it.
+// The keeper: all calls' keys, the key store and the audit log behind one set of verbs. Sockets and
+// the loop stand outside (app/keeper_process); time comes by Clock, so that tests and the simulator
+// can drive it.
 //
-// One round of the loop: verbs stage log entries and leave what must wait for them in `after`; end_round()
-// makes the log durable once for all, then runs what waited, then carries out erase orders:
+// One round of the loop: verbs stage log entries and leave what must wait for them in `after`;
+// end_round() makes the log durable once for all, then runs what waited, then carries out erase
+// orders:
 //
-//   accepted ── end_round ──▶ (1) erase_intended logged ──▶ punctured in memory
-//      ──▶ (2)-(7) pages, epoch, superblock, reread, caches, destroy    [only if a leaf was ever persisted]
-//      ──▶ recorder and listener have zeroed what they held (or 1 s passed) ──▶ (8) erased logged
+//   taken: blocked ── end_round ──▶ (1) erase_intended logged, OrderAccepted sent ──▶ punctured in
+//   memory
+//      ──▶ (2)-(7) pages, epoch, superblock, reread, caches, destroy    [only if a leaf was ever
+//      persisted] ──▶ recorder and listener have zeroed what they held (or 1 s passed) ──▶ (8)
+//      erased logged
 //
 // INVARIANTS
-//   (1) No log, no act: when the log fails, nothing is opened, no call_started is answered with success
+//   (1) No log, no act: when the log fails, nothing is opened, no call_started is answered with
+//   success
 //       before it is durable; ordered ranges stay blocked and are tried again.
-//   (2) From acceptance an ordered range opens to nobody and is never newly persisted.
-//   (3) Every commit of the key store writes every dirty row, so that rows say at least what the log said
+//   (2) From the moment it is taken an ordered range opens to nobody and is never newly persisted.
+//   It is answered
+//       only once it is durable in the log: a source repeats what was not answered, so no order
+//       dies with us.
+//   (3) Every commit of the key store writes every dirty row, so that rows say at least what the
+//   log said
 //       at superblock.log_size; start-up replays the log from there.
 #pragma once
 
@@ -32,7 +41,7 @@ namespace callward::erase {
 
 struct KeeperPolicy {
   std::int64_t clear_deadline_ms = 60'000;
-  bool persist_unheard = true;          // else hold
+  bool persist_unheard = true;  // else hold
   std::int64_t persist_every_ms = 30'000;
   std::int64_t question_open_ms_max = 90'000;
   std::int64_t listener_share_percent = 60;
@@ -52,7 +61,8 @@ class Keeper {
     // Asks recorder and listener; `done` once both answered or nobody is there.
     std::function<void(const keys::WipeRanges&, std::function<void()> done)> wipe;
   };
-  Keeper(Clock& clock, Entropy& entropy, keys::KeyStore& store, audit::Log& log, KeeperPolicy policy, Outbox outbox);
+  Keeper(Clock& clock, Entropy& entropy, keys::KeyStore& store, audit::Log& log,
+         KeeperPolicy policy, Outbox outbox);
 
   // Loads rows, replays the log beyond them, destroys stale epochs, finishes what was intended.
   // kCorrupt: the log is older than the key store.
@@ -67,25 +77,31 @@ class Keeper {
   void call_end(const keys::CallEnd& message, Reply<keys::Ack> reply);
   void call_sealed(const keys::CallSealed& message, Reply<keys::Ack> reply);
   // Listener
-  void erase_order(const keys::EraseOrder& message, bool from_listener, Reply<keys::OrderAccepted> reply);
+  void erase_order(const keys::EraseOrder& message, bool from_listener,
+                   Reply<keys::OrderAccepted> reply);
   void cleared(const keys::Cleared& message);
   Status derived_put(const keys::DerivedPut& message);
   void listen_done(const keys::ListenDone& message);
   [[nodiscard]] keys::UnheardList unheard() const;
-  // Whether a stretch may be re-heard; then, with the ciphertext, its plaintext (entry heard_again).
+  // Whether a stretch may be re-heard; then, with the ciphertext, its plaintext (entry
+  // heard_again).
   Status may_hear_again(const keys::HearAgain& message);
-  void hear_again(const keys::HearAgain& message, std::vector<Bytes> records, Reply<keys::HeardAgain> reply);
+  void hear_again(const keys::HearAgain& message, std::vector<Bytes> records,
+                  Reply<keys::HeardAgain> reply);
   // Server
   void open(const keys::Open& message, Reply<keys::Opened> reply);
   Result<keys::CallState> call_state(const CallId& id);
-  void log_append(const keys::LogAppend& message, std::uint8_t writer, Reply<keys::LogAppended> reply);
+  void log_append(const keys::LogAppend& message, std::uint8_t writer,
+                  Reply<keys::LogAppended> reply);
 
   void end_round();
-  void tick();        // some times a second: persisting, deadlines, publishing
+  void tick();  // some times a second: persisting, deadlines, publishing
   // A planned stop: what may be persisted is.
   void stop();
   [[nodiscard]] std::string status_json() const;
-  [[nodiscard]] bool has_work() const { return !after_.empty() || !orders_.empty() || log_.has_staged(); }
+  [[nodiscard]] bool has_work() const {
+    return !after_.empty() || orders_due() || log_.has_staged();
+  }
 
  private:
   struct Order {
@@ -95,6 +111,7 @@ class Keeper {
     std::uint8_t reason = 0;
     std::string source;
     bool logged = false;
+    std::vector<Reply<keys::OrderAccepted>> replies;  // sent when it is durable
   };
   struct Batch {  // destroyed, waiting for others' memory before `erased` is logged
     std::vector<Order> orders;
@@ -103,16 +120,33 @@ class Keeper {
     std::int64_t deadline_ms = 0;
   };
 
-  Result<CallKeys*> find(const CallId& id);   // in memory, or loaded from its row
-  Status stage_entry(std::string type, std::string actor, std::string subject, boost::json::object data);
+  Result<CallKeys*> find(const CallId& id);  // in memory, or loaded from its row
+  Status stage_entry(std::string type, std::string actor, std::string subject,
+                     boost::json::object data);
   void after_log(std::function<void(Status)> act) { after_.push_back(std::move(act)); }
   Status commit_rows();
-  void stage_dirty_rows();
+  // kTooLarge: a row is over its limit; the others are staged all the same.
+  Status stage_dirty_rows();
+  void commit_new_rows();
   Result<Bytes> seal_call_data(CallKeys& call, ByteView plain);
   [[nodiscard]] std::uint32_t elapsed_segments(const CallKeys& call) const;
+  [[nodiscard]] std::int64_t begun_ms(keys::CallSource source, std::int64_t started_at) const;
 
-  Status check_order(const CallKeys& call, const keys::EraseOrder& message) const;
-  [[nodiscard]] bool within_bounds(const CallKeys& call, const std::vector<SegmentRange>& ranges) const;
+  Result<std::vector<SegmentRange>> ranges_of(const CallKeys& call,
+                                              const keys::EraseOrder& message) const;
+  static std::vector<SegmentRange> joined_with_neighbours(const CallKeys& call,
+                                                          std::vector<SegmentRange> ranges);
+  [[nodiscard]] bool within_bounds(const CallKeys& call,
+                                   const std::vector<SegmentRange>& ranges) const;
+  void hold_order(CallKeys& call, const keys::EraseOrder& message,
+                  const std::vector<SegmentRange>& ranges, const std::string& source,
+                  Reply<keys::OrderAccepted> reply);
+  bool answer_repeat(const keys::EraseOrder& message, const Reply<keys::OrderAccepted>& reply);
+  static void answer(Order& order, const Status& logged);
+  void answer_unlogged(const Status& logged);
+  [[nodiscard]] bool orders_due() const {
+    return !orders_.empty() && clock_.monotonic_ms() >= retry_orders_ms_;
+  }
   void run_orders();
   Status log_intended(std::vector<Order>& batch);
   Status destroy(const std::vector<Order>& batch);
@@ -121,6 +155,10 @@ class Keeper {
   void mark_erased(const Order& order);
 
   Status replay_entry(const audit::Entry& entry);
+  void replay_ranges(CallKeys& call, const audit::Entry& entry);
+  void replay_erased(const audit::Entry& entry);
+  Status adopt_nodes(CallKeys& call, const keys::Cover& nodes, std::uint32_t first_index,
+                     keys::Adopted& adopted);
   void resume_intended();
   void persist_round(bool everything);
   void persist_deadlines();
@@ -136,24 +174,34 @@ class Keeper {
   Outbox outbox_;
   keys::RecordCipher cipher_;
 
-  std::unordered_map<CallId, std::unique_ptr<CallKeys>> calls_;  // live, or touched and not yet let go
-  std::unordered_map<CallId, std::uint64_t> rows_;               // every call that there is
+  std::unordered_map<CallId, std::unique_ptr<CallKeys>>
+      calls_;                                       // live, or touched and not yet let go
+  std::unordered_map<CallId, std::uint64_t> rows_;  // every call that there is
   std::vector<std::function<void(Status)>> after_;
   std::deque<Order> orders_;
-  std::unordered_map<OrderId, keys::OrderOutcome> known_orders_;  // since start: repeats are answered alike
+  std::unordered_map<OrderId, keys::OrderOutcome>
+      known_orders_;  // since start: repeats are answered alike
   std::vector<std::shared_ptr<Batch>> batches_;
   std::set<CallId> sealed_;
-  std::int64_t last_persist_ms_ = 0, last_publish_ms_ = 0;
+  bool new_rows_ = false;  // a call began: its row must be on the disk before that is answered
+  std::int64_t last_persist_ms_ = 0, last_publish_ms_ = 0, retry_orders_ms_ = 0;
   std::uint64_t orders_done_ = 0, opened_ = 0;
   std::string log_error_;
 
  public:
   static constexpr std::size_t kOrdersWaitingMax = 100'000;
+  static constexpr std::size_t kOrdersPerBatchMax = 10'000;
+  static constexpr std::size_t kOrdersPerEntryMax =
+      1'000;  // ids in one `erased`: an entry has its limit too
   static constexpr std::size_t kHeadersPerOpenMax = 4'096;
-  static constexpr std::uint32_t kOpenSegmentsMax = 600;         // 60 s
+  static constexpr std::uint32_t kOpenSegmentsMax = 600;  // 60 s
   static constexpr std::uint32_t kHearAgainSegmentsMax = 150;
   static constexpr std::uint16_t kSpareRootsMax = 256;
-  static constexpr std::uint32_t kAheadSegmentsMax = 20;         // an index may run 2 s ahead of the clock
+  static constexpr std::uint32_t kAheadSegmentsMax = 20;  // an index may run 2 s ahead of the clock
+  static constexpr std::int64_t kRetryOrdersMs = 500;     // after a batch that failed
+  // More erased ranges in one call, and new ones are joined with their neighbours: each costs up to
+  // 24 nodes of the row.
+  static constexpr std::size_t kRangesPerCallMax = 300;
   static constexpr std::size_t kKnownOrdersMax = 1'000'000;
 };
 

@@ -10,20 +10,28 @@ namespace {
 
 const char* to_text(keys::OpenPurpose purpose) {
   switch (purpose) {
-    case keys::OpenPurpose::kPlay: return "play";
-    case keys::OpenPurpose::kExport: return "export";
-    case keys::OpenPurpose::kTranscript: return "transcript";
+    case keys::OpenPurpose::kPlay:
+      return "play";
+    case keys::OpenPurpose::kExport:
+      return "export";
+    case keys::OpenPurpose::kTranscript:
+      return "transcript";
   }
   return "unknown";
 }
 
 const char* to_text(keys::RecordKind kind) {
   switch (kind) {
-    case keys::RecordKind::kAudio: return "audio";
-    case keys::RecordKind::kWords: return "words";
-    case keys::RecordKind::kPeaks: return "peaks";
-    case keys::RecordKind::kFindings: return "findings";
-    case keys::RecordKind::kCallData: return "call_data";
+    case keys::RecordKind::kAudio:
+      return "audio";
+    case keys::RecordKind::kWords:
+      return "words";
+    case keys::RecordKind::kPeaks:
+      return "peaks";
+    case keys::RecordKind::kFindings:
+      return "findings";
+    case keys::RecordKind::kCallData:
+      return "call_data";
   }
   return "unknown";
 }
@@ -33,7 +41,8 @@ std::vector<SegmentRange> segments_of(const keys::RecordHeader& header) {
   if (!keys::is_derived(header.kind)) return {{header.stream, header.first, header.last + 1}};
   std::vector<SegmentRange> ranges;
   for (std::uint8_t stream = 0; stream < keys::kStreamsMax; ++stream)
-    if ((header.streams >> stream & 1) != 0) ranges.push_back({stream, header.first, header.last + 1});
+    if ((header.streams >> stream & 1) != 0)
+      ranges.push_back({stream, header.first, header.last + 1});
   return ranges;
 }
 
@@ -41,7 +50,8 @@ std::vector<SegmentRange> segments_of(const keys::RecordHeader& header) {
 
 keys::KeyState Keeper::key_state(const CallKeys& call, const keys::RecordHeader& header) const {
   for (const auto& range : segments_of(header)) {
-    if (range.stream == keys::kCallDataStream && header.kind == keys::RecordKind::kCallData) continue;
+    if (range.stream == keys::kCallDataStream && header.kind == keys::RecordKind::kCallData)
+      continue;
     if (!call.has_stream(range.stream)) return keys::KeyState::kRefused;
     if (call.overlaps_blocked(range)) return keys::KeyState::kErased;
     if (range.end > call.heard[range.stream]) return keys::KeyState::kUnheard;
@@ -53,8 +63,10 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
   auto found = find(message.call);
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   auto& call = **found;
-  if (message.headers.empty() || message.headers.size() > kHeadersPerOpenMax) return reply(fail(Errc::kMalformed, "no header, or too many"));
-  if (log_.failed()) return reply(fail(Errc::kUnavailable, "the audit log cannot be written: nothing is opened"));
+  if (message.headers.empty() || message.headers.size() > kHeadersPerOpenMax)
+    return reply(fail(Errc::kMalformed, "no header, or too many"));
+  if (log_.failed())
+    return reply(fail(Errc::kUnavailable, "the audit log cannot be written: nothing is opened"));
   std::vector<keys::RecordHeader> headers;
   std::vector<SegmentRange> ranges;
   std::vector<std::string> kinds;
@@ -72,17 +84,23 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
     headers.push_back(*header);
   }
   // A derived record's window may reach one second beyond the piece.
-  if (first != ~0u && last - first > kOpenSegmentsMax + 30) return reply(fail(Errc::kTooLarge, "a piece is at most 60 s"));
+  if (first != ~0u && last - first > kOpenSegmentsMax + 30)
+    return reply(fail(Errc::kTooLarge, "a piece is at most 60 s"));
   auto opened = std::make_shared<keys::Opened>();
   auto record_keys = std::make_shared<std::vector<Key32>>();
   for (const auto& header : headers) {
     auto state = key_state(call, header);
     if (state == keys::KeyState::kGiven) {
-      auto key = keys::key_of_record(header, [&call](std::uint8_t stream, std::uint32_t index) { return call.cover.leaf(keys::leaf_of(stream, index)); });
+      auto key = keys::key_of_record(header, [&call](std::uint8_t stream, std::uint32_t index) {
+        return call.cover.leaf(keys::leaf_of(stream, index));
+      });
       // A header whose commitment does not fit is not a record of this call: no key for it.
-      if (!key) state = keys::KeyState::kErased;
-      else if (!keys::commitment_matches(header, *key)) state = keys::KeyState::kRefused;
-      else record_keys->push_back(std::move(*key));
+      if (!key)
+        state = keys::KeyState::kErased;
+      else if (!keys::commitment_matches(header, *key))
+        state = keys::KeyState::kRefused;
+      else
+        record_keys->push_back(std::move(*key));
     }
     opened->states.push_back(static_cast<std::uint8_t>(state));
   }
@@ -92,12 +110,17 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
   for (const auto& kind : kinds) kind_list.push_back(boost::json::string(kind));
   const bool exporting = message.purpose == keys::OpenPurpose::kExport;
   auto staged = stage_entry(exporting ? "exported" : "opened", message.actor, call.id.hex(),
-                            {{"purpose", to_text(message.purpose)}, {"ranges", ranges_json(join(ranges))}, {"kinds", std::move(kind_list)},
-                             {"reason_hash", message.reason_hash}, {"given", record_keys->size()}});
+                            {{"purpose", to_text(message.purpose)},
+                             {"ranges", ranges_json(join(ranges))},
+                             {"kinds", std::move(kind_list)},
+                             {"reason_hash", message.reason_hash},
+                             {"given", record_keys->size()}});
   if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-  after_log([this, id = call.id, reader = message.reader_key, headers = std::move(headers), opened, record_keys, reply](Status logged) {
+  after_log([this, id = call.id, reader = message.reader_key, headers = std::move(headers), opened,
+             record_keys, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
-    // An order may have been accepted while the entry was on its way to the disk: then nothing leaves.
+    // An order may have been accepted while the entry was on its way to the disk: then nothing
+    // leaves.
     const auto still = find(id);
     for (std::size_t i = 0; i < headers.size(); ++i)
       if (!still || (opened->states[i] == static_cast<std::uint8_t>(keys::KeyState::kGiven) &&
@@ -106,7 +129,8 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
     SecretBytes plain(record_keys->size() * 32);
     for (std::size_t i = 0; i < record_keys->size(); ++i)
       std::memcpy(plain.expose_mut().data() + 32 * i, (*record_keys)[i].expose().data(), 32);
-    auto sealed = crypto::hpke_seal(entropy_, reader, as_bytes("callward open v1"), id.bytes, plain.expose());
+    auto sealed =
+        crypto::hpke_seal(entropy_, reader, as_bytes("callward open v1"), id.bytes, plain.expose());
     if (!sealed) return reply(tl::unexpected<Error>(sealed.error()));
     opened->enc = to_bytes(sealed->enc);
     opened->sealed = std::move(sealed->ciphertext);
@@ -130,7 +154,7 @@ Result<keys::CallState> Keeper::call_state(const CallId& id) {
     if (call.heard[stream] < end) state.unheard.push_back({stream, call.heard[stream], end});
   }
   for (const auto& block : call.blocked) {
-    const auto outcome = block.state == BlockState::kErased  ? keys::OrderOutcome::kErased
+    const auto outcome = block.state == BlockState::kErased ? keys::OrderOutcome::kErased
                          : block.state == BlockState::kHeld ? keys::OrderOutcome::kHeld
                                                             : keys::OrderOutcome::kIntended;
     state.erased.push_back({block.range, std::string(kReasons[block.reason]), outcome});

@@ -8,18 +8,32 @@
 
 namespace callward::erase {
 
+namespace {
+
+// A stream that a re-INVITE added: the recorder has its nodes since the call began, the listener
+// hears it first.
+void know_stream(CallKeys& call, std::uint8_t stream) {
+  if (stream < keys::kCallDataStream && !call.ended)
+    call.streams = static_cast<std::uint16_t>(call.streams | 1u << stream);
+}
+
+}  // namespace
+
 void Keeper::cleared(const keys::Cleared& message) {
   auto found = find(message.call);
   if (!found) return;
   auto& call = **found;
-  const auto limit = call.source == keys::CallSource::kImport ? keys::kIndexMax : elapsed_segments(call) + kAheadSegmentsMax;
+  const auto limit = call.source == keys::CallSource::kImport
+                         ? keys::kIndexMax
+                         : elapsed_segments(call) + kAheadSegmentsMax;
   for (const auto& mark : message.marks) {
+    know_stream(call, mark.stream);
     if (!call.has_stream(mark.stream)) continue;
     auto upto = std::min(mark.upto, limit);
     if (call.ended) upto = std::min(upto, call.ends[mark.stream]);
     if (upto <= call.heard[mark.stream]) continue;
     call.heard[mark.stream] = upto;
-    call.dirty = true;
+    call.heard_moved = true;
   }
   if (message.question_open && !call.question_open) call.question_since_ms = clock_.monotonic_ms();
   call.question_open = message.question_open;
@@ -28,16 +42,27 @@ void Keeper::cleared(const keys::Cleared& message) {
 Status Keeper::derived_put(const keys::DerivedPut& message) {
   auto& call = *TRY(find(message.call));
   const auto kind = static_cast<keys::RecordKind>(message.kind);
-  if (!keys::is_derived(kind) || message.streams == 0 || message.first >= message.end ||
-      message.end - message.first > keys::kDerivedSegmentsMax || message.plaintext.size() > keys::kRecordPayloadBytesMax)
+  if (!keys::is_derived(kind) || message.stream >= keys::kCallDataStream || message.streams == 0 ||
+      (message.streams & 0x8000) != 0 || message.first >= message.end ||
+      message.end > keys::kIndexMax + 1 ||
+      message.end - message.first > keys::kDerivedSegmentsMax ||
+      message.plaintext.size() > keys::kRecordPayloadBytesMax)
     return fail(Errc::kMalformed, "derived data of an impossible shape");
-  const keys::RecordHeader header{.kind = kind, .stream = message.stream, .first = message.first, .last = message.end - 1, .streams = message.streams};
-  auto record = cipher_.seal_derived(entropy_, header, call.id, message.plaintext.expose(),
-                                     [&call](std::uint8_t stream, std::uint32_t index) -> Result<Key32> {
-                                       if (call.is_blocked(stream, index)) return fail(Errc::kErased, "its source was ordered away");
-                                       return call.cover.leaf(keys::leaf_of(stream, index));
-                                     });
-  if (!record) return record.error().code == Errc::kErased ? Status{} : Status(tl::unexpected<Error>(record.error()));
+  const keys::RecordHeader header{.kind = kind,
+                                  .stream = message.stream,
+                                  .first = message.first,
+                                  .last = message.end - 1,
+                                  .streams = message.streams};
+  auto record =
+      cipher_.seal_derived(entropy_, header, call.id, message.plaintext.expose(),
+                           [&call](std::uint8_t stream, std::uint32_t index) -> Result<Key32> {
+                             if (call.is_blocked(stream, index))
+                               return fail(Errc::kErased, "its source was ordered away");
+                             return call.cover.leaf(keys::leaf_of(stream, index));
+                           });
+  if (!record)
+    return record.error().code == Errc::kErased ? Status{}
+                                                : Status(tl::unexpected<Error>(record.error()));
   outbox_.derived_sealed({call.id, std::move(*record)});
   return {};
 }
@@ -47,7 +72,8 @@ void Keeper::listen_done(const keys::ListenDone& message) {
   if (!found || (*found)->listened || !(*found)->all_heard()) return;
   auto& call = **found;
   bool live = true;
-  for (std::uint8_t stream = 0; stream < 15; ++stream) live = live && call.persisted[stream] <= call.heard[stream];
+  for (std::uint8_t stream = 0; stream < 15; ++stream)
+    live = live && call.persisted[stream] <= call.heard[stream];
   if (!stage_entry("listened", "listener", call.id.hex(), {{"heard_live", live}})) return;
   call.listened = true;
   call.question_open = false;
@@ -84,9 +110,12 @@ Status Keeper::may_hear_again(const keys::HearAgain& message) {
   return {};
 }
 
-void Keeper::hear_again(const keys::HearAgain& message, std::vector<Bytes> records, Reply<keys::HeardAgain> reply) {
+void Keeper::hear_again(const keys::HearAgain& message, std::vector<Bytes> records,
+                        Reply<keys::HeardAgain> reply) {
   if (auto may = may_hear_again(message); !may) return reply(tl::unexpected<Error>(may.error()));
-  if (auto staged = stage_entry("heard_again", "listener", message.call.hex(), {{"ranges", ranges_json({message.range})}}); !staged)
+  if (auto staged = stage_entry("heard_again", "listener", message.call.hex(),
+                                {{"ranges", ranges_json({message.range})}});
+      !staged)
     return reply(tl::unexpected<Error>(staged.error()));
   after_log([this, message, records = std::move(records), reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
@@ -96,85 +125,196 @@ void Keeper::hear_again(const keys::HearAgain& message, std::vector<Bytes> recor
     keys::HeardAgain heard;
     for (const auto& record : records) {
       const auto header = keys::parse_record(record);
-      if (!header || header->kind != keys::RecordKind::kAudio || header->stream != message.range.stream ||
-          header->first < message.range.first || header->first >= message.range.end || call.is_blocked(header->stream, header->first))
+      if (!header || header->kind != keys::RecordKind::kAudio ||
+          header->stream != message.range.stream || header->first < message.range.first ||
+          header->first >= message.range.end || call.is_blocked(header->stream, header->first))
         continue;
       const auto leaf = call.cover.leaf(keys::leaf_of(header->stream, header->first));
       if (!leaf) continue;
-      auto plain = cipher_.open(record, call.id, keys::record_key(header->kind, header->salt, *leaf));
+      auto plain =
+          cipher_.open(record, call.id, keys::record_key(header->kind, header->salt, *leaf));
       if (plain) heard.segments.push_back({header->first, header->codec, std::move(*plain)});
     }
     reply(std::move(heard));
   });
 }
 
-Status Keeper::check_order(const CallKeys& call, const keys::EraseOrder& message) const {
+// What of the order lies within the call, joined. An order that reaches beyond the end is cut
+// there, not refused: its beginning may hold the secret.
+Result<std::vector<SegmentRange>> Keeper::ranges_of(const CallKeys& call,
+                                                    const keys::EraseOrder& message) const {
   constexpr std::size_t kRangesMax = 1'024;
-  if (!reason_number(message.reason)) return fail(Errc::kMalformed, "unknown reason code");
-  if (message.ranges.empty() || message.ranges.size() > kRangesMax) return fail(Errc::kMalformed, "no range, or too many");
-  const auto limit = call.source == keys::CallSource::kImport ? keys::kIndexMax + 1 : elapsed_segments(call) + kAheadSegmentsMax;
-  for (const auto& range : message.ranges) {
-    if (!call.has_stream(range.stream) || range.first >= range.end) return fail(Errc::kMalformed, "not a range of this call");
-    if (range.end > (call.ended ? std::max(call.ends[range.stream], 1u) : limit)) return fail(Errc::kMalformed, "range lies beyond the call");
+  if (message.ranges.empty() || message.ranges.size() > kRangesMax)
+    return fail(Errc::kMalformed, "no range, or too many");
+  const auto limit =
+      call.source == keys::CallSource::kImport
+          ? keys::kIndexMax + 1
+          : std::min(elapsed_segments(call) + kAheadSegmentsMax, keys::kIndexMax + 1);
+  std::vector<SegmentRange> ranges;
+  for (auto range : message.ranges) {
+    if (!call.has_stream(range.stream) || range.first >= range.end)
+      return fail(Errc::kMalformed, "not a range of this call");
+    range.end = std::min(range.end, call.ended ? call.ends[range.stream] : limit);
+    if (range.first >= range.end) return fail(Errc::kMalformed, "range lies beyond the call");
+    ranges.push_back(range);
   }
-  return {};
+  return join(std::move(ranges));
 }
 
-// The listener may erase a share of a call by itself; beyond it a person decides, and meanwhile it is closed.
+// With very many holes in a call, a new one is joined with its nearest neighbour: what lies between
+// goes too. Each hole costs nodes of the row, and a row has its limit; a secret must not stay
+// because of it.
+std::vector<SegmentRange> Keeper::joined_with_neighbours(const CallKeys& call,
+                                                         std::vector<SegmentRange> ranges) {
+  if (call.blocked.size() + ranges.size() <= kRangesPerCallMax) return ranges;
+  for (auto& range : ranges) {
+    const SegmentRange* nearest = nullptr;
+    std::uint32_t least = ~0u;
+    for (const auto& block : call.blocked) {
+      if (block.range.stream != range.stream) continue;
+      const auto gap = block.range.end < range.first   ? range.first - block.range.end
+                       : range.end < block.range.first ? block.range.first - range.end
+                                                       : 0;
+      if (gap < least) {
+        least = gap;
+        nearest = &block.range;
+      }
+    }
+    if (nearest == nullptr) continue;
+    range.first = std::min(range.first, nearest->end);
+    range.end = std::max(range.end, nearest->first);
+  }
+  return join(std::move(ranges));
+}
+
+// The listener may erase a share of a call by itself; beyond it a person decides, and meanwhile it
+// is closed.
 bool Keeper::within_bounds(const CallKeys& call, const std::vector<SegmentRange>& ranges) const {
-  constexpr std::uint64_t kFreeSegments = 300;  // 30 s over all streams: short calls may be mostly secret
-  std::uint64_t asked = call.listener_segments;
-  for (const auto& range : ranges) asked += range.end - range.first;
+  constexpr std::uint64_t kFreeSegments =
+      300;  // 30 s over all streams: short calls may be mostly secret
+  const auto asked = call.listener_segments + call.not_yet_blocked(ranges);
   std::uint64_t whole = 0;
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
-    if (!call.has_stream(stream)) continue;
-    if (call.ended) whole += call.ends[stream];
-    else if (call.source == keys::CallSource::kImport) whole += call.heard[stream];
-    else whole += elapsed_segments(call);
+    if ((call.declared >> stream & 1) == 0) continue;
+    if (call.ended)
+      whole += call.ends[stream];
+    else if (call.source == keys::CallSource::kImport)
+      whole += call.heard[stream];
+    else
+      whole += elapsed_segments(call);
   }
-  return asked <= std::max<std::uint64_t>(kFreeSegments, whole * static_cast<std::uint64_t>(policy_.listener_share_percent) / 100);
+  return asked <= std::max<std::uint64_t>(
+                      kFreeSegments,
+                      whole * static_cast<std::uint64_t>(policy_.listener_share_percent) / 100);
 }
 
-void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener, Reply<keys::OrderAccepted> reply) {
-  if (const auto known = known_orders_.find(message.order); known != known_orders_.end())
-    return reply(keys::OrderAccepted{message.order, known->second});
+// True when the order is known already; then it is answered as it was, or together with the first
+// time.
+bool Keeper::answer_repeat(const keys::EraseOrder& message,
+                           const Reply<keys::OrderAccepted>& reply) {
+  const auto known = known_orders_.find(message.order);
+  if (known == known_orders_.end()) return false;
+  for (auto& order : orders_) {
+    if (order.id != message.order || order.logged) continue;
+    constexpr std::size_t kRepliesMax = 8;
+    if (order.replies.size() >= kRepliesMax) order.replies.erase(order.replies.begin());
+    order.replies.push_back(reply);
+    return true;
+  }
+  after_log([id = message.order, outcome = known->second, reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    reply(keys::OrderAccepted{id, outcome});
+  });
+  return true;
+}
+
+void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
+                         Reply<keys::OrderAccepted> reply) {
+  if (answer_repeat(message, reply)) return;
   auto found = find(message.call);
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   auto& call = **found;
-  if (auto good = check_order(call, message); !good) return reply(tl::unexpected<Error>(good.error()));
+  if (from_listener && call.listened)
+    return reply(fail(Errc::kDenied, "the listener is done with this call"));
+  const auto reason = reason_number(message.reason);
+  if (!reason) return reply(fail(Errc::kMalformed, "unknown reason code"));
+  if (from_listener)
+    for (const auto& range : message.ranges) know_stream(call, range.stream);
+  auto within = ranges_of(call, message);
+  if (!within) return reply(tl::unexpected<Error>(within.error()));
   if (orders_.size() >= kOrdersWaitingMax) return reply(fail(Errc::kFull, "too many orders wait"));
-  const auto ranges = join(message.ranges);
-  const auto reason = *reason_number(message.reason);
-  const bool held = from_listener && !within_bounds(call, ranges);
-  const std::string source = from_listener ? "listener" : message.actor;
-  for (const auto& range : ranges) {
-    call.blocked.push_back({range, reason, held ? BlockState::kHeld : BlockState::kOrdered, message.order});
-    if (from_listener) call.listener_segments += range.end - range.first;
-  }
-  call.dirty = true;
-  const auto outcome = held ? keys::OrderOutcome::kHeld : keys::OrderOutcome::kAccepted;
   if (known_orders_.size() >= kKnownOrdersMax) known_orders_.clear();
-  known_orders_[message.order] = outcome;
-  if (held) {
-    (void)stage_entry("order_held", "keeper", call.id.hex(),
-                      {{"order", message.order.hex()}, {"reason", message.reason}, {"source", source}, {"ranges", ranges_json(ranges)}});
-    outbox_.order_state({message.order, call.id, outcome, ranges, message.reason});
-  } else {
-    orders_.push_back({message.order, call.id, ranges, reason, source, false});
-  }
-  reply(keys::OrderAccepted{message.order, outcome});
+  const std::string source = from_listener ? "listener" : message.actor;
+  if (from_listener && !within_bounds(call, *within))
+    return hold_order(call, message, *within, source, std::move(reply));
+  if (from_listener) call.listener_segments += call.not_yet_blocked(*within);
+  const auto ranges = joined_with_neighbours(call, std::move(*within));
+  for (const auto& range : ranges)
+    call.blocked.push_back({range, *reason, BlockState::kOrdered, message.order});
+  call.dirty = true;
+  known_orders_[message.order] = keys::OrderOutcome::kAccepted;
+  Order order{message.order, call.id, ranges, *reason, source, false, {}};
+  order.replies.push_back(std::move(reply));
+  orders_.push_back(std::move(order));
 }
 
-// One batch of all orders that wait. Everything it does not finish stays in the queue and is tried again.
+void Keeper::hold_order(CallKeys& call, const keys::EraseOrder& message,
+                        const std::vector<SegmentRange>& ranges, const std::string& source,
+                        Reply<keys::OrderAccepted> reply) {
+  for (const auto& range : ranges)
+    call.blocked.push_back({range, *reason_number(message.reason), BlockState::kHeld, message.order,
+                            call.persisted[range.stream]});
+  call.dirty = true;
+  auto staged = stage_entry("order_held", "keeper", call.id.hex(),
+                            {{"order", message.order.hex()},
+                             {"reason", message.reason},
+                             {"source", source},
+                             {"ranges", ranges_json(ranges)}});
+  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
+  known_orders_[message.order] = keys::OrderOutcome::kHeld;
+  after_log([this, id = message.order, call_id = call.id, ranges, reason = message.reason,
+             reply](Status logged) {
+    if (!logged) {
+      known_orders_.erase(id);  // it stays closed; the source asks again
+      return reply(tl::unexpected<Error>(logged.error()));
+    }
+    reply(keys::OrderAccepted{id, keys::OrderOutcome::kHeld});
+    outbox_.order_state({id, call_id, keys::OrderOutcome::kHeld, ranges, reason});
+  });
+}
+
+void Keeper::answer(Order& order, const Status& logged) {
+  auto replies = std::move(order.replies);
+  order.replies.clear();
+  for (auto& reply : replies) {
+    if (logged)
+      reply(keys::OrderAccepted{order.id, keys::OrderOutcome::kAccepted});
+    else
+      reply(fail(Errc::kUnavailable,
+                 "closed to everybody, but not logged; ask again: " + logged.error().message));
+  }
+}
+
+void Keeper::answer_unlogged(const Status& logged) {
+  if (logged) return;
+  for (auto& order : orders_) answer(order, logged);
+}
+
+// One batch of the orders that wait. Everything it does not finish stays in the queue and is tried
+// again.
 void Keeper::run_orders() {
-  if (orders_.empty()) return;
-  std::vector<Order> batch(std::make_move_iterator(orders_.begin()), std::make_move_iterator(orders_.end()));
-  orders_.clear();
+  if (!orders_due()) return;
+  const auto count = static_cast<std::ptrdiff_t>(std::min(orders_.size(), kOrdersPerBatchMax));
+  std::vector<Order> batch(std::make_move_iterator(orders_.begin()),
+                           std::make_move_iterator(orders_.begin() + count));
+  orders_.erase(orders_.begin(), orders_.begin() + count);
   auto done = log_intended(batch);
+  for (auto& order : batch) answer(order, order.logged ? Status() : done);
   if (done) done = destroy(batch);
   if (!done) {
     log_event("keeper.erase_not_done", {{"orders", batch.size()}, {"why", done.error().message}});
     for (auto& order : batch) orders_.push_back(std::move(order));
+    retry_orders_ms_ = clock_.monotonic_ms() + kRetryOrdersMs;
     return;
   }
   auto waiting = std::make_shared<Batch>();
@@ -186,17 +326,22 @@ void Keeper::run_orders() {
 }
 
 Status Keeper::log_intended(std::vector<Order>& batch) {
+  std::vector<Order*> staged;
+  Status outcome;
   for (auto& order : batch) {
     if (order.logged) continue;
-    TRY(stage_entry("erase_intended", order.source, order.call.hex(),
-                    {{"order", order.id.hex()}, {"reason", kReasons[order.reason]}, {"source", order.source},
-                     {"ranges", ranges_json(order.ranges)}, {"epoch", store_.epoch()}}));
-    order.logged = true;
+    outcome = stage_entry("erase_intended", order.source, order.call.hex(),
+                          {{"order", order.id.hex()},
+                           {"reason", kReasons[order.reason]},
+                           {"source", order.source},
+                           {"ranges", ranges_json(order.ranges)},
+                           {"epoch", store_.epoch()}});
+    if (!outcome) break;
+    staged.push_back(&order);
   }
-  auto logged = log_.commit();
-  if (!logged)
-    for (auto& order : batch) order.logged = false;
-  return logged;
+  TRY(log_.commit());
+  for (auto* order : staged) order->logged = true;
+  return outcome;
 }
 
 Status Keeper::destroy(const std::vector<Order>& batch) {
@@ -209,7 +354,7 @@ Status Keeper::destroy(const std::vector<Order>& batch) {
     }
   }
   if (!on_disk) return {};  // their keys never touched a disk: gone with the memory that held them
-  stage_dirty_rows();
+  TRY(stage_dirty_rows());
   const auto steps = [this]() -> Status {
     TRY(store_.write_pages(log_.size()));
     TRY(store_.put_epoch());
@@ -237,19 +382,28 @@ void Keeper::finish_batch(const std::shared_ptr<Batch>& batch) {
   const auto known = std::find(batches_.begin(), batches_.end(), batch);
   if (known == batches_.end()) return;
   batches_.erase(known);
-  boost::json::array ids;
-  for (const auto& order : batch->orders) ids.push_back(boost::json::string(order.id.hex()));
   const auto unconfirmed = store_.unconfirmed();
-  if (!stage_entry("erased", "keeper", "-", {{"orders", std::move(ids)}, {"epoch", batch->epoch}, {"unconfirmed_mirrors", unconfirmed}}))
-    return;  // the log failed: they stay "intended" in it, and the next start gives them again
+  // An entry has its limit: many orders are several entries.
+  for (std::size_t at = 0; at < batch->orders.size(); at += kOrdersPerEntryMax) {
+    boost::json::array ids;
+    for (auto i = at; i < std::min(batch->orders.size(), at + kOrdersPerEntryMax); ++i)
+      ids.push_back(boost::json::string(batch->orders[i].id.hex()));
+    if (!stage_entry("erased", "keeper", "-",
+                     {{"orders", std::move(ids)},
+                      {"epoch", batch->epoch},
+                      {"unconfirmed_mirrors", unconfirmed}}))
+      return;  // the log failed: they stay "intended" in it, and the next start gives them again
+  }
   after_log([this, batch, unconfirmed](Status logged) {
     if (!logged) return;
     for (const auto& order : batch->orders) {
       if (unconfirmed == 0) mark_erased(order);
       ++orders_done_;
-      const auto outcome = unconfirmed == 0 ? keys::OrderOutcome::kErased : keys::OrderOutcome::kUnconfirmed;
+      const auto outcome =
+          unconfirmed == 0 ? keys::OrderOutcome::kErased : keys::OrderOutcome::kUnconfirmed;
       known_orders_[order.id] = outcome;
-      outbox_.order_state({order.id, order.call, outcome, order.ranges, std::string(kReasons[order.reason])});
+      outbox_.order_state(
+          {order.id, order.call, outcome, order.ranges, std::string(kReasons[order.reason])});
     }
   });
 }
@@ -258,7 +412,9 @@ void Keeper::mark_erased(const Order& order) {
   const auto found = find(order.call);
   if (!found) return;
   for (auto& block : (*found)->blocked)
-    if (block.order == order.id && block.state == BlockState::kOrdered) block.state = BlockState::kErased;
+    if (block.order == order.id && block.state == BlockState::kOrdered)
+      block.state = BlockState::kErased;
+  (*found)->settle_held();
   (*found)->dirty = true;
 }
 

@@ -1,5 +1,5 @@
-// Why something was erased: the only words there are, in orders, rows, log entries and on screens. An
-// order carries one of them, never the secret nor a hash of it.
+// Why something was erased: the only words there are, in orders, rows, log entries and on screens.
+// An order carries one of them, never the secret nor a hash of it.
 #pragma once
 
 #include <array>
@@ -10,9 +10,21 @@
 namespace callward::erase {
 
 // The number is what rows store: append only.
-inline constexpr std::array<std::string_view, 15> kReasons = {
-    "password", "pin", "card", "cvv", "otp", "national_id", "spelled_secret", "security_answer", "secret_like",
-    "digits", "private", "unrecognised", "reviewer", "customer_request", "retention"};
+inline constexpr std::array<std::string_view, 15> kReasons = {"password",
+                                                              "pin",
+                                                              "card",
+                                                              "cvv",
+                                                              "otp",
+                                                              "national_id",
+                                                              "spelled_secret",
+                                                              "security_answer",
+                                                              "secret_like",
+                                                              "digits",
+                                                              "private",
+                                                              "unrecognised",
+                                                              "reviewer",
+                                                              "customer_request",
+                                                              "retention"};
 
 constexpr std::optional<std::uint8_t> reason_number(std::string_view word) {
   for (std::size_t i = 0; i < kReasons.size(); ++i)

@@ -1,0 +1,248 @@
+// Deaths, returns, bounds and numbers: what a keeper must hold besides its daily work.
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "erase/keeper_rig_test.hpp"
+
+namespace callward::erase {
+namespace {
+
+struct RealDisk {
+  RealVfs disk;
+  std::string folder = ::testing::TempDir() + "cw-keeper2-" + std::to_string(::getpid());
+};
+
+class KeeperRecovery : public ::testing::Test, public RealDisk, public KeeperRig {
+ protected:
+  KeeperRecovery() : KeeperRig(disk, folder) {}
+  void SetUp() override {
+    std::filesystem::remove_all(dir);
+    ASSERT_TRUE(keys::KeyStore::create(vfs, entropy, paths, wrap));
+    boot();
+  }
+  void TearDown() override { std::filesystem::remove_all(dir); }
+};
+
+// A keeper that dies a moment after the start: the call can be adopted, because its row is on the
+// disk already.
+TEST_F(KeeperRecovery, ACallIsOnTheDiskBeforeItsStartIsAnswered) {
+  const auto call = begin();
+  boot();
+  keys::Adopt adopt{.call = call,
+                    .streams = 0b11,
+                    .started_at = clock.utc_ms(),
+                    .spare = false,
+                    .first_index = 3};
+  adopt.nodes = nodes.slice(keys::leaf_of(0, 3), keys::leaf_of(2, 0)).take_nodes();
+  Answer<keys::Adopted> adopted;
+  keeper->adopt(std::move(adopt), adopted.reply());
+  keeper->end_round();
+  ASSERT_TRUE(adopted.value) << adopted.value.error().message;
+  record(call, 50);
+  hear(call, 50);
+  EXPECT_EQ(open(call, 0, 20), "audio");
+  EXPECT_EQ(open(call, 0, 2), kErasedState);
+  EXPECT_EQ(open_record(call, call_data), "{}");
+}
+
+// The recorder lost its socket, not its keeper: nothing is lost, and the account must not say so.
+TEST_F(KeeperRecovery, ARecorderThatComesBackToALivingKeeperLosesNothing) {
+  const auto call = begin();
+  record(call, 100);
+  keys::Adopt adopt{.call = call, .streams = 0b11, .first_index = 90};
+  adopt.nodes = nodes.slice(keys::leaf_of(0, 90), keys::leaf_of(2, 0)).take_nodes();
+  Answer<keys::Adopted> adopted;
+  keeper->adopt(std::move(adopt), adopted.reply());
+  keeper->end_round();
+  ASSERT_TRUE(adopted.value) << adopted.value.error().message;
+  EXPECT_EQ(adopted.value->lost_from[0], 90u);
+  hear(call, 100);
+  EXPECT_EQ(open(call, 0, 10), "audio");
+  EXPECT_TRUE(keeper->call_state(call)->lost.empty());
+}
+
+TEST_F(KeeperRecovery, AdoptionsAndEndsOutOfTheTreeAreRefused) {
+  const auto call = begin();
+  keys::Adopt adopt{.call = call, .streams = 0b11, .first_index = 0xFFFF'FFFF};
+  adopt.nodes = nodes.slice(keys::leaf_of(0, 90), keys::leaf_of(2, 0)).take_nodes();
+  Answer<keys::Adopted> adopted;
+  keeper->adopt(std::move(adopt), adopted.reply());
+  keeper->end_round();
+  EXPECT_EQ(adopted.value.error().code, Errc::kMalformed);
+  for (const auto& end :
+       {keys::StreamEnd{15, 3}, keys::StreamEnd{200, 3}, keys::StreamEnd{0, 2'000'000}}) {
+    Answer<keys::Ack> ended;
+    keeper->call_end({call, clock.utc_ms(), "bye", {end}}, ended.reply());
+    keeper->end_round();
+    EXPECT_EQ(ended.value.error().code, Errc::kMalformed);
+  }
+  EXPECT_TRUE(keeper->call_state(call)->live);
+  keys::DerivedPut put{
+      .call = call, .kind = 2, .stream = 99, .streams = 1, .first = 20, .end = 0xFFFF'FFFF};
+  EXPECT_FALSE(keeper->derived_put(put));
+}
+
+// Whoever sets the wall clock back gets no keys of what is past.
+TEST_F(KeeperRecovery, ReissueNeverGoesBack) {
+  const auto call = begin();
+  record(call, 600);
+  const auto reissue = [&] {
+    Answer<keys::Reissued> answer;
+    keeper->reissue({call}, answer.reply());
+    EXPECT_TRUE(answer.value);
+    return answer.value ? answer.value->first_index : 0;
+  };
+  EXPECT_EQ(reissue(), 595u);
+  clock.jump_utc_ms(-50'000);
+  EXPECT_EQ(reissue(), 595u);
+  clock.jump_utc_ms(200'000);
+  EXPECT_EQ(reissue(), 595u);
+  clock.advance_ms(10'000);
+  EXPECT_EQ(reissue(), 695u);
+}
+
+// What was only held is decided by a person: a restart between neither opens nor destroys it.
+TEST_F(KeeperRecovery, WhatIsHeldStaysOnTheDiskUntilAPersonDecides) {
+  const auto call = begin();
+  record(call, 1'000);
+  hear(call, 1'000);
+  clock.advance_ms(31'000);
+  keeper->tick();  // persisted
+  order(call, {{0, 0, 900}, {1, 0, 900}});
+  ASSERT_EQ(outcome, keys::OrderOutcome::kHeld);
+  keeper->stop();
+  boot();
+  EXPECT_EQ(open(call, 0, 10), kErasedState);
+  const auto id = *keeper->call_state(call);
+  ASSERT_EQ(id.erased.size(), 2u);
+  EXPECT_EQ(id.erased[0].outcome, keys::OrderOutcome::kHeld);
+  const auto kept = CallKeys::decode_row(0, (*store->get(0))->expose());
+  ASSERT_TRUE(kept);
+  EXPECT_TRUE(kept->cover.opens(keys::leaf_of(0, 10)))
+      << "the listener alone does not destroy beyond its bounds";
+  const auto epoch = store->epoch();
+  order(call, {{0, 0, 900}, {1, 0, 900}}, false);  // the person agrees
+  EXPECT_EQ(store->epoch(), epoch + 1);
+  const auto gone = *keeper->call_state(call);
+  ASSERT_EQ(gone.erased.size(), 2u);
+  EXPECT_EQ(gone.erased[0].outcome, keys::OrderOutcome::kErased);
+  keeper->stop();
+  EXPECT_FALSE(
+      CallKeys::decode_row(0, (*store->get(0))->expose())->cover.opens(keys::leaf_of(0, 10)));
+}
+
+TEST_F(KeeperRecovery, TheBoundSurvivesARestartAndCountsNothingTwice) {
+  policy.listener_share_percent = 50;
+  boot();
+  const auto call = begin();
+  record(call, 1'000);
+  hear(call, 1'000);
+  for (int i = 0; i < 5; ++i) order(call, {{0, 0, 600}});
+  EXPECT_EQ(outcome, keys::OrderOutcome::kAccepted) << "the same range again costs nothing";
+  keeper->stop();
+  boot();
+  order(call, {{0, 600, 900}});
+  EXPECT_EQ(outcome, keys::OrderOutcome::kAccepted);
+  order(call, {{1, 0, 200}});
+  EXPECT_EQ(outcome, keys::OrderOutcome::kHeld) << "600 + 300 + 200 is more than half of 2,000";
+}
+
+TEST_F(KeeperRecovery, TheListenerOrdersOnlyWithinWhatItIsHearing) {
+  const auto call = begin();
+  record(call, 100);
+  Answer<keys::Ack> ended;
+  keeper->call_end({call, clock.utc_ms(), "bye", {{0, 100}, {1, 100}}}, ended.reply());
+  hear(call, 100);
+  keeper->listen_done({call});
+  keeper->end_round();
+  Answer<keys::OrderAccepted> answer;
+  keeper->erase_order({OrderId::random(entropy), call, {{0, 1, 2}}, "pin", "x"}, true,
+                      answer.reply());
+  keeper->end_round();
+  EXPECT_EQ(answer.value.error().code, Errc::kDenied);
+}
+
+// An order of a person on a finished call, and the keeper dies behind the destruction, before
+// `erased` is in the log.
+TEST_F(KeeperRecovery, AnUnfinishedOrderOnAFinishedCallIsFinished) {
+  const auto call = begin();
+  record(call, 100);
+  Answer<keys::Ack> ended;
+  keeper->call_end({call, clock.utc_ms(), "bye", {{0, 100}, {1, 100}}}, ended.reply());
+  hear(call, 100);
+  keeper->listen_done({call});
+  keeper->end_round();
+  answer_wipes = false;
+  const auto id = order(call, {{0, 10, 20}}, false);
+  EXPECT_EQ(log_types()["erased"], 0);
+  answer_wipes = true;
+  boot();
+  EXPECT_EQ(log_types()["erased"], 1);
+  EXPECT_EQ(keeper->call_state(call)->erased[0].outcome, keys::OrderOutcome::kErased);
+  // Its source asks again, and is told.
+  Answer<keys::OrderAccepted> again;
+  keeper->erase_order({id, call, {{0, 10, 20}}, "password", "person"}, false, again.reply());
+  keeper->end_round();
+  EXPECT_EQ(again.value->outcome, keys::OrderOutcome::kErased);
+}
+
+// Done and logged, but no row was written since: the next start takes the log's word and does not
+// do it again.
+TEST_F(KeeperRecovery, AFinishedOrderIsNotDoneAgainAfterAStart) {
+  const auto call = begin();
+  record(call, 100);
+  order(call, {{0, 10, 20}});
+  ASSERT_EQ(log_types()["erased"], 1);
+  boot();
+  boot();
+  EXPECT_EQ(log_types()["erase_intended"], 1);
+  EXPECT_EQ(log_types()["erased"], 1);
+  ASSERT_EQ(keeper->call_state(call)->erased.size(), 1u);
+  EXPECT_EQ(keeper->call_state(call)->erased[0].outcome, keys::OrderOutcome::kErased);
+}
+
+TEST_F(KeeperRecovery, ThousandsOfOrdersAreOneEpochAndSeveralEntries) {
+  const auto call = begin();
+  record(call, 100);
+  clock.advance_ms(3'600'000);
+  hear(call, 36'000);
+  keeper->stop();
+  const auto epoch = store->epoch();
+  std::size_t accepted = 0;
+  for (std::uint32_t i = 0; i < 2'500; ++i)
+    keeper->erase_order(
+        {OrderId::random(entropy), call, {{0, 10 * i, 10 * i + 1}}, "reviewer", "person"}, false,
+        [&accepted](Result<keys::OrderAccepted> answer) { accepted += answer.has_value(); });
+  keeper->end_round();
+  EXPECT_EQ(accepted, 2'500u);
+  EXPECT_EQ(store->epoch(), epoch + 1);
+  EXPECT_EQ(log_types()["erase_intended"], 2'500);
+  EXPECT_EQ(log_types()["erased"], 3);
+  // So many holes would not fit a row: beyond a number of them what lies between goes too.
+  EXPECT_LE((*store->get(0))->size(), keys::kRowBytesMax);
+  EXPECT_EQ(open(call, 0, 40), kErasedState);
+  EXPECT_EQ(open(call, 0, 45), "audio");
+}
+
+// A stream that a re-INVITE added is known by what is said of it, and lives like the others.
+TEST_F(KeeperRecovery, AStreamThatCameLaterIsKept) {
+  const auto call = begin();
+  record(call, 100);
+  keys::ForwardKeys forward(nodes, 2);
+  for (std::uint32_t i = 0; i < 100; ++i)
+    records[{2, i}] =
+        cipher.seal(entropy, {.kind = keys::RecordKind::kAudio, .stream = 2, .first = i}, call,
+                    as_bytes("third"), *forward.take(i));
+  keeper->cleared({call, {{0, 100}, {1, 100}, {2, 100}}, false});
+  Answer<keys::Ack> ended;
+  keeper->call_end({call, clock.utc_ms(), "bye", {{0, 100}, {1, 100}, {2, 100}}}, ended.reply());
+  keeper->end_round();
+  EXPECT_EQ(open(call, 2, 50), "third");
+  keeper->stop();
+  boot();
+  EXPECT_EQ(open(call, 2, 50), "third");
+}
+
+}  // namespace
+}  // namespace callward::erase

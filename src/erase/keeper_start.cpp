@@ -1,0 +1,223 @@
+// Beginning again: rows, what the log says beyond them, what was intended, and calls whose keys
+// lived on in the recorder.
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "base/event_log.hpp"
+#include "erase/keeper.hpp"
+
+namespace callward::erase {
+
+Status Keeper::start() {
+  if (log_.size() < store_.log_size())
+    return fail(Errc::kCorrupt, "the audit log (" + std::to_string(log_.size()) +
+                                    " entries) is older than the key store (" +
+                                    std::to_string(store_.log_size()) + "): opening is refused");
+  TRY(store_.for_each([this](std::uint64_t row, ByteView content) -> Status {
+    auto call = std::make_unique<CallKeys>(TRY(CallKeys::decode_row(row, content)));
+    call->begun_ms = begun_ms(call->source, call->started_at);
+    rows_[call->id] = row;
+    const bool unfinished =
+        std::any_of(call->blocked.begin(), call->blocked.end(),
+                    [](const Blocked& block) { return block.state == BlockState::kOrdered; });
+    if (!call->ended || !call->listened || unfinished) calls_[call->id] = std::move(call);
+    return {};
+  }));
+  TRY(log_.replay(store_.log_size(), [this](std::uint64_t, const audit::Entry& entry) {
+    return replay_entry(entry);
+  }));
+  TRY(store_.destroy_stale());
+  resume_intended();
+  TRY(stage_entry("keeper_started", "keeper", "-",
+                  {{"epoch", store_.epoch()},
+                   {"mirrors", store_.mirrors().size()},
+                   {"log_size", log_.size()}}));
+  end_round();
+  if (log_.failed()) return fail(Errc::kIo, "audit log: " + log_error_);
+  return log_.publish();
+}
+
+// What the log says beyond the rows: ends and orders. Puncturing again is harmless.
+Status Keeper::replay_entry(const audit::Entry& entry) {
+  if (entry.type == "erased") {
+    replay_erased(entry);
+    return {};
+  }
+  const auto id = CallId::parse(entry.subject);
+  if (!id) return {};
+  if (entry.type == "call_sealed") sealed_.insert(*id);
+  if (entry.type == "call_started") {
+    // Its row may have died with the keeper; the number is not given to another call.
+    constexpr std::uint64_t kLostRowsMax = 1'000'000;
+    const auto row = entry.data.at("row").to_number<std::uint64_t>();
+    while (store_.next_row() <= row && row - store_.next_row() < kLostRowsMax)
+      (void)store_.allot_row();
+  }
+  if (rows_.find(*id) == rows_.end()) return {};
+  auto* call = TRY(find(*id));
+  if (entry.type == "call_ended") {
+    call->ended = true;
+    for (const auto& end : entry.data.at("ends").as_array()) {
+      const auto stream = static_cast<std::uint8_t>(end.at(0).to_number<unsigned>() & 15);
+      if (stream == keys::kCallDataStream) continue;
+      call->declare(static_cast<std::uint16_t>(1u << stream));
+      call->ends[stream] = end.at(2).to_number<std::uint32_t>();
+    }
+    call->dirty = true;
+  } else if (entry.type == "listened") {
+    call->listened = true;
+    call->dirty = true;
+  } else if (entry.type == "erase_intended" || entry.type == "order_held") {
+    replay_ranges(*call, entry);
+  }
+  return {};
+}
+
+void Keeper::replay_ranges(CallKeys& call, const audit::Entry& entry) {
+  const auto reason =
+      reason_number(std::string_view(entry.data.at("reason").as_string())).value_or(0);
+  const auto order =
+      OrderId::parse(std::string_view(entry.data.at("order").as_string())).value_or(OrderId{});
+  const auto state = entry.type == "order_held" ? BlockState::kHeld : BlockState::kOrdered;
+  for (const auto& item : entry.data.at("ranges").as_array()) {
+    const SegmentRange range{static_cast<std::uint8_t>(item.at(0).to_number<unsigned>()),
+                             item.at(1).to_number<std::uint32_t>(),
+                             item.at(2).to_number<std::uint32_t>()};
+    if (range.stream > 14 || range.end > 1u << 20 || range.first >= range.end) continue;
+    const bool there =
+        std::any_of(call.blocked.begin(), call.blocked.end(), [&](const Blocked& block) {
+          return block.range == range &&
+                 (block.state == BlockState::kErased || block.state == state);
+        });
+    if (there) continue;
+    call.blocked.push_back({range, reason, state, order, call.persisted[range.stream]});
+    call.dirty = true;
+  }
+}
+
+// These were gone from every mirror when it was written.
+void Keeper::replay_erased(const audit::Entry& entry) {
+  if (entry.data.at("unconfirmed_mirrors").to_number<std::uint32_t>() != 0) return;
+  std::set<OrderId> done;
+  for (const auto& item : entry.data.at("orders").as_array())
+    if (const auto id = item.is_string() ? OrderId::parse(std::string_view(item.as_string()))
+                                         : fail(Errc::kMalformed, ""))
+      done.insert(*id);
+  for (auto& [id, call] : calls_) {
+    for (auto& block : call->blocked) {
+      if (block.state != BlockState::kOrdered || !done.contains(block.order)) continue;
+      block.state = BlockState::kErased;
+      call->puncture(block.range);
+    }
+    if (call->dirty) call->settle_held();
+  }
+}
+
+// Ordered, and not known to be gone: carried out again, under the same number, whoever asks again
+// for it.
+void Keeper::resume_intended() {
+  for (auto& [id, call] : calls_) {
+    std::map<OrderId, Order> again;
+    for (auto& block : call->blocked) {
+      if (block.state != BlockState::kOrdered) continue;
+      if (block.order.is_zero()) block.order = OrderId::random(entropy_);
+      auto& order = again[block.order];
+      order.id = block.order;
+      order.call = id;
+      order.reason = block.reason;
+      order.source = "recovery";
+      order.ranges.push_back(block.range);
+    }
+    for (auto& [order_id, order] : again) {
+      known_orders_[order_id] = keys::OrderOutcome::kAccepted;
+      order.ranges = join(std::move(order.ranges));
+      orders_.push_back(std::move(order));
+    }
+  }
+}
+
+// Adoption --------------------------------------------------------------------------------------
+
+void Keeper::adopt(keys::Adopt message, Reply<keys::Adopted> reply) {
+  if (message.streams == 0 || (message.streams & 0x8000) != 0)
+    return reply(fail(Errc::kMalformed, "no audio stream, or stream 15"));
+  if (message.first_index > keys::kIndexMax) return reply(fail(Errc::kMalformed, "no such index"));
+  const auto nodes = keys::Cover::from_nodes(std::move(message.nodes));
+  if (!nodes) return reply(tl::unexpected<Error>(nodes.error()));
+  const bool known = rows_.count(message.call) != 0;
+  if (!known && !message.spare) return reply(fail(Errc::kState, "the log knows no such call"));
+  if (sealed_.count(message.call) != 0) return reply(fail(Errc::kState, "the call is sealed"));
+  if (!known) {
+    auto fresh = std::make_unique<CallKeys>();
+    fresh->id = message.call;
+    fresh->row = store_.allot_row();
+    fresh->source = message.source;
+    fresh->direction = message.direction;
+    fresh->started_at = message.started_at;
+    fresh->begun_ms = begun_ms(message.source, message.started_at);
+    std::vector<keys::TreeNode> own;
+    own.push_back({4, keys::kCallDataStream, entropy_.key()});  // all of stream 15
+    fresh->cover = *keys::Cover::from_nodes(std::move(own));
+    rows_[fresh->id] = fresh->row;
+    calls_[fresh->id] = std::move(fresh);
+    new_rows_ = true;
+  }
+  auto found = find(message.call);
+  if (!found) return reply(tl::unexpected<Error>(found.error()));
+  auto& call = **found;
+  if (call.ended) return reply(fail(Errc::kState, "the call has ended"));
+  call.declare(message.streams);
+  keys::Adopted adopted;
+  adopted.row = call.row;
+  const auto losses = call.lost.size();
+  if (auto taken = adopt_nodes(call, *nodes, message.first_index, adopted); !taken)
+    return reply(tl::unexpected<Error>(taken.error()));
+  call.dirty = true;
+  // On a spare root it is sealed here; again, when the answer to the first time was lost.
+  if (message.spare)
+    if (auto record = seal_call_data(call, message.call_data))
+      adopted.call_data_record = std::move(*record);
+  if (!known)
+    (void)stage_entry("call_started", "keeper", call.id.hex(),
+                      {{"row", call.row},
+                       {"source", to_text(call.source)},
+                       {"direction", to_text(call.direction)},
+                       {"streams", call.streams},
+                       {"started_at", call.started_at}});
+  const std::vector<SegmentRange> lost(call.lost.begin() + static_cast<std::ptrdiff_t>(losses),
+                                       call.lost.end());
+  (void)stage_entry("keeper_adopted", "keeper", call.id.hex(),
+                    {{"first", message.first_index}, {"lost", ranges_json(lost)}});
+  after_log([adopted = std::make_shared<keys::Adopted>(std::move(adopted)), reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    reply(std::move(*adopted));
+  });
+}
+
+// Takes in what we do not hold, past the persisted mark. A call that we hold already (the recorder
+// lost its socket, not us; or our first answer) loses nothing.
+Status Keeper::adopt_nodes(CallKeys& call, const keys::Cover& nodes, std::uint32_t first_index,
+                           keys::Adopted& adopted) {
+  adopted.lost_from.assign(15, first_index);
+  for (std::uint8_t stream = 0; stream < 15; ++stream) {
+    if (!call.has_stream(stream)) continue;
+    const auto from = std::max(first_index, call.persisted[stream]);
+    const auto stream_end = keys::leaf_of(static_cast<std::uint8_t>(stream + 1), 0);
+    if (!call.cover.slice(keys::leaf_of(stream, from), stream_end).empty()) continue;
+    auto part = nodes.slice(keys::leaf_of(stream, from), stream_end);
+    // Every logged order is punctured before the nodes are taken in: an ordered range never opens
+    // again.
+    for (const auto& block : call.blocked)
+      if (block.range.stream == stream)
+        part.puncture(keys::leaf_of(stream, block.range.first),
+                      keys::leaf_of(stream, block.range.end));
+    TRY(call.cover.merge(std::move(part)));
+    adopted.lost_from[stream] = std::min(first_index, call.persisted[stream]);
+    if (first_index <= call.persisted[stream]) continue;
+    call.lost.push_back({stream, call.persisted[stream], first_index});
+    call.heard[stream] = std::max(call.heard[stream], first_index);
+  }
+  return {};
+}
+
+}  // namespace callward::erase
