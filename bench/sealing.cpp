@@ -1,6 +1,7 @@
-// How many 100 ms segments one core seals in a second, step by step, beside what AES-256-GCM alone can do
-// on the same bytes. The first rows are the limit, the last one is what the recorder does for each segment:
-// derive the leaf, pack, draw a salt, derive the record's key, commit to it, encrypt.
+// How many 100 ms segments one core seals in a second, step by step, beside what AES-256-GCM alone
+// can do on the same bytes. The first rows are the limit, the last one is what the recorder does
+// for each segment: derive the leaf, pack, draw a salt, derive the record's key, commit to it,
+// encrypt.
 //
 //   bench/sealing [--seconds S] [--json]
 //
@@ -42,7 +43,8 @@ struct Row {
   double per_second;  // the median of the repeats
 };
 
-// Runs `round`, which does kRoundSegments pieces of work, for about `seconds` in each of the repeats.
+// Runs `round`, which does kRoundSegments pieces of work, for about `seconds` in each of the
+// repeats.
 Row measure(const char* name, double seconds, const std::function<void()>& round) {
   SystemClock clock;
   round();
@@ -76,15 +78,20 @@ std::vector<Row> run(double seconds) {
   keys::RecordCipher cipher;
   std::vector<Row> rows;
 
-  // One long message at one key: AES-GCM as `openssl speed -evp aes-256-gcm` shows it, in these sizes.
+  // One long message at one key: AES-GCM as `openssl speed -evp aes-256-gcm` shows it, in these
+  // sizes.
   Bytes long_plain(plain.size() * 20);
   Bytes long_out(long_plain.size() + crypto::kAeadTagBytes);
-  rows.push_back(measure("AES-256-GCM, long messages, one key (limit of the machine)", seconds, [&] {
-    for (std::uint32_t i = 0; i < kRoundSegments / 20; ++i) gcm.seal(long_out, leaf, {}, {}, {}, long_plain);
-  }));
-  rows.push_back(measure("AES-256-GCM, 848 bytes, a key and AAD for each (limit of the format)", seconds, [&] {
-    for (std::uint32_t i = 0; i < kRoundSegments; ++i) gcm.seal(out, leaf, {}, aad, call.bytes, plain);
-  }));
+  rows.push_back(
+      measure("AES-256-GCM, long messages, one key (limit of the machine)", seconds, [&] {
+        for (std::uint32_t i = 0; i < kRoundSegments / 20; ++i)
+          gcm.seal(long_out, leaf, {}, {}, {}, long_plain);
+      }));
+  rows.push_back(
+      measure("AES-256-GCM, 848 bytes, a key and AAD for each (limit of the format)", seconds, [&] {
+        for (std::uint32_t i = 0; i < kRoundSegments; ++i)
+          gcm.seal(out, leaf, {}, aad, call.bytes, plain);
+      }));
   keys::ForwardKeys path(cover.slice(0, keys::leaf_of(15, 0)), 0);
   std::uint32_t next = 0;
   rows.push_back(measure("key tree: the next leaf of a stream", seconds, [&] {
@@ -101,30 +108,35 @@ std::vector<Row> run(double seconds) {
   }));
   keys::RecordHeader header{.kind = keys::RecordKind::kAudio, .stream = 0};
   rows.push_back(measure("record: salt, key, commitment, encryption", seconds, [&] {
-    for (std::uint32_t i = 0; i < kRoundSegments; ++i) (void)cipher.seal(entropy, header, call, plain, leaf);
+    for (std::uint32_t i = 0; i < kRoundSegments; ++i)
+      (void)cipher.seal(entropy, header, call, plain, leaf);
   }));
 
   segment::AudioSegment audio;
   std::memcpy(audio.samples.data(), plain.data(), audio.samples.size());
   audio.present.set_all();
   segment::AudioPayload payload;
-  const auto new_writer = [&] { return segment::SealingWriter(call, 0, keys::ForwardKeys(cover, 0)); };
+  const auto new_writer = [&] {
+    return segment::SealingWriter(call, 0, keys::ForwardKeys(cover, 0));
+  };
   auto writer = new_writer();
   std::uint32_t index = 0;
-  rows.push_back(measure("SEALED SEGMENT: leaf, packing, record (the recorder's work)", seconds, [&] {
-    for (std::uint32_t i = 0; i < kRoundSegments; ++i) {
-      if (index > keys::kIndexMax) {
-        index = 0;
-        writer = new_writer();
-      }
-      (void)need(writer.seal(cipher, entropy, index++, segment::kCodecPcmu, audio, payload));
-    }
-  }));
+  rows.push_back(
+      measure("SEALED SEGMENT: leaf, packing, record (the recorder's work)", seconds, [&] {
+        for (std::uint32_t i = 0; i < kRoundSegments; ++i) {
+          if (index > keys::kIndexMax) {
+            index = 0;
+            writer = new_writer();
+          }
+          (void)need(writer.seal(cipher, entropy, index++, segment::kCodecPcmu, audio, payload));
+        }
+      }));
   return rows;
 }
 
 void print_text(const std::vector<Row>& rows) {
-  std::printf("%zu bytes of payload a segment; one core; median of %d\n", segment::kAudioPayloadBytes, kRepeats);
+  std::printf("%zu bytes of payload a segment; one core; median of %d\n",
+              segment::kAudioPayloadBytes, kRepeats);
   for (const auto& row : rows)
     std::printf("%12.0f /s %8.2f us %8.1f MB/s  %s\n", row.per_second, 1e6 / row.per_second,
                 row.per_second * segment::kAudioPayloadBytes / 1e6, row.name);
@@ -134,10 +146,11 @@ void print_text(const std::vector<Row>& rows) {
 }
 
 void print_json(const std::vector<Row>& rows) {
-  std::printf("{\"payload_bytes\":%zu,\"target_per_second\":%.0f,\"rows\":[", segment::kAudioPayloadBytes,
-              kTargetPerSecond);
+  std::printf("{\"payload_bytes\":%zu,\"target_per_second\":%.0f,\"rows\":[",
+              segment::kAudioPayloadBytes, kTargetPerSecond);
   for (std::size_t i = 0; i < rows.size(); ++i)
-    std::printf("%s{\"name\":\"%s\",\"per_second\":%.0f}", i == 0 ? "" : ",", rows[i].name, rows[i].per_second);
+    std::printf("%s{\"name\":\"%s\",\"per_second\":%.0f}", i == 0 ? "" : ",", rows[i].name,
+                rows[i].per_second);
   std::printf("]}\n");
 }
 

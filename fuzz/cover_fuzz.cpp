@@ -1,4 +1,5 @@
-// Covers from any bytes, and any sequence of operations on a small tree against a set of leaf numbers.
+// Covers from any bytes, and any sequence of operations on a small tree against a set of leaf
+// numbers.
 #include <set>
 
 #include "base/check.hpp"
@@ -10,7 +11,8 @@ namespace {
 using namespace callward;
 using namespace callward::keys;
 
-// What parses is sorted, disjoint and written back byte for byte; each node opens its borders and no more.
+// What parses is sorted, disjoint and written back byte for byte; each node opens its borders and
+// no more.
 void read_cover(ByteView raw) {
   const auto cover = Cover::parse(raw);
   if (!cover) return;

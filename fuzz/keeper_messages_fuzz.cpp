@@ -1,4 +1,5 @@
-// Any bytes as each message that a peer may send to the keeper: strict, and written back byte for byte.
+// Any bytes as each message that a peer may send to the keeper: strict, and written back byte for
+// byte.
 #include <iterator>
 
 #include "base/check.hpp"
@@ -16,10 +17,30 @@ void read(ByteView raw) {
 
 using Reader = void (*)(ByteView);
 constexpr Reader kReaders[] = {
-    read<Hello>, read<LogAppend>, read<KeeperStatusRequest>, read<CallStart>, read<CallDataPut>, read<Reissue>,
-    read<Adopt>, read<SpareRoots>, read<CallEnd>, read<CallSealed>, read<CipherFetched>, read<EraseOrder>,
-    read<Cleared>, read<DerivedPut>, read<ListenDone>, read<UnheardRequest>, read<HearAgain>, read<Open>,
-    read<CallStateRequest>, read<CallStarted>, read<Reissued>, read<Adopted>, read<CallState>, read<Opened>,
+    read<Hello>,
+    read<LogAppend>,
+    read<KeeperStatusRequest>,
+    read<CallStart>,
+    read<CallDataPut>,
+    read<Reissue>,
+    read<Adopt>,
+    read<SpareRoots>,
+    read<CallEnd>,
+    read<CallSealed>,
+    read<CipherFetched>,
+    read<EraseOrder>,
+    read<Cleared>,
+    read<DerivedPut>,
+    read<ListenDone>,
+    read<UnheardRequest>,
+    read<HearAgain>,
+    read<Open>,
+    read<CallStateRequest>,
+    read<CallStarted>,
+    read<Reissued>,
+    read<Adopted>,
+    read<CallState>,
+    read<Opened>,
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Any bytes as a sealed record: what parses is written back the same; what does not fit its commitment or tag
-// does not open; and a record that the fuzzer shaped opens only when it is what sealing makes.
+// Any bytes as a sealed record: what parses is written back the same; what does not fit its
+// commitment or tag does not open; and a record that the fuzzer shaped opens only when it is what
+// sealing makes.
 #include "base/check.hpp"
 #include "keys/record.hpp"
 #include "keys/tree.hpp"
@@ -9,12 +10,15 @@ namespace {
 using namespace callward;
 using namespace callward::keys;
 
-// As if the attacker knew the key: commitment and tag set right, so that the fuzzer gets behind them.
+// As if the attacker knew the key: commitment and tag set right, so that the fuzzer gets behind
+// them.
 Bytes resealed(ByteView raw, const RecordHeader& parsed, const CallId& call, const Cover& cover) {
   RecordCipher cipher;
   SeededEntropy entropy(1);
   const auto payload = raw.subspan(kRecordHeaderBytes, parsed.payload_bytes);
-  const auto leaves = [&](std::uint8_t stream, std::uint32_t index) { return cover.leaf(leaf_of(stream, index)); };
+  const auto leaves = [&](std::uint8_t stream, std::uint32_t index) {
+    return cover.leaf(leaf_of(stream, index));
+  };
   if (is_derived(parsed.kind)) return *cipher.seal_derived(entropy, parsed, call, payload, leaves);
   return cipher.seal(entropy, parsed, call, payload, *leaves(parsed.stream, parsed.first));
 }
@@ -35,7 +39,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   static const auto cover = Cover::whole(Key32());
   const CallId call{};
-  const auto leaves = [&](std::uint8_t stream, std::uint32_t index) { return cover.leaf(leaf_of(stream, index)); };
+  const auto leaves = [&](std::uint8_t stream, std::uint32_t index) {
+    return cover.leaf(leaf_of(stream, index));
+  };
   const auto key = key_of_record(*header, leaves);
   CHECK(key.has_value());
   RecordCipher cipher;
@@ -43,10 +49,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   auto good = resealed(raw, *header, call, cover);
   const auto again = parse_record(good);
-  CHECK(again.has_value() && again->kind == header->kind && again->first == header->first && again->last == header->last);
+  CHECK(again.has_value() && again->kind == header->kind && again->first == header->first &&
+        again->last == header->last);
   const auto good_key = key_of_record(*again, leaves);
   const auto opened = cipher.open(good, call, *good_key);
-  CHECK(opened.has_value() && equal(opened->expose(), raw.subspan(kRecordHeaderBytes, header->payload_bytes)));
+  CHECK(opened.has_value() &&
+        equal(opened->expose(), raw.subspan(kRecordHeaderBytes, header->payload_bytes)));
   // One bit anywhere, chosen by the input, and it is refused.
   const auto at = load_le<std::uint32_t>(header->salt.data()) % good.size();
   good[at] ^= static_cast<std::uint8_t>(1u << (header->salt[4] % 8));
