@@ -54,6 +54,18 @@ std::uint64_t CallKeys::not_yet_blocked(const std::vector<SegmentRange>& ranges)
   return count;
 }
 
+void CallKeys::skip_lost() {
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (const auto& range : lost) {
+      auto& mark = heard[range.stream];
+      if (mark < range.first || mark >= range.end) continue;
+      mark = range.end;
+      moved = heard_moved = true;
+    }
+  }
+}
+
 void CallKeys::settle_held() {
   std::vector<SegmentRange> gone;
   for (const auto& block : blocked)
@@ -192,7 +204,11 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
     call.blocked.push_back(block);
   }
   const auto losses = in.u16();
-  for (int i = 0; i < losses && in.ok(); ++i) call.lost.push_back(range_of());
+  for (int i = 0; i < losses && in.ok(); ++i) {
+    call.lost.push_back(range_of());
+    if (call.lost.back().stream > 14)
+      return fail(Errc::kMalformed, "row's lost range contradicts itself");
+  }
   if (!in.ok()) return fail(Errc::kMalformed, "row is cut off");
   call.cover = TRY(keys::Cover::parse(in.bytes(in.remaining())));
   return call;

@@ -80,6 +80,8 @@ struct CallKeys {
 
   // How many segments of `ranges` (joined) nobody has ordered away yet.
   [[nodiscard]] std::uint64_t not_yet_blocked(const std::vector<SegmentRange>& ranges) const;
+  // There is nothing to hear in what is lost: a mark at its beginning moves behind it.
+  void skip_lost();
   // What was held and lies within an erased range needs no decision any more.
   void settle_held();
 

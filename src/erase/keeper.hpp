@@ -157,6 +157,7 @@ class Keeper {
   Status replay_entry(const audit::Entry& entry);
   void replay_ranges(CallKeys& call, const audit::Entry& entry);
   void replay_erased(const audit::Entry& entry);
+  Status account_lost_ends();
   Status adopt_nodes(CallKeys& call, const keys::Cover& nodes, std::uint32_t first_index,
                      keys::Adopted& adopted);
   void resume_intended();
@@ -183,7 +184,8 @@ class Keeper {
       known_orders_;  // since start: repeats are answered alike
   std::vector<std::shared_ptr<Batch>> batches_;
   std::set<CallId> sealed_;
-  bool new_rows_ = false;  // a call began: its row must be on the disk before that is answered
+  bool new_rows_ =
+      false;  // a call began or ended: its row must be on the disk before that is answered
   std::int64_t last_persist_ms_ = 0, last_publish_ms_ = 0, retry_orders_ms_ = 0;
   std::uint64_t orders_done_ = 0, opened_ = 0;
   std::string log_error_;

@@ -35,6 +35,7 @@ void Keeper::cleared(const keys::Cleared& message) {
     call.heard[mark.stream] = upto;
     call.heard_moved = true;
   }
+  call.skip_lost();
   if (message.question_open && !call.question_open) call.question_since_ms = clock_.monotonic_ms();
   call.question_open = message.question_open;
 }
@@ -77,6 +78,7 @@ void Keeper::listen_done(const keys::ListenDone& message) {
   if (!stage_entry("listened", "listener", call.id.hex(), {{"heard_live", live}})) return;
   call.listened = true;
   call.question_open = false;
+  call.persist_upto(call.heard);  // with the same row: one that says "listened" is whole
   call.dirty = true;
   after_log([this, id = call.id](Status logged) {
     if (!logged) return;

@@ -28,6 +28,7 @@ Status Keeper::start() {
   }));
   TRY(store_.destroy_stale());
   resume_intended();
+  TRY(account_lost_ends());
   TRY(stage_entry("keeper_started", "keeper", "-",
                   {{"epoch", store_.epoch()},
                    {"mirrors", store_.mirrors().size()},
@@ -73,6 +74,19 @@ Status Keeper::replay_entry(const audit::Entry& entry) {
   return {};
 }
 
+namespace {
+
+// How far the stream is known as lost already, from a persisted mark on.
+std::uint32_t lost_upto(const CallKeys& call, std::uint8_t stream) {
+  std::uint32_t upto = 0;
+  for (const auto& range : call.lost)
+    if (range.stream == stream && range.first <= std::max(call.persisted[stream], upto))
+      upto = std::max(upto, range.end);
+  return upto;
+}
+
+}  // namespace
+
 void Keeper::replay_ranges(CallKeys& call, const audit::Entry& entry) {
   const auto reason =
       reason_number(std::string_view(entry.data.at("reason").as_string())).value_or(0);
@@ -111,6 +125,29 @@ void Keeper::replay_erased(const audit::Entry& entry) {
     }
     if (call->dirty) call->settle_held();
   }
+}
+
+// A call that had ended, and whose last stretch was in memory alone: nobody has those keys any
+// more. (Of a call that runs the recorder hands back what it froze, and adoption says what is
+// lost.)
+Status Keeper::account_lost_ends() {
+  for (auto& [id, call] : calls_) {
+    if (!call->ended) continue;
+    std::vector<SegmentRange> lost;
+    for (std::uint8_t stream = 0; stream < keys::kCallDataStream; ++stream) {
+      if (!call->has_stream(stream)) continue;
+      const auto from = std::max(call->persisted[stream], lost_upto(*call, stream));
+      if (from >= call->ends[stream]) continue;
+      lost.push_back({stream, from, call->ends[stream]});
+    }
+    if (lost.empty()) continue;
+    TRY(stage_entry("keeper_adopted", "keeper", id.hex(),
+                    {{"first", lost.back().end}, {"lost", ranges_json(lost)}}));
+    call->lost.insert(call->lost.end(), lost.begin(), lost.end());
+    call->skip_lost();
+    call->dirty = true;
+  }
+  return {};
 }
 
 // Ordered, and not known to be gone: carried out again, under the same number, whoever asks again
@@ -215,8 +252,8 @@ Status Keeper::adopt_nodes(CallKeys& call, const keys::Cover& nodes, std::uint32
     adopted.lost_from[stream] = std::min(first_index, call.persisted[stream]);
     if (first_index <= call.persisted[stream]) continue;
     call.lost.push_back({stream, call.persisted[stream], first_index});
-    call.heard[stream] = std::max(call.heard[stream], first_index);
   }
+  call.skip_lost();
   return {};
 }
 
