@@ -1,5 +1,5 @@
-// Any body as a first INVITE and as a re-INVITE: whatever the machine makes of it, its own table holds, and
-// what it saves can be restored.
+// Any body as a first INVITE and as a re-INVITE: whatever the machine makes of it, its own table
+// holds, and what it saves can be restored.
 #include "base/bytes.hpp"
 #include "base/check.hpp"
 #include "capture/session.hpp"

@@ -11,11 +11,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK(metadata->streams.size() <= wire::kMetadataItemsMax);
   CHECK(metadata->participants.size() <= wire::kMetadataItemsMax);
   for (const auto& stream : metadata->streams) {
-    CHECK(stream.id.size() <= wire::kMetadataTextBytesMax && stream.label.size() <= wire::kMetadataTextBytesMax);
+    CHECK(stream.id.size() <= wire::kMetadataTextBytesMax &&
+          stream.label.size() <= wire::kMetadataTextBytesMax);
     (void)wire::sender_of(*metadata, stream.label);
   }
   for (const auto& who : metadata->participants) {
-    CHECK(who.name.size() <= wire::kMetadataTextBytesMax && who.aor.size() <= wire::kMetadataTextBytesMax);
+    CHECK(who.name.size() <= wire::kMetadataTextBytesMax &&
+          who.aor.size() <= wire::kMetadataTextBytesMax);
     CHECK(who.send.size() <= wire::kMetadataItemsMax && who.recv.size() <= wire::kMetadataItemsMax);
   }
   return 0;

@@ -7,7 +7,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ByteView datagram(data, size);
   if (wire::is_rtcp(datagram)) {
     if (const auto rtcp = wire::parse_rtcp(datagram))
-      CHECK(rtcp->reports.size() <= wire::kRtcpPacketsMax && rtcp->bye.size() <= 31 * wire::kRtcpPacketsMax);
+      CHECK(rtcp->reports.size() <= wire::kRtcpPacketsMax &&
+            rtcp->bye.size() <= 31 * wire::kRtcpPacketsMax);
   }
   const auto packet = wire::parse_rtp(datagram);
   if (!packet) return 0;
@@ -16,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK(packet->payload.data() + packet->payload.size() <= data + size);
   const auto again = wire::write_rtp(*packet);
   const auto back = wire::parse_rtp(again);
-  CHECK(back.has_value() && equal(back->payload, packet->payload) && back->timestamp == packet->timestamp &&
-        back->sequence == packet->sequence && back->marker == packet->marker);
+  CHECK(back.has_value() && equal(back->payload, packet->payload) &&
+        back->timestamp == packet->timestamp && back->sequence == packet->sequence &&
+        back->marker == packet->marker);
   return 0;
 }

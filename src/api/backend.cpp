@@ -38,7 +38,8 @@ Result<io::Frame> Link::exchange(io::Frame frame, std::int64_t timeout_ms) {
     reply = client->call(std::move(again), timeout_ms);
   }
   // After a time-out the late reply would stand in the next request's way.
-  const bool usable = reply || (reply.error().code != Errc::kTimeout && reply.error().code != Errc::kUnavailable);
+  const bool usable =
+      reply || (reply.error().code != Errc::kTimeout && reply.error().code != Errc::kUnavailable);
   const std::lock_guard lock(mutex_);
   if (usable && idle_.size() < kIdleMax) idle_.push_back(std::move(client));
   return reply;
@@ -51,10 +52,15 @@ io::Frame recorder_hello() {
   return io::make_frame(store::Hello{store::kRecorderProtocolVersion, store::ClientRole::kServer});
 }
 
-EventPump::EventPump(std::string path, std::size_t frame_bytes_max, io::Frame (*hello)(), std::function<void()> on_connect,
+EventPump::EventPump(std::string path, std::size_t frame_bytes_max, io::Frame (*hello)(),
+                     std::function<void()> on_connect,
                      std::function<void(const io::Frame&)> on_event)
-    : path_(std::move(path)), frame_bytes_max_(frame_bytes_max), hello_(hello), on_connect_(std::move(on_connect)),
-      on_event_(std::move(on_event)), thread_([this] { run(); }) {}
+    : path_(std::move(path)),
+      frame_bytes_max_(frame_bytes_max),
+      hello_(hello),
+      on_connect_(std::move(on_connect)),
+      on_event_(std::move(on_event)),
+      thread_([this] { run(); }) {}
 
 EventPump::~EventPump() {
   stop_ = true;
@@ -72,8 +78,10 @@ void EventPump::run() {
     on_connect_();
     while (!stop_) {
       const auto frame = (*client)->receive(500);
-      if (frame) on_event_(*frame);
-      else if (frame.error().code != Errc::kTimeout) break;
+      if (frame)
+        on_event_(*frame);
+      else if (frame.error().code != Errc::kTimeout)
+        break;
     }
     connected_ = false;
   }

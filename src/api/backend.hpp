@@ -1,5 +1,5 @@
-// The server's ways to keeper and recorder: blocking requests for handler threads, and two threads that take
-// events in.
+// The server's ways to keeper and recorder: blocking requests for handler threads, and two threads
+// that take events in.
 #pragma once
 
 #include <atomic>
@@ -16,8 +16,8 @@
 
 namespace callward::api {
 
-// A small pool of connections to one process; each says Hello when it is made. A request that finds none
-// alive gets kUnavailable at once: screens should say so, not hang.
+// A small pool of connections to one process; each says Hello when it is made. A request that finds
+// none alive gets kUnavailable at once: screens should say so, not hang.
 class Link {
  public:
   Link(std::string path, std::size_t frame_bytes_max, io::Frame (*hello)());
@@ -45,8 +45,8 @@ io::Frame recorder_hello();
 // A thread that stays connected and hands every event on; `on_connect` runs after each Hello.
 class EventPump {
  public:
-  EventPump(std::string path, std::size_t frame_bytes_max, io::Frame (*hello)(), std::function<void()> on_connect,
-            std::function<void(const io::Frame&)> on_event);
+  EventPump(std::string path, std::size_t frame_bytes_max, io::Frame (*hello)(),
+            std::function<void()> on_connect, std::function<void(const io::Frame&)> on_event);
   ~EventPump();
   [[nodiscard]] bool connected() const { return connected_; }
 

@@ -9,36 +9,49 @@ namespace callward::api {
 
 const char* to_text(store::CallPhase phase) {
   switch (phase) {
-    case store::CallPhase::kLive: return "live";
-    case store::CallPhase::kSealing: return "sealing";
-    case store::CallPhase::kListening: return "listening";
-    case store::CallPhase::kComplete: return "complete";
+    case store::CallPhase::kLive:
+      return "live";
+    case store::CallPhase::kSealing:
+      return "sealing";
+    case store::CallPhase::kListening:
+      return "listening";
+    case store::CallPhase::kComplete:
+      return "complete";
   }
   return "complete";
 }
 const char* to_text(keys::Direction direction) {
   switch (direction) {
-    case keys::Direction::kIncoming: return "incoming";
-    case keys::Direction::kOutgoing: return "outgoing";
-    case keys::Direction::kUnknown: break;
+    case keys::Direction::kIncoming:
+      return "incoming";
+    case keys::Direction::kOutgoing:
+      return "outgoing";
+    case keys::Direction::kUnknown:
+      break;
   }
   return "unknown";
 }
-const char* to_text(keys::CallSource source) { return source == keys::CallSource::kImport ? "import" : "siprec"; }
+const char* to_text(keys::CallSource source) {
+  return source == keys::CallSource::kImport ? "import" : "siprec";
+}
 
 std::vector<std::string> catalog_migrations() {
   return {
-      "CREATE TABLE calls (id TEXT PRIMARY KEY, started_at INTEGER NOT NULL, phase INTEGER NOT NULL, direction INTEGER NOT NULL,"
+      "CREATE TABLE calls (id TEXT PRIMARY KEY, started_at INTEGER NOT NULL, phase INTEGER NOT "
+      "NULL, direction INTEGER NOT NULL,"
       " object TEXT NOT NULL, event BLOB NOT NULL) STRICT;"
       "CREATE INDEX calls_started ON calls (started_at DESC, id DESC);"
       "CREATE TABLE notes (call TEXT NOT NULL, at INTEGER NOT NULL, record BLOB NOT NULL) STRICT;"
       "CREATE INDEX notes_call ON notes (call);"
-      "CREATE TABLE idempotency (key TEXT PRIMARY KEY, actor TEXT NOT NULL, request TEXT NOT NULL, status INTEGER NOT NULL,"
+      "CREATE TABLE idempotency (key TEXT PRIMARY KEY, actor TEXT NOT NULL, request TEXT NOT NULL, "
+      "status INTEGER NOT NULL,"
       " body TEXT NOT NULL, at INTEGER NOT NULL) STRICT;"};
 }
 
 Status Catalog::apply(const store::CallEvent& event) {
-  TRY(db_.execute("INSERT INTO calls VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET started_at = ?2, phase = ?3,"
+  TRY(
+      db_.execute("INSERT INTO calls VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE "
+                  "SET started_at = ?2, phase = ?3,"
                   " direction = ?4, object = ?5, event = ?6",
                   {event.call.hex(), event.started_at, static_cast<std::int64_t>(event.phase),
                    static_cast<std::int64_t>(event.direction), event.object, pack(event)}));
@@ -48,11 +61,21 @@ Status Catalog::apply(const store::CallEvent& event) {
 Status Catalog::index_object(const std::string& name) {
   const auto reader = TRY(store::open_object(objects_, name));
   const auto& head = reader.head();
-  store::CallEvent event{.call = head.call, .sequence = head.sequence, .phase = store::CallPhase::kComplete, .source = head.source,
-                         .direction = head.direction, .started_at = head.started_at, .ended_at = head.ended_at,
-                         .account = head.account, .flags = head.flags, .object = name};
+  store::CallEvent event{.call = head.call,
+                         .sequence = head.sequence,
+                         .phase = store::CallPhase::kComplete,
+                         .source = head.source,
+                         .direction = head.direction,
+                         .started_at = head.started_at,
+                         .ended_at = head.ended_at,
+                         .account = head.account,
+                         .flags = head.flags,
+                         .object = name};
   for (const auto& stream : head.streams) {
-    event.streams.push_back({.stream = stream.stream, .party = stream.party, .mode = store::StreamMode::kActive, .codec = stream.codec});
+    event.streams.push_back({.stream = stream.stream,
+                             .party = stream.party,
+                             .mode = store::StreamMode::kActive,
+                             .codec = stream.codec});
     event.ends.push_back({stream.stream, stream.end_index});
   }
   return apply(event);
@@ -60,14 +83,18 @@ Status Catalog::index_object(const std::string& name) {
 
 Status Catalog::catch_up() {
   std::set<std::string> known;
-  for (const auto& row : TRY(db_.query("SELECT object FROM calls WHERE object <> ''"))) known.insert(row.text(0));
-  const auto below = [this](const std::string& folder) { return objects_.list(folder).value_or(std::vector<std::string>()); };
+  for (const auto& row : TRY(db_.query("SELECT object FROM calls WHERE object <> ''")))
+    known.insert(row.text(0));
+  const auto below = [this](const std::string& folder) {
+    return objects_.list(folder).value_or(std::vector<std::string>());
+  };
   for (const auto& year : below(""))
     for (const auto& month : below(year))
       for (const auto& day : below(year + "/" + month))
         for (const auto& file : below(year + "/" + month + "/" + day)) {
           const auto name = year + "/" + month + "/" + day + "/" + file;
-          if (file.size() < 4 || file.substr(file.size() - 4) != ".cwo" || known.count(name) != 0) continue;
+          if (file.size() < 4 || file.substr(file.size() - 4) != ".cwo" || known.count(name) != 0)
+            continue;
           (void)index_object(name);  // a damaged one is fsck's business, not a reason not to start
         }
   return {};
@@ -103,14 +130,16 @@ Result<std::vector<store::CallEvent>> Catalog::list(const CallFilter& filter) {
   values.emplace_back(filter.limit);
   sql += " ORDER BY started_at DESC, id DESC LIMIT ?" + std::to_string(values.size());
   std::vector<store::CallEvent> events;
-  for (const auto& row : TRY(db_.query(sql, values))) events.push_back(TRY(unpack<store::CallEvent>(row.blob(0))));
+  for (const auto& row : TRY(db_.query(sql, values)))
+    events.push_back(TRY(unpack<store::CallEvent>(row.blob(0))));
   return events;
 }
 
 Result<std::vector<std::pair<std::string, std::int64_t>>> Catalog::days() {
   std::vector<std::pair<std::string, std::int64_t>> out;
-  for (const auto& row : TRY(db_.query("SELECT date(started_at / 1000, 'unixepoch') AS day, count(*) FROM calls GROUP BY day"
-                                       " ORDER BY day DESC LIMIT 3660")))
+  for (const auto& row : TRY(db_.query(
+           "SELECT date(started_at / 1000, 'unixepoch') AS day, count(*) FROM calls GROUP BY day"
+           " ORDER BY day DESC LIMIT 3660")))
     out.emplace_back(row.text(0), row.number(1));
   return out;
 }
@@ -125,12 +154,15 @@ Result<boost::json::object> Catalog::to_json(const store::CallEvent& event) {
   if (const auto merged = account(event)) {
     for (const auto& stream : *merged)
       for (const auto& interval : stream.intervals) {
-        totals[std::string(store::to_string(interval.state))] += interval.end_ms - interval.start_ms;
-        if (interval.state == store::AccountState::kErased) reasons[interval.reason] += interval.end_ms - interval.start_ms;
+        totals[std::string(store::to_string(interval.state))] +=
+            interval.end_ms - interval.start_ms;
+        if (interval.state == store::AccountState::kErased)
+          reasons[interval.reason] += interval.end_ms - interval.start_ms;
       }
   }
   boost::json::object total_json, reason_json;
-  for (const char* state : {"sealed", "unheard", "erased", "lost", "on_hold", "silent"}) total_json[state] = totals[state];
+  for (const char* state : {"sealed", "unheard", "erased", "lost", "on_hold", "silent"})
+    total_json[state] = totals[state];
   for (const auto& [reason, ms] : reasons) reason_json[reason] = ms;
   boost::json::array streams, flags;
   std::uint32_t end = 0;
@@ -139,26 +171,40 @@ Result<boost::json::object> Catalog::to_json(const store::CallEvent& event) {
     std::uint32_t stream_end = 0;
     for (const auto& item : event.ends)
       if (item.stream == stream.stream) stream_end = item.end_index;
-    streams.push_back({{"stream", stream.stream}, {"name", store::stream_name(stream.stream)}, {"codec", stream.codec}, {"end_index", stream_end}});
+    streams.push_back({{"stream", stream.stream},
+                       {"name", store::stream_name(stream.stream)},
+                       {"codec", stream.codec},
+                       {"end_index", stream_end}});
   }
   for (const auto& flag : event.flags) flags.emplace_back(flag);
-  const auto duration = event.ended_at > 0 && event.source != keys::CallSource::kImport ? event.ended_at - event.started_at : std::int64_t{end} * 100;
-  return boost::json::object{{"id", event.call.hex()}, {"started_at", event.started_at},
-                             {"ended_at", event.ended_at > 0 ? boost::json::value(event.ended_at) : boost::json::value(nullptr)},
-                             {"duration_ms", duration}, {"direction", to_text(event.direction)}, {"source", to_text(event.source)},
-                             {"phase", to_text(event.phase)}, {"flags", std::move(flags)}, {"streams", std::move(streams)},
-                             {"totals", std::move(total_json)}, {"erased_by_reason", std::move(reason_json)}};
+  const auto duration = event.ended_at > 0 && event.source != keys::CallSource::kImport
+                            ? event.ended_at - event.started_at
+                            : std::int64_t{end} * 100;
+  return boost::json::object{{"id", event.call.hex()},
+                             {"started_at", event.started_at},
+                             {"ended_at", event.ended_at > 0 ? boost::json::value(event.ended_at)
+                                                             : boost::json::value(nullptr)},
+                             {"duration_ms", duration},
+                             {"direction", to_text(event.direction)},
+                             {"source", to_text(event.source)},
+                             {"phase", to_text(event.phase)},
+                             {"flags", std::move(flags)},
+                             {"streams", std::move(streams)},
+                             {"totals", std::move(total_json)},
+                             {"erased_by_reason", std::move(reason_json)}};
 }
 
-Result<std::vector<Bytes>> Catalog::records(const store::CallEvent& event, keys::RecordKind kind, std::uint8_t stream,
-                                            std::uint32_t first, std::uint32_t end) {
+Result<std::vector<Bytes>> Catalog::records(const store::CallEvent& event, keys::RecordKind kind,
+                                            std::uint8_t stream, std::uint32_t first,
+                                            std::uint32_t end) {
   if (event.phase != store::CallPhase::kComplete) {
     const store::LiveRecords ask{event.call, static_cast<std::uint8_t>(kind), stream, first, end};
     auto live = recorder_.call<store::Records>(ask);
     if (live && !live->records.empty()) return std::move(live->records);
     if (!live && live.error().code != Errc::kNotFound) return tl::unexpected<Error>(live.error());
   }
-  const auto object_kind = keys::is_derived(kind) ? store::ObjectKind::kDerived : store::ObjectKind::kRecording;
+  const auto object_kind =
+      keys::is_derived(kind) ? store::ObjectKind::kDerived : store::ObjectKind::kRecording;
   const auto name = store::object_name(event.call, event.started_at, object_kind);
   if (!objects_.exists(name)) return std::vector<Bytes>();
   const auto reader = TRY(store::open_object(objects_, name));

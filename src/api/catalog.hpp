@@ -1,5 +1,5 @@
-// The server's table of calls: what the recorder tells, kept in the database, and counted together with the
-// keeper's half of the account. No content, no numbers, no names.
+// The server's table of calls: what the recorder tells, kept in the database, and counted together
+// with the keeper's half of the account. No content, no numbers, no names.
 #pragma once
 
 #include <boost/json.hpp>
@@ -30,9 +30,9 @@ class Catalog {
   Catalog(db::Database& database, store::ObjectStore& objects, Link& keeper, Link& recorder)
       : db_(database), objects_(objects), keeper_(keeper), recorder_(recorder) {}
 
-  Status apply(const store::CallEvent& event);          // from the recorder
-  Status catch_up();                                    // objects that the table does not know
-  Result<store::CallEvent> find(const CallId& id);      // kNotFound
+  Status apply(const store::CallEvent& event);      // from the recorder
+  Status catch_up();                                // objects that the table does not know
+  Result<store::CallEvent> find(const CallId& id);  // kNotFound
   Result<std::vector<store::CallEvent>> list(const CallFilter& filter);
   Result<std::vector<std::pair<std::string, std::int64_t>>> days();  // UTC day, calls; newest first
 
@@ -40,8 +40,8 @@ class Catalog {
   Result<boost::json::object> to_json(const store::CallEvent& event);
 
   // Ciphertext, wherever it is now. Segments [first, end).
-  Result<std::vector<Bytes>> records(const store::CallEvent& event, keys::RecordKind kind, std::uint8_t stream,
-                                     std::uint32_t first, std::uint32_t end);
+  Result<std::vector<Bytes>> records(const store::CallEvent& event, keys::RecordKind kind,
+                                     std::uint8_t stream, std::uint32_t first, std::uint32_t end);
   static constexpr std::size_t kRecordsMax = 4'096;
 
  private:

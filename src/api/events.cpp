@@ -16,7 +16,8 @@ std::vector<Event> EventHub::after(std::uint64_t after) {
     if (after >= next_) out.push_back({next_ - 1, "system", R"({"reload":true})"});
     return out;
   }
-  if (events_.front().id > after + 1) out.push_back({events_.front().id - 1, "system", R"({"reload":true})"});
+  if (events_.front().id > after + 1)
+    out.push_back({events_.front().id - 1, "system", R"({"reload":true})"});
   for (const auto& event : events_)
     if (event.id > after) out.push_back(event);
   return out;

@@ -1,4 +1,5 @@
-// What happened, for live screens: a bounded ring of the last events, read by any number of streams.
+// What happened, for live screens: a bounded ring of the last events, read by any number of
+// streams.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,8 @@ class EventHub {
  public:
   static constexpr std::size_t kKeptMax = 2'000;
   void publish(std::string type, std::string data);
-  // Events behind `after`, oldest first. A reader that fell out of the ring gets what is left, after an event
-  // "system" that tells it to load anew.
+  // Events behind `after`, oldest first. A reader that fell out of the ring gets what is left,
+  // after an event "system" that tells it to load anew.
   std::vector<Event> after(std::uint64_t after);
   std::uint64_t last();
 

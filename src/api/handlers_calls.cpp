@@ -36,16 +36,21 @@ Result<CallFilter> filter_of(const Request& request) {
     filter.from = TRY(parse_day(day));
     filter.until = *filter.from + kDayMs;
   }
-  if (const auto cursor = text("cursor"); !cursor.empty()) filter.before = TRY(parse_cursor(cursor));
+  if (const auto cursor = text("cursor"); !cursor.empty())
+    filter.before = TRY(parse_cursor(cursor));
   if (const auto phase = text("phase"); !phase.empty()) {
-    for (const auto candidate : {store::CallPhase::kLive, store::CallPhase::kSealing, store::CallPhase::kListening, store::CallPhase::kComplete})
+    for (const auto candidate : {store::CallPhase::kLive, store::CallPhase::kSealing,
+                                 store::CallPhase::kListening, store::CallPhase::kComplete})
       if (phase == to_text(candidate)) filter.phase = candidate;
-    if (!filter.phase) return fail(Errc::kMalformed, "phase is live, sealing, listening or complete");
+    if (!filter.phase)
+      return fail(Errc::kMalformed, "phase is live, sealing, listening or complete");
   }
   if (const auto direction = text("direction"); !direction.empty()) {
-    for (const auto candidate : {keys::Direction::kIncoming, keys::Direction::kOutgoing, keys::Direction::kUnknown})
+    for (const auto candidate :
+         {keys::Direction::kIncoming, keys::Direction::kOutgoing, keys::Direction::kUnknown})
       if (direction == to_text(candidate)) filter.direction = candidate;
-    if (!filter.direction) return fail(Errc::kMalformed, "direction is incoming, outgoing or unknown");
+    if (!filter.direction)
+      return fail(Errc::kMalformed, "direction is incoming, outgoing or unknown");
   }
   filter.limit = TRY(query_number(request, "limit", 200, 1, 1'000));
   return filter;
@@ -58,7 +63,8 @@ Result<Response> list(Service& service, const Request& request) {
   const auto events = TRY(service.catalog.list(filter));
   for (const auto& event : events) calls.push_back(TRY(service.catalog.to_json(event)));
   if (static_cast<std::int64_t>(events.size()) == filter.limit)
-    next = boost::json::string(std::to_string(events.back().started_at) + "." + events.back().call.hex());
+    next = boost::json::string(std::to_string(events.back().started_at) + "." +
+                               events.back().call.hex());
   return Response::json({{"calls", std::move(calls)}, {"next_cursor", std::move(next)}});
 }
 
@@ -74,20 +80,25 @@ Result<Response> records(Service& service, const Request& request) {
   const auto word = request.query.find("kind");
   if (word != request.query.end() && word->second == "notes") {
     Bytes all;
-    for (const auto& row : TRY(service.database.query("SELECT record FROM notes WHERE call = ?1 ORDER BY at LIMIT 1000", {event.call.hex()}))) {
+    for (const auto& row : TRY(service.database.query(
+             "SELECT record FROM notes WHERE call = ?1 ORDER BY at LIMIT 1000",
+             {event.call.hex()}))) {
       const auto record = row.blob(0);
       all.insert(all.end(), record.begin(), record.end());
     }
     return Response::bytes(std::move(all));
   }
   const auto kind = parse_kind(word == request.query.end() ? "" : word->second);
-  if (!kind) return fail(Errc::kMalformed, "kind is audio, words, peaks, findings, call_data or notes");
-  const auto stream = TRY(query_number(request, "stream", *kind == keys::RecordKind::kCallData ? 15 : 0, 0, 15));
+  if (!kind)
+    return fail(Errc::kMalformed, "kind is audio, words, peaks, findings, call_data or notes");
+  const auto stream =
+      TRY(query_number(request, "stream", *kind == keys::RecordKind::kCallData ? 15 : 0, 0, 15));
   const auto first = TRY(query_number(request, "first", 0, 0, 1 << 20));
   const auto end = TRY(query_number(request, "end", first + 600, first, std::int64_t{first} + 600));
   Bytes all;
-  for (const auto& record : TRY(service.catalog.records(event, *kind, static_cast<std::uint8_t>(stream),
-                                                        static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(end))))
+  for (const auto& record : TRY(service.catalog.records(
+           event, *kind, static_cast<std::uint8_t>(stream), static_cast<std::uint32_t>(first),
+           static_cast<std::uint32_t>(end))))
     all.insert(all.end(), record.begin(), record.end());
   return Response::bytes(std::move(all));
 }
@@ -106,35 +117,45 @@ Result<Response> object(Service& service, const Request& request) {
   constexpr std::uint64_t kAnswerBytesMax = 64u << 20;
   const auto first = *range ? (*range)->first : 0;
   const auto last = *range ? (*range)->last : size - 1;
-  if (last - first >= kAnswerBytesMax) return fail(Errc::kTooLarge, "ask for at most 64 MiB at a time");
+  if (last - first >= kAnswerBytesMax)
+    return fail(Errc::kTooLarge, "ask for at most 64 MiB at a time");
   Bytes content(last - first + 1);
   content.resize(TRY(file->read_at(first, content)));
   auto response = Response::bytes(std::move(content));
   response.headers.emplace_back("Accept-Ranges", "bytes");
   if (*range) {
     response.status = 206;
-    response.headers.emplace_back("Content-Range", "bytes " + std::to_string(first) + "-" + std::to_string(last) + "/" + std::to_string(size));
+    response.headers.emplace_back(
+        "Content-Range",
+        "bytes " + std::to_string(first) + "-" + std::to_string(last) + "/" + std::to_string(size));
   }
   return response;
 }
 
 Result<Response> days(Service& service) {
   boost::json::array items;
-  for (const auto& [day, count] : TRY(service.catalog.days())) items.push_back({{"day", day}, {"calls", count}});
+  for (const auto& [day, count] : TRY(service.catalog.days()))
+    items.push_back({{"day", day}, {"calls", count}});
   return Response::json({{"days", std::move(items)}, {"time_zone", service.time_zone}});
 }
 
 }  // namespace
 
 void add_call_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"GET", "/v1/days", "listDays", kReaders, guarded([&](const Request&) { return days(service); })});
-  routes.push_back({"GET", "/v1/calls", "listCalls", kReaders, guarded([&](const Request& r) { return list(service, r); })});
-  routes.push_back({"GET", "/v1/calls/{id}", "getCall", kReaders, guarded([&](const Request& r) -> Result<Response> {
+  routes.push_back({"GET", "/v1/days", "listDays", kReaders,
+                    guarded([&](const Request&) { return days(service); })});
+  routes.push_back({"GET", "/v1/calls", "listCalls", kReaders,
+                    guarded([&](const Request& r) { return list(service, r); })});
+  routes.push_back({"GET", "/v1/calls/{id}", "getCall", kReaders,
+                    guarded([&](const Request& r) -> Result<Response> {
                       return Response::json(TRY(service.catalog.to_json(TRY(call_of(service, r)))));
                     })});
-  routes.push_back({"GET", "/v1/calls/{id}/account", "getAccount", kReaders, guarded([&](const Request& r) { return account(service, r); })});
-  routes.push_back({"GET", "/v1/calls/{id}/records", "getRecords", kReaders, guarded([&](const Request& r) { return records(service, r); })});
-  routes.push_back({"GET", "/v1/calls/{id}/object", "getObject", kReaders, guarded([&](const Request& r) { return object(service, r); })});
+  routes.push_back({"GET", "/v1/calls/{id}/account", "getAccount", kReaders,
+                    guarded([&](const Request& r) { return account(service, r); })});
+  routes.push_back({"GET", "/v1/calls/{id}/records", "getRecords", kReaders,
+                    guarded([&](const Request& r) { return records(service, r); })});
+  routes.push_back({"GET", "/v1/calls/{id}/object", "getObject", kReaders,
+                    guarded([&](const Request& r) { return object(service, r); })});
 }
 
 }  // namespace callward::api

@@ -9,7 +9,8 @@ namespace callward::api {
 namespace {
 
 Result<audit::Checkpoint> checkpoint(Service& service, std::string* note = nullptr) {
-  const auto raw = TRY(service.vfs.read_file(service.log_dir + "/checkpoint", audit::kNoteBytesMax));
+  const auto raw =
+      TRY(service.vfs.read_file(service.log_dir + "/checkpoint", audit::kNoteBytesMax));
   if (note != nullptr) *note = std::string(as_text(raw));
   return audit::open_checkpoint(std::string(as_text(raw)), service.log_key);
 }
@@ -24,12 +25,18 @@ Result<Response> entries(Service& service, const Request& request) {
   for (auto end = before; end > 0 && static_cast<std::int64_t>(items.size()) < limit;) {
     const auto begin = (end - 1) / width * width;
     const auto count = std::min(width, size - begin);
-    const auto path = audit::bundle_path(static_cast<std::uint64_t>(begin / width), static_cast<std::uint64_t>(count));
+    const auto path = audit::bundle_path(static_cast<std::uint64_t>(begin / width),
+                                         static_cast<std::uint64_t>(count));
     const auto raw = TRY(service.vfs.read_file(service.log_dir + "/" + path, kBundleBytesMax));
     const auto texts = TRY(audit::parse_bundle(raw, static_cast<std::uint64_t>(count)));
     for (auto i = end - 1; i >= begin && static_cast<std::int64_t>(items.size()) < limit; --i) {
       const auto entry = TRY(audit::decode_entry(texts[static_cast<std::size_t>(i - begin)]));
-      items.push_back({{"index", i}, {"type", entry.type}, {"at", entry.at}, {"actor", entry.actor}, {"subject", entry.subject}, {"data", entry.data}});
+      items.push_back({{"index", i},
+                       {"type", entry.type},
+                       {"at", entry.at},
+                       {"actor", entry.actor},
+                       {"subject", entry.subject},
+                       {"data", entry.data}});
     }
     end = begin;
   }
@@ -41,20 +48,30 @@ Result<Response> verify(Service& service) {
   boost::json::array findings, warnings;
   for (const auto& line : report.findings) findings.emplace_back(line);
   for (const auto& line : report.warnings) warnings.emplace_back(line);
-  return Response::json({{"good", report.good()}, {"entries", report.entries}, {"root", to_hex(report.root)},
-                         {"findings", std::move(findings)}, {"warnings", std::move(warnings)}, {"at", service.clock.utc_ms()}});
+  return Response::json({{"good", report.good()},
+                         {"entries", report.entries},
+                         {"root", to_hex(report.root)},
+                         {"findings", std::move(findings)},
+                         {"warnings", std::move(warnings)},
+                         {"at", service.clock.utc_ms()}});
 }
 
 }  // namespace
 
 void add_log_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"GET", "/v1/log/entries", "listLogEntries", kReaders, guarded([&](const Request& r) { return entries(service, r); })});
-  routes.push_back({"GET", "/v1/log/checkpoint", "getCheckpoint", kReaders, guarded([&](const Request&) -> Result<Response> {
-                      std::string note;
-                      TRY(checkpoint(service, &note));
-                      return Response::json({{"note", note}, {"verifier_key", audit::verifier_key(service.log_key.name, service.log_key.key)}});
-                    })});
-  routes.push_back({"POST", "/v1/log/verifications", "verifyLog", kReaders, guarded([&](const Request&) { return verify(service); })});
+  routes.push_back({"GET", "/v1/log/entries", "listLogEntries", kReaders,
+                    guarded([&](const Request& r) { return entries(service, r); })});
+  routes.push_back(
+      {"GET", "/v1/log/checkpoint", "getCheckpoint", kReaders,
+       guarded([&](const Request&) -> Result<Response> {
+         std::string note;
+         TRY(checkpoint(service, &note));
+         return Response::json(
+             {{"note", note},
+              {"verifier_key", audit::verifier_key(service.log_key.name, service.log_key.key)}});
+       })});
+  routes.push_back({"POST", "/v1/log/verifications", "verifyLog", kReaders,
+                    guarded([&](const Request&) { return verify(service); })});
 }
 
 }  // namespace callward::api

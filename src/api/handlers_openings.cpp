@@ -33,15 +33,21 @@ Result<Wanted> parse_wanted(const Request& request) {
   }
   wanted.stream = TRY(body.optional_number("stream", 0, 15));
   wanted.start_ms = TRY(body.optional_number("start_ms", 0, 1ll << 40)).value_or(0);
-  wanted.end_ms = TRY(body.optional_number("end_ms", 0, 1ll << 40)).value_or(wanted.start_ms + kPieceMsMax);
+  wanted.end_ms =
+      TRY(body.optional_number("end_ms", 0, 1ll << 40)).value_or(wanted.start_ms + kPieceMsMax);
   const auto key = TRY(from_base64(TRY(body.text("reader_key", 44, 44))));
-  if (key.size() != wanted.reader_key.size()) return fail(Errc::kMalformed, "reader_key must be 32 bytes in base64");
+  if (key.size() != wanted.reader_key.size())
+    return fail(Errc::kMalformed, "reader_key must be 32 bytes in base64");
   std::copy(key.begin(), key.end(), wanted.reader_key.begin());
   const auto purpose = TRY(body.text("purpose", 1, 16));
-  if (purpose == "play") wanted.purpose = keys::OpenPurpose::kPlay;
-  else if (purpose == "export") wanted.purpose = keys::OpenPurpose::kExport;
-  else if (purpose == "transcript") wanted.purpose = keys::OpenPurpose::kTranscript;
-  else return fail(Errc::kMalformed, "purpose is play, export or transcript");
+  if (purpose == "play")
+    wanted.purpose = keys::OpenPurpose::kPlay;
+  else if (purpose == "export")
+    wanted.purpose = keys::OpenPurpose::kExport;
+  else if (purpose == "transcript")
+    wanted.purpose = keys::OpenPurpose::kTranscript;
+  else
+    return fail(Errc::kMalformed, "purpose is play, export or transcript");
   wanted.reason = TRY(body.text("reason", 3, 500));
   TRY(body.finish());
   if (wanted.end_ms < wanted.start_ms || wanted.end_ms - wanted.start_ms > kPieceMsMax)
@@ -49,31 +55,44 @@ Result<Wanted> parse_wanted(const Request& request) {
   return wanted;
 }
 
-Result<std::vector<Bytes>> collect(Service& service, const store::CallEvent& event, const Wanted& wanted) {
-  const auto first = static_cast<std::uint32_t>(std::min<std::int64_t>(wanted.start_ms / 100, 1 << 20));
-  const auto end = static_cast<std::uint32_t>(std::min<std::int64_t>((wanted.end_ms + 99) / 100, 1 << 20));
+Result<std::vector<Bytes>> collect(Service& service, const store::CallEvent& event,
+                                   const Wanted& wanted) {
+  const auto first =
+      static_cast<std::uint32_t>(std::min<std::int64_t>(wanted.start_ms / 100, 1 << 20));
+  const auto end =
+      static_cast<std::uint32_t>(std::min<std::int64_t>((wanted.end_ms + 99) / 100, 1 << 20));
   std::vector<Bytes> records;
-  const auto add = [&](std::vector<Bytes> more) { records.insert(records.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end())); };
+  const auto add = [&](std::vector<Bytes> more) {
+    records.insert(records.end(), std::make_move_iterator(more.begin()),
+                   std::make_move_iterator(more.end()));
+  };
   for (const auto kind : wanted.kinds) {
     if (kind == keys::RecordKind::kCallData) {
       add(TRY(service.catalog.records(event, kind, keys::kCallDataStream, 0, 1 << 20)));
       continue;
     }
     for (const auto& stream : event.streams)
-      if (!wanted.stream || *wanted.stream == stream.stream) add(TRY(service.catalog.records(event, kind, stream.stream, first, end)));
+      if (!wanted.stream || *wanted.stream == stream.stream)
+        add(TRY(service.catalog.records(event, kind, stream.stream, first, end)));
   }
   if (wanted.notes)
-    for (const auto& row : TRY(service.database.query("SELECT record FROM notes WHERE call = ?1 ORDER BY at LIMIT 1000", {event.call.hex()})))
+    for (const auto& row : TRY(service.database.query(
+             "SELECT record FROM notes WHERE call = ?1 ORDER BY at LIMIT 1000",
+             {event.call.hex()})))
       records.push_back(row.blob(0));
   return records;
 }
 
 const char* to_text(keys::KeyState state) {
   switch (state) {
-    case keys::KeyState::kGiven: return "given";
-    case keys::KeyState::kErased: return "erased";
-    case keys::KeyState::kUnheard: return "unheard";
-    case keys::KeyState::kRefused: return "refused";
+    case keys::KeyState::kGiven:
+      return "given";
+    case keys::KeyState::kErased:
+      return "erased";
+    case keys::KeyState::kUnheard:
+      return "unheard";
+    case keys::KeyState::kRefused:
+      return "refused";
   }
   return "refused";
 }
@@ -83,8 +102,13 @@ Result<Response> open(Service& service, const Request& request) {
   const auto wanted = TRY(parse_wanted(request));
   const auto records = TRY(collect(service, event, wanted));
   boost::json::array items;
-  if (records.empty()) return Response::json({{"enc", ""}, {"sealed", ""}, {"records", std::move(items)}}, 201);
-  keys::Open ask{.call = event.call, .actor = request.actor(), .purpose = wanted.purpose, .reason_hash = "", .headers = {}};
+  if (records.empty())
+    return Response::json({{"enc", ""}, {"sealed", ""}, {"records", std::move(items)}}, 201);
+  keys::Open ask{.call = event.call,
+                 .actor = request.actor(),
+                 .purpose = wanted.purpose,
+                 .reason_hash = "",
+                 .headers = {}};
   ask.reader_key = wanted.reader_key;
   std::vector<keys::RecordHeader> headers;
   for (const auto& record : records) {
@@ -93,13 +117,21 @@ Result<Response> open(Service& service, const Request& request) {
   }
   ask.reason_hash = TRY(seal_reason(service, event.call, ask.actor, "open", wanted.reason));
   const auto opened = TRY(service.keeper.call<keys::Opened>(ask));
-  if (opened.states.size() != headers.size()) return fail(Errc::kMalformed, "the keeper answered another number of states");
+  if (opened.states.size() != headers.size())
+    return fail(Errc::kMalformed, "the keeper answered another number of states");
   for (std::size_t i = 0; i < headers.size(); ++i) {
     const auto& header = headers[i];
-    items.push_back({{"kind", api::to_text(header.kind)}, {"stream", header.stream}, {"first", header.first}, {"last", header.last},
-                     {"salt", to_hex(header.salt)}, {"state", to_text(static_cast<keys::KeyState>(opened.states[i]))}});
+    items.push_back({{"kind", api::to_text(header.kind)},
+                     {"stream", header.stream},
+                     {"first", header.first},
+                     {"last", header.last},
+                     {"salt", to_hex(header.salt)},
+                     {"state", to_text(static_cast<keys::KeyState>(opened.states[i]))}});
   }
-  return Response::json({{"enc", to_base64(opened.enc)}, {"sealed", to_base64(opened.sealed)}, {"records", std::move(items)}}, 201);
+  return Response::json({{"enc", to_base64(opened.enc)},
+                         {"sealed", to_base64(opened.sealed)},
+                         {"records", std::move(items)}},
+                        201);
 }
 
 Result<Response> erase(Service& service, const Request& request) {
@@ -112,17 +144,24 @@ Result<Response> erase(Service& service, const Request& request) {
   const auto reason = TRY(body.text("reason", 3, 500));
   TRY(body.finish());
   if (!callward::erase::reason_number(code)) return fail(Errc::kMalformed, "unknown reason code");
-  if (stream != "customer" && stream != "agent" && stream != "both") return fail(Errc::kMalformed, "stream is customer, agent or both");
+  if (stream != "customer" && stream != "agent" && stream != "both")
+    return fail(Errc::kMalformed, "stream is customer, agent or both");
   if (end_ms <= start_ms) return fail(Errc::kMalformed, "end_ms must lie behind start_ms");
-  keys::EraseOrder order{.order = OrderId::random(service.entropy), .call = event.call, .reason = code, .actor = request.actor()};
+  keys::EraseOrder order{.order = OrderId::random(service.entropy),
+                         .call = event.call,
+                         .reason = code,
+                         .actor = request.actor()};
   // Whole segments: a range that touches one takes all of it.
-  const auto first = static_cast<std::uint32_t>(std::min<std::int64_t>(start_ms / 100, keys::kIndexMax));
+  const auto first =
+      static_cast<std::uint32_t>(std::min<std::int64_t>(start_ms / 100, keys::kIndexMax));
   for (const auto& item : event.streams) {
     const bool wanted = stream == "both" || store::stream_name(item.stream) == stream;
     if (!wanted) continue;
-    auto end = static_cast<std::uint32_t>(std::min<std::int64_t>((end_ms + 99) / 100, keys::kIndexMax));
+    auto end =
+        static_cast<std::uint32_t>(std::min<std::int64_t>((end_ms + 99) / 100, keys::kIndexMax));
     for (const auto& known : event.ends)
-      if (known.stream == item.stream && event.phase != store::CallPhase::kLive) end = std::min(end, known.end_index);
+      if (known.stream == item.stream && event.phase != store::CallPhase::kLive)
+        end = std::min(end, known.end_index);
     if (first < end) order.ranges.push_back({item.stream, first, end});
   }
   if (order.ranges.empty()) return fail(Errc::kMalformed, "the call has nothing in this range");
@@ -143,21 +182,28 @@ Result<Response> erase(Service& service, const Request& request) {
 Result<Response> order(Service& service, const Request& request) {
   const std::lock_guard lock(service.orders_mutex);
   const auto known = service.orders.find(request.parameters.at("id"));
-  if (known == service.orders.end()) return fail(Errc::kNotFound, "no such order since the server started");
+  if (known == service.orders.end())
+    return fail(Errc::kNotFound, "no such order since the server started");
   return Response::json(order_json(known->first, known->second));
 }
 
-// A write that is sent twice with one Idempotency-Key is done once; the second gets the first one's answer.
+// A write that is sent twice with one Idempotency-Key is done once; the second gets the first one's
+// answer.
 Handler once(Service& service, Handler handler) {
   return [&service, handler](const Request& request) -> Response {
     const auto key = request.header("idempotency-key");
     if (key.empty()) return handler(request);
-    if (key.size() > 128) return Response::problem(400, "malformed", "Idempotency-Key is at most 128 characters");
-    const auto digest = request.method + " " + request.path + " " + std::to_string(crc32c(as_bytes(request.body)));
-    auto rows = service.database.query("SELECT request, status, body FROM idempotency WHERE key = ?1 AND actor = ?2", {key, request.actor()});
+    if (key.size() > 128)
+      return Response::problem(400, "malformed", "Idempotency-Key is at most 128 characters");
+    const auto digest =
+        request.method + " " + request.path + " " + std::to_string(crc32c(as_bytes(request.body)));
+    auto rows = service.database.query(
+        "SELECT request, status, body FROM idempotency WHERE key = ?1 AND actor = ?2",
+        {key, request.actor()});
     if (!rows) return Response::of(rows.error());
     if (!rows->empty()) {
-      if ((*rows)[0].text(0) != digest) return Response::problem(409, "state", "this Idempotency-Key was used for another request");
+      if ((*rows)[0].text(0) != digest)
+        return Response::problem(409, "state", "this Idempotency-Key was used for another request");
       Response again;
       again.status = static_cast<int>((*rows)[0].number(1));
       again.body = (*rows)[0].text(2);
@@ -166,9 +212,12 @@ Handler once(Service& service, Handler handler) {
     auto response = handler(request);
     if (response.status / 100 == 2) {
       constexpr std::int64_t kKeptMs = 86'400'000;
-      (void)service.database.execute("DELETE FROM idempotency WHERE at < ?1", {service.clock.utc_ms() - kKeptMs});
-      (void)service.database.execute("INSERT OR IGNORE INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                                     {key, request.actor(), digest, std::int64_t{response.status}, response.body, service.clock.utc_ms()});
+      (void)service.database.execute("DELETE FROM idempotency WHERE at < ?1",
+                                     {service.clock.utc_ms() - kKeptMs});
+      (void)service.database.execute(
+          "INSERT OR IGNORE INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+          {key, request.actor(), digest, std::int64_t{response.status}, response.body,
+           service.clock.utc_ms()});
     }
     return response;
   };
@@ -177,9 +226,12 @@ Handler once(Service& service, Handler handler) {
 }  // namespace
 
 void add_opening_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"POST", "/v1/calls/{id}/openings", "openCall", kReaders, guarded([&](const Request& r) { return open(service, r); })});
-  routes.push_back({"POST", "/v1/calls/{id}/erasures", "eraseRange", kReaders, once(service, guarded([&](const Request& r) { return erase(service, r); }))});
-  routes.push_back({"GET", "/v1/orders/{id}", "getOrder", kReaders, guarded([&](const Request& r) { return order(service, r); })});
+  routes.push_back({"POST", "/v1/calls/{id}/openings", "openCall", kReaders,
+                    guarded([&](const Request& r) { return open(service, r); })});
+  routes.push_back({"POST", "/v1/calls/{id}/erasures", "eraseRange", kReaders,
+                    once(service, guarded([&](const Request& r) { return erase(service, r); }))});
+  routes.push_back({"GET", "/v1/orders/{id}", "getOrder", kReaders,
+                    guarded([&](const Request& r) { return order(service, r); })});
 }
 
 }  // namespace callward::api

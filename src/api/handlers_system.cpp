@@ -15,27 +15,35 @@ boost::json::value parse_or_empty(const std::string& text) {
 boost::json::array disks_json(const std::vector<std::string>& folders) {
   boost::json::array disks;
   for (const auto& folder : folders) {
-    struct statvfs info {};
+    struct statvfs info{};
     if (::statvfs(folder.c_str(), &info) != 0) continue;
-    disks.push_back({{"path", folder}, {"size_bytes", info.f_blocks * info.f_frsize}, {"free_bytes", info.f_bavail * info.f_frsize}});
+    disks.push_back({{"path", folder},
+                     {"size_bytes", info.f_blocks * info.f_frsize},
+                     {"free_bytes", info.f_bavail * info.f_frsize}});
   }
   return disks;
 }
 
 Result<Response> system(Service& service) {
-  boost::json::object out{{"ready", false}, {"time_zone", service.time_zone}, {"processes", boost::json::array{}}};
-  if (auto supervisor = io::BlockingClient::connect(service.supervisor_socket, store::kRecorderFrameBytesMax, keys::ErrorReply::kType)) {
-    if (const auto status = (*supervisor)->call<store::SupervisorStatus>(store::SupervisorStatusRequest{}, 2'000)) {
+  boost::json::object out{
+      {"ready", false}, {"time_zone", service.time_zone}, {"processes", boost::json::array{}}};
+  if (auto supervisor = io::BlockingClient::connect(
+          service.supervisor_socket, store::kRecorderFrameBytesMax, keys::ErrorReply::kType)) {
+    if (const auto status =
+            (*supervisor)->call<store::SupervisorStatus>(store::SupervisorStatusRequest{}, 2'000)) {
       const auto json = parse_or_empty(status->json);
       if (json.is_object()) {
         if (const auto* ready = json.get_object().if_contains("ready")) out["ready"] = *ready;
-        if (const auto* processes = json.get_object().if_contains("processes")) out["processes"] = *processes;
+        if (const auto* processes = json.get_object().if_contains("processes"))
+          out["processes"] = *processes;
       }
     }
   }
-  const auto recorder = service.recorder.call<store::RecorderStatus>(store::RecorderStatusRequest{}, 2'000);
+  const auto recorder =
+      service.recorder.call<store::RecorderStatus>(store::RecorderStatusRequest{}, 2'000);
   const auto keeper = service.keeper.call<keys::KeeperStatus>(keys::KeeperStatusRequest{}, 2'000);
-  out["recorder"] = recorder ? parse_or_empty(recorder->json) : boost::json::value(boost::json::object{});
+  out["recorder"] =
+      recorder ? parse_or_empty(recorder->json) : boost::json::value(boost::json::object{});
   out["keeper"] = keeper ? parse_or_empty(keeper->json) : boost::json::value(boost::json::object{});
   out["disks"] = disks_json(service.disks);
   return Response::json(out);
@@ -53,7 +61,8 @@ Response events(Service& service, const Request& request) {
 // Prometheus text: what the status objects count, flattened.
 void flatten(const std::string& prefix, const boost::json::value& json, std::string& out) {
   if (json.is_object()) {
-    for (const auto& item : json.get_object()) flatten(prefix + "_" + std::string(item.key()), item.value(), out);
+    for (const auto& item : json.get_object())
+      flatten(prefix + "_" + std::string(item.key()), item.value(), out);
   } else if (json.is_int64() || json.is_uint64() || json.is_bool()) {
     const auto number = json.is_bool() ? (json.get_bool() ? 1 : 0) : json.to_number<std::int64_t>();
     out += prefix + " " + std::to_string(number) + "\n";
@@ -62,9 +71,11 @@ void flatten(const std::string& prefix, const boost::json::value& json, std::str
 
 Response metrics(Service& service) {
   std::string out;
-  if (const auto status = service.recorder.call<store::RecorderStatus>(store::RecorderStatusRequest{}, 2'000))
+  if (const auto status =
+          service.recorder.call<store::RecorderStatus>(store::RecorderStatusRequest{}, 2'000))
     flatten("callward_recorder", parse_or_empty(status->json), out);
-  if (const auto status = service.keeper.call<keys::KeeperStatus>(keys::KeeperStatusRequest{}, 2'000))
+  if (const auto status =
+          service.keeper.call<keys::KeeperStatus>(keys::KeeperStatusRequest{}, 2'000))
     flatten("callward_keeper", parse_or_empty(status->json), out);
   Response response;
   response.content_type = "text/plain; version=0.0.4";
@@ -73,19 +84,26 @@ Response metrics(Service& service) {
 }
 
 Response ready(Service& service) {
-  const bool good = service.keeper.call<keys::KeeperStatus>(keys::KeeperStatusRequest{}, 1'000).has_value() &&
-                    service.recorder.call<store::RecorderStatus>(store::RecorderStatusRequest{}, 1'000).has_value();
+  const bool good =
+      service.keeper.call<keys::KeeperStatus>(keys::KeeperStatusRequest{}, 1'000).has_value() &&
+      service.recorder.call<store::RecorderStatus>(store::RecorderStatusRequest{}, 1'000)
+          .has_value();
   return Response::json({{"ready", good}}, good ? 200 : 503);
 }
 
 }  // namespace
 
 void add_system_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"GET", "/v1/system", "getSystem", kReaders, guarded([&](const Request&) { return system(service); })});
-  routes.push_back({"GET", "/v1/events", "streamEvents", kReaders, [&](const Request& r) { return events(service, r); }});
-  routes.push_back({"GET", "/healthz", "healthz", kAnyone, [](const Request&) { return Response::json({{"alive", true}}); }});
-  routes.push_back({"GET", "/readyz", "readyz", kAnyone, [&](const Request&) { return ready(service); }});
-  routes.push_back({"GET", "/metrics", "metrics", kReaders, [&](const Request&) { return metrics(service); }});
+  routes.push_back({"GET", "/v1/system", "getSystem", kReaders,
+                    guarded([&](const Request&) { return system(service); })});
+  routes.push_back({"GET", "/v1/events", "streamEvents", kReaders,
+                    [&](const Request& r) { return events(service, r); }});
+  routes.push_back({"GET", "/healthz", "healthz", kAnyone,
+                    [](const Request&) { return Response::json({{"alive", true}}); }});
+  routes.push_back(
+      {"GET", "/readyz", "readyz", kAnyone, [&](const Request&) { return ready(service); }});
+  routes.push_back(
+      {"GET", "/metrics", "metrics", kReaders, [&](const Request&) { return metrics(service); }});
 }
 
 }  // namespace callward::api

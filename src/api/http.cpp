@@ -8,17 +8,34 @@ namespace {
 
 int status_of(Errc code) {
   switch (code) {
-    case Errc::kMalformed: case Errc::kConfig: return 400;
-    case Errc::kTooLarge: return 413;
-    case Errc::kUnsupported: return 415;
-    case Errc::kNotFound: return 404;
-    case Errc::kExists: case Errc::kState: return 409;
-    case Errc::kDenied: return 403;
-    case Errc::kErased: return 410;
-    case Errc::kUnheard: return 409;
-    case Errc::kBusy: return 429;
-    case Errc::kTimeout: case Errc::kUnavailable: case Errc::kFull: return 503;
-    case Errc::kCorrupt: case Errc::kIo: case Errc::kCrypto: return 500;
+    case Errc::kMalformed:
+    case Errc::kConfig:
+      return 400;
+    case Errc::kTooLarge:
+      return 413;
+    case Errc::kUnsupported:
+      return 415;
+    case Errc::kNotFound:
+      return 404;
+    case Errc::kExists:
+    case Errc::kState:
+      return 409;
+    case Errc::kDenied:
+      return 403;
+    case Errc::kErased:
+      return 410;
+    case Errc::kUnheard:
+      return 409;
+    case Errc::kBusy:
+      return 429;
+    case Errc::kTimeout:
+    case Errc::kUnavailable:
+    case Errc::kFull:
+      return 503;
+    case Errc::kCorrupt:
+    case Errc::kIo:
+    case Errc::kCrypto:
+      return 500;
   }
   return 500;
 }
@@ -43,7 +60,8 @@ Result<std::string> decode(std::string_view text, bool plus_is_space) {
     } else if (c == '+' && plus_is_space) {
       c = ' ';
     }
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return fail(Errc::kMalformed, "control character in the address");
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
+      return fail(Errc::kMalformed, "control character in the address");
     out += c;
   }
   return out;
@@ -72,7 +90,8 @@ Response Response::bytes(Bytes content, std::string type) {
 }
 
 Response Response::problem(int status, const std::string& title, const std::string& detail) {
-  Response response = json({{"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}}, status);
+  Response response = json(
+      {{"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}}, status);
   response.content_type = "application/problem+json";
   return response;
 }
@@ -95,10 +114,12 @@ Result<BodyReader> BodyReader::parse(const std::string& body) {
 Result<std::string> BodyReader::text(const char* name, std::size_t least, std::size_t most) {
   known_.emplace_back(name);
   const auto* value = object_.if_contains(name);
-  if (value == nullptr || !value->is_string()) return fail(Errc::kMalformed, std::string(name) + " must be a text");
+  if (value == nullptr || !value->is_string())
+    return fail(Errc::kMalformed, std::string(name) + " must be a text");
   const auto& text = value->get_string();
   if (text.size() < least || text.size() > most)
-    return fail(Errc::kMalformed, std::string(name) + " must have " + std::to_string(least) + " to " + std::to_string(most) + " bytes");
+    return fail(Errc::kMalformed, std::string(name) + " must have " + std::to_string(least) +
+                                      " to " + std::to_string(most) + " bytes");
   return std::string(text);
 }
 
@@ -108,20 +129,25 @@ Result<std::int64_t> BodyReader::number(const char* name, std::int64_t least, st
   return *value;
 }
 
-Result<std::optional<std::int64_t>> BodyReader::optional_number(const char* name, std::int64_t least, std::int64_t most) {
+Result<std::optional<std::int64_t>> BodyReader::optional_number(const char* name,
+                                                                std::int64_t least,
+                                                                std::int64_t most) {
   known_.emplace_back(name);
   const auto* value = object_.if_contains(name);
   if (value == nullptr) return std::optional<std::int64_t>();
   if (!value->is_int64() || value->get_int64() < least || value->get_int64() > most)
-    return fail(Errc::kMalformed, std::string(name) + " must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    return fail(Errc::kMalformed, std::string(name) + " must be a whole number from " +
+                                      std::to_string(least) + " to " + std::to_string(most));
   return std::optional(value->get_int64());
 }
 
 Result<std::vector<std::string>> BodyReader::texts(const char* name, std::size_t most) {
   known_.emplace_back(name);
   const auto* value = object_.if_contains(name);
-  if (value == nullptr || !value->is_array() || value->get_array().empty() || value->get_array().size() > most)
-    return fail(Errc::kMalformed, std::string(name) + " must be a list of 1 to " + std::to_string(most) + " texts");
+  if (value == nullptr || !value->is_array() || value->get_array().empty() ||
+      value->get_array().size() > most)
+    return fail(Errc::kMalformed,
+                std::string(name) + " must be a list of 1 to " + std::to_string(most) + " texts");
   std::vector<std::string> out;
   for (const auto& item : value->get_array()) {
     if (!item.is_string()) return fail(Errc::kMalformed, std::string(name) + " must hold texts");
@@ -137,20 +163,22 @@ Status BodyReader::finish() {
   return {};
 }
 
-Result<std::int64_t> query_number(const Request& request, const std::string& name, std::int64_t fallback,
-                                  std::int64_t least, std::int64_t most) {
+Result<std::int64_t> query_number(const Request& request, const std::string& name,
+                                  std::int64_t fallback, std::int64_t least, std::int64_t most) {
   const auto at = request.query.find(name);
   if (at == request.query.end()) return fallback;
   std::int64_t value = 0;
   const auto& text = at->second;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
-    return fail(Errc::kMalformed, name + " must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    return fail(Errc::kMalformed, name + " must be a whole number from " + std::to_string(least) +
+                                      " to " + std::to_string(most));
   return value;
 }
 
 Status parse_target(std::string_view target, Request& request) {
-  if (target.empty() || target[0] != '/') return fail(Errc::kMalformed, "the address must begin with /");
+  if (target.empty() || target[0] != '/')
+    return fail(Errc::kMalformed, "the address must begin with /");
   const auto mark = target.find('?');
   request.path = TRY(decode(target.substr(0, mark), false));
   if (mark == std::string_view::npos) return {};
@@ -163,7 +191,9 @@ Status parse_target(std::string_view target, Request& request) {
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     const auto equals = pair.find('=');
     const auto name = TRY(decode(pair.substr(0, equals), true));
-    request.query[name] = equals == std::string_view::npos ? std::string() : TRY(decode(pair.substr(equals + 1), true));
+    request.query[name] = equals == std::string_view::npos
+                              ? std::string()
+                              : TRY(decode(pair.substr(equals + 1), true));
   }
   return {};
 }
@@ -173,13 +203,15 @@ Result<std::optional<ByteRange>> parse_range(const std::string& header, std::uin
   constexpr std::string_view kUnit = "bytes=";
   if (header.rfind(kUnit, 0) != 0) return whole;
   const auto spec = std::string_view(header).substr(kUnit.size());
-  if (spec.find(',') != std::string_view::npos) return whole;  // several ranges: we may answer with the whole
+  if (spec.find(',') != std::string_view::npos)
+    return whole;  // several ranges: we may answer with the whole
   const auto dash = spec.find('-');
   if (dash == std::string_view::npos) return whole;
   const auto number = [](std::string_view text) -> std::optional<std::uint64_t> {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if (text.empty() || error != std::errc{} || end != text.data() + text.size())
+      return std::nullopt;
     return value;
   };
   const auto first = number(spec.substr(0, dash));

@@ -19,7 +19,7 @@ struct Request {
   std::map<std::string, std::string> query;    // decoded; the last of a name wins
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
-  std::string peer;                            // address
+  std::string peer;  // address
   // Filled by the router:
   std::map<std::string, std::string> parameters;  // of the path
   std::optional<people::Session> session;
@@ -31,7 +31,9 @@ struct Request {
     return at == headers.end() ? std::string() : at->second;
   }
   // The acting person's id, or "operator": what log entries name.
-  [[nodiscard]] std::string actor() const { return is_operator ? "operator" : session ? session->person.id.hex() : "-"; }
+  [[nodiscard]] std::string actor() const {
+    return is_operator ? "operator" : session ? session->person.id.hex() : "-";
+  }
 };
 
 struct Response {
@@ -39,7 +41,7 @@ struct Response {
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  bool event_stream = false;                   // the connection becomes a stream of events
+  bool event_stream = false;  // the connection becomes a stream of events
   std::uint64_t events_after = 0;
 
   static Response json(const boost::json::value& value, int status = 200);
@@ -56,7 +58,8 @@ class BodyReader {
   static Result<BodyReader> parse(const std::string& body);
   Result<std::string> text(const char* name, std::size_t least, std::size_t most);
   Result<std::int64_t> number(const char* name, std::int64_t least, std::int64_t most);
-  Result<std::optional<std::int64_t>> optional_number(const char* name, std::int64_t least, std::int64_t most);
+  Result<std::optional<std::int64_t>> optional_number(const char* name, std::int64_t least,
+                                                      std::int64_t most);
   Result<std::vector<std::string>> texts(const char* name, std::size_t most);
   Status finish();  // kMalformed when a field was not asked for
 
@@ -66,12 +69,13 @@ class BodyReader {
   std::vector<std::string> known_;
 };
 
-Result<std::int64_t> query_number(const Request& request, const std::string& name, std::int64_t fallback,
-                                  std::int64_t least, std::int64_t most);
+Result<std::int64_t> query_number(const Request& request, const std::string& name,
+                                  std::int64_t fallback, std::int64_t least, std::int64_t most);
 // "/a%20b?x=1" into path and query. kMalformed: bad escapes, control characters, no leading slash.
 Status parse_target(std::string_view target, Request& request);
 
-// One range of RFC 9110, 14.1.2 ("bytes=a-b", "a-", "-n") against a size. nullopt: serve the whole. kMalformed: 416.
+// One range of RFC 9110, 14.1.2 ("bytes=a-b", "a-", "-n") against a size. nullopt: serve the whole.
+// kMalformed: 416.
 struct ByteRange {
   std::uint64_t first = 0, last = 0;
 };

@@ -23,7 +23,12 @@ using Parser = http::request_parser<http::string_body>;
 
 struct HttpServer::State {
   State(const Options& o, HandleRequest h, EventHub& e)
-      : options(o), handle(std::move(h)), events(e), context(static_cast<int>(o.threads)), tls(asio::ssl::context::tls_server), acceptor(context) {}
+      : options(o),
+        handle(std::move(h)),
+        events(e),
+        context(static_cast<int>(o.threads)),
+        tls(asio::ssl::context::tls_server),
+        acceptor(context) {}
   Options options;
   HandleRequest handle;
   EventHub& events;
@@ -50,7 +55,8 @@ struct Counted {
   std::atomic<std::size_t>& counter_;
 };
 
-Result<Request> to_request(const http::request<http::string_body>& message, const std::string& peer) {
+Result<Request> to_request(const http::request<http::string_body>& message,
+                           const std::string& peer) {
   Request request;
   request.method = std::string(message.method_string());
   request.body = message.body();
@@ -64,31 +70,38 @@ Result<Request> to_request(const http::request<http::string_body>& message, cons
   return request;
 }
 
-http::response<http::string_body> to_message(const Response& response, const Request& request, unsigned version, bool keep_alive) {
+http::response<http::string_body> to_message(const Response& response, const Request& request,
+                                             unsigned version, bool keep_alive) {
   http::response<http::string_body> message(static_cast<http::status>(response.status), version);
   for (const auto& [name, value] : security_headers()) message.set(name, value);
   if (request.path.rfind("/v1", 0) == 0) message.set(http::field::cache_control, "no-store");
-  if (!response.body.empty() || response.status == 200) message.set(http::field::content_type, response.content_type);
+  if (!response.body.empty() || response.status == 200)
+    message.set(http::field::content_type, response.content_type);
   for (const auto& [name, value] : response.headers) message.insert(name, value);
   message.keep_alive(keep_alive);
   if (request.method == "HEAD") {
     message.content_length(response.body.size());
   } else {
     message.body() = response.body;
-    if (response.status == 204 || response.status == 304) message.erase(http::field::content_length);
-    else message.prepare_payload();
+    if (response.status == 204 || response.status == 304)
+      message.erase(http::field::content_length);
+    else
+      message.prepare_payload();
   }
   return message;
 }
 
 std::string event_text(const Event& event) {
-  return "id: " + std::to_string(event.id) + "\nevent: " + event.type + "\ndata: " + event.data + "\n\n";
+  return "id: " + std::to_string(event.id) + "\nevent: " + event.type + "\ndata: " + event.data +
+         "\n\n";
 }
 
 // A stream of events until the peer goes: new ones each quarter second, a comment each 15 s.
 awaitable<void> stream_events(State& state, Stream& stream, const Response& response) {
   const Counted counted(state.event_streams);
-  std::string head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nConnection: close\r\n";
+  std::string head =
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: "
+      "no-store\r\nConnection: close\r\n";
   for (const auto& [name, value] : security_headers()) head += name + ": " + value + "\r\n";
   std::string pending = head + "\r\nretry: 2000\n\n";
   auto after = response.events_after;
@@ -101,8 +114,10 @@ awaitable<void> stream_events(State& state, Stream& stream, const Response& resp
     constexpr int kCommentEvery = 60;
     if (pending.empty() && round % kCommentEvery == kCommentEvery - 1) pending = ": still here\n\n";
     if (!pending.empty()) {
-      beast::get_lowest_layer(stream).expires_after(std::chrono::seconds(state.options.limits.write_seconds_max));
-      const auto [error, sent] = co_await asio::async_write(stream, asio::buffer(pending), kNoThrow);
+      beast::get_lowest_layer(stream).expires_after(
+          std::chrono::seconds(state.options.limits.write_seconds_max));
+      const auto [error, sent] =
+          co_await asio::async_write(stream, asio::buffer(pending), kNoThrow);
       if (error) co_return;
       pending.clear();
     }
@@ -112,13 +127,16 @@ awaitable<void> stream_events(State& state, Stream& stream, const Response& resp
 }
 
 Response refuse_request(const boost::system::error_code& error) {
-  if (error == http::error::body_limit) return Response::problem(413, "too large", "the body is over its limit");
-  if (error == http::error::header_limit) return Response::problem(431, "too large", "the header is over its limit");
+  if (error == http::error::body_limit)
+    return Response::problem(413, "too large", "the body is over its limit");
+  if (error == http::error::header_limit)
+    return Response::problem(431, "too large", "the header is over its limit");
   return Response::problem(400, "malformed", "not a request that can be read");
 }
 
 // One request of a connection; false: close it.
-awaitable<bool> serve_one(State& state, Stream& stream, beast::flat_buffer& buffer, const std::string& peer) {
+awaitable<bool> serve_one(State& state, Stream& stream, beast::flat_buffer& buffer,
+                          const std::string& peer) {
   Parser parser;
   parser.header_limit(static_cast<std::uint32_t>(state.options.limits.header_bytes_max));
   parser.body_limit(state.options.limits.body_bytes_max);
@@ -137,7 +155,9 @@ awaitable<bool> serve_one(State& state, Stream& stream, beast::flat_buffer& buff
   bool keep_alive = false;
   unsigned version = 11;
   if (error) {
-    if (error == http::error::end_of_stream || error == beast::error::timeout || error.category() == asio::error::get_ssl_category()) co_return false;
+    if (error == http::error::end_of_stream || error == beast::error::timeout ||
+        error.category() == asio::error::get_ssl_category())
+      co_return false;
     response = refuse_request(error);
   } else {
     const auto message = parser.release();
@@ -180,7 +200,8 @@ awaitable<void> serve_connection(State& state, Tcp::socket socket) {
   lowest.expires_after(std::chrono::seconds(state.options.limits.request_seconds_max));
   const auto [error] = co_await stream.async_handshake(asio::ssl::stream_base::server, kNoThrow);
   if (error) co_return;
-  beast::flat_buffer buffer(state.options.limits.header_bytes_max + state.options.limits.body_bytes_max + (64u << 10));
+  beast::flat_buffer buffer(state.options.limits.header_bytes_max +
+                            state.options.limits.body_bytes_max + (64u << 10));
   while (co_await serve_one(state, stream, buffer, peer)) {
   }
   lowest.expires_after(std::chrono::seconds(5));
@@ -189,7 +210,8 @@ awaitable<void> serve_connection(State& state, Tcp::socket socket) {
 
 awaitable<void> accept_all(State& state) {
   for (;;) {
-    auto [error, socket] = co_await state.acceptor.async_accept(asio::make_strand(state.context), kNoThrow);
+    auto [error, socket] =
+        co_await state.acceptor.async_accept(asio::make_strand(state.context), kNoThrow);
     if (error == asio::error::operation_aborted) co_return;
     if (error) {
       // Out of descriptors, usually: give the others time to end.
@@ -203,16 +225,17 @@ awaitable<void> accept_all(State& state) {
       continue;  // closed as it goes out of scope
     }
     const auto executor = socket.get_executor();
-    asio::co_spawn(executor, serve_connection(state, std::move(socket)), [](std::exception_ptr failure) {
-      if (failure) log_event("server.connection_failed");
-    });
+    asio::co_spawn(executor, serve_connection(state, std::move(socket)),
+                   [](std::exception_ptr failure) {
+                     if (failure) log_event("server.connection_failed");
+                   });
   }
 }
 
 Status prepare(State& state) {
   boost::system::error_code error;
-  state.tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 |
-                        asio::ssl::context::no_tlsv1_1);
+  state.tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv3 |
+                        asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
   state.tls.use_certificate_chain_file(state.options.certificate_file, error);
   if (error) return fail(Errc::kConfig, state.options.certificate_file + ": " + error.message());
   state.tls.use_private_key_file(state.options.key_file, asio::ssl::context::pem, error);
@@ -224,18 +247,22 @@ Status prepare(State& state) {
   if (!error) state.acceptor.set_option(asio::socket_base::reuse_address(true), error);
   if (!error) state.acceptor.bind(endpoint, error);
   if (!error) state.acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error) return fail(Errc::kConfig, state.options.address + ":" + std::to_string(state.options.port) + ": " + error.message());
+  if (error)
+    return fail(Errc::kConfig, state.options.address + ":" + std::to_string(state.options.port) +
+                                   ": " + error.message());
   return {};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(const Options& options, HandleRequest handle, EventHub& events) {
+Result<std::unique_ptr<HttpServer>> HttpServer::start(const Options& options, HandleRequest handle,
+                                                      EventHub& events) {
   auto state = std::make_unique<State>(options, std::move(handle), events);
   TRY(prepare(*state));
   auto* raw = state.get();
   asio::co_spawn(raw->context, accept_all(*raw), asio::detached);
-  for (std::uint32_t i = 0; i < options.threads; ++i) raw->threads.emplace_back([raw] { raw->context.run(); });
+  for (std::uint32_t i = 0; i < options.threads; ++i)
+    raw->threads.emplace_back([raw] { raw->context.run(); });
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 

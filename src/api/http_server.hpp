@@ -1,5 +1,5 @@
-// HTTPS/1.1 by Boost.Beast over TLS 1.2+: connections are coroutines on a few threads; handlers run there too and
-// may wait for the keeper. This and its .cpp are the only place that knows Beast.
+// HTTPS/1.1 by Boost.Beast over TLS 1.2+: connections are coroutines on a few threads; handlers run
+// there too and may wait for the keeper. This and its .cpp are the only place that knows Beast.
 #pragma once
 
 #include <functional>
@@ -16,8 +16,8 @@ struct HttpLimits {
   std::size_t body_bytes_max = 256u << 10;
   std::size_t connections_max = 1'024;
   std::size_t event_streams_max = 256;
-  int request_seconds_max = 15;   // a request's header and body must come within it
-  int idle_seconds_max = 60;      // between requests
+  int request_seconds_max = 15;  // a request's header and body must come within it
+  int idle_seconds_max = 60;     // between requests
   int write_seconds_max = 60;
 };
 
@@ -32,7 +32,8 @@ class HttpServer {
   };
   using HandleRequest = std::function<Response(Request)>;
   // kConfig: certificate or address cannot be used. Serves until destroyed.
-  static Result<std::unique_ptr<HttpServer>> start(const Options& options, HandleRequest handle, EventHub& events);
+  static Result<std::unique_ptr<HttpServer>> start(const Options& options, HandleRequest handle,
+                                                   EventHub& events);
   ~HttpServer();
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] std::uint64_t refused() const;  // connections beyond the limit

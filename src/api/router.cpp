@@ -18,7 +18,8 @@ std::vector<std::string_view> parts_of(std::string_view path) {
   return parts;
 }
 
-bool matches(const std::string& pattern, const std::string& path, std::map<std::string, std::string>& parameters) {
+bool matches(const std::string& pattern, const std::string& path,
+             std::map<std::string, std::string>& parameters) {
   const auto wanted = parts_of(pattern);
   const auto given = parts_of(path);
   if (wanted.size() != given.size()) return false;
@@ -45,16 +46,19 @@ std::string cookie(const std::string& header, const std::string& name) {
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     while (!pair.empty() && pair.front() == ' ') pair.remove_prefix(1);
     const auto equals = pair.find('=');
-    if (equals != std::string_view::npos && pair.substr(0, equals) == name) return std::string(pair.substr(equals + 1));
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name)
+      return std::string(pair.substr(equals + 1));
   }
   return {};
 }
 
 Status Router::authenticate(Request& request) const {
   constexpr std::string_view kBearer = "Bearer ";
-  if (const auto authorization = request.header("authorization"); authorization.rfind(kBearer, 0) == 0) {
+  if (const auto authorization = request.header("authorization");
+      authorization.rfind(kBearer, 0) == 0) {
     const auto token = authorization.substr(kBearer.size());
-    if (guards_.operator_token.empty() || !equal_constant_time(as_bytes(token), as_bytes(guards_.operator_token)))
+    if (guards_.operator_token.empty() ||
+        !equal_constant_time(as_bytes(token), as_bytes(guards_.operator_token)))
       return fail(Errc::kDenied, "this token is not the operator's");
     request.is_operator = true;
     return {};
@@ -73,16 +77,20 @@ Response Router::handle(Request request) const {
     path_known = true;
     if (route.method != request.method) continue;
     request.parameters = std::move(parameters);
-    // A browser sends this header across origins only after a preflight that nobody answers: no CSRF.
+    // A browser sends this header across origins only after a preflight that nobody answers: no
+    // CSRF.
     if (is_write(request.method) && request.header("x-callward").empty())
       return Response::problem(403, "denied", "writes need the header X-Callward");
     if (route.roles != kAnyone) {
       if (auto who = authenticate(request); !who) {
-        if (who.error().code == Errc::kDenied) return Response::problem(401, "not signed in", who.error().message);
+        if (who.error().code == Errc::kDenied)
+          return Response::problem(401, "not signed in", who.error().message);
         return Response::of(who.error());
       }
-      const auto roles = request.is_operator ? static_cast<std::uint8_t>(people::Role::kOperator) : request.session->person.roles;
-      if ((roles & route.roles) == 0) return Response::problem(403, "denied", "your role may not do this");
+      const auto roles = request.is_operator ? static_cast<std::uint8_t>(people::Role::kOperator)
+                                             : request.session->person.roles;
+      if ((roles & route.roles) == 0)
+        return Response::problem(403, "denied", "your role may not do this");
     }
     return route.handler(request);
   }

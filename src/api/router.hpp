@@ -1,5 +1,5 @@
-// From a request to its handler: one table of routes, their roles and what guards them. api_test holds the
-// table and openapi.yaml to each other.
+// From a request to its handler: one table of routes, their roles and what guards them. api_test
+// holds the table and openapi.yaml to each other.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,8 @@ inline constexpr std::uint8_t kAnyone = 0;  // no session needed
 inline constexpr std::uint8_t kReaders = static_cast<std::uint8_t>(people::Role::kReviewer) |
                                          static_cast<std::uint8_t>(people::Role::kOwner) |
                                          static_cast<std::uint8_t>(people::Role::kOperator);
-inline constexpr std::uint8_t kSignedIn = static_cast<std::uint8_t>(people::Role::kReviewer) | static_cast<std::uint8_t>(people::Role::kOwner);
+inline constexpr std::uint8_t kSignedIn = static_cast<std::uint8_t>(people::Role::kReviewer) |
+                                          static_cast<std::uint8_t>(people::Role::kOwner);
 
 using Handler = std::function<Response(const Request&)>;
 
@@ -31,7 +32,8 @@ class Router {
     std::function<Result<people::Session>(const std::string& token)> session;
     std::string operator_token;  // empty: none
   };
-  Router(std::vector<Route> routes, Guards guards) : routes_(std::move(routes)), guards_(std::move(guards)) {}
+  Router(std::vector<Route> routes, Guards guards)
+      : routes_(std::move(routes)), guards_(std::move(guards)) {}
 
   // 404, 405, 401, 403 (role, or a write without X-Callward), or the handler's answer.
   Response handle(Request request) const;

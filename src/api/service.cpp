@@ -4,8 +4,10 @@
 
 namespace callward::api {
 
-Status Service::log(const std::string& type, const std::string& actor, const std::string& subject, const boost::json::object& data) {
-  TRY(keeper.call<keys::LogAppended>(keys::LogAppend{type, actor, subject, boost::json::serialize(data)}));
+Status Service::log(const std::string& type, const std::string& actor, const std::string& subject,
+                    const boost::json::object& data) {
+  TRY(keeper.call<keys::LogAppended>(
+      keys::LogAppend{type, actor, subject, boost::json::serialize(data)}));
   return {};
 }
 
@@ -17,7 +19,8 @@ void Service::remember_order(const std::string& id, OrderInfo info) {
 
 void Service::on_call_event(const store::CallEvent& event) {
   (void)catalog.apply(event);
-  if (const auto json = catalog.to_json(event)) events.publish("call", boost::json::serialize(*json));
+  if (const auto json = catalog.to_json(event))
+    events.publish("call", boost::json::serialize(*json));
 }
 
 void Service::on_order_state(const keys::OrderState& state) {
@@ -25,23 +28,33 @@ void Service::on_order_state(const keys::OrderState& state) {
   remember_order(state.order.hex(), info);
   events.publish("order", boost::json::serialize(order_json(state.order.hex(), info)));
   if (const auto event = catalog.find(state.call))
-    if (const auto json = catalog.to_json(*event)) events.publish("call", boost::json::serialize(*json));
+    if (const auto json = catalog.to_json(*event))
+      events.publish("call", boost::json::serialize(*json));
 }
 
 const char* to_text(keys::OrderOutcome outcome) {
   switch (outcome) {
-    case keys::OrderOutcome::kAccepted: return "accepted";
-    case keys::OrderOutcome::kHeld: return "held";
-    case keys::OrderOutcome::kIntended: return "intended";
-    case keys::OrderOutcome::kErased: return "erased";
-    case keys::OrderOutcome::kUnconfirmed: return "unconfirmed";
-    case keys::OrderOutcome::kRefused: return "refused";
+    case keys::OrderOutcome::kAccepted:
+      return "accepted";
+    case keys::OrderOutcome::kHeld:
+      return "held";
+    case keys::OrderOutcome::kIntended:
+      return "intended";
+    case keys::OrderOutcome::kErased:
+      return "erased";
+    case keys::OrderOutcome::kUnconfirmed:
+      return "unconfirmed";
+    case keys::OrderOutcome::kRefused:
+      return "refused";
   }
   return "refused";
 }
 
 boost::json::object order_json(const std::string& id, const OrderInfo& info) {
-  return {{"id", id}, {"call", info.call}, {"outcome", to_text(info.outcome)}, {"reason_code", info.reason}};
+  return {{"id", id},
+          {"call", info.call},
+          {"outcome", to_text(info.outcome)},
+          {"reason_code", info.reason}};
 }
 
 Result<store::CallEvent> call_of(Service& service, const Request& request) {
@@ -59,22 +72,32 @@ std::optional<keys::RecordKind> parse_kind(std::string_view word) {
 
 const char* to_text(keys::RecordKind kind) {
   switch (kind) {
-    case keys::RecordKind::kAudio: return "audio";
-    case keys::RecordKind::kWords: return "words";
-    case keys::RecordKind::kPeaks: return "peaks";
-    case keys::RecordKind::kFindings: return "findings";
-    case keys::RecordKind::kCallData: return "call_data";
+    case keys::RecordKind::kAudio:
+      return "audio";
+    case keys::RecordKind::kWords:
+      return "words";
+    case keys::RecordKind::kPeaks:
+      return "peaks";
+    case keys::RecordKind::kFindings:
+      return "findings";
+    case keys::RecordKind::kCallData:
+      return "call_data";
   }
   return "unknown";
 }
 
-Result<std::string> seal_reason(Service& service, const CallId& call, const std::string& actor, const std::string& act,
-                                const std::string& reason) {
+Result<std::string> seal_reason(Service& service, const CallId& call, const std::string& actor,
+                                const std::string& act, const std::string& reason) {
   const auto r = service.entropy.array<16>();
-  const auto text = boost::json::serialize(boost::json::object{{"act", act}, {"actor", actor}, {"at", service.clock.utc_ms()},
-                                                               {"reason", reason}, {"r", to_hex(r)}});
-  const auto sealed = TRY(service.keeper.call<keys::SealedRecord>(keys::CallDataPut{call, to_bytes(as_bytes(text))}));
-  TRY(service.database.execute("INSERT INTO notes VALUES (?1, ?2, ?3)", {call.hex(), service.clock.utc_ms(), sealed.record}));
+  const auto text = boost::json::serialize(boost::json::object{{"act", act},
+                                                               {"actor", actor},
+                                                               {"at", service.clock.utc_ms()},
+                                                               {"reason", reason},
+                                                               {"r", to_hex(r)}});
+  const auto sealed = TRY(
+      service.keeper.call<keys::SealedRecord>(keys::CallDataPut{call, to_bytes(as_bytes(text))}));
+  TRY(service.database.execute("INSERT INTO notes VALUES (?1, ?2, ?3)",
+                               {call.hex(), service.clock.utc_ms(), sealed.record}));
   return to_hex(crypto::sha256({r, as_bytes(reason)}));
 }
 

@@ -37,14 +37,15 @@ struct Service {
   audit::NamedKey log_key;
   std::string supervisor_socket;
   std::string time_zone;
-  std::vector<std::string> disks;          // folders whose space is shown
+  std::vector<std::string> disks;  // folders whose space is shown
 
   std::mutex orders_mutex;
   std::unordered_map<std::string, OrderInfo> orders;  // since start; at most kOrdersMax
   static constexpr std::size_t kOrdersMax = 100'000;
 
   // Entry in the audit log, durable when it returns.
-  Status log(const std::string& type, const std::string& actor, const std::string& subject, const boost::json::object& data);
+  Status log(const std::string& type, const std::string& actor, const std::string& subject,
+             const boost::json::object& data);
   void remember_order(const std::string& id, OrderInfo info);
   // Events from recorder and keeper.
   void on_call_event(const store::CallEvent& event);
@@ -67,8 +68,8 @@ Result<store::CallEvent> call_of(Service& service, const Request& request);
 std::optional<keys::RecordKind> parse_kind(std::string_view word);
 const char* to_text(keys::RecordKind kind);
 // A reason in words is sealed under the call's own data, and its salted hash goes into the log.
-Result<std::string> seal_reason(Service& service, const CallId& call, const std::string& actor, const std::string& act,
-                                const std::string& reason);
+Result<std::string> seal_reason(Service& service, const CallId& call, const std::string& actor,
+                                const std::string& act, const std::string& reason);
 
 // Runs a function that may fail as a handler.
 template <class Function>

@@ -1,4 +1,5 @@
-// The built console, read once at start and served from memory: no path of a request ever touches a disk.
+// The built console, read once at start and served from memory: no path of a request ever touches a
+// disk.
 #pragma once
 
 #include <map>
@@ -13,9 +14,11 @@ class StaticFiles {
  public:
   static constexpr std::size_t kFilesMax = 2'000;
   static constexpr std::size_t kFileBytesMax = 16u << 20;
-  // An absent folder gives an empty set: the API works without a console, and "/" says what is missing.
+  // An absent folder gives an empty set: the API works without a console, and "/" says what is
+  // missing.
   static Result<StaticFiles> load(Vfs& vfs, const std::string& dir);
-  // Of a GET that is not the API's. Unknown paths without a dot get the console's page (it routes by itself).
+  // Of a GET that is not the API's. Unknown paths without a dot get the console's page (it routes
+  // by itself).
   [[nodiscard]] Response serve(const Request& request) const;
 
  private:

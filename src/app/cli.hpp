@@ -1,4 +1,5 @@
-// The command line: one function a command. They print for people, or JSON with --json; errors say what to do.
+// The command line: one function a command. They print for people, or JSON with --json; errors say
+// what to do.
 #pragma once
 
 #include <boost/json.hpp>
@@ -34,7 +35,8 @@ Result<ExitCode> command_serve(const CliContext& context);
 Result<ExitCode> command_status(const CliContext& context);
 Result<ExitCode> command_calls(const CliContext& context, const std::string& day);
 Result<ExitCode> command_account(const CliContext& context, const std::string& call);
-Result<ExitCode> command_transcript(const CliContext& context, const std::string& call, const std::string& reason);
+Result<ExitCode> command_transcript(const CliContext& context, const std::string& call,
+                                    const std::string& reason);
 struct PlayOptions {
   std::string call, out, reason;
 };
@@ -51,7 +53,8 @@ struct ImportOptions {
   std::string direction = "incoming";
 };
 Result<ExitCode> command_import(const CliContext& context, const ImportOptions& options);
-Result<ExitCode> command_log_verify(const std::optional<CliContext>& context, const std::string& dir, bool json);
+Result<ExitCode> command_log_verify(const std::optional<CliContext>& context,
+                                    const std::string& dir, bool json);
 Result<ExitCode> command_log_types();
 Result<ExitCode> command_fsck(const CliContext& context);
 Result<ExitCode> command_config_show(const CliContext& context);

@@ -20,7 +20,9 @@ using boost::json::value;
 
 std::int64_t number(const value& json, const char* key) {
   const auto* found = json.is_object() ? json.get_object().if_contains(key) : nullptr;
-  return found != nullptr && (found->is_int64() || found->is_uint64()) ? found->to_number<std::int64_t>() : 0;
+  return found != nullptr && (found->is_int64() || found->is_uint64())
+             ? found->to_number<std::int64_t>()
+             : 0;
 }
 std::string text(const value& json, const char* key) {
   const auto* found = json.is_object() ? json.get_object().if_contains(key) : nullptr;
@@ -33,11 +35,15 @@ const boost::json::array& array(const value& json, const char* key) {
 }
 
 Result<std::string> full_id(const std::string& call) {
-  if (!CallId::parse(call)) return fail(Errc::kConfig, "a call is named by its 32 hexadecimal digits; `callward calls` lists them");
+  if (!CallId::parse(call))
+    return fail(Errc::kConfig,
+                "a call is named by its 32 hexadecimal digits; `callward calls` lists them");
   return call;
 }
 
-bool progress_wanted(const CliContext& context) { return !context.json && ::isatty(STDERR_FILENO) != 0; }
+bool progress_wanted(const CliContext& context) {
+  return !context.json && ::isatty(STDERR_FILENO) != 0;
+}
 
 }  // namespace
 
@@ -46,7 +52,8 @@ Result<ExitCode> command_calls(const CliContext& context, const std::string& day
   boost::json::array all;
   std::string cursor;
   do {
-    const auto page = TRY(http->get("/v1/calls?limit=1000" + (day.empty() ? "" : "&day=" + day) + (cursor.empty() ? "" : "&cursor=" + cursor)));
+    const auto page = TRY(http->get("/v1/calls?limit=1000" + (day.empty() ? "" : "&day=" + day) +
+                                    (cursor.empty() ? "" : "&cursor=" + cursor)));
     for (const auto& call : array(page, "calls")) all.push_back(call);
     cursor = text(page, "next_cursor");
   } while (!cursor.empty());
@@ -54,12 +61,16 @@ Result<ExitCode> command_calls(const CliContext& context, const std::string& day
     print_json(all);
     return ExitCode::kDone;
   }
-  std::printf("%-32s  %-23s  %8s  %-8s  %-9s  %9s  %8s\n", "call", "began (UTC)", "length", "way", "phase", "erased", "lost");
+  std::printf("%-32s  %-23s  %8s  %-8s  %-9s  %9s  %8s\n", "call", "began (UTC)", "length", "way",
+              "phase", "erased", "lost");
   for (const auto& call : all) {
     const auto& totals = call.at("totals");
-    std::printf("%-32s  %-23s  %8s  %-8s  %-9s  %7.1f s  %6.1f s\n", text(call, "id").c_str(), short_time(number(call, "started_at")).c_str(),
-                short_duration(number(call, "duration_ms")).c_str(), text(call, "direction").c_str(), text(call, "phase").c_str(),
-                static_cast<double>(number(totals, "erased")) / 1000, static_cast<double>(number(totals, "lost")) / 1000);
+    std::printf("%-32s  %-23s  %8s  %-8s  %-9s  %7.1f s  %6.1f s\n", text(call, "id").c_str(),
+                short_time(number(call, "started_at")).c_str(),
+                short_duration(number(call, "duration_ms")).c_str(),
+                text(call, "direction").c_str(), text(call, "phase").c_str(),
+                static_cast<double>(number(totals, "erased")) / 1000,
+                static_cast<double>(number(totals, "lost")) / 1000);
   }
   return ExitCode::kDone;
 }
@@ -73,8 +84,10 @@ Result<ExitCode> command_account(const CliContext& context, const std::string& c
   }
   std::printf("%-9s  %10s  %10s  %-8s  %s\n", "stream", "from", "to", "state", "reason");
   for (const auto& item : array(account, "intervals"))
-    std::printf("%-9s  %10s  %10s  %-8s  %s\n", text(item, "stream").c_str(), short_duration(number(item, "start_ms")).c_str(),
-                short_duration(number(item, "end_ms")).c_str(), text(item, "state").c_str(), text(item, "reason").c_str());
+    std::printf("%-9s  %10s  %10s  %-8s  %s\n", text(item, "stream").c_str(),
+                short_duration(number(item, "start_ms")).c_str(),
+                short_duration(number(item, "end_ms")).c_str(), text(item, "state").c_str(),
+                text(item, "reason").c_str());
   return ExitCode::kDone;
 }
 
@@ -105,7 +118,8 @@ void read_words(const OpenedRecord& record, std::vector<Word>& out) {
 
 }  // namespace
 
-Result<ExitCode> command_transcript(const CliContext& context, const std::string& call, const std::string& reason) {
+Result<ExitCode> command_transcript(const CliContext& context, const std::string& call,
+                                    const std::string& reason) {
   const auto http = TRY(HttpClient::create(context.config));
   const auto info = TRY(http->get("/v1/calls/" + TRY(full_id(call))));
   CallReader reader(*http, *CallId::parse(call), "transcript", reason);
@@ -113,17 +127,24 @@ Result<ExitCode> command_transcript(const CliContext& context, const std::string
   TRY(reader.read({"words"}, 0, number(info, "duration_ms") + 100, [&](OpenedRecord record) {
     if (record.state == "given") read_words(record, words);
   }));
-  std::sort(words.begin(), words.end(), [](const Word& a, const Word& b) { return a.start_ms < b.start_ms; });
+  std::sort(words.begin(), words.end(),
+            [](const Word& a, const Word& b) { return a.start_ms < b.start_ms; });
   if (context.json) {
     boost::json::array items;
     for (const auto& word : words)
-      items.push_back({{"stream", word.stream}, {"start_ms", word.start_ms}, {"end_ms", word.end_ms}, {"text", word.text}, {"confidence", word.confidence}});
+      items.push_back({{"stream", word.stream},
+                       {"start_ms", word.start_ms},
+                       {"end_ms", word.end_ms},
+                       {"text", word.text},
+                       {"confidence", word.confidence}});
     print_json({{"call", call}, {"words", std::move(items)}});
     return ExitCode::kDone;
   }
   std::string speaker;
   for (const auto& word : words) {
-    if (word.stream != speaker) std::printf("%s[%s] %-8s ", speaker.empty() ? "" : "\n", short_duration(word.start_ms).c_str(), word.stream.c_str());
+    if (word.stream != speaker)
+      std::printf("%s[%s] %-8s ", speaker.empty() ? "" : "\n",
+                  short_duration(word.start_ms).c_str(), word.stream.c_str());
     speaker = word.stream;
     std::printf("%s ", word.text.c_str());
   }
@@ -148,37 +169,48 @@ Result<ExitCode> command_play(const CliContext& context, const PlayOptions& opti
       return;
     }
     ++given;
-    if (progress && given % 600 == 0) std::fprintf(stderr, "\r%llu s", static_cast<unsigned long long>(given / 20));
+    if (progress && given % 600 == 0)
+      std::fprintf(stderr, "\r%llu s", static_cast<unsigned long long>(given / 20));
     const auto plain = record.plain.expose();
     if (plain.size() < segment::kAudioPayloadBytes) return;
     auto& side = sides[record.header.stream];
     const auto at = static_cast<std::size_t>(record.header.first) * segment::kSegmentSamples;
     for (std::size_t i = 0; i < segment::kSegmentSamples && at + i < side.size(); ++i)
-      side[at + i] = record.header.codec == 8 ? codec::kALawTable[plain[i]] : codec::kMuLawTable[plain[i]];
+      side[at + i] =
+          record.header.codec == 8 ? codec::kALawTable[plain[i]] : codec::kMuLawTable[plain[i]];
   }));
   RealVfs vfs;
   const auto wav = TRY(codec::write_wav({std::move(sides[0]), std::move(sides[1])}));
   TRY(vfs.write_file_atomic(options.out, wav));
   if (context.json)
-    print_json({{"call", options.call}, {"out", options.out}, {"segments", given}, {"withheld", withheld}});
+    print_json({{"call", options.call},
+                {"out", options.out},
+                {"segments", given},
+                {"withheld", withheld}});
   else
-    std::printf("%s%s: %.1f s written, %.1f s withheld (erased or unheard: silence there)\n", progress ? "\r" : "", options.out.c_str(),
-                static_cast<double>(given) / 10, static_cast<double>(withheld) / 10);
+    std::printf("%s%s: %.1f s written, %.1f s withheld (erased or unheard: silence there)\n",
+                progress ? "\r" : "", options.out.c_str(), static_cast<double>(given) / 10,
+                static_cast<double>(withheld) / 10);
   return ExitCode::kDone;
 }
 
 Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& options) {
   const auto http = TRY(HttpClient::create(context.config));
   auto order = TRY(http->post("/v1/calls/" + TRY(full_id(options.call)) + "/erasures",
-                              boost::json::object{{"stream", options.stream}, {"start_ms", options.from_ms}, {"end_ms", options.to_ms},
-                                                  {"reason_code", options.reason_code}, {"reason", options.reason}}));
+                              boost::json::object{{"stream", options.stream},
+                                                  {"start_ms", options.from_ms},
+                                                  {"end_ms", options.to_ms},
+                                                  {"reason_code", options.reason_code},
+                                                  {"reason", options.reason}}));
   constexpr int kTries = 100;
   for (int i = 0; i < kTries && text(order, "outcome") == "accepted"; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     order = TRY(http->get("/v1/orders/" + text(order, "id")));
   }
-  if (context.json) print_json(order);
-  else std::printf("order %s: %s\n", text(order, "id").c_str(), text(order, "outcome").c_str());
+  if (context.json)
+    print_json(order);
+  else
+    std::printf("order %s: %s\n", text(order, "id").c_str(), text(order, "outcome").c_str());
   return text(order, "outcome") == "refused" ? ExitCode::kFailed : ExitCode::kDone;
 }
 
@@ -193,11 +225,13 @@ Result<ExitCode> command_status(const CliContext& context) {
   }
   std::printf("%-10s  %-9s  %8s  %8s  %9s\n", "process", "state", "pid", "restarts", "memory");
   for (const auto& process : array(system, "processes"))
-    std::printf("%-10s  %-9s  %8lld  %8lld  %6.0f MB\n", text(process, "name").c_str(), text(process, "state").c_str(),
-                static_cast<long long>(number(process, "pid")), static_cast<long long>(number(process, "restarts")),
+    std::printf("%-10s  %-9s  %8lld  %8lld  %6.0f MB\n", text(process, "name").c_str(),
+                text(process, "state").c_str(), static_cast<long long>(number(process, "pid")),
+                static_cast<long long>(number(process, "restarts")),
                 static_cast<double>(number(process, "rss_bytes")) / 1e6);
   for (const auto& disk : array(system, "disks"))
-    std::printf("%s: %.1f GB free\n", text(disk, "path").c_str(), static_cast<double>(number(disk, "free_bytes")) / 1e9);
+    std::printf("%s: %.1f GB free\n", text(disk, "path").c_str(),
+                static_cast<double>(number(disk, "free_bytes")) / 1e9);
   return ready ? ExitCode::kDone : ExitCode::kFoundBad;
 }
 

@@ -24,7 +24,8 @@ boost::json::array to_array(const std::vector<std::string>& lines) {
 }
 
 // Every object and its derived twin, read whole.
-void check_objects(store::ObjectStore& objects, const std::string& folder, int depth, std::uint64_t& count, std::vector<std::string>& findings) {
+void check_objects(store::ObjectStore& objects, const std::string& folder, int depth,
+                   std::uint64_t& count, std::vector<std::string>& findings) {
   constexpr int kDepth = 3;  // year, month, day
   const auto names = objects.list(folder);
   if (!names) return;
@@ -38,21 +39,26 @@ void check_objects(store::ObjectStore& objects, const std::string& folder, int d
     if (!known) continue;
     ++count;
     const auto reader = store::open_object(objects, path);
-    if (!reader) findings.push_back(path + ": " + reader.error().message);
-    else if (auto good = reader->verify(); !good) findings.push_back(path + ": " + good.error().message);
+    if (!reader)
+      findings.push_back(path + ": " + reader.error().message);
+    else if (auto good = reader->verify(); !good)
+      findings.push_back(path + ": " + good.error().message);
   }
 }
 
 Result<std::vector<std::string>> check_keys(Vfs& vfs, Entropy& entropy, const Config& config) {
   const auto secrets = TRY(load_keeper_secrets(vfs, config));
   std::vector<keys::MirrorPaths> paths;
-  for (const auto& mirror : config.keys.mirrors) paths.push_back({mirror.store_dir, mirror.anchor_dir});
+  for (const auto& mirror : config.keys.mirrors)
+    paths.push_back({mirror.store_dir, mirror.anchor_dir});
   const auto store = TRY(keys::KeyStore::open(vfs, entropy, paths, secrets.anchor_wrap));
   return store->check();
 }
 
 bool is_running(const Config& config) {
-  return io::BlockingClient::connect(config.socket("supervisor"), store::kRecorderFrameBytesMax, keys::ErrorReply::kType).has_value();
+  return io::BlockingClient::connect(config.socket("supervisor"), store::kRecorderFrameBytesMax,
+                                     keys::ErrorReply::kType)
+      .has_value();
 }
 
 }  // namespace
@@ -63,21 +69,29 @@ Result<ExitCode> command_serve(const CliContext& context) {
   return ExitCode::kDone;
 }
 
-Result<ExitCode> command_log_verify(const std::optional<CliContext>& context, const std::string& dir, bool json) {
+Result<ExitCode> command_log_verify(const std::optional<CliContext>& context,
+                                    const std::string& dir, bool json) {
   RealVfs vfs;
   const auto folder = dir.empty() ? context->config.log.dir : dir;
   const auto raw = TRY(vfs.read_file(folder + "/public.key", 1'024));
   const auto key = TRY(audit::parse_verifier_key(std::string(as_text(raw))));
   const auto report = TRY(audit::verify_log(vfs, folder, key));
   if (json) {
-    print_json({{"good", report.good()}, {"entries", report.entries}, {"journal_entries", report.journal_entries}, {"files", report.files},
-                {"root", to_hex(report.root)}, {"findings", to_array(report.findings)}, {"warnings", to_array(report.warnings)}});
+    print_json({{"good", report.good()},
+                {"entries", report.entries},
+                {"journal_entries", report.journal_entries},
+                {"files", report.files},
+                {"root", to_hex(report.root)},
+                {"findings", to_array(report.findings)},
+                {"warnings", to_array(report.warnings)}});
   } else {
     print_lines("bad", report.findings);
     print_lines("note", report.warnings);
-    std::printf("%s: %llu entries under the checkpoint, %llu behind it, %llu files, root %s\n", report.good() ? "good" : "DAMAGED",
-                static_cast<unsigned long long>(report.entries), static_cast<unsigned long long>(report.journal_entries),
-                static_cast<unsigned long long>(report.files), to_hex(report.root).substr(0, 16).c_str());
+    std::printf("%s: %llu entries under the checkpoint, %llu behind it, %llu files, root %s\n",
+                report.good() ? "good" : "DAMAGED", static_cast<unsigned long long>(report.entries),
+                static_cast<unsigned long long>(report.journal_entries),
+                static_cast<unsigned long long>(report.files),
+                to_hex(report.root).substr(0, 16).c_str());
   }
   return report.good() ? ExitCode::kDone : ExitCode::kFoundBad;
 }
@@ -97,20 +111,28 @@ Result<ExitCode> command_fsck(const CliContext& context) {
   if (const auto key = load_log_key(vfs, context.config)) {
     if (const auto log = audit::verify_log(vfs, context.config.log.dir, *key))
       for (const auto& line : log->findings) findings.push_back("log/" + line);
-    else findings.push_back("log: " + log.error().message);
+    else
+      findings.push_back("log: " + log.error().message);
   } else {
     findings.push_back("log/public.key: " + key.error().message);
   }
   // Two openers of one key store would be one too many.
-  if (is_running(context.config)) notes.emplace_back("the key store is in use: its pages are checked while Callward is stopped");
-  else if (auto checked = check_keys(vfs, entropy, context.config)) findings.insert(findings.end(), checked->begin(), checked->end());
-  else findings.push_back("key store: " + checked.error().message);
+  if (is_running(context.config))
+    notes.emplace_back("the key store is in use: its pages are checked while Callward is stopped");
+  else if (auto checked = check_keys(vfs, entropy, context.config))
+    findings.insert(findings.end(), checked->begin(), checked->end());
+  else
+    findings.push_back("key store: " + checked.error().message);
   if (context.json) {
-    print_json({{"good", findings.empty()}, {"objects", objects_read}, {"findings", to_array(findings)}, {"notes", to_array(notes)}});
+    print_json({{"good", findings.empty()},
+                {"objects", objects_read},
+                {"findings", to_array(findings)},
+                {"notes", to_array(notes)}});
   } else {
     print_lines("bad", findings);
     print_lines("note", notes);
-    std::printf("%s: %llu objects read\n", findings.empty() ? "good" : "DAMAGED", static_cast<unsigned long long>(objects_read));
+    std::printf("%s: %llu objects read\n", findings.empty() ? "good" : "DAMAGED",
+                static_cast<unsigned long long>(objects_read));
   }
   return findings.empty() ? ExitCode::kDone : ExitCode::kFoundBad;
 }
@@ -118,28 +140,46 @@ Result<ExitCode> command_fsck(const CliContext& context) {
 Result<ExitCode> command_config_show(const CliContext& context) {
   const auto& c = context.config;
   const boost::json::object shown{
-      {"file", c.file}, {"data", {{"dir", c.data_dir}, {"run_dir", c.run_dir}}},
-      {"keys", {{"credential_file", c.keys.credential_file}, {"mirrors", c.keys.mirrors.size()}, {"clear_deadline_s", c.keys.clear_deadline_s}, {"on_deadline", c.keys.on_deadline}}},
+      {"file", c.file},
+      {"data", {{"dir", c.data_dir}, {"run_dir", c.run_dir}}},
+      {"keys",
+       {{"credential_file", c.keys.credential_file},
+        {"mirrors", c.keys.mirrors.size()},
+        {"clear_deadline_s", c.keys.clear_deadline_s},
+        {"on_deadline", c.keys.on_deadline}}},
       {"log", {{"dir", c.log.dir}, {"origin", c.log.origin}}},
-      {"sip", {{"listen", c.sip.listen}, {"port", c.sip.port}, {"udp", c.sip.udp}, {"tcp", c.sip.tcp}}},
-      {"recorder", {{"spool_dir", c.recorder.spool_dir}, {"objects_dir", c.recorder.objects_dir}, {"rtp_port_first", c.recorder.rtp_port_first}, {"rtp_port_last", c.recorder.rtp_port_last}, {"calls_max", c.recorder.calls_max}}},
+      {"sip",
+       {{"listen", c.sip.listen}, {"port", c.sip.port}, {"udp", c.sip.udp}, {"tcp", c.sip.tcp}}},
+      {"recorder",
+       {{"spool_dir", c.recorder.spool_dir},
+        {"objects_dir", c.recorder.objects_dir},
+        {"rtp_port_first", c.recorder.rtp_port_first},
+        {"rtp_port_last", c.recorder.rtp_port_last},
+        {"calls_max", c.recorder.calls_max}}},
       {"listener", {{"workers", c.listener.workers}, {"grammar_dir", c.listener.grammar_dir}}},
-      {"server", {{"listen", c.server.listen}, {"port", c.server.port}, {"console_dir", c.server.console_dir}, {"time_zone", c.server.time_zone}}}};
+      {"server",
+       {{"listen", c.server.listen},
+        {"port", c.server.port},
+        {"console_dir", c.server.console_dir},
+        {"time_zone", c.server.time_zone}}}};
   print_json(shown);
   return ExitCode::kDone;
 }
 
 Result<ExitCode> command_completion() {
-  std::puts("# bash completion: callward completion > /etc/bash_completion.d/callward\n"
-            "_callward() {\n"
-            "  local words='init serve status calls account transcript play erase import log fsck config completion'\n"
-            "  case \"${COMP_WORDS[1]}\" in\n"
-            "    log) words='verify types' ;;\n"
-            "    config) words='show' ;;\n"
-            "  esac\n"
-            "  COMPREPLY=($(compgen -W \"$words --config --json --help\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
-            "}\n"
-            "complete -o default -F _callward callward");
+  std::puts(
+      "# bash completion: callward completion > /etc/bash_completion.d/callward\n"
+      "_callward() {\n"
+      "  local words='init serve status calls account transcript play erase import log fsck config "
+      "completion'\n"
+      "  case \"${COMP_WORDS[1]}\" in\n"
+      "    log) words='verify types' ;;\n"
+      "    config) words='show' ;;\n"
+      "  esac\n"
+      "  COMPREPLY=($(compgen -W \"$words --config --json --help\" -- "
+      "\"${COMP_WORDS[COMP_CWORD]}\"))\n"
+      "}\n"
+      "complete -o default -F _callward callward");
   return ExitCode::kDone;
 }
 

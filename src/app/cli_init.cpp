@@ -31,28 +31,38 @@ Result<ExitCode> command_init(const InitOptions& options) {
   }
   TRY(vfs.make_dirs(options.dir));
   const auto file = options.dir + "/callward.toml";
-  if (vfs.exists(file)) return fail(Errc::kExists, file + " is there already; `init` never overwrites");
+  if (vfs.exists(file))
+    return fail(Errc::kExists, file + " is there already; `init` never overwrites");
   TRY(vfs.write_file_atomic(file, as_bytes(default_config_text())));
   const auto config = TRY(load_config(file));
   TRY(vfs.make_dirs(config.run_dir));
   TRY(create_keeper_state(vfs, entropy, config));
-  TRY(write_self_signed(vfs, clock, config.server.tls_certificate, config.server.tls_key, {"localhost", "127.0.0.1", "::1"}));
+  TRY(write_self_signed(vfs, clock, config.server.tls_certificate, config.server.tls_key,
+                        {"localhost", "127.0.0.1", "::1"}));
   const auto database = TRY(open_server_database(vfs, config));
   people::People people(*database, clock, entropy);
-  const auto owner = TRY(people.add(options.owner, static_cast<std::uint8_t>(people::Role::kOwner) | static_cast<std::uint8_t>(people::Role::kReviewer), passphrase));
+  const auto owner = TRY(people.add(options.owner,
+                                    static_cast<std::uint8_t>(people::Role::kOwner) |
+                                        static_cast<std::uint8_t>(people::Role::kReviewer),
+                                    passphrase));
   std::string link;
   if (!passphrase)
-    link = "https://" + config.server.listen + ":" + std::to_string(config.server.port) + "/enrol#" + TRY(people.make_enrolment(owner.id));
+    link = "https://" + config.server.listen + ":" + std::to_string(config.server.port) +
+           "/enrol#" + TRY(people.make_enrolment(owner.id));
   if (options.json) {
     print_json({{"config", file}, {"owner", options.owner}, {"enrolment", link}});
     return ExitCode::kDone;
   }
   std::printf("Made %s\n", file.c_str());
   if (!link.empty())
-    std::printf("The owner, %s, sets a passphrase here once (72 hours):\n  %s\n", options.owner.c_str(), link.c_str());
-  std::printf("Two mirrors of the key store lie under %s/keeper. For real use put them on two disks ([keys] mirrors).\n"
-              "A release of customer data will need three different people; today: reviewer and owner.\n"
-              "Start: callward serve --config %s\n", options.dir.c_str(), file.c_str());
+    std::printf("The owner, %s, sets a passphrase here once (72 hours):\n  %s\n",
+                options.owner.c_str(), link.c_str());
+  std::printf(
+      "Two mirrors of the key store lie under %s/keeper. For real use put them on two disks "
+      "([keys] mirrors).\n"
+      "A release of customer data will need three different people; today: reviewer and owner.\n"
+      "Start: callward serve --config %s\n",
+      options.dir.c_str(), file.c_str());
   return ExitCode::kDone;
 }
 

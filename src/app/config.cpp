@@ -2,13 +2,13 @@
 
 #include <unistd.h>
 
+#include <toml++/toml.h>
 #include <algorithm>
 #include <climits>
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "base/vfs.hpp"
 
@@ -30,7 +30,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// Reads one table of the file into fields that are declared beforehand; what is left over is an error.
+// Reads one table of the file into fields that are declared beforehand; what is left over is an
+// error.
 class Section {
  public:
   Section(const toml::table& root, std::string name) : name_(std::move(name)) {
@@ -41,8 +42,10 @@ class Section {
   }
   void text(const char* key, std::string& out) {
     if (const auto* node = take(key)) {
-      if (const auto value = node->value_exact<std::string>()) out = *value;
-      else wrong(key, "a text in quotes");
+      if (const auto value = node->value_exact<std::string>())
+        out = *value;
+      else
+        wrong(key, "a text in quotes");
     }
   }
   template <class Int>
@@ -50,14 +53,17 @@ class Section {
     if (const auto* node = take(key)) {
       const auto value = node->value_exact<std::int64_t>();
       if (!value || *value < least || *value > most)
-        return wrong(key, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+        return wrong(
+            key, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
       out = static_cast<Int>(*value);
     }
   }
   void flag(const char* key, bool& out) {
     if (const auto* node = take(key)) {
-      if (const auto value = node->value_exact<bool>()) out = *value;
-      else wrong(key, "true or false");
+      if (const auto value = node->value_exact<bool>())
+        out = *value;
+      else
+        wrong(key, "true or false");
     }
   }
   void texts(const char* key, std::vector<std::string>& out) {
@@ -106,15 +112,16 @@ class Section {
   }
   void wrong(const char* key, const std::string& expected) {
     if (!error_.empty()) return;
-    error_ = "line " + std::to_string(table_->get(key)->source().begin.line) + ": " + name_ + "." + key +
-             " must be " + expected;
+    error_ = "line " + std::to_string(table_->get(key)->source().begin.line) + ": " + name_ + "." +
+             key + " must be " + expected;
   }
   std::string unknown(const std::string& key, std::uint32_t line) {
-    const auto nearest = std::min_element(known_.begin(), known_.end(), [&](const auto& a, const auto& b) {
-      return edit_distance(key, a) < edit_distance(key, b);
-    });
-    return "line " + std::to_string(line) + ": " + name_ + "." + key + " is unknown; did you mean " +
-           name_ + "." + *nearest + "?";
+    const auto nearest =
+        std::min_element(known_.begin(), known_.end(), [&](const auto& a, const auto& b) {
+          return edit_distance(key, a) < edit_distance(key, b);
+        });
+    return "line " + std::to_string(line) + ": " + name_ + "." + key +
+           " is unknown; did you mean " + name_ + "." + *nearest + "?";
   }
   std::string name_;
   const toml::table* table_ = nullptr;
@@ -131,7 +138,8 @@ std::string absolute(const std::string& base, const std::string& path) {
 std::string share_dir() {
   std::array<char, PATH_MAX> path{};
   const auto n = ::readlink("/proc/self/exe", path.data(), path.size() - 1);
-  const std::string dir = n > 0 ? parent_of(std::string(path.data(), static_cast<std::size_t>(n))) : ".";
+  const std::string dir =
+      n > 0 ? parent_of(std::string(path.data(), static_cast<std::size_t>(n))) : ".";
   const auto source = parent_of(parent_of(dir));
   if (::access((source + "/data/listen").c_str(), F_OK) == 0) return source;
   return parent_of(dir) + "/share/callward";
@@ -157,9 +165,10 @@ void set_defaults(Config& config) {
 
 void make_absolute(Config& config) {
   const auto base = parent_of(config.file);
-  for (auto* path : {&config.run_dir, &config.keys.credential_file, &config.log.dir, &config.recorder.spool_dir,
-                     &config.recorder.objects_dir, &config.listener.grammar_dir, &config.server.tls_certificate,
-                     &config.server.tls_key, &config.server.database, &config.server.console_dir})
+  for (auto* path :
+       {&config.run_dir, &config.keys.credential_file, &config.log.dir, &config.recorder.spool_dir,
+        &config.recorder.objects_dir, &config.listener.grammar_dir, &config.server.tls_certificate,
+        &config.server.tls_key, &config.server.database, &config.server.console_dir})
     *path = absolute(base, *path);
   for (auto& mirror : config.keys.mirrors) {
     mirror.store_dir = absolute(base, mirror.store_dir);
@@ -243,13 +252,15 @@ Status read_server(const toml::table& root, ServerConfig& server) {
 }
 
 Status check_sections(const toml::table& root) {
-  static const std::vector<std::string> known = {"data", "keys", "log", "sip", "recorder", "listener", "server"};
+  static const std::vector<std::string> known = {"data",     "keys",     "log",   "sip",
+                                                 "recorder", "listener", "server"};
   for (const auto& [key, node] : root) {
     const std::string name(key.str());
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
-      return edit_distance(name, a) < edit_distance(name, b);
-    });
+    const auto nearest =
+        std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
+          return edit_distance(name, a) < edit_distance(name, b);
+        });
     return fail(Errc::kConfig, "line " + std::to_string(node.source().begin.line) + ": [" + name +
                                    "] is unknown; did you mean [" + *nearest + "]?");
   }

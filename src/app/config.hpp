@@ -1,5 +1,5 @@
-// The configuration: one TOML file, every key optional, an unknown key is an error that names the nearest
-// known one. Paths are made absolute against the folder of the file.
+// The configuration: one TOML file, every key optional, an unknown key is an error that names the
+// nearest known one. Paths are made absolute against the folder of the file.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +17,15 @@ struct MirrorConfig {
 };
 
 struct KeysConfig {
-  std::vector<MirrorConfig> mirrors;     // default: keeper/mirror-1 and keeper/mirror-2 under the data folder
-  std::string credential_file;           // 32 bytes that wrap the file anchors
-  std::int64_t clear_deadline_s = 60;    // listener behind by more than this: ...
-  std::string on_deadline = "persist";   // ... "persist" (logged, counted) or "hold"
+  std::vector<MirrorConfig>
+      mirrors;  // default: keeper/mirror-1 and keeper/mirror-2 under the data folder
+  std::string credential_file;          // 32 bytes that wrap the file anchors
+  std::int64_t clear_deadline_s = 60;   // listener behind by more than this: ...
+  std::string on_deadline = "persist";  // ... "persist" (logged, counted) or "hold"
   std::int64_t persist_every_s = 30;
   std::int64_t question_open_s_max = 90;
-  std::int64_t listener_share_percent = 60;  // of a call that listener orders may erase without a person
+  std::int64_t listener_share_percent =
+      60;  // of a call that listener orders may erase without a person
 };
 
 struct LogConfig {
@@ -32,13 +34,14 @@ struct LogConfig {
 };
 
 struct SipConfig {
-  std::string listen = "127.0.0.1";      // loopback until its sources are configured
-  std::uint16_t port = 5060;             // 0: any free one, named in the ready line
+  std::string listen = "127.0.0.1";  // loopback until its sources are configured
+  std::uint16_t port = 5060;         // 0: any free one, named in the ready line
   bool udp = true;
   bool tcp = true;
-  std::vector<std::string> own_numbers;  // who the agents are: extensions, trunk numbers; "7*" is a prefix
+  std::vector<std::string>
+      own_numbers;  // who the agents are: extensions, trunk numbers; "7*" is a prefix
   std::vector<std::string> own_domains;
-  std::int64_t session_expires_s = 1800; // RFC 4028
+  std::int64_t session_expires_s = 1800;  // RFC 4028
 };
 
 struct RecorderConfig {
@@ -51,32 +54,34 @@ struct RecorderConfig {
   std::uint32_t spool_files_max = 64;
   std::string objects_dir;
   std::int64_t rtp_timeout_s = 60;
-  std::int64_t jitter_ms = 200;          // how long a segment waits for late packets
+  std::int64_t jitter_ms = 200;                     // how long a segment waits for late packets
   std::uint64_t disk_reserve_bytes = 512ull << 20;  // below this no new call is taken
 };
 
 struct ListenerConfig {
   std::uint32_t workers = 1;
-  std::vector<std::string> worker_argv;  // the recogniser; default: the Python worker that ships with us
-  std::string grammar_dir;               // cues and numbers of a language
+  std::vector<std::string>
+      worker_argv;          // the recogniser; default: the Python worker that ships with us
+  std::string grammar_dir;  // cues and numbers of a language
   std::int64_t behind_ms_max = 60'000;
 };
 
 struct ServerConfig {
   std::string listen = "127.0.0.1";
-  std::uint16_t port = 8443;             // 0: any free one
+  std::uint16_t port = 8443;  // 0: any free one
   std::string tls_certificate;
   std::string tls_key;
   std::string database;
-  std::string console_dir;               // the built console
+  std::string console_dir;  // the built console
   std::uint32_t threads = 4;
-  std::string time_zone = "UTC";         // of the site, shown with its label
+  std::string time_zone = "UTC";  // of the site, shown with its label
 };
 
 struct Config {
-  std::string file;                      // where it was read
+  std::string file;  // where it was read
   std::string data_dir;
-  std::string run_dir;                   // sockets and the command line's token; short: Unix socket paths are limited
+  std::string
+      run_dir;  // sockets and the command line's token; short: Unix socket paths are limited
   KeysConfig keys;
   LogConfig log;
   SipConfig sip;
@@ -84,10 +89,16 @@ struct Config {
   ListenerConfig listener;
   ServerConfig server;
 
-  [[nodiscard]] std::string socket(const std::string& process) const { return run_dir + "/" + process + ".sock"; }
+  [[nodiscard]] std::string socket(const std::string& process) const {
+    return run_dir + "/" + process + ".sock";
+  }
   [[nodiscard]] std::string token_file() const { return run_dir + "/cli.token"; }
-  [[nodiscard]] std::string log_key_file() const { return data_dir + "/keeper/log.key"; }        // wrapped by the credential
-  [[nodiscard]] std::string log_public_key_file() const { return log.dir + "/public.key"; }      // signed-note verifier key
+  [[nodiscard]] std::string log_key_file() const {
+    return data_dir + "/keeper/log.key";
+  }  // wrapped by the credential
+  [[nodiscard]] std::string log_public_key_file() const {
+    return log.dir + "/public.key";
+  }  // signed-note verifier key
 };
 
 // kConfig with the line and the nearest known key for anything that does not fit.

@@ -29,9 +29,10 @@ TEST(Config, UnknownNamesAreErrorsWithTheNearestName) {
 }
 
 TEST(Config, WrongTypesAndBoundsSayWhatIsExpected) {
-  for (const char* text : {"[sip]\nport = 70000", "[sip]\nport = \"5060\"", "[sip]\nudp = 1", "sip = 3",
-                           "[sip]\nown_numbers = [1]", "[keys]\non_deadline = \"maybe\"", "[keys]\nmirrors = []",
-                           "[recorder]\nrtp_port_first = 3000\nrtp_port_last = 3000", "[sip", "a = 1"}) {
+  for (const char* text :
+       {"[sip]\nport = 70000", "[sip]\nport = \"5060\"", "[sip]\nudp = 1", "sip = 3",
+        "[sip]\nown_numbers = [1]", "[keys]\non_deadline = \"maybe\"", "[keys]\nmirrors = []",
+        "[recorder]\nrtp_port_first = 3000\nrtp_port_last = 3000", "[sip", "a = 1"}) {
     const auto config = parse_config(text, "/x/c.toml");
     ASSERT_FALSE(config) << text;
     EXPECT_EQ(config.error().code, Errc::kConfig);
@@ -39,7 +40,8 @@ TEST(Config, WrongTypesAndBoundsSayWhatIsExpected) {
 }
 
 TEST(Config, RelativePathsStandBesideTheFile) {
-  const auto config = parse_config("[recorder]\nspool_dir = \"fast/spool\"\n[log]\ndir = \"/var/log/cw\"\n", "/x/c.toml");
+  const auto config = parse_config(
+      "[recorder]\nspool_dir = \"fast/spool\"\n[log]\ndir = \"/var/log/cw\"\n", "/x/c.toml");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->recorder.spool_dir, "/x/fast/spool");
   EXPECT_EQ(config->log.dir, "/var/log/cw");

@@ -1,5 +1,5 @@
-// The command line's way to the server on this machine: HTTPS with the certificate that the server shows
-// (pinned as its own authority) and the token that it left in run/cli.token.
+// The command line's way to the server on this machine: HTTPS with the certificate that the server
+// shows (pinned as its own authority) and the token that it left in run/cli.token.
 #pragma once
 
 #include <boost/json.hpp>
@@ -33,7 +33,8 @@ class HttpClient {
   };
   HttpClient(std::string base_url, std::string certificate, std::string token);
   Result<Answer> send(const char* method, const std::string& path, const std::string* body);
-  Result<boost::json::value> send_json(const char* method, const std::string& path, const std::string* body);
+  Result<boost::json::value> send_json(const char* method, const std::string& path,
+                                       const std::string* body);
 
   std::string base_url_, certificate_, token_;
   void* curl_;  // CURL*

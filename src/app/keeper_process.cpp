@@ -1,4 +1,5 @@
-// The keeper's process: sockets around erase::Keeper. One thread; one round of the loop is one commit of the log.
+// The keeper's process: sockets around erase::Keeper. One thread; one round of the loop is one
+// commit of the log.
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,15 +17,20 @@ namespace {
 using keys::PeerRole;
 
 constexpr std::int64_t kTickMs = 200;
+constexpr std::int64_t kMendMs = 5'000;  // a failed log, a mirror that was left out: tried again
 constexpr std::int64_t kFetchWaitMs = 5'000;
 constexpr std::size_t kPeersMax = 64;
 
 std::uint8_t writer_bit(PeerRole role) {
   switch (role) {
-    case PeerRole::kRecorder: return audit::kByRecorder;
-    case PeerRole::kListener: return audit::kByListener;
-    case PeerRole::kServer: return audit::kByServer;
-    case PeerRole::kSupervisor: return audit::kBySupervisor;
+    case PeerRole::kRecorder:
+      return audit::kByRecorder;
+    case PeerRole::kListener:
+      return audit::kByListener;
+    case PeerRole::kServer:
+      return audit::kByServer;
+    case PeerRole::kSupervisor:
+      return audit::kBySupervisor;
   }
   return 0;
 }
@@ -49,7 +55,9 @@ class KeeperProcess {
     std::uint8_t roles;  // bits by PeerRole
     Handler handler;
   };
-  static constexpr std::uint8_t bit(PeerRole role) { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(role)); }
+  static constexpr std::uint8_t bit(PeerRole role) {
+    return static_cast<std::uint8_t>(1u << static_cast<unsigned>(role));
+  }
   static const std::vector<Rule>& rules();
 
   Status open_state();
@@ -62,7 +70,8 @@ class KeeperProcess {
   template <class Message>
   void broadcast(PeerRole role, const Message& message);
   template <class Message>
-  void ask(Peer& peer, const Message& message, std::int64_t wait_ms, std::function<void(Result<io::Frame>)> done);
+  void ask(Peer& peer, const Message& message, std::int64_t wait_ms,
+           std::function<void(Result<io::Frame>)> done);
   void wipe_everywhere(const keys::WipeRanges& message, std::function<void()> done);
 
   // A reply that finds its peer again when it comes, or nobody.
@@ -71,16 +80,22 @@ class KeeperProcess {
     return [this, id = peer.id, request_id = request.id](Result<Message> outcome) {
       auto* there = find(id);
       if (there == nullptr) return;
-      if (outcome) there->channel->send(*outcome, request_id, io::kFrameIsReply);
-      else there->channel->send(keys::ErrorReply{outcome.error().code, outcome.error().message}, request_id, io::kFrameIsReply);
+      if (outcome)
+        there->channel->send(*outcome, request_id, io::kFrameIsReply);
+      else
+        there->channel->send(keys::ErrorReply{outcome.error().code, outcome.error().message},
+                             request_id, io::kFrameIsReply);
     };
   }
   void refuse(Peer& peer, const io::Frame& request, const Error& error) {
-    if (request.id == 0) log_event("keeper.event_refused", {{"type", request.type}, {"why", error.message}});
-    else peer.channel->reply(request, keys::ErrorReply{error.code, error.message});
+    if (request.id == 0)
+      log_event("keeper.event_refused", {{"type", request.type}, {"why", error.message}});
+    else
+      peer.channel->reply(request, keys::ErrorReply{error.code, error.message});
   }
   // Requests: message -> verb(message, reply).
-  template <class Message, class Answer, void (erase::Keeper::*verb)(const Message&, erase::Reply<Answer>)>
+  template <class Message, class Answer,
+            void (erase::Keeper::*verb)(const Message&, erase::Reply<Answer>)>
   void request(Peer& peer, io::Frame frame) {
     auto message = unpack<Message>(frame.body);
     if (!message) return refuse(peer, frame, message.error());
@@ -98,6 +113,8 @@ class KeeperProcess {
   void hear_again(Peer& peer, io::Frame frame);
   void call_state(Peer& peer, io::Frame frame);
   std::string heartbeat() const;
+  void mend();
+  bool repair_mirrors();
 
   const ProcessContext& context_;
   SystemClock clock_;
@@ -119,18 +136,23 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
   constexpr auto kRecorder = bit(PeerRole::kRecorder);
   constexpr auto kListener = bit(PeerRole::kListener);
   constexpr auto kServer = bit(PeerRole::kServer);
-  constexpr auto kAll = static_cast<std::uint8_t>(kRecorder | kListener | kServer | bit(PeerRole::kSupervisor));
+  constexpr auto kAll =
+      static_cast<std::uint8_t>(kRecorder | kListener | kServer | bit(PeerRole::kSupervisor));
   static const std::vector<Rule> table = {
       {keys::Hello::kType, kAll, &P::hello},
       {keys::LogAppend::kType, kAll, &P::log_append},
       {keys::KeeperStatusRequest::kType, kAll, &P::status},
-      {keys::CallStart::kType, kRecorder, &P::request<keys::CallStart, keys::CallStarted, &K::call_start>},
-      {keys::CallDataPut::kType, static_cast<std::uint8_t>(kRecorder | kServer), &P::request<keys::CallDataPut, keys::SealedRecord, &K::call_data_put>},
+      {keys::CallStart::kType, kRecorder,
+       &P::request<keys::CallStart, keys::CallStarted, &K::call_start>},
+      {keys::CallDataPut::kType, static_cast<std::uint8_t>(kRecorder | kServer),
+       &P::request<keys::CallDataPut, keys::SealedRecord, &K::call_data_put>},
       {keys::Reissue::kType, kRecorder, &P::request<keys::Reissue, keys::Reissued, &K::reissue>},
       {keys::Adopt::kType, kRecorder, &P::adopt},
-      {keys::SpareRoots::kType, kRecorder, &P::request<keys::SpareRoots, keys::SpareRootsGiven, &K::spare_roots>},
+      {keys::SpareRoots::kType, kRecorder,
+       &P::request<keys::SpareRoots, keys::SpareRootsGiven, &K::spare_roots>},
       {keys::CallEnd::kType, kRecorder, &P::request<keys::CallEnd, keys::Ack, &K::call_end>},
-      {keys::CallSealed::kType, kRecorder, &P::request<keys::CallSealed, keys::Ack, &K::call_sealed>},
+      {keys::CallSealed::kType, kRecorder,
+       &P::request<keys::CallSealed, keys::Ack, &K::call_sealed>},
       {keys::EraseOrder::kType, static_cast<std::uint8_t>(kListener | kServer), &P::order},
       {keys::Cleared::kType, kListener, &P::cleared},
       {keys::DerivedPut::kType, kListener, &P::derived},
@@ -148,12 +170,15 @@ Status KeeperProcess::run() {
   TRY(loop_->on_stop_signal([this] { loop_->stop(); }));
   TRY(open_state());
   const auto report = TRY(enter_sandbox(policy_of("keeper", context_.config)));
-  log_event("keeper.sandboxed", {{"memory_locked", report.memory_locked}, {"landlock", report.landlock_abi}});
+  log_event("keeper.sandboxed",
+            {{"memory_locked", report.memory_locked}, {"landlock", report.landlock_abi}});
   io::ChannelLimits limits{"keeper.out", keys::kKeeperFrameBytesMax, 64u << 20};
-  server_ = TRY(io::ChannelServer::listen(*loop_, context_.config.socket("keeper"), limits,
-                                          [this](std::unique_ptr<io::Channel> channel) { accept(std::move(channel)); }));
+  server_ = TRY(io::ChannelServer::listen(
+      *loop_, context_.config.socket("keeper"), limits,
+      [this](std::unique_ptr<io::Channel> channel) { accept(std::move(channel)); }));
   SupervisorLink link(*loop_, context_, [this] { return heartbeat(); });
   loop_->every_ms(kTickMs, [this] { keeper_->tick(); });
+  loop_->every_ms(kMendMs, [this] { mend(); });
   loop_->set_round_end([this] { keeper_->end_round(); });
   auto outcome = loop_->run();
   keeper_->stop();
@@ -164,17 +189,49 @@ Status KeeperProcess::open_state() {
   const auto& config = context_.config;
   const auto secrets = TRY(load_keeper_secrets(vfs_, config));
   std::vector<keys::MirrorPaths> paths;
-  for (const auto& mirror : config.keys.mirrors) paths.push_back({mirror.store_dir, mirror.anchor_dir});
+  for (const auto& mirror : config.keys.mirrors)
+    paths.push_back({mirror.store_dir, mirror.anchor_dir});
   store_ = TRY(keys::KeyStore::open(vfs_, entropy_, paths, secrets.anchor_wrap));
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    if (store_->mirrors()[i].good) continue;
-    log_event("keeper.mirror_repair", {{"mirror", paths[i].store_dir}, {"why", store_->mirrors()[i].why}});
-    if (auto repaired = store_->repair_mirror(i); !repaired)
-      log_event("keeper.mirror_lost", {{"mirror", paths[i].store_dir}, {"why", repaired.error().message}});
-  }
+  (void)repair_mirrors();
   log_ = TRY(audit::Log::open(vfs_, config.log.dir, config.log.origin, secrets.log_seed));
   keeper_ = std::make_unique<erase::Keeper>(clock_, entropy_, *store_, *log_, policy(), outbox());
   return keeper_->start();
+}
+
+// Whether one came back.
+bool KeeperProcess::repair_mirrors() {
+  bool any = false;
+  const auto mirrors = store_->mirrors();
+  for (std::size_t i = 0; i < mirrors.size(); ++i) {
+    if (mirrors[i].good || mirrors[i].retired) continue;
+    log_event("keeper.mirror_repair", {{"mirror", mirrors[i].store_dir}, {"why", mirrors[i].why}});
+    const auto repaired = store_->repair_mirror(i);
+    if (!repaired)
+      log_event("keeper.mirror_lost",
+                {{"mirror", mirrors[i].store_dir}, {"why", repaired.error().message}});
+    any = any || repaired.has_value();
+  }
+  return any;
+}
+
+// What failed while we run is tried again: keys that are only in memory would die with a restart.
+void KeeperProcess::mend() {
+  if (log_->failed()) {
+    const auto secrets = load_keeper_secrets(vfs_, context_.config);
+    const auto& config = context_.config.log;
+    auto fresh = secrets
+                     ? audit::Log::open(vfs_, config.dir, config.origin, secrets->log_seed)
+                     : Result<std::unique_ptr<audit::Log>>(tl::unexpected<Error>(secrets.error()));
+    if (!fresh) return log_event("keeper.log_still_failed", {{"why", fresh.error().message}});
+    keeper_->resume_log(**fresh);
+    log_ = std::move(*fresh);
+  }
+  const bool stale = store_->unconfirmed() != 0;
+  const bool repaired = repair_mirrors();
+  if (!stale && !repaired) return;
+  if (const auto gone = store_->destroy_stale(); !gone)
+    log_event("keeper.stale_epochs", {{"why", gone.error().message}});
+  keeper_->mirrors_are_back();
 }
 
 erase::KeeperPolicy KeeperProcess::policy() const {
@@ -187,14 +244,18 @@ erase::KeeperPolicy KeeperProcess::policy() const {
 }
 
 erase::Keeper::Outbox KeeperProcess::outbox() {
-  return {.derived_sealed = [this](const keys::DerivedSealed& message) { broadcast(PeerRole::kRecorder, message); },
-          .listening_done = [this](const keys::ListeningDone& message) { broadcast(PeerRole::kRecorder, message); },
-          .order_state =
-              [this](const keys::OrderState& message) {
-                broadcast(PeerRole::kListener, message);
-                broadcast(PeerRole::kServer, message);
-              },
-          .wipe = [this](const keys::WipeRanges& message, std::function<void()> done) { wipe_everywhere(message, std::move(done)); }};
+  return {
+      .derived_sealed =
+          [this](const keys::DerivedSealed& message) { broadcast(PeerRole::kRecorder, message); },
+      .listening_done =
+          [this](const keys::ListeningDone& message) { broadcast(PeerRole::kRecorder, message); },
+      .order_state =
+          [this](const keys::OrderState& message) {
+            broadcast(PeerRole::kListener, message);
+            broadcast(PeerRole::kServer, message);
+          },
+      .wipe = [this](const keys::WipeRanges& message,
+                     std::function<void()> done) { wipe_everywhere(message, std::move(done)); }};
 }
 
 void KeeperProcess::accept(std::unique_ptr<io::Channel> channel) {
@@ -203,7 +264,8 @@ void KeeperProcess::accept(std::unique_ptr<io::Channel> channel) {
   peer->id = next_peer_++;
   peer->channel = std::move(channel);
   const auto id = peer->id;
-  peer->channel->set_handlers([this, id](io::Frame frame) { on_frame(id, std::move(frame)); }, [this, id] { on_close(id); });
+  peer->channel->set_handlers([this, id](io::Frame frame) { on_frame(id, std::move(frame)); },
+                              [this, id] { on_close(id); });
   peers_[id] = std::move(peer);
 }
 
@@ -233,7 +295,8 @@ void KeeperProcess::on_frame(std::uint64_t id, io::Frame frame) {
     return done(std::move(frame));
   }
   const auto& table = rules();
-  const auto rule = std::find_if(table.begin(), table.end(), [&](const Rule& r) { return r.type == frame.type; });
+  const auto rule =
+      std::find_if(table.begin(), table.end(), [&](const Rule& r) { return r.type == frame.type; });
   if (rule == table.end()) return refuse(*peer, frame, {Errc::kUnsupported, "unknown message"});
   if (frame.type != keys::Hello::kType && (!peer->greeted || (rule->roles & bit(peer->role)) == 0))
     return refuse(*peer, frame, {Errc::kDenied, "not a message of this peer's role"});
@@ -247,7 +310,8 @@ void KeeperProcess::broadcast(PeerRole role, const Message& message) {
 }
 
 template <class Message>
-void KeeperProcess::ask(Peer& peer, const Message& message, std::int64_t wait_ms, std::function<void(Result<io::Frame>)> done) {
+void KeeperProcess::ask(Peer& peer, const Message& message, std::int64_t wait_ms,
+                        std::function<void(Result<io::Frame>)> done) {
   const auto id = next_ask_++;
   if (next_ask_ == 0) next_ask_ = 1;
   if (!peer.channel->send(message, id)) return done(fail(Errc::kFull, "the peer's queue is full"));
@@ -270,7 +334,8 @@ void KeeperProcess::wipe_everywhere(const keys::WipeRanges& message, std::functi
   };
   std::vector<std::uint64_t> holders;
   for (const auto& [id, peer] : peers_)
-    if (peer->greeted && (peer->role == PeerRole::kRecorder || peer->role == PeerRole::kListener)) holders.push_back(id);
+    if (peer->greeted && (peer->role == PeerRole::kRecorder || peer->role == PeerRole::kListener))
+      holders.push_back(id);
   for (const auto id : holders) {
     auto* peer = find(id);
     if (peer == nullptr) continue;
@@ -295,7 +360,8 @@ void KeeperProcess::adopt(Peer& peer, io::Frame frame) {
   auto message = unpack<keys::Adopt>(frame.body);
   if (!message) return refuse(peer, frame, message.error());
   for (const auto& raw : message->pending_log)
-    if (const auto entry = unpack<keys::LogAppend>(raw)) keeper_->log_append(*entry, audit::kByRecorder, [](Result<keys::LogAppended>) {});
+    if (const auto entry = unpack<keys::LogAppend>(raw))
+      keeper_->log_append(*entry, audit::kByRecorder, [](Result<keys::LogAppended>) {});
   keeper_->adopt(std::move(*message), replier<keys::Adopted>(peer, frame));
 }
 
@@ -305,12 +371,15 @@ void KeeperProcess::log_append(Peer& peer, io::Frame frame) {
   keeper_->log_append(*message, writer_bit(peer.role), replier<keys::LogAppended>(peer, frame));
 }
 
-void KeeperProcess::status(Peer& peer, io::Frame frame) { peer.channel->reply(frame, keys::KeeperStatus{heartbeat()}); }
+void KeeperProcess::status(Peer& peer, io::Frame frame) {
+  peer.channel->reply(frame, keys::KeeperStatus{heartbeat()});
+}
 
 void KeeperProcess::order(Peer& peer, io::Frame frame) {
   const auto message = unpack<keys::EraseOrder>(frame.body);
   if (!message) return refuse(peer, frame, message.error());
-  keeper_->erase_order(*message, peer.role == PeerRole::kListener, replier<keys::OrderAccepted>(peer, frame));
+  keeper_->erase_order(*message, peer.role == PeerRole::kListener,
+                       replier<keys::OrderAccepted>(peer, frame));
 }
 
 void KeeperProcess::cleared(Peer& peer, io::Frame frame) {
@@ -331,7 +400,9 @@ void KeeperProcess::listen_done(Peer& peer, io::Frame frame) {
   keeper_->listen_done(*message);
 }
 
-void KeeperProcess::unheard(Peer& peer, io::Frame frame) { peer.channel->reply(frame, keeper_->unheard()); }
+void KeeperProcess::unheard(Peer& peer, io::Frame frame) {
+  peer.channel->reply(frame, keeper_->unheard());
+}
 
 void KeeperProcess::hear_again(Peer& peer, io::Frame frame) {
   const auto message = unpack<keys::HearAgain>(frame.body);
@@ -339,10 +410,11 @@ void KeeperProcess::hear_again(Peer& peer, io::Frame frame) {
   if (auto may = keeper_->may_hear_again(*message); !may) return refuse(peer, frame, may.error());
   auto reply = replier<keys::HeardAgain>(peer, frame);
   for (auto& [id, holder] : peers_) {
-    if (!holder->greeted || holder->role != PeerRole::kRecorder || !holder->channel->open()) continue;
+    if (!holder->greeted || holder->role != PeerRole::kRecorder || !holder->channel->open())
+      continue;
     const auto& range = message->range;
-    return ask(*holder, keys::FetchCipher{message->call, range.stream, range.first, range.end}, kFetchWaitMs,
-               [this, wanted = *message, reply](Result<io::Frame> answer) {
+    return ask(*holder, keys::FetchCipher{message->call, range.stream, range.first, range.end},
+               kFetchWaitMs, [this, wanted = *message, reply](Result<io::Frame> answer) {
                  if (!answer) return reply(tl::unexpected<Error>(answer.error()));
                  auto fetched = unpack<keys::CipherFetched>(answer->body);
                  if (!fetched) return reply(tl::unexpected<Error>(fetched.error()));

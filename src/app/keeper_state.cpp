@@ -21,21 +21,25 @@ Result<SecretBytes> load_credential(Vfs& vfs, const Config& config) {
   if (!raw) return fail(raw.error().code, "credential: " + raw.error().message);
   SecretBytes credential{ByteView(*raw)};
   wipe(*raw);
-  if (credential.size() != kCredentialBytes) return fail(Errc::kCorrupt, "credential file must hold 32 bytes");
+  if (credential.size() != kCredentialBytes)
+    return fail(Errc::kCorrupt, "credential file must hold 32 bytes");
   return credential;
 }
 
 std::vector<keys::MirrorPaths> mirror_paths(const Config& config) {
   std::vector<keys::MirrorPaths> paths;
-  for (const auto& mirror : config.keys.mirrors) paths.push_back({mirror.store_dir, mirror.anchor_dir});
+  for (const auto& mirror : config.keys.mirrors)
+    paths.push_back({mirror.store_dir, mirror.anchor_dir});
   return paths;
 }
 
 }  // namespace
 
 Status create_keeper_state(Vfs& vfs, Entropy& entropy, const Config& config) {
-  if (vfs.exists(config.keys.credential_file)) return fail(Errc::kExists, config.keys.credential_file + " is there already");
-  for (const auto& dir : {parent_of(config.keys.credential_file), parent_of(config.log_key_file()), config.log.dir})
+  if (vfs.exists(config.keys.credential_file))
+    return fail(Errc::kExists, config.keys.credential_file + " is there already");
+  for (const auto& dir :
+       {parent_of(config.keys.credential_file), parent_of(config.log_key_file()), config.log.dir})
     TRY(vfs.make_dirs(dir));
   SecretBytes credential(kCredentialBytes);
   entropy.fill(credential.expose_mut());
@@ -44,7 +48,8 @@ Status create_keeper_state(Vfs& vfs, Entropy& entropy, const Config& config) {
   const auto seed = entropy.key();
   const auto nonce = entropy.array<crypto::kAeadNonceBytes>();
   Bytes wrapped(nonce.begin(), nonce.end());
-  const auto sealed = crypto::aead_seal(derive(credential, "log key"), nonce, as_bytes(config.log.origin), seed.expose());
+  const auto sealed = crypto::aead_seal(derive(credential, "log key"), nonce,
+                                        as_bytes(config.log.origin), seed.expose());
   wrapped.insert(wrapped.end(), sealed.begin(), sealed.end());
   TRY(vfs.write_file_atomic(config.log_key_file(), wrapped));
   const auto key = audit::verifier_key(config.log.origin, TRY(crypto::ed25519_public(seed))) + "\n";
@@ -54,14 +59,18 @@ Status create_keeper_state(Vfs& vfs, Entropy& entropy, const Config& config) {
 Result<KeeperSecrets> load_keeper_secrets(Vfs& vfs, const Config& config) {
   const auto credential = TRY(load_credential(vfs, config));
   const auto wrapped = TRY(vfs.read_file(config.log_key_file(), 1'024));
-  if (wrapped.size() < crypto::kAeadNonceBytes) return fail(Errc::kCorrupt, "log key file is cut off");
+  if (wrapped.size() < crypto::kAeadNonceBytes)
+    return fail(Errc::kCorrupt, "log key file is cut off");
   crypto::AeadNonce nonce{};
   std::copy_n(wrapped.begin(), nonce.size(), nonce.begin());
-  const auto seed = crypto::aead_open(derive(credential, "log key"), nonce, as_bytes(config.log.origin),
-                                      ByteView(wrapped).subspan(nonce.size()));
+  const auto seed =
+      crypto::aead_open(derive(credential, "log key"), nonce, as_bytes(config.log.origin),
+                        ByteView(wrapped).subspan(nonce.size()));
   if (!seed || seed->size() != 32)
-    return fail(Errc::kCorrupt, "the log key does not open: another credential, another log.origin, or damage");
-  return KeeperSecrets{derive(credential, "anchor"), Key32(std::span<const std::uint8_t, 32>(seed->expose().data(), 32))};
+    return fail(Errc::kCorrupt,
+                "the log key does not open: another credential, another log.origin, or damage");
+  return KeeperSecrets{derive(credential, "anchor"),
+                       Key32(std::span<const std::uint8_t, 32>(seed->expose().data(), 32))};
 }
 
 Result<audit::NamedKey> load_log_key(Vfs& vfs, const Config& config) {

@@ -1,4 +1,5 @@
-// What the keeper keeps on disk besides pages and log: the credential, and the log's signing key under it.
+// What the keeper keeps on disk besides pages and log: the credential, and the log's signing key
+// under it.
 #pragma once
 
 #include "app/config.hpp"

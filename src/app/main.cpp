@@ -10,26 +10,6 @@
 
 namespace callward::app {
 
-ExitCode report(const Error& error) {
-  std::fprintf(stderr, "callward: %s\n", error.message.c_str());
-  switch (error.code) {
-    case Errc::kConfig: return ExitCode::kWrongUse;
-    case Errc::kCorrupt: return ExitCode::kFoundBad;
-    default: return ExitCode::kFailed;
-  }
-}
-
-void print_json(const boost::json::value& value) { std::printf("%s\n", boost::json::serialize(value).c_str()); }
-
-std::string short_time(std::int64_t utc_ms) { return format_utc(utc_ms).substr(0, 19) + "Z"; }
-
-std::string short_duration(std::int64_t ms) {
-  std::array<char, 48> text{};
-  std::snprintf(text.data(), text.size(), "%lld:%02lld.%lld", static_cast<long long>(ms / 60'000),
-                static_cast<long long>(ms / 1'000 % 60), static_cast<long long>(ms / 100 % 10));
-  return text.data();
-}
-
 namespace {
 
 int exit_of(const Result<ExitCode>& outcome) {
@@ -41,8 +21,11 @@ int run_process(const std::string& name, const std::string& config_file) {
     const char* name;
     Status (*run)(const ProcessContext&);
   };
-  static constexpr Entry kProcesses[] = {{"keeper", run_keeper}, {"recorder", run_recorder}, {"signal", run_signal},
-                                         {"listener", run_listener}, {"server", run_server}};
+  static constexpr Entry kProcesses[] = {{"keeper", run_keeper},
+                                         {"recorder", run_recorder},
+                                         {"signal", run_signal},
+                                         {"listener", run_listener},
+                                         {"server", run_server}};
   set_log_process(name);
   ::signal(SIGPIPE, SIG_IGN);
   auto config = load_config(config_file);
@@ -52,7 +35,8 @@ int run_process(const std::string& name, const std::string& config_file) {
     if (name != entry.name) continue;
     const auto done = entry.run(context);
     if (done) return 0;
-    log_event("process.failed", {{"code", to_string(done.error().code)}, {"why", done.error().message}});
+    log_event("process.failed",
+              {{"code", to_string(done.error().code)}, {"why", done.error().message}});
     return 1;
   }
   return static_cast<int>(report({Errc::kConfig, "no process " + name}));
@@ -87,7 +71,8 @@ class CommandLine {
     return sub;
   }
   CLI::App* with_config(CLI::App* sub, bool required = true) {
-    auto* option = sub->add_option("--config", config_, "the configuration file (DIR/callward.toml)");
+    auto* option =
+        sub->add_option("--config", config_, "the configuration file (DIR/callward.toml)");
     if (required) option->required();
     sub->add_flag("--json", json_, "for machines");
     return sub;
@@ -106,10 +91,13 @@ class CommandLine {
     auto* init = command("init", "make a data folder: configuration, keys, certificate, owner");
     init->add_option("--data", init_.dir, "the folder")->required();
     init->add_option("--owner", init_.owner, "the owner's name");
-    init->add_option("--passphrase-file", init_.passphrase_file, "take the owner's passphrase from a file; no enrolment link then");
+    init->add_option("--passphrase-file", init_.passphrase_file,
+                     "take the owner's passphrase from a file; no enrolment link then");
     init->add_flag("--json", init_.json, "for machines");
     init->callback([this] { chosen_ = [this] { return exit_of(command_init(init_)); }; });
-    on(with_config(command("serve", "start all processes; one JSON line when ready; until stopped")), command_serve);
+    on(with_config(
+           command("serve", "start all processes; one JSON line when ready; until stopped")),
+       command_serve);
     on(with_config(command("status", "processes, disks")), command_status);
     auto* process = command("process", "one child process (the supervisor's business)")->group("");
     process->add_option("name", process_)->required();
@@ -124,38 +112,55 @@ class CommandLine {
     auto* account = with_config(command("account", "what became of every second of a call"));
     account->add_option("call", call_)->required();
     on(account, [this](const CliContext& c) { return command_account(c, call_); });
-    auto* transcript = with_config(command("transcript", "the words that are left of a call (a logged act)"));
+    auto* transcript =
+        with_config(command("transcript", "the words that are left of a call (a logged act)"));
     transcript->add_option("call", call_)->required();
     transcript->add_option("--reason", transcript_reason_, "why; sealed with the call");
-    on(transcript, [this](const CliContext& c) { return command_transcript(c, call_, transcript_reason_); });
+    on(transcript,
+       [this](const CliContext& c) { return command_transcript(c, call_, transcript_reason_); });
   }
 
   void add_acts() {
-    auto* play = with_config(command("play", "write what may be opened of a call as WAV (logged as an export)"));
+    auto* play = with_config(
+        command("play", "write what may be opened of a call as WAV (logged as an export)"));
     play->add_option("call", play_.call)->required();
     play->add_option("--out", play_.out, "the WAV file")->required();
     play->add_option("--reason", play_.reason, "why; sealed with the call")->required();
     on(play, [this](const CliContext& c) { return command_play(c, play_); });
     auto* erase = with_config(command("erase", "erase a range of a call for ever"));
     erase->add_option("call", erase_.call)->required();
-    erase->add_option("--stream", erase_.stream, "customer, agent or both")->required()->check(CLI::IsMember({"customer", "agent", "both"}));
-    erase->add_option("--from", erase_.from_ms, "ms from the call's start")->required()->check(CLI::NonNegativeNumber);
-    erase->add_option("--to", erase_.to_ms, "ms from the call's start")->required()->check(CLI::PositiveNumber);
-    erase->add_option("--reason", erase_.reason_code, "a reason code (password, card, reviewer …)")->required();
-    erase->add_option("--note", erase_.reason, "in words; sealed with the call")->default_val("command line");
+    erase->add_option("--stream", erase_.stream, "customer, agent or both")
+        ->required()
+        ->check(CLI::IsMember({"customer", "agent", "both"}));
+    erase->add_option("--from", erase_.from_ms, "ms from the call's start")
+        ->required()
+        ->check(CLI::NonNegativeNumber);
+    erase->add_option("--to", erase_.to_ms, "ms from the call's start")
+        ->required()
+        ->check(CLI::PositiveNumber);
+    erase->add_option("--reason", erase_.reason_code, "a reason code (password, card, reviewer …)")
+        ->required();
+    erase->add_option("--note", erase_.reason, "in words; sealed with the call")
+        ->default_val("command line");
     on(erase, [this](const CliContext& c) { return command_erase(c, erase_); });
-    auto* import = with_config(command("import", "take in sound files: left customer, right agent"));
+    auto* import =
+        with_config(command("import", "take in sound files: left customer, right agent"));
     import->add_option("files", import_.files)->required();
     import->add_flag("--wait", import_.wait, "return when listening and erasing are done");
     import->add_flag("--swapped", import_.swapped, "left agent, right customer");
-    import->add_option("--direction", import_.direction)->check(CLI::IsMember({"incoming", "outgoing", "unknown"}));
+    import->add_option("--direction", import_.direction)
+        ->check(CLI::IsMember({"incoming", "outgoing", "unknown"}));
     on(import, [this](const CliContext& c) { return command_import(c, import_); });
   }
 
   void add_files() {
     auto* log = command("log", "the audit log");
     log->require_subcommand(1);
-    auto* verify = with_config(command("verify", "re-derive the log's tree from its entries; exit code 3 when something is wrong", log), false);
+    auto* verify = with_config(
+        command("verify",
+                "re-derive the log's tree from its entries; exit code 3 when something is wrong",
+                log),
+        false);
     verify->add_option("dir", log_dir_, "a log's folder, instead of --config's");
     verify->callback([this] {
       chosen_ = [this] {
@@ -168,16 +173,21 @@ class CommandLine {
     command("types", "the table of entry types, as docs/log-entries.md", log)->callback([this] {
       chosen_ = [] { return exit_of(command_log_types()); };
     });
-    on(with_config(command("fsck", "check objects, log and key store; exit code 3 when something is wrong")), command_fsck);
+    on(with_config(command(
+           "fsck", "check objects, log and key store; exit code 3 when something is wrong")),
+       command_fsck);
     auto* config = command("config", "the configuration");
     config->require_subcommand(1);
     on(with_config(command("show", "what is in force", config)), command_config_show);
-    command("completion", "a completion script for bash")->callback([this] { chosen_ = [] { return exit_of(command_completion()); }; });
+    command("completion", "a completion script for bash")->callback([this] {
+      chosen_ = [] { return exit_of(command_completion()); };
+    });
   }
 
   CLI::App app_{"Callward: records calls, forgets secrets, proves both"};
   std::function<int()> chosen_;
-  std::string config_, process_, day_, call_, log_dir_, transcript_reason_ = "read on the command line";
+  std::string config_, process_, day_, call_, log_dir_,
+      transcript_reason_ = "read on the command line";
   bool json_ = false;
   InitOptions init_;
   PlayOptions play_;

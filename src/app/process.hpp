@@ -1,5 +1,5 @@
-// What every child process of the supervisor has in common: its configuration, and the link on which it
-// says each second that it lives and what it is doing.
+// What every child process of the supervisor has in common: its configuration, and the link on
+// which it says each second that it lives and what it is doing.
 #pragma once
 
 #include <functional>
@@ -20,8 +20,8 @@ struct ProcessContext {
   std::string name;  // "keeper", "recorder", ...
 };
 
-// One function a process. Returns when the process was asked to stop (SIGTERM), or with the error that
-// keeps it from working; the supervisor starts it again with back-off.
+// One function a process. Returns when the process was asked to stop (SIGTERM), or with the error
+// that keeps it from working; the supervisor starts it again with back-off.
 Status run_keeper(const ProcessContext& context);
 Status run_recorder(const ProcessContext& context);
 Status run_signal(const ProcessContext& context);
@@ -29,11 +29,13 @@ Status run_listener(const ProcessContext& context);
 Status run_server(const ProcessContext& context);
 
 // Sends store::Heartbeat to run/supervisor.sock each second. `status` gives a JSON object; the key
-// "ready" (bool) tells whether the process does its work, "address" ("127.0.0.1:5060") where it listens,
-// "queues" ([{"name","depth","bound","refused"}]) its gauges. No supervisor there is no error.
+// "ready" (bool) tells whether the process does its work, "address" ("127.0.0.1:5060") where it
+// listens, "queues" ([{"name","depth","bound","refused"}]) its gauges. No supervisor there is no
+// error.
 class SupervisorLink {
  public:
-  SupervisorLink(io::Loop& loop, const ProcessContext& context, std::function<std::string()> status);
+  SupervisorLink(io::Loop& loop, const ProcessContext& context,
+                 std::function<std::string()> status);
   ~SupervisorLink();
   // Sends one now: readiness should not wait a second.
   void beat();

@@ -28,23 +28,29 @@ std::string text_of(const boost::json::object& object, const char* key) {
 
 }  // namespace
 
-Status CallReader::read(const std::vector<std::string>& kinds, std::int64_t start_ms, std::int64_t end_ms,
-                        const std::function<void(OpenedRecord)>& on_record) {
+Status CallReader::read(const std::vector<std::string>& kinds, std::int64_t start_ms,
+                        std::int64_t end_ms, const std::function<void(OpenedRecord)>& on_record) {
   for (auto at = start_ms; at < end_ms; at += kPieceMs)
     TRY(read_piece(kinds, at, std::min(end_ms, at + kPieceMs), on_record));
   return {};
 }
 
-Status CallReader::read_piece(const std::vector<std::string>& kinds, std::int64_t start_ms, std::int64_t end_ms,
+Status CallReader::read_piece(const std::vector<std::string>& kinds, std::int64_t start_ms,
+                              std::int64_t end_ms,
                               const std::function<void(OpenedRecord)>& on_record) {
   const auto secret = entropy_.key();
   boost::json::array kind_list;
   for (const auto& kind : kinds) kind_list.emplace_back(kind);
-  const auto answer = TRY(http_.post("/v1/calls/" + call_.hex() + "/openings",
-                                     boost::json::object{{"kinds", std::move(kind_list)}, {"start_ms", start_ms}, {"end_ms", end_ms},
-                                                         {"reader_key", to_base64(TRY(crypto::x25519_public(secret)))},
-                                                         {"purpose", purpose_}, {"reason", reason_}}));
-  if (!answer.is_object() || !answer.get_object().contains("records") || !answer.at("records").is_array())
+  const auto answer = TRY(
+      http_.post("/v1/calls/" + call_.hex() + "/openings",
+                 boost::json::object{{"kinds", std::move(kind_list)},
+                                     {"start_ms", start_ms},
+                                     {"end_ms", end_ms},
+                                     {"reader_key", to_base64(TRY(crypto::x25519_public(secret)))},
+                                     {"purpose", purpose_},
+                                     {"reason", reason_}}));
+  if (!answer.is_object() || !answer.get_object().contains("records") ||
+      !answer.at("records").is_array())
     return fail(Errc::kMalformed, "an opening that cannot be read");
   const auto& listed = answer.at("records").get_array();
   if (listed.empty()) return {};
@@ -53,7 +59,8 @@ Status CallReader::read_piece(const std::vector<std::string>& kinds, std::int64_
   crypto::PublicKey enc{};
   if (enc_raw.size() != enc.size()) return fail(Errc::kMalformed, "an opening that cannot be read");
   std::copy(enc_raw.begin(), enc_raw.end(), enc.begin());
-  const auto keys_plain = TRY(crypto::hpke_open(secret, enc, as_bytes("callward open v1"), call_.bytes, sealed));
+  const auto keys_plain =
+      TRY(crypto::hpke_open(secret, enc, as_bytes("callward open v1"), call_.bytes, sealed));
   const auto records = TRY(fetch(listed, start_ms, end_ms));
   std::size_t next_key = 0;
   for (const auto& item : listed) {
@@ -62,7 +69,8 @@ Status CallReader::read_piece(const std::vector<std::string>& kinds, std::int64_
     opened.state = text_of(item.get_object(), "state");
     const auto found = records.find(text_of(item.get_object(), "salt"));
     const bool given = opened.state == "given";
-    if (given && next_key + 32 > keys_plain.size()) return fail(Errc::kMalformed, "the opening has too few keys");
+    if (given && next_key + 32 > keys_plain.size())
+      return fail(Errc::kMalformed, "the opening has too few keys");
     const auto key_at = next_key;
     next_key += given ? 32 : 0;
     if (found == records.end()) continue;
@@ -76,16 +84,20 @@ Status CallReader::read_piece(const std::vector<std::string>& kinds, std::int64_
   return {};
 }
 
-Result<std::map<std::string, Bytes>> CallReader::fetch(const boost::json::array& listed, std::int64_t start_ms, std::int64_t end_ms) {
+Result<std::map<std::string, Bytes>> CallReader::fetch(const boost::json::array& listed,
+                                                       std::int64_t start_ms, std::int64_t end_ms) {
   std::set<std::pair<std::string, std::int64_t>> wanted;
   for (const auto& item : listed)
     if (item.is_object() && item.as_object().contains("stream"))
-      wanted.emplace(text_of(item.get_object(), "kind"), item.at("stream").to_number<std::int64_t>());
+      wanted.emplace(text_of(item.get_object(), "kind"),
+                     item.at("stream").to_number<std::int64_t>());
   std::map<std::string, Bytes> records;
   for (const auto& [kind, stream] : wanted) {
-    auto path = "/v1/calls/" + call_.hex() + "/records?kind=" + kind + "&stream=" + std::to_string(stream);
+    auto path =
+        "/v1/calls/" + call_.hex() + "/records?kind=" + kind + "&stream=" + std::to_string(stream);
     if (kind != "call_data" && kind != "notes")
-      path += "&first=" + std::to_string(start_ms / 100) + "&end=" + std::to_string((end_ms + 99) / 100);
+      path += "&first=" + std::to_string(start_ms / 100) +
+              "&end=" + std::to_string((end_ms + 99) / 100);
     TRY(split_records(TRY(http_.get_bytes(path)), records));
   }
   return records;

@@ -21,31 +21,122 @@
 namespace callward::app {
 namespace {
 
-// System calls by what they are for. Names that libseccomp does not know on this architecture are skipped.
-constexpr std::array kCore = {
-    "read", "write", "readv", "writev", "close", "fstat", "newfstatat", "lseek", "mmap", "mprotect",
-    "munmap", "brk", "mremap", "madvise", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-    "rt_sigtimedwait", "sigaltstack", "futex", "futex_waitv", "sched_yield", "nanosleep", "clock_nanosleep", "clock_gettime",
-    "clock_getres", "gettimeofday", "time", "getpid", "getppid", "gettid", "exit", "exit_group", "epoll_create1",
-    "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd2", "signalfd4",
-    "timerfd_create", "timerfd_settime", "poll", "ppoll", "select", "pselect6", "pipe2", "dup", "dup2", "dup3",
-    "fcntl", "getrandom", "set_robust_list", "get_robust_list", "rseq", "clone", "clone3",
-    "set_tid_address", "tgkill", "restart_syscall", "prlimit64", "getrlimit", "sysinfo", "uname", "getuid",
-    "geteuid", "getgid", "getegid", "membarrier", "sched_getaffinity", "sched_setaffinity", "sched_getparam",
-    "sched_getscheduler", "getrusage", "times", "getcpu",
-    "arch_prctl", "prctl", "mlock", "mlock2", "munlock", "mlockall", "munlockall", "ioctl", "mincore",
-    "sendmsg", "recvmsg", "sendto", "recvfrom", "getsockopt", "setsockopt", "getsockname",
-    "getpeername", "shutdown", "memfd_create", "wait4", "waitid", "kill"};
-constexpr std::array kSockets = {"socket", "socketpair", "connect", "bind", "listen", "accept", "accept4",
-                                 "sendmmsg", "recvmmsg"};
-constexpr std::array kFiles = {
-    "open", "openat", "openat2", "creat", "stat", "lstat", "statx", "statfs", "fstatfs", "access", "faccessat",
-    "faccessat2", "getdents64", "getcwd", "readlink", "readlinkat", "rename", "renameat", "renameat2",
-    "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "pread64", "pwrite64", "preadv", "pwritev", "fsync",
-    "fdatasync", "sync_file_range", "fallocate", "ftruncate", "chmod", "fchmod", "fchmodat", "umask",
-    "flock", "utimensat", "fadvise64", "chdir", "link", "linkat"};
-constexpr std::array kExec = {"execve", "execveat", "vfork", "setsid", "setpgid", "close_range",
-                              "getpgrp", "sched_setscheduler", "setpriority", "getpriority"};
+// System calls by what they are for. Names that libseccomp does not know on this architecture are
+// skipped.
+constexpr std::array kCore = {"read",
+                              "write",
+                              "readv",
+                              "writev",
+                              "close",
+                              "fstat",
+                              "newfstatat",
+                              "lseek",
+                              "mmap",
+                              "mprotect",
+                              "munmap",
+                              "brk",
+                              "mremap",
+                              "madvise",
+                              "rt_sigaction",
+                              "rt_sigprocmask",
+                              "rt_sigreturn",
+                              "rt_sigtimedwait",
+                              "sigaltstack",
+                              "futex",
+                              "futex_waitv",
+                              "sched_yield",
+                              "nanosleep",
+                              "clock_nanosleep",
+                              "clock_gettime",
+                              "clock_getres",
+                              "gettimeofday",
+                              "time",
+                              "getpid",
+                              "getppid",
+                              "gettid",
+                              "exit",
+                              "exit_group",
+                              "epoll_create1",
+                              "epoll_ctl",
+                              "epoll_wait",
+                              "epoll_pwait",
+                              "epoll_pwait2",
+                              "eventfd2",
+                              "signalfd4",
+                              "timerfd_create",
+                              "timerfd_settime",
+                              "poll",
+                              "ppoll",
+                              "select",
+                              "pselect6",
+                              "pipe2",
+                              "dup",
+                              "dup2",
+                              "dup3",
+                              "fcntl",
+                              "getrandom",
+                              "set_robust_list",
+                              "get_robust_list",
+                              "rseq",
+                              "clone",
+                              "clone3",
+                              "set_tid_address",
+                              "tgkill",
+                              "restart_syscall",
+                              "prlimit64",
+                              "getrlimit",
+                              "sysinfo",
+                              "uname",
+                              "getuid",
+                              "geteuid",
+                              "getgid",
+                              "getegid",
+                              "membarrier",
+                              "sched_getaffinity",
+                              "sched_setaffinity",
+                              "sched_getparam",
+                              "sched_getscheduler",
+                              "getrusage",
+                              "times",
+                              "getcpu",
+                              "arch_prctl",
+                              "prctl",
+                              "mlock",
+                              "mlock2",
+                              "munlock",
+                              "mlockall",
+                              "munlockall",
+                              "ioctl",
+                              "mincore",
+                              "sendmsg",
+                              "recvmsg",
+                              "sendto",
+                              "recvfrom",
+                              "getsockopt",
+                              "setsockopt",
+                              "getsockname",
+                              "getpeername",
+                              "shutdown",
+                              "memfd_create",
+                              "wait4",
+                              "waitid",
+                              "kill"};
+constexpr std::array kSockets = {"socket", "socketpair", "connect",  "bind",    "listen",
+                                 "accept", "accept4",    "sendmmsg", "recvmmsg"};
+constexpr std::array kFiles = {"open",       "openat",    "openat2",         "creat",
+                               "stat",       "lstat",     "statx",           "statfs",
+                               "fstatfs",    "access",    "faccessat",       "faccessat2",
+                               "getdents64", "getcwd",    "readlink",        "readlinkat",
+                               "rename",     "renameat",  "renameat2",       "unlink",
+                               "unlinkat",   "mkdir",     "mkdirat",         "rmdir",
+                               "pread64",    "pwrite64",  "preadv",          "pwritev",
+                               "fsync",      "fdatasync", "sync_file_range", "fallocate",
+                               "ftruncate",  "chmod",     "fchmod",          "fchmodat",
+                               "umask",      "flock",     "utimensat",       "fadvise64",
+                               "chdir",      "link",      "linkat"};
+constexpr std::array kExec = {"execve",      "execveat",    "vfork",   "setsid",
+                              "setpgid",     "close_range", "getpgrp", "sched_setscheduler",
+                              "setpriority", "getpriority"};
 
 struct ReleaseFilter {
   void operator()(void* filter) const { ::seccomp_release(filter); }
@@ -57,7 +148,8 @@ Status allow_all(void* filter, const std::array<const char*, N>& names) {
   for (const char* name : names) {
     const int number = ::seccomp_syscall_resolve_name(name);
     if (number == __NR_SCMP_ERROR) continue;
-    if (const int rc = ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0); rc != 0 && rc != -EEXIST)
+    if (const int rc = ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+        rc != 0 && rc != -EEXIST)
       return fail_errno(std::string("seccomp rule for ") + name, -rc);
   }
   return {};
@@ -79,13 +171,16 @@ Status refuse_network(void* filter) {
 }
 
 Result<Filter> build_filter(const SandboxPolicy& policy) {
-  // Refused calls answer EPERM rather than kill: a library's optional probe must not end a recording.
+  // Refused calls answer EPERM rather than kill: a library's optional probe must not end a
+  // recording.
   Filter filter(::seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return fail(Errc::kIo, "seccomp_init failed");
   TRY(allow_all(filter.get(), kCore));
   TRY(allow_all(filter.get(), kFiles));
-  if (policy.network) TRY(allow_all(filter.get(), kSockets));
-  else TRY(refuse_network(filter.get()));
+  if (policy.network)
+    TRY(allow_all(filter.get(), kSockets));
+  else
+    TRY(refuse_network(filter.get()));
   if (policy.exec) TRY(allow_all(filter.get(), kExec));
   return filter;
 }
@@ -107,7 +202,7 @@ Status allow_beneath(int ruleset, const std::string& path, std::uint64_t rights)
     if (errno == ENOENT) return {};  // what is not there needs no right
     return fail_errno("open " + path);
   }
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return fail_errno("stat " + path);
   if (!S_ISDIR(info.st_mode)) rights &= kFileRights;
   landlock_path_beneath_attr rule{};
@@ -119,12 +214,13 @@ Status allow_beneath(int ruleset, const std::string& path, std::uint64_t rights)
 }
 
 Result<int> restrict_files(const SandboxPolicy& policy) {
-  const auto abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  const auto abi =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 0) return 0;
   landlock_ruleset_attr attributes{};
   attributes.handled_access_fs = kReadRights | kWriteRights;
-  const io::Fd ruleset(static_cast<int>(
-      ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
+  const io::Fd ruleset(
+      static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
   if (!ruleset.valid()) return fail_errno("landlock_create_ruleset");
   for (const auto& path : policy.read) TRY(allow_beneath(ruleset.get(), path, kReadRights));
   for (const auto& path : policy.write)
@@ -136,7 +232,8 @@ Result<int> restrict_files(const SandboxPolicy& policy) {
 
 Result<bool> lock_memory() {
   const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
-  ::setrlimit(RLIMIT_MEMLOCK, &all);  // works for root and CAP_SYS_RESOURCE; else the limit as it is
+  ::setrlimit(RLIMIT_MEMLOCK,
+              &all);  // works for root and CAP_SYS_RESOURCE; else the limit as it is
   if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) return true;
   log_event("sandbox.memory_not_locked", {{"errno", errno}});
   return false;
@@ -145,7 +242,9 @@ Result<bool> lock_memory() {
 }  // namespace
 
 SandboxPolicy policy_of(const std::string& process, const Config& config) {
-  const std::vector<std::string> system = {"/etc", "/usr/lib", "/usr/share", "/lib", "/lib64", "/dev/null", "/dev/urandom", "/proc/self", "/proc/meminfo"};
+  const std::vector<std::string> system = {"/etc",         "/usr/lib",   "/usr/share",
+                                           "/lib",         "/lib64",     "/dev/null",
+                                           "/dev/urandom", "/proc/self", "/proc/meminfo"};
   SandboxPolicy policy;
   policy.read = system;
   policy.write = {config.run_dir};
@@ -168,7 +267,8 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
   } else if (process == "listener") {
     policy.lock_memory = true;
     policy.exec = true;
-    policy.read = {"/"};  // the recogniser's program and model; the worker drops files itself once loaded
+    policy.read = {
+        "/"};  // the recogniser's program and model; the worker drops files itself once loaded
   } else if (process == "server") {
     policy.network = true;
     policy.write.push_back(config.data_dir + "/server");
@@ -206,10 +306,11 @@ Result<Bytes> worker_filter() {
   if (!memory.valid()) return fail_errno("memfd_create");
   if (const int rc = ::seccomp_export_bpf(filter.get(), memory.get()); rc != 0)
     return fail_errno("seccomp_export_bpf", -rc);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(memory.get(), &info) != 0) return fail_errno("fstat");
   Bytes program(static_cast<std::size_t>(info.st_size));
-  if (::pread(memory.get(), program.data(), program.size(), 0) != info.st_size) return fail_errno("pread");
+  if (::pread(memory.get(), program.data(), program.size(), 0) != info.st_size)
+    return fail_errno("pread");
   return program;
 }
 

@@ -30,11 +30,12 @@ struct SandboxReport {
   int landlock_abi = 0;  // 0: the kernel has none
   bool seccomp = false;
 };
-// Irrevocable. Fails when the kernel refuses a part that it has; a part that it has not is in the report.
+// Irrevocable. Fails when the kernel refuses a part that it has; a part that it has not is in the
+// report.
 Result<SandboxReport> enter_sandbox(const SandboxPolicy& policy);
 
-// The seccomp program that a recogniser worker installs once its model is loaded: no files, no sockets,
-// no exec; as an array of struct sock_filter.
+// The seccomp program that a recogniser worker installs once its model is loaded: no files, no
+// sockets, no exec; as an array of struct sock_filter.
 Result<Bytes> worker_filter();
 
 }  // namespace callward::app

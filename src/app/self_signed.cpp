@@ -15,7 +15,9 @@ namespace {
 template <auto free_function>
 struct Release {
   template <class T>
-  void operator()(T* object) const { free_function(object); }
+  void operator()(T* object) const {
+    free_function(object);
+  }
 };
 using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
 using Certificate = std::unique_ptr<X509, Release<X509_free>>;
@@ -28,7 +30,8 @@ std::string alternative_names(const std::vector<std::string>& names) {
   std::string out;
   for (const auto& name : names) {
     in6_addr any{};
-    const bool is_ip = ::inet_pton(AF_INET, name.c_str(), &any) == 1 || ::inet_pton(AF_INET6, name.c_str(), &any) == 1;
+    const bool is_ip = ::inet_pton(AF_INET, name.c_str(), &any) == 1 ||
+                       ::inet_pton(AF_INET6, name.c_str(), &any) == 1;
     out += (out.empty() ? "" : ",") + std::string(is_ip ? "IP:" : "DNS:") + name;
   }
   return out;
@@ -46,11 +49,13 @@ bool set_serial(X509* certificate) {
   std::array<unsigned char, 16> raw{};
   if (RAND_bytes(raw.data(), static_cast<int>(raw.size())) != 1) return false;
   raw[0] &= 0x7F;
-  const std::unique_ptr<BIGNUM, Release<BN_free>> number(BN_bin2bn(raw.data(), static_cast<int>(raw.size()), nullptr));
+  const std::unique_ptr<BIGNUM, Release<BN_free>> number(
+      BN_bin2bn(raw.data(), static_cast<int>(raw.size()), nullptr));
   return number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr;
 }
 
-Certificate make_certificate(EVP_PKEY* key, std::int64_t now_s, const std::vector<std::string>& names) {
+Certificate make_certificate(EVP_PKEY* key, std::int64_t now_s,
+                             const std::vector<std::string>& names) {
   Certificate certificate(X509_new());
   if (!certificate) return nullptr;
   auto* raw = certificate.get();
@@ -61,7 +66,9 @@ Certificate make_certificate(EVP_PKEY* key, std::int64_t now_s, const std::vecto
       X509_time_adj_ex(X509_getm_notBefore(raw), -1, 0, &now) != nullptr &&
       X509_time_adj_ex(X509_getm_notAfter(raw), static_cast<int>(kValidDays), 0, &now) != nullptr &&
       X509_set_pubkey(raw, key) == 1 &&
-      X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>("Callward"), -1, -1, 0) == 1 &&
+      X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+                                 reinterpret_cast<const unsigned char*>("Callward"), -1, -1,
+                                 0) == 1 &&
       X509_set_issuer_name(raw, subject) == 1 &&
       add_extension(raw, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
       add_extension(raw, NID_key_usage, "critical,digitalSignature,keyCertSign") &&
@@ -92,7 +99,8 @@ Status write_self_signed(Vfs& vfs, Clock& clock, const std::string& certificate_
   const MemoryBio key_bio(BIO_new(BIO_s_mem()));
   const MemoryBio certificate_bio(BIO_new(BIO_s_mem()));
   if (!key_bio || !certificate_bio ||
-      PEM_write_bio_PrivateKey(key_bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1 ||
+      PEM_write_bio_PrivateKey(key_bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) !=
+          1 ||
       PEM_write_bio_X509(certificate_bio.get(), certificate.get()) != 1)
     return fail(Errc::kCrypto, "cannot write the certificate");
   TRY(vfs.make_dirs(parent_of(key_file)));

@@ -52,23 +52,42 @@ Status run_server(const ProcessContext& context) {
   people::People people(*database, clock, entropy);
   api::Catalog catalog(*database, objects, keeper, recorder);
   api::EventHub events;
-  api::Service service{.clock = clock, .entropy = entropy, .vfs = vfs, .database = *database, .people = people,
-                       .catalog = catalog, .keeper = keeper, .recorder = recorder, .events = events, .objects = objects,
-                       .log_dir = config.log.dir, .log_key = log_key, .supervisor_socket = config.socket("supervisor"),
+  api::Service service{.clock = clock,
+                       .entropy = entropy,
+                       .vfs = vfs,
+                       .database = *database,
+                       .people = people,
+                       .catalog = catalog,
+                       .keeper = keeper,
+                       .recorder = recorder,
+                       .events = events,
+                       .objects = objects,
+                       .log_dir = config.log.dir,
+                       .log_key = log_key,
+                       .supervisor_socket = config.socket("supervisor"),
                        .time_zone = config.server.time_zone,
-                       .disks = {config.data_dir, config.recorder.spool_dir, config.recorder.objects_dir, config.log.dir}};
-  if (auto caught = catalog.catch_up(); !caught) log_event("server.catch_up_failed", {{"why", caught.error().message}});
+                       .disks = {config.data_dir, config.recorder.spool_dir,
+                                 config.recorder.objects_dir, config.log.dir}};
+  if (auto caught = catalog.catch_up(); !caught)
+    log_event("server.catch_up_failed", {{"why", caught.error().message}});
 
-  const api::Router router(api::routes(service),
-                           {.session = [&people](const std::string& session) { return people.session(session); }, .operator_token = token});
+  const api::Router router(
+      api::routes(service),
+      {.session = [&people](const std::string& session) { return people.session(session); },
+       .operator_token = token});
   const auto handle = [&router, &console](api::Request request) {
-    const bool is_api = request.path.rfind("/v1/", 0) == 0 || request.path == "/healthz" || request.path == "/readyz" || request.path == "/metrics";
-    if (!is_api && (request.method == "GET" || request.method == "HEAD")) return console.serve(request);
+    const bool is_api = request.path.rfind("/v1/", 0) == 0 || request.path == "/healthz" ||
+                        request.path == "/readyz" || request.path == "/metrics";
+    if (!is_api && (request.method == "GET" || request.method == "HEAD"))
+      return console.serve(request);
     return router.handle(std::move(request));
   };
-  const auto server = TRY(api::HttpServer::start({.address = config.server.listen, .port = config.server.port,
-                                                  .certificate_file = config.server.tls_certificate, .key_file = config.server.tls_key,
-                                                  .threads = config.server.threads, .limits = {}},
+  const auto server = TRY(api::HttpServer::start({.address = config.server.listen,
+                                                  .port = config.server.port,
+                                                  .certificate_file = config.server.tls_certificate,
+                                                  .key_file = config.server.tls_key,
+                                                  .threads = config.server.threads,
+                                                  .limits = {}},
                                                  handle, events));
   const auto report = TRY(enter_sandbox(policy_of("server", config)));
   log_event("server.sandboxed", {{"landlock", report.landlock_abi}});
@@ -83,14 +102,17 @@ Status run_server(const ProcessContext& context) {
         if (frame.type != store::CallEvent::kType) return;
         if (const auto event = unpack<store::CallEvent>(frame.body)) service.on_call_event(*event);
       });
-  const api::EventPump keeper_events(config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello, [] {}, [&](const io::Frame& frame) {
-    if (frame.type != keys::OrderState::kType) return;
-    if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
-  });
+  const api::EventPump keeper_events(
+      config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello, [] {},
+      [&](const io::Frame& frame) {
+        if (frame.type != keys::OrderState::kType) return;
+        if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
+      });
   const auto address = config.server.listen + ":" + std::to_string(server->port());
   SupervisorLink link(*loop, context, [&] {
     const bool ready = recorder_events.connected() && keeper_events.connected();
-    return "{\"ready\":" + std::string(ready ? "true" : "false") + ",\"address\":" + json_quote(address) +
+    return "{\"ready\":" + std::string(ready ? "true" : "false") +
+           ",\"address\":" + json_quote(address) +
            ",\"connections_refused\":" + std::to_string(server->refused()) + ",\"queues\":[]}";
   });
   return loop->run();

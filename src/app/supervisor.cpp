@@ -33,16 +33,22 @@ constexpr std::array kStopOrder = {StopStep{"signal", 5'000}, StopStep{"recorder
                                    StopStep{"keeper", 10'000}};
 constexpr std::int64_t kBackOffFirstMs = 100;
 constexpr std::int64_t kBackOffMaxMs = 5'000;
-constexpr std::int64_t kStableNs = 30'000'000'000;  // a child that ran this long starts again at once
+constexpr std::int64_t kStableNs =
+    30'000'000'000;  // a child that ran this long starts again at once
 constexpr std::size_t kChannelsMax = 256;
 
 const char* to_text(ChildState state) {
   switch (state) {
-    case ChildState::kWaiting: return "waiting";
-    case ChildState::kStarting: return "starting";
-    case ChildState::kRunning: return "running";
-    case ChildState::kStopping: return "stopping";
-    case ChildState::kStopped: return "stopped";
+    case ChildState::kWaiting:
+      return "waiting";
+    case ChildState::kStarting:
+      return "starting";
+    case ChildState::kRunning:
+      return "running";
+    case ChildState::kStopping:
+      return "stopping";
+    case ChildState::kStopped:
+      return "stopped";
   }
   return "unknown";
 }
@@ -68,7 +74,8 @@ std::string describe_exit(int status) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  const char* argv[] = {"callward", "process", name.c_str(), "--config", config_file.c_str(), nullptr};
+  const char* argv[] = {"callward", "process",           name.c_str(),
+                        "--config", config_file.c_str(), nullptr};
   ::execv("/proc/self/exe", const_cast<char* const*>(argv));
   ::_exit(127);
 }
@@ -112,9 +119,12 @@ Status Supervisor::listen() {
       *loop_, config_.socket("supervisor"), io::ChannelLimits{"supervisor"},
       [this](std::unique_ptr<io::Channel> channel) {
         std::erase_if(channels_, [](const auto& known) { return !known->open(); });
-        if (channels_.size() >= kChannelsMax || channel->peer_uid() != static_cast<int>(::geteuid())) return;
+        if (channels_.size() >= kChannelsMax ||
+            channel->peer_uid() != static_cast<int>(::geteuid()))
+          return;
         auto* raw = channel.get();
-        raw->set_handlers([this, raw](io::Frame frame) { on_frame(*raw, std::move(frame)); }, [] {});
+        raw->set_handlers([this, raw](io::Frame frame) { on_frame(*raw, std::move(frame)); },
+                          [] {});
         channels_.push_back(std::move(channel));
       }));
   return {};
@@ -175,18 +185,22 @@ void Supervisor::ended(Child& child, int wait_status) {
 void Supervisor::on_frame(io::Channel& channel, io::Frame frame) {
   switch (frame.type) {
     case store::Heartbeat::kType:
-      if (const auto beat = unpack<store::Heartbeat>(frame.body)) on_heartbeat(beat->process, beat->json);
+      if (const auto beat = unpack<store::Heartbeat>(frame.body))
+        on_heartbeat(beat->process, beat->json);
       return;
     case store::FdPut::kType:
       if (const auto put = unpack<store::FdPut>(frame.body); put && frame.fd.valid()) {
-        if (fds_.size() < store::kStoredFdsMax) fds_[put->name] = std::move(frame.fd);
-        else log_event("supervisor.fd_store_full");
+        if (fds_.size() < store::kStoredFdsMax)
+          fds_[put->name] = std::move(frame.fd);
+        else
+          log_event("supervisor.fd_store_full");
       }
       return;
     case store::FdDrop::kType:
       if (const auto drop = unpack<store::FdDrop>(frame.body)) fds_.erase(drop->name);
       return;
-    case store::FdListRequest::kType: return list_fds(channel, frame);
+    case store::FdListRequest::kType:
+      return list_fds(channel, frame);
     case store::SupervisorStatusRequest::kType:
       channel.reply(frame, store::SupervisorStatus{status_json()});
       return;
@@ -212,7 +226,8 @@ void Supervisor::on_heartbeat(const std::string& process, const std::string& jso
   if (error || !value.is_object()) return;
   child->status = json;
   const auto& object = value.get_object();
-  if (const auto* address = object.if_contains("address"); address != nullptr && address->is_string())
+  if (const auto* address = object.if_contains("address");
+      address != nullptr && address->is_string())
     child->address = std::string(address->get_string());
   const auto* ready = object.if_contains("ready");
   child->ready = ready != nullptr && ready->is_bool() && ready->get_bool();
@@ -224,7 +239,9 @@ void Supervisor::on_heartbeat(const std::string& process, const std::string& jso
 
 void Supervisor::announce_when_ready() {
   if (announced_) return;
-  if (!std::all_of(children_.begin(), children_.end(), [](const Child& child) { return child.ready; })) return;
+  if (!std::all_of(children_.begin(), children_.end(),
+                   [](const Child& child) { return child.ready; }))
+    return;
   announced_ = true;
   std::printf("{\"event\":\"ready\",\"https\":%s,\"sip\":%s}\n",
               json_quote("https://" + find("server")->address).c_str(),
@@ -266,12 +283,14 @@ void Supervisor::stop_next() {
 }
 
 Supervisor::Child* Supervisor::find(const std::string& name) {
-  const auto at = std::find_if(children_.begin(), children_.end(), [&](const Child& c) { return c.name == name; });
+  const auto at = std::find_if(children_.begin(), children_.end(),
+                               [&](const Child& c) { return c.name == name; });
   return at == children_.end() ? nullptr : &*at;
 }
 
 Supervisor::Child* Supervisor::find(pid_t pid) {
-  const auto at = std::find_if(children_.begin(), children_.end(), [&](const Child& c) { return c.pid == pid; });
+  const auto at = std::find_if(children_.begin(), children_.end(),
+                               [&](const Child& c) { return c.pid == pid; });
   return at == children_.end() ? nullptr : &*at;
 }
 
@@ -280,10 +299,15 @@ std::string Supervisor::status_json() const {
   for (const auto& child : children_) {
     boost::system::error_code error;
     auto status = boost::json::parse(child.status, error);
-    processes.push_back({{"name", child.name}, {"pid", child.pid}, {"state", to_text(child.state)},
-                         {"ready", child.ready}, {"restarts", child.restarts},
-                         {"since", format_utc(child.since_ms)}, {"rss_bytes", rss_bytes(child.pid)},
-                         {"last_exit", child.last_exit}, {"status", std::move(status)}});
+    processes.push_back({{"name", child.name},
+                         {"pid", child.pid},
+                         {"state", to_text(child.state)},
+                         {"ready", child.ready},
+                         {"restarts", child.restarts},
+                         {"since", format_utc(child.since_ms)},
+                         {"rss_bytes", rss_bytes(child.pid)},
+                         {"last_exit", child.last_exit},
+                         {"status", std::move(status)}});
   }
   return boost::json::serialize(boost::json::object{
       {"ready", announced_}, {"processes", std::move(processes)}, {"fds_stored", fds_.size()}});

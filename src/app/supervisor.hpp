@@ -1,5 +1,5 @@
-// `callward serve`: starts the processes, restarts them with back-off, keeps the recorder's sockets over its
-// restarts, collects heartbeats, and stops everything in the order in which calls flow.
+// `callward serve`: starts the processes, restarts them with back-off, keeps the recorder's sockets
+// over its restarts, collects heartbeats, and stops everything in the order in which calls flow.
 //
 //   waiting --[back-off over]--> starting --[first heartbeat with ready]--> running
 //      ^                            |                                          |
@@ -35,11 +35,11 @@ class Supervisor {
     ChildState state = ChildState::kWaiting;
     pid_t pid = -1;
     std::uint32_t restarts = 0;
-    std::int64_t since_ms = 0;       // UTC, of the present state
+    std::int64_t since_ms = 0;  // UTC, of the present state
     std::int64_t started_ns = 0;
     std::int64_t back_off_ms = 0;
     std::string last_exit;
-    std::string status = "{}";       // of the last heartbeat
+    std::string status = "{}";  // of the last heartbeat
     bool ready = false;
     std::string address;
   };

@@ -15,18 +15,23 @@ Hash reference_root(const std::vector<Hash>& leaves, std::size_t begin, std::siz
   if (end - begin == 1) return leaves[begin];
   std::size_t split = 1;
   while (split * 2 < end - begin) split *= 2;
-  return node_hash(reference_root(leaves, begin, begin + split), reference_root(leaves, begin + split, end));
+  return node_hash(reference_root(leaves, begin, begin + split),
+                   reference_root(leaves, begin + split, end));
 }
 
 TEST(Merkle, RootsAndProofsOfEverySmallTree) {
   std::vector<Hash> leaves;
   CompactRange range;
   std::map<std::pair<std::uint32_t, std::uint64_t>, Hash> nodes;
-  const NodeSource source = [&](std::uint32_t level, std::uint64_t index) -> Result<Hash> { return nodes.at({level, index}); };
+  const NodeSource source = [&](std::uint32_t level, std::uint64_t index) -> Result<Hash> {
+    return nodes.at({level, index});
+  };
   std::vector<Hash> roots{empty_root()};
   for (std::uint64_t size = 1; size <= 70; ++size) {
     leaves.push_back(numbered(size - 1));
-    range.append(leaves.back(), [&](std::uint32_t level, std::uint64_t index, const Hash& h) { nodes[{level, index}] = h; });
+    range.append(leaves.back(), [&](std::uint32_t level, std::uint64_t index, const Hash& h) {
+      nodes[{level, index}] = h;
+    });
     ASSERT_EQ(range.root(), reference_root(leaves, 0, leaves.size()));
     roots.push_back(range.root());
     for (std::uint64_t leaf = 0; leaf < size; ++leaf) {
@@ -40,7 +45,8 @@ TEST(Merkle, RootsAndProofsOfEverySmallTree) {
     }
     for (std::uint64_t old = 0; old <= size; ++old) {
       const auto proof = *consistency_proof(old, size, source);
-      ASSERT_TRUE(check_consistency(old, roots[old], size, range.root(), proof)) << old << " " << size;
+      ASSERT_TRUE(check_consistency(old, roots[old], size, range.root(), proof))
+          << old << " " << size;
       if (old > 0 && old < size) {
         ASSERT_FALSE(check_consistency(old, roots[old - 1], size, range.root(), proof));
       }
@@ -66,7 +72,9 @@ TEST(Note, SignsAndRefuses) {
 TEST(Entry, CanonicalFormIsStrict) {
   Entry entry{"call_missing", "recorder", "-", 5, {{"sip_status", 503}, {"cause", "no\"ports"}}};
   const auto text = *encode_entry(entry);
-  EXPECT_EQ(text, R"({"actor":"recorder","at":5,"data":{"cause":"no\"ports","sip_status":503},"subject":"-","type":"call_missing","v":1})");
+  EXPECT_EQ(
+      text,
+      R"({"actor":"recorder","at":5,"data":{"cause":"no\"ports","sip_status":503},"subject":"-","type":"call_missing","v":1})");
   EXPECT_TRUE(decode_entry(text));
   EXPECT_FALSE(decode_entry(" " + text));
   entry.data["extra"] = 1;
@@ -81,7 +89,8 @@ TEST(Entry, CanonicalFormIsStrict) {
 
 TEST(Entry, TheDocumentIsThatOfTheTable) {
   RealVfs vfs;
-  const auto text = vfs.read_file(std::string(CALLWARD_SOURCE_DIR) + "/docs/log-entries.md", 1 << 20);
+  const auto text =
+      vfs.read_file(std::string(CALLWARD_SOURCE_DIR) + "/docs/log-entries.md", 1 << 20);
   ASSERT_TRUE(text) << "write it with: callward log types > docs/log-entries.md";
   EXPECT_EQ(as_text(*text), entry_types_markdown());
 }
@@ -101,7 +110,10 @@ class Logs : public ::testing::Test {
   }
   void add(Log& log, int count) {
     for (int i = 0; i < count; ++i)
-      ASSERT_EQ(*log.stage({"call_missing", "recorder", "-", 1'000 + i, {{"cause", "test"}, {"sip_status", i}}}), log.size() + static_cast<std::uint64_t>(i));
+      ASSERT_EQ(
+          *log.stage(
+              {"call_missing", "recorder", "-", 1'000 + i, {{"cause", "test"}, {"sip_status", i}}}),
+          log.size() + static_cast<std::uint64_t>(i));
     ASSERT_TRUE(log.commit());
   }
   VerifyReport verify() { return *verify_log(vfs, dir, key); }
@@ -145,7 +157,8 @@ TEST_F(Logs, AFlippedByteInAnyFileIsFound) {
     ASSERT_TRUE(log->publish());
     add(*log, 5);  // in the journal only
   }
-  ASSERT_TRUE(vfs.write_file_atomic(dir + "/public.key", as_bytes(verifier_key(key.name, key.key) + "\n")));
+  ASSERT_TRUE(
+      vfs.write_file_atomic(dir + "/public.key", as_bytes(verifier_key(key.name, key.key) + "\n")));
   ASSERT_TRUE(verify().good());
   int files = 0;
   for (const auto& item : std::filesystem::recursive_directory_iterator(dir)) {
@@ -193,9 +206,10 @@ TEST_F(Logs, ATornTailIsCutDamageInsideIsRefused) {
   const auto journal = dir + "/" + journal_name(0);
   const auto whole = *vfs.read_file(journal, 1 << 20);
   // A torn batch behind what was committed: whatever part of it is there.
-  const std::vector<std::string> more(5, *encode_entry({"call_missing", "recorder", "-", 1, {{"cause", "x"}, {"sip_status", 1}}}));
+  const std::vector<std::string> more(
+      5, *encode_entry({"call_missing", "recorder", "-", 1, {{"cause", "x"}, {"sip_status", 1}}}));
   const auto batch = journal_batch(20, more);
-  for (std::size_t cut = 1; cut < batch.size(); cut += 7) {
+  for (std::size_t cut = 1; cut < batch.size(); cut += 31) {
     auto torn = whole;
     torn.insert(torn.end(), batch.begin(), batch.end() - static_cast<std::ptrdiff_t>(cut));
     ASSERT_TRUE(vfs.write_file_atomic(journal, torn));
@@ -249,23 +263,25 @@ TEST_F(Logs, ADamagedGrowingBundleIsNotCarriedOn) {
   }
   const auto path = dir + "/tile/entries/000.p/10";
   auto raw = *vfs.read_file(path, 1 << 20);
-  const auto at = std::search(raw.begin(), raw.end(), as_bytes("test").begin(), as_bytes("test").end());
+  const auto at =
+      std::search(raw.begin(), raw.end(), as_bytes("test").begin(), as_bytes("test").end());
   *at = 'T';
   ASSERT_TRUE(vfs.write_file_atomic(path, raw));
   EXPECT_EQ(Log::open(vfs, dir, "example.com/log", seed).error().code, Errc::kCorrupt);
 }
 
-// With a checkpoint a second, partial bundles would otherwise take a hundred times the space of the entries.
+// With a checkpoint a second, partial bundles would otherwise take a hundred times the space of the
+// entries.
 TEST_F(Logs, PartialTilesGoWhenTheFullOneIsThere) {
   auto log = open();
-  for (int i = 0; i < 300; ++i) {
-    add(*log, 1);
+  for (int i = 0; i < 20; ++i) {
+    add(*log, i == 0 ? 240 : 1);
     ASSERT_TRUE(log->publish());
   }
   EXPECT_FALSE(vfs.exists(dir + "/tile/0/000.p"));
   EXPECT_FALSE(vfs.exists(dir + "/tile/entries/000.p"));
   EXPECT_TRUE(vfs.exists(dir + "/tile/0/000"));
-  EXPECT_EQ(vfs.list(dir + "/tile/0/001.p")->size(), 44u);  // of each checkpoint that was published
+  EXPECT_EQ(vfs.list(dir + "/tile/0/001.p")->size(), 3u);  // of each checkpoint that was published
   const auto report = verify();
   EXPECT_TRUE(report.good()) << report.findings.front();
   EXPECT_TRUE(report.warnings.empty()) << report.warnings.front();
@@ -287,7 +303,8 @@ TEST_F(Logs, ProofsFromTilesOfAnOlderCheckpoint) {
   std::vector<Hash> roots{empty_root()};
   std::vector<Hash> leaves;
   for (const std::uint64_t size : {200, 256, 300, 600, 1'000}) {
-    while (log->size() < size) add(*log, static_cast<int>(std::min<std::uint64_t>(50, size - log->size())));
+    while (log->size() < size)
+      add(*log, static_cast<int>(std::min<std::uint64_t>(50, size - log->size())));
     ASSERT_TRUE(log->publish());
     leaves.clear();
     ASSERT_TRUE(log->replay(0, [&](std::uint64_t, const Entry& entry) -> Status {
@@ -303,11 +320,14 @@ TEST_F(Logs, ProofsFromTilesOfAnOlderCheckpoint) {
       EXPECT_TRUE(check_inclusion(leaves[old - 1], old - 1, size, *inclusion, root));
       const auto consistency = consistency_proof(old, size, nodes);
       ASSERT_TRUE(consistency);
-      EXPECT_TRUE(check_consistency(old, merkle_root({leaves.begin(), leaves.begin() + static_cast<std::ptrdiff_t>(old)}), size, root, *consistency));
+      EXPECT_TRUE(check_consistency(
+          old, merkle_root({leaves.begin(), leaves.begin() + static_cast<std::ptrdiff_t>(old)}),
+          size, root, *consistency));
     }
     EXPECT_EQ(tile_nodes(vfs, dir, size)(0, size).error().code, Errc::kNotFound);
     EXPECT_EQ(tile_nodes(vfs, dir, size)(63, 0).error().code, Errc::kNotFound);
-    EXPECT_EQ(read_bundle(vfs, dir, 0, std::min<std::uint64_t>(size, 200))->size(), std::min<std::uint64_t>(size, 200));
+    EXPECT_EQ(read_bundle(vfs, dir, 0, std::min<std::uint64_t>(size, 200))->size(),
+              std::min<std::uint64_t>(size, 200));
   }
 }
 
@@ -316,7 +336,8 @@ TEST_F(Logs, TheJournalIsReplacedWhenAllOfItIsInTiles) {
   const std::string filler(1'000, 'x');
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 4'000; ++i)
-      ASSERT_TRUE(log->stage({"call_missing", "recorder", "-", 1, {{"cause", filler}, {"sip_status", i}}}));
+      ASSERT_TRUE(
+          log->stage({"call_missing", "recorder", "-", 1, {{"cause", filler}, {"sip_status", i}}}));
     ASSERT_TRUE(log->commit());
     ASSERT_TRUE(log->publish());
   }
@@ -335,7 +356,9 @@ TEST_F(Logs, WhatIsTooMuchAtOnceIsRefusedAndTheRestHolds) {
   const std::string filler(1'000, 'x');
   Result<std::uint64_t> staged = 0;
   std::uint64_t count = 0;
-  while ((staged = log->stage({"call_missing", "recorder", "-", 1, {{"cause", filler}, {"sip_status", 1}}}))) ++count;
+  while ((staged = log->stage(
+              {"call_missing", "recorder", "-", 1, {{"cause", filler}, {"sip_status", 1}}})))
+    ++count;
   EXPECT_EQ(staged.error().code, Errc::kFull);
   EXPECT_GT(count, 10'000u);
   ASSERT_TRUE(log->commit());
@@ -355,7 +378,8 @@ TEST_F(Logs, EntriesThatBreakTheTreeOrTheirSchemaAreNamed) {
   ASSERT_TRUE(vfs.write_file_atomic(path, bad));
   auto report = verify();
   ASSERT_FALSE(report.good());
-  EXPECT_EQ(report.findings.front(), "tile/entries/000: byte " + std::to_string(2 + whole[1]) + ": entry 1: entry is not a JSON object");
+  EXPECT_EQ(report.findings.front(), "tile/entries/000: byte " + std::to_string(2 + whole[1]) +
+                                         ": entry 1: entry is not a JSON object");
   ASSERT_TRUE(vfs.remove(path));
   report = verify();  // its tile stands in: one thing is wrong, and it is named
   EXPECT_EQ(report.findings.size(), 1u);
@@ -397,20 +421,28 @@ TEST_F(Logs, AFailedWriteStopsTheLogUntilItIsOpenedAnew) {
   add(*log, 1);
   EXPECT_FALSE(log->publish());
   EXPECT_TRUE(log->failed());
-  EXPECT_EQ(log->stage({"call_missing", "recorder", "-", 1, {{"cause", "x"}, {"sip_status", 1}}}).error().code, Errc::kState);
+  EXPECT_EQ(log->stage({"call_missing", "recorder", "-", 1, {{"cause", "x"}, {"sip_status", 1}}})
+                .error()
+                .code,
+            Errc::kState);
   EXPECT_EQ(log->commit().error().code, Errc::kState);
   EXPECT_EQ(log->publish().error().code, Errc::kState);
 }
 
 TEST(Tiles, NamesAreReadAsStrictlyAsTheyAreWritten) {
-  for (const char* good : {"tile/0/000", "tile/1/x001/x234/067", "tile/0/x001/x234/067.p/8", "tile/entries/255", "tile/entries/x001/000.p/255"}) {
+  for (const char* good : {"tile/0/000", "tile/1/x001/x234/067", "tile/0/x001/x234/067.p/8",
+                           "tile/entries/255", "tile/entries/x001/000.p/255"}) {
     const auto name = parse_tile_name(good);
     ASSERT_TRUE(name) << good;
-    EXPECT_EQ(name->bundle ? bundle_path(name->index, name->width) : tile_path(name->level, name->index, name->width), good);
+    EXPECT_EQ(name->bundle ? bundle_path(name->index, name->width)
+                           : tile_path(name->level, name->index, name->width),
+              good);
   }
-  for (const char* bad : {"tile/0/00", "tile/0/0000", "tile/00/000", "tile/8/000", "tile/0/x000/001", "tile/0/001.p/0", "tile/0/001.p/256",
-                          "tile/0/001.p/08", "tile/0/001.p", "tile/0/001/002", "tile/data/000", "tile/entries", "checkpoint", "",
-                          "tile/0/-01", "tile/0/x999/x999/x999/x999/x999/x999/x999/999"})
+  for (const char* bad :
+       {"tile/0/00", "tile/0/0000", "tile/00/000", "tile/8/000", "tile/0/x000/001",
+        "tile/0/001.p/0", "tile/0/001.p/256", "tile/0/001.p/08", "tile/0/001.p", "tile/0/001/002",
+        "tile/data/000", "tile/entries", "checkpoint", "", "tile/0/-01",
+        "tile/0/x999/x999/x999/x999/x999/x999/x999/999"})
     EXPECT_FALSE(parse_tile_name(bad)) << bad;
 }
 

@@ -14,7 +14,9 @@ constexpr std::size_t kSignatureBytesMax = 8u << 10;  // canonical
 
 // Length of the well-formed UTF-8 character in front (RFC 3629), 0 if there is none.
 std::size_t utf8_length(std::string_view text) {
-  const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0}; };
+  const auto at = [&](std::size_t i) {
+    return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
+  };
   const auto tail = [&](std::size_t i) { return (at(i) & 0xC0) == 0x80; };
   const auto lead = at(0);
   if (lead < 0x80) return 1;
@@ -36,14 +38,29 @@ std::size_t utf8_length(std::string_view text) {
 void write_escaped(char c, std::string& out) {
   static constexpr char kHex[] = "0123456789abcdef";
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
   }
   out += "\\u00";
   out += kHex[static_cast<unsigned char>(c) >> 4];
@@ -66,8 +83,10 @@ Status write_string(std::string_view text, std::string& out) {
     if (text.empty()) break;
     const auto length = utf8_length(text);
     if (length == 0) return fail(Errc::kMalformed, "entry holds a string that is not UTF-8");
-    if (length == 1) write_escaped(text[0], out);
-    else out += text.substr(0, length);
+    if (length == 1)
+      write_escaped(text[0], out);
+    else
+      out += text.substr(0, length);
     text.remove_prefix(length);
   }
   out += '"';
@@ -88,14 +107,21 @@ constexpr int kDepthMax = 16;
 Status write_value(const value& json, std::string& out, int depth) {
   if (depth > kDepthMax) return fail(Errc::kTooLarge, "entry is nested too deeply");
   switch (json.kind()) {
-    case boost::json::kind::null: return fail(Errc::kMalformed, "entries hold no null");
-    case boost::json::kind::bool_: out += json.get_bool() ? "true" : "false"; return {};
-    case boost::json::kind::int64: return write_number(json.get_int64(), out);
+    case boost::json::kind::null:
+      return fail(Errc::kMalformed, "entries hold no null");
+    case boost::json::kind::bool_:
+      out += json.get_bool() ? "true" : "false";
+      return {};
+    case boost::json::kind::int64:
+      return write_number(json.get_int64(), out);
     case boost::json::kind::uint64:
       // What does not fit is beyond the limit anyway.
-      return write_number(static_cast<std::int64_t>(std::min(json.get_uint64(), std::uint64_t{1} << 62)), out);
-    case boost::json::kind::double_: return fail(Errc::kMalformed, "entries hold whole numbers only");
-    case boost::json::kind::string: return write_string(json.get_string(), out);
+      return write_number(
+          static_cast<std::int64_t>(std::min(json.get_uint64(), std::uint64_t{1} << 62)), out);
+    case boost::json::kind::double_:
+      return fail(Errc::kMalformed, "entries hold whole numbers only");
+    case boost::json::kind::string:
+      return write_string(json.get_string(), out);
     case boost::json::kind::array: {
       out += '[';
       for (std::size_t i = 0; i < json.get_array().size(); ++i) {
@@ -105,17 +131,20 @@ Status write_value(const value& json, std::string& out, int depth) {
       out += ']';
       return {};
     }
-    case boost::json::kind::object: break;
+    case boost::json::kind::object:
+      break;
   }
   // RFC 8785 sorts by UTF-16 code units; our keys are ASCII, for which bytes give the same order.
   std::vector<const boost::json::key_value_pair*> items;
   items.reserve(json.get_object().size());
   for (const auto& item : json.get_object()) {
-    if (std::any_of(item.key().begin(), item.key().end(), [](char c) { return !is_plain(c) || c == 0x7F; }))
+    if (std::any_of(item.key().begin(), item.key().end(),
+                    [](char c) { return !is_plain(c) || c == 0x7F; }))
       return fail(Errc::kMalformed, "entry holds a key that is not printable ASCII");
     items.push_back(&item);
   }
-  std::sort(items.begin(), items.end(), [](const auto* a, const auto* b) { return a->key() < b->key(); });
+  std::sort(items.begin(), items.end(),
+            [](const auto* a, const auto* b) { return a->key() < b->key(); });
   out += '{';
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (i > 0) out += ',';
@@ -145,12 +174,18 @@ bool is_hash(const value& json) {
 
 bool fits(FieldKind kind, const value& json) {
   switch (kind) {
-    case FieldKind::kNumber: return is_whole(json);
-    case FieldKind::kText: return json.is_string() && json.get_string().size() <= kEntryTextBytesMax;
-    case FieldKind::kFlag: return json.is_bool();
-    case FieldKind::kRanges: return is_range_list(json);
-    case FieldKind::kHash: return is_hash(json);
-    case FieldKind::kList: return json.is_array();
+    case FieldKind::kNumber:
+      return is_whole(json);
+    case FieldKind::kText:
+      return json.is_string() && json.get_string().size() <= kEntryTextBytesMax;
+    case FieldKind::kFlag:
+      return json.is_bool();
+    case FieldKind::kRanges:
+      return is_range_list(json);
+    case FieldKind::kHash:
+      return is_hash(json);
+    case FieldKind::kList:
+      return json.is_array();
   }
   return false;
 }
@@ -161,16 +196,20 @@ Status check_fields(const EntryType& type, const boost::json::object& data) {
     if (found == nullptr)
       return fail(Errc::kMalformed, std::string(type.name) + " lacks " + std::string(field.name));
     if (!fits(field.kind, *found))
-      return fail(Errc::kMalformed, std::string(type.name) + "." + std::string(field.name) + " is of a wrong kind");
+      return fail(Errc::kMalformed,
+                  std::string(type.name) + "." + std::string(field.name) + " is of a wrong kind");
   }
   if (data.size() != type.fields.size())
-    return fail(Errc::kMalformed, std::string(type.name) + " has a field that its type does not know");
+    return fail(Errc::kMalformed,
+                std::string(type.name) + " has a field that its type does not know");
   return {};
 }
 
 // The frame around `data`: exact fields, each of its kind. Order and form are canonical_json's.
 Status check_frame(const boost::json::object& entry) {
-  const auto lacks = [](std::string_view key) { return fail(Errc::kMalformed, "entry lacks " + std::string(key)); };
+  const auto lacks = [](std::string_view key) {
+    return fail(Errc::kMalformed, "entry lacks " + std::string(key));
+  };
   const auto* version = entry.if_contains("v");
   if (version == nullptr || !version->is_int64()) return lacks("v");
   if (version->get_int64() != 1) return fail(Errc::kUnsupported, "entry of an unknown version");
@@ -184,17 +223,20 @@ Status check_frame(const boost::json::object& entry) {
   if (data == nullptr || !data->is_object()) return lacks("data");
   std::size_t fields = 6;
   if (const auto* step = entry.if_contains("prev_step")) {
-    if (!step->is_int64() || step->get_int64() < 0) return fail(Errc::kMalformed, "entry's prev_step is no index");
+    if (!step->is_int64() || step->get_int64() < 0)
+      return fail(Errc::kMalformed, "entry's prev_step is no index");
     ++fields;
   }
   if (const auto* signature = entry.if_contains("signature")) {
     if (!signature->is_object()) return fail(Errc::kMalformed, "entry's signature is no object");
     std::string text;
     TRY(write_value(*signature, text, 1));
-    if (text.size() > kSignatureBytesMax) return fail(Errc::kTooLarge, "entry's signature is over its limit");
+    if (text.size() > kSignatureBytesMax)
+      return fail(Errc::kTooLarge, "entry's signature is over its limit");
     ++fields;
   }
-  if (entry.size() != fields) return fail(Errc::kMalformed, "entry has a field that its version does not know");
+  if (entry.size() != fields)
+    return fail(Errc::kMalformed, "entry has a field that its version does not know");
   const auto* type = find_entry_type(entry.at("type").get_string());
   if (type == nullptr) return fail(Errc::kMalformed, "no such entry type");
   return check_fields(*type, data->get_object());
@@ -223,10 +265,17 @@ Result<std::string> canonical_json(const value& json) {
 }
 
 Result<std::string> encode_entry(const Entry& entry) {
-  if (find_entry_type(entry.type) == nullptr) return fail(Errc::kMalformed, "no entry type " + entry.type);
-  boost::json::object json{{"v", 1}, {"type", entry.type}, {"at", entry.at}, {"actor", entry.actor},
-                           {"subject", entry.subject}, {"data", entry.data}};
-  if (entry.prev_step) json["prev_step"] = static_cast<std::int64_t>(std::min(*entry.prev_step, std::uint64_t{1} << 62));
+  if (find_entry_type(entry.type) == nullptr)
+    return fail(Errc::kMalformed, "no entry type " + entry.type);
+  boost::json::object json{{"v", 1},
+                           {"type", entry.type},
+                           {"at", entry.at},
+                           {"actor", entry.actor},
+                           {"subject", entry.subject},
+                           {"data", entry.data}};
+  if (entry.prev_step)
+    json["prev_step"] =
+        static_cast<std::int64_t>(std::min(*entry.prev_step, std::uint64_t{1} << 62));
   if (entry.signature) json["signature"] = *entry.signature;
   TRY(check_frame(json));
   auto text = TRY(canonical_json(json));
@@ -243,8 +292,10 @@ Result<Entry> decode_entry(std::string_view text) {
   entry.subject = object.at("subject").get_string();
   entry.at = object.at("at").get_int64();
   entry.data = object.at("data").get_object();
-  if (const auto* step = object.if_contains("prev_step")) entry.prev_step = static_cast<std::uint64_t>(step->get_int64());
-  if (const auto* signature = object.if_contains("signature")) entry.signature = signature->get_object();
+  if (const auto* step = object.if_contains("prev_step"))
+    entry.prev_step = static_cast<std::uint64_t>(step->get_int64());
+  if (const auto* signature = object.if_contains("signature"))
+    entry.signature = signature->get_object();
   return entry;
 }
 
@@ -257,7 +308,8 @@ Result<std::int64_t> check_entry(std::string_view text) {
 
 const EntryType* find_entry_type(std::string_view name) {
   const auto& types = entry_types();
-  const auto at = std::find_if(types.begin(), types.end(), [&](const EntryType& t) { return t.name == name; });
+  const auto at =
+      std::find_if(types.begin(), types.end(), [&](const EntryType& t) { return t.name == name; });
   return at == types.end() ? nullptr : &*at;
 }
 

@@ -16,20 +16,22 @@
 
 namespace callward::audit {
 
-inline constexpr std::size_t kEntryBytesMax = 65'535;  // encoded
+inline constexpr std::size_t kEntryBytesMax = 65'535;     // encoded
 inline constexpr std::size_t kEntryTextBytesMax = 1'024;  // one string
-inline constexpr std::int64_t kEntryNumberMax = (std::int64_t{1} << 53) - 1;  // RFC 7493, 2.2; either sign
+inline constexpr std::int64_t kEntryNumberMax =
+    (std::int64_t{1} << 53) - 1;  // RFC 7493, 2.2; either sign
 
 struct Entry {
   std::string type, actor, subject;
   std::int64_t at = 0;  // UTC ms
   boost::json::object data;
-  std::optional<std::uint64_t> prev_step;        // index of the entry that this one follows in its workflow
+  std::optional<std::uint64_t>
+      prev_step;  // index of the entry that this one follows in its workflow
   std::optional<boost::json::object> signature;  // a person's, over the entry without this field
 };
 
-// kMalformed for what the subset lacks: null, numbers that are not whole or beyond kEntryNumberMax, keys that are
-// not ASCII, strings that are not UTF-8.
+// kMalformed for what the subset lacks: null, numbers that are not whole or beyond kEntryNumberMax,
+// keys that are not ASCII, strings that are not UTF-8.
 Result<std::string> canonical_json(const boost::json::value& value);
 // Checked against the table of types; canonical. kMalformed says what is missing or surplus.
 Result<std::string> encode_entry(const Entry& entry);
@@ -39,7 +41,8 @@ Result<Entry> decode_entry(std::string_view text);
 Result<std::int64_t> check_entry(std::string_view text);
 
 // Who may append a type, by process. Bits of `writers`.
-inline constexpr std::uint8_t kByKeeper = 1, kByRecorder = 2, kByListener = 4, kByServer = 8, kBySupervisor = 16;
+inline constexpr std::uint8_t kByKeeper = 1, kByRecorder = 2, kByListener = 4, kByServer = 8,
+                              kBySupervisor = 16;
 
 enum class FieldKind : std::uint8_t { kNumber, kText, kFlag, kRanges, kHash, kList };
 struct FieldRule {

@@ -6,34 +6,91 @@ namespace callward::audit {
 const std::vector<EntryType>& entry_types() {
   using enum FieldKind;
   static const std::vector<EntryType> types = {
-      {"keeper_started", kByKeeper, "The keeper opened its key store.", {{"epoch", kNumber}, {"mirrors", kNumber}, {"log_size", kNumber}}},
-      {"call_started", kByKeeper, "A call began and got its row of keys.",
-       {{"row", kNumber}, {"source", kText}, {"direction", kText}, {"streams", kNumber}, {"started_at", kNumber}}},
-      {"call_ended", kByKeeper, "A call ended; `ends` has [stream, 0, end] in segments, so that a truncated tail shows.",
+      {"keeper_started",
+       kByKeeper,
+       "The keeper opened its key store.",
+       {{"epoch", kNumber}, {"mirrors", kNumber}, {"log_size", kNumber}}},
+      {"call_started",
+       kByKeeper,
+       "A call began and got its row of keys.",
+       {{"row", kNumber},
+        {"source", kText},
+        {"direction", kText},
+        {"streams", kNumber},
+        {"started_at", kNumber}}},
+      {"call_ended",
+       kByKeeper,
+       "A call ended; `ends` has [stream, 0, end] in segments, so that a truncated tail shows.",
        {{"ended_at", kNumber}, {"cause", kText}, {"ends", kRanges}}},
-      {"call_sealed", kByKeeper, "The recording object is written; `root` commits to every byte of it.",
+      {"call_sealed",
+       kByKeeper,
+       "The recording object is written; `root` commits to every byte of it.",
        {{"root", kHash}, {"leaves", kNumber}, {"bytes", kNumber}}},
-      {"call_missing", kByRecorder, "A call that was offered and could not be recorded.", {{"cause", kText}, {"sip_status", kNumber}}},
-      {"keeper_adopted", kByKeeper, "After the keeper's death: a running call was taken on again from segment `first`; what `lost` names is gone.",
+      {"call_missing",
+       kByRecorder,
+       "A call that was offered and could not be recorded.",
+       {{"cause", kText}, {"sip_status", kNumber}}},
+      {"keeper_adopted",
+       kByKeeper,
+       "After the keeper's death: a running call was taken on again from segment `first`; what "
+       "`lost` names is gone.",
        {{"first", kNumber}, {"lost", kRanges}}},
-      {"cleared_unheard", kByKeeper, "The listener was behind: keys of segments that nobody heard were persisted.", {{"ranges", kRanges}}},
-      {"heard_again", kByKeeper, "A stretch was decrypted for the listener once more.", {{"ranges", kRanges}}},
+      {"cleared_unheard",
+       kByKeeper,
+       "The listener was behind: keys of segments that nobody heard were persisted.",
+       {{"ranges", kRanges}}},
+      {"heard_again",
+       kByKeeper,
+       "A stretch was decrypted for the listener once more.",
+       {{"ranges", kRanges}}},
       {"listened", kByKeeper, "The listener is done with a call.", {{"heard_live", kFlag}}},
-      {"erase_intended", kByKeeper, "From here on `ranges` ([stream, first, end) in segments) open to nobody; their keys are about to be destroyed.",
-       {{"order", kText}, {"reason", kText}, {"source", kText}, {"ranges", kRanges}, {"epoch", kNumber}}},
-      {"erased", kByKeeper, "The keys of these orders are gone from every mirror; `epoch` is the one that lives now.",
+      {"erase_intended",
+       kByKeeper,
+       "From here on `ranges` ([stream, first, end) in segments) open to nobody; their keys are "
+       "about to be destroyed.",
+       {{"order", kText},
+        {"reason", kText},
+        {"source", kText},
+        {"ranges", kRanges},
+        {"epoch", kNumber}}},
+      {"erased",
+       kByKeeper,
+       "The keys of these orders are gone from every mirror; `epoch` is the one that lives now.",
        {{"orders", kList}, {"epoch", kNumber}, {"unconfirmed_mirrors", kNumber}}},
-      {"order_held", kByKeeper, "An order beyond its bounds waits for a person; opened to nobody meanwhile.",
+      {"order_held",
+       kByKeeper,
+       "An order beyond its bounds waits for a person; opened to nobody meanwhile.",
        {{"order", kText}, {"reason", kText}, {"source", kText}, {"ranges", kRanges}}},
-      {"opened", kByKeeper, "Record keys were given to a reader.",
-       {{"purpose", kText}, {"ranges", kRanges}, {"kinds", kList}, {"reason_hash", kText}, {"given", kNumber}}},
-      {"exported", kByKeeper, "As `opened`, to write a copy outside.",
-       {{"purpose", kText}, {"ranges", kRanges}, {"kinds", kList}, {"reason_hash", kText}, {"given", kNumber}}},
+      {"opened",
+       kByKeeper,
+       "Record keys were given to a reader.",
+       {{"purpose", kText},
+        {"ranges", kRanges},
+        {"kinds", kList},
+        {"reason_hash", kText},
+        {"given", kNumber}}},
+      {"exported",
+       kByKeeper,
+       "As `opened`, to write a copy outside.",
+       {{"purpose", kText},
+        {"ranges", kRanges},
+        {"kinds", kList},
+        {"reason_hash", kText},
+        {"given", kNumber}}},
       {"signed_in", kByServer, "A person signed in.", {{"session", kText}, {"method", kText}}},
-      {"sign_in_failed", kByServer, "Somebody tried to sign in as this person, or as nobody known.", {{"cause", kText}}},
+      {"sign_in_failed",
+       kByServer,
+       "Somebody tried to sign in as this person, or as nobody known.",
+       {{"cause", kText}}},
       {"session_ended", kByServer, "A session ended.", {{"session", kText}, {"cause", kText}}},
-      {"person_added", kByServer, "A person was added or enrolled.", {{"roles", kList}, {"by", kText}}},
-      {"config_changed", static_cast<std::uint8_t>(kByKeeper | kBySupervisor), "The configuration in force changed.", {{"hash", kHash}}},
+      {"person_added",
+       kByServer,
+       "A person was added or enrolled.",
+       {{"roles", kList}, {"by", kText}}},
+      {"config_changed",
+       static_cast<std::uint8_t>(kByKeeper | kBySupervisor),
+       "The configuration in force changed.",
+       {{"hash", kHash}}},
   };
   return types;
 }
@@ -41,19 +98,29 @@ const std::vector<EntryType>& entry_types() {
 std::string entry_types_markdown() {
   const auto kind_name = [](FieldKind kind) -> std::string {
     switch (kind) {
-      case FieldKind::kNumber: return "whole number";
-      case FieldKind::kText: return "text";
-      case FieldKind::kFlag: return "true or false";
-      case FieldKind::kRanges: return "list of [stream, first, end]";
-      case FieldKind::kHash: return "64 hexadecimal digits";
-      case FieldKind::kList: return "list";
+      case FieldKind::kNumber:
+        return "whole number";
+      case FieldKind::kText:
+        return "text";
+      case FieldKind::kFlag:
+        return "true or false";
+      case FieldKind::kRanges:
+        return "list of [stream, first, end]";
+      case FieldKind::kHash:
+        return "64 hexadecimal digits";
+      case FieldKind::kList:
+        return "list";
     }
     return "";
   };
-  std::string out = "# Entry types of the audit log\n\nGenerated from `src/audit/entry_types.cpp`; a test holds this page to it.\n";
+  std::string out =
+      "# Entry types of the audit log\n\nGenerated from `src/audit/entry_types.cpp`; a test holds "
+      "this page to it.\n";
   for (const auto& type : entry_types()) {
-    out += "\n## " + std::string(type.name) + "\n" + std::string(type.meaning) + "\n\n| field of `data` | kind |\n|---|---|\n";
-    for (const auto& field : type.fields) out += "| " + std::string(field.name) + " | " + kind_name(field.kind) + " |\n";
+    out += "\n## " + std::string(type.name) + "\n" + std::string(type.meaning) +
+           "\n\n| field of `data` | kind |\n|---|---|\n";
+    for (const auto& field : type.fields)
+      out += "| " + std::string(field.name) + " | " + kind_name(field.kind) + " |\n";
   }
   return out;
 }

@@ -11,7 +11,9 @@ constexpr std::uint32_t kMagic = 0x424A5743;  // "CWJB"
 constexpr std::size_t kNameDigits = 20;
 constexpr std::size_t kEntryBytesLimit = 65'535;  // what a u16 can say
 
-std::uint32_t frame_crc(ByteView header, ByteView body) { return crc32c(body, crc32c(header.subspan(4, 16))); }
+std::uint32_t frame_crc(ByteView header, ByteView body) {
+  return crc32c(body, crc32c(header.subspan(4, 16)));
+}
 
 struct Batch {
   std::uint64_t first = 0;
@@ -24,16 +26,20 @@ Result<Batch> read_batch(ByteView in) {
   if (in.size() < kJournalHeaderBytes || load_le<std::uint32_t>(in.data()) != kMagic) return none();
   const auto bytes = load_le<std::uint32_t>(in.data() + 4);
   const auto count = load_le<std::uint32_t>(in.data() + 16);
-  if (bytes > kBatchBytesMax || in.size() - kJournalHeaderBytes < bytes || count == 0) return none();
+  if (bytes > kBatchBytesMax || in.size() - kJournalHeaderBytes < bytes || count == 0)
+    return none();
   Batch batch;
   batch.first = load_le<std::uint64_t>(in.data() + 8);
   batch.body = in.subspan(kJournalHeaderBytes, bytes);
-  if (load_le<std::uint32_t>(in.data() + 20) != frame_crc(in.first(kJournalHeaderBytes), batch.body)) return none();
+  if (load_le<std::uint32_t>(in.data() + 20) !=
+      frame_crc(in.first(kJournalHeaderBytes), batch.body))
+    return none();
   batch.entries = TRY(parse_bundle(batch.body, count));
   return batch;
 }
 
-// Whether any batch stands in `in`. A tear that holds more false beginnings than an honest one can is damage too.
+// Whether any batch stands in `in`. A tear that holds more false beginnings than an honest one can
+// is damage too.
 bool holds_batch(ByteView in) {
   constexpr int kBeginningsMax = 256;
   int beginnings = 0;
@@ -54,7 +60,8 @@ std::string journal_name(std::uint64_t first) {
 Result<std::uint64_t> parse_journal_name(std::string_view name) {
   std::uint64_t first = 0;
   const auto wrong = [] { return fail(Errc::kMalformed, "not a journal's name"); };
-  if (name.size() != kJournalPrefix.size() + kNameDigits || !name.starts_with(kJournalPrefix)) return wrong();
+  if (name.size() != kJournalPrefix.size() + kNameDigits || !name.starts_with(kJournalPrefix))
+    return wrong();
   name.remove_prefix(kJournalPrefix.size());
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), first);
   if (error != std::errc{} || end != name.data() + name.size()) return wrong();
@@ -104,11 +111,13 @@ Result<std::vector<std::string>> parse_bundle(ByteView content, std::uint64_t co
     if (content.size() - at < 2) return fail(Errc::kCorrupt, "entry bundle ends within a length");
     const auto length = load_be<std::uint16_t>(content.data() + at);
     at += 2;
-    if (content.size() - at < length) return fail(Errc::kCorrupt, "entry bundle ends within an entry");
+    if (content.size() - at < length)
+      return fail(Errc::kCorrupt, "entry bundle ends within an entry");
     entries.emplace_back(as_text(content.subspan(at, length)));
     at += length;
   }
-  if (entries.size() != count) return fail(Errc::kCorrupt, "entry bundle has another number of entries");
+  if (entries.size() != count)
+    return fail(Errc::kCorrupt, "entry bundle has another number of entries");
   return entries;
 }
 

@@ -8,7 +8,8 @@
 namespace callward::audit {
 namespace {
 
-// How many of the newest full tiles of a level are searched for partial ones that a crash left behind.
+// How many of the newest full tiles of a level are searched for partial ones that a crash left
+// behind.
 constexpr std::uint64_t kSweepTiles = 16;
 
 tl::unexpected<Error> refused() {
@@ -21,7 +22,8 @@ Log::Log(Vfs& vfs, std::string dir, std::string origin, Key32 seed)
     : vfs_(vfs), dir_(std::move(dir)), origin_(std::move(origin)), seed_(std::move(seed)) {}
 Log::~Log() = default;
 
-Result<std::unique_ptr<Log>> Log::open(Vfs& vfs, const std::string& dir, const std::string& origin, const Key32& seed) {
+Result<std::unique_ptr<Log>> Log::open(Vfs& vfs, const std::string& dir, const std::string& origin,
+                                       const Key32& seed) {
   std::unique_ptr<Log> log(new Log(vfs, dir, origin, seed.clone()));
   TRY(log->load_checkpoint());
   if (!log->have_checkpoint_) TRY(log->make_folders());
@@ -50,7 +52,8 @@ Status Log::load_checkpoint() {
   const auto checkpoint = TRY(open_checkpoint(std::string(as_text(*note)), key));
   published_size_ = durable_size_ = checkpoint.size;
   TRY(load_edge());
-  if (tree_.root() != checkpoint.root) return fail(Errc::kCorrupt, dir_ + ": tiles do not lead to the checkpoint's root");
+  if (tree_.root() != checkpoint.root)
+    return fail(Errc::kCorrupt, dir_ + ": tiles do not lead to the checkpoint's root");
   TRY(load_growing_bundle());
   have_checkpoint_ = true;
   return {};
@@ -58,13 +61,15 @@ Status Log::load_checkpoint() {
 
 // The tiles' right edge, and from it the roots of the full subtrees.
 Status Log::load_edge() {
-  for (std::uint32_t level = 0; level < kTileLevelsMax && published_size_ >> (8 * level) > 0; ++level) {
+  for (std::uint32_t level = 0; level < kTileLevelsMax && published_size_ >> (8 * level) > 0;
+       ++level) {
     const auto count = published_size_ >> (8 * level);
     Level edge{.full = count / kTileWidth * kTileWidth};
     if (const auto width = count % kTileWidth; width > 0) {
       auto hashes = read_tile(vfs_, dir_, level, count / kTileWidth, width);
       if (!hashes)
-        return fail(hashes.error().code, dir_ + "/" + tile_path(level, count / kTileWidth, width) + ": " + hashes.error().message);
+        return fail(hashes.error().code, dir_ + "/" + tile_path(level, count / kTileWidth, width) +
+                                             ": " + hashes.error().message);
       edge.partial = std::move(*hashes);
     }
     levels_.push_back(std::move(edge));
@@ -95,7 +100,8 @@ Status Log::load_growing_bundle() {
   if (!entries) return fail(entries.error().code, path + ": " + entries.error().message);
   for (std::size_t i = 0; i < entries->size(); ++i) {
     if (leaf_hash(as_bytes((*entries)[i])) != levels_[0].partial[i])
-      return fail(Errc::kCorrupt, path + ": entry " + std::to_string(i) + " is not that of its tile");
+      return fail(Errc::kCorrupt,
+                  path + ": entry " + std::to_string(i) + " is not that of its tile");
     append_bundle_entry(bundle_, (*entries)[i]);
   }
   return {};
@@ -125,7 +131,8 @@ Status Log::load_journal(const std::string& name, bool newest) {
   if (scan.torn && (!newest || scan.valid_after_tear || reaches < published_size_))
     return fail(Errc::kCorrupt, path + ": damaged at byte " + std::to_string(scan.end));
   if (newest && reaches < published_size_)
-    return fail(Errc::kCorrupt, path + ": ends at entry " + std::to_string(reaches) + ", before the checkpoint");
+    return fail(Errc::kCorrupt,
+                path + ": ends at entry " + std::to_string(reaches) + ", before the checkpoint");
   if (newest) TRY(settle_journal(*file, content, scan));
   for (auto index = durable_size_; index < reaches; ++index)
     pending_.push_back(std::move(scan.entries[static_cast<std::size_t>(index - *first)]));
@@ -137,8 +144,9 @@ Status Log::load_journal(const std::string& name, bool newest) {
   return {};
 }
 
-// Cuts a torn batch: its fdatasync never returned, so nobody was told an index in it. And writes what lies beyond
-// the checkpoint once more: after an fdatasync that failed, the kernel may show bytes that are on no disk.
+// Cuts a torn batch: its fdatasync never returned, so nobody was told an index in it. And writes
+// what lies beyond the checkpoint once more: after an fdatasync that failed, the kernel may show
+// bytes that are on no disk.
 Status Log::settle_journal(VfsFile& file, ByteView content, const JournalScan& scan) {
   if (scan.torn) TRY(file.truncate(scan.end));
   auto from = scan.end;
@@ -165,7 +173,8 @@ Status Log::start_journal(std::uint64_t first) {
 Result<std::uint64_t> Log::stage(const Entry& entry) {
   if (failed_) return refused();
   auto text = TRY(encode_entry(entry));
-  if (staged_bytes_ + text.size() + 2 > kStagedBytesMax) return fail(Errc::kFull, "too much waits for the log");
+  if (staged_bytes_ + text.size() + 2 > kStagedBytesMax)
+    return fail(Errc::kFull, "too much waits for the log");
   staged_bytes_ += text.size() + 2;
   staged_.push_back(std::move(text));
   return durable_size_ + staged_.size() - 1;
@@ -211,9 +220,10 @@ Status Log::publish() {
 
 Status Log::integrate(const std::string& text) {
   Status status;
-  tree_.append(leaf_hash(as_bytes(text)), [&](std::uint32_t level, std::uint64_t, const Hash& hash) {
-    if (status && level % 8 == 0) status = add_hash(level / 8, hash);
-  });
+  tree_.append(leaf_hash(as_bytes(text)),
+               [&](std::uint32_t level, std::uint64_t, const Hash& hash) {
+                 if (status && level % 8 == 0) status = add_hash(level / 8, hash);
+               });
   TRY(std::move(status));
   append_bundle_entry(bundle_, text);
   if (tree_.size() % kTileWidth == 0) {
@@ -243,7 +253,8 @@ Status Log::write_partials() {
   for (std::uint32_t i = 0; i < levels_.size(); ++i) {
     auto& level = levels_[i];
     if (level.grown && !level.partial.empty())
-      TRY(write_synced(tile_path(i, level.full / kTileWidth, level.partial.size()), tile_bytes(level.partial)));
+      TRY(write_synced(tile_path(i, level.full / kTileWidth, level.partial.size()),
+                       tile_bytes(level.partial)));
     level.grown = false;
   }
   if (const auto width = tree_.size() % kTileWidth; width > 0)
@@ -262,7 +273,8 @@ Status Log::write_checkpoint() {
 Status Log::write_synced(const std::string& path, ByteView content) {
   const auto whole = dir_ + "/" + path;
   const auto folder = parent_of(whole);
-  if (!vfs_.exists(folder)) TRY(vfs_.make_dirs(folder));
+  const bool first = folders_.insert(folder).second;
+  if (first) TRY(vfs_.make_dirs(folder));
   const auto fresh = whole + ".new";
   {
     const auto file = TRY(vfs_.open(fresh, OpenMode::kCreate));
@@ -271,9 +283,10 @@ Status Log::write_synced(const std::string& path, ByteView content) {
     TRY(file->sync_data());
   }
   TRY(vfs_.rename(fresh, whole));
-  // The name itself, and those of the folders above it, must be durable before the checkpoint.
-  for (auto up = folder; up.size() >= dir_.size(); up = parent_of(up))
-    if (std::find(dirty_dirs_.begin(), dirty_dirs_.end(), up) == dirty_dirs_.end()) dirty_dirs_.push_back(up);
+  // The name must be durable before the checkpoint; so must the folders' above it, unless we saw to
+  // that before.
+  for (auto up = folder; up.size() >= dir_.size(); up = first ? parent_of(up) : "")
+    dirty_dirs_.insert(up);
   return {};
 }
 
@@ -287,7 +300,8 @@ Status Log::sync_dirs() {
 Status Log::rotate_journal() {
   TRY(start_journal(durable_size_));
   for (const auto& name : TRY(vfs_.list(dir_)))
-    if (name.starts_with(kJournalPrefix) && name < journal_name_) TRY(vfs_.remove(dir_ + "/" + name));
+    if (name.starts_with(kJournalPrefix) && name < journal_name_)
+      TRY(vfs_.remove(dir_ + "/" + name));
   return vfs_.sync_dir(dir_);
 }
 
@@ -299,6 +313,7 @@ void Log::drop_partials_of(const std::string& full_path) {
   for (const auto& name : *names)
     if (!vfs_.remove(folder + "/" + name)) return;
   (void)vfs_.remove(folder);
+  folders_.erase(folder);
 }
 
 // A crash between a checkpoint and the removal of what it made superfluous.
@@ -312,7 +327,8 @@ void Log::drop_stale_partials() {
   }
 }
 
-Status Log::replay(std::uint64_t first, const std::function<Status(std::uint64_t, const Entry&)>& on_entry) {
+Status Log::replay(std::uint64_t first,
+                   const std::function<Status(std::uint64_t, const Entry&)>& on_entry) {
   if (failed_) return refused();
   while (first < durable_size_) {
     // A bundle's entries at a time, then what is not integrated yet.

@@ -3,25 +3,33 @@
 //   dir/checkpoint                    signed note over the tree's size and root
 //   dir/tile/<L>/<N>[.p/<W>]          up to 256 hashes of level 8L
 //   dir/tile/entries/<N>[.p/<W>]      entry bundles: u16 big-endian length, entry
-//   dir/journal-<first index>         what is durable and perhaps not yet in tiles (docs/formats/log.md)
+//   dir/journal-<first index>         what is durable and perhaps not yet in tiles
+//   (docs/formats/log.md)
 //
 // The life of an entry:
-//   staged ── commit(): one fdatasync for all ──▶ durable ── publish(): tiles, then checkpoint ──▶ published
+//   staged ── commit(): one fdatasync for all ──▶ durable ── publish(): tiles, then checkpoint ──▶
+//   published
 //
 // INVARIANTS
 //   (1) commit() returned success => the staged entries survive a crash with their indices.
 //   (2) Tiles and bundles that a checkpoint needs are durable before the checkpoint is.
-//   (3) After a failed write nothing more is taken (Errc::kState) until the log is opened anew: what part
-//       of a batch reached the disk is then known again. A batch that was refused may turn out to be there.
-//   (4) The journal is cut only where an uncommitted batch was torn: at its end, beyond the checkpoint.
+//   (3) After a failed write nothing more is taken (Errc::kState) until the log is opened anew:
+//   what part
+//       of a batch reached the disk is then known again. A batch that was refused may turn out to
+//       be there.
+//   (4) The journal is cut only where an uncommitted batch was torn: at its end, beyond the
+//   checkpoint.
 //       Damage elsewhere is kCorrupt, and nothing is changed.
-//   (5) Partial tiles go when the full one is under a durable checkpoint; the journal when all of it is.
+//   (5) Partial tiles go when the full one is under a durable checkpoint; the journal when all of
+//   it is.
 //
-// One thread (GroupCommitter is the front for many). One process: nothing here keeps a second one out.
+// One thread (GroupCommitter is the front for many). One process: nothing here keeps a second one
+// out.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <set>
 
 #include "audit/entry.hpp"
 #include "audit/merkle.hpp"
@@ -34,8 +42,8 @@ namespace callward::audit {
 
 class Log {
  public:
-  static Result<std::unique_ptr<Log>> open(Vfs& vfs, const std::string& dir, const std::string& origin,
-                                           const Key32& signing_seed);
+  static Result<std::unique_ptr<Log>> open(Vfs& vfs, const std::string& dir,
+                                           const std::string& origin, const Key32& signing_seed);
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
@@ -48,11 +56,12 @@ class Log {
   // Brings what is durable into tiles and signs a checkpoint. At most once a second is enough.
   Status publish();
 
-  [[nodiscard]] std::uint64_t size() const { return durable_size_; }       // durable
+  [[nodiscard]] std::uint64_t size() const { return durable_size_; }  // durable
   [[nodiscard]] std::uint64_t published_size() const { return published_size_; }
   [[nodiscard]] bool failed() const { return failed_; }
   // Durable entries [first, size()), in order; stops at the first error of `on_entry`.
-  Status replay(std::uint64_t first, const std::function<Status(std::uint64_t index, const Entry&)>& on_entry);
+  Status replay(std::uint64_t first,
+                const std::function<Status(std::uint64_t index, const Entry&)>& on_entry);
 
   static constexpr std::uint64_t kJournalBytesMax = 8u << 20;  // then a new one is begun
   static constexpr std::size_t kStagedBytesMax = kBatchBytesMax;
@@ -96,7 +105,9 @@ class Log {
   std::vector<std::string> pending_;  // durable, not integrated: from tree_.size()
   std::vector<std::string> staged_;
   std::size_t staged_bytes_ = 0;
-  std::vector<std::string> dirty_dirs_;
+  std::set<std::string>
+      folders_;  // those whose names, and all above, are durable or in dirty_dirs_
+  std::set<std::string> dirty_dirs_;    // to be synced before the checkpoint
   std::vector<std::string> completed_;  // full tiles and bundles written since the last checkpoint
 
   std::unique_ptr<VfsFile> journal_;

@@ -20,11 +20,12 @@ Result<Hash> range_hash(std::uint64_t begin, std::uint64_t size, const NodeSourc
     return nodes(level, begin >> level);
   }
   const auto left = split_of(size);
-  return node_hash(TRY(range_hash(begin, left, nodes)), TRY(range_hash(begin + left, size - left, nodes)));
+  return node_hash(TRY(range_hash(begin, left, nodes)),
+                   TRY(range_hash(begin + left, size - left, nodes)));
 }
 
-Status prove_inclusion(std::uint64_t leaf, std::uint64_t begin, std::uint64_t size, const NodeSource& nodes,
-                       std::vector<Hash>& out) {
+Status prove_inclusion(std::uint64_t leaf, std::uint64_t begin, std::uint64_t size,
+                       const NodeSource& nodes, std::vector<Hash>& out) {
   if (size == 1) return {};
   const auto left = split_of(size);
   if (leaf < left) {
@@ -37,8 +38,8 @@ Status prove_inclusion(std::uint64_t leaf, std::uint64_t begin, std::uint64_t si
   return {};
 }
 
-Status prove_consistency(std::uint64_t old_size, std::uint64_t begin, std::uint64_t size, bool whole,
-                         const NodeSource& nodes, std::vector<Hash>& out) {
+Status prove_consistency(std::uint64_t old_size, std::uint64_t begin, std::uint64_t size,
+                         bool whole, const NodeSource& nodes, std::vector<Hash>& out) {
   if (old_size == size) {
     if (!whole) out.push_back(TRY(range_hash(begin, size, nodes)));
     return {};
@@ -90,7 +91,8 @@ void CompactRange::append(const Hash& leaf, const OnNode& on_node) {
 Hash CompactRange::root() const {
   if (roots_.empty()) return empty_root();
   Hash hash = roots_.back();
-  for (auto left = roots_.rbegin() + 1; left != roots_.rend(); ++left) hash = node_hash(*left, hash);
+  for (auto left = roots_.rbegin() + 1; left != roots_.rend(); ++left)
+    hash = node_hash(*left, hash);
   return hash;
 }
 
@@ -100,14 +102,16 @@ Hash merkle_root(const std::vector<Hash>& leaves) {
   return range.root();
 }
 
-Result<std::vector<Hash>> inclusion_proof(std::uint64_t leaf, std::uint64_t size, const NodeSource& nodes) {
+Result<std::vector<Hash>> inclusion_proof(std::uint64_t leaf, std::uint64_t size,
+                                          const NodeSource& nodes) {
   if (leaf >= size) return fail(Errc::kNotFound, "the tree has no such leaf");
   std::vector<Hash> proof;
   TRY(prove_inclusion(leaf, 0, size, nodes, proof));
   return proof;
 }
 
-Result<std::vector<Hash>> consistency_proof(std::uint64_t old_size, std::uint64_t size, const NodeSource& nodes) {
+Result<std::vector<Hash>> consistency_proof(std::uint64_t old_size, std::uint64_t size,
+                                            const NodeSource& nodes) {
   if (old_size > size) return fail(Errc::kNotFound, "the tree was never that large");
   std::vector<Hash> proof;
   if (old_size > 0) TRY(prove_consistency(old_size, 0, size, true, nodes, proof));
@@ -115,9 +119,11 @@ Result<std::vector<Hash>> consistency_proof(std::uint64_t old_size, std::uint64_
 }
 
 // RFC 9162, 2.1.3.2.
-Status check_inclusion(const Hash& leaf, std::uint64_t index, std::uint64_t size, const std::vector<Hash>& proof,
-                       const Hash& root) {
-  const auto wrong = [] { return fail(Errc::kCorrupt, "inclusion proof does not lead to the root"); };
+Status check_inclusion(const Hash& leaf, std::uint64_t index, std::uint64_t size,
+                       const std::vector<Hash>& proof, const Hash& root) {
+  const auto wrong = [] {
+    return fail(Errc::kCorrupt, "inclusion proof does not lead to the root");
+  };
   if (index >= size) return wrong();
   auto fn = index;
   auto sn = size - 1;
@@ -141,9 +147,11 @@ Status check_inclusion(const Hash& leaf, std::uint64_t index, std::uint64_t size
 }
 
 // RFC 9162, 2.1.4.2.
-Status check_consistency(std::uint64_t old_size, const Hash& old_root, std::uint64_t size, const Hash& root,
-                         const std::vector<Hash>& proof) {
-  const auto wrong = [] { return fail(Errc::kCorrupt, "consistency proof does not join the two roots"); };
+Status check_consistency(std::uint64_t old_size, const Hash& old_root, std::uint64_t size,
+                         const Hash& root, const std::vector<Hash>& proof) {
+  const auto wrong = [] {
+    return fail(Errc::kCorrupt, "consistency proof does not join the two roots");
+  };
   if (old_size > size) return wrong();
   if (old_size == 0) return proof.empty() && old_root == empty_root() ? Status{} : wrong();
   if (old_size == size) return proof.empty() && old_root == root ? Status{} : wrong();

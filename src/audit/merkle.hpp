@@ -37,12 +37,14 @@ Hash merkle_root(const std::vector<Hash>& leaves);
 
 // Hash of the complete subtree `index` of 2^level leaves.
 using NodeSource = std::function<Result<Hash>(std::uint32_t level, std::uint64_t index)>;
-Result<std::vector<Hash>> inclusion_proof(std::uint64_t leaf, std::uint64_t size, const NodeSource& nodes);
-Result<std::vector<Hash>> consistency_proof(std::uint64_t old_size, std::uint64_t size, const NodeSource& nodes);
+Result<std::vector<Hash>> inclusion_proof(std::uint64_t leaf, std::uint64_t size,
+                                          const NodeSource& nodes);
+Result<std::vector<Hash>> consistency_proof(std::uint64_t old_size, std::uint64_t size,
+                                            const NodeSource& nodes);
 // kCorrupt when the proof does not lead to the root.
-Status check_inclusion(const Hash& leaf, std::uint64_t index, std::uint64_t size, const std::vector<Hash>& proof,
-                       const Hash& root);
-Status check_consistency(std::uint64_t old_size, const Hash& old_root, std::uint64_t size, const Hash& root,
-                         const std::vector<Hash>& proof);
+Status check_inclusion(const Hash& leaf, std::uint64_t index, std::uint64_t size,
+                       const std::vector<Hash>& proof, const Hash& root);
+Status check_consistency(std::uint64_t old_size, const Hash& old_root, std::uint64_t size,
+                         const Hash& root, const std::vector<Hash>& proof);
 
 }  // namespace callward::audit

@@ -15,7 +15,8 @@ std::array<std::uint8_t, 4> key_hash(const std::string& name, const crypto::Publ
 }
 
 std::string body_of(const Checkpoint& checkpoint) {
-  return checkpoint.origin + "\n" + std::to_string(checkpoint.size) + "\n" + to_base64(checkpoint.root) + "\n";
+  return checkpoint.origin + "\n" + std::to_string(checkpoint.size) + "\n" +
+         to_base64(checkpoint.root) + "\n";
 }
 
 Result<Checkpoint> parse_body(std::string_view body) {
@@ -30,12 +31,15 @@ Result<Checkpoint> parse_body(std::string_view body) {
   checkpoint.origin = std::string(line());
   const auto size = line();
   const auto root = line();
-  const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), checkpoint.size);
+  const auto [end, error] =
+      std::from_chars(size.data(), size.data() + size.size(), checkpoint.size);
   const bool leading_zero = size.size() > 1 && size[0] == '0';
-  if (checkpoint.origin.empty() || size.empty() || error != std::errc{} || end != size.data() + size.size() || leading_zero)
+  if (checkpoint.origin.empty() || size.empty() || error != std::errc{} ||
+      end != size.data() + size.size() || leading_zero)
     return fail(Errc::kMalformed, "checkpoint's origin or size cannot be read");
   const auto raw = TRY(from_base64(root));
-  if (raw.size() != checkpoint.root.size()) return fail(Errc::kMalformed, "checkpoint's root has a wrong length");
+  if (raw.size() != checkpoint.root.size())
+    return fail(Errc::kMalformed, "checkpoint's root has a wrong length");
   std::copy(raw.begin(), raw.end(), checkpoint.root.begin());
   return checkpoint;
 }
@@ -61,7 +65,8 @@ Result<NamedKey> parse_verifier_key(const std::string& text) {
   NamedKey named;
   named.name = text.substr(0, first);
   std::copy(raw.begin() + 1, raw.end(), named.key.begin());
-  if (to_hex(key_hash(named.name, named.key)) != text.substr(first + 1, second - first - 1)) return wrong();
+  if (to_hex(key_hash(named.name, named.key)) != text.substr(first + 1, second - first - 1))
+    return wrong();
   return named;
 }
 
@@ -72,13 +77,15 @@ Result<std::string> sign_checkpoint(const Checkpoint& checkpoint, const Key32& s
   const auto hash = key_hash(checkpoint.origin, key);
   Bytes blob(hash.begin(), hash.end());
   blob.insert(blob.end(), signature.begin(), signature.end());
-  return body + "\n" + std::string(kSignatureMark) + checkpoint.origin + " " + to_base64(blob) + "\n";
+  return body + "\n" + std::string(kSignatureMark) + checkpoint.origin + " " + to_base64(blob) +
+         "\n";
 }
 
 Result<Checkpoint> open_checkpoint(const std::string& note, const NamedKey& key) {
   if (note.size() > kNoteBytesMax) return fail(Errc::kTooLarge, "note is over its limit");
   const auto gap = note.rfind("\n\n");
-  if (gap == std::string::npos || note.back() != '\n') return fail(Errc::kMalformed, "not a signed note");
+  if (gap == std::string::npos || note.back() != '\n')
+    return fail(Errc::kMalformed, "not a signed note");
   const auto body = note.substr(0, gap + 1);
   std::string_view lines = std::string_view(note).substr(gap + 2);
   const auto wanted = key_hash(key.name, key.key);
@@ -87,12 +94,15 @@ Result<Checkpoint> open_checkpoint(const std::string& note, const NamedKey& key)
     const auto end = lines.find('\n');
     auto line = lines.substr(0, end);
     lines.remove_prefix(end + 1);
-    if (line.substr(0, kSignatureMark.size()) != kSignatureMark) return fail(Errc::kMalformed, "not a signature line");
+    if (line.substr(0, kSignatureMark.size()) != kSignatureMark)
+      return fail(Errc::kMalformed, "not a signature line");
     line.remove_prefix(kSignatureMark.size());
     const auto space = line.find(' ');
     if (space == std::string_view::npos) return fail(Errc::kMalformed, "not a signature line");
     const auto blob = TRY(from_base64(line.substr(space + 1)));
-    if (blob.size() != 68 || line.substr(0, space) != key.name || !equal(ByteView(blob).first(4), wanted)) continue;
+    if (blob.size() != 68 || line.substr(0, space) != key.name ||
+        !equal(ByteView(blob).first(4), wanted))
+      continue;
     if (!crypto::ed25519_verify(key.key, as_bytes(body), ByteView(blob).subspan(4)))
       return fail(Errc::kCorrupt, "checkpoint's signature does not hold");
     verified = true;

@@ -25,7 +25,8 @@ struct NamedKey {
 Result<NamedKey> parse_verifier_key(const std::string& text);
 
 Result<std::string> sign_checkpoint(const Checkpoint& checkpoint, const Key32& seed);
-// kMalformed for the note's form, kCorrupt when no signature of `key` holds. Other signatures are let be.
+// kMalformed for the note's form, kCorrupt when no signature of `key` holds. Other signatures are
+// let be.
 Result<Checkpoint> open_checkpoint(const std::string& note, const NamedKey& key);
 
 }  // namespace callward::audit

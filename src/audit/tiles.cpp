@@ -35,7 +35,8 @@ bool take_index(std::string_view& text, std::uint64_t& index) {
     const bool more = text.starts_with('x');
     if (more) text.remove_prefix(1);
     std::uint64_t part = 0;
-    if (!take_number(text, part) || part > 999 || index > ~std::uint64_t{0} / 1000 - 1) return false;
+    if (!take_number(text, part) || part > 999 || index > ~std::uint64_t{0} / 1000 - 1)
+      return false;
     index = index * 1000 + part;
     if (!more) return true;
     if (!text.starts_with('/')) return false;
@@ -43,8 +44,8 @@ bool take_index(std::string_view& text, std::uint64_t& index) {
   }
 }
 
-Result<Bytes> read_either(Vfs& vfs, const std::string& partial, const std::string& full, std::size_t bytes_max,
-                          bool* is_full) {
+Result<Bytes> read_either(Vfs& vfs, const std::string& partial, const std::string& full,
+                          std::size_t bytes_max, bool* is_full) {
   auto raw = vfs.read_file(partial, bytes_max);
   *is_full = partial == full;
   if (raw || raw.error().code != Errc::kNotFound || *is_full) return raw;
@@ -75,16 +76,19 @@ Result<TileName> parse_tile_name(std::string_view path) {
   } else {
     if (!rest.starts_with("tile/")) return wrong();
     rest.remove_prefix(5);
-    if (!take_number(rest, level) || level >= kTileLevelsMax || !rest.starts_with('/')) return wrong();
+    if (!take_number(rest, level) || level >= kTileLevelsMax || !rest.starts_with('/'))
+      return wrong();
     name.level = static_cast<std::uint32_t>(level);
     rest.remove_prefix(1);
   }
   if (!take_index(rest, name.index)) return wrong();
   if (rest.starts_with(".p/")) {
     rest.remove_prefix(3);
-    if (!take_number(rest, name.width) || name.width == 0 || name.width >= kTileWidth) return wrong();
+    if (!take_number(rest, name.width) || name.width == 0 || name.width >= kTileWidth)
+      return wrong();
   }
-  const auto again = name.bundle ? bundle_path(name.index, name.width) : tile_path(name.level, name.index, name.width);
+  const auto again = name.bundle ? bundle_path(name.index, name.width)
+                                 : tile_path(name.level, name.index, name.width);
   if (again != path) return wrong();
   return name;
 }
@@ -99,43 +103,50 @@ Bytes tile_bytes(const std::vector<Hash>& hashes) {
 Result<std::vector<Hash>> parse_tile(ByteView content, std::uint64_t width) {
   if (content.size() != width * 32) return fail(Errc::kCorrupt, "tile has a wrong length");
   std::vector<Hash> hashes(static_cast<std::size_t>(width));
-  for (std::size_t i = 0; i < hashes.size(); ++i) std::memcpy(hashes[i].data(), content.data() + i * 32, 32);
+  for (std::size_t i = 0; i < hashes.size(); ++i)
+    std::memcpy(hashes[i].data(), content.data() + i * 32, 32);
   return hashes;
 }
 
-Result<std::vector<std::string>> read_bundle(Vfs& vfs, const std::string& dir, std::uint64_t index, std::uint64_t width) {
+Result<std::vector<std::string>> read_bundle(Vfs& vfs, const std::string& dir, std::uint64_t index,
+                                             std::uint64_t width) {
   bool full = false;
-  const auto raw = TRY(read_either(vfs, dir + "/" + bundle_path(index, width),
-                                   dir + "/" + bundle_path(index, kTileWidth), kBundleBytesMax, &full));
+  const auto raw =
+      TRY(read_either(vfs, dir + "/" + bundle_path(index, width),
+                      dir + "/" + bundle_path(index, kTileWidth), kBundleBytesMax, &full));
   auto entries = TRY(parse_bundle(raw, full ? kTileWidth : width));
   entries.resize(static_cast<std::size_t>(width));
   return entries;
 }
 
-Result<std::vector<Hash>> read_tile(Vfs& vfs, const std::string& dir, std::uint32_t level, std::uint64_t index,
-                                    std::uint64_t width) {
+Result<std::vector<Hash>> read_tile(Vfs& vfs, const std::string& dir, std::uint32_t level,
+                                    std::uint64_t index, std::uint64_t width) {
   bool full = false;
-  const auto raw = TRY(read_either(vfs, dir + "/" + tile_path(level, index, width),
-                                   dir + "/" + tile_path(level, index, kTileWidth), kTileBytesMax, &full));
+  const auto raw =
+      TRY(read_either(vfs, dir + "/" + tile_path(level, index, width),
+                      dir + "/" + tile_path(level, index, kTileWidth), kTileBytesMax, &full));
   auto hashes = TRY(parse_tile(raw, full ? kTileWidth : width));
   hashes.resize(static_cast<std::size_t>(width));
   return hashes;
 }
 
 NodeSource tile_nodes(Vfs& vfs, std::string dir, std::uint64_t size) {
-  return [&vfs, dir = std::move(dir), size](std::uint32_t level, std::uint64_t index) -> Result<Hash> {
-    // The node is the root of 2^k hashes that lie in one tile.
-    const auto tile_level = level / kTileHeight;
-    const auto k = level % kTileHeight;
-    const auto first = index << k;
-    const auto tile = first / kTileWidth;
-    const auto hashes_of_level = tile_level < kTileLevelsMax ? size >> (kTileHeight * tile_level) : 0;
-    if (first + (std::uint64_t{1} << k) > hashes_of_level) return fail(Errc::kNotFound, "the tree has no such node");
-    const auto width = std::min(kTileWidth, hashes_of_level - tile * kTileWidth);
-    const auto hashes = TRY(read_tile(vfs, dir, tile_level, tile, width));
-    const auto begin = hashes.begin() + static_cast<std::ptrdiff_t>(first % kTileWidth);
-    return merkle_root({begin, begin + (std::ptrdiff_t{1} << k)});
-  };
+  return
+      [&vfs, dir = std::move(dir), size](std::uint32_t level, std::uint64_t index) -> Result<Hash> {
+        // The node is the root of 2^k hashes that lie in one tile.
+        const auto tile_level = level / kTileHeight;
+        const auto k = level % kTileHeight;
+        const auto first = index << k;
+        const auto tile = first / kTileWidth;
+        const auto hashes_of_level =
+            tile_level < kTileLevelsMax ? size >> (kTileHeight * tile_level) : 0;
+        if (first + (std::uint64_t{1} << k) > hashes_of_level)
+          return fail(Errc::kNotFound, "the tree has no such node");
+        const auto width = std::min(kTileWidth, hashes_of_level - tile * kTileWidth);
+        const auto hashes = TRY(read_tile(vfs, dir, tile_level, tile, width));
+        const auto begin = hashes.begin() + static_cast<std::ptrdiff_t>(first % kTileWidth);
+        return merkle_root({begin, begin + (std::ptrdiff_t{1} << k)});
+      };
 }
 
 }  // namespace callward::audit

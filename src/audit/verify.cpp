@@ -6,7 +6,8 @@
 namespace callward::audit {
 namespace {
 
-constexpr std::size_t kJournalBytesLimit = Log::kJournalBytesMax + kBatchBytesMax + kJournalHeaderBytes;
+constexpr std::size_t kJournalBytesLimit =
+    Log::kJournalBytesMax + kBatchBytesMax + kJournalHeaderBytes;
 constexpr std::int64_t kBackwardsMsMax = 1'000;
 
 std::string at_byte(std::uint64_t offset) { return "byte " + std::to_string(offset) + ": "; }
@@ -26,7 +27,8 @@ class Verifier {
     for (std::uint64_t at = 0; at < checkpoint_.size; at += kTileWidth) {
       check_bundle(at, std::min(kTileWidth, checkpoint_.size - at));
       if (progress_) progress_(tree_.size(), checkpoint_.size);
-      if (tree_.size() < std::min(at + kTileWidth, checkpoint_.size)) break;  // neither entries nor hashes: said so
+      if (tree_.size() < std::min(at + kTileWidth, checkpoint_.size))
+        break;  // neither entries nor hashes: said so
     }
     for (std::uint32_t level = 0; level < edge_.size(); ++level)
       if (!edge_[level].hashes.empty()) check_tile(level);
@@ -58,8 +60,10 @@ class Verifier {
     for (const auto& name : TRY(vfs_.list(dir_ + (below.empty() ? "" : "/" + below)))) {
       const auto path = below.empty() ? name : below + "/" + name;
       // A folder can be listed; what vanished meanwhile is no file either.
-      if (vfs_.list(dir_ + "/" + path)) TRY(collect(path, depth + 1));
-      else files_.insert(path);
+      if (vfs_.list(dir_ + "/" + path))
+        TRY(collect(path, depth + 1));
+      else
+        files_.insert(path);
     }
     return {};
   }
@@ -69,7 +73,8 @@ class Verifier {
     if (!files_.contains("public.key")) return;
     const auto raw = vfs_.read_file(dir_ + "/public.key", kNoteBytesMax);
     const auto wanted = verifier_key(key_.name, key_.key) + "\n";
-    if (!raw || as_text(*raw) != wanted) finding("public.key", "is not the key that the log is checked against");
+    if (!raw || as_text(*raw) != wanted)
+      finding("public.key", "is not the key that the log is checked against");
   }
 
   void read_checkpoint() {
@@ -87,7 +92,8 @@ class Verifier {
       finding("checkpoint", "its root is not that of the entries");
   }
 
-  // Entries, then the tree --------------------------------------------------------------------------
+  // Entries, then the tree
+  // --------------------------------------------------------------------------
 
   void check_bundle(std::uint64_t begin, std::uint64_t width) {
     const auto index = begin / kTileWidth;
@@ -107,7 +113,8 @@ class Verifier {
       const auto at = check_entry(text);
       const auto index = tree_.size();
       if (!at) finding(file, at_byte(offset) + numbered(index) + ": " + at.error().message);
-      if (at && *at + kBackwardsMsMax < last_at_) warning(file, numbered(index) + ": its time lies before that of an earlier one");
+      if (at && *at + kBackwardsMsMax < last_at_)
+        warning(file, numbered(index) + ": its time lies before that of an earlier one");
       if (at) last_at_ = std::max(last_at_, *at);
       append(leaf_hash(as_bytes(text)));
       offset += 2 + text.size();
@@ -137,10 +144,12 @@ class Verifier {
     if (!hashes) return finding(file, hashes.error().message);
     for (std::size_t i = 0; i < width; ++i)
       if ((*hashes)[i] != edge.hashes[i])
-        return finding(file, at_byte(i * 32) + "hash " + std::to_string(i) + " is not what the entries give");
+        return finding(
+            file, at_byte(i * 32) + "hash " + std::to_string(i) + " is not what the entries give");
   }
 
-  // Journals ----------------------------------------------------------------------------------------
+  // Journals
+  // ----------------------------------------------------------------------------------------
 
   std::vector<std::string> journals() {
     std::vector<std::string> names;
@@ -182,14 +191,19 @@ class Verifier {
     return scan;
   }
 
-  void compare_journals(const std::vector<std::string>& names, const std::vector<JournalScan>& scans) {
+  void compare_journals(const std::vector<std::string>& names,
+                        const std::vector<JournalScan>& scans) {
     auto reach = have_checkpoint_ ? tree_.size() : scans.front().first;
     for (std::size_t i = 0; i < names.size(); ++i) {
       const auto& scan = scans[i];
       const auto end = scan.first + scan.entries.size();
-      if (scan.torn) finding(names[i], at_byte(scan.end) + "no batch that holds: damage, or a write that was not finished");
-      if (scan.first > reach) finding(names[i], numbered(reach) + " and those up to this journal are missing");
-      if (i + 1 == names.size() && end < tree_.size()) finding(names[i], "ends at " + numbered(end) + ", before the checkpoint");
+      if (scan.torn)
+        finding(names[i], at_byte(scan.end) +
+                              "no batch that holds: damage, or a write that was not finished");
+      if (scan.first > reach)
+        finding(names[i], numbered(reach) + " and those up to this journal are missing");
+      if (i + 1 == names.size() && end < tree_.size())
+        finding(names[i], "ends at " + numbered(end) + ", before the checkpoint");
       compare_entries(names[i], scan);
       if (end > reach) report_.journal_entries += end - std::max(reach, scan.first);
       reach = std::max(reach, end);
@@ -202,7 +216,8 @@ class Verifier {
       if (index < tree_.size()) {
         // A newer journal than those seen at the start begins behind them.
         if (index < keep_from_) continue;
-        if (leaf_hash(as_bytes(scan.entries[i])) != kept_[static_cast<std::size_t>(index - keep_from_)])
+        if (leaf_hash(as_bytes(scan.entries[i])) !=
+            kept_[static_cast<std::size_t>(index - keep_from_)])
           finding(name, numbered(index) + " is not that of the log");
       } else if (const auto at = check_entry(scan.entries[i]); !at) {
         finding(name, numbered(index) + ": " + at.error().message);
@@ -210,7 +225,8 @@ class Verifier {
     }
   }
 
-  // What the checkpoint does not need ---------------------------------------------------------------
+  // What the checkpoint does not need
+  // ---------------------------------------------------------------
 
   void check_surplus(const std::string& file) {
     if (file.ends_with(".new")) return warning(file, "left over from a crash");
@@ -222,10 +238,12 @@ class Verifier {
     if (begin + name->width > hashes) return warning(file, "beyond the checkpoint");
     // Of an earlier checkpoint: it must be a beginning of the one that was checked.
     const auto width = std::min(kTileWidth, hashes - begin);
-    if (!holds_beginning(file, *name, width)) finding(file, "is not a beginning of what the log holds now");
+    if (!holds_beginning(file, *name, width))
+      finding(file, "is not a beginning of what the log holds now");
   }
 
-  // True also when the log removed it meanwhile, or when the whole one is bad (that is said of itself).
+  // True also when the log removed it meanwhile, or when the whole one is bad (that is said of
+  // itself).
   bool holds_beginning(const std::string& file, const TileName& name, std::uint64_t width) {
     const auto raw = vfs_.read_file(dir_ + "/" + file, kBundleBytesMax);
     if (!raw) return raw.error().code == Errc::kNotFound;
@@ -258,7 +276,8 @@ class Verifier {
 
 }  // namespace
 
-Result<VerifyReport> verify_log(Vfs& vfs, const std::string& dir, const NamedKey& key, const VerifyProgress& progress) {
+Result<VerifyReport> verify_log(Vfs& vfs, const std::string& dir, const NamedKey& key,
+                                const VerifyProgress& progress) {
   return Verifier(vfs, dir, key, progress).run();
 }
 

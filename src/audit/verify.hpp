@@ -1,9 +1,10 @@
-// Checks a log's folder against itself and its public key, by re-deriving the tree from the entries.
-// May run while the keeper writes: the checkpoint read at the start is what is verified.
+// Checks a log's folder against itself and its public key, by re-deriving the tree from the
+// entries. May run while the keeper writes: the checkpoint read at the start is what is verified.
 //
-// Found: a flipped byte in any file of the log, a file that is missing, an entry that breaks its schema, a journal
-// that does not continue the tree. Warned: files that are not the log's, what a crash left over, time that goes back.
-// Memory: the tree's right edge, and 32 bytes for each entry that a journal holds.
+// Found: a flipped byte in any file of the log, a file that is missing, an entry that breaks its
+// schema, a journal that does not continue the tree. Warned: files that are not the log's, what a
+// crash left over, time that goes back. Memory: the tree's right edge, and 32 bytes for each entry
+// that a journal holds.
 #pragma once
 
 #include <functional>
@@ -19,7 +20,8 @@ struct VerifyReport {
   std::uint64_t journal_entries = 0;  // durable beyond it
   std::uint64_t files = 0;
   Hash root{};
-  std::vector<std::string> findings;  // what is wrong: "file: byte N: why"; empty: all is well; at most kFindingsMax
+  std::vector<std::string>
+      findings;  // what is wrong: "file: byte N: why"; empty: all is well; at most kFindingsMax
   std::vector<std::string> warnings;  // at most kFindingsMax
   [[nodiscard]] bool good() const { return findings.empty(); }
 };
@@ -30,6 +32,7 @@ inline constexpr std::size_t kFindingsMax = 1'000;
 using VerifyProgress = std::function<void(std::uint64_t done, std::uint64_t all)>;
 
 // An Error only when the folder cannot be read at all.
-Result<VerifyReport> verify_log(Vfs& vfs, const std::string& dir, const NamedKey& key, const VerifyProgress& progress = {});
+Result<VerifyReport> verify_log(Vfs& vfs, const std::string& dir, const NamedKey& key,
+                                const VerifyProgress& progress = {});
 
 }  // namespace callward::audit

@@ -46,7 +46,9 @@ TEST(Bytes, Crc32cMatchesTheRfcVectors) {
 struct Inner {
   std::uint16_t number = 0;
   template <class V>
-  void visit(V& v) { v(number); }
+  void visit(V& v) {
+    v(number);
+  }
 };
 struct Outer {
   CallId call;
@@ -57,7 +59,9 @@ struct Outer {
   Key32 key;
   bool flag = false;
   template <class V>
-  void visit(V& v) { v(call, text, inner, when, raw, key, flag); }
+  void visit(V& v) {
+    v(call, text, inner, when, raw, key, flag);
+  }
 };
 
 TEST(Pack, RoundTripAndStrictness) {

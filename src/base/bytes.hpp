@@ -45,7 +45,8 @@ inline void store_le(std::uint8_t* out, Int value) noexcept {
 template <class Int>
 inline Int load_le(const std::uint8_t* in) noexcept {
   std::uint64_t value = 0;
-  for (std::size_t i = 0; i < sizeof(Int); ++i) value |= static_cast<std::uint64_t>(in[i]) << (8 * i);
+  for (std::size_t i = 0; i < sizeof(Int); ++i)
+    value |= static_cast<std::uint64_t>(in[i]) << (8 * i);
   return static_cast<Int>(value);
 }
 template <class Int>
@@ -79,8 +80,8 @@ class ByteWriter {
   Bytes out_;
 };
 
-// Reads from a view, little-endian; a read past the end makes it bad for good and returns zeros, so a
-// caller may read a whole header and ask once.
+// Reads from a view, little-endian; a read past the end makes it bad for good and returns zeros, so
+// a caller may read a whole header and ask once.
 class ByteReader {
  public:
   explicit ByteReader(ByteView in) : in_(in) {}
@@ -90,7 +91,10 @@ class ByteReader {
   std::uint64_t u64() { return get<std::uint64_t>(); }
   std::int64_t i64() { return static_cast<std::int64_t>(get<std::uint64_t>()); }
   ByteView bytes(std::size_t count) {
-    if (count > in_.size() - at_ || bad_) { bad_ = true; return {}; }
+    if (count > in_.size() - at_ || bad_) {
+      bad_ = true;
+      return {};
+    }
     const auto view = in_.subspan(at_, count);
     at_ += count;
     return view;

@@ -1,4 +1,5 @@
-// Where random bytes come from. One interface, so that tests can replay and record every key ever made.
+// Where random bytes come from. One interface, so that tests can replay and record every key ever
+// made.
 #pragma once
 
 #include "base/bytes.hpp"

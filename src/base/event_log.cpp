@@ -35,8 +35,9 @@ std::string json_quote(std::string_view text) {
 }
 
 void log_event(std::string_view event, std::initializer_list<LogField> fields) {
-  std::string line = "{\"at\":\"" + format_utc(SystemClock().utc_ms()) + "\",\"process\":" +
-                     json_quote(process_name()) + ",\"event\":" + json_quote(event);
+  std::string line = "{\"at\":\"" + format_utc(SystemClock().utc_ms()) +
+                     "\",\"process\":" + json_quote(process_name()) +
+                     ",\"event\":" + json_quote(event);
   for (const auto& field : fields) {
     line += ",";
     line += json_quote(field.key);

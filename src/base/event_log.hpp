@@ -15,9 +15,11 @@ namespace callward {
 
 struct LogField {
   template <std::integral Int>
-  LogField(std::string_view key, Int number)  // NOLINT: implicit on purpose, it is a literal's shape
+  LogField(std::string_view key,
+           Int number)  // NOLINT: implicit on purpose, it is a literal's shape
       : key(key), text(std::to_string(number)), quoted(false) {}
-  LogField(std::string_view key, bool flag) : key(key), text(flag ? "true" : "false"), quoted(false) {}
+  LogField(std::string_view key, bool flag)
+      : key(key), text(flag ? "true" : "false"), quoted(false) {}
   LogField(std::string_view key, std::string_view value) : key(key), text(value), quoted(true) {}
   LogField(std::string_view key, const char* value) : key(key), text(value), quoted(true) {}
   LogField(std::string_view key, const std::string& value) : key(key), text(value), quoted(true) {}

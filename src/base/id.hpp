@@ -1,4 +1,5 @@
-// 128-bit random identifiers with a type each: a call's id cannot be passed where a person's is due.
+// 128-bit random identifiers with a type each: a call's id cannot be passed where a person's is
+// due.
 #pragma once
 
 #include <array>

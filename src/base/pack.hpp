@@ -1,6 +1,6 @@
 // Messages between our own processes, as bytes: a struct lists its fields once, in `visit`, and is
-// packed and unpacked from that list. Little-endian; every text, vector and byte string carries a u32
-// count and is bounded by the message itself.
+// packed and unpacked from that list. Little-endian; every text, vector and byte string carries a
+// u32 count and is bounded by the message itself.
 //
 //   struct CallEnd {
 //     static constexpr std::uint16_t kType = 3;
@@ -9,8 +9,9 @@
 //   };
 //   Bytes raw = pack(message);   Result<CallEnd> back = unpack<CallEnd>(raw);
 //
-// Unpacking is strict: bytes missing or left over are kMalformed. Enumerations are checked by whoever
-// uses them (a switch without default), unless an overload of `valid(Enum)` found by ADL says no.
+// Unpacking is strict: bytes missing or left over are kMalformed. Enumerations are checked by
+// whoever uses them (a switch without default), unless an overload of `valid(Enum)` found by ADL
+// says no.
 #pragma once
 
 #include <concepts>
@@ -46,11 +47,17 @@ class Packer {
     out_.bytes(ByteView(wide).first(sizeof(T)));
   }
   template <class Tag>
-  void put(const Id<Tag>& id) { out_.bytes(id.bytes); }
+  void put(const Id<Tag>& id) {
+    out_.bytes(id.bytes);
+  }
   template <std::size_t N>
-  void put(const std::array<std::uint8_t, N>& raw) { out_.bytes(raw); }
+  void put(const std::array<std::uint8_t, N>& raw) {
+    out_.bytes(raw);
+  }
   template <std::size_t N>
-  void put(const SecretArray<N>& key) { out_.bytes(key.expose()); }
+  void put(const SecretArray<N>& key) {
+    out_.bytes(key.expose());
+  }
   void put(const SecretBytes& bytes) { blob(bytes.expose()); }
   void put(const Bytes& bytes) { blob(bytes); }
   void put(const std::string& text) { blob(as_bytes(text)); }
@@ -66,7 +73,9 @@ class Packer {
     if (item) put(*item);
   }
   template <Packable T>
-  void put(T& nested) { nested.visit(*this); }
+  void put(T& nested) {
+    nested.visit(*this);
+  }
   void blob(ByteView bytes) {
     out_.u32(static_cast<std::uint32_t>(bytes.size()));
     out_.bytes(bytes);
@@ -103,9 +112,13 @@ class Unpacker {
     return wide;
   }
   template <class Tag>
-  void get(Id<Tag>& id) { id.bytes = in_.array<16>(); }
+  void get(Id<Tag>& id) {
+    id.bytes = in_.array<16>();
+  }
   template <std::size_t N>
-  void get(std::array<std::uint8_t, N>& raw) { raw = in_.array<N>(); }
+  void get(std::array<std::uint8_t, N>& raw) {
+    raw = in_.array<N>();
+  }
   template <std::size_t N>
   void get(SecretArray<N>& key) {
     if (const auto raw = in_.bytes(N); raw.size() == N)
@@ -131,7 +144,9 @@ class Unpacker {
     if (flag == 1) get(item.emplace());
   }
   template <Packable T>
-  void get(T& nested) { nested.visit(*this); }
+  void get(T& nested) {
+    nested.visit(*this);
+  }
   ByteView blob() { return in_.bytes(in_.u32()); }
   ByteReader in_;
 };

@@ -1,8 +1,9 @@
-// Queues with a name and a bound. A full one refuses; what it refused is counted and shown (system page).
+// Queues with a name and a bound. A full one refuses; what it refused is counted and shown (system
+// page).
 #pragma once
 
-#include <condition_variable>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <mutex>

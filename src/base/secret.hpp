@@ -1,6 +1,7 @@
-// Types for key material and plaintext. They wipe themselves, are moved and never silently copied, and
-// cannot be printed or compared with ==: tests/must_not_compile proves it. Memory is locked per process
-// (app/ calls mlockall where keys or plaintext live), so a key costs its bytes and no page of its own.
+// Types for key material and plaintext. They wipe themselves, are moved and never silently copied,
+// and cannot be printed or compared with ==: tests/must_not_compile proves it. Memory is locked per
+// process (app/ calls mlockall where keys or plaintext live), so a key costs its bytes and no page
+// of its own.
 #pragma once
 
 #include <array>
@@ -67,7 +68,9 @@ class SecretBytes {
   explicit SecretBytes(std::size_t size) : bytes_(size) {}
   explicit SecretBytes(ByteView from) : bytes_(from.begin(), from.end()) {}
   ~SecretBytes() { wipe(MutByteView(bytes_)); }
-  SecretBytes(SecretBytes&& other) noexcept : bytes_(std::move(other.bytes_)) { other.bytes_.clear(); }
+  SecretBytes(SecretBytes&& other) noexcept : bytes_(std::move(other.bytes_)) {
+    other.bytes_.clear();
+  }
   SecretBytes& operator=(SecretBytes&& other) noexcept {
     if (this != &other) {
       wipe(MutByteView(bytes_));

@@ -22,8 +22,8 @@ class RealFile final : public VfsFile {
   Result<std::size_t> read_at(std::uint64_t offset, MutByteView out) override {
     std::size_t done = 0;
     while (done < out.size()) {
-      const auto n = ::pread(fd_, out.data() + done, out.size() - done,
-                             static_cast<off_t>(offset + done));
+      const auto n =
+          ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return fail_errno("read");
       if (n == 0) break;
@@ -34,8 +34,8 @@ class RealFile final : public VfsFile {
   Status write_at(std::uint64_t offset, ByteView in) override {
     std::size_t done = 0;
     while (done < in.size()) {
-      const auto n = ::pwrite(fd_, in.data() + done, in.size() - done,
-                              static_cast<off_t>(offset + done));
+      const auto n =
+          ::pwrite(fd_, in.data() + done, in.size() - done, static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return fail_errno("write");
       done += static_cast<std::size_t>(n);
@@ -55,7 +55,7 @@ class RealFile final : public VfsFile {
     return {};
   }
   Result<std::uint64_t> size() override {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd_, &info) != 0) return fail_errno("fstat");
     return static_cast<std::uint64_t>(info.st_size);
   }
@@ -97,10 +97,18 @@ Status Vfs::write_file_atomic(const std::string& path, ByteView content) {
 Result<std::unique_ptr<VfsFile>> RealVfs::open(const std::string& path, OpenMode mode) {
   int flags = O_CLOEXEC;
   switch (mode) {
-    case OpenMode::kRead: flags |= O_RDONLY; break;
-    case OpenMode::kReadWrite: flags |= O_RDWR; break;
-    case OpenMode::kCreate: flags |= O_RDWR | O_CREAT; break;
-    case OpenMode::kCreateNew: flags |= O_RDWR | O_CREAT | O_EXCL; break;
+    case OpenMode::kRead:
+      flags |= O_RDONLY;
+      break;
+    case OpenMode::kReadWrite:
+      flags |= O_RDWR;
+      break;
+    case OpenMode::kCreate:
+      flags |= O_RDWR | O_CREAT;
+      break;
+    case OpenMode::kCreateNew:
+      flags |= O_RDWR | O_CREAT | O_EXCL;
+      break;
   }
   const int fd = ::open(path.c_str(), flags, 0600);
   if (fd >= 0) return std::unique_ptr<VfsFile>(std::make_unique<RealFile>(fd));

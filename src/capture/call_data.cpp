@@ -60,8 +60,12 @@ std::string streams(const Offer& offer, const Plan& plan) {
     const auto label = i < offer.sdp.media.size() ? offer.sdp.media[i].label : std::string();
     if (out.size() > 1) out += ",";
     out += "{\"stream\":" + std::to_string(lane.stream) + "," +
-           object({{"party", to_string(lane.party)}, {"label", label}, {"number", parse_address(who.uri).user},
-                   {"name", who.name}, {"uri", who.uri}}).substr(1);
+           object({{"party", to_string(lane.party)},
+                   {"label", label},
+                   {"number", parse_address(who.uri).user},
+                   {"name", who.name},
+                   {"uri", who.uri}})
+               .substr(1);
   }
   return out + "]";
 }
@@ -73,8 +77,10 @@ std::string valid_utf8(std::string_view text) {
   out.reserve(text.size());
   while (!text.empty()) {
     const auto length = sequence_length(text);
-    if (length == 0) out += "\xEF\xBF\xBD";
-    else out += text.substr(0, length);
+    if (length == 0)
+      out += "\xEF\xBF\xBD";
+    else
+      out += text.substr(0, length);
     text.remove_prefix(length == 0 ? 1 : length);
   }
   return out;
@@ -82,19 +88,26 @@ std::string valid_utf8(std::string_view text) {
 
 std::string_view to_string(Party party) {
   switch (party) {
-    case Party::kCustomer: return "customer";
-    case Party::kAgent: return "agent";
-    case Party::kOther: return "other";
-    case Party::kMixed: return "mixed";
+    case Party::kCustomer:
+      return "customer";
+    case Party::kAgent:
+      return "agent";
+    case Party::kOther:
+      return "other";
+    case Party::kMixed:
+      return "mixed";
   }
   return "other";
 }
 
 std::string_view to_string(Direction direction) {
   switch (direction) {
-    case Direction::kUnknown: return "unknown";
-    case Direction::kIncoming: return "in";
-    case Direction::kOutgoing: return "out";
+    case Direction::kUnknown:
+      return "unknown";
+    case Direction::kIncoming:
+      return "in";
+    case Direction::kOutgoing:
+      return "out";
   }
   return "unknown";
 }
@@ -103,16 +116,23 @@ SecretBytes write_call_data(const SipIdentity& sip, const Offer& offer, const Pl
                             const std::vector<std::string>& flags) {
   std::string out = "{\"version\":1,\"direction\":" + quote(to_string(plan.direction)) +
                     ",\"customer\":" + person(plan, Party::kCustomer) +
-                    ",\"agent\":" + person(plan, Party::kAgent) + ",\"streams\":" + streams(offer, plan);
+                    ",\"agent\":" + person(plan, Party::kAgent) +
+                    ",\"streams\":" + streams(offer, plan);
   const auto metadata = offer.metadata.value_or(wire::RsMetadata{});
   out += ",\"participants\":" + array(metadata.participants, [](const auto& who) {
-    return object({{"uri", who.aor}, {"name", who.name}});
-  });
-  out += ",\"session_ids\":" + array(metadata.sessions, [](const auto& in) { return quote(in.id); });
-  out += ",\"sip\":" + object({{"call_id", sip.call_id}, {"from", sip.from}, {"to", sip.to}, {"contact", sip.contact},
-                               {"user_agent", sip.user_agent}, {"session_id", sip.session_id}});
+           return object({{"uri", who.aor}, {"name", who.name}});
+         });
+  out +=
+      ",\"session_ids\":" + array(metadata.sessions, [](const auto& in) { return quote(in.id); });
+  out += ",\"sip\":" + object({{"call_id", sip.call_id},
+                               {"from", sip.from},
+                               {"to", sip.to},
+                               {"contact", sip.contact},
+                               {"user_agent", sip.user_agent},
+                               {"session_id", sip.session_id}});
   out += ",\"flags\":" + array(flags, [](const auto& flag) { return quote(flag); });
-  out += ",\"metadata\":" + array(offer.metadata_raw, [](const auto& raw) { return quote(to_base64(as_bytes(raw))); });
+  out += ",\"metadata\":" +
+         array(offer.metadata_raw, [](const auto& raw) { return quote(to_base64(as_bytes(raw))); });
   out += "}";
   SecretBytes sealed(as_bytes(out));
   wipe(out.data(), out.size());

@@ -1,5 +1,5 @@
-// The call's own data as JSON: numbers, names, SIP identities, metadata as it came. It is sealed under
-// stream 15 of the call and stands nowhere else.
+// The call's own data as JSON: numbers, names, SIP identities, metadata as it came. It is sealed
+// under stream 15 of the call and stands nowhere else.
 //
 //   {"version":1,"direction":"in"|"out"|"unknown",
 //    "customer":{"number","name","uri"},"agent":{…},          (empty texts where nobody is known)

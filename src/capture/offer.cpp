@@ -20,7 +20,8 @@ void add_flags(std::vector<std::string>& flags, const std::vector<std::string>& 
 // The offerer's first choice among what we record.
 const wire::SdpCodec* choose_codec(const wire::SdpMedia& media) {
   for (const auto& codec : media.codecs)
-    if ((codec.name == "PCMU" || codec.name == "PCMA") && codec.clock_rate == kClockRate && codec.channels <= 1)
+    if ((codec.name == "PCMU" || codec.name == "PCMA") && codec.clock_rate == kClockRate &&
+        codec.channels <= 1)
       return &codec;
   return nullptr;
 }
@@ -30,7 +31,8 @@ bool is_plain_rtp(const wire::SdpMedia& media) {
 }
 
 const wire::SdpCodec* recordable(const wire::SdpMedia& media) {
-  return media.kind == "audio" && is_plain_rtp(media) && media.port != 0 ? choose_codec(media) : nullptr;
+  return media.kind == "audio" && is_plain_rtp(media) && media.port != 0 ? choose_codec(media)
+                                                                         : nullptr;
 }
 
 Mode mode_of(const wire::SdpMedia& media, bool was_active) {
@@ -71,8 +73,9 @@ Refusal why_nothing(const Offer& offer) {
 }
 
 // The participant heard on this m-line; null if the metadata does not say.
-const wire::RsParticipant* speaker(const wire::RsMetadata& metadata, const Offer& offer, std::size_t line,
-                                   const std::vector<std::size_t>& lines, bool& by_order) {
+const wire::RsParticipant* speaker(const wire::RsMetadata& metadata, const Offer& offer,
+                                   std::size_t line, const std::vector<std::size_t>& lines,
+                                   bool& by_order) {
   if (const auto* sender = wire::sender_of(metadata, offer.sdp.media[line].label)) return sender;
   if (lines.size() != metadata.participants.size()) return nullptr;
   const bool any_said = std::any_of(lines.begin(), lines.end(), [&](std::size_t other) {
@@ -90,14 +93,19 @@ bool same_party(std::string_view a, std::string_view b) {
   return !left.user.empty() && OwnParties({left.user}, {}).owns({right.user, {}});
 }
 
-// Which recorded lane belongs to whoever began the call: lane index, or nothing if it can't be told.
-std::optional<std::size_t> caller_lane(const wire::RsMetadata& metadata, const Plan& plan, bool& guessed) {
+// Which recorded lane belongs to whoever began the call: lane index, or nothing if it can't be
+// told.
+std::optional<std::size_t> caller_lane(const wire::RsMetadata& metadata, const Plan& plan,
+                                       bool& guessed) {
   for (std::size_t i = 0; i < plan.lanes.size(); ++i)
     for (const auto& who : metadata.participants)
-      if (plan.lanes[i].recorded && who.calling == true && !who.aor.empty() && who.aor == plan.speakers[i].uri) return i;
+      if (plan.lanes[i].recorded && who.calling == true && !who.aor.empty() &&
+          who.aor == plan.speakers[i].uri)
+        return i;
   if (!metadata.calling_number.empty()) {
     for (std::size_t i = 0; i < plan.lanes.size(); ++i)
-      if (plan.lanes[i].recorded && same_party(metadata.calling_number, plan.speakers[i].uri)) return i;
+      if (plan.lanes[i].recorded && same_party(metadata.calling_number, plan.speakers[i].uri))
+        return i;
   }
   // Clients list the caller first; that is a habit, not a rule.
   guessed = true;
@@ -150,7 +158,8 @@ void set_mixed(const Offer& offer, const OwnParties& own, Lane& lane, Plan& plan
   if (ours != theirs) plan.direction = ours ? Direction::kOutgoing : Direction::kIncoming;
 }
 
-void assign_roles(const Offer& offer, const OwnParties& own, const std::vector<std::size_t>& lines, Plan& plan) {
+void assign_roles(const Offer& offer, const OwnParties& own, const std::vector<std::size_t>& lines,
+                  Plan& plan) {
   if (lines.size() == 1) return set_mixed(offer, own, plan.lanes[lines[0]], plan);
   std::vector<bool> known, ours;
   for (const auto line : lines) {
@@ -163,7 +172,9 @@ void assign_roles(const Offer& offer, const OwnParties& own, const std::vector<s
   std::uint8_t next = 2;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     auto& lane = plan.lanes[lines[i]];
-    lane.party = i == roles.customer ? Party::kCustomer : i == roles.agent ? Party::kAgent : Party::kOther;
+    lane.party = i == roles.customer ? Party::kCustomer
+                 : i == roles.agent  ? Party::kAgent
+                                     : Party::kOther;
     lane.stream = i == roles.customer ? 0 : i == roles.agent ? 1 : next++;
   }
   set_direction(offer, !roles.guessed, plan);
@@ -207,9 +218,12 @@ Accepted<Offer> read_offer(std::string_view content_type, std::string_view body)
   const auto parsed = wire::parse_siprec_body(content_type, body);
   if (!parsed) {
     switch (parsed.error().code) {
-      case Errc::kUnsupported: return refuse(415, "unsupported_body");
-      case Errc::kTooLarge: return refuse(513, "body_too_large");
-      default: return refuse(400, "bad_body");
+      case Errc::kUnsupported:
+        return refuse(415, "unsupported_body");
+      case Errc::kTooLarge:
+        return refuse(513, "body_too_large");
+      default:
+        return refuse(400, "bad_body");
     }
   }
   std::vector<std::string> parts(parsed->sdp.begin(), parsed->sdp.end());
@@ -254,7 +268,8 @@ Accepted<Plan> plan_first(const Offer& offer, const OwnParties& own) {
 }
 
 Plan plan_next(const Offer& offer, const std::vector<Lane>& lanes) {
-  // An m-line is never dropped from a later offer (RFC 3264, 8); one who does it has no stream there.
+  // An m-line is never dropped from a later offer (RFC 3264, 8); one who does it has no stream
+  // there.
   Plan plan;
   plan.lanes = lanes;
   plan.lanes.resize(std::max(lanes.size(), offer.sdp.media.size()));
@@ -287,13 +302,16 @@ Plan plan_next(const Offer& offer, const std::vector<Lane>& lanes) {
   return plan;
 }
 
-std::string write_answer(const Offer& offer, const std::vector<Lane>& lanes, const std::string& address,
-                         std::uint64_t session_id, std::uint64_t version) {
-  wire::SdpAnswer answer{.address = address, .session_id = session_id, .version = version, .media = {}};
+std::string write_answer(const Offer& offer, const std::vector<Lane>& lanes,
+                         const std::string& address, std::uint64_t session_id,
+                         std::uint64_t version) {
+  wire::SdpAnswer answer{
+      .address = address, .session_id = session_id, .version = version, .media = {}};
   for (std::size_t i = 0; i < offer.sdp.media.size(); ++i) {
     const auto& media = offer.sdp.media[i];
     wire::AnswerMedia out{.offered = &media, .port = 0, .codec = nullptr, .events = nullptr};
-    const bool taken = i < lanes.size() && lanes[i].recorded && lanes[i].mode != Mode::kRemoved && lanes[i].port != 0;
+    const bool taken = i < lanes.size() && lanes[i].recorded && lanes[i].mode != Mode::kRemoved &&
+                       lanes[i].port != 0;
     if (const auto* codec = taken ? recordable(media) : nullptr) {
       out.port = lanes[i].port;
       out.codec = codec;

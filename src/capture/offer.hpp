@@ -25,10 +25,11 @@ using Accepted = tl::expected<T, Refusal>;
 
 struct Offer {
   bool has_sdp = false;
-  wire::Sdp sdp;                              // of all SDP parts, their m-lines in order
-  std::vector<std::string> sdp_text;          // as it came
-  std::optional<wire::RsMetadata> metadata;   // nothing: none came, or it can't be read (then a flag)
-  std::vector<std::string> metadata_raw;      // as it came, readable or not
+  wire::Sdp sdp;                      // of all SDP parts, their m-lines in order
+  std::vector<std::string> sdp_text;  // as it came
+  std::optional<wire::RsMetadata>
+      metadata;                           // nothing: none came, or it can't be read (then a flag)
+  std::vector<std::string> metadata_raw;  // as it came, readable or not
   std::vector<std::string> flags;
 };
 Accepted<Offer> read_offer(std::string_view content_type, std::string_view body);
@@ -42,29 +43,34 @@ enum class Direction : std::uint8_t { kUnknown = 0, kIncoming = 1, kOutgoing = 2
 
 // One m-line of the session, and the stream that it feeds.
 struct Lane {
-  bool recorded = false;                   // false: refused (not audio, no codec of ours, ...)
+  bool recorded = false;  // false: refused (not audio, no codec of ours, ...)
   std::uint8_t stream = 0;
   Party party = Party::kOther;
   Mode mode = Mode::kActive;
-  std::uint8_t codec = 0;                  // 0 PCMU, 8 PCMA
+  std::uint8_t codec = 0;  // 0 PCMU, 8 PCMA
   std::uint8_t payload_type = 0;
   std::uint8_t event_payload_type = 0xFF;  // 0xFF: no telephone-event
   std::uint16_t port = 0;                  // ours; 0 until the recorder has said it
-  bool was_active = false;                 // has ever had media: then "inactive" is a hold, else silence
-  template <class V> void visit(V& v) {
+  bool was_active = false;  // has ever had media: then "inactive" is a hold, else silence
+  template <class V>
+  void visit(V& v) {
     v(recorded, stream, party, mode, codec, payload_type, event_payload_type, port, was_active);
   }
 };
 
 struct Who {
   std::string uri, name;
-  template <class V> void visit(V& v) { v(uri, name); }
+  template <class V>
+  void visit(V& v) {
+    v(uri, name);
+  }
 };
 struct Plan {
-  std::vector<Lane> lanes;                 // one per m-line, in order
-  std::vector<Who> speakers;               // one per lane; empty texts where nobody is known
+  std::vector<Lane> lanes;    // one per m-line, in order
+  std::vector<Who> speakers;  // one per lane; empty texts where nobody is known
   Direction direction = Direction::kUnknown;
-  std::vector<std::string> flags;          // "mixed", "roles_guessed", "direction_guessed", "stream_refused", ...
+  std::vector<std::string>
+      flags;  // "mixed", "roles_guessed", "direction_guessed", "stream_refused", ...
 };
 // First offer: roles are chosen. kRefusal: no m-line that we can record.
 Accepted<Plan> plan_first(const Offer& offer, const OwnParties& own);
@@ -72,8 +78,9 @@ Accepted<Plan> plan_first(const Offer& offer, const OwnParties& own);
 Plan plan_next(const Offer& offer, const std::vector<Lane>& lanes);
 
 // The answer to `offer` with the lanes' ports.
-std::string write_answer(const Offer& offer, const std::vector<Lane>& lanes, const std::string& address,
-                         std::uint64_t session_id, std::uint64_t version);
+std::string write_answer(const Offer& offer, const std::vector<Lane>& lanes,
+                         const std::string& address, std::uint64_t session_id,
+                         std::uint64_t version);
 
 void add_flag(std::vector<std::string>& flags, std::string_view flag);  // once each
 

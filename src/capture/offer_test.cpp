@@ -25,29 +25,68 @@ struct RoleCase {
 };
 
 std::vector<RoleCase> role_cases() {
-  const TestParty customer1{"sip:+15551@c", "Ann", "1", "true"}, agent2{"sip:7001@c", "Bo", "2", "false"};
-  const TestParty agent1{"sip:7001@c", "Bo", "1", "true"}, customer2{"sip:+15551@c", "Ann", "2", "false"};
+  const TestParty customer1{"sip:+15551@c", "Ann", "1", "true"},
+      agent2{"sip:7001@c", "Bo", "2", "false"};
+  const TestParty agent1{"sip:7001@c", "Bo", "1", "true"},
+      customer2{"sip:+15551@c", "Ann", "2", "false"};
   auto quiet1 = customer1, quiet2 = agent2;
   quiet1.calling = quiet2.calling = "";
   return {
       {"incoming", kTwo, {customer1, agent2}, {0, 1}, Direction::kIncoming, {}},
       {"outgoing", kTwo, {agent1, customer2}, {1, 0}, Direction::kOutgoing, {}},
       {"incoming_agent_listed_first", kTwo, {agent2, customer1}, {0, 1}, Direction::kIncoming, {}},
-      {"caller_by_order", kTwo, {quiet1, quiet2}, {0, 1}, Direction::kIncoming, {"direction_guessed"}},
-      {"own_by_domain", kTwo, {{"sip:x@pbx.example", "", "1", "true"}, {"sip:y@c", "", "2", ""}}, {1, 0}, Direction::kOutgoing, {}},
-      {"nobody_is_ours", kTwo, {{"sip:1@c", "", "1", ""}, {"sip:2@c", "", "2", ""}}, {0, 1}, Direction::kUnknown, {"roles_guessed"}},
-      {"both_are_ours", kTwo, {{"sip:71@c", "", "1", ""}, {"sip:72@c", "", "2", ""}}, {0, 1}, Direction::kUnknown, {"roles_guessed"}},
-      {"only_ours_is_known", kTwo, {{"sip:71@c", "", "1", "true"}}, {1, 0}, Direction::kOutgoing, {}},
-      {"one_line", {{"1"}}, {customer1, agent2}, {0}, Direction::kIncoming, {"mixed", "direction_guessed"}},
-      {"conference", {{"1"}, {"2"}, {"3"}, {"4"}},
-       {{"sip:71@c", "", "1", ""}, {"sip:72@c", "", "2", ""}, {"sip:55@c", "", "3", "true"}, {"sip:56@c", "", "4", ""}},
-       {1, 2, 0, 3}, Direction::kIncoming, {}},
+      {"caller_by_order",
+       kTwo,
+       {quiet1, quiet2},
+       {0, 1},
+       Direction::kIncoming,
+       {"direction_guessed"}},
+      {"own_by_domain",
+       kTwo,
+       {{"sip:x@pbx.example", "", "1", "true"}, {"sip:y@c", "", "2", ""}},
+       {1, 0},
+       Direction::kOutgoing,
+       {}},
+      {"nobody_is_ours",
+       kTwo,
+       {{"sip:1@c", "", "1", ""}, {"sip:2@c", "", "2", ""}},
+       {0, 1},
+       Direction::kUnknown,
+       {"roles_guessed"}},
+      {"both_are_ours",
+       kTwo,
+       {{"sip:71@c", "", "1", ""}, {"sip:72@c", "", "2", ""}},
+       {0, 1},
+       Direction::kUnknown,
+       {"roles_guessed"}},
+      {"only_ours_is_known",
+       kTwo,
+       {{"sip:71@c", "", "1", "true"}},
+       {1, 0},
+       Direction::kOutgoing,
+       {}},
+      {"one_line",
+       {{"1"}},
+       {customer1, agent2},
+       {0},
+       Direction::kIncoming,
+       {"mixed", "direction_guessed"}},
+      {"conference",
+       {{"1"}, {"2"}, {"3"}, {"4"}},
+       {{"sip:71@c", "", "1", ""},
+        {"sip:72@c", "", "2", ""},
+        {"sip:55@c", "", "3", "true"},
+        {"sip:56@c", "", "4", ""}},
+       {1, 2, 0, 3},
+       Direction::kIncoming,
+       {}},
   };
 }
 
 TEST(Roles, WhoIsTheCustomer) {
   for (const auto& given : role_cases()) {
-    const auto offer = read_offer(kMultipart, test_body(test_sdp(given.streams), test_metadata(given.parties)));
+    const auto offer =
+        read_offer(kMultipart, test_body(test_sdp(given.streams), test_metadata(given.parties)));
     ASSERT_TRUE(offer) << given.name << " " << offer.error().cause;
     const auto plan = plan_first(*offer, kOwn);
     ASSERT_TRUE(plan) << given.name;
@@ -58,7 +97,9 @@ TEST(Roles, WhoIsTheCustomer) {
     EXPECT_EQ(plan->flags, given.flags) << given.name;
     for (const auto& lane : plan->lanes) {
       const auto expected = given.streams.size() == 1 ? Party::kMixed
-                            : lane.stream == 0 ? Party::kCustomer : lane.stream == 1 ? Party::kAgent : Party::kOther;
+                            : lane.stream == 0        ? Party::kCustomer
+                            : lane.stream == 1        ? Party::kAgent
+                                                      : Party::kOther;
       EXPECT_EQ(lane.party, expected) << given.name;
     }
   }
@@ -90,7 +131,11 @@ TEST(Offer, WhatCannotBeRecordedIsRefusedWithTheRightCode) {
     const auto plan = plan_first(*offer, kOwn);
     return plan ? Refusal{} : plan.error();
   };
-  const struct { Refusal got; std::uint16_t status; const char* cause; } cases[] = {
+  const struct {
+    Refusal got;
+    std::uint16_t status;
+    const char* cause;
+  } cases[] = {
       {refused("text/plain", "hello"), 415, "unsupported_body"},
       {refused("application/sdp", std::string(70'000, 'v')), 513, "body_too_large"},
       {refused("multipart/mixed;boundary=b", "nothing"), 400, "bad_body"},
@@ -98,7 +143,8 @@ TEST(Offer, WhatCannotBeRecordedIsRefusedWithTheRightCode) {
       {refused("application/sdp", "v=0\r\n"), 488, "no_media"},
       {refused("application/sdp", test_sdp({{.port = 0}})), 488, "no_media"},
       {refused("application/sdp", test_sdp({{.formats = "18 3"}})), 488, "no_codec"},
-      {refused("application/sdp", test_sdp({{.protocol = "RTP/SAVP"}})), 488, "unsupported_transport"},
+      {refused("application/sdp", test_sdp({{.protocol = "RTP/SAVP"}})), 488,
+       "unsupported_transport"},
       {refused("application/sdp", "v=0\r\nm=video 4000 RTP/AVP 31\r\n"), 488, "no_media"},
   };
   for (const auto& [got, status, cause] : cases) {
@@ -108,7 +154,8 @@ TEST(Offer, WhatCannotBeRecordedIsRefusedWithTheRightCode) {
 }
 
 TEST(Offer, OneStreamOfTwoIsBetterThanNone) {
-  const auto offer = read_offer("application/sdp", test_sdp({{.formats = "18"}, {.label = "2", .formats = "8"}}));
+  const auto offer =
+      read_offer("application/sdp", test_sdp({{.formats = "18"}, {.label = "2", .formats = "8"}}));
   ASSERT_TRUE(offer);
   auto plan = plan_first(*offer, kOwn);
   ASSERT_TRUE(plan);
@@ -122,7 +169,9 @@ TEST(Offer, OneStreamOfTwoIsBetterThanNone) {
 }
 
 TEST(Offer, HoldResumeAddAndRemoveKeepStreamNumbers) {
-  const auto read = [](const std::vector<TestStream>& streams) { return *read_offer("application/sdp", test_sdp(streams)); };
+  const auto read = [](const std::vector<TestStream>& streams) {
+    return *read_offer("application/sdp", test_sdp(streams));
+  };
   auto lanes = plan_first(read(kTwo), kOwn)->lanes;
   auto held = kTwo;
   held[0].direction = "inactive";
@@ -147,7 +196,8 @@ TEST(Offer, HoldResumeAddAndRemoveKeepStreamNumbers) {
 }
 
 TEST(Offer, WhatNeverHadMediaIsSilentNotHeld) {
-  const auto offer = read_offer("application/sdp", test_sdp({{.direction = "inactive"}, {.label = "2"}}));
+  const auto offer =
+      read_offer("application/sdp", test_sdp({{.direction = "inactive"}, {.label = "2"}}));
   const auto plan = plan_first(*offer, kOwn);
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->lanes[0].mode, Mode::kSilent);
@@ -158,18 +208,25 @@ TEST(Offer, MoreStreamsThanACallHoldsAreRefusedNotTheCall) {
   const auto offer = read_offer("application/sdp", test_sdp(std::vector<TestStream>(20)));
   const auto plan = plan_first(*offer, kOwn);
   ASSERT_TRUE(plan);
-  EXPECT_EQ(std::count_if(plan->lanes.begin(), plan->lanes.end(), [](const auto& lane) { return lane.recorded; }), 15);
+  EXPECT_EQ(std::count_if(plan->lanes.begin(), plan->lanes.end(),
+                          [](const auto& lane) { return lane.recorded; }),
+            15);
 }
 
 TEST(CallData, IsJsonWhateverThePeerSent) {
   EXPECT_EQ(valid_utf8("a\xC3\xA4\xF0\x9F\x98\x80"), "a\xC3\xA4\xF0\x9F\x98\x80");
   EXPECT_EQ(valid_utf8("\xC3"), "\xEF\xBF\xBD");
-  EXPECT_EQ(valid_utf8("\xC0\x80x\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
-  const auto offer = read_offer(kMultipart, test_body(test_sdp(kTwo), test_metadata({{"sip:+15551@c", "A\"b", "1", ""}, {"sip:7001@c", "", "2", ""}})));
+  EXPECT_EQ(valid_utf8("\xC0\x80x\xED\xA0\x80"),
+            "\xEF\xBF\xBD\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  const auto offer = read_offer(
+      kMultipart, test_body(test_sdp(kTwo), test_metadata({{"sip:+15551@c", "A\"b", "1", ""},
+                                                           {"sip:7001@c", "", "2", ""}})));
   const auto plan = plan_first(*offer, kOwn);
   const auto data = write_call_data({.call_id = "x\xFFy"}, *offer, *plan, {"flag"});
   const std::string text(as_text(data.expose()));
-  EXPECT_NE(text.find(R"("customer":{"number":"+15551","name":"A\"b","uri":"sip:+15551@c"})"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("customer":{"number":"+15551","name":"A\"b","uri":"sip:+15551@c"})"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find(R"("agent":{"number":"7001",)"), std::string::npos);
   EXPECT_NE(text.find(R"({"stream":1,"party":"agent","label":"2")"), std::string::npos);
   EXPECT_NE(text.find("\"call_id\":\"x\xEF\xBF\xBDy\""), std::string::npos);

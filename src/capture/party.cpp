@@ -16,7 +16,8 @@ int hex_digit(char c) {
 std::string unescape(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
+    if (text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
+        hex_digit(text[i + 2]) >= 0) {
       out.push_back(static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])));
       i += 2;
     } else {
@@ -50,7 +51,8 @@ Address parse_address(std::string_view text) {
   text = wire::trim(text);
   bool tel = false;
   for (const std::string_view scheme : {"sip:", "sips:", "tel:"}) {
-    if (text.size() < scheme.size() || !wire::same_word(text.substr(0, scheme.size()), scheme)) continue;
+    if (text.size() < scheme.size() || !wire::same_word(text.substr(0, scheme.size()), scheme))
+      continue;
     text = text.substr(scheme.size());
     tel = scheme == "tel:";
     break;
@@ -62,13 +64,17 @@ Address parse_address(std::string_view text) {
   if (at == std::string_view::npos) return out;
   auto host = text.substr(at + 1);
   host = host.substr(0, host.find_first_of(";?>"));
-  if (host.starts_with('[')) host = host.substr(0, host.find(']') == std::string_view::npos ? host.size() : host.find(']') + 1);
-  else host = host.substr(0, host.find(':'));
+  if (host.starts_with('['))
+    host =
+        host.substr(0, host.find(']') == std::string_view::npos ? host.size() : host.find(']') + 1);
+  else
+    host = host.substr(0, host.find(':'));
   out.host = wire::lower(wire::trim(host));
   return out;
 }
 
-OwnParties::OwnParties(const std::vector<std::string>& numbers, const std::vector<std::string>& domains) {
+OwnParties::OwnParties(const std::vector<std::string>& numbers,
+                       const std::vector<std::string>& domains) {
   for (const auto& number : numbers) {
     const bool prefix = number.ends_with('*');
     auto text = plain(std::string_view(number).substr(0, number.size() - (prefix ? 1 : 0)));
@@ -81,12 +87,16 @@ OwnParties::OwnParties(const std::vector<std::string>& numbers, const std::vecto
 
 bool OwnParties::owns(const Address& address) const {
   const auto user = plain(address.user);
-  const bool by_number = !user.empty() && std::any_of(numbers_.begin(), numbers_.end(), [&](const auto& own) {
-    return own.ends_with('*') ? user.starts_with(std::string_view(own).substr(0, own.size() - 1)) : user == own;
-  });
+  const bool by_number =
+      !user.empty() && std::any_of(numbers_.begin(), numbers_.end(), [&](const auto& own) {
+        return own.ends_with('*')
+                   ? user.starts_with(std::string_view(own).substr(0, own.size() - 1))
+                   : user == own;
+      });
   if (by_number || address.host.empty()) return by_number;
   return std::any_of(domains_.begin(), domains_.end(), [&](const auto& own) {
-    return own.starts_with("*.") ? address.host.ends_with(std::string_view(own).substr(1)) : address.host == own;
+    return own.starts_with("*.") ? address.host.ends_with(std::string_view(own).substr(1))
+                                 : address.host == own;
   });
 }
 

@@ -1,5 +1,5 @@
-// Who is one of us: addresses as telephone systems write them, compared with the lists of own numbers and
-// own domains from the configuration.
+// Who is one of us: addresses as telephone systems write them, compared with the lists of own
+// numbers and own domains from the configuration.
 #pragma once
 
 #include <string>
@@ -18,8 +18,9 @@ Address parse_address(std::string_view text);
 
 class OwnParties {
  public:
-  // Numbers: "7001", "+49 30 1234", or with a final '*' for all that begin so. Signs between digits and a
-  // leading '+' do not matter; names ("ann") are compared without case. Domains: "pbx.example", or
+  // Numbers: "7001", "+49 30 1234", or with a final '*' for all that begin so. Signs between digits
+  // and a leading '+' do not matter; names ("ann") are compared without case. Domains:
+  // "pbx.example", or
   // "*.example" for everything beneath.
   OwnParties(const std::vector<std::string>& numbers, const std::vector<std::string>& domains);
   [[nodiscard]] bool owns(const Address& address) const;

@@ -6,7 +6,9 @@ namespace callward::capture {
 namespace {
 
 TEST(Party, AddressesAsSystemsWriteThem) {
-  const struct { const char *text, *user, *host; } cases[] = {
+  const struct {
+    const char *text, *user, *host;
+  } cases[] = {
       {"sip:+15551234@Host.Example:5060;user=phone", "+15551234", "host.example"},
       {"\"Ann\" <sips:ann%2Bx@host>;tag=1", "ann+x", "host"},
       {"tel:+1-555-0100;phone-context=x@y", "+1-555-0100", ""},
@@ -28,11 +30,12 @@ TEST(Party, AddressesAsSystemsWriteThem) {
 
 TEST(Party, OwnNumbersAndDomains) {
   const OwnParties own({"7*", "+49 30 1234", "Ann"}, {"pbx.example", "*.office.example"});
-  for (const auto* ours : {"sip:7001@carrier", "sip:7@x", "sip:4930-1234@carrier", "sip:+49301234@carrier", "sip:ANN@carrier",
-                           "sip:bob@PBX.example", "sip:x@a.office.example"})
+  for (const auto* ours :
+       {"sip:7001@carrier", "sip:7@x", "sip:4930-1234@carrier", "sip:+49301234@carrier",
+        "sip:ANN@carrier", "sip:bob@PBX.example", "sip:x@a.office.example"})
     EXPECT_TRUE(own.owns(parse_address(ours))) << ours;
-  for (const auto* theirs : {"sip:+4930123@carrier", "sip:+15557001@carrier", "sip:bob@carrier", "sip:x@office.example",
-                             "sip:anna@carrier", ""})
+  for (const auto* theirs : {"sip:+4930123@carrier", "sip:+15557001@carrier", "sip:bob@carrier",
+                             "sip:x@office.example", "sip:anna@carrier", ""})
     EXPECT_FALSE(own.owns(parse_address(theirs))) << theirs;
   EXPECT_FALSE(OwnParties({}, {}).owns(parse_address("sip:7001@x")));
 }

@@ -14,27 +14,36 @@ using To = action::Reply::To;
 
 constexpr std::uint16_t kSetOf(std::initializer_list<Phase> phases) {
   std::uint16_t set = 0;
-  for (const auto phase : phases) set = static_cast<std::uint16_t>(set | 1u << static_cast<unsigned>(phase));
+  for (const auto phase : phases)
+    set = static_cast<std::uint16_t>(set | 1u << static_cast<unsigned>(phase));
   return set;
 }
 
 template <class T, std::size_t I = 0>
 constexpr std::size_t index_of() {
-  if constexpr (std::is_same_v<std::variant_alternative_t<I, Event>, T>) return I;
-  else return index_of<T, I + 1>();
+  if constexpr (std::is_same_v<std::variant_alternative_t<I, Event>, T>)
+    return I;
+  else
+    return index_of<T, I + 1>();
 }
 
 // Option tags (RFC 3261, 20.32) that ask nothing of us that we don't do.
 constexpr std::array<std::string_view, 10> kKnownOptions = {
-    "siprec", "timer", "100rel", "replaces", "histinfo", "path", "outbound", "gruu", "tdialog", "record-aware"};
+    "siprec", "timer",    "100rel", "replaces", "histinfo",
+    "path",   "outbound", "gruu",   "tdialog",  "record-aware"};
 
 std::string cause_of(Errc code) {
   switch (code) {
-    case Errc::kFull: return "overload";
-    case Errc::kBusy: return "busy";
-    case Errc::kUnavailable: return "recorder_away";
-    case Errc::kTimeout: return "recorder_timeout";
-    default: return "recorder_error";
+    case Errc::kFull:
+      return "overload";
+    case Errc::kBusy:
+      return "busy";
+    case Errc::kUnavailable:
+      return "recorder_away";
+    case Errc::kTimeout:
+      return "recorder_timeout";
+    default:
+      return "recorder_error";
   }
 }
 
@@ -47,8 +56,8 @@ struct Session::Rule {
   std::uint16_t next;  // the phases that may hold afterwards
 };
 
-// Every legal pair of phase and event. What is not here is a late or stray message: requests are answered
-// 481, the rest is let go.
+// Every legal pair of phase and event. What is not here is a late or stray message: requests are
+// answered 481, the rest is let go.
 const Session::Rule* Session::find_rule(Phase phase, std::size_t event) {
   using enum Phase;
   static constexpr auto kRequest = index_of<event::Request>();
@@ -123,7 +132,8 @@ Actions Session::on(Event event, std::int64_t now_ms) {
   if (const auto* rule = find_rule(phase_, event.index())) {
     (this->*rule->handler)(event);
     CHECK((rule->next >> static_cast<unsigned>(phase_) & 1u) != 0);
-  } else if (std::holds_alternative<event::Request>(event) || std::holds_alternative<event::Bye>(event)) {
+  } else if (std::holds_alternative<event::Request>(event) ||
+             std::holds_alternative<event::Bye>(event)) {
     out_.push_back(action::Reply{.to = To::kThis, .status = 481});
   }
   return std::exchange(out_, {});
@@ -136,10 +146,13 @@ std::vector<Lane> Session::streams() const {
   return out;
 }
 
-// First INVITE ---------------------------------------------------------------------------------------
+// First INVITE
+// ---------------------------------------------------------------------------------------
 
-void Session::refuse_first(std::uint16_t status, std::string cause, std::vector<std::string> unsupported) {
-  out_.push_back(action::Reply{.to = To::kThis, .status = status, .unsupported = std::move(unsupported)});
+void Session::refuse_first(std::uint16_t status, std::string cause,
+                           std::vector<std::string> unsupported) {
+  out_.push_back(
+      action::Reply{.to = To::kThis, .status = status, .unsupported = std::move(unsupported)});
   out_.push_back(action::ReportMissed{std::move(cause), status});
   phase_ = Phase::kEnded;
 }
@@ -148,10 +161,14 @@ void Session::refuse_first(std::uint16_t status, std::string cause, std::vector<
 bool Session::check_options(const SipRequest& sip, bool report) {
   std::vector<std::string> unknown;
   for (const auto& option : sip.require)
-    if (std::find(kKnownOptions.begin(), kKnownOptions.end(), option) == kKnownOptions.end()) unknown.push_back(option);
+    if (std::find(kKnownOptions.begin(), kKnownOptions.end(), option) == kKnownOptions.end())
+      unknown.push_back(option);
   if (unknown.empty()) return true;
-  if (report) refuse_first(420, "bad_extension", std::move(unknown));
-  else out_.push_back(action::Reply{.to = To::kThis, .status = 420, .unsupported = std::move(unknown)});
+  if (report)
+    refuse_first(420, "bad_extension", std::move(unknown));
+  else
+    out_.push_back(
+        action::Reply{.to = To::kThis, .status = 420, .unsupported = std::move(unknown)});
   return false;
 }
 
@@ -185,13 +202,15 @@ void Session::open(Event& event) {
   kept_.call_data = call_data(*offer, *plan);
   pending_is_update_ = false;
   out_.push_back(action::Hold{});
-  out_.push_back(action::OpenRecording{kept_.direction, streams(), kept_.call_data.clone(), kept_.flags});
+  out_.push_back(
+      action::OpenRecording{kept_.direction, streams(), kept_.call_data.clone(), kept_.flags});
   phase_ = Phase::kOpening;
 }
 
 SecretBytes Session::call_data(const Offer& offer, const Plan& plan) const {
-  return write_call_data({kept_.call_id, kept_.from, kept_.to, kept_.contact, kept_.user_agent, kept_.session_id}, offer,
-                         plan, kept_.flags);
+  return write_call_data(
+      {kept_.call_id, kept_.from, kept_.to, kept_.contact, kept_.user_agent, kept_.session_id},
+      offer, plan, kept_.flags);
 }
 
 // True: the recorder told one port for each stream.
@@ -210,7 +229,8 @@ void Session::reply_with_session(To to) {
   CHECK(offer.has_value());  // it was read before it was kept
   ++kept_.sdp_version;
   action::Reply reply{.to = to, .status = 200};
-  reply.sdp = write_answer(*offer, kept_.lanes, config_.media_address, kept_.sdp_id, kept_.sdp_version);
+  reply.sdp =
+      write_answer(*offer, kept_.lanes, config_.media_address, kept_.sdp_id, kept_.sdp_version);
   reply.session_expires_s = kept_.interval_s;
   reply.refresher = kept_.refresher;
   out_.push_back(std::move(reply));
@@ -241,7 +261,8 @@ void Session::refused(Event& event) {
   if (cancelled_) return;
   const auto* why = std::get_if<event::Refused>(&event);
   out_.push_back(action::Reply{.to = To::kPending, .status = 503, .retry_after_s = kRetryAfterS});
-  out_.push_back(action::ReportMissed{cause_of(why != nullptr ? why->code : Errc::kUnavailable), 503});
+  out_.push_back(
+      action::ReportMissed{cause_of(why != nullptr ? why->code : Errc::kUnavailable), 503});
 }
 
 // The recorder's answer is still awaited: only then is there a call to end.
@@ -267,13 +288,14 @@ void Session::gone(Event& event) {
 }
 
 void Session::acknowledged(Event& event) {
-  // Without an ACK the dialog should be ended (RFC 3261, 13.3.1.4). A recorder goes on: if no media comes
-  // either, the recorder ends the call; if it comes, ending would lose it.
+  // Without an ACK the dialog should be ended (RFC 3261, 13.3.1.4). A recorder goes on: if no media
+  // comes either, the recorder ends the call; if it comes, ending would lose it.
   if (std::holds_alternative<event::AckTimeout>(event)) add_flag(kept_.flags, "no_ack");
   phase_ = Phase::kActive;
 }
 
-// Changes --------------------------------------------------------------------------------------------
+// Changes
+// --------------------------------------------------------------------------------------------
 
 // A second offer while the first waits for the recorder (RFC 3261, 14.2).
 void Session::not_now(Event&) {
@@ -295,9 +317,11 @@ void Session::update(Event& event) {
   sdp_before_ = kept_.sdp_text;
   pending_is_update_ = sip.is_update;
   auto data = take_offer(*offer);
-  const bool needs_port = std::any_of(kept_.lanes.begin(), kept_.lanes.end(),
-                                      [](const Lane& lane) { return lane.recorded && lane.port == 0; });
-  if (away_ && !needs_port) {  // the recorder will hear it when it is back: ResumeRecording tells all streams
+  const bool needs_port = std::any_of(kept_.lanes.begin(), kept_.lanes.end(), [](const Lane& lane) {
+    return lane.recorded && lane.port == 0;
+  });
+  if (away_ && !needs_port) {  // the recorder will hear it when it is back: ResumeRecording tells
+                               // all streams
     reply_with_session(To::kThis);
     phase_ = sip.is_update ? Phase::kActive : Phase::kAnswered;
     return;
@@ -362,7 +386,8 @@ void Session::update_interrupted(Event& event) {
   update_refused(event);
 }
 
-// Ends -----------------------------------------------------------------------------------------------
+// Ends
+// -----------------------------------------------------------------------------------------------
 
 void Session::stop(std::string_view cause, bool send_bye) {
   if (phase_ != Phase::kReopening) out_.push_back(action::EndRecording{std::string(cause)});
@@ -382,7 +407,8 @@ void Session::dead(Event&) {
   phase_ = Phase::kEnded;
 }
 
-// Session timer (RFC 4028) ---------------------------------------------------------------------------
+// Session timer (RFC 4028)
+// ---------------------------------------------------------------------------
 
 void Session::set_timer(const SipRequest& sip) {
   kept_.allows_update = kept_.allows_update || sip.allows_update;
@@ -392,13 +418,17 @@ void Session::set_timer(const SipRequest& sip) {
     return;
   }
   // A wish is granted as it is, even under our own minimum: a refusal would cost the recording.
-  kept_.interval_s = sip.session_expires_s != 0 ? sip.session_expires_s : std::max(config_.session_expires_s, kSessionExpiresSMin);
-  kept_.refresher = sip.refresher == Refresher::kUs || !sip.supports_timer ? Refresher::kUs : Refresher::kPeer;
+  kept_.interval_s = sip.session_expires_s != 0
+                         ? sip.session_expires_s
+                         : std::max(config_.session_expires_s, kSessionExpiresSMin);
+  kept_.refresher =
+      sip.refresher == Refresher::kUs || !sip.supports_timer ? Refresher::kUs : Refresher::kPeer;
   refreshed_ms_ = now_ms_;
 }
 
 std::int64_t Session::deadline_ms() const {
-  const bool timed = (phase_ == Phase::kAnswered || phase_ == Phase::kActive) && kept_.interval_s != 0;
+  const bool timed =
+      (phase_ == Phase::kAnswered || phase_ == Phase::kActive) && kept_.interval_s != 0;
   if (!timed) return std::numeric_limits<std::int64_t>::max();
   const std::int64_t interval_ms = std::int64_t{kept_.interval_s} * 1000;
   if (kept_.refresher == Refresher::kUs && !refreshing_) return refreshed_ms_ + interval_ms / 2;
@@ -441,12 +471,14 @@ void Session::tell_ports_anew() {
   action::SendRefresh refresh{.by_update = refreshing_ && kept_.allows_update, .sdp = {}};
   if (!refresh.by_update) {
     if (!refreshing_) ++kept_.sdp_version;
-    refresh.sdp = write_answer(*offer, kept_.lanes, config_.media_address, kept_.sdp_id, kept_.sdp_version);
+    refresh.sdp =
+        write_answer(*offer, kept_.lanes, config_.media_address, kept_.sdp_id, kept_.sdp_version);
   }
   out_.push_back(std::move(refresh));
 }
 
-// The recorder's restart -----------------------------------------------------------------------------
+// The recorder's restart
+// -----------------------------------------------------------------------------
 
 void Session::lost(Event&) { away_ = true; }
 
@@ -471,10 +503,12 @@ void Session::resumed(Event& event) {
 // The recorder knows nothing of the call any more: what is left of it becomes a call of its own.
 void Session::resume_refused(Event& event) {
   const auto code = std::get<event::Refused>(event).code;
-  if (code == Errc::kUnavailable || code == Errc::kTimeout) return;  // lost again: RecorderBack comes again
+  if (code == Errc::kUnavailable || code == Errc::kTimeout)
+    return;  // lost again: RecorderBack comes again
   add_flag(kept_.flags, "continued");
   for (auto& lane : kept_.lanes) lane.port = 0;
-  out_.push_back(action::OpenRecording{kept_.direction, streams(), kept_.call_data.clone(), kept_.flags});
+  out_.push_back(
+      action::OpenRecording{kept_.direction, streams(), kept_.call_data.clone(), kept_.flags});
   phase_ = Phase::kReopening;
 }
 
@@ -493,7 +527,8 @@ void Session::reopen_refused(Event&) {
   phase_ = Phase::kEnded;
 }
 
-// Own restart ----------------------------------------------------------------------------------------
+// Own restart
+// ----------------------------------------------------------------------------------------
 
 SecretBytes Session::save() const { return SecretBytes(pack(kept_)); }
 
@@ -501,7 +536,8 @@ Result<Session> Session::restore(const SessionConfig& config, ByteView saved, co
                                  const std::vector<std::uint16_t>& ports, std::int64_t now_ms) {
   Session session(config, 0);
   session.kept_ = TRY(unpack<Kept>(saved));
-  if (!read_sdp_parts(session.kept_.sdp_text)) return fail(Errc::kMalformed, "saved session has no readable SDP");
+  if (!read_sdp_parts(session.kept_.sdp_text))
+    return fail(Errc::kMalformed, "saved session has no readable SDP");
   session.kept_.call = call;
   if (!session.set_ports(ports)) return fail(Errc::kMalformed, "saved session has other streams");
   session.sdp_id_ = session.kept_.sdp_id;

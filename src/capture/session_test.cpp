@@ -33,7 +33,8 @@ class Bench {
   void advance_ms(std::int64_t ms) { now_ms += ms; }
   std::uint16_t status() const { return replies.empty() ? std::uint16_t{0} : replies[0].status; }
 
-  static inline SessionConfig config{.own = OwnParties({"7*"}, {}), .media_address = "127.0.0.1", .session_expires_s = 1800};
+  static inline SessionConfig config{
+      .own = OwnParties({"7*"}, {}), .media_address = "127.0.0.1", .session_expires_s = 1800};
   Session session;
   std::int64_t now_ms = 1'000'000;
   std::vector<action::Reply> replies;
@@ -47,13 +48,30 @@ class Bench {
  private:
   void take(action::Reply& item) { replies.push_back(item); }
   void take(action::Hold&) { ++holds; }
-  void take(action::OpenRecording& item) { ++opens; told = item.streams; flags = item.flags; }
-  void take(action::UpdateRecording& item) { ++updates; told = item.streams; update_had_data = !item.call_data.empty(); }
+  void take(action::OpenRecording& item) {
+    ++opens;
+    told = item.streams;
+    flags = item.flags;
+  }
+  void take(action::UpdateRecording& item) {
+    ++updates;
+    told = item.streams;
+    update_had_data = !item.call_data.empty();
+  }
   void take(action::ResumeRecording&) { ++resumes; }
-  void take(action::EndRecording& item) { ++ends; end_cause = item.cause; }
-  void take(action::ReportMissed& item) { ++missed; last_missed = item.cause; }
+  void take(action::EndRecording& item) {
+    ++ends;
+    end_cause = item.cause;
+  }
+  void take(action::ReportMissed& item) {
+    ++missed;
+    last_missed = item.cause;
+  }
   void take(action::SendBye&) { ++byes; }
-  void take(action::SendRefresh& item) { ++refreshes; refresh = item; }
+  void take(action::SendRefresh& item) {
+    ++refreshes;
+    refresh = item;
+  }
 };
 
 const std::vector<TestStream> kTwo = {{"1"}, {.label = "2", .port = 4002}};
@@ -61,7 +79,9 @@ const std::vector<TestStream> kTwo = {{"1"}, {.label = "2", .port = 4002}};
 SipRequest invite(const std::vector<TestStream>& streams = kTwo) {
   SipRequest sip;
   sip.content_type = kMultipart;
-  sip.body = test_body(test_sdp(streams), test_metadata({{"sip:+15551@c", "Ann", "1", ""}, {"sip:7001@c", "Bo", "2", ""}}));
+  sip.body =
+      test_body(test_sdp(streams),
+                test_metadata({{"sip:+15551@c", "Ann", "1", ""}, {"sip:7001@c", "Bo", "2", ""}}));
   sip.recording_client = true;
   return sip;
 }
@@ -119,7 +139,8 @@ TEST(Session, HoldAndResumeByReInvite) {
   bench.on(event::Request{invite()});
   EXPECT_EQ(bench.told[0].mode, Mode::kActive);
   bench.on(event::Updated{{30'000, 30'002}});
-  EXPECT_NE(bench.replies.at(0).sdp.find("o=callward 42 3 "), std::string::npos) << "each answer has its version";
+  EXPECT_NE(bench.replies.at(0).sdp.find("o=callward 42 3 "), std::string::npos)
+      << "each answer has its version";
   EXPECT_NE(bench.replies[0].sdp.find("a=recvonly"), std::string::npos);
 }
 
@@ -145,7 +166,11 @@ TEST(Session, ARefusedChangeLeavesTheSessionAsItWas) {
   EXPECT_EQ(bench.status(), 500);
   EXPECT_EQ(bench.session.streams()[0].mode, Mode::kActive);
   EXPECT_EQ(bench.missed, 0) << "the call itself is still recorded";
-  bench.on(event::Request{[] { auto sip = invite(); sip.body = "--b\r\n\r\nv=0\r\nm=audio x\r\n--b--"; return sip; }()});
+  bench.on(event::Request{[] {
+    auto sip = invite();
+    sip.body = "--b\r\n\r\nv=0\r\nm=audio x\r\n--b--";
+    return sip;
+  }()});
   EXPECT_EQ(bench.status(), 400);
   EXPECT_EQ(bench.session.phase(), Phase::kActive);
 }
@@ -185,7 +210,9 @@ TEST(Session, RefusedCallsAreToldAsMissing) {
 }
 
 TEST(Session, TheRecorderSaysNo) {
-  for (const auto& [code, cause] : {std::pair{Errc::kFull, "overload"}, {Errc::kUnavailable, "recorder_away"}, {Errc::kIo, "recorder_error"}}) {
+  for (const auto& [code, cause] : {std::pair{Errc::kFull, "overload"},
+                                    {Errc::kUnavailable, "recorder_away"},
+                                    {Errc::kIo, "recorder_error"}}) {
     Bench bench;
     bench.on(event::Request{invite()});
     bench.on(event::Refused{code});
@@ -296,7 +323,8 @@ TEST(SessionTimer, WithoutSupportThereIsNone) {
   auto bench = active();
   EXPECT_EQ(bench.session.deadline_ms(), std::numeric_limits<std::int64_t>::max());
   auto offered = active(timed(0, Refresher::kNone));
-  EXPECT_EQ(offered.session.deadline_ms(), offered.now_ms + 1'768'000) << "our own interval where the peer has no wish";
+  EXPECT_EQ(offered.session.deadline_ms(), offered.now_ms + 1'768'000)
+      << "our own interval where the peer has no wish";
 }
 
 TEST(RecorderRestart, TheSessionIsToldAnewAndChangesAreNotLost) {
@@ -350,7 +378,8 @@ TEST(RecorderRestart, ANewStreamHasToWaitForTheRecorder) {
 TEST(OwnRestart, ASavedSessionGoesOn) {
   auto before = active(timed(600, Refresher::kPeer));
   const auto saved = before.session.save();
-  auto session = Session::restore(Bench::config, saved.expose(), call_id(9), {30'000, 30'002}, 5'000);
+  auto session =
+      Session::restore(Bench::config, saved.expose(), call_id(9), {30'000, 30'002}, 5'000);
   ASSERT_TRUE(session) << session.error().message;
   Bench bench(std::move(*session));
   EXPECT_EQ(bench.session.deadline_ms(), 5'000 + 568'000);
@@ -367,8 +396,8 @@ TEST(OwnRestart, ASavedSessionGoesOn) {
   EXPECT_FALSE(Session::restore(Bench::config, saved.expose(), call_id(1), {1}, 0));
 }
 
-// Any sequence of events: the table holds (a CHECK would end the process), no request is left without its
-// answer, a call that was opened is ended once, one that was refused is reported once.
+// Any sequence of events: the table holds (a CHECK would end the process), no request is left
+// without its answer, a call that was opened is ended once, one that was refused is reported once.
 RC_GTEST_PROP(Session, AnySequenceKeepsTheInvariants, ()) {
   Bench bench;
   int pending = 0, opened = 0, ended = 0, opens_asked = 0, reported = 0, dead = 0;
@@ -376,44 +405,76 @@ RC_GTEST_PROP(Session, AnySequenceKeepsTheInvariants, ()) {
   for (int i = 0; i < count; ++i) {
     const auto choice = *rc::gen::inRange(0, 14);
     const auto phase = bench.session.phase();
-    const bool asked = phase == Phase::kOpening || phase == Phase::kReopening || phase == Phase::kUpdating;
+    const bool asked =
+        phase == Phase::kOpening || phase == Phase::kReopening || phase == Phase::kUpdating;
     int requests = 0;
     bench.advance_ms(*rc::gen::inRange(0, 400'000));
     auto held = kTwo;
     held[0].direction = "inactive";
     switch (choice) {
-      case 0: bench.on(event::Request{timed(600, Refresher::kUs)}); requests = 1; break;
-      case 1: bench.on(event::Request{invite(held)}); requests = 1; break;
-      case 2: bench.on(event::Request{update_of(kTwo)}); requests = 1; break;
-      case 3: bench.on(event::Ack{}); break;
-      case 4: bench.on(event::AckTimeout{}); break;
-      case 5: bench.on(event::Cancel{}); break;
-      case 6: bench.on(event::Bye{}); requests = 1; break;
-      case 7: bench.on(event::Tick{}); break;
+      case 0:
+        bench.on(event::Request{timed(600, Refresher::kUs)});
+        requests = 1;
+        break;
+      case 1:
+        bench.on(event::Request{invite(held)});
+        requests = 1;
+        break;
+      case 2:
+        bench.on(event::Request{update_of(kTwo)});
+        requests = 1;
+        break;
+      case 3:
+        bench.on(event::Ack{});
+        break;
+      case 4:
+        bench.on(event::AckTimeout{});
+        break;
+      case 5:
+        bench.on(event::Cancel{});
+        break;
+      case 6:
+        bench.on(event::Bye{});
+        requests = 1;
+        break;
+      case 7:
+        bench.on(event::Tick{});
+        break;
       case 8:
         if (phase != Phase::kOpening && phase != Phase::kReopening) continue;
         bench.on(event::Opened{call_id(1), {30'000, 30'002}});
         ++opened;
         break;
-      case 9: bench.on(event::Updated{{30'000, 30'002}}); break;
+      case 9:
+        bench.on(event::Updated{{30'000, 30'002}});
+        break;
       case 10:
         if (!asked && phase != Phase::kActive) continue;
-        bench.on(event::Refused{*rc::gen::element(Errc::kNotFound, Errc::kFull, Errc::kUnavailable)});
+        bench.on(
+            event::Refused{*rc::gen::element(Errc::kNotFound, Errc::kFull, Errc::kUnavailable)});
         break;
       case 11:
-        if (opened == 0 || phase == Phase::kEnded || phase == Phase::kOpening || phase == Phase::kReopening) continue;
+        if (opened == 0 || phase == Phase::kEnded || phase == Phase::kOpening ||
+            phase == Phase::kReopening)
+          continue;
         bench.on(event::Dead{"x"});
         ++dead;
         break;
-      case 12: bench.on(event::RecorderLost{}); break;
-      default: bench.on(event::RecorderBack{}); break;
+      case 12:
+        bench.on(event::RecorderLost{});
+        break;
+      default:
+        bench.on(event::RecorderBack{});
+        break;
     }
     pending += bench.holds;
     RC_ASSERT(bench.holds <= requests);
     int this_replies = 0;
     for (const auto& reply : bench.replies) {
-      if (reply.to == action::Reply::To::kPending) --pending;
-      else ++this_replies;
+      if (reply.to == action::Reply::To::kPending)
+        --pending;
+      else
+        ++this_replies;
     }
     RC_ASSERT(this_replies + bench.holds == requests);
     RC_ASSERT(pending >= 0 && pending <= 1);

@@ -11,8 +11,8 @@
 namespace callward::codec {
 namespace {
 
-// libsndfile's view of one of our files, or of bytes in memory. A failed read looks like the end of the
-// file to libsndfile; `error` keeps the reason.
+// libsndfile's view of one of our files, or of bytes in memory. A failed read looks like the end of
+// the file to libsndfile; `error` keeps the reason.
 struct Source {
   std::unique_ptr<VfsFile> file;
   Bytes content;
@@ -89,7 +89,9 @@ struct AudioReader::State {
   Status start() {
     sound = sf_open_virtual(&kVirtualIo, SFM_READ, &info, &source);
     if (source.error) return tl::unexpected<Error>(*source.error);
-    if (sound == nullptr) return fail(Errc::kMalformed, std::string("not a readable sound file: ") + sf_strerror(nullptr));
+    if (sound == nullptr)
+      return fail(Errc::kMalformed,
+                  std::string("not a readable sound file: ") + sf_strerror(nullptr));
     if (info.channels < 1 || info.channels > static_cast<int>(kChannelsMax))
       return fail(Errc::kUnsupported, "sound file has more than 8 channels");
     const auto rate = static_cast<std::uint32_t>(std::max(info.samplerate, 0));
@@ -111,7 +113,8 @@ struct AudioReader::State {
       ended = got <= 0;
       std::vector<std::int16_t> one(ended ? 0 : static_cast<std::size_t>(got));
       for (std::size_t channel = 0; channel < resamplers.size(); ++channel) {
-        for (std::size_t i = 0; i < one.size(); ++i) one[i] = interleaved[i * resamplers.size() + channel];
+        for (std::size_t i = 0; i < one.size(); ++i)
+          one[i] = interleaved[i * resamplers.size() + channel];
         const auto made = ended ? resamplers[channel].finish() : resamplers[channel].push(one);
         out[channel].insert(out[channel].end(), made.begin(), made.end());
       }
@@ -139,11 +142,17 @@ Result<std::unique_ptr<AudioReader>> AudioReader::open(Bytes content) {
   return std::unique_ptr<AudioReader>(new AudioReader(std::move(state)));
 }
 
-std::uint32_t AudioReader::channels() const { return static_cast<std::uint32_t>(state_->resamplers.size()); }
-std::uint32_t AudioReader::source_rate_hz() const { return static_cast<std::uint32_t>(state_->info.samplerate); }
+std::uint32_t AudioReader::channels() const {
+  return static_cast<std::uint32_t>(state_->resamplers.size());
+}
+std::uint32_t AudioReader::source_rate_hz() const {
+  return static_cast<std::uint32_t>(state_->info.samplerate);
+}
 std::uint64_t AudioReader::samples() const {
   const std::uint64_t rate = source_rate_hz();
-  return (static_cast<std::uint64_t>(std::max<sf_count_t>(state_->info.frames, 0)) * kRateHz + rate - 1) / rate;
+  return (static_cast<std::uint64_t>(std::max<sf_count_t>(state_->info.frames, 0)) * kRateHz +
+          rate - 1) /
+         rate;
 }
 Result<Channels> AudioReader::read(std::size_t wanted) {
   return state_->read(std::clamp<std::size_t>(wanted, 1, 65'536));
@@ -155,7 +164,8 @@ Result<Channels> read_audio(Vfs& vfs, const std::string& path, std::uint64_t sam
   for (;;) {
     const auto some = TRY(reader->read(65'536));
     if (some[0].empty()) return all;
-    if (all[0].size() + some[0].size() > samples_max) return fail(Errc::kTooLarge, "sound file is too long");
+    if (all[0].size() + some[0].size() > samples_max)
+      return fail(Errc::kTooLarge, "sound file is too long");
     for (std::size_t channel = 0; channel < all.size(); ++channel)
       all[channel].insert(all[channel].end(), some[channel].begin(), some[channel].end());
   }
@@ -171,7 +181,8 @@ Result<Bytes> write_wav(const Channels& channels) {
   info.channels = static_cast<int>(channels.size());
   info.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
   SNDFILE* sound = sf_open_virtual(&kVirtualIo, SFM_WRITE, &info, &target);
-  if (sound == nullptr) return fail(Errc::kUnsupported, std::string("cannot write a WAV: ") + sf_strerror(nullptr));
+  if (sound == nullptr)
+    return fail(Errc::kUnsupported, std::string("cannot write a WAV: ") + sf_strerror(nullptr));
   std::vector<std::int16_t> interleaved(channels.size() * channels[0].size());
   for (std::size_t channel = 0; channel < channels.size(); ++channel)
     for (std::size_t i = 0; i < channels[channel].size(); ++i)

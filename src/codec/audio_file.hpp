@@ -1,5 +1,5 @@
-// Sound files in and out, by libsndfile: WAV, FLAC, Ogg (Opus, Vorbis) and whatever else it reads, as
-// 16-bit samples at 8 kHz; WAV out. Files of any length pass through a small buffer.
+// Sound files in and out, by libsndfile: WAV, FLAC, Ogg (Opus, Vorbis) and whatever else it reads,
+// as 16-bit samples at 8 kHz; WAV out. Files of any length pass through a small buffer.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ using Channels = std::vector<std::vector<std::int16_t>>;
 
 class AudioReader {
  public:
-  // kMalformed: not a sound file that libsndfile reads. kUnsupported: its rate or channels. kTooLarge:
-  // longer than kImportHoursMax.
+  // kMalformed: not a sound file that libsndfile reads. kUnsupported: its rate or channels.
+  // kTooLarge: longer than kImportHoursMax.
   static Result<std::unique_ptr<AudioReader>> open(std::unique_ptr<VfsFile> file);
   static Result<std::unique_ptr<AudioReader>> open(Bytes content);
   ~AudioReader();
@@ -30,7 +30,8 @@ class AudioReader {
   [[nodiscard]] std::uint32_t channels() const;
   [[nodiscard]] std::uint32_t source_rate_hz() const;
   [[nodiscard]] std::uint64_t samples() const;  // of a channel, at 8 kHz; as the header promises
-  // The next samples of each channel, usually about `wanted` (1..65,536); empty channels at the end.
+  // The next samples of each channel, usually about `wanted` (1..65,536); empty channels at the
+  // end.
   Result<Channels> read(std::size_t wanted);
 
  private:

@@ -18,7 +18,8 @@ namespace {
 std::vector<std::int16_t> tone(double hz, double rate, std::size_t count, double level = 10000) {
   std::vector<std::int16_t> out(count);
   for (std::size_t i = 0; i < count; ++i)
-    out[i] = static_cast<std::int16_t>(std::lround(level * std::sin(2 * std::numbers::pi * hz * static_cast<double>(i) / rate)));
+    out[i] = static_cast<std::int16_t>(
+        std::lround(level * std::sin(2 * std::numbers::pi * hz * static_cast<double>(i) / rate)));
   return out;
 }
 
@@ -36,8 +37,8 @@ TEST(Resampler, EightKilohertzPassesBitByBit) {
   EXPECT_TRUE(resampler->finish().empty());
 }
 
-// A tone of the pass band comes out as the same tone at 8 kHz, at its place and level; one above the
-// band is gone. However it is cut into pieces, the result is the same.
+// A tone of the pass band comes out as the same tone at 8 kHz, at its place and level; one above
+// the band is gone. However it is cut into pieces, the result is the same.
 TEST(Resampler, TonesKeepPlaceAndLevel) {
   for (const std::uint32_t rate : {11025u, 16000u, 22050u, 44100u, 48000u, 96000u}) {
     const std::size_t count = rate;  // one second
@@ -50,12 +51,14 @@ TEST(Resampler, TonesKeepPlaceAndLevel) {
       out.insert(out.end(), rest.begin(), rest.end());
       ASSERT_EQ(out.size(), 8000u) << rate;
       const auto ideal = tone(hz, 8000, 8000);
-      for (std::size_t i = 100; i < 7900; ++i) ASSERT_NEAR(out[i], ideal[i], 60) << rate << " " << hz << " " << i;
+      for (std::size_t i = 100; i < 7900; ++i)
+        ASSERT_NEAR(out[i], ideal[i], 60) << rate << " " << hz << " " << i;
 
       auto piecewise = Resampler::create(rate);
       std::vector<std::int16_t> pieces;
       for (std::size_t at = 0; at < in.size(); at += 317) {
-        const auto some = piecewise->push(std::span(in).subspan(at, std::min<std::size_t>(317, in.size() - at)));
+        const auto some =
+            piecewise->push(std::span(in).subspan(at, std::min<std::size_t>(317, in.size() - at)));
         pieces.insert(pieces.end(), some.begin(), some.end());
       }
       const auto last = piecewise->finish();
@@ -86,13 +89,16 @@ TEST(AudioFile, AWavComesBackBitByBit) {
     const auto some = (*reader)->read(1000);
     ASSERT_TRUE(some);
     if ((*some)[0].empty()) break;
-    for (std::size_t c = 0; c < 2; ++c) back[c].insert(back[c].end(), (*some)[c].begin(), (*some)[c].end());
+    for (std::size_t c = 0; c < 2; ++c)
+      back[c].insert(back[c].end(), (*some)[c].begin(), (*some)[c].end());
   }
   EXPECT_EQ(back, channels);
 }
 
 TEST(AudioFile, OtherRatesAreBroughtToEightKilohertz) {
-  const auto path = (std::filesystem::temp_directory_path() / ("callward-audio-" + std::to_string(getpid()) + ".flac")).string();
+  const auto path = (std::filesystem::temp_directory_path() /
+                     ("callward-audio-" + std::to_string(getpid()) + ".flac"))
+                        .string();
   for (const int rate : {16000, 44100, 48000}) {
     SF_INFO info{};
     info.samplerate = rate;
@@ -116,7 +122,8 @@ TEST(AudioFile, OtherRatesAreBroughtToEightKilohertz) {
 
 TEST(AudioFile, WhatIsNoSoundIsRefused) {
   EXPECT_EQ(AudioReader::open(Bytes{}).error().code, Errc::kMalformed);
-  EXPECT_EQ(AudioReader::open(to_bytes(as_bytes("RIFFxxxxWAVEfmt garbage"))).error().code, Errc::kMalformed);
+  EXPECT_EQ(AudioReader::open(to_bytes(as_bytes("RIFFxxxxWAVEfmt garbage"))).error().code,
+            Errc::kMalformed);
   auto wav = *write_wav({tone(440, 8000, 4000)});
   wav.resize(2000);  // cut in the middle of the data: what is there is read
   auto reader = AudioReader::open(wav);
@@ -150,7 +157,8 @@ TEST(InbandDtmf, EveryDigitIsHeardThroughG711AndItsLimitsLieOutsideTheTone) {
   std::vector<InbandDigit> ended;
   std::size_t fresh = 0;
   for (std::size_t at = 0; at < samples.size(); at += 160)
-    for (const auto& news : detector.push(std::span(samples).subspan(at, std::min<std::size_t>(160, samples.size() - at)))) {
+    for (const auto& news : detector.push(
+             std::span(samples).subspan(at, std::min<std::size_t>(160, samples.size() - at)))) {
       if (news.ended) ended.push_back(news);
       fresh += news.ended ? 0 : 1;
     }
@@ -180,11 +188,12 @@ TEST(InbandDtmf, ADigitCutOffByTheEndIsTold) {
   EXPECT_EQ(last[0].end_sample, 1800u);
 }
 
-// Runs over every test call: speech must not be taken for keys (Q.24 calls that talk-off), and the one call
-// with keyed digits must give exactly those.
+// Runs over every test call: speech must not be taken for keys (Q.24 calls that talk-off), and the
+// one call with keyed digits must give exactly those.
 TEST(InbandDtmf, TestCallsHaveTheirKeyedDigitsAndNoOthers) {
   const char* chosen = std::getenv("CALLWARD_MATERIAL");
-  const std::string folder = chosen != nullptr ? chosen : std::string(CALLWARD_SOURCE_DIR) + "/../shared/material";
+  const std::string folder =
+      chosen != nullptr ? chosen : std::string(CALLWARD_SOURCE_DIR) + "/../shared/material";
   RealVfs vfs;
   if (!vfs.exists(folder + "/calls/call-024.flac")) GTEST_SKIP() << "material is absent: calls/";
   for (int call = 1; call <= 24; ++call) {

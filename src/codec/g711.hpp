@@ -1,5 +1,6 @@
 // ITU-T G.711, mu-law (PCMU) and A-law (PCMA), bit-exact to the tables of the recommendation as its
-// software library (G.191) computes them: 16-bit linear samples, left-justified (14 bits mu, 13 bits A).
+// software library (G.191) computes them: 16-bit linear samples, left-justified (14 bits mu, 13
+// bits A).
 #pragma once
 
 #include <array>

@@ -39,7 +39,8 @@ TEST(G711, ACodeSurvivesDecodingAndEncoding) {
   }
 }
 
-// The nearest code, for every sample there is; ties and the truncation of G.191 allow one step's half.
+// The nearest code, for every sample there is; ties and the truncation of G.191 allow one step's
+// half.
 TEST(G711, EverySampleGetsACodeWithinHalfAStep) {
   for (int value = -32768; value <= 32767; ++value) {
     const auto sample = static_cast<std::int16_t>(value);

@@ -28,7 +28,9 @@ struct InbandDtmf::State {
   State& operator=(const State&) = delete;
   ~State() { dtmf_rx_free(receiver); }
 
-  static void on_change(void* user, int code, int, int) { static_cast<State*>(user)->changed(code); }
+  static void on_change(void* user, int code, int, int) {
+    static_cast<State*>(user)->changed(code);
+  }
 
   void changed(int code) {
     const auto back = [this](std::size_t blocks) {
@@ -61,7 +63,8 @@ std::vector<InbandDigit> InbandDtmf::push(std::span<const std::int16_t> samples)
   auto& state = *state_;
   while (!samples.empty()) {
     const auto count = std::min(samples.size(), kBlockSamples - state.filled);
-    std::copy_n(samples.begin(), count, state.block.begin() + static_cast<std::ptrdiff_t>(state.filled));
+    std::copy_n(samples.begin(), count,
+                state.block.begin() + static_cast<std::ptrdiff_t>(state.filled));
     state.filled += count;
     samples = samples.subspan(count);
     if (state.filled == kBlockSamples) state.feed();

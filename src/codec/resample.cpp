@@ -8,9 +8,9 @@
 namespace callward::codec {
 namespace {
 
-constexpr double kKaiserBeta = 8.0;       // about 80 dB of stop band
-constexpr double kCutoffHz = 3700.0;      // -6 dB; telephone speech ends at 3400
-constexpr double kHalfWidthMs = 4.0;      // of the filter: 32 zero crossings of an 8 kHz sinc each side
+constexpr double kKaiserBeta = 8.0;   // about 80 dB of stop band
+constexpr double kCutoffHz = 3700.0;  // -6 dB; telephone speech ends at 3400
+constexpr double kHalfWidthMs = 4.0;  // of the filter: 32 zero crossings of an 8 kHz sinc each side
 
 // The modified Bessel function of order 0, by its series; 30 terms suffice for arguments up to 10.
 double bessel_i0(double x) {
@@ -36,7 +36,8 @@ Result<Resampler> Resampler::create(std::uint32_t source_rate_hz) {
   if (source_rate_hz < kRateHz || source_rate_hz > kSourceRateHzMax)
     return fail(Errc::kUnsupported, "sample rate must be 8 kHz to 192 kHz");
   const auto common = std::gcd(source_rate_hz, kRateHz);
-  if (kRateHz / common > kPhasesMax) return fail(Errc::kUnsupported, "sample rate has no simple ratio to 8 kHz");
+  if (kRateHz / common > kPhasesMax)
+    return fail(Errc::kUnsupported, "sample rate has no simple ratio to 8 kHz");
   return Resampler(kRateHz / common, source_rate_hz / common);
 }
 
@@ -48,8 +49,8 @@ Resampler::Resampler(std::uint32_t up, std::uint32_t down) : up_(up), down_(down
   taps_ = 2 * half_taps + 1;
   phases_.resize(static_cast<std::size_t>(up_) * taps_);
   for (std::size_t phase = 0; phase < up_; ++phase) {
-    // Tap t weighs the input that lies (t - half_taps) samples after the output's integer position; the
-    // output itself lies phase/up of a sample after it.
+    // Tap t weighs the input that lies (t - half_taps) samples after the output's integer position;
+    // the output itself lies phase/up of a sample after it.
     float* row = phases_.data() + phase * taps_;
     double sum = 0.0;
     for (std::size_t tap = 0; tap < taps_; ++tap) {

@@ -32,13 +32,16 @@ void Aes256Gcm::seal(MutByteView out, const Key32& key, const AeadNonce& nonce, 
   auto* c = contexts_->seal;
   int n = 0;
   CHECK(EVP_EncryptInit_ex2(c, nullptr, key.expose().data(), nonce.data(), nullptr) == 1);
-  if (!aad.empty()) CHECK(EVP_EncryptUpdate(c, nullptr, &n, aad.data(), static_cast<int>(aad.size())) == 1);
+  if (!aad.empty())
+    CHECK(EVP_EncryptUpdate(c, nullptr, &n, aad.data(), static_cast<int>(aad.size())) == 1);
   if (!aad_more.empty())
-    CHECK(EVP_EncryptUpdate(c, nullptr, &n, aad_more.data(), static_cast<int>(aad_more.size())) == 1);
+    CHECK(EVP_EncryptUpdate(c, nullptr, &n, aad_more.data(), static_cast<int>(aad_more.size())) ==
+          1);
   if (!plain.empty())
     CHECK(EVP_EncryptUpdate(c, out.data(), &n, plain.data(), static_cast<int>(plain.size())) == 1);
   CHECK(EVP_EncryptFinal_ex(c, out.data() + plain.size(), &n) == 1);
-  CHECK(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, kAeadTagBytes, out.data() + plain.size()) == 1);
+  CHECK(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, kAeadTagBytes, out.data() + plain.size()) ==
+        1);
 }
 
 Status Aes256Gcm::open(MutByteView out, const Key32& key, const AeadNonce& nonce, ByteView aad,
@@ -52,10 +55,13 @@ Status Aes256Gcm::open(MutByteView out, const Key32& key, const AeadNonce& nonce
   std::memcpy(tag.data(), sealed.data() + size, tag.size());
   CHECK(EVP_DecryptInit_ex2(c, nullptr, key.expose().data(), nonce.data(), nullptr) == 1);
   CHECK(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, kAeadTagBytes, tag.data()) == 1);
-  if (!aad.empty()) CHECK(EVP_DecryptUpdate(c, nullptr, &n, aad.data(), static_cast<int>(aad.size())) == 1);
+  if (!aad.empty())
+    CHECK(EVP_DecryptUpdate(c, nullptr, &n, aad.data(), static_cast<int>(aad.size())) == 1);
   if (!aad_more.empty())
-    CHECK(EVP_DecryptUpdate(c, nullptr, &n, aad_more.data(), static_cast<int>(aad_more.size())) == 1);
-  if (size > 0) CHECK(EVP_DecryptUpdate(c, out.data(), &n, sealed.data(), static_cast<int>(size)) == 1);
+    CHECK(EVP_DecryptUpdate(c, nullptr, &n, aad_more.data(), static_cast<int>(aad_more.size())) ==
+          1);
+  if (size > 0)
+    CHECK(EVP_DecryptUpdate(c, out.data(), &n, sealed.data(), static_cast<int>(size)) == 1);
   std::array<std::uint8_t, 16> rest;
   if (EVP_DecryptFinal_ex(c, rest.data(), &n) == 1) return {};
   wipe(out);
@@ -68,7 +74,8 @@ Bytes aead_seal(const Key32& key, const AeadNonce& nonce, ByteView aad, ByteView
   return out;
 }
 
-Result<SecretBytes> aead_open(const Key32& key, const AeadNonce& nonce, ByteView aad, ByteView sealed) {
+Result<SecretBytes> aead_open(const Key32& key, const AeadNonce& nonce, ByteView aad,
+                              ByteView sealed) {
   if (sealed.size() < kAeadTagBytes) return fail(Errc::kMalformed, "shorter than a tag");
   SecretBytes out(sealed.size() - kAeadTagBytes);
   TRY(Aes256Gcm().open(out.expose_mut(), key, nonce, aad, {}, sealed));

@@ -12,7 +12,8 @@ inline constexpr std::size_t kAeadTagBytes = 16;
 inline constexpr std::size_t kAeadNonceBytes = 12;
 using AeadNonce = std::array<std::uint8_t, kAeadNonceBytes>;
 
-// A reusable context: every record has a key of its own, so re-keying must be cheap. One thread at a time.
+// A reusable context: every record has a key of its own, so re-keying must be cheap. One thread at
+// a time.
 class Aes256Gcm {
  public:
   Aes256Gcm();
@@ -20,10 +21,14 @@ class Aes256Gcm {
   Aes256Gcm(const Aes256Gcm&) = delete;
   Aes256Gcm& operator=(const Aes256Gcm&) = delete;
 
-  // out.size() == plain.size() + kAeadTagBytes (CHECKed); ciphertext, then tag. `aad` in two parts to spare a copy.
-  void seal(MutByteView out, const Key32& key, const AeadNonce& nonce, ByteView aad, ByteView aad_more, ByteView plain);
-  // out.size() == sealed.size() - kAeadTagBytes. kCorrupt when the tag does not fit; `out` is then wiped.
-  Status open(MutByteView out, const Key32& key, const AeadNonce& nonce, ByteView aad, ByteView aad_more, ByteView sealed);
+  // out.size() == plain.size() + kAeadTagBytes (CHECKed); ciphertext, then tag. `aad` in two parts
+  // to spare a copy.
+  void seal(MutByteView out, const Key32& key, const AeadNonce& nonce, ByteView aad,
+            ByteView aad_more, ByteView plain);
+  // out.size() == sealed.size() - kAeadTagBytes. kCorrupt when the tag does not fit; `out` is then
+  // wiped.
+  Status open(MutByteView out, const Key32& key, const AeadNonce& nonce, ByteView aad,
+              ByteView aad_more, ByteView sealed);
 
  private:
   struct Contexts;
@@ -32,6 +37,7 @@ class Aes256Gcm {
 
 // One-shot forms.
 Bytes aead_seal(const Key32& key, const AeadNonce& nonce, ByteView aad, ByteView plain);
-Result<SecretBytes> aead_open(const Key32& key, const AeadNonce& nonce, ByteView aad, ByteView sealed);
+Result<SecretBytes> aead_open(const Key32& key, const AeadNonce& nonce, ByteView aad,
+                              ByteView sealed);
 
 }  // namespace callward::crypto

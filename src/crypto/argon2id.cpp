@@ -10,7 +10,9 @@ void start_sodium() {
   static const int started = ::sodium_init();
   CHECK(started >= 0);
 }
-const char* text_of(const SecretBytes& bytes) { return reinterpret_cast<const char*>(bytes.expose().data()); }
+const char* text_of(const SecretBytes& bytes) {
+  return reinterpret_cast<const char*>(bytes.expose().data());
+}
 }  // namespace
 
 Result<std::string> hash_passphrase(const SecretBytes& passphrase, const Argon2Cost& cost) {
@@ -32,8 +34,9 @@ Result<Key32> derive_key(const SecretBytes& passphrase, const std::array<std::ui
   static_assert(crypto_pwhash_SALTBYTES == 16);
   start_sodium();
   Key32 key;
-  if (::crypto_pwhash(key.expose_mut().data(), Key32::size(), text_of(passphrase), passphrase.size(), salt.data(),
-                      cost.passes, cost.memory_bytes, crypto_pwhash_ALG_ARGON2ID13) != 0)
+  if (::crypto_pwhash(key.expose_mut().data(), Key32::size(), text_of(passphrase),
+                      passphrase.size(), salt.data(), cost.passes, cost.memory_bytes,
+                      crypto_pwhash_ALG_ARGON2ID13) != 0)
     return fail(Errc::kFull, "no memory for Argon2id");
   return key;
 }

@@ -21,8 +21,10 @@ PublicKey public_of(std::string_view hex) {
 }
 
 TEST(Sha256, FipsVectorsAndTheOneBlockForm) {
-  EXPECT_EQ(to_hex(sha256(as_bytes("abc"))), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(to_hex(sha256(ByteView{})), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(to_hex(sha256(as_bytes("abc"))),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(to_hex(sha256(ByteView{})),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   SeededEntropy entropy(1);
   for (std::size_t size = 0; size <= 55; ++size) {
     Bytes message(size);
@@ -36,15 +38,18 @@ TEST(Sha256, FipsVectorsAndTheOneBlockForm) {
 TEST(Hmac, Rfc4231) {
   EXPECT_EQ(to_hex(hmac_sha256(Bytes(20, 0x0B), {as_bytes("Hi There")})),
             "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
-  EXPECT_EQ(to_hex(hmac_sha256(Bytes(131, 0xAA), {as_bytes("Test Using Larger Than Block-Size Key - Hash Key First")})),
-            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  EXPECT_EQ(
+      to_hex(hmac_sha256(Bytes(131, 0xAA),
+                         {as_bytes("Test Using Larger Than Block-Size Key - Hash Key First")})),
+      "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
 TEST(Hkdf, Rfc5869Case1) {
   const auto key = hkdf_extract(*from_hex("000102030405060708090a0b0c"), Bytes(22, 0x0B));
   Bytes out(42);
   hkdf_expand(out, key, *from_hex("f0f1f2f3f4f5f6f7f8f9"));
-  EXPECT_EQ(to_hex(out), "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+  EXPECT_EQ(to_hex(out),
+            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
 }
 
 TEST(Aead, KnownAnswerAndTampering) {
@@ -96,7 +101,8 @@ TEST(Ed25519, Rfc8032Test1) {
   EXPECT_EQ(to_hex(key), "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
   const auto signature = *ed25519_sign(seed, {});
   EXPECT_EQ(to_hex(signature),
-            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46b"
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39"
+            "701cf9b46b"
             "d25bf5f0595bbe24655141438e7a100b");
   EXPECT_TRUE(ed25519_verify(key, {}, signature));
   EXPECT_FALSE(ed25519_verify(key, as_bytes("x"), signature));
@@ -106,18 +112,24 @@ TEST(Hpke, KemOfRfc9180A11) {
   const auto shared = *detail::kem_shared_secret(
       key_of("52c4a758a802cd8b936eceea314432798d5baf2d7e9235dc084ab1b9cfa2f736"),
       public_of("3948cfe0ad1ddb695d780e59077195da6c56506b027329794ab02bca80815c4d"));
-  EXPECT_EQ(to_hex(shared.expose()), "fe0e18c9f024ce43799ae393c7e8fe8fce9d218875e8227b0187c04e7d2ea1fc");
+  EXPECT_EQ(to_hex(shared.expose()),
+            "fe0e18c9f024ce43799ae393c7e8fe8fce9d218875e8227b0187c04e7d2ea1fc");
 }
 
 TEST(Hpke, RoundTripAndEachPartBinds) {
   SeededEntropy entropy(6);
   const auto secret = entropy.key();
   const auto receiver = *x25519_public(secret);
-  const auto sealed = *hpke_seal(entropy, receiver, as_bytes("info"), as_bytes("aad"), as_bytes("keys"));
-  EXPECT_EQ(as_text(hpke_open(secret, sealed.enc, as_bytes("info"), as_bytes("aad"), sealed.ciphertext)->expose()), "keys");
+  const auto sealed =
+      *hpke_seal(entropy, receiver, as_bytes("info"), as_bytes("aad"), as_bytes("keys"));
+  EXPECT_EQ(
+      as_text(hpke_open(secret, sealed.enc, as_bytes("info"), as_bytes("aad"), sealed.ciphertext)
+                  ->expose()),
+      "keys");
   EXPECT_FALSE(hpke_open(secret, sealed.enc, as_bytes("inf0"), as_bytes("aad"), sealed.ciphertext));
   EXPECT_FALSE(hpke_open(secret, sealed.enc, as_bytes("info"), as_bytes("aae"), sealed.ciphertext));
-  EXPECT_FALSE(hpke_open(entropy.key(), sealed.enc, as_bytes("info"), as_bytes("aad"), sealed.ciphertext));
+  EXPECT_FALSE(
+      hpke_open(entropy.key(), sealed.enc, as_bytes("info"), as_bytes("aad"), sealed.ciphertext));
 }
 
 TEST(Argon2id, VerifiesAndDerives) {

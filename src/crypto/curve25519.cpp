@@ -57,18 +57,22 @@ Result<Signature> ed25519_sign(const Key32& seed, ByteView message) {
   const DigestContext context(EVP_MD_CTX_new());
   Signature out{};
   std::size_t size = out.size();
-  if (!key || !context || EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1 ||
-      EVP_DigestSign(context.get(), out.data(), &size, message.data(), message.size()) != 1 || size != out.size())
+  if (!key || !context ||
+      EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1 ||
+      EVP_DigestSign(context.get(), out.data(), &size, message.data(), message.size()) != 1 ||
+      size != out.size())
     return fail(Errc::kCrypto, "cannot sign");
   return out;
 }
 
 bool ed25519_verify(const PublicKey& public_key, ByteView message, ByteView signature) {
-  const Key key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, public_key.data(), public_key.size()));
+  const Key key(
+      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, public_key.data(), public_key.size()));
   const DigestContext context(EVP_MD_CTX_new());
   return key && context && signature.size() == 64 &&
          EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
-         EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(), message.size()) == 1;
+         EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(),
+                          message.size()) == 1;
 }
 
 }  // namespace callward::crypto

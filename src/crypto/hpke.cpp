@@ -8,7 +8,8 @@ namespace {
 
 // RFC 9180, 4.1 and 5.1: the identifiers of the suite.
 constexpr std::array<std::uint8_t, 5> kKemSuite = {'K', 'E', 'M', 0x00, 0x20};
-constexpr std::array<std::uint8_t, 10> kHpkeSuite = {'H', 'P', 'K', 'E', 0x00, 0x20, 0x00, 0x01, 0x00, 0x02};
+constexpr std::array<std::uint8_t, 10> kHpkeSuite = {'H',  'P',  'K',  'E',  0x00,
+                                                     0x20, 0x00, 0x01, 0x00, 0x02};
 constexpr std::string_view kVersion = "HPKE-v1";
 
 Bytes labeled(ByteView suite, std::string_view label, ByteView input) {
@@ -27,7 +28,8 @@ Key32 labeled_extract(ByteView suite, ByteView salt, std::string_view label, Byt
   return key;
 }
 
-void labeled_expand(MutByteView out, ByteView suite, const Key32& key, std::string_view label, ByteView info) {
+void labeled_expand(MutByteView out, ByteView suite, const Key32& key, std::string_view label,
+                    ByteView info) {
   const std::array<std::uint8_t, 2> length = {static_cast<std::uint8_t>(out.size() >> 8),
                                               static_cast<std::uint8_t>(out.size())};
   ByteWriter whole;
@@ -74,8 +76,8 @@ Result<Key32> detail::kem_shared_secret(const Key32& ephemeral, const PublicKey&
   return kem_secret(dh, enc, receiver);
 }
 
-Result<HpkeSealed> detail::hpke_seal_with(const Key32& ephemeral, const PublicKey& receiver, ByteView info,
-                                          ByteView aad, ByteView plain) {
+Result<HpkeSealed> detail::hpke_seal_with(const Key32& ephemeral, const PublicKey& receiver,
+                                          ByteView info, ByteView aad, ByteView plain) {
   HpkeSealed sealed;
   sealed.enc = TRY(x25519_public(ephemeral));
   const auto dh = TRY(x25519(ephemeral, receiver));
@@ -84,12 +86,13 @@ Result<HpkeSealed> detail::hpke_seal_with(const Key32& ephemeral, const PublicKe
   return sealed;
 }
 
-Result<HpkeSealed> hpke_seal(Entropy& entropy, const PublicKey& receiver, ByteView info, ByteView aad, ByteView plain) {
+Result<HpkeSealed> hpke_seal(Entropy& entropy, const PublicKey& receiver, ByteView info,
+                             ByteView aad, ByteView plain) {
   return detail::hpke_seal_with(entropy.key(), receiver, info, aad, plain);
 }
 
-Result<SecretBytes> hpke_open(const Key32& receiver_secret, const PublicKey& enc, ByteView info, ByteView aad,
-                              ByteView ciphertext) {
+Result<SecretBytes> hpke_open(const Key32& receiver_secret, const PublicKey& enc, ByteView info,
+                              ByteView aad, ByteView ciphertext) {
   const auto receiver = TRY(x25519_public(receiver_secret));
   const auto dh = TRY(x25519(receiver_secret, enc));
   const auto schedule = key_schedule(kem_secret(dh, enc, receiver), info);

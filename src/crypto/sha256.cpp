@@ -2,9 +2,9 @@
 
 #include "base/check.hpp"
 
-// The low-level SHA256_* functions are marked deprecated in OpenSSL 3 in favour of EVP, whose fetch and
-// context cost more than the compression itself here (measured: 0.3 against 0.07 us). They are stable and
-// use the processor's SHA instructions.
+// The low-level SHA256_* functions are marked deprecated in OpenSSL 3 in favour of EVP, whose fetch
+// and context cost more than the compression itself here (measured: 0.3 against 0.07 us). They are
+// stable and use the processor's SHA instructions.
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 namespace callward::crypto {
@@ -16,7 +16,9 @@ Sha256& Sha256::update(ByteView bytes) {
   return *this;
 }
 
-void Sha256::finish(std::span<std::uint8_t, 32> out) { CHECK(SHA256_Final(out.data(), &state_) == 1); }
+void Sha256::finish(std::span<std::uint8_t, 32> out) {
+  CHECK(SHA256_Final(out.data(), &state_) == 1);
+}
 
 Digest sha256(ByteView bytes) { return Sha256().update(bytes).finish(); }
 

@@ -1,5 +1,5 @@
-// One SQL database behind a small interface: SQLite (WAL) now, PostgreSQL later. It holds metadata and
-// workflow, never content, never a key, never a number or a name of a customer.
+// One SQL database behind a small interface: SQLite (WAL) now, PostgreSQL later. It holds metadata
+// and workflow, never content, never a key, never a number or a name of a customer.
 #pragma once
 
 #include <cstdint>
@@ -34,18 +34,22 @@ class Row {
 class Database {
  public:
   virtual ~Database() = default;
-  // Parameters stand as ?1, ?2 …; never pasted into the text. Rows beyond `rows_max` are an error (kTooLarge).
-  virtual Result<std::vector<Row>> query(const std::string& sql, const std::vector<Value>& parameters = {}) = 0;
+  // Parameters stand as ?1, ?2 …; never pasted into the text. Rows beyond `rows_max` are an error
+  // (kTooLarge).
+  virtual Result<std::vector<Row>> query(const std::string& sql,
+                                         const std::vector<Value>& parameters = {}) = 0;
   // How many rows it changed.
-  virtual Result<std::int64_t> execute(const std::string& sql, const std::vector<Value>& parameters = {}) = 0;
+  virtual Result<std::int64_t> execute(const std::string& sql,
+                                       const std::vector<Value>& parameters = {}) = 0;
   // All or nothing; an error of `work` rolls back.
   virtual Status transaction(const std::function<Status()>& work) = 0;
 
   static constexpr std::size_t kRowsMax = 100'000;
 };
 
-// Safe for several threads (one at a time inside). Applies what is missing of `migrations`, in order;
-// kUnsupported: the file was written by a newer program.
-Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, const std::vector<std::string>& migrations);
+// Safe for several threads (one at a time inside). Applies what is missing of `migrations`, in
+// order; kUnsupported: the file was written by a newer program.
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
+                                              const std::vector<std::string>& migrations);
 
 }  // namespace callward::db

@@ -8,11 +8,15 @@
 namespace callward::db {
 namespace {
 
-const std::vector<std::string> kOne = {"CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, raw BLOB) STRICT;"};
+const std::vector<std::string> kOne = {
+    "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, raw BLOB) STRICT;"};
 
 class Databases : public ::testing::Test {
  protected:
-  void SetUp() override { path = ::testing::TempDir() + "cw-db-" + std::to_string(::getpid()) + ".db"; clear(); }
+  void SetUp() override {
+    path = ::testing::TempDir() + "cw-db-" + std::to_string(::getpid()) + ".db";
+    clear();
+  }
   void TearDown() override { clear(); }
   void clear() {
     for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(path + end);
@@ -22,7 +26,8 @@ class Databases : public ::testing::Test {
 
 TEST_F(Databases, ValuesComeBackAsTheyWere) {
   auto db = *open_sqlite(path, kOne);
-  ASSERT_TRUE(db->execute("INSERT INTO t VALUES (?1, ?2, ?3)", {std::int64_t{1}, std::string("a'; DROP TABLE t; --"), Bytes{1, 0, 2}}));
+  ASSERT_TRUE(db->execute("INSERT INTO t VALUES (?1, ?2, ?3)",
+                          {std::int64_t{1}, std::string("a'; DROP TABLE t; --"), Bytes{1, 0, 2}}));
   const auto rows = *db->query("SELECT id, name, raw, NULL FROM t");
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].number(0), 1);
@@ -42,7 +47,9 @@ TEST_F(Databases, AFailedTransactionLeavesNothing) {
 }
 
 TEST_F(Databases, MigrationsGoForwardAndANewerFileIsRefused) {
-  { ASSERT_TRUE(open_sqlite(path, kOne)); }
+  {
+    ASSERT_TRUE(open_sqlite(path, kOne));
+  }
   auto two = kOne;
   two.emplace_back("ALTER TABLE t ADD COLUMN more INTEGER; CREATE INDEX t_more ON t (more);");
   {

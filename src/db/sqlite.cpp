@@ -6,11 +6,13 @@
 namespace callward::db {
 
 std::int64_t Row::number(std::size_t column) const {
-  const auto* value = column < values_.size() ? std::get_if<std::int64_t>(&values_[column]) : nullptr;
+  const auto* value =
+      column < values_.size() ? std::get_if<std::int64_t>(&values_[column]) : nullptr;
   return value == nullptr ? 0 : *value;
 }
 std::string Row::text(std::size_t column) const {
-  const auto* value = column < values_.size() ? std::get_if<std::string>(&values_[column]) : nullptr;
+  const auto* value =
+      column < values_.size() ? std::get_if<std::string>(&values_[column]) : nullptr;
   return value == nullptr ? std::string() : *value;
 }
 Bytes Row::blob(std::size_t column) const {
@@ -35,7 +37,8 @@ class Sqlite final : public Database {
   Sqlite(const Sqlite&) = delete;
   Sqlite& operator=(const Sqlite&) = delete;
 
-  Result<std::vector<Row>> query(const std::string& sql, const std::vector<Value>& parameters) override {
+  Result<std::vector<Row>> query(const std::string& sql,
+                                 const std::vector<Value>& parameters) override {
     const std::lock_guard lock(mutex_);
     const auto statement = TRY(prepare(sql, parameters));
     std::vector<Row> rows;
@@ -48,7 +51,8 @@ class Sqlite final : public Database {
     return rows;
   }
 
-  Result<std::int64_t> execute(const std::string& sql, const std::vector<Value>& parameters) override {
+  Result<std::int64_t> execute(const std::string& sql,
+                               const std::vector<Value>& parameters) override {
     const std::lock_guard lock(mutex_);
     const auto statement = TRY(prepare(sql, parameters));
     int rc = SQLITE_ROW;
@@ -77,13 +81,16 @@ class Sqlite final : public Database {
     const int code = ::sqlite3_extended_errcode(handle_);
     const bool full = (code & 0xFF) == SQLITE_FULL;
     const bool exists = (code & 0xFF) == SQLITE_CONSTRAINT;
-    return fail(full ? Errc::kFull : exists ? Errc::kExists : Errc::kIo,
+    return fail(full     ? Errc::kFull
+                : exists ? Errc::kExists
+                         : Errc::kIo,
                 std::string("database, ") + what + ": " + ::sqlite3_errmsg(handle_));
   }
 
   Result<Statement> prepare(const std::string& sql, const std::vector<Value>& parameters) {
     sqlite3_stmt* raw = nullptr;
-    if (::sqlite3_prepare_v2(handle_, sql.c_str(), static_cast<int>(sql.size()), &raw, nullptr) != SQLITE_OK)
+    if (::sqlite3_prepare_v2(handle_, sql.c_str(), static_cast<int>(sql.size()), &raw, nullptr) !=
+        SQLITE_OK)
       return error("prepare");
     Statement statement(raw);
     for (std::size_t i = 0; i < parameters.size(); ++i)
@@ -92,11 +99,14 @@ class Sqlite final : public Database {
   }
 
   static int bind(sqlite3_stmt* statement, int at, const Value& value) {
-    if (const auto* number = std::get_if<std::int64_t>(&value)) return ::sqlite3_bind_int64(statement, at, *number);
+    if (const auto* number = std::get_if<std::int64_t>(&value))
+      return ::sqlite3_bind_int64(statement, at, *number);
     if (const auto* text = std::get_if<std::string>(&value))
-      return ::sqlite3_bind_text(statement, at, text->data(), static_cast<int>(text->size()), SQLITE_TRANSIENT);
+      return ::sqlite3_bind_text(statement, at, text->data(), static_cast<int>(text->size()),
+                                 SQLITE_TRANSIENT);
     if (const auto* blob = std::get_if<Bytes>(&value))
-      return ::sqlite3_bind_blob(statement, at, blob->empty() ? "" : static_cast<const void*>(blob->data()),
+      return ::sqlite3_bind_blob(statement, at,
+                                 blob->empty() ? "" : static_cast<const void*>(blob->data()),
                                  static_cast<int>(blob->size()), SQLITE_TRANSIENT);
     return ::sqlite3_bind_null(statement, at);
   }
@@ -105,17 +115,21 @@ class Sqlite final : public Database {
     std::vector<Value> values;
     for (int i = 0; i < ::sqlite3_column_count(statement); ++i) {
       switch (::sqlite3_column_type(statement, i)) {
-        case SQLITE_INTEGER: values.emplace_back(static_cast<std::int64_t>(::sqlite3_column_int64(statement, i))); break;
+        case SQLITE_INTEGER:
+          values.emplace_back(static_cast<std::int64_t>(::sqlite3_column_int64(statement, i)));
+          break;
         case SQLITE_TEXT:
-          values.emplace_back(std::string(reinterpret_cast<const char*>(::sqlite3_column_text(statement, i)),
-                                          static_cast<std::size_t>(::sqlite3_column_bytes(statement, i))));
+          values.emplace_back(
+              std::string(reinterpret_cast<const char*>(::sqlite3_column_text(statement, i)),
+                          static_cast<std::size_t>(::sqlite3_column_bytes(statement, i))));
           break;
         case SQLITE_BLOB: {
           const auto* data = static_cast<const std::uint8_t*>(::sqlite3_column_blob(statement, i));
           values.emplace_back(Bytes(data, data + ::sqlite3_column_bytes(statement, i)));
           break;
         }
-        default: values.emplace_back(nullptr);
+        default:
+          values.emplace_back(nullptr);
       }
     }
     return Row(std::move(values));
@@ -129,12 +143,14 @@ Status migrate(Database& database, const std::vector<std::string>& migrations) {
   const auto rows = TRY(database.query("PRAGMA user_version"));
   const auto version = rows.empty() ? 0 : rows[0].number(0);
   if (version > static_cast<std::int64_t>(migrations.size()))
-    return fail(Errc::kUnsupported, "the database is of version " + std::to_string(version) + "; this program knows " +
+    return fail(Errc::kUnsupported, "the database is of version " + std::to_string(version) +
+                                        "; this program knows " +
                                         std::to_string(migrations.size()));
   for (auto i = static_cast<std::size_t>(version); i < migrations.size(); ++i) {
     TRY(database.transaction([&]() -> Status {
       std::size_t begin = 0;
-      for (auto end = migrations[i].find(';'); end != std::string::npos; end = migrations[i].find(';', begin)) {
+      for (auto end = migrations[i].find(';'); end != std::string::npos;
+           end = migrations[i].find(';', begin)) {
         TRY(database.execute(migrations[i].substr(begin, end - begin)));
         begin = end + 1;
       }
@@ -147,15 +163,17 @@ Status migrate(Database& database, const std::vector<std::string>& migrations) {
 
 }  // namespace
 
-Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, const std::vector<std::string>& migrations) {
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
+                                              const std::vector<std::string>& migrations) {
   sqlite3* handle = nullptr;
-  const int rc = ::sqlite3_open_v2(path.c_str(), &handle,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, nullptr);
+  const int rc = ::sqlite3_open_v2(
+      path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX,
+      nullptr);
   auto database = std::make_unique<Sqlite>(handle);
   if (rc != SQLITE_OK) return fail(Errc::kIo, path + ": " + ::sqlite3_errstr(rc));
   ::sqlite3_busy_timeout(handle, 5'000);
-  for (const char* pragma : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
-                             "PRAGMA trusted_schema = OFF"})
+  for (const char* pragma : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
+                             "PRAGMA foreign_keys = ON", "PRAGMA trusted_schema = OFF"})
     TRY(database->query(pragma, {}));
   TRY(migrate(*database, migrations));
   return std::unique_ptr<Database>(std::move(database));

@@ -172,7 +172,7 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   call.declared = in.u16();
   call.started_at = in.i64();
   const auto flags = in.u8();
-  call.ended = (flags & kFlagEnded) != 0;
+  call.ended = call.end_logged = (flags & kFlagEnded) != 0;
   call.listened = (flags & kFlagListened) != 0;
   call.next_call_data = in.u32();
   call.listener_segments = in.u64();

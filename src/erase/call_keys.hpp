@@ -49,6 +49,7 @@ struct CallKeys {
   std::int64_t started_at = 0;  // UTC ms
   bool ended = false;
   bool listened = false;
+  bool start_logged = true, end_logged = false;
   bool rooted = false;  // this keeper made its root: forward nodes can be issued again
   std::int64_t begun_ms =
       0;  // monotonic time of index 0, as far as known: wall clocks are set by people

@@ -22,7 +22,7 @@ Keeper::Keeper(Clock& clock, Entropy& entropy, keys::KeyStore& store, audit::Log
     : clock_(clock),
       entropy_(entropy),
       store_(store),
-      log_(log),
+      log_(&log),
       policy_(policy),
       outbox_(std::move(outbox)) {
   last_persist_ms_ = clock_.monotonic_ms();
@@ -43,7 +43,7 @@ Result<CallKeys*> Keeper::find(const CallId& id) {
 
 Status Keeper::stage_entry(std::string type, std::string actor, std::string subject,
                            boost::json::object data) {
-  auto staged = log_.stage(
+  auto staged = log_->stage(
       {std::move(type), std::move(actor), std::move(subject), clock_.utc_ms(), std::move(data)});
   if (!staged) return tl::unexpected<Error>(staged.error());
   return {};
@@ -102,7 +102,7 @@ Status Keeper::stage_dirty_rows() {
 
 Status Keeper::commit_rows() {
   (void)stage_dirty_rows();  // said in the log; the other rows are persisted all the same
-  return store_.commit(log_.size());
+  return store_.commit(log_->size());
 }
 
 // Stream 15's node is on the disk before the call's start is answered: a keeper that dies a second
@@ -116,6 +116,15 @@ void Keeper::commit_new_rows() {
 
 // Recorder
 // ------------------------------------------------------------------------------------------
+
+Status Keeper::stage_started(const CallKeys& call) {
+  return stage_entry("call_started", "keeper", call.id.hex(),
+                     {{"row", call.row},
+                      {"source", to_text(call.source)},
+                      {"direction", to_text(call.direction)},
+                      {"streams", call.streams},
+                      {"started_at", call.started_at}});
+}
 
 void Keeper::call_start(const keys::CallStart& message, Reply<keys::CallStarted> reply) {
   if (rows_.count(message.call) != 0)
@@ -135,12 +144,8 @@ void Keeper::call_start(const keys::CallStart& message, Reply<keys::CallStarted>
   call->dirty = true;
   auto record = seal_call_data(*call, message.call_data);
   if (!record) return reply(tl::unexpected<Error>(record.error()));
-  auto staged = stage_entry("call_started", "keeper", call->id.hex(),
-                            {{"row", call->row},
-                             {"source", to_text(call->source)},
-                             {"direction", to_text(call->direction)},
-                             {"streams", call->streams},
-                             {"started_at", call->started_at}});
+  call->start_logged = false;
+  auto staged = stage_started(*call);
   rows_[call->id] = call->row;
   auto* raw = call.get();
   calls_[raw->id] = std::move(call);
@@ -150,7 +155,8 @@ void Keeper::call_start(const keys::CallStart& message, Reply<keys::CallStarted>
   after_log([this, id = raw->id, record = std::move(*record), reply,
              staged = staged.has_value()](Status logged) mutable {
     auto* begun = *find(id);
-    if (!staged || !logged) log_event("keeper.call_not_logged", {{"call", id.hex()}});
+    begun->start_logged = staged && logged.has_value();  // else resume_log() does it
+    if (!begun->start_logged) log_event("keeper.call_not_logged", {{"call", id.hex()}});
     keys::CallStarted started;
     started.row = begun->row;
     started.nodes = begun->cover.slice(keys::leaf_of(0, 0), keys::leaf_of(keys::kCallDataStream, 0))
@@ -211,12 +217,14 @@ void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {
     if (end.stream >= keys::kCallDataStream || end.end_index > keys::kIndexMax + 1)
       return reply(fail(Errc::kMalformed, "no such stream or index"));
   auto& call = **found;
-  if (!call.ended) {  // else said twice: the first answer was lost
+  if (!call.end_logged) {  // else said twice: the first answer was lost
     auto staged = stage_entry("call_ended", "recorder", call.id.hex(),
                               {{"ended_at", message.ended_at},
                                {"cause", message.cause},
                                {"ends", ends_json(message.streams)}});
     if (!staged) return reply(tl::unexpected<Error>(staged.error()));
+  }
+  if (!call.ended) {
     for (const auto& end : message.streams) {
       call.declare(static_cast<std::uint16_t>(1u << end.stream));
       call.ends[end.stream] = end.end_index;
@@ -234,8 +242,9 @@ void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {
   // the next half minute.
   if (!call.question_open) call.persist_upto(call.heard);
   new_rows_ = true;
-  after_log([reply](Status logged) {
+  after_log([this, id = call.id, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    if (const auto still = find(id)) (*still)->end_logged = true;
     reply(keys::Ack{});
   });
 }
@@ -248,10 +257,10 @@ void Keeper::call_sealed(const keys::CallSealed& message, Reply<keys::Ack> reply
                                {"leaves", message.leaves},
                                {"bytes", message.object_bytes}});
     if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-    sealed_.insert(message.call);
   }
-  after_log([reply](Status logged) {
+  after_log([this, id = message.call, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    sealed_.insert(id);
     reply(keys::Ack{});
   });
 }
@@ -265,7 +274,7 @@ void Keeper::log_append(const keys::LogAppend& message, std::uint8_t writer,
   auto data = boost::json::parse(message.data, error);
   if (error || !data.is_object())
     return reply(fail(Errc::kMalformed, "entry's data is not a JSON object"));
-  const auto index = log_.stage(
+  const auto index = log_->stage(
       {message.type, message.actor, message.subject, clock_.utc_ms(), data.get_object()});
   if (!index) return reply(tl::unexpected<Error>(index.error()));
   after_log([index = *index, reply](Status logged) {
@@ -277,11 +286,33 @@ void Keeper::log_append(const keys::LogAppend& message, std::uint8_t writer,
 // Rounds
 // --------------------------------------------------------------------------------------------
 
+void Keeper::resume_log(audit::Log& fresh) {
+  log_ = &fresh;
+  log_error_.clear();
+  log_event("keeper.log_resumed", {{"size", log_->size()}});
+  std::vector<CallId> begun;
+  for (const auto& [id, call] : calls_)
+    if (!call->start_logged && stage_started(*call)) begun.push_back(id);
+  after_log([this, begun](Status logged) {
+    if (!logged) return;
+    for (const auto& id : begun)
+      if (const auto still = find(id)) (*still)->start_logged = true;
+  });
+  retry_orders_ms_ = 0;
+  end_round();
+}
+
+void Keeper::mirrors_are_back() {
+  if (store_.unconfirmed() != 0) return;
+  for (auto& order : unconfirmed_) orders_.push_back(std::move(order));
+  unconfirmed_.clear();
+}
+
 void Keeper::end_round() {
   constexpr int kRoundsMax =
       8;  // what runs after the log may stage more; what is left waits for the next round
   for (int round = 0; round < kRoundsMax && has_work(); ++round) {
-    auto logged = log_.commit();
+    auto logged = log_->commit();
     if (!logged) {
       log_error_ = logged.error().message;
       log_event("keeper.log_failed", {{"why", log_error_}});
@@ -291,7 +322,7 @@ void Keeper::end_round() {
     auto acts = std::move(after_);
     after_.clear();
     for (auto& act : acts) act(logged);
-    if (log_.failed()) return answer_unlogged(logged);
+    if (log_->failed()) return answer_unlogged(logged);
     run_orders();
   }
 }
@@ -305,9 +336,9 @@ void Keeper::tick() {
     persist_deadlines();
     persist_round(false);
   }
-  if (!log_.failed() && now - last_publish_ms_ >= 1'000) {
+  if (!log_->failed() && now - last_publish_ms_ >= 1'000) {
     last_publish_ms_ = now;
-    if (auto published = log_.publish(); !published) {
+    if (auto published = log_->publish(); !published) {
       log_error_ = published.error().message;
       log_event("keeper.publish_failed", {{"why", log_error_}});
     }
@@ -317,7 +348,7 @@ void Keeper::tick() {
 
 // Persists what was heard; `everything`: of all calls, else only what moved.
 void Keeper::persist_round(bool everything) {
-  if (log_.failed()) return;
+  if (log_->failed()) return;
   for (auto& [id, call] : calls_) {
     if (call->question_open && !everything &&
         clock_.monotonic_ms() - call->question_since_ms < policy_.question_open_ms_max)
@@ -362,14 +393,15 @@ void Keeper::persist_deadlines() {
       return;
     call->persist_upto(marks);
   }
-  if (auto logged = log_.commit(); !logged) log_error_ = logged.error().message;
+  if (auto logged = log_->commit(); !logged) log_error_ = logged.error().message;
 }
 
 // Ended, heard to the end, on the disk: its keys need not stay in memory.
 void Keeper::forget_finished() {
   std::erase_if(calls_, [this](const auto& item) {
     const auto& call = *item.second;
-    if (!call.ended || !call.listened || call.dirty) return false;
+    if (!call.ended || !call.end_logged || !call.start_logged || !call.listened || call.dirty)
+      return false;
     // What was held before it touched a disk lives here only, until a person has decided.
     for (const auto& block : call.blocked)
       if (block.state == BlockState::kOrdered ||
@@ -401,9 +433,9 @@ void Keeper::stop() {
         continue;
       call->persist_upto(marks);
     }
-    if (log_.commit()) (void)commit_rows();
+    if (log_->commit()) (void)commit_rows();
   }
-  if (!log_.failed()) (void)log_.publish();
+  if (!log_->failed()) (void)log_->publish();
 }
 
 std::string Keeper::status_json() const {
@@ -429,9 +461,9 @@ std::string Keeper::status_json() const {
                                                     {"orders_done", orders_done_},
                                                     {"openings", opened_},
                                                     {"log",
-                                                     {{"size", log_.size()},
-                                                      {"published", log_.published_size()},
-                                                      {"failed", log_.failed()},
+                                                     {{"size", log_->size()},
+                                                      {"published", log_->published_size()},
+                                                      {"failed", log_->failed()},
                                                       {"why", log_error_}}}});
 }
 

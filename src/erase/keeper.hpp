@@ -94,13 +94,19 @@ class Keeper {
   void log_append(const keys::LogAppend& message, std::uint8_t writer,
                   Reply<keys::LogAppended> reply);
 
+  // The log had failed and was opened anew: what was not logged is logged now, orders are carried
+  // out.
+  void resume_log(audit::Log& fresh);
+  // Mirrors that were left out are filled anew: what they had not confirmed is destroyed once more,
+  // everywhere.
+  void mirrors_are_back();
   void end_round();
   void tick();  // some times a second: persisting, deadlines, publishing
   // A planned stop: what may be persisted is.
   void stop();
   [[nodiscard]] std::string status_json() const;
   [[nodiscard]] bool has_work() const {
-    return !after_.empty() || orders_due() || log_.has_staged();
+    return !after_.empty() || orders_due() || log_->has_staged();
   }
 
  private:
@@ -128,6 +134,7 @@ class Keeper {
   // kTooLarge: a row is over its limit; the others are staged all the same.
   Status stage_dirty_rows();
   void commit_new_rows();
+  Status stage_started(const CallKeys& call);
   Result<Bytes> seal_call_data(CallKeys& call, ByteView plain);
   [[nodiscard]] std::uint32_t elapsed_segments(const CallKeys& call) const;
   [[nodiscard]] std::int64_t begun_ms(keys::CallSource source, std::int64_t started_at) const;
@@ -152,6 +159,7 @@ class Keeper {
   Status destroy(const std::vector<Order>& batch);
   void ask_wipes(const std::shared_ptr<Batch>& batch);
   void finish_batch(const std::shared_ptr<Batch>& batch);
+  void settle_order(Order& order, std::uint32_t unconfirmed);
   void mark_erased(const Order& order);
 
   Status replay_entry(const audit::Entry& entry);
@@ -170,7 +178,7 @@ class Keeper {
   Clock& clock_;
   Entropy& entropy_;
   keys::KeyStore& store_;
-  audit::Log& log_;
+  audit::Log* log_;
   KeeperPolicy policy_;
   Outbox outbox_;
   keys::RecordCipher cipher_;
@@ -183,6 +191,7 @@ class Keeper {
   std::unordered_map<OrderId, keys::OrderOutcome>
       known_orders_;  // since start: repeats are answered alike
   std::vector<std::shared_ptr<Batch>> batches_;
+  std::vector<Order> unconfirmed_;  // done, but a mirror was away
   std::set<CallId> sealed_;
   bool new_rows_ =
       false;  // a call began or ended: its row must be on the disk before that is answered
@@ -192,6 +201,8 @@ class Keeper {
 
  public:
   static constexpr std::size_t kOrdersWaitingMax = 100'000;
+  static constexpr std::size_t kUnconfirmedMax =
+      100'000;  // beyond it the next start does them again
   static constexpr std::size_t kOrdersPerBatchMax = 10'000;
   static constexpr std::size_t kOrdersPerEntryMax =
       1'000;  // ids in one `erased`: an entry has its limit too

@@ -65,7 +65,7 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
   auto& call = **found;
   if (message.headers.empty() || message.headers.size() > kHeadersPerOpenMax)
     return reply(fail(Errc::kMalformed, "no header, or too many"));
-  if (log_.failed())
+  if (log_->failed())
     return reply(fail(Errc::kUnavailable, "the audit log cannot be written: nothing is opened"));
   std::vector<keys::RecordHeader> headers;
   std::vector<SegmentRange> ranges;

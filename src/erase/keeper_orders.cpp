@@ -108,7 +108,7 @@ Status Keeper::may_hear_again(const keys::HearAgain& message) {
       message.range.end - message.range.first > kHearAgainSegmentsMax)
     return fail(Errc::kMalformed, "not a range that may be heard again");
   if (call.listened) return fail(Errc::kDenied, "the call has been heard");
-  if (log_.failed()) return fail(Errc::kUnavailable, "the audit log cannot be written");
+  if (log_->failed()) return fail(Errc::kUnavailable, "the audit log cannot be written");
   return {};
 }
 
@@ -341,7 +341,7 @@ Status Keeper::log_intended(std::vector<Order>& batch) {
     if (!outcome) break;
     staged.push_back(&order);
   }
-  TRY(log_.commit());
+  TRY(log_->commit());
   for (auto* order : staged) order->logged = true;
   return outcome;
 }
@@ -358,7 +358,7 @@ Status Keeper::destroy(const std::vector<Order>& batch) {
   if (!on_disk) return {};  // their keys never touched a disk: gone with the memory that held them
   TRY(stage_dirty_rows());
   const auto steps = [this]() -> Status {
-    TRY(store_.write_pages(log_.size()));
+    TRY(store_.write_pages(log_->size()));
     TRY(store_.put_epoch());
     TRY(store_.switch_superblock());
     TRY(store_.reread());
@@ -385,29 +385,40 @@ void Keeper::finish_batch(const std::shared_ptr<Batch>& batch) {
   if (known == batches_.end()) return;
   batches_.erase(known);
   const auto unconfirmed = store_.unconfirmed();
+  Status staged;
   // An entry has its limit: many orders are several entries.
-  for (std::size_t at = 0; at < batch->orders.size(); at += kOrdersPerEntryMax) {
+  for (std::size_t at = 0; staged && at < batch->orders.size(); at += kOrdersPerEntryMax) {
     boost::json::array ids;
     for (auto i = at; i < std::min(batch->orders.size(), at + kOrdersPerEntryMax); ++i)
       ids.push_back(boost::json::string(batch->orders[i].id.hex()));
-    if (!stage_entry("erased", "keeper", "-",
-                     {{"orders", std::move(ids)},
-                      {"epoch", batch->epoch},
-                      {"unconfirmed_mirrors", unconfirmed}}))
-      return;  // the log failed: they stay "intended" in it, and the next start gives them again
+    staged = stage_entry("erased", "keeper", "-",
+                         {{"orders", std::move(ids)},
+                          {"epoch", batch->epoch},
+                          {"unconfirmed_mirrors", unconfirmed}});
   }
-  after_log([this, batch, unconfirmed](Status logged) {
-    if (!logged) return;
-    for (const auto& order : batch->orders) {
-      if (unconfirmed == 0) mark_erased(order);
-      ++orders_done_;
-      const auto outcome =
-          unconfirmed == 0 ? keys::OrderOutcome::kErased : keys::OrderOutcome::kUnconfirmed;
-      known_orders_[order.id] = outcome;
-      outbox_.order_state(
-          {order.id, order.call, outcome, order.ranges, std::string(kReasons[order.reason])});
+  after_log([this, batch, unconfirmed, staged](Status logged) {
+    // Gone, and not logged: done again from its beginning when the log is back, or at the next
+    // start.
+    if (!staged || !logged) {
+      for (auto& order : batch->orders) {
+        order.logged = false;
+        orders_.push_back(std::move(order));
+      }
+      return;
     }
+    for (auto& order : batch->orders) settle_order(order, unconfirmed);
   });
+}
+
+void Keeper::settle_order(Order& order, std::uint32_t unconfirmed) {
+  using keys::OrderOutcome;
+  ++orders_done_;
+  const auto outcome = unconfirmed == 0 ? OrderOutcome::kErased : OrderOutcome::kUnconfirmed;
+  known_orders_[order.id] = outcome;
+  outbox_.order_state(
+      {order.id, order.call, outcome, order.ranges, std::string(kReasons[order.reason])});
+  if (unconfirmed == 0) return mark_erased(order);
+  if (unconfirmed_.size() < kUnconfirmedMax) unconfirmed_.push_back(std::move(order));
 }
 
 void Keeper::mark_erased(const Order& order) {

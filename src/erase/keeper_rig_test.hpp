@@ -50,6 +50,21 @@ class KeeperRig {
     keeper = std::make_unique<Keeper>(clock, entropy, *store, *log, policy, outbox);
     return keeper->start();
   }
+  // As the process does it every few seconds: what failed is tried again.
+  void mend() {
+    clock.advance_ms(5'000);
+    if (log->failed()) {
+      auto fresh = audit::Log::open(vfs, dir + "/log", "test/log", seed);
+      if (!fresh) return;
+      keeper->resume_log(**fresh);
+      log = std::move(*fresh);
+    }
+    for (std::size_t i = 0; i < paths.size(); ++i)
+      if (!store->mirrors()[i].good) (void)store->repair_mirror(i);
+    (void)store->destroy_stale();
+    keeper->mirrors_are_back();
+    keeper->end_round();
+  }
   void boot() {
     const auto started = start();
     ASSERT_TRUE(started) << started.error().message;

@@ -9,8 +9,8 @@
 namespace callward::erase {
 
 Status Keeper::start() {
-  if (log_.size() < store_.log_size())
-    return fail(Errc::kCorrupt, "the audit log (" + std::to_string(log_.size()) +
+  if (log_->size() < store_.log_size())
+    return fail(Errc::kCorrupt, "the audit log (" + std::to_string(log_->size()) +
                                     " entries) is older than the key store (" +
                                     std::to_string(store_.log_size()) + "): opening is refused");
   TRY(store_.for_each([this](std::uint64_t row, ByteView content) -> Status {
@@ -23,7 +23,7 @@ Status Keeper::start() {
     if (!call->ended || !call->listened || unfinished) calls_[call->id] = std::move(call);
     return {};
   }));
-  TRY(log_.replay(store_.log_size(), [this](std::uint64_t, const audit::Entry& entry) {
+  TRY(log_->replay(store_.log_size(), [this](std::uint64_t, const audit::Entry& entry) {
     return replay_entry(entry);
   }));
   TRY(store_.destroy_stale());
@@ -32,10 +32,10 @@ Status Keeper::start() {
   TRY(stage_entry("keeper_started", "keeper", "-",
                   {{"epoch", store_.epoch()},
                    {"mirrors", store_.mirrors().size()},
-                   {"log_size", log_.size()}}));
+                   {"log_size", log_->size()}}));
   end_round();
-  if (log_.failed()) return fail(Errc::kIo, "audit log: " + log_error_);
-  return log_.publish();
+  if (log_->failed()) return fail(Errc::kIo, "audit log: " + log_error_);
+  return log_->publish();
 }
 
 // What the log says beyond the rows: ends and orders. Puncturing again is harmless.
@@ -57,7 +57,7 @@ Status Keeper::replay_entry(const audit::Entry& entry) {
   if (rows_.find(*id) == rows_.end()) return {};
   auto* call = TRY(find(*id));
   if (entry.type == "call_ended") {
-    call->ended = true;
+    call->ended = call->end_logged = true;
     for (const auto& end : entry.data.at("ends").as_array()) {
       const auto stream = static_cast<std::uint8_t>(end.at(0).to_number<unsigned>() & 15);
       if (stream == keys::kCallDataStream) continue;
@@ -190,6 +190,7 @@ void Keeper::adopt(keys::Adopt message, Reply<keys::Adopted> reply) {
     fresh->row = store_.allot_row();
     fresh->source = message.source;
     fresh->direction = message.direction;
+    fresh->start_logged = false;
     fresh->started_at = message.started_at;
     fresh->begun_ms = begun_ms(message.source, message.started_at);
     std::vector<keys::TreeNode> own;
@@ -214,19 +215,15 @@ void Keeper::adopt(keys::Adopt message, Reply<keys::Adopted> reply) {
   if (message.spare)
     if (auto record = seal_call_data(call, message.call_data))
       adopted.call_data_record = std::move(*record);
-  if (!known)
-    (void)stage_entry("call_started", "keeper", call.id.hex(),
-                      {{"row", call.row},
-                       {"source", to_text(call.source)},
-                       {"direction", to_text(call.direction)},
-                       {"streams", call.streams},
-                       {"started_at", call.started_at}});
+  if (!call.start_logged) (void)stage_started(call);
   const std::vector<SegmentRange> lost(call.lost.begin() + static_cast<std::ptrdiff_t>(losses),
                                        call.lost.end());
   (void)stage_entry("keeper_adopted", "keeper", call.id.hex(),
                     {{"first", message.first_index}, {"lost", ranges_json(lost)}});
-  after_log([adopted = std::make_shared<keys::Adopted>(std::move(adopted)), reply](Status logged) {
+  after_log([this, id = call.id, adopted = std::make_shared<keys::Adopted>(std::move(adopted)),
+             reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    if (const auto still = find(id)) (*still)->start_logged = true;
     reply(std::move(*adopted));
   });
 }
@@ -240,7 +237,13 @@ Status Keeper::adopt_nodes(CallKeys& call, const keys::Cover& nodes, std::uint32
     if (!call.has_stream(stream)) continue;
     const auto from = std::max(first_index, call.persisted[stream]);
     const auto stream_end = keys::leaf_of(static_cast<std::uint8_t>(stream + 1), 0);
-    if (!call.cover.slice(keys::leaf_of(stream, from), stream_end).empty()) continue;
+    if (!call.cover.slice(keys::leaf_of(stream, from), stream_end).empty()) {
+      // What was lost at the first time is said again.
+      for (const auto& range : call.lost)
+        if (range.stream == stream && range.end == first_index)
+          adopted.lost_from[stream] = range.first;
+      continue;
+    }
     auto part = nodes.slice(keys::leaf_of(stream, from), stream_end);
     // Every logged order is punctured before the nodes are taken in: an ordered range never opens
     // again.

@@ -76,8 +76,8 @@ ssize_t send_with_fd(int fd, ByteView in, const Fd& attached, int flags) {
   return ::sendmsg(fd, &message, flags | MSG_NOSIGNAL);
 }
 
-// The top bit of `flags` says that a descriptor rides with this frame, so that the receiver takes it
-// from its list at the right frame even when reads merge several frames.
+// The top bit of `flags` says that a descriptor rides with this frame, so that the receiver takes
+// it from its list at the right frame even when reads merge several frames.
 constexpr std::uint16_t kFrameHasFd = 0x8000;
 
 Bytes serialize(const Frame& frame) {
@@ -97,8 +97,8 @@ struct Header {
   std::uint32_t id;
 };
 Header parse_header(const std::uint8_t* at) {
-  return {load_le<std::uint32_t>(at), load_le<std::uint16_t>(at + 4), load_le<std::uint16_t>(at + 6),
-          load_le<std::uint32_t>(at + 8)};
+  return {load_le<std::uint32_t>(at), load_le<std::uint16_t>(at + 4),
+          load_le<std::uint16_t>(at + 6), load_le<std::uint32_t>(at + 8)};
 }
 
 Frame to_frame(const Header& header, ByteView body, std::deque<Fd>& fds) {
@@ -116,17 +116,22 @@ Frame to_frame(const Header& header, ByteView body, std::deque<Fd>& fds) {
 
 }  // namespace
 
-// Channel -------------------------------------------------------------------------------------------
+// Channel
+// -------------------------------------------------------------------------------------------
 
 Channel::Channel(Loop& loop, Fd fd, ChannelLimits limits)
-    : loop_(loop), fd_(std::move(fd)), limits_(std::move(limits)), peer_uid_(peer_uid_of(fd_.get())) {}
+    : loop_(loop),
+      fd_(std::move(fd)),
+      limits_(std::move(limits)),
+      peer_uid_(peer_uid_of(fd_.get())) {}
 
 Result<std::unique_ptr<Channel>> Channel::create(Loop& loop, Fd fd, ChannelLimits limits) {
   const int flags = ::fcntl(fd.get(), F_GETFL);
   if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) return fail_errno("fcntl");
   std::unique_ptr<Channel> channel(new Channel(loop, std::move(fd), std::move(limits)));
   auto* self = channel.get();
-  TRY(loop.watch(self->fd_.get(), EPOLLIN, [self](std::uint32_t events) { self->on_events(events); }));
+  TRY(loop.watch(self->fd_.get(), EPOLLIN,
+                 [self](std::uint32_t events) { self->on_events(events); }));
   return channel;
 }
 
@@ -153,7 +158,8 @@ void Channel::close() {
 bool Channel::send(Frame frame) {
   const auto size = kFrameHeaderBytes + frame.body.size();
   if (!fd_.valid()) return false;
-  if (frame.body.size() > limits_.frame_bytes_max || queued_bytes_ + size > limits_.queue_bytes_max) {
+  if (frame.body.size() > limits_.frame_bytes_max ||
+      queued_bytes_ + size > limits_.queue_bytes_max) {
     ++refused_;
     return false;
   }
@@ -232,7 +238,8 @@ bool Channel::parse() {
     if (header.length > limits_.frame_bytes_max) return false;
     const auto whole = kFrameHeaderBytes + header.length;
     if (input_used_ - at < whole) break;
-    auto frame = to_frame(header, ByteView(input_).subspan(at + kFrameHeaderBytes, header.length), input_fds_);
+    auto frame = to_frame(header, ByteView(input_).subspan(at + kFrameHeaderBytes, header.length),
+                          input_fds_);
     at += whole;
     if (on_frame && *on_frame) (*on_frame)(std::move(frame));
     if (!*alive) return false;
@@ -252,10 +259,12 @@ void Channel::lost() {
   if (on_close) on_close();
 }
 
-// ChannelServer -------------------------------------------------------------------------------------
+// ChannelServer
+// -------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<ChannelServer>> ChannelServer::listen(Loop& loop, const std::string& path,
-                                                             ChannelLimits limits, OnAccept on_accept) {
+                                                             ChannelLimits limits,
+                                                             OnAccept on_accept) {
   const auto address = TRY(address_of(path));
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return fail_errno("socket");
@@ -268,13 +277,14 @@ Result<std::unique_ptr<ChannelServer>> ChannelServer::listen(Loop& loop, const s
   if (::listen(fd.get(), kListenBacklog) != 0) return fail_errno("listen " + path);
   std::unique_ptr<ChannelServer> server(new ChannelServer(loop, std::move(fd), path));
   auto* self = server.get();
-  TRY(loop.watch(self->fd_.get(), EPOLLIN,
-                 [self, limits = std::move(limits), on_accept = std::move(on_accept)](std::uint32_t) {
-                   Fd accepted(::accept4(self->fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-                   if (!accepted.valid()) return;
-                   auto channel = Channel::create(self->loop_, std::move(accepted), limits);
-                   if (channel) on_accept(std::move(*channel));
-                 }));
+  TRY(loop.watch(
+      self->fd_.get(), EPOLLIN,
+      [self, limits = std::move(limits), on_accept = std::move(on_accept)](std::uint32_t) {
+        Fd accepted(::accept4(self->fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!accepted.valid()) return;
+        auto channel = Channel::create(self->loop_, std::move(accepted), limits);
+        if (channel) on_accept(std::move(*channel));
+      }));
   return server;
 }
 
@@ -295,7 +305,8 @@ Result<Fd> connect_unix(const std::string& path) {
   return fd;
 }
 
-// Client --------------------------------------------------------------------------------------------
+// Client
+// --------------------------------------------------------------------------------------------
 
 Client::Client(Loop& loop, std::string path, ChannelLimits limits, std::uint16_t error_type)
     : loop_(loop), path_(std::move(path)), limits_(std::move(limits)), error_type_(error_type) {}
@@ -329,7 +340,8 @@ void Client::try_connect() {
   auto channel = Channel::create(loop_, std::move(*fd), limits_);
   if (!channel) return retry_later();
   channel_ = std::move(*channel);
-  channel_->set_handlers([this](Frame frame) { on_frame(std::move(frame)); }, [this] { on_lost_now(); });
+  channel_->set_handlers([this](Frame frame) { on_frame(std::move(frame)); },
+                         [this] { on_lost_now(); });
   back_off_ms_ = 50;
   if (on_connect_) on_connect_();
 }
@@ -380,7 +392,8 @@ void Client::request(Frame frame, std::int64_t timeout_ms, OnReply on_reply) {
   open_[id] = Open{std::move(on_reply), timer};
 }
 
-// BlockingClient ------------------------------------------------------------------------------------
+// BlockingClient
+// ------------------------------------------------------------------------------------
 
 namespace {
 std::int64_t now_ms() { return SystemClock().monotonic_ms(); }
@@ -390,7 +403,8 @@ Result<std::unique_ptr<BlockingClient>> BlockingClient::connect(const std::strin
                                                                 std::size_t frame_bytes_max,
                                                                 std::uint16_t error_type) {
   auto fd = TRY(connect_unix(path));
-  return std::unique_ptr<BlockingClient>(new BlockingClient(std::move(fd), frame_bytes_max, error_type));
+  return std::unique_ptr<BlockingClient>(
+      new BlockingClient(std::move(fd), frame_bytes_max, error_type));
 }
 
 Status BlockingClient::send(Frame frame) {

@@ -2,9 +2,9 @@
 //
 //   0 body length u32 · 4 type u16 · 6 flags u16 · 8 request id u32 · 12 body      (little-endian)
 //
-// File descriptors ride on the frame's first byte (SCM_RIGHTS), at most one a frame. Buffers are wiped
-// when they are let go: bodies carry keys and audio. A frame over the channel's limit closes the channel;
-// a full send queue refuses the frame and counts it.
+// File descriptors ride on the frame's first byte (SCM_RIGHTS), at most one a frame. Buffers are
+// wiped when they are let go: bodies carry keys and audio. A frame over the channel's limit closes
+// the channel; a full send queue refuses the frame and counts it.
 #pragma once
 
 #include <deque>
@@ -29,7 +29,7 @@ struct Frame {
   std::uint16_t flags = 0;
   std::uint32_t id = 0;  // 0: an event, no reply
   Bytes body;
-  Fd fd;                 // usually none
+  Fd fd;  // usually none
 
   Frame() = default;
   Frame(Frame&&) = default;
@@ -48,9 +48,9 @@ Frame make_frame(const Message& message, std::uint32_t id = 0, std::uint16_t fla
 }
 
 struct ChannelLimits {
-  std::string name;                              // of the send queue, on the system page
+  std::string name;  // of the send queue, on the system page
   std::size_t frame_bytes_max = 1u << 20;
-  std::size_t queue_bytes_max = 16u << 20;       // waiting to be sent
+  std::size_t queue_bytes_max = 16u << 20;  // waiting to be sent
 };
 
 // One connection on a Loop. Callbacks never come from inside send().
@@ -76,7 +76,9 @@ class Channel {
     return send(make_frame(message, request.id, kFrameIsReply));
   }
   [[nodiscard]] bool open() const { return fd_.valid(); }
-  [[nodiscard]] QueueGauge gauge() const { return {limits_.name, queued_bytes_, limits_.queue_bytes_max, refused_}; }
+  [[nodiscard]] QueueGauge gauge() const {
+    return {limits_.name, queued_bytes_, limits_.queue_bytes_max, refused_};
+  }
   [[nodiscard]] int peer_uid() const { return peer_uid_; }
   void close();  // no callback
 
@@ -119,7 +121,8 @@ class ChannelServer {
   ~ChannelServer();
 
  private:
-  ChannelServer(Loop& loop, Fd fd, std::string path) : loop_(loop), fd_(std::move(fd)), path_(std::move(path)) {}
+  ChannelServer(Loop& loop, Fd fd, std::string path)
+      : loop_(loop), fd_(std::move(fd)), path_(std::move(path)) {}
   Loop& loop_;
   Fd fd_;
   std::string path_;
@@ -127,11 +130,12 @@ class ChannelServer {
 
 Result<Fd> connect_unix(const std::string& path);  // kUnavailable while nobody listens
 
-// A connection that comes back: connects with back-off (50 ms doubling to 2 s), says so, and matches
-// replies to requests. Requests that are open when the connection breaks end with kUnavailable.
+// A connection that comes back: connects with back-off (50 ms doubling to 2 s), says so, and
+// matches replies to requests. Requests that are open when the connection breaks end with
+// kUnavailable.
 class Client {
  public:
-  using OnConnect = std::function<void()>;           // say Hello here
+  using OnConnect = std::function<void()>;  // say Hello here
   using OnLost = std::function<void()>;
   using OnReply = std::function<void(Result<Frame>)>;  // ErrorReply frames come as an Error
 
@@ -183,10 +187,12 @@ class Client {
 // For threads that may wait (server handlers, command line): one request at a time.
 class BlockingClient {
  public:
-  static Result<std::unique_ptr<BlockingClient>> connect(const std::string& path, std::size_t frame_bytes_max,
+  static Result<std::unique_ptr<BlockingClient>> connect(const std::string& path,
+                                                         std::size_t frame_bytes_max,
                                                          std::uint16_t error_type);
   // Events that arrive while waiting go to `on_event` (may be empty).
-  Result<Frame> call(Frame frame, std::int64_t timeout_ms, const std::function<void(Frame)>& on_event = {});
+  Result<Frame> call(Frame frame, std::int64_t timeout_ms,
+                     const std::function<void(Frame)>& on_event = {});
   template <class Reply, class Message>
   Result<Reply> call(const Message& message, std::int64_t timeout_ms = 10'000) {
     const auto frame = TRY(call(make_frame(message), timeout_ms));
@@ -208,7 +214,8 @@ class BlockingClient {
   std::deque<Fd> received_fds_;
 };
 
-// The shape that every error reply has: u8 Errc, text. Unpacked without knowing the protocol's struct.
+// The shape that every error reply has: u8 Errc, text. Unpacked without knowing the protocol's
+// struct.
 Error unpack_error(ByteView body);
 
 }  // namespace callward::io

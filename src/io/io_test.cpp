@@ -16,20 +16,26 @@ struct Ping {
   std::uint32_t number = 0;
   Bytes filler;
   template <class V>
-  void visit(V& v) { v(number, filler); }
+  void visit(V& v) {
+    v(number, filler);
+  }
 };
 struct Pong {
   static constexpr std::uint16_t kType = 2;
   std::uint32_t number = 0;
   template <class V>
-  void visit(V& v) { v(number); }
+  void visit(V& v) {
+    v(number);
+  }
 };
 struct Refusal {
   static constexpr std::uint16_t kType = 99;
   Errc code{};
   std::string message;
   template <class V>
-  void visit(V& v) { v(code, message); }
+  void visit(V& v) {
+    v(code, message);
+  }
 };
 
 class Frames : public ::testing::Test {
@@ -43,14 +49,13 @@ class Frames : public ::testing::Test {
     ASSERT_TRUE(done());
   }
   void serve(std::size_t queue_bytes_max = 16u << 20) {
-    server = *ChannelServer::listen(*loop, path, {"test", 1u << 20, queue_bytes_max},
-                                    [this](std::unique_ptr<Channel> channel) {
-                                      auto* raw = channel.get();
-                                      raw->set_handlers(
-                                          [this, raw](Frame frame) { answer(*raw, std::move(frame)); },
-                                          [this] { ++closed; });
-                                      channels.push_back(std::move(channel));
-                                    });
+    server = *ChannelServer::listen(
+        *loop, path, {"test", 1u << 20, queue_bytes_max}, [this](std::unique_ptr<Channel> channel) {
+          auto* raw = channel.get();
+          raw->set_handlers([this, raw](Frame frame) { answer(*raw, std::move(frame)); },
+                            [this] { ++closed; });
+          channels.push_back(std::move(channel));
+        });
   }
   void answer(Channel& channel, Frame frame) {
     if (frame.fd.valid()) got_fd = std::move(frame.fd);
@@ -80,8 +85,10 @@ TEST_F(Frames, RequestsGetTheirReplies) {
   std::vector<std::uint32_t> numbers;
   std::vector<Errc> errors;
   const auto take = [&](Result<Frame> frame) {
-    if (frame) numbers.push_back(unpack<Pong>(frame->body)->number);
-    else errors.push_back(frame.error().code);
+    if (frame)
+      numbers.push_back(unpack<Pong>(frame->body)->number);
+    else
+      errors.push_back(frame.error().code);
   };
   client.request(Ping{1, Bytes(300'000, 5)}, 2'000, take);
   client.request(Ping{2, {}}, 2'000, take);
@@ -100,7 +107,8 @@ TEST_F(Frames, ALostConnectionEndsRequestsAndComesBack) {
   client.start([&] { ++connects; }, [&] { ++losses; }, {});
   run_until([&] { return connects == 1 && channels.size() == 1; });
   std::vector<Errc> errors;
-  client.request(Ping{7, {}}, 5'000, [&](Result<Frame> frame) { errors.push_back(frame.error().code); });
+  client.request(Ping{7, {}}, 5'000,
+                 [&](Result<Frame> frame) { errors.push_back(frame.error().code); });
   run_until([&] { return client.channel()->gauge().depth == 0; });
   channels.clear();
   run_until([&] { return connects == 2; });
@@ -173,11 +181,12 @@ TEST(Udp, SweepsWithTimeStamps) {
     ASSERT_EQ(::sendto(sender.get(), &i, 1, 0, reinterpret_cast<sockaddr*>(&to), sizeof to), 1);
   UdpSweeper sweeper;
   std::vector<std::uint8_t> got;
-  ASSERT_TRUE(sweeper.sweep(socket.get(), 1'000, [&](ByteView packet, std::int64_t at_ns, bool truncated) {
-    got.push_back(packet[0]);
-    EXPECT_GT(at_ns, 1'600'000'000'000'000'000);
-    EXPECT_FALSE(truncated);
-  }));
+  ASSERT_TRUE(
+      sweeper.sweep(socket.get(), 1'000, [&](ByteView packet, std::int64_t at_ns, bool truncated) {
+        got.push_back(packet[0]);
+        EXPECT_GT(at_ns, 1'600'000'000'000'000'000);
+        EXPECT_FALSE(truncated);
+      }));
   ASSERT_EQ(got.size(), 50u);
   EXPECT_EQ(got[49], 49);
 }

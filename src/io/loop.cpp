@@ -138,8 +138,8 @@ void Loop::run_due() {
       node.mapped().task();
       continue;
     }
-    // The next due time is set before the task runs, so that the task may cancel its own timer. Rounds
-    // that were missed (a stopped machine) are skipped, not made up.
+    // The next due time is set before the task runs, so that the task may cancel its own timer.
+    // Rounds that were missed (a stopped machine) are skipped, not made up.
     const auto period = node.mapped().period_ms;
     auto due = node.key() + period;
     if (due <= now) due += (now - due) / period * period + period;

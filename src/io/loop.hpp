@@ -1,7 +1,8 @@
 // The event loop of the processes that have no HTTP: epoll, timers, and functions posted by other
 // threads. One thread runs it; every callback runs on that thread.
 //
-// A callback may unwatch any descriptor, cancel any timer, and stop the loop. It must not run it again.
+// A callback may unwatch any descriptor, cancel any timer, and stop the loop. It must not run it
+// again.
 #pragma once
 
 #include <cstdint>
@@ -35,17 +36,19 @@ class Loop {
   void unwatch(int fd);
 
   TimerId after_ms(std::int64_t delay_ms, Task task);
-  TimerId every_ms(std::int64_t period_ms, Task task);  // drifts never: due times are start + n * period
+  TimerId every_ms(std::int64_t period_ms,
+                   Task task);  // drifts never: due times are start + n * period
   void cancel(TimerId timer);
 
   // From any thread; runs on the loop's thread soon. At most kPostedMax wait; false beyond.
   bool post(Task task);
   // Called once after each round of callbacks: the place for a group commit. One only.
   void set_round_end(Task task) { round_end_ = std::move(task); }
-  // SIGTERM and SIGINT become a call of `task` (signalfd; blocks them for this thread and later ones).
+  // SIGTERM and SIGINT become a call of `task` (signalfd; blocks them for this thread and later
+  // ones).
   Status on_stop_signal(Task task);
 
-  Status run();       // until stop()
+  Status run();                               // until stop()
   Status run_once(std::int64_t wait_ms_max);  // one round, for tests and for foreign loops
   void stop() { running_ = false; }
   [[nodiscard]] int poll_fd() const { return epoll_.get(); }

@@ -65,7 +65,8 @@ Result<std::size_t> UdpSweeper::sweep(int fd, std::size_t packets_max, const OnP
       messages[i].msg_hdr.msg_control = controls[i].bytes.data();
       messages[i].msg_hdr.msg_controllen = controls[i].bytes.size();
     }
-    const int got = ::recvmmsg(fd, messages.data(), static_cast<unsigned>(want), MSG_DONTWAIT, nullptr);
+    const int got =
+        ::recvmmsg(fd, messages.data(), static_cast<unsigned>(want), MSG_DONTWAIT, nullptr);
     if (got < 0) {
       if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ECONNREFUSED) break;
       return fail_errno("recvmmsg");

@@ -11,12 +11,14 @@
 
 namespace callward::io {
 
-// Bound and non-blocking, SO_TIMESTAMPNS on, receive buffer of `buffer_bytes`. kFull when the port is taken.
+// Bound and non-blocking, SO_TIMESTAMPNS on, receive buffer of `buffer_bytes`. kFull when the port
+// is taken.
 Result<Fd> bind_udp(const std::string& address, std::uint16_t port, int buffer_bytes);
 Result<std::uint16_t> local_port(const Fd& socket);
 
-// recvmmsg in sweeps of kSweep until the socket is empty or `packets_max` are read. `at_utc_ns` is the kernel's time
-// stamp (CLOCK_REALTIME). Datagrams longer than kDatagramBytesMax are cut and `truncated` says so.
+// recvmmsg in sweeps of kSweep until the socket is empty or `packets_max` are read. `at_utc_ns` is
+// the kernel's time stamp (CLOCK_REALTIME). Datagrams longer than kDatagramBytesMax are cut and
+// `truncated` says so.
 class UdpSweeper {
  public:
   static constexpr std::size_t kSweep = 32;

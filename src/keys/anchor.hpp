@@ -12,10 +12,13 @@
 namespace callward::keys {
 
 // What every anchor keeps to (keys/anchor_test.cpp runs the same contract over all of them):
-//   put      durable when it returns; kExists: the epoch lives already; kFull: no slot. After a failure the
+//   put      durable when it returns; kExists: the epoch lives already; kFull: no slot. After a
+//   failure the
 //            key may live or not: the caller destroys that epoch before it goes on.
-//   destroy  when it returns, no byte of that key is left where the anchor kept it, nor of any slot that is
-//            damaged beyond being told apart from it. kNotFound: nothing was there. After a failure: again.
+//   destroy  when it returns, no byte of that key is left where the anchor kept it, nor of any slot
+//   that is
+//            damaged beyond being told apart from it. kNotFound: nothing was there. After a
+//            failure: again.
 //   get      kNotFound, kCorrupt (damaged, or another credential).
 class Anchor {
  public:
@@ -33,22 +36,27 @@ class Anchor {
   [[nodiscard]] virtual std::string assurance() const = 0;
 };
 
-// `file`: two slots of 4 KiB, overwritten in place and synced; keys wrapped under `wrap`. The weakest level:
-// flash and virtual disks may keep what was overwritten. Refuses file systems that write elsewhere and leave
-// the old block (btrfs, zfs, overlay, f2fs, nilfs2, bcachefs) with kUnsupported.
+// `file`: two slots of 4 KiB, overwritten in place and synced; keys wrapped under `wrap`. The
+// weakest level: flash and virtual disks may keep what was overwritten. Refuses file systems that
+// write elsewhere and leave the old block (btrfs, zfs, overlay, f2fs, nilfs2, bcachefs) with
+// kUnsupported.
 //
-//   DIR/slots, slot: 0 "CWAN"  4 version u8 = 1  5 reserved[3]  8 epoch u64  16 nonce[12]  28 wrapped[32]
+//   DIR/slots, slot: 0 "CWAN"  4 version u8 = 1  5 reserved[3]  8 epoch u64  16 nonce[12]  28
+//   wrapped[32]
 //                    60 tag[16]  76 CRC-32C u32 of 0..75  80 zeros
 //   wrapped, tag = AES-256-GCM(wrap, nonce, AAD = bytes 0..15, epoch key)
 //
-// A slot is empty (all zeros), used, or damaged (anything else: a torn write, a flipped bit). A slot whose
-// tag fits is used even if its checksum does not. put() takes an empty slot before a damaged one; destroy()
-// overwrites with noise, syncs, overwrites with zeros, syncs: a lost second write leaves noise, never the key.
+// A slot is empty (all zeros), used, or damaged (anything else: a torn write, a flipped bit). A
+// slot whose tag fits is used even if its checksum does not. put() takes an empty slot before a
+// damaged one; destroy() overwrites with noise, syncs, overwrites with zeros, syncs: a lost second
+// write leaves noise, never the key.
 enum class AnchorMode : std::uint8_t {
-  kExisting,  // kNotFound if there is none: a disk that is not mounted must not look like an empty anchor
+  kExisting,  // kNotFound if there is none: a disk that is not mounted must not look like an empty
+              // anchor
   kCreate,
 };
-Result<std::unique_ptr<Anchor>> open_file_anchor(Vfs& vfs, Entropy& entropy, const std::string& dir, const Key32& wrap,
+Result<std::unique_ptr<Anchor>> open_file_anchor(Vfs& vfs, Entropy& entropy, const std::string& dir,
+                                                 const Key32& wrap,
                                                  AnchorMode mode = AnchorMode::kCreate);
 inline constexpr std::size_t kAnchorSlotBytes = 4'096;
 inline constexpr std::size_t kAnchorSlots = 2;

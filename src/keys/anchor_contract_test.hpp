@@ -1,7 +1,9 @@
-// What every anchor must keep to, as a typed test suite: an engine instantiates it with a fixture that has
+// What every anchor must keep to, as a typed test suite: an engine instantiates it with a fixture
+// that has
 //   std::unique_ptr<Anchor> open();            the same anchor again, as after a restart
-//   std::unique_ptr<Anchor> open_foreign();    the same place under another credential; null: cannot be had
-//   bool holds(ByteView bytes);                whether the anchor's place still holds these bytes
+//   std::unique_ptr<Anchor> open_foreign();    the same place under another credential; null:
+//   cannot be had bool holds(ByteView bytes);                whether the anchor's place still holds
+//   these bytes
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,7 +15,9 @@ namespace callward::keys {
 template <class Place>
 class AnchorContract : public ::testing::Test {
  protected:
-  static bool same(const Key32& a, const Key32& b) { return equal_constant_time(a.expose(), b.expose()); }
+  static bool same(const Key32& a, const Key32& b) {
+    return equal_constant_time(a.expose(), b.expose());
+  }
   Place place;
   SeededEntropy seeded{11};
 };
@@ -60,8 +64,8 @@ TYPED_TEST_P(AnchorContract, DestroyOthersKeepsOne) {
   ASSERT_TRUE(anchor->destroy_all());
 }
 
-// A hundred epochs one after the other, as a store lives; no key is ever found in the place as it is, nor
-// after its epoch was destroyed.
+// A hundred epochs one after the other, as a store lives; no key is ever found in the place as it
+// is, nor after its epoch was destroyed.
 TYPED_TEST_P(AnchorContract, ManyEpochs) {
   auto anchor = this->place.open();
   ASSERT_TRUE(anchor->put(1, this->seeded.key()));
@@ -86,7 +90,8 @@ TYPED_TEST_P(AnchorContract, AnotherCredentialNeitherReadsNorDestroys) {
   EXPECT_TRUE(this->same(*this->place.open()->get(3), key));
 }
 
-REGISTER_TYPED_TEST_SUITE_P(AnchorContract, KeepsKeysAcrossRestarts, WhatIsDestroyedIsGone, DestroyOthersKeepsOne,
-                            ManyEpochs, AnotherCredentialNeitherReadsNorDestroys);
+REGISTER_TYPED_TEST_SUITE_P(AnchorContract, KeepsKeysAcrossRestarts, WhatIsDestroyedIsGone,
+                            DestroyOthersKeepsOne, ManyEpochs,
+                            AnotherCredentialNeitherReadsNorDestroys);
 
 }  // namespace callward::keys

@@ -11,7 +11,9 @@ namespace callward::keys {
 namespace {
 
 struct FilePlace {
-  FilePlace() : dir(::testing::TempDir() + "cw-anchor-" + std::to_string(::getpid())) { std::filesystem::remove_all(dir); }
+  FilePlace() : dir(::testing::TempDir() + "cw-anchor-" + std::to_string(::getpid())) {
+    std::filesystem::remove_all(dir);
+  }
   ~FilePlace() { std::filesystem::remove_all(dir); }
   std::unique_ptr<Anchor> open(const Key32& key, AnchorMode mode = AnchorMode::kCreate) {
     return std::move(*open_file_anchor(vfs, entropy, dir, key, mode));
@@ -43,14 +45,20 @@ class FileAnchors : public ::testing::Test {
 TEST_F(FileAnchors, RefusesFileSystemsThatWriteElsewhere) {
   for (const std::int64_t type : {0x9123683EL, 0x2FC12FC1L, 0x794C7630L, 0xF2F52010L})
     EXPECT_EQ(check_file_system(type, "x").error().code, Errc::kUnsupported);
-  EXPECT_EQ(check_file_system(static_cast<std::int64_t>(static_cast<std::int32_t>(0x9123683E)), "x").error().code, Errc::kUnsupported)
+  EXPECT_EQ(check_file_system(static_cast<std::int64_t>(static_cast<std::int32_t>(0x9123683E)), "x")
+                .error()
+                .code,
+            Errc::kUnsupported)
       << "f_type is signed on some machines";
   EXPECT_TRUE(check_file_system(0xEF53, "x")) << "ext4";
   EXPECT_TRUE(check_file_system(0x58465342, "x")) << "xfs";
 }
 
 TEST_F(FileAnchors, AMissingAnchorIsNotMade) {
-  EXPECT_EQ(open_file_anchor(place.vfs, place.entropy, place.dir, place.wrap, AnchorMode::kExisting).error().code, Errc::kNotFound);
+  EXPECT_EQ(open_file_anchor(place.vfs, place.entropy, place.dir, place.wrap, AnchorMode::kExisting)
+                .error()
+                .code,
+            Errc::kNotFound);
   EXPECT_FALSE(std::filesystem::exists(place.dir));
 }
 
@@ -78,18 +86,21 @@ TEST_F(FileAnchors, EveryFlippedByteIsFound) {
     place.write(at, {&flipped, 1});
     const auto findings = *anchor->check();
     ASSERT_EQ(findings.size(), 1u) << at;
-    EXPECT_NE(findings[0].find(at < kAnchorSlotBytes ? "bytes 0-4095" : "bytes 4096-8191"), std::string::npos) << findings[0];
+    EXPECT_NE(findings[0].find(at < kAnchorSlotBytes ? "bytes 0-4095" : "bytes 4096-8191"),
+              std::string::npos)
+        << findings[0];
     const auto got = anchor->get(1);
     if (got) EXPECT_TRUE(equal_constant_time(got->expose(), one.expose())) << at;
     unreadable += !got;
     place.write(at, {&whole[at], 1});
   }
-  EXPECT_EQ(unreadable, 76) << "magic, version, epoch, nonce, key and tag; not the checksum, not the zeros";
+  EXPECT_EQ(unreadable, 76)
+      << "magic, version, epoch, nonce, key and tag; not the checksum, not the zeros";
   EXPECT_TRUE(anchor->check()->empty());
 }
 
-// The overwriting itself was torn: noise in one half of the slot, the key in the other. Nothing of it stays
-// once that epoch, or whatever is not in force, was destroyed.
+// The overwriting itself was torn: noise in one half of the slot, the key in the other. Nothing of
+// it stays once that epoch, or whatever is not in force, was destroyed.
 TEST_F(FileAnchors, ATornSlotIsWipedToo) {
   for (const bool at_start : {false, true}) {
     auto anchor = place.open();
@@ -112,7 +123,8 @@ TEST_F(FileAnchors, AnEmptySlotIsTakenBeforeADamagedOne) {
   const auto living = seeded.key();
   ASSERT_TRUE(anchor->put(1, living));
   const auto before = place.raw();
-  place.write(30, Bytes(1, static_cast<std::uint8_t>(before[30] ^ 1)));  // damaged, and perhaps not beyond help
+  place.write(30, Bytes(1, static_cast<std::uint8_t>(before[30] ^
+                                                     1)));  // damaged, and perhaps not beyond help
   ASSERT_TRUE(anchor->put(2, seeded.key()));
   place.write(30, {&before[30], 1});
   EXPECT_TRUE(equal_constant_time(anchor->get(1)->expose(), living.expose()));

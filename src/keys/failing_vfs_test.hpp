@@ -1,5 +1,5 @@
-// Real files that refuse: writes and syncs below a folder fail while `refuse` says so. For unit tests; losses
-// of power are the simulator's business (sim/).
+// Real files that refuse: writes and syncs below a folder fail while `refuse` says so. For unit
+// tests; losses of power are the simulator's business (sim/).
 #pragma once
 
 #include <functional>
@@ -16,13 +16,18 @@ class FailingVfs final : public Vfs {
 
   Result<std::unique_ptr<VfsFile>> open(const std::string& path, OpenMode mode) override {
     TRY(may(path, FileCall::kOpen));
-    return std::unique_ptr<VfsFile>(std::make_unique<File>(*this, path, TRY(real_.open(path, mode))));
+    return std::unique_ptr<VfsFile>(
+        std::make_unique<File>(*this, path, TRY(real_.open(path, mode))));
   }
-  Status rename(const std::string& from, const std::string& to) override { return real_.rename(from, to); }
+  Status rename(const std::string& from, const std::string& to) override {
+    return real_.rename(from, to);
+  }
   Status remove(const std::string& path) override { return real_.remove(path); }
   Status make_dirs(const std::string& path) override { return real_.make_dirs(path); }
   Status sync_dir(const std::string& path) override { return real_.sync_dir(path); }
-  Result<std::vector<std::string>> list(const std::string& path) override { return real_.list(path); }
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    return real_.list(path);
+  }
   bool exists(const std::string& path) override { return real_.exists(path); }
   Status set_read_only(const std::string& path) override { return real_.set_read_only(path); }
 
@@ -31,7 +36,9 @@ class FailingVfs final : public Vfs {
    public:
     File(FailingVfs& vfs, std::string path, std::unique_ptr<VfsFile> real)
         : vfs_(vfs), path_(std::move(path)), real_(std::move(real)) {}
-    Result<std::size_t> read_at(std::uint64_t offset, MutByteView out) override { return real_->read_at(offset, out); }
+    Result<std::size_t> read_at(std::uint64_t offset, MutByteView out) override {
+      return real_->read_at(offset, out);
+    }
     Status write_at(std::uint64_t offset, ByteView in) override {
       TRY(vfs_.may(path_, FileCall::kWrite));
       return real_->write_at(offset, in);

@@ -53,7 +53,9 @@ RC_GTEST_PROP(FreeSpace, NeverGivesTheSameByteTwice, ()) {
       const auto at = *rc::gen::inRange<std::size_t>(0, held.size());
       const auto [offset, bytes] = held[at];
       held.erase(held.begin() + static_cast<std::ptrdiff_t>(at));
-      for (std::uint64_t cell = offset / 64; cell < offset / 64 + FreeSpace::rounded(bytes) / 64; ++cell) used[cell] = false;
+      for (std::uint64_t cell = offset / 64; cell < offset / 64 + FreeSpace::rounded(bytes) / 64;
+           ++cell)
+        used[cell] = false;
       space.give(offset, bytes);
     }
     std::uint64_t in_use = 0;

@@ -9,25 +9,31 @@
 namespace callward::keys {
 namespace {
 
-constexpr const char* kStepNames[] = {"write pages", "put epoch", "switch superblock", "reread", "destroy epoch"};
+constexpr const char* kStepNames[] = {"write pages", "put epoch", "switch superblock", "reread",
+                                      "destroy epoch"};
 
 }  // namespace
 
-Status KeyStore::create(Vfs& vfs, Entropy& entropy, const std::vector<MirrorPaths>& mirrors, const Key32& wrap) {
+Status KeyStore::create(Vfs& vfs, Entropy& entropy, const std::vector<MirrorPaths>& mirrors,
+                        const Key32& wrap) {
   if (mirrors.empty()) return fail(Errc::kConfig, "a key store needs at least one mirror");
   for (const auto& paths : mirrors)
-    if (vfs.exists(paths.store_dir + "/pages")) return fail(Errc::kExists, paths.store_dir + ": holds a key store already");
+    if (vfs.exists(paths.store_dir + "/pages"))
+      return fail(Errc::kExists, paths.store_dir + ": holds a key store already");
   for (const auto& paths : mirrors)
-    TRY(PageTree::create(vfs, entropy, paths.store_dir, TRY(open_file_anchor(vfs, entropy, paths.anchor_dir, wrap))));
+    TRY(PageTree::create(vfs, entropy, paths.store_dir,
+                         TRY(open_file_anchor(vfs, entropy, paths.anchor_dir, wrap))));
   return {};
 }
 
 Result<std::unique_ptr<PageTree>> KeyStore::open_tree(const MirrorPaths& paths) {
-  auto anchor = TRY(open_file_anchor(vfs_, entropy_, paths.anchor_dir, wrap_, AnchorMode::kExisting));
+  auto anchor =
+      TRY(open_file_anchor(vfs_, entropy_, paths.anchor_dir, wrap_, AnchorMode::kExisting));
   return PageTree::open(vfs_, entropy_, paths.store_dir, std::move(anchor));
 }
 
-Result<std::unique_ptr<KeyStore>> KeyStore::open(Vfs& vfs, Entropy& entropy, const std::vector<MirrorPaths>& paths,
+Result<std::unique_ptr<KeyStore>> KeyStore::open(Vfs& vfs, Entropy& entropy,
+                                                 const std::vector<MirrorPaths>& paths,
                                                  const Key32& wrap) {
   std::unique_ptr<KeyStore> store(new KeyStore(vfs, entropy, wrap));
   std::string why = "none configured";
@@ -35,8 +41,10 @@ Result<std::unique_ptr<KeyStore>> KeyStore::open(Vfs& vfs, Entropy& entropy, con
     Mirror mirror{path, nullptr, {}};
     if (!path.retired) {
       auto tree = store->open_tree(path);
-      if (tree) mirror.tree = std::move(*tree);
-      else why = mirror.why = tree.error().message;
+      if (tree)
+        mirror.tree = std::move(*tree);
+      else
+        why = mirror.why = tree.error().message;
     }
     store->mirrors_.push_back(std::move(mirror));
   }
@@ -54,11 +62,14 @@ void KeyStore::leave_out_others() {
   };
   const PageTree* newest = nullptr;
   for (const auto& mirror : mirrors_)
-    if (mirror.good() && (newest == nullptr || age(*mirror.tree) > age(*newest))) newest = mirror.tree.get();
+    if (mirror.good() && (newest == nullptr || age(*mirror.tree) > age(*newest)))
+      newest = mirror.tree.get();
   for (auto& mirror : mirrors_) {
     if (!mirror.good() || mirror.tree.get() == newest) continue;
-    if (age(*mirror.tree) < age(*newest)) leave_out(mirror, "holds an older state than the others");
-    else if (mirror.tree->history() != newest->history()) leave_out(mirror, "holds a state of another history than the others");
+    if (age(*mirror.tree) < age(*newest))
+      leave_out(mirror, "holds an older state than the others");
+    else if (mirror.tree->history() != newest->history())
+      leave_out(mirror, "holds a state of another history than the others");
   }
 }
 
@@ -68,7 +79,8 @@ PageTree* KeyStore::first_good() const {
   return nullptr;
 }
 
-// Reading -------------------------------------------------------------------------------------------
+// Reading
+// -------------------------------------------------------------------------------------------
 
 void KeyStore::note_damage(const Mirror& mirror, const Error& error) {
   log_event("keystore.page_damaged", {{"mirror", mirror.paths.store_dir}, {"why", error.message}});
@@ -129,11 +141,13 @@ LeafRowsSource KeyStore::leaves_of_others(const PageTree* than) {
       if (!mirror.good() || mirror.tree.get() == than) continue;
       if (auto rows = mirror.tree->leaf_rows(leaf)) return rows;
     }
-    return fail(Errc::kCorrupt, "leaf page " + std::to_string(leaf) + " does not open in any mirror");
+    return fail(Errc::kCorrupt,
+                "leaf page " + std::to_string(leaf) + " does not open in any mirror");
   };
 }
 
-// Steps ---------------------------------------------------------------------------------------------
+// Steps
+// ---------------------------------------------------------------------------------------------
 
 void KeyStore::leave_out(Mirror& mirror, std::string why) {
   mirror.tree->forget_attempt();
@@ -141,11 +155,14 @@ void KeyStore::leave_out(Mirror& mirror, std::string why) {
   log_event("keystore.mirror_left_out", {{"mirror", mirror.paths.store_dir}, {"why", mirror.why}});
 }
 
-// What the disk holds is unknown: it is read again, and made certain before anything else is written.
+// What the disk holds is unknown: it is read again, and made certain before anything else is
+// written.
 void KeyStore::reopen(Mirror& mirror) {
   auto tree = open_tree(mirror.paths);
-  if (tree) mirror.tree = std::move(*tree);
-  else leave_out(mirror, "cannot be opened again: " + tree.error().message);
+  if (tree)
+    mirror.tree = std::move(*tree);
+  else
+    leave_out(mirror, "cannot be opened again: " + tree.error().message);
 }
 
 Status KeyStore::take(Step step, const std::function<Status(PageTree&)>& action) {
@@ -154,8 +171,10 @@ Status KeyStore::take(Step step, const std::function<Status(PageTree&)>& action)
   for (auto& mirror : mirrors_) {
     if (!mirror.good()) continue;
     auto done = action(*mirror.tree);
-    if (done) any = true;
-    else failed.emplace_back(&mirror, done.error());
+    if (done)
+      any = true;
+    else
+      failed.emplace_back(&mirror, done.error());
   }
   const std::string name = kStepNames[static_cast<std::size_t>(step)];
   if (any) {
@@ -184,7 +203,9 @@ Status KeyStore::commit(std::uint64_t log_size) {
 
 Status KeyStore::write_staged(std::uint64_t log_size, bool new_epoch) {
   const Commit commit{next_row_, log_size, new_epoch, entropy_.array<sizeof(History)>()};
-  return take(Step::kWritePages, [&](PageTree& tree) { return tree.write_pages(staged_, commit, leaves_of_others(&tree)); });
+  return take(Step::kWritePages, [&](PageTree& tree) {
+    return tree.write_pages(staged_, commit, leaves_of_others(&tree));
+  });
 }
 Status KeyStore::write_pages(std::uint64_t log_size) { return write_staged(log_size, true); }
 Status KeyStore::put_epoch() {
@@ -202,7 +223,8 @@ Status KeyStore::reread() {
 Status KeyStore::destroy_old() {
   TRY(take(Step::kDestroy, [](PageTree& tree) { return tree.destroy_old(); }));
   for (auto& mirror : mirrors_)
-    if (!mirror.good() && !mirror.paths.retired) mirror.destroyed = mirror.destroyed || destroy_left_out(mirror);
+    if (!mirror.good() && !mirror.paths.retired)
+      mirror.destroyed = mirror.destroyed || destroy_left_out(mirror);
   return {};
 }
 void KeyStore::forget_attempt() {
@@ -212,17 +234,20 @@ void KeyStore::forget_attempt() {
 
 // It has missed an erasure, so what it holds must not open again; it will be filled anew.
 bool KeyStore::destroy_left_out(Mirror& mirror) {
-  auto anchor = open_file_anchor(vfs_, entropy_, mirror.paths.anchor_dir, wrap_, AnchorMode::kExisting);
+  auto anchor =
+      open_file_anchor(vfs_, entropy_, mirror.paths.anchor_dir, wrap_, AnchorMode::kExisting);
   auto gone = anchor ? (*anchor)->destroy_all() : Status(tl::unexpected<Error>(anchor.error()));
   if (!gone) {
-    log_event("keystore.mirror_unconfirmed", {{"mirror", mirror.paths.store_dir}, {"why", gone.error().message}});
+    log_event("keystore.mirror_unconfirmed",
+              {{"mirror", mirror.paths.store_dir}, {"why", gone.error().message}});
     return false;
   }
   mirror.tree.reset();
   return true;
 }
 
-// State ---------------------------------------------------------------------------------------------
+// State
+// ---------------------------------------------------------------------------------------------
 
 std::uint64_t KeyStore::epoch() const {
   const auto* good = first_good();
@@ -235,9 +260,9 @@ std::uint64_t KeyStore::log_size() const {
 }
 
 std::uint32_t KeyStore::unconfirmed() const {
-  return static_cast<std::uint32_t>(std::count_if(mirrors_.begin(), mirrors_.end(), [](const Mirror& mirror) {
-    return !mirror.paths.retired && !mirror.confirmed();
-  }));
+  return static_cast<std::uint32_t>(std::count_if(
+      mirrors_.begin(), mirrors_.end(),
+      [](const Mirror& mirror) { return !mirror.paths.retired && !mirror.confirmed(); }));
 }
 
 Status KeyStore::destroy_stale() {
@@ -247,8 +272,11 @@ Status KeyStore::destroy_stale() {
 std::vector<MirrorStatus> KeyStore::mirrors() const {
   std::vector<MirrorStatus> all;
   for (const auto& mirror : mirrors_) {
-    MirrorStatus status{.store_dir = mirror.paths.store_dir, .good = mirror.good(), .retired = mirror.paths.retired,
-                        .confirmed = mirror.confirmed(), .why = mirror.why};
+    MirrorStatus status{.store_dir = mirror.paths.store_dir,
+                        .good = mirror.good(),
+                        .retired = mirror.paths.retired,
+                        .confirmed = mirror.confirmed(),
+                        .why = mirror.why};
     if (mirror.tree) {
       status.epoch = mirror.tree->superblock().epoch;
       status.living = mirror.tree->anchor().epochs().value_or(std::vector<std::uint64_t>());
@@ -259,7 +287,8 @@ std::vector<MirrorStatus> KeyStore::mirrors() const {
   return all;
 }
 
-// Mirrors that come and go --------------------------------------------------------------------------
+// Mirrors that come and go
+// --------------------------------------------------------------------------
 
 Status KeyStore::repair_mirror(std::size_t index) {
   CHECK(index < mirrors_.size());
@@ -279,11 +308,13 @@ Status KeyStore::repair_mirror(std::size_t index) {
   mirror.tree.reset();
   mirror.destroyed = true;
   if (mirror.why.empty()) mirror.why = "is being filled";
-  if (vfs_.exists(mirror.paths.store_dir + "/pages")) TRY(vfs_.remove(mirror.paths.store_dir + "/pages"));
+  if (vfs_.exists(mirror.paths.store_dir + "/pages"))
+    TRY(vfs_.remove(mirror.paths.store_dir + "/pages"));
   // Until it is full it is of another history than the others, so that a crash leaves it left out.
   auto begin = state;
   begin.generation = std::max<std::uint64_t>(state.generation, 2) - 1;
-  auto tree = TRY(PageTree::create(vfs_, entropy_, mirror.paths.store_dir, std::move(anchor), begin));
+  auto tree =
+      TRY(PageTree::create(vfs_, entropy_, mirror.paths.store_dir, std::move(anchor), begin));
   if (begin.generation < state.generation) {
     TRY(tree->write_pages(rows, {source->next_row(), state.log_size, false, source->history()}));
     TRY(tree->switch_superblock());
@@ -302,7 +333,8 @@ Result<std::optional<std::uint64_t>> KeyStore::retire(std::size_t index) {
     mirror.paths.retired = true;
     return epoch;
   }
-  if (mirror.good() && std::count_if(mirrors_.begin(), mirrors_.end(), [](const Mirror& m) { return m.good(); }) == 1)
+  if (mirror.good() && std::count_if(mirrors_.begin(), mirrors_.end(),
+                                     [](const Mirror& m) { return m.good(); }) == 1)
     return fail(Errc::kState, "the last good mirror cannot be retired");
   epoch = mirror.tree ? mirror.tree->superblock().epoch : 0;
   if (destroy_left_out(mirror)) {

@@ -13,7 +13,8 @@ class Stores : public ::testing::Test {
   void SetUp() override {
     dir = ::testing::TempDir() + "cw-keys-" + std::to_string(::getpid());
     std::filesystem::remove_all(dir);
-    for (const char* name : {"a", "b"}) paths.push_back({dir + "/" + name + "/store", dir + "/" + name + "/anchor"});
+    for (const char* name : {"a", "b"})
+      paths.push_back({dir + "/" + name + "/store", dir + "/" + name + "/anchor"});
     ASSERT_TRUE(KeyStore::create(vfs, entropy, paths, wrap));
   }
   void TearDown() override { std::filesystem::remove_all(dir); }
@@ -75,7 +76,8 @@ TEST_F(Stores, RandomHistoriesMatchAMap) {
     std::map<std::uint64_t, std::string> model, committed;
     const auto steps = *rc::gen::inRange(1, 30);
     for (int i = 0; i < steps; ++i) {
-      const auto number = *rc::gen::oneOf(rc::gen::inRange<std::uint64_t>(0, 80), rc::gen::inRange<std::uint64_t>(0, 200'000));
+      const auto number = *rc::gen::oneOf(rc::gen::inRange<std::uint64_t>(0, 80),
+                                          rc::gen::inRange<std::uint64_t>(0, 200'000));
       switch (*rc::gen::inRange(0, 5)) {
         case 0:
         case 1: {
@@ -107,10 +109,12 @@ TEST_F(Stores, RandomHistoriesMatchAMap) {
     }
     RC_ASSERT(store->commit(0).has_value());
     std::map<std::uint64_t, std::string> listed;
-    RC_ASSERT(store->for_each([&](std::uint64_t key, ByteView content) -> Status {
-      listed[key] = std::string(as_text(content));
-      return {};
-    }).has_value());
+    RC_ASSERT(store
+                  ->for_each([&](std::uint64_t key, ByteView content) -> Status {
+                    listed[key] = std::string(as_text(content));
+                    return {};
+                  })
+                  .has_value());
     RC_ASSERT(listed == model);
     RC_ASSERT(store->check()->empty());
   });
@@ -130,7 +134,8 @@ TEST_F(Stores, OldPagesAreNoiseAfterAnErasure) {
   // Whoever kept the old page file and takes today's anchor opens nothing of it.
   ASSERT_TRUE(vfs.write_file_atomic(paths[0].store_dir + "/pages", old_pages));
   auto anchor = *open_file_anchor(vfs, entropy, paths[0].anchor_dir, wrap);
-  EXPECT_EQ(PageTree::open(vfs, entropy, paths[0].store_dir, std::move(anchor)).error().code, Errc::kCorrupt);
+  EXPECT_EQ(PageTree::open(vfs, entropy, paths[0].store_dir, std::move(anchor)).error().code,
+            Errc::kCorrupt);
   // The other mirror carries the store, says so, and repairs its twin.
   auto again = open();
   EXPECT_EQ(text(*again, 4), "stays");
@@ -182,7 +187,8 @@ TEST_F(Stores, EveryFlippedByteIsFound) {
   }
   const auto path = paths[0].store_dir + "/pages";
   auto file = *vfs.open(path, OpenMode::kReadWrite);
-  const auto tree = *PageTree::open(vfs, entropy, paths[0].store_dir, *open_file_anchor(vfs, entropy, paths[0].anchor_dir, wrap));
+  const auto tree = *PageTree::open(vfs, entropy, paths[0].store_dir,
+                                    *open_file_anchor(vfs, entropy, paths[0].anchor_dir, wrap));
   const auto root = tree->superblock();
   int found = 0;
   for (std::uint64_t at = root.root_offset; at < root.root_offset + root.root_bytes; ++at) {

@@ -15,7 +15,8 @@ class KeyMirrors : public ::testing::Test {
   void SetUp() override {
     dir = ::testing::TempDir() + "cw-mirrors-" + std::to_string(::getpid());
     std::filesystem::remove_all(dir);
-    for (const char* name : {"a", "b"}) paths.push_back({dir + "/" + name + "/store", dir + "/" + name + "/anchor"});
+    for (const char* name : {"a", "b"})
+      paths.push_back({dir + "/" + name + "/store", dir + "/" + name + "/anchor"});
     ASSERT_TRUE(KeyStore::create(vfs, entropy, paths, wrap));
   }
   void TearDown() override { std::filesystem::remove_all(dir); }
@@ -46,13 +47,16 @@ class KeyMirrors : public ::testing::Test {
   }
   // Damages the page that holds leaf `leaf` in one mirror: the last byte of its range.
   void damage_leaf(std::size_t mirror, std::uint64_t leaf) {
-    auto tree = *PageTree::open(vfs, entropy, paths[mirror].store_dir,
-                                *open_file_anchor(vfs, entropy, paths[mirror].anchor_dir, wrap, AnchorMode::kExisting));
+    auto tree = *PageTree::open(
+        vfs, entropy, paths[mirror].store_dir,
+        *open_file_anchor(vfs, entropy, paths[mirror].anchor_dir, wrap, AnchorMode::kExisting));
     const auto file = *vfs.open(paths[mirror].store_dir + "/pages", OpenMode::kReadWrite);
     for (std::uint64_t at = 2 * kSuperblockBytes; at < tree->file_bytes(); at += 64) {
       Bytes head(16);
       ASSERT_TRUE(file->read_at(at, head));
-      if (as_text(ByteView(head).first(4)) != "CWK1" || head[6] != 0 || load_le<std::uint64_t>(head.data() + 8) != leaf) continue;
+      if (as_text(ByteView(head).first(4)) != "CWK1" || head[6] != 0 ||
+          load_le<std::uint64_t>(head.data() + 8) != leaf)
+        continue;
       flip(paths[mirror].store_dir + "/pages", at + 45);
     }
     ASSERT_FALSE(tree->leaf_rows(leaf)) << "the page was damaged";
@@ -117,8 +121,8 @@ TEST_F(KeyMirrors, APageDamagedEverywhereIsAnErrorAndNotAnEmptyRow) {
   EXPECT_EQ(store->commit(3).error().code, Errc::kCorrupt) << "rows are not forgotten to make room";
 }
 
-// One mirror misses an erasure; later a write fails for the other. It must not be believed again: it still
-// holds what was erased.
+// One mirror misses an erasure; later a write fails for the other. It must not be believed again:
+// it still holds what was erased.
 TEST_F(KeyMirrors, OneThatMissedAnErasureIsNotBelievedWhenTheOtherFails) {
   auto store = open();
   store->stage_put(1, row("secret"));
@@ -152,7 +156,9 @@ TEST_F(KeyMirrors, ASingleMirrorGoesOnAfterARefusal) {
     ASSERT_TRUE(store->commit(1));
     store->stage_drop(1);
     int call = 0;
-    vfs.refuse = [&](const std::string&, FileCall now) { return now != FileCall::kOpen && call++ == refused; };
+    vfs.refuse = [&](const std::string&, FileCall now) {
+      return now != FileCall::kOpen && call++ == refused;
+    };
     auto done = erase(*store, 2);
     const bool finished = done && call <= refused;
     if (!done) done = erase(*store, 2);
@@ -263,8 +269,9 @@ TEST_F(KeyMirrors, EveryFlippedByteIsFound) {
     ASSERT_TRUE(store->check()->empty());
   }
   const auto pages = paths[0].store_dir + "/pages";
-  const auto tree = *PageTree::open(vfs, entropy, paths[0].store_dir,
-                                    *open_file_anchor(vfs, entropy, paths[0].anchor_dir, wrap, AnchorMode::kExisting));
+  const auto tree = *PageTree::open(
+      vfs, entropy, paths[0].store_dir,
+      *open_file_anchor(vfs, entropy, paths[0].anchor_dir, wrap, AnchorMode::kExisting));
   const auto whole = *RealVfs().read_file(pages, 1 << 20);
   const auto found_at = [&](std::uint64_t at) {
     flip(pages, at);
@@ -275,14 +282,16 @@ TEST_F(KeyMirrors, EveryFlippedByteIsFound) {
     for (const auto& finding : findings) EXPECT_EQ(finding.find(dir + "/a"), 0u) << finding;
     return !findings.empty();
   };
-  for (std::uint64_t at = 0; at < 2 * kSuperblockBytes; at += at % kSuperblockBytes > 60 ? 97 : 1) EXPECT_TRUE(found_at(at)) << at;
+  for (std::uint64_t at = 0; at < 2 * kSuperblockBytes; at += at % kSuperblockBytes > 60 ? 97 : 1)
+    EXPECT_TRUE(found_at(at)) << at;
   // A page is found damaged at each of its bytes, or, if no tree leads to it any more, at none.
   std::uint64_t in_force = 2 * kSuperblockBytes;
   for (std::uint64_t at = 2 * kSuperblockBytes; at < tree->file_bytes(); at += 64) {
     if (as_text(ByteView(whole).subspan(at, 4)) != "CWK1") continue;
     const auto bytes = kPageOverheadBytes + load_le<std::uint32_t>(whole.data() + at + 16);
     const bool known = found_at(at);
-    for (std::uint64_t i = 1; i < bytes; ++i) ASSERT_EQ(found_at(at + i), known) << at << " + " << i;
+    for (std::uint64_t i = 1; i < bytes; ++i)
+      ASSERT_EQ(found_at(at + i), known) << at << " + " << i;
     if (known) in_force += FreeSpace::rounded(bytes);
   }
   EXPECT_EQ(in_force, tree->used_bytes());

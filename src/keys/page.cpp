@@ -28,7 +28,8 @@ std::array<std::uint8_t, kPageHeaderBytes> header_of(const PageId& id, std::size
 }
 
 Result<std::uint32_t> check_header(ByteView page) {
-  if (page.size() < kPageOverheadBytes) return fail(Errc::kMalformed, "page is shorter than its header");
+  if (page.size() < kPageOverheadBytes)
+    return fail(Errc::kMalformed, "page is shorter than its header");
   if (as_text(page.first(4)) != kMagic) return fail(Errc::kMalformed, "page has a wrong magic");
   if (page[4] != kVersion) return fail(Errc::kUnsupported, "page of an unknown version");
   const auto bytes = load_le<std::uint32_t>(page.data() + 16);
@@ -72,7 +73,8 @@ void fill_children(Filler& out, const Children& children) {
 
 }  // namespace
 
-Bytes seal_page(const PageId& id, const Key32& key, const std::array<std::uint8_t, 16>& salt, ByteView payload) {
+Bytes seal_page(const PageId& id, const Key32& key, const std::array<std::uint8_t, 16>& salt,
+                ByteView payload) {
   CHECK(payload.size() <= kPagePayloadBytesMax);
   const auto head = header_of(id, payload.size(), salt);
   Bytes page(kPageOverheadBytes + payload.size());
@@ -84,8 +86,10 @@ Bytes seal_page(const PageId& id, const Key32& key, const std::array<std::uint8_
 Result<SecretBytes> open_page(const PageId& id, const Key32& key, ByteView page) {
   const auto bytes = TRY(check_header(page));
   const auto expected = header_of(id, bytes, TRY(page_salt(page)));
-  if (!equal(page.first(kPageHeaderBytes), expected)) return fail(Errc::kCorrupt, "page is not the one that belongs here");
-  auto plain = crypto::aead_open(key, {}, page.first(kPageHeaderBytes), page.subspan(kPageHeaderBytes));
+  if (!equal(page.first(kPageHeaderBytes), expected))
+    return fail(Errc::kCorrupt, "page is not the one that belongs here");
+  auto plain =
+      crypto::aead_open(key, {}, page.first(kPageHeaderBytes), page.subspan(kPageHeaderBytes));
   if (!plain) return fail(Errc::kCorrupt, "page does not open under its key");
   return plain;
 }

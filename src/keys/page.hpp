@@ -1,12 +1,13 @@
 // A sealed page of the key store (docs/formats/keystore.md). Little-endian:
 //
 //    0 "CWK1"   4 version u8 = 1   5 role u8 (1 leaf, 2 inner, 3 root)   6 level u8   7 reserved u8
-//    8 index u64   16 payload_bytes u32   20 reserved u32   24 salt[16]   40 ciphertext   .. tag[16]
+//    8 index u64   16 payload_bytes u32   20 reserved u32   24 salt[16]   40 ciphertext   ..
+//    tag[16]
 //
-// AES-256-GCM, nonce 0, AAD = bytes 0..39: a page that stands in another's place does not open. A page's
-// key is fresh and random and stands in its parent; the root's is SHA-256("CWP1" || salt || epoch key)
-// (after Reardon, Basin, Capkun: On Secure Data Deletion, CCS 2013). So whoever lacks the epoch key has
-// noise, however many old pages survived.
+// AES-256-GCM, nonce 0, AAD = bytes 0..39: a page that stands in another's place does not open. A
+// page's key is fresh and random and stands in its parent; the root's is SHA-256("CWP1" || salt ||
+// epoch key) (after Reardon, Basin, Capkun: On Secure Data Deletion, CCS 2013). So whoever lacks
+// the epoch key has noise, however many old pages survived.
 #pragma once
 
 #include <array>
@@ -20,7 +21,8 @@ namespace callward::keys {
 
 inline constexpr std::size_t kPageHeaderBytes = 40;
 inline constexpr std::size_t kPageOverheadBytes = kPageHeaderBytes + 16;
-inline constexpr std::uint32_t kPagePayloadBytesMax = 9u << 20;  // a leaf of 32 rows of their greatest size
+inline constexpr std::uint32_t kPagePayloadBytesMax =
+    9u << 20;  // a leaf of 32 rows of their greatest size
 inline constexpr std::uint32_t kRowsPerLeaf = 32;
 inline constexpr std::uint32_t kChildrenPerInner = 256;
 inline constexpr std::uint8_t kRootLevel = 3;  // leaves are level 0: 32 * 256^3 rows
@@ -34,11 +36,15 @@ struct PageId {
   std::uint64_t index = 0;
 };
 constexpr PageId page_id(std::uint8_t level, std::uint64_t index) {
-  return {level == 0 ? PageRole::kLeaf : level == kRootLevel ? PageRole::kRoot : PageRole::kInner, level, index};
+  return {level == 0            ? PageRole::kLeaf
+          : level == kRootLevel ? PageRole::kRoot
+                                : PageRole::kInner,
+          level, index};
 }
 
 // `salt` is only used by the root; zero elsewhere.
-Bytes seal_page(const PageId& id, const Key32& key, const std::array<std::uint8_t, 16>& salt, ByteView payload);
+Bytes seal_page(const PageId& id, const Key32& key, const std::array<std::uint8_t, 16>& salt,
+                ByteView payload);
 // kMalformed, kUnsupported, kCorrupt (tag, or another page than `id`).
 Result<SecretBytes> open_page(const PageId& id, const Key32& key, ByteView page);
 Result<std::array<std::uint8_t, 16>> page_salt(ByteView page);
@@ -54,8 +60,9 @@ struct ChildRef {
 using Children = std::map<std::uint8_t, ChildRef>;
 SecretBytes encode_children(const Children& children);
 Result<Children> decode_children(ByteView payload);
-// Sixteen random bytes that each commit draws anew, the same for all mirrors: two mirrors hold the same state
-// exactly when their histories are equal. A generation number alone could be reached on two ways.
+// Sixteen random bytes that each commit draws anew, the same for all mirrors: two mirrors hold the
+// same state exactly when their histories are equal. A generation number alone could be reached on
+// two ways.
 using History = std::array<std::uint8_t, 16>;
 
 // The root's payload: next row number u64, history[16], then as an inner page.

@@ -39,8 +39,10 @@ Bytes encode_superblock(const Superblock& block) {
 }
 
 Result<Superblock> decode_superblock(ByteView raw) {
-  if (raw.size() < 52 || as_text(raw.first(4)) != kMagic) return fail(Errc::kMalformed, "superblock has a wrong magic");
-  if (load_le<std::uint32_t>(raw.data() + 48) != crc32c(raw.first(48))) return fail(Errc::kCorrupt, "superblock's checksum does not match");
+  if (raw.size() < 52 || as_text(raw.first(4)) != kMagic)
+    return fail(Errc::kMalformed, "superblock has a wrong magic");
+  if (load_le<std::uint32_t>(raw.data() + 48) != crc32c(raw.first(48)))
+    return fail(Errc::kCorrupt, "superblock's checksum does not match");
   if (raw[4] != kVersion) return fail(Errc::kUnsupported, "key store of an unknown version");
   Superblock block;
   block.generation = load_le<std::uint64_t>(raw.data() + 8);
@@ -59,8 +61,10 @@ Status PageTree::open_file(OpenMode mode) {
   return {};
 }
 
-Result<std::unique_ptr<PageTree>> PageTree::create(Vfs& vfs, Entropy& entropy, const std::string& dir,
-                                                   std::unique_ptr<Anchor> anchor, const Superblock& begin) {
+Result<std::unique_ptr<PageTree>> PageTree::create(Vfs& vfs, Entropy& entropy,
+                                                   const std::string& dir,
+                                                   std::unique_ptr<Anchor> anchor,
+                                                   const Superblock& begin) {
   CHECK(begin.generation > 0 && begin.epoch > 0);
   TRY(make_durable_dirs(vfs, dir));
   std::unique_ptr<PageTree> tree(new PageTree(vfs, entropy, dir, std::move(anchor)));
@@ -88,19 +92,23 @@ Result<std::unique_ptr<PageTree>> PageTree::open(Vfs& vfs, Entropy& entropy, con
     Bytes raw(kSuperblockBytes);
     if (TRY(tree->file_->read_at(slot * kSuperblockBytes, raw)) < kSuperblockBytes) continue;
     auto block = decode_superblock(raw);
-    if (block) blocks.push_back(*block);
-    else if (block.error().code == Errc::kUnsupported) return tl::unexpected<Error>(block.error());
+    if (block)
+      blocks.push_back(*block);
+    else if (block.error().code == Errc::kUnsupported)
+      return tl::unexpected<Error>(block.error());
   }
-  std::sort(blocks.begin(), blocks.end(), [](const auto& a, const auto& b) { return a.generation > b.generation; });
+  std::sort(blocks.begin(), blocks.end(),
+            [](const auto& a, const auto& b) { return a.generation > b.generation; });
   for (const auto& block : blocks) {
     const auto key = tree->anchor_->get(block.epoch);
     auto loaded = key ? tree->load(block, *key) : Status(tl::unexpected<Error>(key.error()));
     if (loaded) {
-      if (const auto stale = TRY(tree->stale_epochs()); !stale.empty()) tree->old_epoch_ = stale.front();
+      if (const auto stale = TRY(tree->stale_epochs()); !stale.empty())
+        tree->old_epoch_ = stale.front();
       return tree;
     }
-    why = "generation " + std::to_string(block.generation) + ", epoch " + std::to_string(block.epoch) + ": " +
-          loaded.error().message;
+    why = "generation " + std::to_string(block.generation) + ", epoch " +
+          std::to_string(block.epoch) + ": " + loaded.error().message;
     if (tree->passed_over_.empty()) tree->passed_over_ = why;
     if (!key && key.error().code == Errc::kNotFound) tree->given_up_ = block.generation;
   }
@@ -111,7 +119,8 @@ Status PageTree::load(const Superblock& block, const Key32& epoch_key) {
   if (block.root_bytes < kPageOverheadBytes || block.root_bytes > kPagePayloadBytesMax)
     return fail(Errc::kCorrupt, "superblock's root has an impossible size");
   Bytes page(block.root_bytes);
-  if (TRY(file_->read_at(block.root_offset, page)) != page.size()) return fail(Errc::kCorrupt, "root page is cut off");
+  if (TRY(file_->read_at(block.root_offset, page)) != page.size())
+    return fail(Errc::kCorrupt, "root page is cut off");
   const auto key = root_page_key(TRY(page_salt(page)), epoch_key);
   auto payload = TRY(open_page(page_id(kRootLevel, 0), key, page));
   root_ = TRY(decode_root(payload.expose()));
@@ -132,11 +141,13 @@ Status PageTree::find_free_space() {
       for (const auto& [leaf_slot, leaf] : *low) used.push_back({leaf.offset, leaf.bytes});
     }
   }
-  std::sort(used.begin(), used.end(), [](const Extent& a, const Extent& b) { return a.offset < b.offset; });
+  std::sort(used.begin(), used.end(),
+            [](const Extent& a, const Extent& b) { return a.offset < b.offset; });
   std::vector<Extent> gaps;
   std::uint64_t at = kFirstPageOffset;
   for (const auto& extent : used) {
-    if (extent.offset < at || extent.offset > kPagesFileBytesMax) return fail(Errc::kCorrupt, dir_ + "/pages: two pages overlap");
+    if (extent.offset < at || extent.offset > kPagesFileBytesMax)
+      return fail(Errc::kCorrupt, dir_ + "/pages: two pages overlap");
     if (extent.offset > at) gaps.push_back({at, extent.offset - at});
     at = extent.offset + FreeSpace::rounded(extent.bytes);
   }
@@ -145,26 +156,33 @@ Status PageTree::find_free_space() {
   return {};
 }
 
-Result<SecretBytes> PageTree::read_page(const PageId& id, std::uint64_t offset, std::uint32_t bytes, const Key32& key) {
-  if (bytes > kPagePayloadBytesMax + kPageOverheadBytes) return fail(Errc::kCorrupt, "page has an impossible size");
+Result<SecretBytes> PageTree::read_page(const PageId& id, std::uint64_t offset, std::uint32_t bytes,
+                                        const Key32& key) {
+  if (bytes > kPagePayloadBytesMax + kPageOverheadBytes)
+    return fail(Errc::kCorrupt, "page has an impossible size");
   Bytes page(bytes);
-  if (TRY(file_->read_at(offset, page)) != page.size()) return fail(Errc::kCorrupt, "page is cut off");
+  if (TRY(file_->read_at(offset, page)) != page.size())
+    return fail(Errc::kCorrupt, "page is cut off");
   auto opened = open_page(id, key, page);
   if (!opened)
-    return fail(Errc::kCorrupt, dir_ + "/pages: " + byte_range(offset, bytes) + ": level " + std::to_string(id.level) +
-                                    " page " + std::to_string(id.index) + ": " + opened.error().message);
+    return fail(Errc::kCorrupt, dir_ + "/pages: " + byte_range(offset, bytes) + ": level " +
+                                    std::to_string(id.level) + " page " + std::to_string(id.index) +
+                                    ": " + opened.error().message);
   return opened;
 }
 
-// The children of an inner page below the root; nullptr-free: an absent page is an error of the caller.
+// The children of an inner page below the root; nullptr-free: an absent page is an error of the
+// caller.
 Result<const Children*> PageTree::inner(std::uint8_t level, std::uint64_t index) {
   static const Children kNone;
   if (const auto known = cache_.find({level, index}); known != cache_.end()) return &known->second;
   const Children* parents = &root_.children;
-  if (level < kRootLevel - 1) parents = TRY(inner(static_cast<std::uint8_t>(level + 1), index >> 8));
+  if (level < kRootLevel - 1)
+    parents = TRY(inner(static_cast<std::uint8_t>(level + 1), index >> 8));
   const auto ref = parents->find(static_cast<std::uint8_t>(index & 255));
   if (ref == parents->end()) return &kNone;
-  auto payload = TRY(read_page(page_id(level, index), ref->second.offset, ref->second.bytes, ref->second.key));
+  auto payload =
+      TRY(read_page(page_id(level, index), ref->second.offset, ref->second.bytes, ref->second.key));
   auto children = TRY(decode_children(payload.expose()));
   return &cache_.emplace(std::pair{level, index}, std::move(children)).first->second;
 }
@@ -179,7 +197,8 @@ Result<Rows> PageTree::leaf_rows(std::uint64_t leaf) {
   const auto* ref = TRY(leaf_ref(leaf));
   if (ref == nullptr) return Rows();
   auto payload = read_page(page_id(0, leaf), ref->offset, ref->bytes, ref->key);
-  auto rows = payload ? decode_rows(payload->expose()) : Result<Rows>(tl::unexpected<Error>(payload.error()));
+  auto rows = payload ? decode_rows(payload->expose())
+                      : Result<Rows>(tl::unexpected<Error>(payload.error()));
   if (!rows) damaged_.insert(leaf);
   return rows;
 }
@@ -191,7 +210,8 @@ Result<std::optional<SecretBytes>> PageTree::get(std::uint64_t row) {
   return std::optional<SecretBytes>(std::move(found->second));
 }
 
-Status PageTree::for_each(const std::function<Status(std::uint64_t, ByteView)>& on_row, std::uint64_t from) {
+Status PageTree::for_each(const std::function<Status(std::uint64_t, ByteView)>& on_row,
+                          std::uint64_t from) {
   for (const auto& [top, top_ref] : root_.children) {
     const auto* middle = TRY(inner(2, top));
     for (const auto& [slot, ref] : *middle) {
@@ -202,7 +222,8 @@ Status PageTree::for_each(const std::function<Status(std::uint64_t, ByteView)>& 
         if (leaf < from / kRowsPerLeaf) continue;
         const auto rows = TRY(leaf_rows(leaf));
         for (const auto& [row_slot, row] : rows)
-          if (const auto number = leaf * kRowsPerLeaf + row_slot; number >= from) TRY(on_row(number, row.expose()));
+          if (const auto number = leaf * kRowsPerLeaf + row_slot; number >= from)
+            TRY(on_row(number, row.expose()));
       }
     }
   }
@@ -220,12 +241,15 @@ Result<ChildRef> PageTree::write_page(const PageId& id, ByteView payload) {
   return ref;
 }
 
-Result<std::optional<ChildRef>> PageTree::write_leaf(std::uint64_t leaf, RowChanges::const_iterator begin,
-                                                     RowChanges::const_iterator end, const LeafRowsSource& other) {
+Result<std::optional<ChildRef>> PageTree::write_leaf(std::uint64_t leaf,
+                                                     RowChanges::const_iterator begin,
+                                                     RowChanges::const_iterator end,
+                                                     const LeafRowsSource& other) {
   auto rows = leaf_rows(leaf);
   if (!rows && other) rows = other(leaf);
   if (!rows) return tl::unexpected<Error>(rows.error());
-  if (const auto* old = TRY(leaf_ref(leaf)); old != nullptr) attempt_->freed.push_back({old->offset, old->bytes});
+  if (const auto* old = TRY(leaf_ref(leaf)); old != nullptr)
+    attempt_->freed.push_back({old->offset, old->bytes});
   for (auto change = begin; change != end; ++change) {
     const auto slot = static_cast<std::uint8_t>(change->first % kRowsPerLeaf);
     rows->erase(slot);
@@ -236,12 +260,15 @@ Result<std::optional<ChildRef>> PageTree::write_leaf(std::uint64_t leaf, RowChan
   return std::optional<ChildRef>(TRY(write_page(page_id(0, leaf), encode_rows(*rows).expose())));
 }
 
-Status PageTree::change_level(std::uint8_t level, const std::map<std::uint64_t, std::optional<ChildRef>>& changed,
+Status PageTree::change_level(std::uint8_t level,
+                              const std::map<std::uint64_t, std::optional<ChildRef>>& changed,
                               std::map<std::uint64_t, std::optional<ChildRef>>& parents) {
   for (auto at = changed.begin(); at != changed.end();) {
     const auto index = at->first >> 8;
     Children children = clone(*TRY(inner(level, index)));
-    const auto* above = level == kRootLevel - 1 ? &root_.children : TRY(inner(static_cast<std::uint8_t>(level + 1), index >> 8));
+    const auto* above = level == kRootLevel - 1
+                            ? &root_.children
+                            : TRY(inner(static_cast<std::uint8_t>(level + 1), index >> 8));
     if (const auto old = above->find(static_cast<std::uint8_t>(index & 255)); old != above->end())
       attempt_->freed.push_back({old->second.offset, old->second.bytes});
     for (; at != changed.end() && at->first >> 8 == index; ++at) {
@@ -252,18 +279,21 @@ Status PageTree::change_level(std::uint8_t level, const std::map<std::uint64_t, 
     if (children.empty()) {
       parents.emplace(index, std::nullopt);
     } else {
-      parents.emplace(index, TRY(write_page(page_id(level, index), encode_children(children).expose())));
+      parents.emplace(index,
+                      TRY(write_page(page_id(level, index), encode_children(children).expose())));
     }
     attempt_->inner[{level, index}] = std::move(children);
   }
   return {};
 }
 
-Status PageTree::write_pages(const RowChanges& changes, const Commit& commit, const LeafRowsSource& other) {
+Status PageTree::write_pages(const RowChanges& changes, const Commit& commit,
+                             const LeafRowsSource& other) {
   CHECK(!attempt_);
   for (const auto& [row, content] : changes)
     if (content && content->size() > kRowBytesMax)
-      return fail(Errc::kTooLarge, "row " + std::to_string(row) + " is over its limit of " + std::to_string(kRowBytesMax) + " bytes");
+      return fail(Errc::kTooLarge, "row " + std::to_string(row) + " is over its limit of " +
+                                       std::to_string(kRowBytesMax) + " bytes");
   TRY(settle());
   attempt_.emplace();
   auto done = write_tree(changes, other);
@@ -287,8 +317,10 @@ Status PageTree::write_tree(const RowChanges& changes, const LeafRowsSource& oth
   // A damaged leaf that nobody changes is healed where another mirror has it; else it waits.
   for (const auto leaf : std::set(damaged_)) {
     if (leaves.count(leaf) != 0 || !other) continue;
-    if (auto healed = write_leaf(leaf, changes.end(), changes.end(), other)) leaves.emplace(leaf, std::move(*healed));
-    else if (healed.error().code != Errc::kCorrupt) return tl::unexpected<Error>(healed.error());
+    if (auto healed = write_leaf(leaf, changes.end(), changes.end(), other))
+      leaves.emplace(leaf, std::move(*healed));
+    else if (healed.error().code != Errc::kCorrupt)
+      return tl::unexpected<Error>(healed.error());
   }
   TRY(change_level(1, leaves, low));
   TRY(change_level(2, low, middle));
@@ -311,7 +343,8 @@ Status PageTree::write_root(const Commit& commit) {
   Key32 epoch_key = commit.new_epoch ? entropy_.key() : TRY(anchor_->get(block_.epoch));
   const auto salt = entropy_.array<16>();
   const auto payload = encode_root(attempt_->root);
-  const auto page = seal_page(page_id(kRootLevel, 0), root_page_key(salt, epoch_key), salt, payload.expose());
+  const auto page =
+      seal_page(page_id(kRootLevel, 0), root_page_key(salt, epoch_key), salt, payload.expose());
   block.root_bytes = static_cast<std::uint32_t>(page.size());
   block.root_offset = free_.take(page.size());
   attempt_->written.push_back({block.root_offset, block.root_bytes});
@@ -324,13 +357,15 @@ Status PageTree::write_root(const Commit& commit) {
 void PageTree::forget_attempt() {
   if (!attempt_) return;
   for (const auto& extent : attempt_->written) free_.give(extent.offset, extent.bytes);
-  if (attempt_->epoch_key) (void)anchor_->destroy(attempt_->block.epoch);  // kNotFound when it was not put yet
+  if (attempt_->epoch_key)
+    (void)anchor_->destroy(attempt_->block.epoch);  // kNotFound when it was not put yet
   attempt_.reset();
 }
 
 Status PageTree::put_epoch() {
   CHECK(attempt_ && attempt_->epoch_key);
-  // An earlier switch whose end failed is ended first: the anchor has two slots, and the old key must go.
+  // An earlier switch whose end failed is ended first: the anchor has two slots, and the old key
+  // must go.
   if (old_epoch_) TRY(reread());
   if (!TRY(stale_epochs()).empty()) TRY(destroy_stale());
   return anchor_->put(attempt_->block.epoch, *attempt_->epoch_key);
@@ -353,8 +388,8 @@ Status PageTree::switch_superblock() {
   return {};
 }
 
-// What was read at opening may stand in the system's cache only, where a sync failed in an earlier life: the
-// superblock in force is written once more before the first page is.
+// What was read at opening may stand in the system's cache only, where a sync failed in an earlier
+// life: the superblock in force is written once more before the first page is.
 Status PageTree::settle() {
   if (settled_) return {};
   TRY(file_->write_at(block_.generation % 2 * kSuperblockBytes, encode_superblock(block_)));
@@ -371,8 +406,10 @@ Status PageTree::reread() {
     return fail(Errc::kCorrupt, dir_ + ": the disk holds another superblock than was written");
   const auto key = TRY(anchor_->get(block.epoch));
   Bytes page(block.root_bytes);
-  if (TRY(file_->read_at(block.root_offset, page)) != page.size()) return fail(Errc::kCorrupt, dir_ + ": root page is cut off");
-  auto payload = TRY(open_page(page_id(kRootLevel, 0), root_page_key(TRY(page_salt(page)), key), page));
+  if (TRY(file_->read_at(block.root_offset, page)) != page.size())
+    return fail(Errc::kCorrupt, dir_ + ": root page is cut off");
+  auto payload =
+      TRY(open_page(page_id(kRootLevel, 0), root_page_key(TRY(page_salt(page)), key), page));
   root_ = TRY(decode_root(payload.expose()));
   cache_.clear();
   return {};
@@ -407,8 +444,8 @@ Status PageTree::destroy_everything() { return anchor_->destroy_all(); }
 
 void PageTree::check_superblocks(std::vector<std::string>& findings) {
   for (std::uint64_t slot = 0; slot < 2; ++slot) {
-    const auto label = dir_ + "/pages: " + byte_range(slot * kSuperblockBytes, kSuperblockBytes) + ": superblock " +
-                       std::to_string(slot) + ": ";
+    const auto label = dir_ + "/pages: " + byte_range(slot * kSuperblockBytes, kSuperblockBytes) +
+                       ": superblock " + std::to_string(slot) + ": ";
     Bytes raw(kSuperblockBytes);
     const auto got = file_->read_at(slot * kSuperblockBytes, raw);
     if (!got || *got < kSuperblockBytes) {
@@ -418,8 +455,10 @@ void PageTree::check_superblocks(std::vector<std::string>& findings) {
     const bool empty = std::all_of(raw.begin(), raw.end(), [](auto byte) { return byte == 0; });
     if (empty && slot != block_.generation % 2) continue;  // a new store has written one only
     const auto block = decode_superblock(raw);
-    if (!block) findings.push_back(label + block.error().message);
-    else if (!equal(encode_superblock(*block), raw)) findings.push_back(label + "has stray bytes");
+    if (!block)
+      findings.push_back(label + block.error().message);
+    else if (!equal(encode_superblock(*block), raw))
+      findings.push_back(label + "has stray bytes");
   }
 }
 
@@ -438,7 +477,8 @@ void PageTree::check_pages(std::vector<std::string>& findings) {
         continue;
       }
       for (const auto& [leaf_slot, leaf] : **low)
-        if (auto rows = leaf_rows(low_index << 8 | leaf_slot); !rows) findings.push_back(rows.error().message);
+        if (auto rows = leaf_rows(low_index << 8 | leaf_slot); !rows)
+          findings.push_back(rows.error().message);
     }
   }
 }
@@ -447,17 +487,20 @@ Result<std::vector<std::string>> PageTree::check() {
   CHECK(!attempt_);
   std::vector<std::string> findings;
   check_superblocks(findings);
-  if (!passed_over_.empty()) findings.push_back(dir_ + "/pages: a newer state does not open: " + passed_over_);
+  if (!passed_over_.empty())
+    findings.push_back(dir_ + "/pages: a newer state does not open: " + passed_over_);
   cache_.clear();
   if (auto whole = reread(); !whole)
-    findings.push_back(dir_ + "/pages: " + byte_range(block_.root_offset, block_.root_bytes) + ": root page: " + whole.error().message);
+    findings.push_back(dir_ + "/pages: " + byte_range(block_.root_offset, block_.root_bytes) +
+                       ": root page: " + whole.error().message);
   check_pages(findings);
   for (auto& finding : TRY(anchor_->check())) findings.push_back(std::move(finding));
   const auto epochs = TRY(anchor_->epochs());
   if (std::find(epochs.begin(), epochs.end(), block_.epoch) == epochs.end())
     findings.push_back(dir_ + ": the anchor lacks epoch " + std::to_string(block_.epoch));
   for (const auto epoch : epochs)
-    if (epoch != block_.epoch) findings.push_back(dir_ + ": the anchor still holds epoch " + std::to_string(epoch));
+    if (epoch != block_.epoch)
+      findings.push_back(dir_ + ": the anchor still holds epoch " + std::to_string(epoch));
   return findings;
 }
 

@@ -74,7 +74,8 @@ class PageCases {
     children[0] = {8'192, 4'000, entropy_.key()};
     children[255] = {1ull << 40, 57, entropy_.key()};
     const auto inner = to_bytes(encode_children(children).expose());
-    const auto root = to_bytes(encode_root({66, entropy_.array<sizeof(History)>(), std::move(children)}).expose());
+    const auto root = to_bytes(
+        encode_root({66, entropy_.array<sizeof(History)>(), std::move(children)}).expose());
     add("rows", "a leaf page's rows", leaf);
     add("inner", "an inner page's children", inner);
     add("root", "the root's payload", root);

@@ -24,7 +24,8 @@ bool known(std::uint8_t kind) {
     case RecordKind::kWords:
     case RecordKind::kPeaks:
     case RecordKind::kFindings:
-    case RecordKind::kCallData: return true;
+    case RecordKind::kCallData:
+      return true;
   }
   return false;
 }
@@ -49,13 +50,17 @@ Result<RecordHeader> RecordHeader::parse(ByteView raw) {
   if (!in.ok()) return fail(Errc::kMalformed, "record is shorter than its header");
   if (as_text(magic) != kMagic) return fail(Errc::kMalformed, "record has a wrong magic");
   if (version != kRecordVersion)
-    return fail(Errc::kUnsupported, "record of version " + std::to_string(version) + "; this program knows 1");
-  if (!known(kind)) return fail(Errc::kUnsupported, "record of unknown kind " + std::to_string(kind));
+    return fail(Errc::kUnsupported,
+                "record of version " + std::to_string(version) + "; this program knows 1");
+  if (!known(kind))
+    return fail(Errc::kUnsupported, "record of unknown kind " + std::to_string(kind));
   header.kind = static_cast<RecordKind>(kind);
-  if (header.payload_bytes > kRecordPayloadBytesMax) return fail(Errc::kTooLarge, "record's payload is over its limit");
+  if (header.payload_bytes > kRecordPayloadBytesMax)
+    return fail(Errc::kTooLarge, "record's payload is over its limit");
   const bool derived = is_derived(header.kind);
-  if (reserved != 0 || header.stream > kStreamMax || header.first > header.last || header.last >= 1u << 20 ||
-      derived != (header.streams != 0) || (!derived && header.first != header.last) ||
+  if (reserved != 0 || header.stream > kStreamMax || header.first > header.last ||
+      header.last >= 1u << 20 || derived != (header.streams != 0) ||
+      (!derived && header.first != header.last) ||
       (derived && header.last - header.first >= kDerivedSegmentsMax))
     return fail(Errc::kMalformed, "record's header contradicts itself");
   return header;
@@ -79,7 +84,8 @@ HeaderBytes RecordHeader::encode() const {
 
 Result<RecordHeader> parse_record(ByteView record) {
   auto header = TRY(RecordHeader::parse(record));
-  if (record.size() != header.record_bytes()) return fail(Errc::kMalformed, "record's length contradicts its header");
+  if (record.size() != header.record_bytes())
+    return fail(Errc::kMalformed, "record's length contradicts its header");
   return header;
 }
 
@@ -110,7 +116,8 @@ Result<Key32> key_of_record(const RecordHeader& header, const LeafSource& leaf_s
   DerivedKeyBuilder builder(header.kind, header.salt);
   for (std::uint8_t stream = 0; stream <= kStreamMax; ++stream) {
     if ((header.streams >> stream & 1) == 0) continue;
-    for (auto index = header.first; index <= header.last; ++index) builder.add(TRY(leaf_source(stream, index)));
+    for (auto index = header.first; index <= header.last; ++index)
+      builder.add(TRY(leaf_source(stream, index)));
   }
   return builder.finish();
 }
@@ -119,7 +126,8 @@ bool commitment_matches(const RecordHeader& header, const Key32& key) {
   return equal_constant_time(commitment_of(header.kind, header.salt, key), header.commitment);
 }
 
-Bytes RecordCipher::seal_with(RecordHeader header, const CallId& owner, ByteView plain, const Key32& key) {
+Bytes RecordCipher::seal_with(RecordHeader header, const CallId& owner, ByteView plain,
+                              const Key32& key) {
   CHECK(plain.size() <= kRecordPayloadBytesMax);
   header.payload_bytes = static_cast<std::uint32_t>(plain.size());
   header.commitment = commitment_of(header.kind, header.salt, key);
@@ -130,7 +138,8 @@ Bytes RecordCipher::seal_with(RecordHeader header, const CallId& owner, ByteView
   return record;
 }
 
-Bytes RecordCipher::seal(Entropy& entropy, RecordHeader header, const CallId& owner, ByteView plain, const Key32& leaf) {
+Bytes RecordCipher::seal(Entropy& entropy, RecordHeader header, const CallId& owner, ByteView plain,
+                         const Key32& leaf) {
   CHECK(!is_derived(header.kind));
   header.streams = 0;
   header.last = header.first;
@@ -141,7 +150,8 @@ Bytes RecordCipher::seal(Entropy& entropy, RecordHeader header, const CallId& ow
 Result<Bytes> RecordCipher::seal_derived(Entropy& entropy, RecordHeader header, const CallId& owner,
                                          ByteView plain, const LeafSource& leaf_source) {
   CHECK(is_derived(header.kind) && header.streams != 0);
-  if (header.first > header.last || header.last - header.first >= kDerivedSegmentsMax || header.last > 0xFFFFF)
+  if (header.first > header.last || header.last - header.first >= kDerivedSegmentsMax ||
+      header.last > 0xFFFFF)
     return fail(Errc::kMalformed, "derived record covers too much");
   entropy.fill(header.salt);
   return seal_with(header, owner, plain, TRY(key_of_record(header, leaf_source)));
@@ -149,7 +159,8 @@ Result<Bytes> RecordCipher::seal_derived(Entropy& entropy, RecordHeader header, 
 
 Result<SecretBytes> RecordCipher::open(ByteView record, const CallId& owner, const Key32& key) {
   const auto header = TRY(parse_record(record));
-  if (!commitment_matches(header, key)) return fail(Errc::kCorrupt, "record is committed to another key");
+  if (!commitment_matches(header, key))
+    return fail(Errc::kCorrupt, "record is committed to another key");
   SecretBytes plain(header.payload_bytes);
   TRY(gcm_.open(plain.expose_mut(), key, {}, record.first(kRecordHeaderBytes), owner.bytes,
                 record.subspan(kRecordHeaderBytes)));

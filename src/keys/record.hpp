@@ -1,18 +1,20 @@
-// The sealed record: one format for audio segments, for what is computed from them, and for a call's own
-// data (docs/formats/record.md). Little-endian:
+// The sealed record: one format for audio segments, for what is computed from them, and for a
+// call's own data (docs/formats/record.md). Little-endian:
 //
 //    0 "CWR1"            4 version u8 = 1   5 kind u8   6 stream u8   7 codec u8
-//    8 first u32        12 last u32        16 payload_bytes u32      20 streams u16   22 reserved u16 = 0
+//    8 first u32        12 last u32        16 payload_bytes u32      20 streams u16   22 reserved
+//    u16 = 0
 //   24 salt[16]         40 commitment[32]  72 ciphertext[payload_bytes]              .. tag[16]
 //
 //   audio, call data:  key = SHA-256("CWE1" || kind || salt || leaf)
-//   derived:           key = SHA-256("CWD1" || kind || salt || leaves of all streams in `streams` and all
+//   derived:           key = SHA-256("CWD1" || kind || salt || leaves of all streams in `streams`
+//   and all
 //                            segments first..last, by stream, then index)
 //   both:              commitment = SHA-256("CWC1" || kind || salt || key)
 //                      AES-256-GCM, nonce 0, AAD = bytes 0..71 || owner (16 bytes: the call id)
 //
-// Each key is used once (fresh salt). The commitment is compared before decrypting, because GCM does not
-// commit to its key.
+// Each key is used once (fresh salt). The commitment is compared before decrypting, because GCM
+// does not commit to its key.
 #pragma once
 
 #include <array>
@@ -27,7 +29,13 @@
 
 namespace callward::keys {
 
-enum class RecordKind : std::uint8_t { kAudio = 1, kWords = 2, kPeaks = 3, kFindings = 4, kCallData = 16 };
+enum class RecordKind : std::uint8_t {
+  kAudio = 1,
+  kWords = 2,
+  kPeaks = 3,
+  kFindings = 4,
+  kCallData = 16
+};
 constexpr bool is_derived(RecordKind kind) {
   return kind == RecordKind::kWords || kind == RecordKind::kPeaks || kind == RecordKind::kFindings;
 }
@@ -45,10 +53,10 @@ using Salt = std::array<std::uint8_t, 16>;
 struct RecordHeader {
   RecordKind kind{};
   std::uint8_t stream = 0;
-  std::uint8_t codec = 0;            // audio: 0 PCMU, 8 PCMA
-  std::uint32_t first = 0, last = 0; // segments, both inclusive; call data: the counter
+  std::uint8_t codec = 0;             // audio: 0 PCMU, 8 PCMA
+  std::uint32_t first = 0, last = 0;  // segments, both inclusive; call data: the counter
   std::uint32_t payload_bytes = 0;
-  std::uint16_t streams = 0;         // derived: mask of the streams whose leaves seal it; else 0
+  std::uint16_t streams = 0;  // derived: mask of the streams whose leaves seal it; else 0
   Salt salt{};
   std::array<std::uint8_t, 32> commitment{};
 
@@ -82,10 +90,11 @@ Result<Key32> key_of_record(const RecordHeader& header, const LeafSource& leaf_s
 class RecordCipher {
  public:
   // `header` gives kind, stream, codec, first, last, streams; salt and commitment are made here.
-  Bytes seal(Entropy& entropy, RecordHeader header, const CallId& owner, ByteView plain, const Key32& leaf);
+  Bytes seal(Entropy& entropy, RecordHeader header, const CallId& owner, ByteView plain,
+             const Key32& leaf);
   // With all leaves of a derived record.
-  Result<Bytes> seal_derived(Entropy& entropy, RecordHeader header, const CallId& owner, ByteView plain,
-                             const LeafSource& leaf_source);
+  Result<Bytes> seal_derived(Entropy& entropy, RecordHeader header, const CallId& owner,
+                             ByteView plain, const LeafSource& leaf_source);
   // With the record's own key. kCorrupt: the commitment or the tag does not fit.
   Result<SecretBytes> open(ByteView record, const CallId& owner, const Key32& key);
 

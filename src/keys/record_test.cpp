@@ -13,7 +13,9 @@ class Records : public ::testing::Test {
   Cover cover = Cover::whole(entropy.key());
   CallId call = CallId::random(entropy);
   RecordCipher cipher;
-  LeafSource leaves = [this](std::uint8_t stream, std::uint32_t index) { return cover.leaf(leaf_of(stream, index)); };
+  LeafSource leaves = [this](std::uint8_t stream, std::uint32_t index) {
+    return cover.leaf(leaf_of(stream, index));
+  };
 
   Bytes audio(std::uint32_t index, ByteView plain) {
     RecordHeader header{.kind = RecordKind::kAudio, .stream = 1, .codec = 0, .first = index};
@@ -35,7 +37,8 @@ TEST_F(Records, AudioOpensUntilItsLeafIsPunctured) {
 }
 
 TEST_F(Records, DerivedDataDiesWithAnyOfItsLeaves) {
-  RecordHeader header{.kind = RecordKind::kWords, .stream = 0, .first = 10, .last = 29, .streams = 0b11};
+  RecordHeader header{
+      .kind = RecordKind::kWords, .stream = 0, .first = 10, .last = 29, .streams = 0b11};
   const auto record = *cipher.seal_derived(entropy, header, call, as_bytes("words"), leaves);
   EXPECT_EQ(as_text(open(record)->expose()), "words");
   for (const auto leaf : {leaf_of(0, 10), leaf_of(1, 29)}) {
@@ -63,7 +66,8 @@ TEST_F(Records, AnotherOwnerOrAnotherKeyDoesNotOpen) {
   const auto header = *parse_record(record);
   const auto key = *key_of_record(header, leaves);
   EXPECT_EQ(cipher.open(record, CallId::random(entropy), key).error().code, Errc::kCorrupt);
-  EXPECT_EQ(cipher.open(record, call, entropy.key()).error().message, "record is committed to another key");
+  EXPECT_EQ(cipher.open(record, call, entropy.key()).error().message,
+            "record is committed to another key");
 }
 
 TEST_F(Records, TheSameIndexWrittenTwiceHasFreshKeys) {
@@ -83,10 +87,10 @@ TEST_F(Records, HeadersThatContradictThemselves) {
   EXPECT_EQ(with(4, 2).error().code, Errc::kUnsupported);
   EXPECT_EQ(with(5, 99).error().code, Errc::kUnsupported);
   EXPECT_EQ(with(6, 16).error().code, Errc::kMalformed);
-  EXPECT_EQ(with(12, 9).error().code, Errc::kMalformed);   // audio of several segments
+  EXPECT_EQ(with(12, 9).error().code, Errc::kMalformed);  // audio of several segments
   EXPECT_EQ(with(19, 1).error().code, Errc::kTooLarge);
-  EXPECT_EQ(with(20, 1).error().code, Errc::kMalformed);   // audio with a stream mask
-  EXPECT_EQ(with(22, 1).error().code, Errc::kMalformed);   // reserved
+  EXPECT_EQ(with(20, 1).error().code, Errc::kMalformed);  // audio with a stream mask
+  EXPECT_EQ(with(22, 1).error().code, Errc::kMalformed);  // reserved
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ Result<Cover> Cover::from_nodes(std::vector<TreeNode> nodes, std::uint8_t levels
   for (const auto& node : nodes) {
     if (node.level > levels || (static_cast<std::uint64_t>(node.index) >> node.level) != 0)
       return fail(Errc::kMalformed, "cover has a node beyond its tree");
-    if (node.first_leaf(levels) < end) return fail(Errc::kMalformed, "cover's nodes overlap or are unsorted");
+    if (node.first_leaf(levels) < end)
+      return fail(Errc::kMalformed, "cover's nodes overlap or are unsorted");
     end = static_cast<std::uint64_t>(node.index + 1ull) << (levels - node.level);
   }
   Cover cover(levels);
@@ -47,9 +48,9 @@ Result<Cover> Cover::from_nodes(std::vector<TreeNode> nodes, std::uint8_t levels
 }
 
 const TreeNode* Cover::find(std::uint32_t leaf) const {
-  const auto after = std::upper_bound(nodes_.begin(), nodes_.end(), leaf, [this](std::uint32_t l, const TreeNode& n) {
-    return l < n.first_leaf(levels_);
-  });
+  const auto after = std::upper_bound(
+      nodes_.begin(), nodes_.end(), leaf,
+      [this](std::uint32_t l, const TreeNode& n) { return l < n.first_leaf(levels_); });
   if (after == nodes_.begin()) return nullptr;
   const auto& node = *std::prev(after);
   return leaf < node.end_leaf(levels_) ? &node : nullptr;
@@ -70,7 +71,8 @@ Result<Key32> Cover::leaf(std::uint32_t leaf) const {
 }
 
 // The parts of `node` that lie outside [first, end). Recursion is bounded by the levels.
-void Cover::keep_part(TreeNode node, std::uint32_t first, std::uint32_t end, std::vector<TreeNode>& out) const {
+void Cover::keep_part(TreeNode node, std::uint32_t first, std::uint32_t end,
+                      std::vector<TreeNode>& out) const {
   const auto node_first = node.first_leaf(levels_);
   const auto node_end = node.end_leaf(levels_);
   if (node_end <= first || node_first >= end) {
@@ -99,7 +101,8 @@ void Cover::keep_only(std::uint32_t first, std::uint32_t end) {
 Cover Cover::slice(std::uint32_t first, std::uint32_t end) const {
   Cover part(levels_);
   for (const auto& node : nodes_)
-    if (node.end_leaf(levels_) > first && node.first_leaf(levels_) < end) part.nodes_.push_back(node.clone());
+    if (node.end_leaf(levels_) > first && node.first_leaf(levels_) < end)
+      part.nodes_.push_back(node.clone());
   part.keep_only(first, end);
   return part;
 }
@@ -147,7 +150,8 @@ SecretBytes Cover::serialize() const {
 Result<Cover> Cover::parse(ByteView raw, std::uint8_t levels) {
   ByteReader in(raw);
   const auto count = in.u16();
-  if (!in.ok() || in.remaining() != count * kNodeBytes) return fail(Errc::kMalformed, "cover of a wrong length");
+  if (!in.ok() || in.remaining() != count * kNodeBytes)
+    return fail(Errc::kMalformed, "cover of a wrong length");
   std::vector<TreeNode> nodes(count);
   for (auto& node : nodes) {
     node.level = in.u8();

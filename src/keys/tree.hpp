@@ -1,14 +1,14 @@
-// The key tree of a call or a customer: a puncturable pseudo-random function (Goldreich, Goldwasser,
-// Micali 1986) of 24 levels. A leaf is named by 4 bits of stream and 20 bits of index; every node is 32
-// bytes, and
+// The key tree of a call or a customer: a puncturable pseudo-random function (Goldreich,
+// Goldwasser, Micali 1986) of 24 levels. A leaf is named by 4 bits of stream and 20 bits of index;
+// every node is 32 bytes, and
 //
 //   child(key, bit) = SHA-256("CWT1" || bit || key)          bit is one byte, 0 or 1
 //
 // so that a node opens exactly the leaves beneath it, and nothing above or beside it.
 //
-// A *cover* is a set of nodes, disjoint and sorted, from which exactly the openable leaves follow. To
-// *puncture* a range replaces each node that contains some of it by the siblings along its borders. The
-// reverse does not exist.
+// A *cover* is a set of nodes, disjoint and sorted, from which exactly the openable leaves follow.
+// To *puncture* a range replaces each node that contains some of it by the siblings along its
+// borders. The reverse does not exist.
 #pragma once
 
 #include <cstdint>
@@ -30,17 +30,24 @@ constexpr std::uint32_t leaf_of(std::uint8_t stream, std::uint32_t index) {
   return static_cast<std::uint32_t>(stream) << kIndexBits | index;
 }
 
-// A node that opens the leaves beneath it: `level` bits of path from the root (0 is the root), `index`
-// those bits, right-aligned.
+// A node that opens the leaves beneath it: `level` bits of path from the root (0 is the root),
+// `index` those bits, right-aligned.
 struct TreeNode {
   std::uint8_t level = 0;
   std::uint32_t index = 0;
   Key32 key;
-  template <class V> void visit(V& v) { v(level, index, key); }
+  template <class V>
+  void visit(V& v) {
+    v(level, index, key);
+  }
   [[nodiscard]] TreeNode clone() const { return {level, index, key.clone()}; }
   // First leaf beneath it, and one past the last, in a tree of `levels`.
-  [[nodiscard]] std::uint32_t first_leaf(std::uint8_t levels) const { return index << (levels - level); }
-  [[nodiscard]] std::uint32_t end_leaf(std::uint8_t levels) const { return (index + 1) << (levels - level); }
+  [[nodiscard]] std::uint32_t first_leaf(std::uint8_t levels) const {
+    return index << (levels - level);
+  }
+  [[nodiscard]] std::uint32_t end_leaf(std::uint8_t levels) const {
+    return (index + 1) << (levels - level);
+  }
 };
 
 void derive_child(Key32& out, const Key32& parent, int bit);
@@ -82,21 +89,23 @@ class Cover {
   static constexpr std::size_t kNodesMax = 65'535;
 
  private:
-  void keep_part(TreeNode node, std::uint32_t first, std::uint32_t end, std::vector<TreeNode>& out) const;
+  void keep_part(TreeNode node, std::uint32_t first, std::uint32_t end,
+                 std::vector<TreeNode>& out) const;
   [[nodiscard]] const TreeNode* find(std::uint32_t leaf) const;
 
   std::uint8_t levels_ = kTreeLevels;
   std::vector<TreeNode> nodes_;  // by first leaf
 };
 
-// The writer's end of one stream: yields each leaf once, in order, and forgets it and everything before.
-// About two derivations a segment.
+// The writer's end of one stream: yields each leaf once, in order, and forgets it and everything
+// before. About two derivations a segment.
 class ForwardKeys {
  public:
   ForwardKeys() = default;
   // Nodes that open leaves of `stream`; others are dropped.
   ForwardKeys(const Cover& cover, std::uint8_t stream);
-  // The leaf of `index`; afterwards only later ones can be had. kErased for one that is past or was not given.
+  // The leaf of `index`; afterwards only later ones can be had. kErased for one that is past or was
+  // not given.
   Result<Key32> take(std::uint32_t index);
   // What could still be derived: to be frozen when the keeper dies.
   [[nodiscard]] std::vector<TreeNode> remaining() const;

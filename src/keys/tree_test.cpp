@@ -22,7 +22,9 @@ crypto::Digest reference_leaf(const Key32& root, std::uint32_t leaf, std::uint8_
   return key;
 }
 
-bool same(const Key32& key, const crypto::Digest& other) { return equal_constant_time(key.expose(), other); }
+bool same(const Key32& key, const crypto::Digest& other) {
+  return equal_constant_time(key.expose(), other);
+}
 
 TEST(Tree, LeavesAreAsTheFormatSays) {
   SeededEntropy entropy(1);
@@ -92,7 +94,9 @@ TEST(Tree, AMillionLeavesOfARealTree) {
 
 TEST(Tree, MalformedCoversAreRefused) {
   SeededEntropy entropy(2);
-  const auto node = [&](std::uint8_t level, std::uint32_t index) { return TreeNode{level, index, entropy.key()}; };
+  const auto node = [&](std::uint8_t level, std::uint32_t index) {
+    return TreeNode{level, index, entropy.key()};
+  };
   const auto refused = [&](auto... nodes) {
     std::vector<TreeNode> all;
     (all.push_back(std::move(nodes)), ...);

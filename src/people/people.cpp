@@ -11,19 +11,22 @@ struct RoleWord {
   Role role;
   std::string_view word;
 };
-constexpr std::array kRoleWords = {RoleWord{Role::kReviewer, "reviewer"}, RoleWord{Role::kOwner, "owner"},
+constexpr std::array kRoleWords = {RoleWord{Role::kReviewer, "reviewer"},
+                                   RoleWord{Role::kOwner, "owner"},
                                    RoleWord{Role::kOperator, "operator"}};
 constexpr std::size_t kTokenBytes = 32;
 
 std::string digest_of(const std::string& token) { return to_hex(crypto::sha256(as_bytes(token))); }
 
 Person person_of(const db::Row& row) {
-  return {PersonId::parse(row.text(0)).value_or(PersonId{}), row.text(1), static_cast<std::uint8_t>(row.number(2))};
+  return {PersonId::parse(row.text(0)).value_or(PersonId{}), row.text(1),
+          static_cast<std::uint8_t>(row.number(2))};
 }
 
 bool good_name(const std::string& name) {
   return !name.empty() && name.size() <= 64 &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) { return c > 0x20 && c != 0x7F; });
+         std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return c > 0x20 && c != 0x7F; });
 }
 
 }  // namespace
@@ -43,18 +46,23 @@ std::vector<std::string> role_words(std::uint8_t roles) {
 
 std::vector<std::string> migrations() {
   return {
-      "CREATE TABLE persons (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, roles INTEGER NOT NULL, passphrase TEXT,"
+      "CREATE TABLE persons (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, roles INTEGER NOT "
+      "NULL, passphrase TEXT,"
       " added_at INTEGER NOT NULL) STRICT;"
-      "CREATE TABLE enrolments (token TEXT PRIMARY KEY, person TEXT NOT NULL REFERENCES persons(id), until INTEGER NOT NULL) STRICT;"
-      "CREATE TABLE sessions (token TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, person TEXT NOT NULL REFERENCES persons(id),"
+      "CREATE TABLE enrolments (token TEXT PRIMARY KEY, person TEXT NOT NULL REFERENCES "
+      "persons(id), until INTEGER NOT NULL) STRICT;"
+      "CREATE TABLE sessions (token TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, person TEXT NOT "
+      "NULL REFERENCES persons(id),"
       " started_at INTEGER NOT NULL, seen_at INTEGER NOT NULL) STRICT;"
       "CREATE INDEX sessions_person ON sessions (person);"};
 }
 
 Status People::check_passphrase(const SecretBytes& passphrase) {
   if (passphrase.size() < kPassphraseBytesMin)
-    return fail(Errc::kMalformed, "a passphrase has at least 12 characters; several words are best");
-  if (passphrase.size() > kPassphraseBytesMax) return fail(Errc::kMalformed, "a passphrase has at most 1,024 bytes");
+    return fail(Errc::kMalformed,
+                "a passphrase has at least 12 characters; several words are best");
+  if (passphrase.size() > kPassphraseBytesMax)
+    return fail(Errc::kMalformed, "a passphrase has at most 1,024 bytes");
   std::array<bool, 256> seen{};
   int distinct = 0;
   for (const auto byte : passphrase.expose())
@@ -63,7 +71,8 @@ Status People::check_passphrase(const SecretBytes& passphrase) {
   return {};
 }
 
-Result<Person> People::add(const std::string& name, std::uint8_t roles, const std::optional<SecretBytes>& passphrase) {
+Result<Person> People::add(const std::string& name, std::uint8_t roles,
+                           const std::optional<SecretBytes>& passphrase) {
   if (!good_name(name)) return fail(Errc::kMalformed, "a name has 1 to 64 characters and no space");
   if (roles == 0) return fail(Errc::kMalformed, "a person needs a role");
   db::Value hash = nullptr;
@@ -79,7 +88,8 @@ Result<Person> People::add(const std::string& name, std::uint8_t roles, const st
 
 Result<std::string> People::make_enrolment(const PersonId& person) {
   const auto token = to_hex(entropy_.array<kTokenBytes>());
-  TRY(db_.execute("INSERT INTO enrolments VALUES (?1, ?2, ?3)", {digest_of(token), person.hex(), clock_.utc_ms() + kEnrolmentMsMax}));
+  TRY(db_.execute("INSERT INTO enrolments VALUES (?1, ?2, ?3)",
+                  {digest_of(token), person.hex(), clock_.utc_ms() + kEnrolmentMsMax}));
   return token;
 }
 
@@ -88,8 +98,10 @@ Result<Person> People::enrol(const std::string& token, const SecretBytes& passph
   const auto hash = TRY(crypto::hash_passphrase(passphrase, cost_));
   Person person;
   TRY(db_.transaction([&]() -> Status {
-    const auto rows = TRY(db_.query("SELECT p.id, p.name, p.roles FROM enrolments e JOIN persons p ON p.id = e.person"
-                                    " WHERE e.token = ?1 AND e.until > ?2", {digest_of(token), clock_.utc_ms()}));
+    const auto rows = TRY(
+        db_.query("SELECT p.id, p.name, p.roles FROM enrolments e JOIN persons p ON p.id = e.person"
+                  " WHERE e.token = ?1 AND e.until > ?2",
+                  {digest_of(token), clock_.utc_ms()}));
     if (rows.empty()) return fail(Errc::kDenied, "this link was used, or its time is over");
     person = person_of(rows[0]);
     TRY(db_.execute("DELETE FROM enrolments WHERE token = ?1", {digest_of(token)}));
@@ -103,7 +115,9 @@ Result<Person> People::enrol(const std::string& token, const SecretBytes& passph
 std::int64_t People::wait_ms(const std::string& key) {
   const std::lock_guard lock(mutex_);
   const auto found = throttles_.find(key);
-  return found == throttles_.end() ? 0 : std::max<std::int64_t>(0, found->second.not_before_ms - clock_.monotonic_ms());
+  return found == throttles_.end()
+             ? 0
+             : std::max<std::int64_t>(0, found->second.not_before_ms - clock_.monotonic_ms());
 }
 
 void People::failed(const std::string& key) {
@@ -113,21 +127,26 @@ void People::failed(const std::string& key) {
   constexpr std::int64_t kWaitMsMax = 300'000;
   constexpr std::uint32_t kFreeFailures = 2;
   ++throttle.failures;
-  const auto doublings = throttle.failures > kFreeFailures ? std::min(throttle.failures - kFreeFailures, 9u) : 0;
+  const auto doublings =
+      throttle.failures > kFreeFailures ? std::min(throttle.failures - kFreeFailures, 9u) : 0;
   const auto wait = doublings == 0 ? 0 : std::min<std::int64_t>(kWaitMsMax, 1'000ll << doublings);
   throttle.not_before_ms = clock_.monotonic_ms() + wait;
 }
 
-Result<NewSession> People::sign_in(const std::string& name, const SecretBytes& passphrase, const std::string& address) {
+Result<NewSession> People::sign_in(const std::string& name, const SecretBytes& passphrase,
+                                   const std::string& address) {
   const auto account_key = "account:" + name;
   const auto address_key = "address:" + address;
   if (const auto wait = std::max(wait_ms(account_key), wait_ms(address_key)); wait > 0)
     return fail(Errc::kBusy, "too many tries; wait " + std::to_string((wait + 999) / 1'000) + " s");
-  const auto rows = TRY(db_.query("SELECT id, name, roles, passphrase FROM persons WHERE name = ?1", {name}));
+  const auto rows =
+      TRY(db_.query("SELECT id, name, roles, passphrase FROM persons WHERE name = ?1", {name}));
   // Unknown names cost the same time as wrong passphrases.
-  static const std::string kNobody = crypto::hash_passphrase(SecretBytes(as_bytes("nobody")), cost_).value_or("");
+  static const std::string kNobody =
+      crypto::hash_passphrase(SecretBytes(as_bytes("nobody")), cost_).value_or("");
   const bool known = !rows.empty() && !rows[0].null(3);
-  const bool right = crypto::verify_passphrase(known ? rows[0].text(3) : kNobody, passphrase) && known;
+  const bool right =
+      crypto::verify_passphrase(known ? rows[0].text(3) : kNobody, passphrase) && known;
   if (!right) {
     failed(account_key);
     failed(address_key);
@@ -146,15 +165,18 @@ Result<NewSession> People::begin_session(const Person& person) {
   fresh.session = {to_hex(entropy_.array<8>()), person, clock_.utc_ms(), clock_.utc_ms()};
   TRY(db_.execute("DELETE FROM sessions WHERE started_at < ?1 OR seen_at < ?2",
                   {clock_.utc_ms() - kAbsoluteMsMax, clock_.utc_ms() - kIdleMsMax}));
-  TRY(db_.execute("INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?4)",
-                  {digest_of(fresh.token), fresh.session.id, person.id.hex(), fresh.session.started_at}));
+  TRY(db_.execute(
+      "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?4)",
+      {digest_of(fresh.token), fresh.session.id, person.id.hex(), fresh.session.started_at}));
   return fresh;
 }
 
 Result<Session> People::session(const std::string& token) {
   const auto now = clock_.utc_ms();
-  const auto rows = TRY(db_.query("SELECT p.id, p.name, p.roles, s.id, s.started_at, s.seen_at FROM sessions s JOIN persons p"
-                                  " ON p.id = s.person WHERE s.token = ?1", {digest_of(token)}));
+  const auto rows = TRY(db_.query(
+      "SELECT p.id, p.name, p.roles, s.id, s.started_at, s.seen_at FROM sessions s JOIN persons p"
+      " ON p.id = s.person WHERE s.token = ?1",
+      {digest_of(token)}));
   if (rows.empty()) return fail(Errc::kDenied, "not signed in");
   Session session{rows[0].text(3), person_of(rows[0]), rows[0].number(4), rows[0].number(5)};
   if (now - session.started_at > kAbsoluteMsMax || now - session.seen_at > kIdleMsMax) {
@@ -170,16 +192,19 @@ Result<Session> People::session(const std::string& token) {
 }
 
 Result<std::vector<Session>> People::sessions(const PersonId& person) {
-  const auto rows = TRY(db_.query("SELECT p.id, p.name, p.roles, s.id, s.started_at, s.seen_at FROM sessions s JOIN persons p"
-                                  " ON p.id = s.person WHERE s.person = ?1 AND s.seen_at > ?2 ORDER BY s.started_at DESC",
-                                  {person.hex(), clock_.utc_ms() - kIdleMsMax}));
+  const auto rows = TRY(db_.query(
+      "SELECT p.id, p.name, p.roles, s.id, s.started_at, s.seen_at FROM sessions s JOIN persons p"
+      " ON p.id = s.person WHERE s.person = ?1 AND s.seen_at > ?2 ORDER BY s.started_at DESC",
+      {person.hex(), clock_.utc_ms() - kIdleMsMax}));
   std::vector<Session> all;
-  for (const auto& row : rows) all.push_back({row.text(3), person_of(row), row.number(4), row.number(5)});
+  for (const auto& row : rows)
+    all.push_back({row.text(3), person_of(row), row.number(4), row.number(5)});
   return all;
 }
 
 Status People::end_session(const std::string& session_id, const PersonId& owner) {
-  if (TRY(db_.execute("DELETE FROM sessions WHERE id = ?1 AND person = ?2", {session_id, owner.hex()})) == 0)
+  if (TRY(db_.execute("DELETE FROM sessions WHERE id = ?1 AND person = ?2",
+                      {session_id, owner.hex()})) == 0)
     return fail(Errc::kNotFound, "no such session");
   return {};
 }

@@ -1,4 +1,5 @@
-// Persons, their passphrases, their sessions. A person has a random id; the name is what they sign in with.
+// Persons, their passphrases, their sessions. A person has a random id; the name is what they sign
+// in with.
 //
 // Throttling: after each failure of an account, and of a source address, the next try must wait 2^n
 // seconds (at most 5 minutes); a right passphrase too soon is refused like a wrong one.
@@ -18,7 +19,11 @@
 
 namespace callward::people {
 
-enum class Role : std::uint8_t { kReviewer = 1, kOwner = 2, kOperator = 4 };  // bits; operator: the command line on this machine
+enum class Role : std::uint8_t {
+  kReviewer = 1,
+  kOwner = 2,
+  kOperator = 4
+};  // bits; operator: the command line on this machine
 std::optional<Role> parse_role(std::string_view word);
 std::vector<std::string> role_words(std::uint8_t roles);
 
@@ -28,13 +33,13 @@ struct Person {
   std::uint8_t roles = 0;
 };
 struct Session {
-  std::string id;              // public: names it in lists and in the log
+  std::string id;  // public: names it in lists and in the log
   Person person;
   std::int64_t started_at = 0, seen_at = 0;  // UTC ms
 };
 struct NewSession {
   Session session;
-  std::string token;           // for the cookie; only its SHA-256 is kept
+  std::string token;  // for the cookie; only its SHA-256 is kept
 };
 
 // The tables, for db::open_sqlite.
@@ -46,16 +51,19 @@ class People {
       : db_(database), clock_(clock), entropy_(entropy), cost_(cost) {}
 
   // kMalformed: name or passphrase break the rules; kExists.
-  Result<Person> add(const std::string& name, std::uint8_t roles, const std::optional<SecretBytes>& passphrase);
+  Result<Person> add(const std::string& name, std::uint8_t roles,
+                     const std::optional<SecretBytes>& passphrase);
   // A one-time token (hex) by which a person sets the first passphrase; 72 hours.
   Result<std::string> make_enrolment(const PersonId& person);
   Result<Person> enrol(const std::string& token, const SecretBytes& passphrase);
 
   // kDenied for every failure alike; kBusy with the seconds to wait in the message when throttled.
-  Result<NewSession> sign_in(const std::string& name, const SecretBytes& passphrase, const std::string& address);
+  Result<NewSession> sign_in(const std::string& name, const SecretBytes& passphrase,
+                             const std::string& address);
   Result<Session> session(const std::string& token);  // kDenied; moves the idle limit
   Result<std::vector<Session>> sessions(const PersonId& person);
-  Status end_session(const std::string& session_id, const PersonId& owner);  // kNotFound for another's
+  Status end_session(const std::string& session_id,
+                     const PersonId& owner);  // kNotFound for another's
   Result<std::optional<Person>> find(const std::string& name);
 
   static Status check_passphrase(const SecretBytes& passphrase);

@@ -15,7 +15,8 @@ class Peoples : public ::testing::Test {
 };
 
 TEST_F(Peoples, SignInGivesASessionThatEnds) {
-  ASSERT_TRUE(people.add("owner", static_cast<std::uint8_t>(Role::kOwner), phrase("nine quiet rivers")));
+  ASSERT_TRUE(
+      people.add("owner", static_cast<std::uint8_t>(Role::kOwner), phrase("nine quiet rivers")));
   const auto fresh = people.sign_in("owner", phrase("nine quiet rivers"), "127.0.0.1");
   ASSERT_TRUE(fresh);
   EXPECT_EQ(people.session(fresh->token)->person.name, "owner");
@@ -38,12 +39,14 @@ TEST_F(Peoples, SessionsHaveAnAbsoluteEnd) {
 
 TEST_F(Peoples, FailuresAreThrottledByAccountAndAddress) {
   ASSERT_TRUE(people.add("owner", 2, phrase("nine quiet rivers")));
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(people.sign_in("owner", phrase("wrong"), "a").error().code, Errc::kDenied);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(people.sign_in("owner", phrase("wrong"), "a").error().code, Errc::kDenied);
   EXPECT_EQ(people.sign_in("owner", phrase("nine quiet rivers"), "b").error().code, Errc::kBusy);
   EXPECT_EQ(people.sign_in("somebody", phrase("x"), "a").error().code, Errc::kBusy);
   clock.advance_ms(600'000);
   EXPECT_TRUE(people.sign_in("owner", phrase("nine quiet rivers"), "b"));
-  EXPECT_EQ(people.sign_in("nobody", phrase("x"), "c").error().message, people.sign_in("owner", phrase("x"), "d").error().message);
+  EXPECT_EQ(people.sign_in("nobody", phrase("x"), "c").error().message,
+            people.sign_in("owner", phrase("x"), "d").error().message);
 }
 
 TEST_F(Peoples, EnrolmentLinksWorkOnceAndInTime) {

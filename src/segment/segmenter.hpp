@@ -192,8 +192,8 @@ class Segmenter {
   std::int64_t anchor_since_ = INT64_MIN;  // ... this extended sequence number
   std::int64_t seam_ = INT64_MIN;  // where the anchor moved: older packets end before it, newer
                                    // ones begin a millisecond behind it
-  std::int64_t media_end_ = 0;   // position behind the last sample placed
-  std::int64_t chain_end_ = -1;  // behind the packet with the highest sequence number
+  std::int64_t media_end_ = 0;     // position behind the last sample placed
+  std::int64_t chain_end_ = -1;    // behind the packet with the highest sequence number
   std::int64_t last_packet_ns_ = -1;
 
   std::int64_t drift_bucket_start_ = 0, drift_step_at_ = 0;

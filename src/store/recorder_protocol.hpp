@@ -13,148 +13,215 @@ namespace callward::store {
 inline constexpr std::uint32_t kRecorderProtocolVersion = 1;
 inline constexpr std::size_t kRecorderFrameBytesMax = 4u << 20;
 
-enum class ClientRole : std::uint8_t { kSignal = 1, kListener = 2, kServer = 3, kImporter = 4, kSupervisor = 5 };
+enum class ClientRole : std::uint8_t {
+  kSignal = 1,
+  kListener = 2,
+  kServer = 3,
+  kImporter = 4,
+  kSupervisor = 5
+};
 
 struct Hello {  // -> Welcome
   static constexpr std::uint16_t kType = 300;
   std::uint32_t version = kRecorderProtocolVersion;
   ClientRole role{};
-  template <class V> void visit(V& v) { v(version, role); }
+  template <class V>
+  void visit(V& v) {
+    v(version, role);
+  }
 };
 struct Welcome {
   static constexpr std::uint16_t kType = 400;
   std::uint32_t version = kRecorderProtocolVersion;
-  template <class V> void visit(V& v) { v(version); }
+  template <class V>
+  void visit(V& v) {
+    v(version);
+  }
 };
 struct Ack {
   static constexpr std::uint16_t kType = 401;
   std::uint8_t reserved = 0;
-  template <class V> void visit(V& v) { v(reserved); }
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
 };
 
-// Signal --------------------------------------------------------------------------------------------
+// Signal
+// --------------------------------------------------------------------------------------------
 
 enum class Party : std::uint8_t { kCustomer = 0, kAgent = 1, kOther = 2, kMixed = 3 };
 enum class StreamMode : std::uint8_t { kActive = 1, kOnHold = 2, kSilent = 3, kRemoved = 4 };
 
 struct StreamSpec {
-  std::uint8_t stream = 0;           // 0 customer, 1 agent, 2.. others
+  std::uint8_t stream = 0;  // 0 customer, 1 agent, 2.. others
   Party party{};
   StreamMode mode{};
-  std::uint8_t codec = 0;            // 0 PCMU, 8 PCMA: also the RTP payload type to expect ...
-  std::uint8_t payload_type = 0;     // ... unless this says otherwise
-  std::uint8_t event_payload_type = 0xFF;   // telephone-event, 0xFF none
+  std::uint8_t codec = 0;         // 0 PCMU, 8 PCMA: also the RTP payload type to expect ...
+  std::uint8_t payload_type = 0;  // ... unless this says otherwise
+  std::uint8_t event_payload_type = 0xFF;  // telephone-event, 0xFF none
   std::uint32_t clock_rate = 8000;
-  template <class V> void visit(V& v) { v(stream, party, mode, codec, payload_type, event_payload_type, clock_rate); }
+  template <class V>
+  void visit(V& v) {
+    v(stream, party, mode, codec, payload_type, event_payload_type, clock_rate);
+  }
 };
-// What the call's record says of its making; flags are words such as "metadata_unreadable", "mixed".
+// What the call's record says of its making; flags are words such as "metadata_unreadable",
+// "mixed".
 struct SessionOpen {  // -> SessionOpened, or ErrorReply (kFull, kBusy, kUnavailable)
   static constexpr std::uint16_t kType = 310;
   keys::Direction direction{};
-  std::string media_address;         // local address for the RTP sockets
+  std::string media_address;  // local address for the RTP sockets
   std::vector<StreamSpec> streams;
-  SecretBytes call_data;             // JSON: numbers, names, SIP ids, metadata as it came
+  SecretBytes call_data;  // JSON: numbers, names, SIP ids, metadata as it came
   std::vector<std::string> flags;
-  SecretBytes dialog;                // opaque: signal's own state, handed back after its restart
-  template <class V> void visit(V& v) { v(direction, media_address, streams, call_data, flags, dialog); }
+  SecretBytes dialog;  // opaque: signal's own state, handed back after its restart
+  template <class V>
+  void visit(V& v) {
+    v(direction, media_address, streams, call_data, flags, dialog);
+  }
 };
 struct SessionOpened {
   static constexpr std::uint16_t kType = 410;
   CallId call;
   std::vector<std::uint16_t> ports;  // one a stream, in the order asked
-  template <class V> void visit(V& v) { v(call, ports); }
+  template <class V>
+  void visit(V& v) {
+    v(call, ports);
+  }
 };
 struct SessionUpdate {  // -> SessionUpdated
   static constexpr std::uint16_t kType = 311;
   CallId call;
-  std::vector<StreamSpec> streams;   // all that there are now; new ones get ports
-  SecretBytes call_data;             // empty: unchanged
+  std::vector<StreamSpec> streams;  // all that there are now; new ones get ports
+  SecretBytes call_data;            // empty: unchanged
   SecretBytes dialog;
-  template <class V> void visit(V& v) { v(call, streams, call_data, dialog); }
+  template <class V>
+  void visit(V& v) {
+    v(call, streams, call_data, dialog);
+  }
 };
 struct SessionUpdated {
   static constexpr std::uint16_t kType = 411;
   std::vector<std::uint16_t> ports;
-  template <class V> void visit(V& v) { v(ports); }
+  template <class V>
+  void visit(V& v) {
+    v(ports);
+  }
 };
 struct SessionEnd {  // -> Ack
   static constexpr std::uint16_t kType = 312;
   CallId call;
-  std::string cause;                 // "bye", "cancel", "session_timer"
-  template <class V> void visit(V& v) { v(call, cause); }
+  std::string cause;  // "bye", "cancel", "session_timer"
+  template <class V>
+  void visit(V& v) {
+    v(call, cause);
+  }
 };
 struct SessionList {  // -> Sessions: what signal needs after its own restart
   static constexpr std::uint16_t kType = 313;
   std::uint8_t reserved = 0;
-  template <class V> void visit(V& v) { v(reserved); }
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
 };
 struct Session {
   CallId call;
   std::vector<StreamSpec> streams;
   std::vector<std::uint16_t> ports;
   SecretBytes dialog;
-  template <class V> void visit(V& v) { v(call, streams, ports, dialog); }
+  template <class V>
+  void visit(V& v) {
+    v(call, streams, ports, dialog);
+  }
 };
 struct Sessions {
   static constexpr std::uint16_t kType = 413;
   std::vector<Session> sessions;
-  template <class V> void visit(V& v) { v(sessions); }
+  template <class V>
+  void visit(V& v) {
+    v(sessions);
+  }
 };
 // After the recorder's restart: signal tells it again what it cannot know (dialog, modes).
 struct SessionResume {  // -> SessionUpdated, or kNotFound
   static constexpr std::uint16_t kType = 314;
   Session session;
-  template <class V> void visit(V& v) { v(session); }
+  template <class V>
+  void visit(V& v) {
+    v(session);
+  }
 };
 // A call that could not be recorded: becomes the log's call_missing.
 struct CallMissed {  // -> Ack
   static constexpr std::uint16_t kType = 315;
-  std::string cause;                 // a word: "no_media", "bad_sdp", "overload", "no_ports", "keeper_away", ...
+  std::string cause;  // a word: "no_media", "bad_sdp", "overload", "no_ports", "keeper_away", ...
   std::uint16_t sip_status = 0;
-  template <class V> void visit(V& v) { v(cause, sip_status); }
+  template <class V>
+  void visit(V& v) {
+    v(cause, sip_status);
+  }
 };
 // Event to signal: the recorder ended the call (RTP time-out); send BYE.
 struct SessionDead {
   static constexpr std::uint16_t kType = 414;
   CallId call;
   std::string cause;
-  template <class V> void visit(V& v) { v(call, cause); }
+  template <class V>
+  void visit(V& v) {
+    v(call, cause);
+  }
 };
 
-// Listener (events) ---------------------------------------------------------------------------------
+// Listener (events)
+// ---------------------------------------------------------------------------------
 
 struct AudioOpen {
   static constexpr std::uint16_t kType = 420;
   CallId call;
   std::vector<StreamSpec> streams;
-  std::uint32_t first_index = 0;     // live audio comes from here on
+  std::uint32_t first_index = 0;  // live audio comes from here on
   bool import = false;
-  template <class V> void visit(V& v) { v(call, streams, first_index, import); }
+  template <class V>
+  void visit(V& v) {
+    v(call, streams, first_index, import);
+  }
 };
 struct Audio {
   static constexpr std::uint16_t kType = 421;
   CallId call;
   std::uint8_t stream = 0;
   std::uint8_t codec = 0;
-  std::uint32_t index = 0;           // a jump means: overflow, hear the rest again through the keeper
-  SecretBytes payload;               // as in segment/payload.hpp
-  template <class V> void visit(V& v) { v(call, stream, codec, index, payload); }
+  std::uint32_t index = 0;  // a jump means: overflow, hear the rest again through the keeper
+  SecretBytes payload;      // as in segment/payload.hpp
+  template <class V>
+  void visit(V& v) {
+    v(call, stream, codec, index, payload);
+  }
 };
 struct AudioClose {
   static constexpr std::uint16_t kType = 422;
   CallId call;
   std::vector<keys::StreamEnd> ends;
-  template <class V> void visit(V& v) { v(call, ends); }
+  template <class V>
+  void visit(V& v) {
+    v(call, ends);
+  }
 };
 // From the listener: heard so many segments of this call; paces imports.
 struct AudioCredit {
   static constexpr std::uint16_t kType = 320;
   CallId call;
   std::uint32_t segments = 0;
-  template <class V> void visit(V& v) { v(call, segments); }
+  template <class V>
+  void visit(V& v) {
+    v(call, segments);
+  }
 };
 
-// Server --------------------------------------------------------------------------------------------
+// Server
+// --------------------------------------------------------------------------------------------
 
 enum class CallPhase : std::uint8_t { kLive = 1, kSealing = 2, kListening = 3, kComplete = 4 };
 
@@ -164,152 +231,219 @@ struct RecorderInterval {
   std::uint8_t stream = 0;
   RecorderState state{};
   std::uint32_t start_ms = 0, end_ms = 0;
-  std::string cause;                 // of a loss: "network", "late", "recorder", "keeper", "spool_full", "damaged"
-  template <class V> void visit(V& v) { v(stream, state, start_ms, end_ms, cause); }
+  std::string cause;  // of a loss: "network", "late", "recorder", "keeper", "spool_full", "damaged"
+  template <class V>
+  void visit(V& v) {
+    v(stream, state, start_ms, end_ms, cause);
+  }
 };
 // Event, and item of CallList: a call began or changed.
 struct CallEvent {
   static constexpr std::uint16_t kType = 430;
   CallId call;
-  std::uint64_t sequence = 0;        // the recorder's own running number
+  std::uint64_t sequence = 0;  // the recorder's own running number
   CallPhase phase{};
   keys::CallSource source{};
   keys::Direction direction{};
-  std::int64_t started_at = 0, ended_at = 0;   // UTC ms; ended_at 0 while live
+  std::int64_t started_at = 0, ended_at = 0;  // UTC ms; ended_at 0 while live
   std::vector<StreamSpec> streams;
   std::vector<keys::StreamEnd> ends;
   std::vector<RecorderInterval> account;
   std::vector<std::string> flags;
-  std::string object;                // path under the object store's root once sealed
-  template <class V> void visit(V& v) {
-    v(call, sequence, phase, source, direction, started_at, ended_at, streams, ends, account, flags, object);
+  std::string object;  // path under the object store's root once sealed
+  template <class V>
+  void visit(V& v) {
+    v(call, sequence, phase, source, direction, started_at, ended_at, streams, ends, account, flags,
+      object);
   }
 };
 struct CallList {  // -> Calls: all that are not complete; the rest stands in the object store
   static constexpr std::uint16_t kType = 330;
   std::uint8_t reserved = 0;
-  template <class V> void visit(V& v) { v(reserved); }
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
 };
 struct Calls {
   static constexpr std::uint16_t kType = 431;
   std::vector<CallEvent> calls;
-  template <class V> void visit(V& v) { v(calls); }
+  template <class V>
+  void visit(V& v) {
+    v(calls);
+  }
 };
 struct CallGet {  // -> CallEvent (fresh account), or kNotFound: look into the object store
   static constexpr std::uint16_t kType = 332;
   CallId call;
-  template <class V> void visit(V& v) { v(call); }
+  template <class V>
+  void visit(V& v) {
+    v(call);
+  }
 };
 // Ciphertext of a call that is not yet an object.
 struct LiveRecords {  // -> Records
   static constexpr std::uint16_t kType = 331;
   CallId call;
-  std::uint8_t kind = 0;             // keys::RecordKind
+  std::uint8_t kind = 0;  // keys::RecordKind
   std::uint8_t stream = 0;
   std::uint32_t first = 0, end = 0;  // at most 600 segments
-  template <class V> void visit(V& v) { v(call, kind, stream, first, end); }
+  template <class V>
+  void visit(V& v) {
+    v(call, kind, stream, first, end);
+  }
 };
 struct Records {
   static constexpr std::uint16_t kType = 432;
   std::vector<Bytes> records;
-  template <class V> void visit(V& v) { v(records); }
+  template <class V>
+  void visit(V& v) {
+    v(records);
+  }
 };
 struct RecorderStatusRequest {  // -> RecorderStatus
   static constexpr std::uint16_t kType = 333;
   std::uint8_t reserved = 0;
-  template <class V> void visit(V& v) { v(reserved); }
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
 };
 struct RecorderStatus {
   static constexpr std::uint16_t kType = 433;
-  std::string json;                  // calls, ports, spool{bytes,free}, queues[], packets{...}, disks[]
-  template <class V> void visit(V& v) { v(json); }
+  std::string json;  // calls, ports, spool{bytes,free}, queues[], packets{...}, disks[]
+  template <class V>
+  void visit(V& v) {
+    v(json);
+  }
 };
 
-// Importer ------------------------------------------------------------------------------------------
+// Importer
+// ------------------------------------------------------------------------------------------
 
 struct ImportOpen {  // -> ImportOpened
   static constexpr std::uint16_t kType = 340;
   keys::Direction direction{};
-  std::int64_t started_at = 0;       // UTC ms; 0: now
+  std::int64_t started_at = 0;  // UTC ms; 0: now
   std::vector<StreamSpec> streams;
   SecretBytes call_data;
-  template <class V> void visit(V& v) { v(direction, started_at, streams, call_data); }
+  template <class V>
+  void visit(V& v) {
+    v(direction, started_at, streams, call_data);
+  }
 };
 struct ImportOpened {
   static constexpr std::uint16_t kType = 440;
   CallId call;
-  std::uint32_t credit_segments = 0; // so many may be sent ahead; ImportCredit adds
-  template <class V> void visit(V& v) { v(call, credit_segments); }
+  std::uint32_t credit_segments = 0;  // so many may be sent ahead; ImportCredit adds
+  template <class V>
+  void visit(V& v) {
+    v(call, credit_segments);
+  }
 };
 struct ImportAudio {  // event
   static constexpr std::uint16_t kType = 341;
   CallId call;
   std::uint8_t stream = 0;
   std::uint32_t index = 0;
-  SecretBytes samples;               // 800 samples in the stream's codec; the last one may be shorter
-  template <class V> void visit(V& v) { v(call, stream, index, samples); }
+  SecretBytes samples;  // 800 samples in the stream's codec; the last one may be shorter
+  template <class V>
+  void visit(V& v) {
+    v(call, stream, index, samples);
+  }
 };
 struct ImportCredit {  // event
   static constexpr std::uint16_t kType = 441;
   CallId call;
   std::uint32_t segments = 0;
-  template <class V> void visit(V& v) { v(call, segments); }
+  template <class V>
+  void visit(V& v) {
+    v(call, segments);
+  }
 };
 struct ImportEnd {  // -> Ack when the recording object is sealed
   static constexpr std::uint16_t kType = 342;
   CallId call;
-  template <class V> void visit(V& v) { v(call); }
+  template <class V>
+  void visit(V& v) {
+    v(call);
+  }
 };
 
-// Supervisor: the fd store (run/supervisor.sock) ------------------------------------------------------
+// Supervisor: the fd store (run/supervisor.sock)
+// ------------------------------------------------------
 
 inline constexpr std::size_t kStoredFdsMax = 16'384;
 
 struct FdPut {  // recorder -> supervisor, with one file descriptor attached (SCM_RIGHTS)
   static constexpr std::uint16_t kType = 500;
-  std::string name;                  // "rtp:<call hex>:<stream>"
-  template <class V> void visit(V& v) { v(name); }
+  std::string name;  // "rtp:<call hex>:<stream>"
+  template <class V>
+  void visit(V& v) {
+    v(name);
+  }
 };
 struct FdDrop {
   static constexpr std::uint16_t kType = 501;
   std::string name;
-  template <class V> void visit(V& v) { v(name); }
+  template <class V>
+  void visit(V& v) {
+    v(name);
+  }
 };
 struct FdListRequest {  // -> one FdItem with its descriptor for each, then FdListEnd
   static constexpr std::uint16_t kType = 502;
   std::uint8_t reserved = 0;
-  template <class V> void visit(V& v) { v(reserved); }
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
 };
 struct FdItem {
   static constexpr std::uint16_t kType = 600;
   std::string name;
-  template <class V> void visit(V& v) { v(name); }
+  template <class V>
+  void visit(V& v) {
+    v(name);
+  }
 };
 struct FdListEnd {
   static constexpr std::uint16_t kType = 601;
   std::uint32_t count = 0;
-  template <class V> void visit(V& v) { v(count); }
+  template <class V>
+  void visit(V& v) {
+    v(count);
+  }
 };
 // Every child -> supervisor, each second: alive, and what the system page shows.
 struct Heartbeat {
   static constexpr std::uint16_t kType = 510;
   std::string process;
-  std::string json;                  // queues, gauges; no personal data
-  template <class V> void visit(V& v) { v(process, json); }
+  std::string json;  // queues, gauges; no personal data
+  template <class V>
+  void visit(V& v) {
+    v(process, json);
+  }
 };
 
 // Server, command line -> supervisor.
 struct SupervisorStatusRequest {  // -> SupervisorStatus
   static constexpr std::uint16_t kType = 511;
   std::uint8_t reserved = 0;
-  template <class V> void visit(V& v) { v(reserved); }
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
 };
 struct SupervisorStatus {
   static constexpr std::uint16_t kType = 611;
   // {"ready":bool,"processes":[{"name","pid","state":"running|starting|waiting|stopped","restarts","since",
   //   "rss_bytes","last_exit","status":{the heartbeat's object}}],"fds_stored":N}
   std::string json;
-  template <class V> void visit(V& v) { v(json); }
+  template <class V>
+  void visit(V& v) {
+    v(json);
+  }
 };
 
 }  // namespace callward::store

@@ -34,7 +34,8 @@ Bytes write_telephone_event(const TelephoneEvent& event) {
 char digit_of_event(std::uint8_t event) { return event < kDigits.size() ? kDigits[event] : '\0'; }
 
 std::optional<std::uint8_t> event_of_digit(char digit) {
-  const auto at = kDigits.find(digit >= 'a' && digit <= 'd' ? static_cast<char>(digit - 32) : digit);
+  const auto at =
+      kDigits.find(digit >= 'a' && digit <= 'd' ? static_cast<char>(digit - 32) : digit);
   if (at == std::string_view::npos || digit == '\0') return std::nullopt;
   return static_cast<std::uint8_t>(at);
 }
@@ -51,7 +52,8 @@ std::vector<DigitNews> DigitTracker::push(const RtpPacket& packet) {
   return news;
 }
 
-std::optional<DigitNews> DigitTracker::push_event(const TelephoneEvent& event, std::uint32_t timestamp) {
+std::optional<DigitNews> DigitTracker::push_event(const TelephoneEvent& event,
+                                                  std::uint32_t timestamp) {
   const char digit = digit_of_event(event.event);
   if (digit == '\0') return std::nullopt;
   bool fresh = true;

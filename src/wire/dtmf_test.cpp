@@ -7,7 +7,8 @@ namespace {
 
 class Sender {
  public:
-  std::optional<DigitNews> send(char digit, std::uint32_t timestamp, std::uint16_t duration, bool end = false) {
+  std::optional<DigitNews> send(char digit, std::uint32_t timestamp, std::uint16_t duration,
+                                bool end = false) {
     payload_ = write_telephone_event({*event_of_digit(digit), end, 10, duration});
     const auto news = tracker_.push({.timestamp = timestamp, .payload = payload_});
     return news.empty() ? std::nullopt : std::optional(news.front());

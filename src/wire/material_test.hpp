@@ -1,5 +1,5 @@
-// Bodies as vendors send them, from the material folder (CALLWARD_MATERIAL, or ../shared/material beside
-// the repository). Tests that use it skip where it is absent.
+// Bodies as vendors send them, from the material folder (CALLWARD_MATERIAL, or ../shared/material
+// beside the repository). Tests that use it skip where it is absent.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,6 +22,6 @@ inline std::string read_material(const std::string& name) {
 
 }  // namespace callward::wire
 
-#define MATERIAL_OR_SKIP(variable, name)                                  \
-  const std::string variable = ::callward::wire::read_material(name);     \
+#define MATERIAL_OR_SKIP(variable, name)                              \
+  const std::string variable = ::callward::wire::read_material(name); \
   if (variable.empty()) GTEST_SKIP() << "material is absent: " << (name)

@@ -37,7 +37,9 @@ std::string_view parameter(std::string_view header, std::string_view name) {
   return {};
 }
 
-std::string media_type(std::string_view header) { return lower(trim(header.substr(0, header.find(';')))); }
+std::string media_type(std::string_view header) {
+  return lower(trim(header.substr(0, header.find(';'))));
+}
 
 enum class Delimiter { kNone, kNext, kLast };
 
@@ -71,7 +73,8 @@ Result<BodyPart> read_part(std::string_view text) {
   std::string* folding = nullptr;
   std::string type, disposition;
   for (std::size_t lines = 0; !text.empty(); ++lines) {
-    if (lines == kPartHeaderLinesMax) return fail(Errc::kTooLarge, "too many header lines in a body part");
+    if (lines == kPartHeaderLinesMax)
+      return fail(Errc::kTooLarge, "too many header lines in a body part");
     auto rest = text;
     const auto line = next_line(rest);
     if (trim(line).empty()) {
@@ -80,7 +83,8 @@ Result<BodyPart> read_part(std::string_view text) {
     }
     const auto colon = line.find(':');
     const bool folded = is_blank(line.front()) && lines > 0;
-    // A part that starts without headers, as some clients send it: its first line is content already.
+    // A part that starts without headers, as some clients send it: its first line is content
+    // already.
     if (lines == 0 && (line.starts_with("v=0") || line.front() == '<')) break;
     text = rest;
     if (folded) {
@@ -106,12 +110,14 @@ PartKind kind_by_content(std::string_view body) {
   if (body.starts_with("v=0")) return PartKind::kSdp;
   if (!body.starts_with('<')) return PartKind::kUnknown;
   const auto head = body.substr(0, 512);
-  return head.find("recording") != std::string_view::npos ? PartKind::kMetadata : PartKind::kUnknown;
+  return head.find("recording") != std::string_view::npos ? PartKind::kMetadata
+                                                          : PartKind::kUnknown;
 }
 
 PartKind kind_by_type(std::string_view type) {
   if (type == "application/sdp") return PartKind::kSdp;
-  if (type == "application/rs-metadata+xml" || type == "application/rs-metadata") return PartKind::kMetadata;
+  if (type == "application/rs-metadata+xml" || type == "application/rs-metadata")
+    return PartKind::kMetadata;
   return PartKind::kUnknown;
 }
 
@@ -120,13 +126,20 @@ void sort_in(const BodyPart& part, SiprecBody& out) {
   if (kind == PartKind::kUnknown) {
     kind = kind_by_content(part.body);
     // "recording-session" says what it is even if type and content are both odd (RFC 7866, 9.1).
-    if (kind == PartKind::kUnknown && part.disposition == "recording-session") kind = PartKind::kMetadata;
+    if (kind == PartKind::kUnknown && part.disposition == "recording-session")
+      kind = PartKind::kMetadata;
     if (kind != PartKind::kUnknown) add_flag(out.flags, "part_type_guessed");
   }
   switch (kind) {
-    case PartKind::kSdp: out.sdp.push_back(part.body); break;
-    case PartKind::kMetadata: out.metadata.push_back(part.body); break;
-    case PartKind::kUnknown: ++out.unknown_parts; break;
+    case PartKind::kSdp:
+      out.sdp.push_back(part.body);
+      break;
+    case PartKind::kMetadata:
+      out.metadata.push_back(part.body);
+      break;
+    case PartKind::kUnknown:
+      ++out.unknown_parts;
+      break;
   }
 }
 

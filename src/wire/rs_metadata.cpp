@@ -11,8 +11,26 @@ namespace callward::wire {
 namespace {
 
 enum class Element : std::uint8_t {
-  kOther, kRecording, kDataMode, kSession, kSipSessionId, kStartTime, kParticipant, kNameId, kAor, kName,
-  kSend, kRecv, kId, kStream, kLabel, kMode, kStreamAssoc, kSessionAssoc, kCallingParty, kCallingNumber,
+  kOther,
+  kRecording,
+  kDataMode,
+  kSession,
+  kSipSessionId,
+  kStartTime,
+  kParticipant,
+  kNameId,
+  kAor,
+  kName,
+  kSend,
+  kRecv,
+  kId,
+  kStream,
+  kLabel,
+  kMode,
+  kStreamAssoc,
+  kSessionAssoc,
+  kCallingParty,
+  kCallingNumber,
   kCalledNumber,
 };
 
@@ -90,7 +108,8 @@ class Reader {
   Result<RsMetadata> finish(bool parsed);
 
  private:
-  // A list's new item, or its existing one with this id: associations may come before what they name.
+  // A list's new item, or its existing one with this id: associations may come before what they
+  // name.
   template <class Item>
   Item* item(std::vector<Item>& items, const std::string& id) {
     if (!id.empty())
@@ -105,7 +124,9 @@ class Reader {
   }
   void close_text(Element element, std::string_view text);
   void add_stream_reference(std::string_view id);
-  RsParticipant* participant() { return participant_ < 0 ? nullptr : &metadata_.participants[participant_]; }
+  RsParticipant* participant() {
+    return participant_ < 0 ? nullptr : &metadata_.participants[participant_];
+  }
   RsStream* stream() { return stream_ < 0 ? nullptr : &metadata_.streams[stream_]; }
   RsSession* session() { return session_ < 0 ? nullptr : &metadata_.sessions[session_]; }
 
@@ -120,30 +141,37 @@ class Reader {
 };
 
 void Reader::start(std::string_view name, const XML_Char** attributes) {
-  if (open_.size() == kMetadataDepthMax) return refuse(Errc::kTooLarge, "metadata nested too deeply");
-  if (++elements_ > kMetadataElementsMax) return refuse(Errc::kTooLarge, "too many metadata elements");
+  if (open_.size() == kMetadataDepthMax)
+    return refuse(Errc::kTooLarge, "metadata nested too deeply");
+  if (++elements_ > kMetadataElementsMax)
+    return refuse(Errc::kTooLarge, "too many metadata elements");
   const auto element = element_of(name);
   if (open_.empty() && element != Element::kRecording) flag("metadata_root");
   open_.push_back(element);
   text_.clear();
   switch (element) {
     case Element::kSession:
-      if (auto* made = item(metadata_.sessions, attribute(attributes, {"session_id", "id", "session"})))
+      if (auto* made =
+              item(metadata_.sessions, attribute(attributes, {"session_id", "id", "session"})))
         session_ = static_cast<int>(made - metadata_.sessions.data());
       break;
     case Element::kParticipant:
-      if (auto* made = item(metadata_.participants, attribute(attributes, {"participant_id", "id"}))) {
+      if (auto* made =
+              item(metadata_.participants, attribute(attributes, {"participant_id", "id"}))) {
         participant_ = static_cast<int>(made - metadata_.participants.data());
-        if (auto in = attribute(attributes, {"session_id", "session"}); !in.empty()) made->session = in;
+        if (auto in = attribute(attributes, {"session_id", "session"}); !in.empty())
+          made->session = in;
         if (auto aor = attribute(attributes, {"aor"}); !aor.empty()) made->aor = aor;
         if (auto called = attribute(attributes, {"name"}); !called.empty()) made->name = called;
       }
       break;
     case Element::kStreamAssoc:
     case Element::kSessionAssoc:
-      if (auto* made = item(metadata_.participants, attribute(attributes, {"participant_id", "id", "participant"}))) {
+      if (auto* made = item(metadata_.participants,
+                            attribute(attributes, {"participant_id", "id", "participant"}))) {
         participant_ = static_cast<int>(made - metadata_.participants.data());
-        if (auto in = attribute(attributes, {"session_id", "session"}); !in.empty()) made->session = in;
+        if (auto in = attribute(attributes, {"session_id", "session"}); !in.empty())
+          made->session = in;
       }
       break;
     case Element::kStream: {
@@ -151,7 +179,8 @@ void Reader::start(std::string_view name, const XML_Char** attributes) {
       if (id.empty()) flag("metadata_stream_id");
       if (auto* made = item(metadata_.streams, id)) {
         stream_ = static_cast<int>(made - metadata_.streams.data());
-        if (auto in = attribute(attributes, {"session_id", "session"}); !in.empty()) made->session = in;
+        if (auto in = attribute(attributes, {"session_id", "session"}); !in.empty())
+          made->session = in;
         if (auto label = attribute(attributes, {"label"}); !label.empty()) made->label = label;
       }
       break;
@@ -160,7 +189,8 @@ void Reader::start(std::string_view name, const XML_Char** attributes) {
       if (auto* who = participant())
         if (auto aor = attribute(attributes, {"aor"}); !aor.empty()) who->aor = aor;
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -176,9 +206,12 @@ void Reader::add_stream_reference(std::string_view id) {
 void Reader::close_text(Element element, std::string_view text) {
   const auto parent = open_.size() < 2 ? Element::kOther : open_[open_.size() - 2];
   switch (element) {
-    case Element::kDataMode: metadata_.partial = same_word(text, "partial"); break;
+    case Element::kDataMode:
+      metadata_.partial = same_word(text, "partial");
+      break;
     case Element::kSipSessionId:
-      if (auto* in = session(); in != nullptr && in->sip_session_id.empty()) in->sip_session_id = text;
+      if (auto* in = session(); in != nullptr && in->sip_session_id.empty())
+        in->sip_session_id = text;
       break;
     case Element::kStartTime:
       if (auto* in = session()) in->start_time = text;
@@ -190,7 +223,9 @@ void Reader::close_text(Element element, std::string_view text) {
       if (auto* who = participant(); who != nullptr && !text.empty()) who->name = text;
       break;
     case Element::kSend:
-    case Element::kRecv: add_stream_reference(text); break;
+    case Element::kRecv:
+      add_stream_reference(text);
+      break;
     case Element::kId:
       if (parent == Element::kSend || parent == Element::kRecv) add_stream_reference(text);
       break;
@@ -203,9 +238,14 @@ void Reader::close_text(Element element, std::string_view text) {
     case Element::kCallingParty:
       if (auto* who = participant()) who->calling = same_word(text, "true") || text == "1";
       break;
-    case Element::kCallingNumber: metadata_.calling_number = text; break;
-    case Element::kCalledNumber: metadata_.called_number = text; break;
-    default: break;
+    case Element::kCallingNumber:
+      metadata_.calling_number = text;
+      break;
+    case Element::kCalledNumber:
+      metadata_.called_number = text;
+      break;
+    default:
+      break;
   }
 }
 
@@ -216,18 +256,27 @@ void Reader::end() {
   open_.pop_back();
   text_.clear();
   switch (element) {
-    case Element::kSession: session_ = -1; break;
+    case Element::kSession:
+      session_ = -1;
+      break;
     case Element::kParticipant:
     case Element::kStreamAssoc:
-    case Element::kSessionAssoc: participant_ = -1; break;
-    case Element::kStream: stream_ = -1; break;
-    default: break;
+    case Element::kSessionAssoc:
+      participant_ = -1;
+      break;
+    case Element::kStream:
+      stream_ = -1;
+      break;
+    default:
+      break;
   }
 }
 
 Result<RsMetadata> Reader::finish(bool parsed) {
   if (error_) return tl::unexpected<Error>(*error_);
-  if (!parsed) return fail(Errc::kMalformed, std::string("metadata: ") + XML_ErrorString(XML_GetErrorCode(parser_)));
+  if (!parsed)
+    return fail(Errc::kMalformed,
+                std::string("metadata: ") + XML_ErrorString(XML_GetErrorCode(parser_)));
   if (metadata_.participants.empty() && metadata_.streams.empty()) flag("metadata_empty");
   return std::move(metadata_);
 }
@@ -250,7 +299,8 @@ void on_doctype(void* user, const XML_Char*, const XML_Char*, const XML_Char*, i
 Result<RsMetadata> parse_rs_metadata(std::string_view text) {
   if (text.size() > kMetadataBytesMax) return fail(Errc::kTooLarge, "metadata too large");
   text = trim(text);  // a blank line before the XML declaration is an error to expat, and common
-  const std::unique_ptr<XML_ParserStruct, decltype(&XML_ParserFree)> parser(XML_ParserCreate(nullptr), &XML_ParserFree);
+  const std::unique_ptr<XML_ParserStruct, decltype(&XML_ParserFree)> parser(
+      XML_ParserCreate(nullptr), &XML_ParserFree);
   if (!parser) return fail(Errc::kFull, "no memory for the metadata's parser");
   Reader state(parser.get());
   XML_SetUserData(parser.get(), &state);
@@ -266,7 +316,8 @@ const RsParticipant* sender_of(const RsMetadata& metadata, std::string_view labe
   for (const auto& stream : metadata.streams) {
     if (stream.label != label || stream.id.empty()) continue;
     for (const auto& participant : metadata.participants)
-      if (std::find(participant.send.begin(), participant.send.end(), stream.id) != participant.send.end())
+      if (std::find(participant.send.begin(), participant.send.end(), stream.id) !=
+          participant.send.end())
         return &participant;
   }
   return nullptr;

@@ -23,7 +23,8 @@ const Spelling kSpellings[] = {
         <stream stream_id="2s" session_id="S"><label>2</label></stream>
         <participantstreamassoc participant_id="A"><send>1s</send><recv>2s</recv></participantstreamassoc>
         <participantstreamassoc participant_id="B"><send>2s</send><recv>1s</recv></participantstreamassoc>
-        </recording>)", {}},
+        </recording>)",
+     {}},
     {"other_prefix_and_namespace",
      R"(<tns:recording xmlns:tns="urn:ietf:params:xml:ns:recording"><tns:dataMode>Complete</tns:dataMode>
         <tns:session id="S"><tns:sipSessionID>ab;remote=cd</tns:sipSessionID></tns:session>
@@ -31,7 +32,8 @@ const Spelling kSpellings[] = {
         <tns:participant participant_id="A" session="S"><tns:nameID aor="sip:100@x"><tns:name>Ann</tns:name></tns:nameID></tns:participant>
         <tns:participant id="B" session="S"><tns:nameID aor="sip:200@x"/><tns:send>2s</tns:send></tns:participant>
         <tns:stream id="1s" session="S"><tns:label>1</tns:label></tns:stream>
-        <tns:stream id="2s" session="S"><tns:label>2</tns:label></tns:stream></tns:recording>)", {}},
+        <tns:stream id="2s" session="S"><tns:label>2</tns:label></tns:stream></tns:recording>)",
+     {}},
     {"drafts_before_the_rfc",
      R"(  <recording_metadata xmlns="urn:ietf:params:xml:ns:siprec"><dataMode>complete</dataMode>
         <recording id="r"><requestor>SRC</requestor><type>selective</type></recording>
@@ -39,7 +41,8 @@ const Spelling kSpellings[] = {
         <participant id="A" session="S"><aor>sip:100@x</aor><name>Ann</name><send><id>1s</id></send></participant>
         <participant id="B" session="S"><aor>sip:200@x</aor><send><id>2s</id></send></participant>
         <stream id="1s" session="S"><label>1</label><mode>separate</mode></stream>
-        <stream id="2s" session="S"><label>2</label><mode>separate</mode></stream></recording_metadata>)", {}},
+        <stream id="2s" session="S"><label>2</label><mode>separate</mode></stream></recording_metadata>)",
+     {}},
 };
 
 TEST(RsMetadata, TheSameMeaningInEverySpelling) {
@@ -78,7 +81,8 @@ TEST(RsMetadata, BroadWorksNumbersOfTheCall) {
 
 TEST(RsMetadata, EmptyStreamIdsDoNotMergeStreams) {
   const auto metadata = parse_rs_metadata(
-      "<recording><stream stream_id=''><label>1</label></stream><stream stream_id=''><label>2</label></stream></recording>");
+      "<recording><stream stream_id=''><label>1</label></stream><stream "
+      "stream_id=''><label>2</label></stream></recording>");
   ASSERT_TRUE(metadata);
   ASSERT_EQ(metadata->streams.size(), 2u);
   EXPECT_EQ(metadata->streams[1].label, "2");
@@ -111,9 +115,10 @@ TEST(RsMetadata, LimitsHold) {
   EXPECT_EQ(parse_rs_metadata(deep).error().code, Errc::kTooLarge);
   EXPECT_EQ(parse_rs_metadata(wide).error().code, Errc::kTooLarge);
   EXPECT_EQ(parse_rs_metadata(many).error().code, Errc::kTooLarge);
-  EXPECT_EQ(parse_rs_metadata(std::string(kMetadataBytesMax + 1, ' ')).error().code, Errc::kTooLarge);
-  const auto cut = parse_rs_metadata("<recording><participant id='1'><name>" + std::string(5000, 'x') +
-                                     "</name></participant></recording>");
+  EXPECT_EQ(parse_rs_metadata(std::string(kMetadataBytesMax + 1, ' ')).error().code,
+            Errc::kTooLarge);
+  const auto cut = parse_rs_metadata("<recording><participant id='1'><name>" +
+                                     std::string(5000, 'x') + "</name></participant></recording>");
   ASSERT_TRUE(cut);
   EXPECT_EQ(cut->participants[0].name.size(), kMetadataTextBytesMax);
   EXPECT_EQ(cut->flags, Flags{"metadata_cut"});

@@ -29,7 +29,8 @@ Result<RtpPacket> parse_rtp(ByteView datagram) {
   if (begin > end) return fail(Errc::kMalformed, "RTP header cut off");
   if (padded) {
     const std::size_t padding = datagram[end - 1];
-    if (padding == 0 || padding > end - begin) return fail(Errc::kMalformed, "RTP padding too long");
+    if (padding == 0 || padding > end - begin)
+      return fail(Errc::kMalformed, "RTP padding too long");
     end -= padding;
   }
   RtpPacket packet;
@@ -46,7 +47,8 @@ Bytes write_rtp(const RtpPacket& packet) {
   Bytes out;
   out.reserve(kRtpHeaderBytes + packet.payload.size());
   out.push_back(0x80);
-  out.push_back(static_cast<std::uint8_t>((packet.marker ? 0x80 : 0) | (packet.payload_type & 0x7F)));
+  out.push_back(
+      static_cast<std::uint8_t>((packet.marker ? 0x80 : 0) | (packet.payload_type & 0x7F)));
   put_be(out, packet.sequence);
   put_be(out, packet.timestamp);
   put_be(out, packet.ssrc);
@@ -62,7 +64,8 @@ Result<Rtcp> parse_rtcp(ByteView datagram) {
   Rtcp out;
   std::size_t at = 0;
   for (std::size_t count = 0; at < datagram.size(); ++count) {
-    if (count == kRtcpPacketsMax) return fail(Errc::kTooLarge, "too many RTCP packets in a datagram");
+    if (count == kRtcpPacketsMax)
+      return fail(Errc::kTooLarge, "too many RTCP packets in a datagram");
     const auto rest = datagram.subspan(at);
     if (rest.size() < 4 || rest[0] >> 6 != 2) return fail(Errc::kMalformed, "not RTCP");
     const std::size_t size = 4u * (load_be<std::uint16_t>(rest.data() + 2) + 1u);

@@ -8,9 +8,9 @@ namespace {
 
 TEST(Rtp, HeaderExtensionCsrcAndPaddingAreLeftOut) {
   Bytes raw = {0xB1, 0x80, 0x12, 0x34, 0, 0, 0, 160, 1, 2, 3, 4,  // V2 P X CC=1, marker, PT 0
-               9, 9, 9, 9,                                        // csrc
-               0xBE, 0xDE, 0, 1, 7, 7, 7, 7,                      // extension of one word
-               'a', 'b', 'c', 0, 0, 3};                           // three bytes of padding
+               9,    9,    9,    9,                               // csrc
+               0xBE, 0xDE, 0,    1,    7, 7, 7, 7,                // extension of one word
+               'a',  'b',  'c',  0,    0, 3};                     // three bytes of padding
   const auto packet = parse_rtp(raw);
   ASSERT_TRUE(packet);
   EXPECT_TRUE(packet->marker);
@@ -37,7 +37,8 @@ TEST(Rtp, LengthsThatDoNotFitAreRefused) {
   EXPECT_FALSE(parse_rtp(Bytes(kRtpPacketBytesMax + 1, 0x80)));
 }
 
-RC_GTEST_PROP(Rtp, WrittenIsReadBack, (bool marker, std::uint16_t sequence, std::uint32_t timestamp)) {
+RC_GTEST_PROP(Rtp, WrittenIsReadBack,
+              (bool marker, std::uint16_t sequence, std::uint32_t timestamp)) {
   const auto payload = *rc::gen::container<Bytes>(rc::gen::arbitrary<std::uint8_t>());
   const std::uint8_t type = *rc::gen::inRange<std::uint8_t>(0, 128);
   const Bytes raw = write_rtp({marker, type, sequence, timestamp, 77, payload});
@@ -54,8 +55,8 @@ TEST(Rtp, DistancesGoAroundTheCircle) {
 }
 
 TEST(Rtcp, SenderReportAndByeAreRead) {
-  Bytes raw = {0x80, 200, 0, 6,  0, 0, 0, 5,  1, 2, 3, 4, 5, 6, 7, 8,  0, 0, 1, 0,
-               0,    0,   0, 50, 0, 0, 0, 99, 0x81, 203, 0, 1, 0, 0, 0, 5};
+  Bytes raw = {0x80, 200, 0, 6, 0, 0,  0, 5, 1, 2,  3,    4,   5, 6, 7, 8, 0, 0,
+               1,    0,   0, 0, 0, 50, 0, 0, 0, 99, 0x81, 203, 0, 1, 0, 0, 0, 5};
   ASSERT_TRUE(is_rtcp(raw));
   const auto rtcp = parse_rtcp(raw);
   ASSERT_TRUE(rtcp);

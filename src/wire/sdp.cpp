@@ -58,7 +58,8 @@ Result<SdpMedia> read_media(std::string_view value) {
     return fail(Errc::kMalformed, "SDP m-line is not readable");
   media.port = *port;
   while (!trim(value).empty()) {
-    if (media.formats.size() == kSdpFormatsMax) return fail(Errc::kTooLarge, "too many formats in an m-line");
+    if (media.formats.size() == kSdpFormatsMax)
+      return fail(Errc::kTooLarge, "too many formats in an m-line");
     const auto format = next_word(value);
     media.formats.emplace_back(format);
     const auto type = number<std::uint8_t>(format);
@@ -148,7 +149,8 @@ class Reader {
 
  private:
   void flag(std::string_view word) {
-    if (std::find(sdp_.flags.begin(), sdp_.flags.end(), word) == sdp_.flags.end()) sdp_.flags.emplace_back(word);
+    if (std::find(sdp_.flags.begin(), sdp_.flags.end(), word) == sdp_.flags.end())
+      sdp_.flags.emplace_back(word);
   }
 
   Status read_line(char type, std::string_view value) {
@@ -164,19 +166,23 @@ class Reader {
         (media != nullptr ? media->address : session_address_) = connection_address(value);
         return {};
       case 'm':
-        if (sdp_.media.size() == kSdpMediaMax) return fail(Errc::kTooLarge, "too many m-lines in SDP");
+        if (sdp_.media.size() == kSdpMediaMax)
+          return fail(Errc::kTooLarge, "too many m-lines in SDP");
         sdp_.media.push_back(TRY(read_media(value)));
         own_direction_.push_back(false);
         return {};
-      case 'a': return read_attribute(value, media);
-      default: return {};
+      case 'a':
+        return read_attribute(value, media);
+      default:
+        return {};
     }
   }
 
   Status read_attribute(std::string_view value, SdpMedia* media) {
     const auto colon = value.find(':');
     const auto name = trim(value.substr(0, colon));
-    const auto rest = colon == std::string_view::npos ? std::string_view{} : value.substr(colon + 1);
+    const auto rest =
+        colon == std::string_view::npos ? std::string_view{} : value.substr(colon + 1);
     const auto direction = direction_of(name);
     if (media != nullptr) {
       if (direction) own_direction_.back() = true;
@@ -208,7 +214,8 @@ class Reader {
 
 void write_codec(std::string& out, const SdpCodec& codec) {
   const auto type = std::to_string(codec.payload_type);
-  out += "a=rtpmap:" + type + " " + (codec.name == "TELEPHONE-EVENT" ? "telephone-event" : codec.name) + "/" +
+  out += "a=rtpmap:" + type + " " +
+         (codec.name == "TELEPHONE-EVENT" ? "telephone-event" : codec.name) + "/" +
          std::to_string(codec.clock_rate) + "\r\n";
   if (codec.name == "TELEPHONE-EVENT") out += "a=fmtp:" + type + " 0-15\r\n";
 }

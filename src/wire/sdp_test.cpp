@@ -8,7 +8,8 @@ namespace {
 constexpr std::string_view kOffer =
     "v=0\r\no=src 12 34 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\na=sendonly\r\n"
     "m=audio 4000 RTP/AVP 96 0 8 101\r\nc=IN IP4 192.0.2.8/127\r\na=rtpmap:96 opus/48000/2\r\n"
-    "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=label:1\r\na=ptime:20\r\na=record:on\r\n"
+    "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 "
+    "0-15\r\na=label:1\r\na=ptime:20\r\na=record:on\r\n"
     "m=audio 4002/2 RTP/AVP 8\r\na=label:agent\r\na=inactive\r\n"
     "m=video 0 RTP/AVP 31\r\n"
     "m=application 9 UDP/BFCP *\r\n";
@@ -54,17 +55,19 @@ TEST(Sdp, TheAnswerHasOneLineForEachOffered) {
   ASSERT_TRUE(offer);
   SdpAnswer answer{.address = "127.0.0.1", .session_id = 7, .version = 2, .media = {}};
   const auto& media = offer->media;
-  answer.media = {{&media[0], 30000, find_codec(media[0], "PCMU", 8000), find_telephone_event(media[0], 8000)},
-                  {&media[1], 30002, find_codec(media[1], "PCMA", 8000), nullptr},
-                  {&media[2], 0, nullptr, nullptr},
-                  {&media[3], 0, nullptr, nullptr}};
-  EXPECT_EQ(write_sdp_answer(answer),
-            "v=0\r\no=callward 7 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-            "m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
-            "a=fmtp:101 0-15\r\na=label:1\r\na=recvonly\r\na=record:on\r\n"
-            "m=audio 30002 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=label:agent\r\na=inactive\r\n"
-            "m=video 0 RTP/AVP 31\r\na=inactive\r\n"
-            "m=application 0 UDP/BFCP *\r\na=inactive\r\n");
+  answer.media = {
+      {&media[0], 30000, find_codec(media[0], "PCMU", 8000), find_telephone_event(media[0], 8000)},
+      {&media[1], 30002, find_codec(media[1], "PCMA", 8000), nullptr},
+      {&media[2], 0, nullptr, nullptr},
+      {&media[3], 0, nullptr, nullptr}};
+  EXPECT_EQ(
+      write_sdp_answer(answer),
+      "v=0\r\no=callward 7 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+      "m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+      "a=fmtp:101 0-15\r\na=label:1\r\na=recvonly\r\na=record:on\r\n"
+      "m=audio 30002 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=label:agent\r\na=inactive\r\n"
+      "m=video 0 RTP/AVP 31\r\na=inactive\r\n"
+      "m=application 0 UDP/BFCP *\r\na=inactive\r\n");
 }
 
 TEST(Sdp, AnAnswerToIp6NamesIt) {
@@ -73,14 +76,16 @@ TEST(Sdp, AnAnswerToIp6NamesIt) {
 }
 
 TEST(Sdp, NothingOfTheOfferCanBreakALineOfTheAnswer) {
-  const auto offer = parse_sdp(std::string_view("v=0\nm=audio 4000 RTP/AVP 0\na=label:x\ry\0z\n", 41));
+  const auto offer =
+      parse_sdp(std::string_view("v=0\nm=audio 4000 RTP/AVP 0\na=label:x\ry\0z\n", 41));
   ASSERT_TRUE(offer);
   EXPECT_EQ(offer->media[0].label, "x y z");
   EXPECT_EQ(offer->flags, std::vector<std::string>{"sdp_control_characters"});
 }
 
 TEST(Sdp, OddLinesAreSkippedAndFlagged) {
-  const auto sdp = parse_sdp("v=0\r\nnonsense\r\n  m=audio 4000 RTP/AVP 0\r\na=rtpmap:0\r\na=rtpmap:x y\r\na=\r\n");
+  const auto sdp = parse_sdp(
+      "v=0\r\nnonsense\r\n  m=audio 4000 RTP/AVP 0\r\na=rtpmap:0\r\na=rtpmap:x y\r\na=\r\n");
   ASSERT_TRUE(sdp);
   ASSERT_EQ(sdp->media.size(), 1u);
   EXPECT_NE(find_codec(sdp->media[0], "PCMU", 8000), nullptr);

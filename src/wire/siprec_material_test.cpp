@@ -25,30 +25,65 @@ struct Expected {
 };
 
 const Expected kExpected[] = {
-    {"acme-siprec-offer.txt", "multipart/mixed;boundary=unique-boundary-1", {},
-     {{"16777227", 20106, "sip:9000@192.168.50.102"}, {"16777228", 20110, "sip:1002@192.168.50.10"}},
-     {"sip:9000@192.168.50.102", "sip:1002@192.168.50.10"}, {"9000", "1002"}, "AavRXwIIQj1Q39eJulTipQ==", {}},
-    {"broadworks-offer.txt", "multipart/mixed;boundary=UniqueBroadWorksBoundary", {"part_type_guessed"},
-     {{"1", 22294, ""}}, {}, {}, "", {"metadata_empty"}},
-    {"cisco-siprec-offer.txt", "multipart/mixed;boundary=uniqueBoundary", {"body_unterminated"},
+    {"acme-siprec-offer.txt",
+     "multipart/mixed;boundary=unique-boundary-1",
+     {},
+     {{"16777227", 20106, "sip:9000@192.168.50.102"},
+      {"16777228", 20110, "sip:1002@192.168.50.10"}},
+     {"sip:9000@192.168.50.102", "sip:1002@192.168.50.10"},
+     {"9000", "1002"},
+     "AavRXwIIQj1Q39eJulTipQ==",
+     {}},
+    {"broadworks-offer.txt",
+     "multipart/mixed;boundary=UniqueBroadWorksBoundary",
+     {"part_type_guessed"},
+     {{"1", 22294, ""}},
+     {},
+     {},
+     "",
+     {"metadata_empty"}},
+    {"cisco-siprec-offer.txt",
+     "multipart/mixed;boundary=uniqueBoundary",
+     {"body_unterminated"},
      {{"1", 10292, "sip:7301@35.162.237.204"}, {"2", 10294, "sip:7300@35.162.237.204"}},
-     {"sip:7301@35.162.237.204", "sip:7300@35.162.237.204"}, {"", "7300"}, "kQNhKFdEEeeJ9tD/VsPGWA==", {}},
-    {"connectel-offer.txt", "multipart/mixed; boundary=\"OSS-unique-boundary-42\"", {},
+     {"sip:7301@35.162.237.204", "sip:7300@35.162.237.204"},
+     {"", "7300"},
+     "kQNhKFdEEeeJ9tD/VsPGWA==",
+     {}},
+    {"connectel-offer.txt",
+     "multipart/mixed; boundary=\"OSS-unique-boundary-42\"",
+     {},
      {{"1", 35011, ""}, {"2", 35012, ""}},
      {"sip:0771121212@52.57.92.239", "sip:0760516936@sip-cust1.connectel.io"},
-     {"test_user;lang=en-US;id=22", ""}, "2+hKdGY+QvCKu8HYTdBouQ==", {}},
-    {"connectel-offer2.txt", "multipart/mixed;boundary=OSS-unique-boundary-42", {},
+     {"test_user;lang=en-US;id=22", ""},
+     "2+hKdGY+QvCKu8HYTdBouQ==",
+     {}},
+    {"connectel-offer2.txt",
+     "multipart/mixed;boundary=OSS-unique-boundary-42",
+     {},
      {{"1", 35011, ""}, {"2", 35012, ""}},
      {"sip:0771121212@52.57.92.239", "sip:0760516936@sip-cust1.connectel.io"},
-     {"test_user;lang=en-US", ""}, "2+hKdGY+QvCKu8HYTdBouQ==", {}},
-    {"inactive-sdp-offer.txt", "multipart/mixed;boundary=uniqueBoundary", {},
+     {"test_user;lang=en-US", ""},
+     "2+hKdGY+QvCKu8HYTdBouQ==",
+     {}},
+    {"inactive-sdp-offer.txt",
+     "multipart/mixed;boundary=uniqueBoundary",
+     {},
      {{"1", 19254, ""}, {"2", 19236, ""}},
-     {"sip:0733165805@192.168.40.34", "sip:+972546136443@192.168.10.140"}, {"", ""}, "GZBIusaXEeuxxK1dFIaIyA==", {}},
+     {"sip:0733165805@192.168.40.34", "sip:+972546136443@192.168.10.140"},
+     {"", ""},
+     "GZBIusaXEeuxxK1dFIaIyA==",
+     {}},
     {"non-siprec-payload.txt", "application/sdp", {}, {{"1", 10292, ""}}, {}, {}, "", {}},
-    {"procomm-siprec-offer.txt", "multipart/mixed;boundary=another", {"boundary_mismatch", "body_unterminated"},
-     {{"a_leg", 12654, "sip:016190200@87.252.209.116"}, {"b_leg", 12686, "Extension-016190619@speechpath.ie"}},
+    {"procomm-siprec-offer.txt",
+     "multipart/mixed;boundary=another",
+     {"boundary_mismatch", "body_unterminated"},
+     {{"a_leg", 12654, "sip:016190200@87.252.209.116"},
+      {"b_leg", 12686, "Extension-016190619@speechpath.ie"}},
      {"sip:016190200@87.252.209.116", "Extension-016190619@speechpath.ie"},
-     {"016190200", "Speechpath-Main-Line 016190619"}, "ho9aUhEQTRS+31th7sHStA==", {}},
+     {"016190200", "Speechpath-Main-Line 016190619"},
+     "ho9aUhEQTRS+31th7sHStA==",
+     {}},
 };
 
 class VendorBody : public testing::TestWithParam<Expected> {};
@@ -76,8 +111,9 @@ TEST_P(VendorBody, MeansWhatItShould) {
     EXPECT_EQ(media.kind, "audio");
     EXPECT_EQ(media.label, expected.streams[i].label);
     EXPECT_EQ(media.port, expected.streams[i].port);
-    EXPECT_EQ(media.direction, expected.file == "inactive-sdp-offer.txt" ? MediaDirection::kInactive
-                                                                         : MediaDirection::kSendOnly);
+    EXPECT_EQ(media.direction, expected.file == "inactive-sdp-offer.txt"
+                                   ? MediaDirection::kInactive
+                                   : MediaDirection::kSendOnly);
     EXPECT_TRUE(find_codec(media, "PCMU", 8000) || find_codec(media, "PCMA", 8000));
     const auto* sender = sender_of(metadata, media.label);
     EXPECT_EQ(sender != nullptr ? sender->aor : "", expected.streams[i].sender_aor);

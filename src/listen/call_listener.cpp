@@ -1,0 +1,507 @@
+#include "listen/call_listener.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/check.hpp"
+
+namespace callward::listen {
+namespace {
+
+constexpr std::uint32_t kSamplesPerMs = 8;
+constexpr std::uint32_t kForever = 0xFFFF'FFFF;
+constexpr std::uint32_t kKeyedSharePercent =
+    60;  // a turn that is tones for the most part is no speech
+
+std::uint64_t sample_of(std::uint32_t ms) { return std::uint64_t{ms} * kSamplesPerMs; }
+std::uint32_t ms_of(std::uint64_t sample) {
+  return static_cast<std::uint32_t>(sample / kSamplesPerMs);
+}
+
+void wipe_samples(std::int16_t* at, std::size_t count) { wipe(at, count * sizeof(std::int16_t)); }
+
+}  // namespace
+
+CallListener::Stream* CallListener::find(std::uint8_t number) {
+  const auto at = streams_.find(number);
+  return at == streams_.end() ? nullptr : &at->second;
+}
+const CallListener::Stream* CallListener::find(std::uint8_t number) const {
+  const auto at = streams_.find(number);
+  return at == streams_.end() ? nullptr : &at->second;
+}
+
+std::uint32_t CallListener::next_index(std::uint8_t number) const {
+  const auto* stream = find(number);
+  return stream == nullptr ? 0 : stream->next_index;
+}
+
+std::uint32_t CallListener::turns_waiting() const {
+  std::size_t count = 0;
+  for (const auto& [number, stream] : streams_) count += stream.pending.size();
+  return static_cast<std::uint32_t>(count);
+}
+
+// ---- audio
+// -----------------------------------------------------------------------------------------
+
+void CallListener::open_stream(std::uint8_t number, Side side, std::uint32_t first_index) {
+  if (find(number) != nullptr) return;
+  auto& stream = streams_[number];
+  stream.number = number;
+  stream.side = side;
+  stream.first_index = stream.next_index = stream.cleared = first_index;
+  stream.base = stream.vad_sent = std::uint64_t{first_index} * kListenSegmentSamples;
+  stream.turns.skip_to(first_index * kListenSegmentMs);
+  stream.window_next = first_index / kWindowSegments;
+  stream.peaks_base = first_index * (kListenSegmentMs / kPeakMs);
+}
+
+Status CallListener::audio(std::uint8_t number, std::uint32_t index,
+                           std::span<const std::int16_t> samples,
+                           std::span<const PayloadDigit> digits) {
+  auto* stream = find(number);
+  if (stream == nullptr) return fail(Errc::kNotFound, "no such stream");
+  if (samples.size() != kListenSegmentSamples)
+    return fail(Errc::kMalformed, "a segment has 800 samples");
+  if (index < stream->next_index) return {};  // heard already
+  const auto buffered = stream->samples.size() +
+                        std::uint64_t{index - stream->next_index + 1} * kListenSegmentSamples;
+  if (buffered > sample_of(limits_.buffered_ms_max))
+    return fail(Errc::kFull, "too much audio waits to be heard");
+  while (stream->next_index < index) {
+    const std::vector<std::int16_t> silence(kListenSegmentSamples, 0);
+    TRY(audio(number, stream->next_index, silence, {}));
+  }
+  // Growing copies: the old block is left to the allocator, so room is made ahead, and wiped when
+  // moved.
+  if (stream->samples.capacity() < stream->samples.size() + kListenSegmentSamples) {
+    std::vector<std::int16_t> larger;
+    larger.reserve(2 * stream->samples.size() + 16 * kListenSegmentSamples);
+    larger.assign(stream->samples.begin(), stream->samples.end());
+    wipe_samples(stream->samples.data(), stream->samples.size());
+    stream->samples.swap(larger);
+  }
+  stream->samples.insert(stream->samples.end(), samples.begin(), samples.end());
+  for (std::size_t cell = 0; cell < kListenSegmentMs / kPeakMs; ++cell) {
+    std::uint32_t loudest = 0;
+    for (std::size_t i = 0; i < kPeakMs * kSamplesPerMs; ++i)
+      loudest = std::max(loudest, static_cast<std::uint32_t>(
+                                      std::abs(int{samples[cell * kPeakMs * kSamplesPerMs + i]})));
+    stream->peaks.push_back(peak_level(loudest));
+  }
+  for (const auto& digit : digits) {
+    const auto start = index * kListenSegmentMs + digit.start_ms;
+    stream->keyed.push_back(
+        {number, start, start + std::max<std::uint32_t>(digit.length_ms, 40), digit.digit});
+  }
+  take_tones(*stream, stream->tones.push(samples));
+  stream->next_index = index + 1;
+  work();
+  return {};
+}
+
+void CallListener::take_tones(Stream& stream, const std::vector<codec::InbandDigit>& digits) {
+  const auto origin = stream.first_index * kListenSegmentMs;
+  for (const auto& digit : digits) {
+    const auto start = origin + ms_of(digit.start_sample);
+    if (!digit.ended) {
+      stream.tone_open_ms = start;
+      continue;
+    }
+    stream.tone_open_ms.reset();
+    stream.keyed.push_back({stream.number, start, origin + ms_of(digit.end_sample), digit.digit});
+  }
+}
+
+void CallListener::end_stream(std::uint8_t number, std::uint32_t end_index) {
+  auto* stream = find(number);
+  if (stream == nullptr || stream->end_index) return;
+  take_tones(*stream, stream->tones.finish());
+  stream->end_index = std::max(end_index, stream->next_index);
+  stream->next_index = *stream->end_index;
+  work();
+}
+
+// ---- voice
+// -----------------------------------------------------------------------------------------
+
+std::optional<VadJob> CallListener::take_vad() {
+  for (auto& [number, stream] : streams_) {
+    if (stream.vad_out || stream.vad_over) continue;
+    const auto available = stream.base + stream.samples.size() - stream.vad_sent;
+    auto windows = std::min<std::uint64_t>(available / kVadWindowSamples, limits_.vad_windows_max);
+    const bool last = stream.end_index.has_value() && windows == available / kVadWindowSamples;
+    if (windows < limits_.vad_windows_min && !last) continue;
+    VadJob job{.stream = number,
+               .begin = stream.vad_fresh,
+               .end = last,
+               .pcm = SecretBytes(windows * kVadWindowSamples * 2)};
+    auto* out = job.pcm.expose_mut().data();
+    const auto* in = stream.samples.data() + (stream.vad_sent - stream.base);
+    for (std::size_t i = 0; i < windows * kVadWindowSamples; ++i) store_le(out + 2 * i, in[i]);
+    stream.vad_out = true;
+    stream.vad_out_windows = windows;
+    stream.vad_fresh = false;
+    stream.vad_over = last;
+    return job;
+  }
+  return std::nullopt;
+}
+
+void CallListener::vad_done(std::uint8_t number, ByteView probabilities) {
+  auto* stream = find(number);
+  if (stream == nullptr || !stream->vad_out) return;
+  if (probabilities.size() != stream->vad_out_windows) return vad_failed(number);
+  stream->vad_out = false;
+  stream->vad_sent += probabilities.size() * kVadWindowSamples;
+  for (const auto& turn : stream->turns.push(probabilities)) add_turn(*stream, turn);
+  if (stream->vad_over)
+    if (const auto turn = stream->turns.finish()) add_turn(*stream, *turn);
+  work();
+}
+
+void CallListener::vad_failed(std::uint8_t number) {
+  auto* stream = find(number);
+  if (stream == nullptr) return;
+  stream->vad_out = stream->vad_over = false;
+  stream->vad_fresh = true;
+}
+
+bool CallListener::keyed_away(const Stream& stream, const Turn& turn) const {
+  std::uint32_t tones = 0;
+  for (const auto& key : stream.keyed)
+    if (key.start_ms < turn.end_ms && turn.start_ms < key.end_ms)
+      tones += std::min(key.end_ms, turn.end_ms) - std::max(key.start_ms, turn.start_ms);
+  return tones * 100 > (turn.end_ms - turn.start_ms) * kKeyedSharePercent;
+}
+
+void CallListener::add_turn(Stream& stream, const Turn& turn) {
+  if (turn.end_ms <= turn.start_ms || keyed_away(stream, turn)) return;
+  Pending pending{.id = next_turn_++,
+                  .turn = turn,
+                  .heard = {.stream = stream.number,
+                            .side = stream.side,
+                            .start_ms = turn.start_ms,
+                            .end_ms = turn.end_ms,
+                            .words = {}}};
+  stream.pending.push_back(std::move(pending));
+}
+
+// ---- recognition
+// -----------------------------------------------------------------------------------
+
+SecretBytes CallListener::turn_pcm(const Stream& stream, const Turn& turn) const {
+  const auto from = std::max(sample_of(turn.start_ms), stream.base);
+  const auto to = std::min(sample_of(turn.end_ms), stream.base + stream.samples.size());
+  const auto count = to > from ? to - from : 0;
+  SecretBytes pcm(count * 2);
+  auto* out = pcm.expose_mut().data();
+  for (std::uint64_t i = 0; i < count; ++i)
+    store_le(out + 2 * i, stream.samples[from + i - stream.base]);
+  for (const auto& key : stream.keyed) {  // recognisers loop on tones
+    const auto first = std::clamp(sample_of(key.start_ms), from, to),
+               end = std::clamp(sample_of(key.end_ms), from, to);
+    std::fill(out + 2 * (first - from), out + 2 * (end - from), std::uint8_t{0});
+  }
+  return pcm;
+}
+
+std::optional<TurnJob> CallListener::take_turn() {
+  Stream* best_stream = nullptr;
+  Pending* best = nullptr;
+  for (auto& [number, stream] : streams_)
+    for (auto& pending : stream.pending)
+      if (!pending.asked && !pending.done &&
+          (best == nullptr || pending.turn.start_ms < best->turn.start_ms))
+        best = &pending, best_stream = &stream;
+  if (best == nullptr) return std::nullopt;
+  best->asked = true;
+  ++best->attempts;
+  return TurnJob{best->id, urgent(), best->turn.end_ms, turn_pcm(*best_stream, best->turn)};
+}
+
+CallListener::Pending* CallListener::find_turn(std::uint64_t id) {
+  for (auto& [number, stream] : streams_)
+    for (auto& pending : stream.pending)
+      if (pending.id == id) return &pending;
+  return nullptr;
+}
+
+void CallListener::turn_done(std::uint64_t id, const RecogniseReply& reply) {
+  auto* pending = find_turn(id);
+  if (pending == nullptr || pending->done) return;
+  pending->done = true;
+  auto& heard = pending->heard;
+  heard.no_speech = reply.no_speech;
+  heard.flags = reply.flags;
+  if (reply.words.size() > kWorkerWordsMax)
+    heard.failed = true;
+  else
+    heard.words = reply.words;
+  for (auto& word : heard.words) {  // an engine's times stay inside its turn, whatever it says
+    const auto length = pending->turn.end_ms - pending->turn.start_ms;
+    word.start_ms = pending->turn.start_ms + std::min(word.start_ms, length);
+    word.end_ms = std::max(word.start_ms, pending->turn.start_ms + std::min(word.end_ms, length));
+  }
+  work();
+}
+
+void CallListener::turn_failed(std::uint64_t id) {
+  auto* pending = find_turn(id);
+  if (pending == nullptr || pending->done) return;
+  pending->asked = false;
+  if (pending->attempts < limits_.turn_attempts_max) return;
+  pending->done = pending->heard.failed = true;
+  work();
+}
+
+// ---- weighing, in order
+// ----------------------------------------------------------------------------
+
+// No turn of this stream will begin before this.
+std::uint32_t CallListener::settled_ms(const Stream& stream) const {
+  std::uint32_t settled = kForever;
+  if (!(stream.vad_over && !stream.vad_out)) settled = stream.turns.settled_ms();
+  if (!stream.pending.empty()) settled = std::min(settled, stream.pending.front().turn.start_ms);
+  if (stream.keyed_weighed < stream.keyed.size())
+    settled = std::min(settled, stream.keyed[stream.keyed_weighed].start_ms);
+  if (stream.tone_open_ms) settled = std::min(settled, *stream.tone_open_ms);
+  return settled;
+}
+
+std::uint32_t CallListener::wall_ms(const Stream& stream) const {
+  return stream.vad_over && !stream.vad_out ? kForever : stream.turns.heard_ms();
+}
+
+bool CallListener::may_weigh(std::uint32_t start_ms, std::uint32_t end_ms,
+                             const Stream& own) const {
+  for (const auto& [number, stream] : streams_) {
+    if (&stream == &own || settled_ms(stream) >= start_ms) continue;
+    if (wall_ms(stream) >= end_ms + limits_.wait_other_ms && stream.pending.empty())
+      continue;  // waited enough
+    return false;
+  }
+  return true;
+}
+
+bool CallListener::weigh_next() {
+  Stream* stream = nullptr;
+  bool key = false;
+  std::uint32_t start = kForever, end = 0;
+  for (auto& [number, candidate] : streams_) {
+    if (!candidate.pending.empty() && candidate.pending.front().turn.start_ms < start) {
+      const auto& turn = candidate.pending.front().turn;
+      stream = &candidate, key = false, start = turn.start_ms, end = turn.end_ms;
+    }
+    if (candidate.keyed_weighed < candidate.keyed.size() &&
+        candidate.keyed[candidate.keyed_weighed].start_ms < start) {
+      const auto& digit = candidate.keyed[candidate.keyed_weighed];
+      stream = &candidate, key = true, start = digit.start_ms, end = digit.end_ms;
+    }
+  }
+  if (stream == nullptr || !may_weigh(start, end, *stream)) return false;
+  if (key) {
+    weigh_key(*stream);
+    return true;
+  }
+  if (!stream->pending.front().done) return false;
+  weigh_turn(*stream);
+  return true;
+}
+
+void CallListener::weigh_turn(Stream& stream) {
+  auto pending = std::move(stream.pending.front());
+  stream.pending.pop_front();
+  for (const auto& finding : conversation_.hear(pending.heard))
+    order(finding, limits_.pad_before_ms, limits_.pad_after_ms);
+  for (auto& word : pending.heard.words) {
+    const Interval covered{word.start_ms / kListenSegmentMs, word.end_ms / kListenSegmentMs + 1};
+    if (stream.erased.touches(covered))
+      wipe(word.text.data(), word.text.size());
+    else
+      stream.words.push_back(std::move(word));
+  }
+}
+
+void CallListener::weigh_key(Stream& stream) {
+  const auto key = stream.keyed[stream.keyed_weighed++];
+  auto findings = conversation_.keyed(key);
+  for (auto& finding : findings) {
+    const bool joined = stream.keyed_last_end && *stream.keyed_last_end <= finding.start_ms &&
+                        finding.start_ms - *stream.keyed_last_end <= limits_.digit_join_ms;
+    if (joined) finding.start_ms = *stream.keyed_last_end;
+    stream.keyed_last_end = finding.end_ms;
+    order(finding, limits_.digit_pad_ms, limits_.digit_pad_ms);
+  }
+}
+
+// The other streams lose the same stretch: the far side's echo and whoever spoke at the same time
+// carry it.
+void CallListener::order(const Finding& finding, std::uint32_t before_ms, std::uint32_t after_ms) {
+  Order order{.ranges = {}, .kind = finding.kind};
+  for (auto& [number, stream] : streams_) {
+    const bool own = number == finding.stream;
+    const auto start =
+        own ? finding.start_ms - std::min(finding.start_ms, before_ms) : finding.start_ms;
+    const auto end = own ? finding.end_ms + after_ms : finding.end_ms;
+    const Interval wanted{
+        std::max(start / kListenSegmentMs, stream.first_index),
+        std::min((end + kListenSegmentMs - 1) / kListenSegmentMs, stream.next_index)};
+    if (wanted.first >= wanted.end) continue;
+    for (const auto& rest : stream.erased.missing(wanted))
+      order.ranges.push_back({number, rest.first, rest.end});
+    stream.erased.add(wanted);
+    std::erase_if(stream.words, [&](Word& word) {
+      const bool gone = stream.erased.touches(
+          {word.start_ms / kListenSegmentMs, word.end_ms / kListenSegmentMs + 1});
+      if (gone) wipe(word.text.data(), word.text.size());
+      return gone;
+    });
+  }
+  if (!order.ranges.empty()) orders_.push_back(std::move(order));
+}
+
+void CallListener::work() {
+  while (weigh_next()) {
+  }
+  auto heard = kForever;
+  for (const auto& [number, stream] : streams_) heard = std::min(heard, settled_ms(stream));
+  if (heard != kForever) {
+    heard_ms_ = std::max(heard_ms_, heard);
+    conversation_.advance(heard_ms_);
+  }
+  for (auto& [number, stream] : streams_) forget_samples(stream);
+}
+
+// Audio is dropped, zeroed, once no turn can want it.
+void CallListener::forget_samples(Stream& stream) {
+  auto keep =
+      std::min(sample_of(std::min(settled_ms(stream), stream.next_index * kListenSegmentMs)),
+               stream.vad_sent);
+  if (stream.vad_over && !stream.vad_out && stream.pending.empty())
+    keep = stream.base + stream.samples.size();
+  if (keep <= stream.base + 8 * kListenSegmentSamples && !stream.vad_over) return;
+  const auto drop = static_cast<std::size_t>(
+      std::min<std::uint64_t>(keep - std::min(keep, stream.base), stream.samples.size()));
+  if (drop == 0) return;
+  const auto left = stream.samples.size() - drop;
+  std::copy(stream.samples.begin() + static_cast<std::ptrdiff_t>(drop), stream.samples.end(),
+            stream.samples.begin());
+  wipe_samples(stream.samples.data() + left, drop);
+  stream.samples.resize(left);
+  stream.base += drop;
+}
+
+void CallListener::wipe_range(const StreamRange& range) {
+  auto* stream = find(range.stream);
+  if (stream == nullptr) return;
+  const auto from = std::max(std::uint64_t{range.first} * kListenSegmentSamples, stream->base);
+  const auto to = std::min(std::uint64_t{range.end} * kListenSegmentSamples,
+                           stream->base + stream->samples.size());
+  if (from < to) wipe_samples(stream->samples.data() + (from - stream->base), to - from);
+  stream->erased.add({range.first, range.end});
+  std::erase_if(stream->words, [&](Word& word) {
+    const bool gone = stream->erased.touches(
+        {word.start_ms / kListenSegmentMs, word.end_ms / kListenSegmentMs + 1});
+    if (gone) wipe(word.text.data(), word.text.size());
+    return gone;
+  });
+}
+
+// ---- results
+// ---------------------------------------------------------------------------------------
+
+std::vector<Order> CallListener::take_orders() { return std::exchange(orders_, {}); }
+
+bool CallListener::all_over() const {
+  return std::all_of(streams_.begin(), streams_.end(), [](const auto& item) {
+    const auto& stream = item.second;
+    return stream.end_index && stream.vad_over && !stream.vad_out && stream.pending.empty() &&
+           stream.keyed_weighed == stream.keyed.size();
+  });
+}
+
+std::optional<Clearance> CallListener::take_clearance() {
+  CHECK(orders_.empty());  // invariant (2): orders go first
+  const auto open = conversation_.open_since_ms();
+  Clearance clearance{.marks = {}, .question_open = open.has_value() && !all_over()};
+  auto upto_ms = heard_ms_ > limits_.clear_behind_ms ? heard_ms_ - limits_.clear_behind_ms : 0;
+  if (open) upto_ms = std::min(upto_ms, *open);
+  bool moved = clearance.question_open != question_open_;
+  for (auto& [number, stream] : streams_) {
+    auto mark = std::min(upto_ms / kListenSegmentMs, stream.next_index);
+    if (all_over()) mark = *stream.end_index;
+    if (mark > stream.cleared) stream.cleared = mark, moved = true;
+    clearance.marks.emplace_back(number, stream.cleared);
+  }
+  if (!moved) return std::nullopt;
+  question_open_ = clearance.question_open;
+  return clearance;
+}
+
+void CallListener::derive_window(Stream& stream, std::uint32_t window, std::vector<Derived>& out) {
+  const auto first = window * kWindowSegments;
+  const auto limit = stream.end_index.value_or(stream.next_index);
+  const Interval second{first, std::min(first + kWindowSegments, limit)};
+  for (const auto& piece : stream.erased.missing(second)) {
+    // A word may reach into the next second: its record lives under those keys too, as far as they
+    // follow.
+    const auto reach =
+        stream.erased.missing({piece.first, std::min(piece.end + kWindowSegments, limit)}).front();
+    std::vector<Word> words;
+    for (const auto& word : stream.words) {
+      const auto at = word.start_ms / kListenSegmentMs;
+      if (at >= piece.first && at < piece.end && word.end_ms <= reach.end * kListenSegmentMs)
+        words.push_back(word);
+    }
+    const auto base_ms = piece.first * kListenSegmentMs;
+    const auto until = piece.end == second.end ? reach.end : piece.end;
+    out.push_back({true, stream.number, piece.first, until, words_payload(base_ms, words)});
+    const auto cell = base_ms / kPeakMs - stream.peaks_base;
+    const auto cells = std::min<std::size_t>(
+        (piece.end - piece.first) * (kListenSegmentMs / kPeakMs),
+        stream.peaks.size() - std::min<std::size_t>(cell, stream.peaks.size()));
+    out.push_back(
+        {false, stream.number, piece.first, piece.end,
+         peaks_payload(std::span(stream.peaks)
+                           .subspan(std::min<std::size_t>(cell, stream.peaks.size()), cells))});
+    for (auto& word : words) wipe(word.text.data(), word.text.size());
+  }
+}
+
+void CallListener::derive(Stream& stream, std::uint32_t upto, std::vector<Derived>& out) {
+  const bool over = stream.end_index && upto >= *stream.end_index;
+  while (over ? stream.window_next * kWindowSegments < *stream.end_index
+              : (stream.window_next + 2) * kWindowSegments <= upto)
+    derive_window(stream, stream.window_next++, out);
+  const auto done_ms = stream.window_next * kWindowSegments * kListenSegmentMs;
+  std::erase_if(stream.words, [&](Word& word) {
+    const bool gone = word.start_ms < done_ms;
+    if (gone) wipe(word.text.data(), word.text.size());
+    return gone;
+  });
+  const auto cells = std::min<std::size_t>(
+      stream.peaks.size(), done_ms / kPeakMs - std::min(done_ms / kPeakMs, stream.peaks_base));
+  stream.peaks.erase(stream.peaks.begin(),
+                     stream.peaks.begin() + static_cast<std::ptrdiff_t>(cells));
+  stream.peaks_base += static_cast<std::uint32_t>(cells);
+}
+
+std::vector<Derived> CallListener::take_derived() {
+  CHECK(orders_.empty());
+  std::vector<Derived> out;
+  for (auto& [number, stream] : streams_) derive(stream, stream.cleared, out);
+  return out;
+}
+
+bool CallListener::finished() const {
+  return !streams_.empty() && orders_.empty() && all_over() &&
+         std::all_of(streams_.begin(), streams_.end(), [](const auto& item) {
+           const auto& stream = item.second;
+           return stream.cleared == *stream.end_index &&
+                  stream.window_next * kWindowSegments >= *stream.end_index;
+         });
+}
+
+}  // namespace callward::listen

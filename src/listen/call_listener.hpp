@@ -1,0 +1,184 @@
+// One call being listened to: audio of its streams in, work for recognisers, erase orders,
+// clearance and derived data out. Pure: no socket, no clock; time is the call's own, in
+// milliseconds since segment 0.
+//
+//   audio() ─▶ samples kept ─▶ take_vad() ─▶ vad_done() ─▶ turns ─▶ take_turn() ─▶ turn_done() ─┐
+//      └─▶ tones, RFC 4733 digits ──────────────────────────────────────────────────────────────┤
+//                     in the order in which they began, from all streams: Conversation ◀────────┘
+//                                      └─▶ orders, then clearance, then words and peaks of what
+//                                      stays
+//
+// INVARIANTS
+//   (1) Clearance never passes a turn that is not heard, nor a question whose answer is not over.
+//   (2) An order is handed out before any clearance or derived data of its range; derived data
+//   never covers an
+//       ordered segment, and its words never stem from one.
+//   (3) Without recognisers nothing is cleared: audio waits, bounded, and is refused beyond that.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "codec/inband_dtmf.hpp"
+#include "listen/conversation.hpp"
+#include "listen/derived.hpp"
+#include "listen/ranges.hpp"
+#include "listen/turns.hpp"
+
+namespace callward::listen {
+
+inline constexpr std::uint32_t kListenSegmentMs = 100;
+inline constexpr std::uint32_t kListenSegmentSamples = 800;
+
+struct CallLimits {
+  std::uint32_t buffered_ms_max = 180'000;  // audio of a stream that waits for recognisers
+  std::uint32_t vad_windows_min = 12;       // asked together: fewer round trips
+  std::uint32_t vad_windows_max = 300;
+  std::uint32_t wait_other_ms =
+      5'000;  // a heard turn waits so long for an earlier one still open elsewhere
+  std::uint32_t clear_behind_ms =
+      1'200;  // clearance stays behind what was heard: margins reach back
+  std::uint32_t pad_before_ms = 120, pad_after_ms = 160;  // around what is erased
+  std::uint32_t digit_pad_ms = 80;
+  std::uint32_t digit_join_ms = 2'000;  // pauses between keys are erased with them
+  int turn_attempts_max = 3;            // then a turn counts as not recognisable
+};
+
+struct VadJob {
+  std::uint8_t stream = 0;
+  bool begin = false, end = false;
+  SecretBytes pcm;
+};
+struct TurnJob {
+  std::uint64_t id = 0;
+  bool urgent = false;       // a question is open
+  std::uint32_t end_ms = 0;  // how old it is
+  SecretBytes pcm;
+};
+struct StreamRange {
+  std::uint8_t stream = 0;
+  std::uint32_t first = 0, end = 0;  // segments
+  bool operator==(const StreamRange&) const = default;
+};
+struct Order {
+  std::vector<StreamRange> ranges;
+  Secret kind{};
+};
+struct Clearance {
+  std::vector<std::pair<std::uint8_t, std::uint32_t>> marks;  // stream, segments cleared
+  bool question_open = false;
+};
+struct Derived {
+  bool words = false;  // else peaks
+  std::uint8_t stream = 0;
+  std::uint32_t first = 0, end = 0;
+  SecretBytes payload;
+};
+// A keyed digit of RFC 4733, as the segment's payload tells it.
+struct PayloadDigit {
+  char digit = 0;
+  std::uint8_t start_ms = 0;  // within the segment
+  std::uint32_t length_ms = 0;
+};
+
+class CallListener {
+ public:
+  CallListener(const Grammar& grammar, CallLimits limits = {})
+      : limits_(limits), conversation_(grammar) {}
+
+  // Listening begins at `first_index`: 0, or the first second not yet cleared.
+  void open_stream(std::uint8_t stream, Side side, std::uint32_t first_index);
+  // One segment; indices rise, what is missing counts as silence. kFull: recognisers are too far
+  // behind.
+  Status audio(std::uint8_t stream, std::uint32_t index, std::span<const std::int16_t> samples,
+               std::span<const PayloadDigit> digits);
+  void end_stream(std::uint8_t stream, std::uint32_t end_index);
+
+  // Work. Each job is answered once; one of voice detection a stream is out at a time.
+  std::optional<VadJob> take_vad();
+  void vad_done(std::uint8_t stream, ByteView probabilities);
+  void vad_failed(std::uint8_t stream);  // asked again, from the state of a fresh detector
+  std::optional<TurnJob> take_turn();
+  void turn_done(std::uint64_t id, const RecogniseReply& reply);
+  void turn_failed(std::uint64_t id);  // asked again, at most turn_attempts_max times
+  [[nodiscard]] bool urgent() const { return conversation_.open_since_ms().has_value(); }
+
+  // Results, in this order: first every order, then clearance, then derived data.
+  std::vector<Order> take_orders();
+  std::optional<Clearance> take_clearance();
+  std::vector<Derived> take_derived();
+  // Everything of an ended call was heard, cleared and derived.
+  [[nodiscard]] bool finished() const;
+
+  [[nodiscard]] std::uint32_t next_index(std::uint8_t stream) const;
+  [[nodiscard]] std::uint32_t heard_ms() const { return heard_ms_; }
+  [[nodiscard]] std::uint32_t turns_waiting() const;
+  // Zeroes what is held of these segments (the keeper's order to wipe).
+  void wipe_range(const StreamRange& range);
+
+ private:
+  struct Pending {
+    std::uint64_t id = 0;
+    Turn turn;
+    bool asked = false, done = false;
+    int attempts = 0;
+    Heard heard;
+  };
+  struct Stream {
+    std::uint8_t number = 0;
+    Side side{};
+    std::uint32_t first_index = 0, next_index = 0;
+    std::optional<std::uint32_t> end_index;
+    std::vector<std::int16_t> samples;     // from sample base on
+    std::uint64_t base = 0, vad_sent = 0;  // samples since segment 0
+    bool vad_out = false, vad_fresh = true, vad_over = false;
+    std::size_t vad_out_windows = 0;
+    TurnFinder turns;
+    codec::InbandDtmf tones;
+    std::optional<std::uint32_t> tone_open_ms;
+    std::vector<Keyed> keyed;  // all of them, for blanking; weighed ones are marked by position
+    std::size_t keyed_weighed = 0;
+    std::optional<std::uint32_t> keyed_last_end;
+    std::deque<Pending> pending;      // by start
+    std::vector<Word> words;          // heard, not yet derived
+    std::vector<std::uint8_t> peaks;  // since peaks_base (in 20 ms cells)
+    std::uint32_t peaks_base = 0;
+    std::uint32_t window_next = 0;  // next second to derive
+    IntervalSet erased;
+    std::uint32_t cleared = 0;
+  };
+
+  Stream* find(std::uint8_t number);
+  const Stream* find(std::uint8_t number) const;
+  void take_tones(Stream& stream, const std::vector<codec::InbandDigit>& digits);
+  void add_turn(Stream& stream, const Turn& turn);
+  [[nodiscard]] bool keyed_away(const Stream& stream, const Turn& turn) const;
+  SecretBytes turn_pcm(const Stream& stream, const Turn& turn) const;
+  [[nodiscard]] std::uint32_t settled_ms(const Stream& stream) const;
+  [[nodiscard]] std::uint32_t wall_ms(const Stream& stream) const;
+  [[nodiscard]] bool may_weigh(std::uint32_t start_ms, std::uint32_t end_ms,
+                               const Stream& own) const;
+  void work();
+  bool weigh_next();
+  void weigh_turn(Stream& stream);
+  void weigh_key(Stream& stream);
+  void order(const Finding& finding, std::uint32_t before_ms, std::uint32_t after_ms);
+  void forget_samples(Stream& stream);
+  [[nodiscard]] bool all_over() const;
+  void derive(Stream& stream, std::uint32_t upto, std::vector<Derived>& out);
+  void derive_window(Stream& stream, std::uint32_t window, std::vector<Derived>& out);
+  Pending* find_turn(std::uint64_t id);
+
+  CallLimits limits_;
+  Conversation conversation_;
+  std::map<std::uint8_t, Stream> streams_;
+  std::uint64_t next_turn_ = 1;
+  std::uint32_t heard_ms_ = 0;  // everything before it was weighed
+  bool question_open_ = false;
+  std::vector<Order> orders_;
+};
+
+}  // namespace callward::listen

@@ -1,0 +1,148 @@
+// The conversation model: what was asked last x who speaks x what was said -> what is secret. Pure;
+// it hears turns in the order in which they began, from all streams of a call, and knows nothing of
+// audio.
+//
+//   topic      none ------[cue named]----------> named      a word was mentioned, nobody asked
+//              any  ------[request for K]------> asked      the answerer's whole next turns are the
+//              secret asked -----[asker speaks on]----> answered   read-backs, corrections, what is
+//              left of it any  ------[harmless request]---> harmless   digits belong to a phone, an
+//              order, a date, ... answered, named --[moved on]----> none all  ------[time
+//              passes]--------> none
+//
+// INVARIANTS
+//   (1) While asked, speech of the answerer that is not recognised counts as the secret.
+//   (2) Two or more secret-like tokens that nothing marks as harmless are secret, whoever says
+//   them. (3) What was found secret stays secret when it is said again.
+// Values of secrets stand in this object's memory while the call lives, and are wiped with it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "listen/grammar.hpp"
+#include "listen/tokens.hpp"
+#include "listen/worker_protocol.hpp"
+
+namespace callward::listen {
+
+enum class Side : std::uint8_t { kCustomer = 0, kAgent = 1 };
+
+// One turn of one stream, recognised or not.
+struct Heard {
+  std::uint8_t stream = 0;
+  Side side{};
+  std::uint32_t start_ms = 0, end_ms = 0;  // since the call began; start is the VAD's onset
+  bool failed = false;                     // the recogniser could not: no words, whatever was said
+  std::uint8_t no_speech = 0;
+  std::uint8_t flags = 0;   // kLooped, kTruncated
+  std::vector<Word> words;  // times since the call began
+};
+struct Keyed {
+  std::uint8_t stream = 0;
+  std::uint32_t start_ms = 0, end_ms = 0;
+  char digit = 0;
+};
+struct Finding {
+  std::uint8_t stream = 0;
+  std::uint32_t start_ms = 0, end_ms = 0;
+  Secret kind{};
+  bool operator==(const Finding&) const = default;
+};
+
+struct ConversationLimits {
+  std::uint32_t asked_ms_max = 60'000;  // an unanswered question is forgotten after this
+  std::uint32_t answered_ms_max = 25'000;
+  std::uint32_t harmless_ms_max = 40'000;
+  std::uint32_t continue_ms = 9'000;  // the answer goes on in turns that begin so soon after it
+  std::uint32_t settle_ms = 4'000;    // an answer is over so long after its last part
+  std::uint32_t margin_ms = 500;      // around a run inside a turn
+  std::uint32_t join_ms = 2'500;      // pauses inside an answer are erased with it
+  std::uint8_t confidence_min = 90;   // mean of a turn; below it the words are not believed
+};
+
+class Conversation {
+ public:
+  explicit Conversation(const Grammar& grammar, ConversationLimits limits = {})
+      : grammar_(grammar), limits_(limits) {}
+  ~Conversation();
+  Conversation(const Conversation&) = delete;
+  Conversation& operator=(const Conversation&) = delete;
+
+  std::vector<Finding> hear(const Heard& heard);
+  std::vector<Finding> keyed(const Keyed& keyed);
+  // All turns that begin before `now_ms` have been heard.
+  void advance(std::uint32_t now_ms);
+
+  // Where the oldest question stands whose answer is not over: clearance must not pass it.
+  [[nodiscard]] std::optional<std::uint32_t> open_since_ms() const;
+
+ private:
+  enum class State : std::uint8_t { kNone, kNamed, kAsked, kAnswered, kHarmless };
+  struct Topic {
+    State state = State::kNone;
+    Secret kind = Secret::kSecretLike;
+    Side answerer = Side::kCustomer;
+    bool told = false;           // the agent tells the customer, not the other way round
+    std::uint32_t since_ms = 0;  // the question's end
+    std::uint32_t last_ms = 0;   // its last sign of life
+    std::uint32_t piece_ms = 0;  // end of the last part of the answer; 0: none yet
+    std::uint8_t piece_stream = 0;
+    int moved_on = 0;  // turns of the asker about something else
+  };
+  struct Clause {
+    std::size_t begin = 0, end = 0;
+    bool question = false;
+  };
+  // One turn while it is being weighed.
+  struct Weighing {
+    const Heard& heard;
+    std::vector<Token> tokens;
+    std::vector<MatchWord> words;
+    std::vector<Match> cues;
+    std::vector<bool> cue_token;
+    std::vector<Run> runs;
+    std::vector<bool> run_done;
+    std::vector<Finding> findings;
+    bool whole = false;  // the whole turn is secret
+  };
+
+  [[nodiscard]] bool unbelievable(const Heard& heard) const;
+  [[nodiscard]] bool fresh(const Heard& heard) const;
+  void weigh_answer(Weighing& w);
+  void weigh_clauses(Weighing& w);
+  void weigh_clause(Weighing& w, const Clause& clause);
+  void weigh_cues(Weighing& w, const Clause& clause);
+  void weigh_own_secret(Weighing& w, const Clause& clause, const Match& cue);
+  void weigh_told(Weighing& w, const Clause& clause);
+  void weigh_small_talk(Weighing& w, const Clause& clause);
+  void weigh_runs(Weighing& w);
+  void weigh_memory(Weighing& w);
+  void weigh_leftovers(Weighing& w);
+  bool stated_value(Weighing& w, std::size_t from, std::size_t to, Secret kind);
+  void find_whole(Weighing& w, Secret kind);
+  void find_part(Weighing& w, std::size_t begin, std::size_t end, Secret kind);
+  void remember(const Weighing& w, std::size_t begin, std::size_t end);
+  void answer_went_on(const Heard& heard);
+  [[nodiscard]] bool only_phrases(const Weighing& w, bool* declined) const;
+  [[nodiscard]] bool is_rare(const Token& token) const;
+  [[nodiscard]] bool remembered(const Token& token) const;
+  [[nodiscard]] bool remembered_digits(const std::string& digits) const;
+  [[nodiscard]] bool is_request(const Weighing& w, const Clause& clause) const;
+  [[nodiscard]] std::optional<Match> harmless_label(const Weighing& w, const Run& run) const;
+  [[nodiscard]] std::optional<Secret> secret_label(const Weighing& w, const Run& run) const;
+  std::vector<Clause> clauses_of(const Weighing& w) const;
+  void ask(Secret kind, Side answerer, const Heard& heard, State state);
+  void be_harmless(const Heard& heard, std::uint8_t kind);
+  Secret kind_of_run(const Run& run) const;
+
+  const Grammar& grammar_;
+  ConversationLimits limits_;
+  Topic topic_;
+  std::uint8_t harmless_kind_ = 0;
+  std::uint32_t now_ms_ = 0;
+  std::vector<std::string> secret_words_, secret_digits_;  // bounded by kMemoryMax
+};
+
+}  // namespace callward::listen
