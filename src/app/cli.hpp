@@ -21,7 +21,8 @@ struct CliContext {
   bool json = false;
 };
 
-ExitCode report(const Error& error);  // to standard error; the exit code that fits
+bool is_running(const Config& config);  // whether `serve` does, on this data folder
+ExitCode report(const Error& error);    // to standard error; the exit code that fits
 void print_json(const boost::json::value& value);
 std::string short_time(std::int64_t utc_ms);
 std::string short_duration(std::int64_t ms);
@@ -57,6 +58,7 @@ Result<ExitCode> command_log_verify(const std::optional<CliContext>& context,
                                     const std::string& dir, bool json);
 Result<ExitCode> command_log_types();
 Result<ExitCode> command_fsck(const CliContext& context);
+Result<ExitCode> command_try_keys(const CliContext& context);
 Result<ExitCode> command_config_show(const CliContext& context);
 Result<ExitCode> command_completion();
 

@@ -55,13 +55,13 @@ Result<std::vector<std::string>> check_keys(Vfs& vfs, Entropy& entropy, const Co
   return store->check();
 }
 
+}  // namespace
+
 bool is_running(const Config& config) {
   return io::BlockingClient::connect(config.socket("supervisor"), store::kRecorderFrameBytesMax,
                                      keys::ErrorReply::kType)
       .has_value();
 }
-
-}  // namespace
 
 Result<ExitCode> command_serve(const CliContext& context) {
   SystemClock clock;

@@ -313,7 +313,7 @@ Result<Config> load_config(const std::string& file) {
 }
 
 std::string default_config_text() {
-  return R"(# Callward's configuration. Every key is optional; what stands here commented is the default.
+  return R"(# Callward's configuration. Every key is optional; commented ones are the defaults.
 # Paths are relative to this file. `callward config show` prints what is in force.
 
 [data]
@@ -326,7 +326,8 @@ std::string default_config_text() {
 #             { store = "keeper/mirror-2/store", anchor = "keeper/mirror-2/anchor" } ]
 # credential_file = "keeper/credential"
 # clear_deadline_s = 60      # listener behind by more: ...
-# on_deadline = "persist"    # ... keys of unheard audio are kept ("persist") or not ("hold": for lines that take cards)
+# on_deadline = "persist"    # ... keys of unheard audio are kept ("persist"), or not
+#                            # ("hold": for lines that take cards)
 # persist_every_s = 30
 # question_open_s_max = 90
 # listener_share_percent = 60

@@ -173,9 +173,12 @@ class CommandLine {
     command("types", "the table of entry types, as docs/log-entries.md", log)->callback([this] {
       chosen_ = [] { return exit_of(command_log_types()); };
     });
-    on(with_config(command(
-           "fsck", "check objects, log and key store; exit code 3 when something is wrong")),
-       command_fsck);
+    auto* fsck = with_config(
+        command("fsck", "check objects, log and key store; exit code 3 when something is wrong"));
+    fsck->add_flag("--try-keys", try_keys_,
+                   "instead: try every key on the disk on every record, and say what opens");
+    on(fsck,
+       [this](const CliContext& c) { return try_keys_ ? command_try_keys(c) : command_fsck(c); });
     auto* config = command("config", "the configuration");
     config->require_subcommand(1);
     on(with_config(command("show", "what is in force", config)), command_config_show);
@@ -188,7 +191,7 @@ class CommandLine {
   std::function<int()> chosen_;
   std::string config_, process_, day_, call_, log_dir_,
       transcript_reason_ = "read on the command line";
-  bool json_ = false;
+  bool json_ = false, try_keys_ = false;
   InitOptions init_;
   PlayOptions play_;
   EraseOptions erase_;

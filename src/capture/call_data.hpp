@@ -3,7 +3,8 @@
 //
 //   {"version":1,"direction":"in"|"out"|"unknown",
 //    "customer":{"number","name","uri"},"agent":{…},          (empty texts where nobody is known)
-//    "streams":[{"stream":0,"party":"customer"|"agent"|"other"|"mixed","label","number","name","uri"}],
+//    "streams":[{"stream":0,"party":"customer"|"agent"|"other"|"mixed",
+//                "label","number","name","uri"}],
 //    "participants":[{"uri","name"}],"session_ids":[…],
 //    "sip":{"call_id","from","to","contact","user_agent","session_id"},
 //    "flags":[…],"metadata":["base64 of the bytes as they came"]}

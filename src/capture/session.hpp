@@ -69,7 +69,7 @@ struct Refused {
 };  // the recorder said no to what was asked last
 struct Dead {
   std::string cause;
-};                       // the recorder ended the call (no media)
+};  // the recorder ended the call (no media)
 struct RecorderLost {};  // its socket broke
 struct RecorderBack {};
 struct RefreshOk {};  // our UPDATE or re-INVITE was answered with 2xx
@@ -104,7 +104,7 @@ struct OpenRecording {
 struct UpdateRecording {
   std::vector<Lane> streams;
   SecretBytes call_data;
-};                          // call_data empty: unchanged
+};  // call_data empty: unchanged
 struct ResumeRecording {};  // tell a recorder that was restarted of this session
 struct EndRecording {
   std::string cause;

@@ -86,7 +86,8 @@ Result<std::vector<AccountedStream>> merge_account(const std::vector<RecorderInt
 
 // "customer", "agent", then "party2" ...
 std::string stream_name(std::uint8_t stream);
-// {"call":"…","intervals":[{"stream":"customer","start_ms":0,"end_ms":1200,"state":"sealed","reason":""},…]}
+// {"call":"…","intervals":[
+//   {"stream":"customer","start_ms":0,"end_ms":1200,"state":"sealed","reason":""},…]}
 std::string account_json(const CallId& call, const std::vector<AccountedStream>& streams);
 
 }  // namespace callward::store
