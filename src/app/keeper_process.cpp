@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "app/keeper_locked.hpp"
 #include "app/keeper_state.hpp"
 #include "app/process.hpp"
 #include "app/sandbox.hpp"
@@ -61,6 +62,7 @@ class KeeperProcess {
   static const std::vector<Rule>& rules();
 
   Status open_state();
+  Status try_open_state();
   erase::KeeperPolicy policy() const;
   erase::Keeper::Outbox outbox();
   void accept(std::unique_ptr<io::Channel> channel);
@@ -168,10 +170,13 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
 Status KeeperProcess::run() {
   loop_ = TRY(io::Loop::create(clock_));
   TRY(loop_->on_stop_signal([this] { loop_->stop(); }));
-  TRY(open_state());
+  const auto opened = open_state();
   const auto report = TRY(enter_sandbox(policy_of("keeper", context_.config)));
   log_event("keeper.sandboxed",
             {{"memory_locked", report.memory_locked}, {"landlock", report.landlock_abi}});
+  if (!opened && !TRY(serve_locked(*loop_, context_, entropy_, opened.error().message,
+                                   [this] { return open_state(); })))
+    return {};  // asked to stop
   io::ChannelLimits limits{"keeper.out", keys::kKeeperFrameBytesMax, 64u << 20};
   server_ = TRY(io::ChannelServer::listen(
       *loop_, context_.config.socket("keeper"), limits,
@@ -185,7 +190,18 @@ Status KeeperProcess::run() {
   return outcome;
 }
 
+// All or nothing: what was opened before a failure is let go, for the next try.
 Status KeeperProcess::open_state() {
+  auto opened = try_open_state();
+  if (!opened) {
+    keeper_.reset();
+    log_.reset();
+    store_.reset();
+  }
+  return opened;
+}
+
+Status KeeperProcess::try_open_state() {
   const auto& config = context_.config;
   const auto secrets = TRY(load_keeper_secrets(vfs_, config));
   std::vector<keys::MirrorPaths> paths;

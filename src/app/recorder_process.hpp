@@ -193,7 +193,8 @@ class Recorder {
   std::unique_ptr<RecorderTools> tools_;
   std::unique_ptr<io::ChannelServer> server_;
   std::unique_ptr<io::Client> keeper_;
-  bool keeper_ready_ = false;  // Welcome has come
+  bool keeper_ready_ = false;   // Welcome has come
+  bool keeper_locked_ = false;  // Welcome has come from one that cannot open its key store
   bool ready_ = false;
 
   std::map<std::uint64_t, Peer> peers_;

@@ -21,12 +21,14 @@ void Recorder::on_keeper_connected() {
                 {{"why", welcome ? "another version" : welcome.error().message}});
       return;
     }
-    keeper_ready_ = true;
     log_event("recorder.keeper_connected", {{"unlocked", welcome->unlocked}});
+    keeper_locked_ = !welcome->unlocked;  // then it gives spare roots and nothing else
+    refill_spares();
+    if (keeper_locked_) return;
+    keeper_ready_ = true;
     std::vector<CallPtr> all;
     for (auto& [id, call] : calls_) all.push_back(call);
     for (auto& call : all) tell_keeper(*call);
-    refill_spares();
     send_log();
   });
 }
@@ -35,7 +37,7 @@ void Recorder::on_keeper_connected() {
 // keeper.
 void Recorder::on_keeper_lost() {
   if (!*alive_) return;
-  keeper_ready_ = false;
+  keeper_ready_ = keeper_locked_ = false;
   for (auto& [id, call] : calls_) call->asked_listened = false;
   asking_spares_ = sending_log_ = false;
   std::size_t frozen = 0;
@@ -263,7 +265,8 @@ void Recorder::ask_listened(RecorderCall& call) {
 // ----------------------------------------------------------------------
 
 void Recorder::refill_spares() {
-  if (!keeper_ready_ || asking_spares_ || spares_.size() >= kSpareRootsKept / 2) return;
+  if (!(keeper_ready_ || keeper_locked_) || asking_spares_ || spares_.size() >= kSpareRootsKept / 2)
+    return;
   asking_spares_ = true;
   keys::SpareRoots message;
   message.wanted = static_cast<std::uint16_t>(kSpareRootsKept - spares_.size());

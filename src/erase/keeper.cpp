@@ -199,15 +199,19 @@ void Keeper::reissue(const keys::Reissue& message, Reply<keys::Reissued> reply) 
   reply(std::move(reissued));
 }
 
-void Keeper::spare_roots(const keys::SpareRoots& message, Reply<keys::SpareRootsGiven> reply) {
+keys::SpareRootsGiven make_spare_roots(Entropy& entropy, std::uint16_t wanted) {
   keys::SpareRootsGiven given;
-  for (int i = 0; i < std::min(message.wanted, kSpareRootsMax); ++i) {
-    const auto cover = keys::Cover::whole(entropy_.key());
+  for (int i = 0; i < std::min(wanted, kSpareRootsMax); ++i) {
+    const auto cover = keys::Cover::whole(entropy.key());
     given.roots.push_back(
-        {CallId::random(entropy_),
+        {CallId::random(entropy),
          cover.slice(keys::leaf_of(0, 0), keys::leaf_of(keys::kCallDataStream, 0)).take_nodes()});
   }
-  reply(std::move(given));
+  return given;
+}
+
+void Keeper::spare_roots(const keys::SpareRoots& message, Reply<keys::SpareRootsGiven> reply) {
+  reply(make_spare_roots(entropy_, message.wanted));
 }
 
 void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {

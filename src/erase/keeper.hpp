@@ -51,6 +51,10 @@ struct KeeperPolicy {
 template <class T>
 using Reply = std::function<void(Result<T>)>;
 
+inline constexpr std::uint16_t kSpareRootsMax = 256;
+// For calls that begin while no keeper can give them a row: random roots, held in memory only.
+keys::SpareRootsGiven make_spare_roots(Entropy& entropy, std::uint16_t wanted);
+
 class Keeper {
  public:
   // What the keeper wants of others; the process sends it to whoever is connected.
@@ -209,7 +213,6 @@ class Keeper {
   static constexpr std::size_t kHeadersPerOpenMax = 4'096;
   static constexpr std::uint32_t kOpenSegmentsMax = 600;  // 60 s
   static constexpr std::uint32_t kHearAgainSegmentsMax = 150;
-  static constexpr std::uint16_t kSpareRootsMax = 256;
   static constexpr std::uint32_t kAheadSegmentsMax = 20;  // an index may run 2 s ahead of the clock
   static constexpr std::int64_t kRetryOrdersMs = 500;     // after a batch that failed
   // More erased ranges in one call, and new ones are joined with their neighbours: each costs up to

@@ -64,6 +64,21 @@ def place_calls(place, sound, count=1, *more):
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
+def wait_status(place, wanted, timeout_s=20):
+    """{process: its own status} once it is as wanted."""
+    deadline = time.monotonic() + timeout_s
+    states = {}
+    while time.monotonic() < deadline:
+        try:
+            states = {p["name"]: {**p["status"], "ready": p["ready"]} for p in place.json("status")["processes"]}
+            if wanted(states):
+                return states
+        except Failed:
+            pass
+        time.sleep(0.3)
+    raise Failed(f"the status is {states}")
+
+
 def entries(place, kind):
     """From the log's own bundles, read as they lie on the disk: each is a length of two bytes and the entry."""
     found = []
@@ -252,12 +267,21 @@ def the_anchors_cannot_be_read(folder):
         expect(kept, "there are anchors")
         done = place.cli("fsck", expect=(3,))
         expect("key store" in done.stdout, f"fsck says what is wrong: {done.stdout}")
-        process = subprocess.run([str(place.binary), "process", "keeper", "--config", str(place.config)], capture_output=True, text=True, timeout=30)
-        expect(process.returncode == 1 and "process.failed" in process.stderr, "the keeper refuses, and says why")
+        place.serve(wait=False)
+        locked = wait_status(place, lambda s: s["keeper"].get("locked") and s["signal"].get("ready"))
+        expect("anchor" in locked["keeper"]["why"] or "mirror" in locked["keeper"]["why"], f"the keeper says why it is locked: {locked['keeper']}")
+        place.sip = "sip:" + locked["signal"]["address"]
+        expect(place_calls(place, tone(folder, 3, "locked.wav"))[0]["sip_status"] == 200, "calls go on being recorded, on keys in memory only")
+        refused = place.cli("play", before[0]["id"], "--out", pathlib.Path(folder) / "x.wav", "--reason", "a test of it", expect=(1,))
+        expect("locked" in refused.stderr, f"nothing is opened: {refused.stderr}")
         for anchor, raw in kept.items():
             anchor.write_bytes(raw)
-        place.serve()
-        expect([c["id"] for c in place.calls()] == [c["id"] for c in before], "with its anchors it is as before")
+        place.wait_running(30)
+        after = [c["id"] for c in place.calls()]
+        expect(len(after) == len(before) + 1, "with its anchors back it opens by itself, and takes the call on")
+        place.wait_complete(after, 60)
+        for call in after:
+            check_account(place.account(call))
         place.json("play", before[0]["id"], "--out", pathlib.Path(folder) / "x.wav", "--reason", "a test of it")
 
 

@@ -55,10 +55,12 @@ class Installation:
         self.config.write_text(text)
 
     # ---- running ---------------------------------------------------------------------------------
-    def serve(self, log=None):
+    def serve(self, log=None, wait=True):
         self.log_file = open(log or self.folder / "service.log", "ab")
         self.service = subprocess.Popen([self.binary, "serve", "--config", self.config], stdout=subprocess.PIPE,
                                         stderr=self.log_file, start_new_session=True)
+        if not wait:
+            return
         deadline = time.monotonic() + READY_S_MAX
         while time.monotonic() < deadline:
             if self.service.poll() is not None:
