@@ -69,7 +69,7 @@ struct Refused {
 };  // the recorder said no to what was asked last
 struct Dead {
   std::string cause;
-};                       // the recorder ended the call (no media)
+};  // the recorder ended the call (no media)
 struct RecorderLost {};  // its socket broke
 struct RecorderBack {};
 struct RefreshOk {};  // our UPDATE or re-INVITE was answered with 2xx
@@ -104,7 +104,7 @@ struct OpenRecording {
 struct UpdateRecording {
   std::vector<Lane> streams;
   SecretBytes call_data;
-};                          // call_data empty: unchanged
+};  // call_data empty: unchanged
 struct ResumeRecording {};  // tell a recorder that was restarted of this session
 struct EndRecording {
   std::string cause;
@@ -114,10 +114,14 @@ struct ReportMissed {
   std::uint16_t sip_status = 0;
 };
 struct SendBye {};
+// UPDATE without a body, or re-INVITE with SDP. It repeats the session timer: without
+// Session-Expires the peer would take the timer for ended (RFC 4028, 7.4 and 9).
 struct SendRefresh {
   bool by_update = false;
   std::string sdp;
-};  // UPDATE without a body, or re-INVITE with SDP
+  std::uint32_t session_expires_s = 0;  // 0: no Session-Expires
+  Refresher refresher = Refresher::kNone;
+};
 }  // namespace action
 using Action = std::variant<action::Reply, action::Hold, action::OpenRecording,
                             action::UpdateRecording, action::ResumeRecording, action::EndRecording,
