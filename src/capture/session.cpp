@@ -468,7 +468,9 @@ void Session::refresh_failed(Event& event) {
 void Session::tell_ports_anew() {
   const auto offer = read_sdp_parts(kept_.sdp_text);
   CHECK(offer.has_value());
-  action::SendRefresh refresh{.by_update = refreshing_ && kept_.allows_update, .sdp = {}};
+  action::SendRefresh refresh{.by_update = refreshing_ && kept_.allows_update,
+                              .session_expires_s = kept_.interval_s,
+                              .refresher = kept_.refresher};
   if (!refresh.by_update) {
     if (!refreshing_) ++kept_.sdp_version;
     refresh.sdp =

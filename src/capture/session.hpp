@@ -114,10 +114,14 @@ struct ReportMissed {
   std::uint16_t sip_status = 0;
 };
 struct SendBye {};
+// UPDATE without a body, or re-INVITE with SDP. It repeats the session timer: without
+// Session-Expires the peer would take the timer for ended (RFC 4028, 7.4 and 9).
 struct SendRefresh {
   bool by_update = false;
   std::string sdp;
-};  // UPDATE without a body, or re-INVITE with SDP
+  std::uint32_t session_expires_s = 0;  // 0: no Session-Expires
+  Refresher refresher = Refresher::kNone;
+};
 }  // namespace action
 using Action = std::variant<action::Reply, action::Hold, action::OpenRecording,
                             action::UpdateRecording, action::ResumeRecording, action::EndRecording,

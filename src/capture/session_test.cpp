@@ -310,6 +310,8 @@ TEST(SessionTimer, WeRefreshWhenAskedTo) {
   bench.on(event::Tick{});
   EXPECT_EQ(bench.refreshes, 1);
   EXPECT_TRUE(bench.refresh.by_update);
+  EXPECT_EQ(bench.refresh.session_expires_s, 600u) << "without it the peer's timer would end";
+  EXPECT_EQ(bench.refresh.refresher, Refresher::kUs);
   bench.on(event::RefreshOk{});
   EXPECT_EQ(bench.session.deadline_ms(), bench.now_ms + 300'000);
   bench.advance_ms(300'000);
