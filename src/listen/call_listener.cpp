@@ -19,8 +19,22 @@ std::uint32_t ms_of(std::uint64_t sample) {
 }
 
 void wipe_samples(std::int16_t* at, std::size_t count) { wipe(at, count * sizeof(std::int16_t)); }
+void wipe_word(Word& word) { wipe(word.text.data(), word.text.size()); }
+Interval segments_of(const Word& word) {
+  return {word.start_ms / kListenSegmentMs, word.end_ms / kListenSegmentMs + 1};
+}
 
 }  // namespace
+
+CallListener::~CallListener() {
+  for (auto& [number, stream] : streams_) {
+    wipe_samples(stream.samples.data(), stream.samples.size());
+    for (auto& word : stream.words) wipe_word(word);
+    for (auto& pending : stream.pending)
+      for (auto& word : pending.heard.words) wipe_word(word);
+    for (auto& key : stream.keyed) key.digit = 0;
+  }
+}
 
 CallListener::Stream* CallListener::find(std::uint8_t number) {
   const auto at = streams_.find(number);
@@ -36,6 +50,12 @@ std::uint32_t CallListener::next_index(std::uint8_t number) const {
   return stream == nullptr ? 0 : stream->next_index;
 }
 
+std::uint32_t CallListener::buffered_ms() const {
+  std::size_t most = 0;
+  for (const auto& [number, stream] : streams_) most = std::max(most, stream.samples.size());
+  return ms_of(most);
+}
+
 std::uint32_t CallListener::turns_waiting() const {
   std::size_t count = 0;
   for (const auto& [number, stream] : streams_) count += stream.pending.size();
@@ -45,15 +65,21 @@ std::uint32_t CallListener::turns_waiting() const {
 // ---- audio
 // -----------------------------------------------------------------------------------------
 
-void CallListener::open_stream(std::uint8_t number, Side side, std::uint32_t first_index) {
+void CallListener::open_stream(std::uint8_t number, Side side, std::uint32_t first_index,
+                               std::uint32_t cleared) {
   if (find(number) != nullptr) return;
   auto& stream = streams_[number];
   stream.number = number;
   stream.side = side;
-  stream.first_index = stream.next_index = stream.cleared = first_index;
+  stream.first_index = stream.next_index = first_index;
+  stream.cleared = std::max(first_index, cleared);
   stream.base = stream.vad_sent = std::uint64_t{first_index} * kListenSegmentSamples;
   stream.turns.skip_to(first_index * kListenSegmentMs);
+  // derive() stays one window behind clearance: the last one before the mark was not derived.
   stream.window_next = first_index / kWindowSegments;
+  if (cleared > first_index)
+    stream.window_next = std::max((first_index + kWindowSegments - 1) / kWindowSegments,
+                                  std::max(cleared / kWindowSegments, 1u) - 1);
   stream.peaks_base = first_index * (kListenSegmentMs / kPeakMs);
 }
 
@@ -82,7 +108,12 @@ Status CallListener::audio(std::uint8_t number, std::uint32_t index,
     wipe_samples(stream->samples.data(), stream->samples.size());
     stream->samples.swap(larger);
   }
-  stream->samples.insert(stream->samples.end(), samples.begin(), samples.end());
+  // A range that was ordered away while it was on its way here is not taken in.
+  const bool gone = stream->wiped.touches({index, index + 1});
+  if (gone)
+    stream->samples.insert(stream->samples.end(), samples.size(), 0);
+  else
+    stream->samples.insert(stream->samples.end(), samples.begin(), samples.end());
   for (std::size_t cell = 0; cell < kListenSegmentMs / kPeakMs; ++cell) {
     std::uint32_t loudest = 0;
     for (std::size_t i = 0; i < kPeakMs * kSamplesPerMs; ++i)
@@ -90,14 +121,21 @@ Status CallListener::audio(std::uint8_t number, std::uint32_t index,
                                       std::abs(int{samples[cell * kPeakMs * kSamplesPerMs + i]})));
     stream->peaks.push_back(peak_level(loudest));
   }
-  for (const auto& digit : digits) {
+  for (const auto& digit : gone ? std::span<const PayloadDigit>{} : digits) {
     const auto start = index * kListenSegmentMs + digit.start_ms;
     stream->keyed.push_back(
         {number, start, start + std::max<std::uint32_t>(digit.length_ms, 40), digit.digit});
   }
-  take_tones(*stream, stream->tones.push(samples));
+  take_tones(*stream, stream->tones.push(std::span(stream->samples).last(kListenSegmentSamples)));
   stream->next_index = index + 1;
   work();
+  return {};
+}
+
+Status CallListener::skip(std::uint8_t number, std::uint32_t end_index) {
+  const std::vector<std::int16_t> silence(kListenSegmentSamples, 0);
+  for (auto index = next_index(number); index < end_index; ++index)
+    TRY(audio(number, index, silence, {}));
   return {};
 }
 
@@ -126,27 +164,51 @@ void CallListener::end_stream(std::uint8_t number, std::uint32_t end_index) {
 // ---- voice
 // -----------------------------------------------------------------------------------------
 
+// How many windows may be asked now; nothing while it is not worth it.
+std::optional<std::uint64_t> CallListener::vad_windows(const Stream& stream) const {
+  if (stream.vad_out || stream.vad_over) return std::nullopt;
+  const auto whole =
+      (stream.base + stream.samples.size() - stream.vad_sent) / std::uint64_t{kVadWindowSamples};
+  const auto windows = std::min<std::uint64_t>(whole, limits_.vad_windows_max);
+  if (windows < limits_.vad_windows_min && !(stream.end_index && windows == whole))
+    return std::nullopt;
+  return windows;
+}
+
+std::vector<std::pair<std::uint8_t, std::uint32_t>> CallListener::vad_waiting() const {
+  std::vector<std::pair<std::uint8_t, std::uint32_t>> waiting;
+  for (const auto& [number, stream] : streams_)
+    if (vad_windows(stream)) waiting.emplace_back(number, ms_of(stream.vad_sent));
+  return waiting;
+}
+
 std::optional<VadJob> CallListener::take_vad() {
-  for (auto& [number, stream] : streams_) {
-    if (stream.vad_out || stream.vad_over) continue;
-    const auto available = stream.base + stream.samples.size() - stream.vad_sent;
-    auto windows = std::min<std::uint64_t>(available / kVadWindowSamples, limits_.vad_windows_max);
-    const bool last = stream.end_index.has_value() && windows == available / kVadWindowSamples;
-    if (windows < limits_.vad_windows_min && !last) continue;
-    VadJob job{.stream = number,
-               .begin = stream.vad_fresh,
-               .end = last,
-               .pcm = SecretBytes(windows * kVadWindowSamples * 2)};
-    auto* out = job.pcm.expose_mut().data();
-    const auto* in = stream.samples.data() + (stream.vad_sent - stream.base);
-    for (std::size_t i = 0; i < windows * kVadWindowSamples; ++i) store_le(out + 2 * i, in[i]);
-    stream.vad_out = true;
-    stream.vad_out_windows = windows;
-    stream.vad_fresh = false;
-    stream.vad_over = last;
-    return job;
-  }
+  for (auto& [number, stream] : streams_)
+    if (auto job = vad_job(stream)) return job;
   return std::nullopt;
+}
+
+std::optional<VadJob> CallListener::take_vad(std::uint8_t number) {
+  auto* stream = find(number);
+  return stream == nullptr ? std::nullopt : vad_job(*stream);
+}
+
+std::optional<VadJob> CallListener::vad_job(Stream& stream) {
+  const auto windows = vad_windows(stream);
+  if (!windows) return std::nullopt;
+  const auto left = stream.base + stream.samples.size() - stream.vad_sent;
+  VadJob job{.stream = stream.number,
+             .begin = stream.vad_fresh,
+             .end = stream.end_index && *windows == left / kVadWindowSamples,
+             .pcm = SecretBytes(*windows * kVadWindowSamples * 2)};
+  auto* out = job.pcm.expose_mut().data();
+  const auto* in = stream.samples.data() + (stream.vad_sent - stream.base);
+  for (std::size_t i = 0; i < *windows * kVadWindowSamples; ++i) store_le(out + 2 * i, in[i]);
+  stream.vad_out = true;
+  stream.vad_out_windows = *windows;
+  stream.vad_fresh = false;
+  stream.vad_over = job.end;
+  return job;
 }
 
 void CallListener::vad_done(std::uint8_t number, ByteView probabilities) {
@@ -163,7 +225,7 @@ void CallListener::vad_done(std::uint8_t number, ByteView probabilities) {
 
 void CallListener::vad_failed(std::uint8_t number) {
   auto* stream = find(number);
-  if (stream == nullptr) return;
+  if (stream == nullptr || (stream->vad_over && !stream->vad_out)) return;
   stream->vad_out = stream->vad_over = false;
   stream->vad_fresh = true;
 }
@@ -207,18 +269,31 @@ SecretBytes CallListener::turn_pcm(const Stream& stream, const Turn& turn) const
   return pcm;
 }
 
-std::optional<TurnJob> CallListener::take_turn() {
-  Stream* best_stream = nullptr;
-  Pending* best = nullptr;
-  for (auto& [number, stream] : streams_)
-    for (auto& pending : stream.pending)
+// The earliest that nobody was asked for.
+const CallListener::Pending* CallListener::next_turn(const Stream** of) const {
+  const Pending* best = nullptr;
+  for (const auto& [number, stream] : streams_)
+    for (const auto& pending : stream.pending)
       if (!pending.asked && !pending.done &&
           (best == nullptr || pending.turn.start_ms < best->turn.start_ms))
-        best = &pending, best_stream = &stream;
-  if (best == nullptr) return std::nullopt;
+        best = &pending, *of = &stream;
+  return best;
+}
+
+std::optional<std::uint32_t> CallListener::turn_waiting_ms() const {
+  const Stream* stream = nullptr;
+  const auto* turn = next_turn(&stream);
+  return turn == nullptr ? std::nullopt : std::optional(turn->turn.end_ms);
+}
+
+std::optional<TurnJob> CallListener::take_turn() {
+  const Stream* stream = nullptr;
+  const auto* next = next_turn(&stream);
+  if (next == nullptr) return std::nullopt;
+  auto* best = find_turn(next->id);
   best->asked = true;
   ++best->attempts;
-  return TurnJob{best->id, urgent(), best->turn.end_ms, turn_pcm(*best_stream, best->turn)};
+  return TurnJob{best->id, urgent(), best->turn.end_ms, turn_pcm(*stream, best->turn)};
 }
 
 CallListener::Pending* CallListener::find_turn(std::uint64_t id) {
@@ -316,9 +391,8 @@ void CallListener::weigh_turn(Stream& stream) {
   for (const auto& finding : conversation_.hear(pending.heard))
     order(finding, limits_.pad_before_ms, limits_.pad_after_ms);
   for (auto& word : pending.heard.words) {
-    const Interval covered{word.start_ms / kListenSegmentMs, word.end_ms / kListenSegmentMs + 1};
-    if (stream.erased.touches(covered))
-      wipe(word.text.data(), word.text.size());
+    if (stream.erased.touches(segments_of(word)))
+      wipe_word(word);
     else
       stream.words.push_back(std::move(word));
   }
@@ -345,21 +419,25 @@ void CallListener::order(const Finding& finding, std::uint32_t before_ms, std::u
     const auto start =
         own ? finding.start_ms - std::min(finding.start_ms, before_ms) : finding.start_ms;
     const auto end = own ? finding.end_ms + after_ms : finding.end_ms;
-    const Interval wanted{
-        std::max(start / kListenSegmentMs, stream.first_index),
-        std::min((end + kListenSegmentMs - 1) / kListenSegmentMs, stream.next_index)};
+    // Also what of the other stream has not come yet: it may be heard again later, in pieces.
+    const Interval wanted{std::max(start / kListenSegmentMs, stream.first_index),
+                          std::min((end + kListenSegmentMs - 1) / kListenSegmentMs,
+                                   own ? stream.next_index : stream.end_index.value_or(kForever))};
     if (wanted.first >= wanted.end) continue;
     for (const auto& rest : stream.erased.missing(wanted))
       order.ranges.push_back({number, rest.first, rest.end});
     stream.erased.add(wanted);
-    std::erase_if(stream.words, [&](Word& word) {
-      const bool gone = stream.erased.touches(
-          {word.start_ms / kListenSegmentMs, word.end_ms / kListenSegmentMs + 1});
-      if (gone) wipe(word.text.data(), word.text.size());
-      return gone;
-    });
+    forget_words(stream, stream.erased);
   }
   if (!order.ranges.empty()) orders_.push_back(std::move(order));
+}
+
+void CallListener::forget_words(Stream& stream, const IntervalSet& gone) {
+  std::erase_if(stream.words, [&](Word& word) {
+    const bool touched = gone.touches(segments_of(word));
+    if (touched) wipe_word(word);
+    return touched;
+  });
 }
 
 void CallListener::work() {
@@ -391,6 +469,12 @@ void CallListener::forget_samples(Stream& stream) {
   wipe_samples(stream.samples.data() + left, drop);
   stream.samples.resize(left);
   stream.base += drop;
+  // Keys that no kept sample belongs to blank nothing any more.
+  std::size_t gone = 0;
+  while (gone < stream.keyed_weighed && stream.keyed[gone].end_ms <= ms_of(stream.base)) ++gone;
+  stream.keyed.erase(stream.keyed.begin(),
+                     stream.keyed.begin() + static_cast<std::ptrdiff_t>(gone));
+  stream.keyed_weighed -= gone;
 }
 
 void CallListener::wipe_range(const StreamRange& range) {
@@ -400,13 +484,12 @@ void CallListener::wipe_range(const StreamRange& range) {
   const auto to = std::min(std::uint64_t{range.end} * kListenSegmentSamples,
                            stream->base + stream->samples.size());
   if (from < to) wipe_samples(stream->samples.data() + (from - stream->base), to - from);
+  for (auto& key : stream->keyed)
+    if (key.start_ms < range.end * kListenSegmentMs && range.first * kListenSegmentMs < key.end_ms)
+      key.digit = 0;
   stream->erased.add({range.first, range.end});
-  std::erase_if(stream->words, [&](Word& word) {
-    const bool gone = stream->erased.touches(
-        {word.start_ms / kListenSegmentMs, word.end_ms / kListenSegmentMs + 1});
-    if (gone) wipe(word.text.data(), word.text.size());
-    return gone;
-  });
+  stream->wiped.add({range.first, range.end});
+  forget_words(*stream, stream->erased);
 }
 
 // ---- results
@@ -420,6 +503,12 @@ bool CallListener::all_over() const {
     return stream.end_index && stream.vad_over && !stream.vad_out && stream.pending.empty() &&
            stream.keyed_weighed == stream.keyed.size();
   });
+}
+
+Clearance CallListener::clearance() const {
+  Clearance now{.marks = {}, .question_open = question_open_};
+  for (const auto& [number, stream] : streams_) now.marks.emplace_back(number, stream.cleared);
+  return now;
 }
 
 std::optional<Clearance> CallListener::take_clearance() {
@@ -441,9 +530,10 @@ std::optional<Clearance> CallListener::take_clearance() {
 }
 
 void CallListener::derive_window(Stream& stream, std::uint32_t window, std::vector<Derived>& out) {
-  const auto first = window * kWindowSegments;
   const auto limit = stream.end_index.value_or(stream.next_index);
-  const Interval second{first, std::min(first + kWindowSegments, limit)};
+  const Interval second{std::max(window * kWindowSegments, stream.first_index),
+                        std::min((window + 1) * kWindowSegments, limit)};
+  if (second.first >= second.end) return;
   for (const auto& piece : stream.erased.missing(second)) {
     // A word may reach into the next second: its record lives under those keys too, as far as they
     // follow.
@@ -466,7 +556,7 @@ void CallListener::derive_window(Stream& stream, std::uint32_t window, std::vect
         {false, stream.number, piece.first, piece.end,
          peaks_payload(std::span(stream.peaks)
                            .subspan(std::min<std::size_t>(cell, stream.peaks.size()), cells))});
-    for (auto& word : words) wipe(word.text.data(), word.text.size());
+    for (auto& word : words) wipe_word(word);
   }
 }
 
@@ -478,7 +568,7 @@ void CallListener::derive(Stream& stream, std::uint32_t upto, std::vector<Derive
   const auto done_ms = stream.window_next * kWindowSegments * kListenSegmentMs;
   std::erase_if(stream.words, [&](Word& word) {
     const bool gone = word.start_ms < done_ms;
-    if (gone) wipe(word.text.data(), word.text.size());
+    if (gone) wipe_word(word);
     return gone;
   });
   const auto cells = std::min<std::size_t>(

@@ -88,20 +88,34 @@ class CallListener {
  public:
   CallListener(const Grammar& grammar, CallLimits limits = {})
       : limits_(limits), conversation_(grammar) {}
+  ~CallListener();
+  CallListener(const CallListener&) = delete;
+  CallListener& operator=(const CallListener&) = delete;
 
-  // Listening begins at `first_index`: 0, or the first second not yet cleared.
-  void open_stream(std::uint8_t stream, Side side, std::uint32_t first_index);
+  // Listening begins at `first_index`. What is before `cleared` was cleared and derived by an
+  // earlier listener: it is heard for its context, and its secrets are ordered once more.
+  void open_stream(std::uint8_t stream, Side side, std::uint32_t first_index,
+                   std::uint32_t cleared = 0);
+  [[nodiscard]] bool has_stream(std::uint8_t stream) const { return find(stream) != nullptr; }
   // One segment; indices rise, what is missing counts as silence. kFull: recognisers are too far
   // behind.
   Status audio(std::uint8_t stream, std::uint32_t index, std::span<const std::int16_t> samples,
                std::span<const PayloadDigit> digits);
+  // Nothing more can be had before `end_index`: what is missing counts as silence.
+  Status skip(std::uint8_t stream, std::uint32_t end_index);
   void end_stream(std::uint8_t stream, std::uint32_t end_index);
 
   // Work. Each job is answered once; one of voice detection a stream is out at a time.
   std::optional<VadJob> take_vad();
+  std::optional<VadJob> take_vad(std::uint8_t stream);
+  // Streams whose audio waits for voice detection, and since which millisecond.
+  [[nodiscard]] std::vector<std::pair<std::uint8_t, std::uint32_t>> vad_waiting() const;
   void vad_done(std::uint8_t stream, ByteView probabilities);
-  void vad_failed(std::uint8_t stream);  // asked again, from the state of a fresh detector
+  // Asked again, if it was out; from the state of a fresh detector in any case: the old one is
+  // gone.
+  void vad_failed(std::uint8_t stream);
   std::optional<TurnJob> take_turn();
+  [[nodiscard]] std::optional<std::uint32_t> turn_waiting_ms() const;  // end of the next to take
   void turn_done(std::uint64_t id, const RecogniseReply& reply);
   void turn_failed(std::uint64_t id);  // asked again, at most turn_attempts_max times
   [[nodiscard]] bool urgent() const { return conversation_.open_since_ms().has_value(); }
@@ -110,11 +124,14 @@ class CallListener {
   std::vector<Order> take_orders();
   std::optional<Clearance> take_clearance();
   std::vector<Derived> take_derived();
+  // All marks as they stand, for a keeper that may have missed some.
+  [[nodiscard]] Clearance clearance() const;
   // Everything of an ended call was heard, cleared and derived.
   [[nodiscard]] bool finished() const;
 
   [[nodiscard]] std::uint32_t next_index(std::uint8_t stream) const;
   [[nodiscard]] std::uint32_t heard_ms() const { return heard_ms_; }
+  [[nodiscard]] std::uint32_t buffered_ms() const;  // of the stream that holds most
   [[nodiscard]] std::uint32_t turns_waiting() const;
   // Zeroes what is held of these segments (the keeper's order to wipe).
   void wipe_range(const StreamRange& range);
@@ -147,13 +164,16 @@ class CallListener {
     std::vector<std::uint8_t> peaks;  // since peaks_base (in 20 ms cells)
     std::uint32_t peaks_base = 0;
     std::uint32_t window_next = 0;  // next second to derive
-    IntervalSet erased;
+    IntervalSet erased, wiped;      // ordered away; told by the keeper to be zeroed
     std::uint32_t cleared = 0;
   };
 
   Stream* find(std::uint8_t number);
   const Stream* find(std::uint8_t number) const;
   void take_tones(Stream& stream, const std::vector<codec::InbandDigit>& digits);
+  [[nodiscard]] std::optional<std::uint64_t> vad_windows(const Stream& stream) const;
+  std::optional<VadJob> vad_job(Stream& stream);
+  [[nodiscard]] const Pending* next_turn(const Stream** of) const;
   void add_turn(Stream& stream, const Turn& turn);
   [[nodiscard]] bool keyed_away(const Stream& stream, const Turn& turn) const;
   SecretBytes turn_pcm(const Stream& stream, const Turn& turn) const;
@@ -167,6 +187,7 @@ class CallListener {
   void weigh_key(Stream& stream);
   void order(const Finding& finding, std::uint32_t before_ms, std::uint32_t after_ms);
   void forget_samples(Stream& stream);
+  static void forget_words(Stream& stream, const IntervalSet& gone);
   [[nodiscard]] bool all_over() const;
   void derive(Stream& stream, std::uint32_t upto, std::vector<Derived>& out);
   void derive_window(Stream& stream, std::uint32_t window, std::vector<Derived>& out);

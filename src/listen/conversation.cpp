@@ -92,6 +92,12 @@ void Conversation::answer_went_on(const Heard& heard) {
   topic_.moved_on = 0;
 }
 
+// One stream that carries both sides (a mixed recording) may ask as well as answer.
+bool Conversation::answers(Side side) const {
+  return side == topic_.answerer || side == Side::kEither;
+}
+bool Conversation::may_ask(Side side) { return side != Side::kCustomer; }
+
 // ---- what a turn is
 // --------------------------------------------------------------------------------
 
@@ -264,7 +270,7 @@ bool Conversation::stated_value(Weighing& w, std::size_t from, std::size_t to, S
 // A secret's name in the speaker's own statement: "my password is ...", "... that's my pin".
 void Conversation::weigh_own_secret(Weighing& w, const Clause& clause, const Match& cue) {
   const auto kind = static_cast<Secret>(cue.phrase->kind);
-  const auto side = w.heard.side;
+  const auto side = w.heard.side == Side::kEither ? Side::kCustomer : w.heard.side;
   const auto assert_at = [&]() -> std::optional<std::size_t> {
     for (auto at = cue.end; at < std::min(w.tokens.size(), cue.end + 4); ++at)
       if (const auto end = grammar_.match_at(PhraseClass::kAssert, w.words, at)) return *end;
@@ -321,7 +327,7 @@ void Conversation::weigh_cues(Weighing& w, const Clause& clause) {
   }
   if (secret == nullptr && harmless == nullptr) return weigh_small_talk(w, clause);
   const bool request = is_request(w, clause);
-  const bool agent = w.heard.side == Side::kAgent;
+  const bool agent = may_ask(w.heard.side);
   if (secret != nullptr) {
     // "And the three digits on the back?" needs no verb: a short clause of an agent asks.
     const bool short_ask = agent && clause.end - clause.begin <= (secret->end - secret->begin) + 3;
@@ -374,8 +380,8 @@ void Conversation::weigh_small_talk(Weighing& w, const Clause& clause) {
 }
 
 void Conversation::weigh_clause(Weighing& w, const Clause& clause) {
-  if (w.heard.side == Side::kAgent) weigh_told(w, clause);
-  const bool telling = topic_.told && topic_.state == State::kAsked && w.heard.side == Side::kAgent;
+  if (may_ask(w.heard.side)) weigh_told(w, clause);
+  const bool telling = topic_.told && topic_.state == State::kAsked && may_ask(w.heard.side);
   if (telling) {
     for (auto at = clause.begin; at < clause.end; ++at) {
       const auto end = grammar_.match_at(PhraseClass::kAssert, w.words, at);
@@ -433,7 +439,7 @@ void Conversation::weigh_runs(Weighing& w) {
       find_part(w, run.begin, run.end, *label);
     } else if (open && fresh(w.heard)) {
       find_part(w, run.begin, run.end, topic_.kind);
-      if (w.heard.side == topic_.answerer) answer_went_on(w.heard);
+      if (answers(w.heard.side)) answer_went_on(w.heard);
       topic_.last_ms = w.heard.end_ms;
     } else if (known) {
       find_part(w, run.begin, run.end,
@@ -473,15 +479,14 @@ void Conversation::weigh_leftovers(Weighing& w) {
       topic_.piece_ms == 0)
     return;
   if (w.heard.start_ms < topic_.piece_ms) return;
-  const auto cls =
-      w.heard.side == topic_.answerer ? PhraseClass::kCorrection : PhraseClass::kReadback;
+  const auto cls = answers(w.heard.side) ? PhraseClass::kCorrection : PhraseClass::kReadback;
   const bool rare = std::any_of(w.tokens.begin(), w.tokens.end(),
                                 [&](const Token& token) { return is_rare(token); });
   if (!rare || w.tokens.empty() || !w.cues.empty() || w.tokens.size() > 12) return;
-  if (!grammar_.match_at(cls, w.words, 0) && w.heard.side != topic_.answerer) return;
-  if (w.heard.side == topic_.answerer && !grammar_.find(cls, w.words)) return;
+  if (!grammar_.match_at(cls, w.words, 0) && !answers(w.heard.side)) return;
+  if (answers(w.heard.side) && !grammar_.find(cls, w.words)) return;
   find_whole(w, topic_.kind);
-  if (w.heard.side == topic_.answerer) answer_went_on(w.heard);
+  if (answers(w.heard.side)) answer_went_on(w.heard);
 }
 
 // ---- entry
@@ -502,8 +507,7 @@ std::vector<Finding> Conversation::hear(const Heard& heard) {
   w.cue_token.assign(w.tokens.size(), false);
   for (const auto& cue : w.cues)
     for (auto i = cue.begin; i < cue.end; ++i) w.cue_token[i] = true;
-  const bool answering =
-      topic_.state == State::kAsked && heard.side == topic_.answerer && !topic_.told;
+  const bool answering = topic_.state == State::kAsked && answers(heard.side) && !topic_.told;
   w.runs = find_runs(grammar_, w.tokens, w.cue_token, answering);
   w.run_done.assign(w.runs.size(), false);
   if (answering && fresh(heard)) weigh_answer(w);

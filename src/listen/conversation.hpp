@@ -27,7 +27,8 @@
 
 namespace callward::listen {
 
-enum class Side : std::uint8_t { kCustomer = 0, kAgent = 1 };
+// kEither: a stream that carries both, or somebody whose part is not known.
+enum class Side : std::uint8_t { kCustomer = 0, kAgent = 1, kEither = 2 };
 
 // One turn of one stream, recognised or not.
 struct Heard {
@@ -108,6 +109,8 @@ class Conversation {
     bool whole = false;  // the whole turn is secret
   };
 
+  [[nodiscard]] bool answers(Side side) const;
+  static bool may_ask(Side side);
   [[nodiscard]] bool unbelievable(const Heard& heard) const;
   [[nodiscard]] bool fresh(const Heard& heard) const;
   void weigh_answer(Weighing& w);

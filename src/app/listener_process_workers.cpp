@@ -1,0 +1,213 @@
+#include "app/listener_process_workers.hpp"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "base/event_log.hpp"
+#include "listen/worker_protocol.hpp"
+
+namespace callward::app {
+
+namespace {
+constexpr std::int64_t kTickMs = 100;
+constexpr std::uint32_t kRateHz = 8'000;
+constexpr std::uint32_t kWindowMsMin = 15'000;  // the longest turn that is made, with its margins
+}  // namespace
+
+WorkerPool::WorkerPool(io::Loop& loop, Clock& clock, std::vector<std::string> argv, Bytes filter,
+                       std::size_t count)
+    : loop_(loop), clock_(clock), argv_(std::move(argv)), filter_(std::move(filter)) {
+  CHECK(count > 0);
+  workers_.resize(count);
+}
+
+WorkerPool::~WorkerPool() { stop(); }
+
+void WorkerPool::start(OnWorker on_free, OnWorker on_lost) {
+  on_free_ = std::move(on_free);
+  on_lost_ = std::move(on_lost);
+  for (std::size_t i = 0; i < workers_.size(); ++i) start_one(i);
+  timer_ = loop_.every_ms(kTickMs, [this] { tick(); });
+}
+
+void WorkerPool::stop() {
+  if (!*alive_) return;
+  *alive_ = false;
+  loop_.cancel(timer_);
+  for (auto& worker : workers_) {
+    worker.channel.reset();
+    worker.on_answer = {};
+    if (worker.pid > 0) ::kill(worker.pid, SIGKILL), dying_.push_back(worker.pid);
+    worker.pid = -1;
+    worker.state = State::kDown;
+  }
+  for (const auto pid : dying_) ::waitpid(pid, nullptr, 0);  // killed: they end at once
+  dying_.clear();
+}
+
+bool WorkerPool::free(std::size_t index) const { return workers_[index].state == State::kFree; }
+
+std::size_t WorkerPool::ready_count() const {
+  return static_cast<std::size_t>(std::count_if(
+      workers_.begin(), workers_.end(),
+      [](const auto& w) { return w.state == State::kFree || w.state == State::kBusy; }));
+}
+
+std::uint64_t WorkerPool::restarts() const {
+  std::uint64_t sum = 0;
+  for (const auto& worker : workers_) sum += worker.restarts;
+  return sum;
+}
+
+void WorkerPool::start_one(std::size_t index) {
+  auto& worker = workers_[index];
+  auto started = start_worker(argv_, filter_);
+  if (!started) return lose(index, started.error().message);
+  worker.pid = started->pid;
+  auto channel = io::Channel::create(
+      loop_, std::move(started->socket),
+      {"listener.worker", listen::kWorkerFrameBytesMax, 2 * listen::kWorkerFrameBytesMax});
+  if (!channel) return lose(index, channel.error().message);
+  worker.channel = std::move(*channel);
+  worker.channel->set_handlers(
+      [this, index](io::Frame frame) { on_frame(index, std::move(frame)); },
+      [this, index] { lose(index, "it went away"); });
+  worker.state = State::kStarting;
+  worker.deadline_ms = clock_.monotonic_ms() + kWorkerStartMsMax;
+}
+
+void WorkerPool::on_hello(std::size_t index, const io::Frame& frame) {
+  auto& worker = workers_[index];
+  const auto hello = unpack<listen::WorkerHello>(frame.body);
+  if (frame.type != listen::WorkerHello::kType || !hello)
+    return lose(index, "it does not say what it is");
+  if (hello->version != listen::kWorkerProtocolVersion || hello->rate_hz != kRateHz ||
+      hello->window_ms_max < kWindowMsMin || !hello->vad)
+    return lose(index, "it speaks another version, or cannot do what is needed");
+  worker.engine = hello->engine + " " + hello->engine_version;
+  worker.model = hello->model;
+  worker.confined = hello->confined;
+  worker.state = State::kFree;
+  worker.up_since_ms = clock_.monotonic_ms();
+  tried_ = true;
+  why_.clear();
+  log_event("listener.worker_up", {{"worker", index},
+                                   {"pid", worker.pid},
+                                   {"engine", worker.engine},
+                                   {"model", worker.model},
+                                   {"confined", worker.confined}});
+  on_free_(index);
+}
+
+void WorkerPool::on_frame(std::size_t index, io::Frame frame) {
+  auto& worker = workers_[index];
+  if (worker.state == State::kStarting) return on_hello(index, frame);
+  if (worker.state != State::kBusy || frame.id != worker.asked)
+    return lose(index, "it answers what nobody asked");
+  auto done = std::move(worker.on_answer);
+  worker.on_answer = {};
+  worker.state = State::kFree;
+  if (frame.type == listen::WorkerError::kType) {
+    const auto error = unpack<listen::WorkerError>(frame.body);
+    done(fail(error ? error->code : Errc::kMalformed, "the recogniser refuses"));
+  } else {
+    done(std::move(frame));
+  }
+  if (*alive_ && workers_[index].state == State::kFree) on_free_(index);
+}
+
+void WorkerPool::ask(std::size_t index, io::Frame request, std::int64_t timeout_ms,
+                     OnAnswer on_answer) {
+  auto& worker = workers_[index];
+  CHECK(worker.state == State::kFree);
+  worker.asked = request.id = next_id_;
+  if (++next_id_ == 0) next_id_ = 1;
+  worker.state = State::kBusy;
+  worker.on_answer = std::move(on_answer);
+  worker.deadline_ms = clock_.monotonic_ms() + timeout_ms;
+  if (!worker.channel->send(std::move(request))) worker.deadline_ms = 0;  // given up by the tick
+}
+
+void WorkerPool::give_up(std::size_t index, const std::string& why) { lose(index, why); }
+
+void WorkerPool::lose(std::size_t index, const std::string& why) {
+  auto& worker = workers_[index];
+  const auto now = clock_.monotonic_ms();
+  log_event("listener.worker_lost", {{"worker", index}, {"pid", worker.pid}, {"why", why}});
+  const bool was_up = worker.state == State::kFree || worker.state == State::kBusy;
+  if (was_up && now - worker.up_since_ms >= kWorkerSteadyMs) worker.back_off_ms = kWorkerBackOffMs;
+  if (worker.pid > 0) ::kill(worker.pid, SIGKILL), dying_.push_back(worker.pid);
+  worker.pid = -1;
+  if (worker.channel != nullptr) {
+    worker.channel->close();
+    // It may be on the stack: it goes when the loop comes round.
+    auto old = std::make_shared<std::unique_ptr<io::Channel>>(std::move(worker.channel));
+    loop_.after_ms(0, [old] {});
+  }
+  worker.state = State::kDown;
+  ++worker.restarts;
+  worker.retry_ms = now + worker.back_off_ms;
+  worker.back_off_ms = std::min(2 * worker.back_off_ms, kWorkerBackOffMsMax);
+  tried_ = true;
+  if (ready_count() == 0) why_ = why;
+  auto done = std::move(worker.on_answer);
+  worker.on_answer = {};
+  if (done) done(fail(Errc::kUnavailable, why));
+  on_lost_(index);
+}
+
+void WorkerPool::reap() {
+  std::erase_if(dying_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
+}
+
+void WorkerPool::tick() {
+  const auto now = clock_.monotonic_ms();
+  reap();
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    auto& worker = workers_[i];
+    switch (worker.state) {
+      case State::kDown:
+        if (now >= worker.retry_ms) start_one(i);
+        break;
+      case State::kStarting:
+        if (now >= worker.deadline_ms) lose(i, "its model was not loaded in time");
+        break;
+      case State::kBusy:
+        if (now >= worker.deadline_ms) lose(i, "it did not answer in time");
+        break;
+      case State::kFree:
+        break;
+    }
+  }
+}
+
+const char* WorkerPool::state_name(State state) {
+  switch (state) {
+    case State::kDown:
+      return "down";
+    case State::kStarting:
+      return "starting";
+    case State::kFree:
+      return "idle";
+    case State::kBusy:
+      return "busy";
+  }
+  return "";
+}
+
+std::string WorkerPool::json() const {
+  std::string out = "[";
+  for (const auto& worker : workers_) {
+    if (out.size() > 1) out += ",";
+    out += "{\"pid\":" + std::to_string(worker.pid) + ",\"state\":\"" + state_name(worker.state) +
+           "\",\"restarts\":" + std::to_string(worker.restarts) +
+           ",\"engine\":" + json_quote(worker.engine) + ",\"model\":" + json_quote(worker.model) +
+           ",\"confined\":" + (worker.confined ? "true" : "false") + "}";
+  }
+  return out + "]";
+}
+
+}  // namespace callward::app

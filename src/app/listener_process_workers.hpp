@@ -1,0 +1,91 @@
+// The recogniser workers of the listener: started, asked one thing at a time, started again with
+// back-off when one dies, stalls or talks nonsense.
+//
+// INVARIANTS
+//   (1) Every job that was given ends once: with the worker's answer, or with an error.
+//   (2) A worker that was given up is killed and reaped; its voice detection states are gone, and
+//   `on_lost` says so before it is asked again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/recogniser_worker.hpp"
+#include "base/clock.hpp"
+#include "io/frame.hpp"
+#include "io/loop.hpp"
+
+namespace callward::app {
+
+inline constexpr std::int64_t kWorkerStartMsMax = 60'000;  // its model is read from a cold disk
+inline constexpr std::int64_t kWorkerVadMsMax = 15'000;
+inline constexpr std::int64_t kWorkerTurnMsMax = 30'000;
+inline constexpr std::int64_t kWorkerBackOffMs = 500, kWorkerBackOffMsMax = 30'000;
+inline constexpr std::int64_t kWorkerSteadyMs = 60'000;  // lived so long: back-off begins anew
+
+class WorkerPool {
+ public:
+  using OnAnswer = std::function<void(Result<io::Frame>)>;
+  // `on_free`: this worker can be asked. `on_lost`: it died.
+  using OnWorker = std::function<void(std::size_t worker)>;
+
+  WorkerPool(io::Loop& loop, Clock& clock, std::vector<std::string> argv, Bytes filter,
+             std::size_t count);
+  ~WorkerPool();
+  void start(OnWorker on_free, OnWorker on_lost);
+  void stop();
+
+  [[nodiscard]] std::size_t size() const { return workers_.size(); }
+  [[nodiscard]] bool free(std::size_t worker) const;
+  [[nodiscard]] std::size_t ready_count() const;  // said Hello and live
+  // One of all the starts has succeeded or failed: what we say of readiness means something.
+  [[nodiscard]] bool tried() const { return tried_; }
+  [[nodiscard]] std::string why_none() const { return why_; }
+  // Only a free worker may be asked.
+  void ask(std::size_t worker, io::Frame request, std::int64_t timeout_ms, OnAnswer on_answer);
+  // `on_answer` with an error, and the worker is started anew: its answer was impossible.
+  void give_up(std::size_t worker, const std::string& why);
+
+  [[nodiscard]] std::string json() const;
+  [[nodiscard]] std::uint64_t restarts() const;
+
+ private:
+  enum class State : std::uint8_t { kDown, kStarting, kFree, kBusy };
+  struct Worker {
+    State state = State::kDown;
+    pid_t pid = -1;
+    std::unique_ptr<io::Channel> channel;
+    std::uint32_t asked = 0;  // id of the request that is out
+    OnAnswer on_answer;
+    std::int64_t deadline_ms = 0;  // of start or answer
+    std::int64_t up_since_ms = 0;
+    std::int64_t retry_ms = 0, back_off_ms = kWorkerBackOffMs;
+    std::uint64_t restarts = 0;
+    bool confined = false;
+    std::string engine, model;
+  };
+  static const char* state_name(State state);
+  void start_one(std::size_t index);
+  void on_frame(std::size_t index, io::Frame frame);
+  void on_hello(std::size_t index, const io::Frame& frame);
+  void lose(std::size_t index, const std::string& why);
+  void reap();
+  void tick();
+
+  io::Loop& loop_;
+  Clock& clock_;
+  std::vector<std::string> argv_;
+  Bytes filter_;
+  std::vector<Worker> workers_;
+  std::vector<pid_t> dying_;
+  OnWorker on_free_, on_lost_;
+  io::Loop::TimerId timer_ = 0;
+  std::uint32_t next_id_ = 1;
+  bool tried_ = false;
+  std::string why_ = "starting";
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace callward::app
