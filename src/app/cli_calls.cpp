@@ -116,6 +116,30 @@ void read_words(const OpenedRecord& record, std::vector<Word>& out) {
   }
 }
 
+struct Utterance {
+  std::int64_t start_ms = 0, end_ms = 0;
+  std::string stream, text;
+};
+
+// Words of one party without a long pause between them; `words` by their start.
+std::vector<Utterance> utterances(const std::vector<Word>& words) {
+  constexpr std::int64_t kPauseMs = 1'000;
+  std::vector<Utterance> lines;
+  std::map<std::string, std::size_t> latest;  // of each party
+  for (const auto& word : words) {
+    const auto known = latest.find(word.stream);
+    if (known != latest.end() && word.start_ms - lines[known->second].end_ms < kPauseMs) {
+      auto& line = lines[known->second];
+      line.text += " " + word.text;
+      line.end_ms = std::max(line.end_ms, word.end_ms);
+      continue;
+    }
+    latest[word.stream] = lines.size();
+    lines.push_back({word.start_ms, word.end_ms, word.stream, word.text});
+  }
+  return lines;
+}
+
 }  // namespace
 
 Result<ExitCode> command_transcript(const CliContext& context, const std::string& call,
@@ -140,15 +164,17 @@ Result<ExitCode> command_transcript(const CliContext& context, const std::string
     print_json({{"call", call}, {"words", std::move(items)}});
     return ExitCode::kDone;
   }
-  std::string speaker;
-  for (const auto& word : words) {
-    if (word.stream != speaker)
-      std::printf("%s[%s] %-8s ", speaker.empty() ? "" : "\n",
-                  short_duration(word.start_ms).c_str(), word.stream.c_str());
-    speaker = word.stream;
-    std::printf("%s ", word.text.c_str());
-  }
-  std::printf("\n");
+  auto lines = utterances(words);
+  const auto account = TRY(http->get("/v1/calls/" + call + "/account"));
+  for (const auto& item : array(account, "intervals"))
+    if (text(item, "state") == "erased")
+      lines.push_back({number(item, "start_ms"), number(item, "end_ms"), text(item, "stream"),
+                       "[erased: " + text(item, "reason") + "]"});
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const Utterance& x, const Utterance& y) { return x.start_ms < y.start_ms; });
+  for (const auto& line : lines)
+    std::printf("[%s] %-8s  %s\n", short_duration(line.start_ms).c_str(), line.stream.c_str(),
+                line.text.c_str());
   return ExitCode::kDone;
 }
 
