@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
@@ -105,6 +106,21 @@ TEST(Clock, FormatsUtc) {
 
 TEST(EventLog, QuotesWhatJsonNeeds) {
   EXPECT_EQ(json_quote("a\"b\\c\nd"), "\"a\\\"b\\\\c\\u000ad\"");
+}
+
+TEST(Vfs, KnowsWhatWasNeverWritten) {
+  RealVfs vfs;
+  const auto path = ::testing::TempDir() + "callward-sparse-" + std::to_string(::getpid());
+  const auto file = vfs.open(path, OpenMode::kCreate);
+  ASSERT_TRUE(file);
+  constexpr std::uint64_t kBytes = 16u << 20, kAt = 8u << 20;
+  ASSERT_TRUE((*file)->preallocate(kBytes));
+  ASSERT_TRUE((*file)->write_at(kAt, as_bytes("written")));
+  // Never beyond what was written; a file system that cannot tell says `offset`.
+  EXPECT_LE((*file)->next_written(0), kAt);
+  EXPECT_LE((*file)->next_written(kAt), kAt);
+  EXPECT_LE((*file)->next_written(kAt + (1u << 20)), kBytes);
+  ASSERT_TRUE(vfs.remove(path));
 }
 
 TEST(Vfs, AtomicWriteReplaces) {

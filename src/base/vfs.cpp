@@ -59,6 +59,12 @@ class RealFile final : public VfsFile {
     if (::fstat(fd_, &info) != 0) return fail_errno("fstat");
     return static_cast<std::uint64_t>(info.st_size);
   }
+  std::uint64_t next_written(std::uint64_t offset) override {
+    const auto at = ::lseek(fd_, static_cast<off_t>(offset), SEEK_DATA);
+    if (at >= 0) return static_cast<std::uint64_t>(at);
+    const int why = errno;  // ENXIO: a hole up to the end
+    return why == ENXIO ? size().value_or(offset) : offset;
+  }
 
  private:
   int fd_;

@@ -144,6 +144,9 @@ Result<ScanOutcome> scan_spool_file(VfsFile& file, const SpoolFileHead& head,
     std::size_t ahead = kFrameAlignment;
     while (ahead + kFrameHeadBytes <= view.size() && view[ahead] != 'C') ahead += kFrameAlignment;
     at += ahead - kFrameAlignment;
+    // ... and without reading what nobody ever wrote: a restart must take less than half a second.
+    const auto written = file.next_written(at);
+    if (written > at) at = (written + kFrameAlignment - 1) / kFrameAlignment * kFrameAlignment;
     if (view.size() < kFrameHeadBytes) break;  // the file is shorter than it was said to be
   }
   return outcome;

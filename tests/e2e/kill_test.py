@@ -17,7 +17,7 @@ import wave
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/demo"))
-from installation import CLIENT, Failed, Installation, check_account, covered
+from installation import CLIENT, Failed, Installation, check_account, covered, free_port
 
 LEAD_S = 12                      # of the call, before the first process dies
 EVERY_S = 9                      # between two deaths
@@ -122,7 +122,7 @@ def main():
         sound, truth = long_call(folder)
         place = Installation(folder / "data")
         place.init()
-        place.configure(sip={"port": 0, "own_numbers": ["7*"], "own_domains": ["pbx.example"]}, server={"port": 0},
+        place.configure(sip={"port": free_port(), "own_numbers": ["7*"], "own_domains": ["pbx.example"]}, server={"port": 0},
                         recorder={"rtp_port_first": 33_000, "rtp_port_last": 33_999})
         verdict = Verdict()
         with place:

@@ -6,6 +6,7 @@ import pathlib
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 
@@ -15,6 +16,20 @@ CLIENT = ROOT / "build/release/siprec-client"
 PROCESSES = ("keeper", "recorder", "signal", "listener", "server")
 READY_S_MAX = 60
 STOP_S_MAX = 60
+
+
+def free_port():
+    """One that nobody has now, for UDP and TCP: a port that must stay the same over restarts."""
+    for _ in range(100):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port = tcp.getsockname()[1]
+            try:
+                udp.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise Failed("no free port")
 
 
 class Failed(Exception):
