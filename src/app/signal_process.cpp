@@ -3,10 +3,12 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "app/sandbox.hpp"
 #include "base/event_log.hpp"
+#include "base/vfs.hpp"
 
 namespace callward::app {
 namespace {
@@ -315,13 +317,44 @@ std::string Signal::status_json() const {
          ",\"queues\":" + queues_json(queues) + "}";
 }
 
+namespace {
+
+// With `port = 0` the port of an earlier process is taken again if it is free: the peers of
+// running sessions know no other.
+std::string port_file(const Config& config) { return config.run_dir + "/signal.port"; }
+
+Config with_port_of_before(Vfs& vfs, Config config) {
+  if (config.sip.port != 0) return config;
+  const auto text = vfs.read_file(port_file(config), 16);
+  if (!text) return config;
+  const auto port = std::strtoul(std::string(as_text(*text)).c_str(), nullptr, 10);
+  if (port < 65'536) config.sip.port = static_cast<std::uint16_t>(port);
+  return config;
+}
+
+void remember_port(Vfs& vfs, const Config& config, const std::string& address) {
+  const auto port = address.substr(address.rfind(':') + 1) + "\n";
+  if (const auto ok = vfs.write_file_atomic(port_file(config), as_bytes(port)); !ok)
+    log_event("signal.port_not_remembered", {{"why", to_string(ok.error().code)}});
+}
+
+}  // namespace
+
 Status run_signal(const ProcessContext& context) {
   SystemClock clock;
   SystemEntropy entropy;
   const auto loop = TRY(io::Loop::create(clock));
-  Signal signal(*loop, clock, entropy, context.config);
+  RealVfs vfs;
+  auto config = with_port_of_before(vfs, context.config);
+  Signal signal(*loop, clock, entropy, config);
   TRY(loop->on_stop_signal([&] { signal.stop(); }));
-  TRY(signal.bind());
+  auto bound = signal.bind();
+  if (!bound && config.sip.port != context.config.sip.port) {  // taken by somebody else meanwhile
+    config.sip.port = 0;
+    bound = signal.bind();
+  }
+  TRY(bound);
+  remember_port(vfs, config, signal.address());
   TRY(enter_sandbox(policy_of(context.name, context.config)));
   SupervisorLink link(*loop, context, [&] { return signal.status_json(); });
   signal.set_on_ready([&] { link.beat(); });  // it should not wait a second
