@@ -1,11 +1,13 @@
 // The listening pipeline over sound files, without a server: what `callward` would erase, as JSON a
 // file, and how long recognising took. Used by bench/listening, which scores it.
 //
-//   listening_bench --grammar DIR --out DIR [--cache DIR] [--words] --worker ARG... -- FILE...
+//   listening_bench --grammar DIR --out DIR [--cache DIR] [--transcript DIR] [--words]
+//                   --worker ARG... -- FILE...
 //
 // With --cache, a recogniser's answers are kept by the hash of what it was asked, so that a change
 // of the conversation model is measured in seconds. Answers are transcripts: the cache is for test
 // calls only.
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,6 +20,7 @@
 
 #include "app/recogniser_worker.hpp"
 #include "app/sandbox.hpp"
+#include "base/event_log.hpp"
 #include "base/vfs.hpp"
 #include "codec/audio_file.hpp"
 #include "codec/g711.hpp"
@@ -31,7 +34,7 @@ namespace {
 constexpr std::uint64_t kSamplesMax = 8'000ull * 3'600 * 4;
 
 struct Options {
-  std::string grammar, out, cache;
+  std::string grammar, out, cache, transcript;
   bool words = false;
   std::vector<std::string> worker, files;
 };
@@ -49,16 +52,27 @@ class Engine {
     if (!path.empty() && vfs_.exists(path))
       return unpack<Reply>(TRY(vfs_.read_file(path, listen::kWorkerFrameBytesMax)));
     TRY(start());
-    const auto began = cpu_seconds();
+    const auto began = wall_seconds();
     const auto body = TRY(round_trip(io::make_frame(request, 1), Reply::kType));
-    seconds_ += cpu_seconds() - began;
+    seconds_ += wall_seconds() - began;
     if (!path.empty()) TRY(vfs_.write_file_atomic(path, body));
     return unpack<Reply>(body);
   }
   [[nodiscard]] double seconds() const { return seconds_; }
+  // Of the worker, once it has ended: what all of it took, its start included.
+  double cpu_seconds() {
+    socket_.reset();
+    rusage usage{};
+    if (pid_ > 0) ::wait4(pid_, nullptr, 0, &usage);
+    pid_ = -1;
+    const auto seconds = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  }
 
  private:
-  static double cpu_seconds() {  // wall time: the worker is another process
+  static double wall_seconds() {
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
     return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
@@ -139,6 +153,7 @@ class Run {
   Result<std::vector<Erased>> file(const std::string& path) {
     RealVfs vfs;
     const auto channels = TRY(codec::read_audio(vfs, path, kSamplesMax));
+    for (const auto& channel : channels) audio_ms_ += channel.size() / 8;
     if (channels.size() < 2) return fail(Errc::kUnsupported, path + ": needs two channels");
     for (std::uint8_t stream = 0; stream < 2; ++stream)
       listener_.open_stream(stream, stream == 0 ? listen::Side::kCustomer : listen::Side::kAgent,
@@ -159,6 +174,9 @@ class Run {
     if (!listener_.finished()) return fail(Errc::kState, path + ": not finished");
     return std::move(erased_);
   }
+  [[nodiscard]] std::string transcript() const { return transcript_ + "]\n"; }
+  [[nodiscard]] std::uint64_t turn_ms() const { return turn_ms_; }
+  [[nodiscard]] std::uint64_t audio_ms() const { return audio_ms_; }
 
  private:
   Status work() {
@@ -181,6 +199,7 @@ class Run {
             listen::RecogniseRequest{SecretBytes(job->pcm.expose())},
             "turn-" + hash_hex({}, job->pcm.expose())));
         if (print_words_) print(*job, reply);
+        note(*job, reply);
         listener_.turn_done(job->id, reply);
         more = true;
       }
@@ -197,6 +216,18 @@ class Run {
                 reply.no_speech, reply.flags);
     for (const auto& word : reply.words) std::printf(" %s", word.text.c_str());
     std::printf("\n");
+  }
+  // What was heard, for peers that work on words; times as the listener would place them.
+  void note(const listen::TurnJob& job, const listen::RecogniseReply& reply) {
+    const auto length = static_cast<std::uint32_t>(job.pcm.size() / 16);
+    turn_ms_ += length;
+    for (const auto& word : reply.words) {
+      if (transcript_.size() > 1) transcript_ += ",\n";
+      transcript_ += "{\"channel\":\"" + std::string(job.stream == 0 ? "customer" : "agent") +
+                     "\",\"start_ms\":" + std::to_string(job.end_ms - length + word.start_ms) +
+                     ",\"end_ms\":" + std::to_string(job.end_ms - length + word.end_ms) +
+                     ",\"text\":" + json_quote(word.text) + "}";
+    }
   }
   void collect() {
     for (const auto& order : listener_.take_orders())
@@ -215,6 +246,8 @@ class Run {
   Engine& engine_;
   bool print_words_;
   std::map<std::uint8_t, std::string> chain_;
+  std::string transcript_ = "[";
+  std::uint64_t turn_ms_ = 0, audio_ms_ = 0;
   std::vector<Erased> erased_;
 };
 
@@ -242,13 +275,23 @@ Status run(const Options& options) {
   const auto grammar = TRY(listen::Grammar::parse(texts));
   TRY(vfs.make_dirs(options.out));
   if (!options.cache.empty()) TRY(vfs.make_dirs(options.cache));
+  if (!options.transcript.empty()) TRY(vfs.make_dirs(options.transcript));
   Engine engine(options);
+  std::uint64_t turn_ms = 0, audio_ms = 0;
   for (const auto& file : options.files) {
     if (options.words) std::printf("%s\n", std::filesystem::path(file).filename().c_str());
     Run run(grammar, engine, options.words);
     TRY(write_result(options.out, file, TRY(run.file(file))));
+    if (!options.transcript.empty())
+      TRY(vfs.write_file_atomic(
+          options.transcript + "/" + std::filesystem::path(file).stem().string() + ".json",
+          as_bytes(run.transcript())));
+    turn_ms += run.turn_ms();
+    audio_ms += run.audio_ms();
   }
-  std::printf("{\"recogniser_s\":%.2f}\n", engine.seconds());
+  const auto wall = engine.seconds(), cpu = engine.cpu_seconds();
+  std::printf("{\"recogniser_s\":%.2f,\"worker_cpu_s\":%.2f,\"turn_s\":%.1f,\"audio_s\":%.1f}\n",
+              wall, cpu, static_cast<double>(turn_ms) / 1e3, static_cast<double>(audio_ms) / 1e3);
   return {};
 }
 
@@ -265,6 +308,8 @@ int main(int argc, char** argv) {
       options.out = argv[++i];
     else if (arg == "--cache" && i + 1 < argc)
       options.cache = argv[++i];
+    else if (arg == "--transcript" && i + 1 < argc)
+      options.transcript = argv[++i];
     else if (arg == "--words")
       options.words = true;
     else if (arg == "--worker")
@@ -275,7 +320,8 @@ int main(int argc, char** argv) {
   if (options.grammar.empty() || options.out.empty() || options.worker.empty() ||
       options.files.empty()) {
     std::fprintf(stderr,
-                 "listening_bench --grammar DIR --out DIR [--cache DIR] [--words] --worker ARG... "
+                 "listening_bench --grammar DIR --out DIR [--cache DIR] [--transcript DIR] "
+                 "[--words] --worker ARG... "
                  "-- FILE...\n");
     return 2;
   }

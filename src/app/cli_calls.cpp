@@ -151,8 +151,9 @@ Result<ExitCode> command_transcript(const CliContext& context, const std::string
   TRY(reader.read({"words"}, 0, number(info, "duration_ms") + 100, [&](OpenedRecord record) {
     if (record.state == "given") read_words(record, words);
   }));
-  std::sort(words.begin(), words.end(),
-            [](const Word& a, const Word& b) { return a.start_ms < b.start_ms; });
+  // Words that begin together stay in the order in which they were said.
+  std::stable_sort(words.begin(), words.end(),
+                   [](const Word& a, const Word& b) { return a.start_ms < b.start_ms; });
   if (context.json) {
     boost::json::array items;
     for (const auto& word : words)

@@ -21,13 +21,15 @@ io::ChannelLimits keeper_limits() {
 }  // namespace
 
 Listener::Listener(io::Loop& loop, Clock& clock, Entropy& entropy, ListenerConfig config,
-                   std::string run_dir, listen::Grammar grammar, Bytes worker_filter)
+                   std::string run_dir, listen::Grammar grammar, Bytes worker_filter,
+                   WorkerLimits worker_limits)
     : loop_(loop),
       clock_(clock),
       entropy_(entropy),
       config_(std::move(config)),
       grammar_(std::move(grammar)),
-      pool_(loop, clock, config_.worker_argv, std::move(worker_filter), config_.workers),
+      pool_(loop, clock, config_.worker_argv, std::move(worker_filter), config_.workers,
+            worker_limits),
       recorder_(loop, run_dir + "/recorder.sock", recorder_limits(), keys::ErrorReply::kType),
       keeper_(loop, run_dir + "/keeper.sock", keeper_limits(), keys::ErrorReply::kType) {}
 
@@ -202,7 +204,7 @@ void Listener::ask_vad(std::size_t worker, ListenedCall& call, std::uint8_t stre
       .flags = static_cast<std::uint8_t>((job->begin ? listen::kVadBegin : 0) |
                                          (job->end ? listen::kVadEnd : 0)),
       .pcm = std::move(job->pcm)};
-  pool_.ask(worker, io::make_frame(request), kWorkerVadMsMax,
+  pool_.ask(worker, io::make_frame(request), pool_.limits().vad_ms_max,
             [this, id = call.id(), serial = call.serial(), stream, worker,
              windows](Result<io::Frame> answer) {
               on_vad(id, serial, stream, worker, windows, std::move(answer));
@@ -232,7 +234,8 @@ void Listener::ask_turn(std::size_t worker, ListenedCall& call) {
   auto job = call.listener().take_turn();
   if (!job) return;
   const auto length_ms = job->pcm.size() / 16;
-  pool_.ask(worker, io::make_frame(listen::RecogniseRequest{std::move(job->pcm)}), kWorkerTurnMsMax,
+  pool_.ask(worker, io::make_frame(listen::RecogniseRequest{std::move(job->pcm)}),
+            pool_.limits().turn_ms_max,
             [this, id = call.id(), serial = call.serial(), turn = job->id, worker,
              length_ms](Result<io::Frame> answer) {
               if (answer) recognised_ms_ += length_ms;

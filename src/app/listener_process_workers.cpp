@@ -18,10 +18,15 @@ constexpr std::uint32_t kWindowMsMin = 15'000;  // the longest turn that is made
 }  // namespace
 
 WorkerPool::WorkerPool(io::Loop& loop, Clock& clock, std::vector<std::string> argv, Bytes filter,
-                       std::size_t count)
-    : loop_(loop), clock_(clock), argv_(std::move(argv)), filter_(std::move(filter)) {
+                       std::size_t count, WorkerLimits limits)
+    : loop_(loop),
+      clock_(clock),
+      argv_(std::move(argv)),
+      filter_(std::move(filter)),
+      limits_(limits) {
   CHECK(count > 0);
   workers_.resize(count);
+  for (auto& worker : workers_) worker.back_off_ms = limits_.back_off_ms;
 }
 
 WorkerPool::~WorkerPool() { stop(); }
@@ -76,7 +81,7 @@ void WorkerPool::start_one(std::size_t index) {
       [this, index](io::Frame frame) { on_frame(index, std::move(frame)); },
       [this, index] { lose(index, "it went away"); });
   worker.state = State::kStarting;
-  worker.deadline_ms = clock_.monotonic_ms() + kWorkerStartMsMax;
+  worker.deadline_ms = clock_.monotonic_ms() + limits_.start_ms_max;
 }
 
 void WorkerPool::on_hello(std::size_t index, const io::Frame& frame) {
@@ -138,7 +143,8 @@ void WorkerPool::lose(std::size_t index, const std::string& why) {
   const auto now = clock_.monotonic_ms();
   log_event("listener.worker_lost", {{"worker", index}, {"pid", worker.pid}, {"why", why}});
   const bool was_up = worker.state == State::kFree || worker.state == State::kBusy;
-  if (was_up && now - worker.up_since_ms >= kWorkerSteadyMs) worker.back_off_ms = kWorkerBackOffMs;
+  if (was_up && now - worker.up_since_ms >= limits_.steady_ms)
+    worker.back_off_ms = limits_.back_off_ms;
   if (worker.pid > 0) ::kill(worker.pid, SIGKILL), dying_.push_back(worker.pid);
   worker.pid = -1;
   if (worker.channel != nullptr) {
@@ -150,7 +156,7 @@ void WorkerPool::lose(std::size_t index, const std::string& why) {
   worker.state = State::kDown;
   ++worker.restarts;
   worker.retry_ms = now + worker.back_off_ms;
-  worker.back_off_ms = std::min(2 * worker.back_off_ms, kWorkerBackOffMsMax);
+  worker.back_off_ms = std::min(2 * worker.back_off_ms, limits_.back_off_ms_max);
   tried_ = true;
   if (ready_count() == 0) why_ = why;
   auto done = std::move(worker.on_answer);

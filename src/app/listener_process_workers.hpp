@@ -19,11 +19,13 @@
 
 namespace callward::app {
 
-inline constexpr std::int64_t kWorkerStartMsMax = 60'000;  // its model is read from a cold disk
-inline constexpr std::int64_t kWorkerVadMsMax = 15'000;
-inline constexpr std::int64_t kWorkerTurnMsMax = 30'000;
-inline constexpr std::int64_t kWorkerBackOffMs = 500, kWorkerBackOffMsMax = 30'000;
-inline constexpr std::int64_t kWorkerSteadyMs = 60'000;  // lived so long: back-off begins anew
+struct WorkerLimits {
+  std::int64_t start_ms_max = 60'000;  // its model is read from a cold disk
+  std::int64_t vad_ms_max = 15'000;
+  std::int64_t turn_ms_max = 30'000;
+  std::int64_t back_off_ms = 500, back_off_ms_max = 30'000;
+  std::int64_t steady_ms = 60'000;  // lived so long: back-off begins anew
+};
 
 class WorkerPool {
  public:
@@ -32,12 +34,13 @@ class WorkerPool {
   using OnWorker = std::function<void(std::size_t worker)>;
 
   WorkerPool(io::Loop& loop, Clock& clock, std::vector<std::string> argv, Bytes filter,
-             std::size_t count);
+             std::size_t count, WorkerLimits limits = {});
   ~WorkerPool();
   void start(OnWorker on_free, OnWorker on_lost);
   void stop();
 
   [[nodiscard]] std::size_t size() const { return workers_.size(); }
+  [[nodiscard]] const WorkerLimits& limits() const { return limits_; }
   [[nodiscard]] bool free(std::size_t worker) const;
   [[nodiscard]] std::size_t ready_count() const;  // said Hello and live
   // One of all the starts has succeeded or failed: what we say of readiness means something.
@@ -61,7 +64,7 @@ class WorkerPool {
     OnAnswer on_answer;
     std::int64_t deadline_ms = 0;  // of start or answer
     std::int64_t up_since_ms = 0;
-    std::int64_t retry_ms = 0, back_off_ms = kWorkerBackOffMs;
+    std::int64_t retry_ms = 0, back_off_ms = 0;
     std::uint64_t restarts = 0;
     bool confined = false;
     std::string engine, model;
@@ -78,6 +81,7 @@ class WorkerPool {
   Clock& clock_;
   std::vector<std::string> argv_;
   Bytes filter_;
+  WorkerLimits limits_;
   std::vector<Worker> workers_;
   std::vector<pid_t> dying_;
   OnWorker on_free_, on_lost_;

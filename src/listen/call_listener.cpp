@@ -18,7 +18,9 @@ std::uint32_t ms_of(std::uint64_t sample) {
   return static_cast<std::uint32_t>(sample / kSamplesPerMs);
 }
 
-void wipe_samples(std::int16_t* at, std::size_t count) { wipe(at, count * sizeof(std::int16_t)); }
+void wipe_samples(std::int16_t* at, std::size_t count) {
+  if (count > 0) wipe(at, count * sizeof(std::int16_t));
+}
 void wipe_word(Word& word) { wipe(word.text.data(), word.text.size()); }
 Interval segments_of(const Word& word) {
   return {word.start_ms / kListenSegmentMs, word.end_ms / kListenSegmentMs + 1};
@@ -293,7 +295,7 @@ std::optional<TurnJob> CallListener::take_turn() {
   auto* best = find_turn(next->id);
   best->asked = true;
   ++best->attempts;
-  return TurnJob{best->id, urgent(), best->turn.end_ms, turn_pcm(*stream, best->turn)};
+  return TurnJob{best->id, stream->number, urgent(), best->turn.end_ms, turn_pcm(*stream, best->turn)};
 }
 
 CallListener::Pending* CallListener::find_turn(std::uint64_t id) {

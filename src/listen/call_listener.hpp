@@ -54,6 +54,7 @@ struct VadJob {
 };
 struct TurnJob {
   std::uint64_t id = 0;
+  std::uint8_t stream = 0;
   bool urgent = false;       // a question is open
   std::uint32_t end_ms = 0;  // how old it is
   SecretBytes pcm;

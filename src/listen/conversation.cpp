@@ -14,6 +14,8 @@ constexpr std::size_t kCardDigitsMin = 13;     // no phone, ticket or order numb
 constexpr std::size_t kCardDigitsMax = 19;
 constexpr std::size_t kRememberedDigitsMin = 4;
 constexpr std::size_t kLabelReach = 14;  // tokens between a label and its number
+constexpr std::size_t kShortClause = 5;
+constexpr std::size_t kCorrectionReach = 2;
 constexpr std::uint8_t kNoSpeechSure = 200;
 
 void wipe_text(std::string& text) { wipe(text.data(), text.size()); }
@@ -351,12 +353,19 @@ void Conversation::weigh_cues(Weighing& w, const Clause& clause) {
 
 // A clause that names nothing: "Can you say it again?", "Okay.", "Is there anything else?"
 void Conversation::weigh_small_talk(Weighing& w, const Clause& clause) {
+  // "I am sending a code to your phone. What does it say?" Whoever answers without a digit loses
+  // nothing by it; any words would be lost, so there it must be asked by name.
+  if (topic_.state == State::kNamed && !any_word(topic_.kind) && may_ask(w.heard.side) &&
+      is_request(w, clause))
+    return ask(topic_.kind, Side::kCustomer, w.heard, State::kAsked);
   const bool secret = topic_.state == State::kAsked || topic_.state == State::kAnswered;
   if (!secret || w.heard.side == topic_.answerer) return;
   for (auto at = clause.begin; at < clause.end; ++at) {
     const auto end = grammar_.match_at(PhraseClass::kReask, w.words, at);
     if (!end || *end > clause.end) continue;
-    const bool started = at == clause.begin || clause.question || *end == clause.end;
+    // "... off, and then on again" at a long clause's end asks for nothing.
+    const bool plain = *end - at >= 2 || clause.end - clause.begin <= kShortClause;
+    const bool started = at == clause.begin || clause.question || (*end == clause.end && plain);
     if (!started) continue;
     topic_.state = State::kAsked;
     topic_.last_ms = w.heard.end_ms;
@@ -366,6 +375,12 @@ void Conversation::weigh_small_talk(Weighing& w, const Clause& clause) {
   }
   if (topic_.state == State::kAsked && topic_.piece_ms == 0)
     return;  // still waiting for the answer
+  // "Thank you": the asker has what he wanted. Digits and what was said before stay secret.
+  bool closed = false;
+  for (auto at = clause.begin; at < clause.end; ++at)
+    if (const auto end = grammar_.match_at(PhraseClass::kClosing, w.words, at))
+      closed = closed || *end <= clause.end;
+  if (closed && topic_.state == State::kAsked) topic_.state = State::kAnswered;
   bool acknowledged = true;
   for (auto at = clause.begin; at < clause.end;) {
     const auto end = grammar_.match_at(PhraseClass::kAcknowledge, w.words, at);
@@ -395,7 +410,11 @@ void Conversation::weigh_clause(Weighing& w, const Clause& clause) {
 }
 
 void Conversation::weigh_clauses(Weighing& w) {
-  for (const auto& clause : clauses_of(w)) weigh_clause(w, clause);
+  // In the order in which it was said: digits belong to what was asked before them, not after.
+  for (const auto& clause : clauses_of(w)) {
+    weigh_clause(w, clause);
+    weigh_runs(w, clause);
+  }
 }
 
 // ---- runs
@@ -407,7 +426,10 @@ std::optional<Match> Conversation::harmless_label(const Weighing& w, const Run& 
   for (const auto& cue : w.cues) {
     if (cue.phrase->cls == PhraseClass::kNothing) continue;
     if (cue.end <= run.begin && run.begin - cue.end <= kLabelReach) nearest = &cue;
-    if (nearest == nullptr && cue.begin >= run.end && cue.begin - run.end <= 3) nearest = &cue;
+    // "4 4 7 1 is the ticket"; but not "4 4 7 1. What is your address?"
+    if (nearest == nullptr && cue.begin >= run.end && cue.begin - run.end <= 3 &&
+        !w.asks_at[cue.begin])
+      nearest = &cue;
   }
   if (nearest == nullptr || nearest->phrase->cls != PhraseClass::kHarmless) return std::nullopt;
   return *nearest;
@@ -423,10 +445,10 @@ std::optional<Secret> Conversation::secret_label(const Weighing& w, const Run& r
   return static_cast<Secret>(nearest->phrase->kind);
 }
 
-void Conversation::weigh_runs(Weighing& w) {
+void Conversation::weigh_runs(Weighing& w, const Clause& clause) {
   for (std::size_t i = 0; i < w.runs.size() && !w.whole; ++i) {
     const auto& run = w.runs[i];
-    if (w.run_done[i]) continue;
+    if (w.run_done[i] || run.begin < clause.begin || run.begin >= clause.end) continue;
     if (kind_of_run(run) == Secret::kCard) {
       find_part(w, run.begin, run.end, Secret::kCard);
       continue;
@@ -484,7 +506,10 @@ void Conversation::weigh_leftovers(Weighing& w) {
                                 [&](const Token& token) { return is_rare(token); });
   if (!rare || w.tokens.empty() || !w.cues.empty() || w.tokens.size() > 12) return;
   if (!grammar_.match_at(cls, w.words, 0) && !answers(w.heard.side)) return;
-  if (answers(w.heard.side) && !grammar_.find(cls, w.words)) return;
+  if (answers(w.heard.side)) {  // "no, sorry, ..."; a "not" further on corrects nothing
+    const auto correction = grammar_.find(cls, w.words);
+    if (!correction || correction->begin > kCorrectionReach) return;
+  }
   find_whole(w, topic_.kind);
   if (answers(w.heard.side)) answer_went_on(w.heard);
 }
@@ -499,6 +524,7 @@ std::vector<Finding> Conversation::hear(const Heard& heard) {
              .words = {},
              .cues = {},
              .cue_token = {},
+             .asks_at = {},
              .runs = {},
              .run_done = {},
              .findings = {}};
@@ -508,6 +534,11 @@ std::vector<Finding> Conversation::hear(const Heard& heard) {
   for (const auto& cue : w.cues)
     for (auto i = cue.begin; i < cue.end; ++i) w.cue_token[i] = true;
   const bool answering = topic_.state == State::kAsked && answers(heard.side) && !topic_.told;
+  w.asks_at.assign(w.tokens.size(), false);
+  for (const auto& clause : clauses_of(w))
+    if (may_ask(heard.side) && is_request(w, clause))
+      std::fill(w.asks_at.begin() + static_cast<std::ptrdiff_t>(clause.begin),
+                w.asks_at.begin() + static_cast<std::ptrdiff_t>(clause.end), true);
   w.runs = find_runs(grammar_, w.tokens, w.cue_token, answering);
   w.run_done.assign(w.runs.size(), false);
   if (answering && fresh(heard)) weigh_answer(w);
@@ -515,7 +546,6 @@ std::vector<Finding> Conversation::hear(const Heard& heard) {
     weigh_memory(w);
     weigh_leftovers(w);
     weigh_clauses(w);
-    weigh_runs(w);
   }
   for (auto& token : w.tokens) wipe_text(token.text), wipe_text(token.value);
   return std::move(w.findings);

@@ -103,6 +103,7 @@ class Conversation {
     std::vector<MatchWord> words;
     std::vector<Match> cues;
     std::vector<bool> cue_token;
+    std::vector<bool> asks_at;  // the token stands in a clause that asks
     std::vector<Run> runs;
     std::vector<bool> run_done;
     std::vector<Finding> findings;
@@ -120,7 +121,7 @@ class Conversation {
   void weigh_own_secret(Weighing& w, const Clause& clause, const Match& cue);
   void weigh_told(Weighing& w, const Clause& clause);
   void weigh_small_talk(Weighing& w, const Clause& clause);
-  void weigh_runs(Weighing& w);
+  void weigh_runs(Weighing& w, const Clause& clause);
   void weigh_memory(Weighing& w);
   void weigh_leftovers(Weighing& w);
   bool stated_value(Weighing& w, std::size_t from, std::size_t to, Secret kind);

@@ -11,7 +11,7 @@ constexpr std::array<std::string_view, 11> kReasons = {
     "otp",         "national_id", "spelled_secret", "security_answer",
     "secret_like", "digits",      "unrecognised"};
 
-constexpr std::array<std::pair<std::string_view, PhraseClass>, 10> kPlainSections = {
+constexpr std::array<std::pair<std::string_view, PhraseClass>, 11> kPlainSections = {
     {{"nothing", PhraseClass::kNothing},
      {"request", PhraseClass::kRequest},
      {"reask", PhraseClass::kReask},
@@ -21,7 +21,8 @@ constexpr std::array<std::pair<std::string_view, PhraseClass>, 10> kPlainSection
      {"assert", PhraseClass::kAssert},
      {"readback", PhraseClass::kReadback},
      {"correction", PhraseClass::kCorrection},
-     {"told password", PhraseClass::kTold}}};
+     {"told password", PhraseClass::kTold},
+     {"closing", PhraseClass::kClosing}}};
 
 constexpr std::string_view kHeader = "callward-grammar 1";
 constexpr std::size_t kHarmlessKindsMax = 64;

@@ -61,7 +61,8 @@ enum class PhraseClass : std::uint8_t {
   kAssert,
   kReadback,
   kCorrection,
-  kTold
+  kTold,
+  kClosing
 };
 
 // One part of a phrase.
@@ -133,7 +134,7 @@ class Grammar {
   Result<Section> open_section(std::string_view heading);
   Status add(const Section& section, std::string_view line);
 
-  std::array<std::vector<Phrase>, 12> phrases_;  // by class
+  std::array<std::vector<Phrase>, 13> phrases_;  // by class
   std::vector<std::string> harmless_names_;
   Numbers digits_, homophones_, repeats_;
   Words spelling_, symbols_, modifiers_, fillers_, units_, common_;
