@@ -18,7 +18,7 @@ Result<io::Frame> Link::exchange(io::Frame frame, std::int64_t timeout_ms) {
   {
     const std::lock_guard lock(mutex_);
     if (!idle_.empty()) {
-      client = std::move(idle_.back());
+      client = std::move(idle_.back().client);
       idle_.pop_back();
     }
   }
@@ -38,11 +38,26 @@ Result<io::Frame> Link::exchange(io::Frame frame, std::int64_t timeout_ms) {
     reply = client->call(std::move(again), timeout_ms);
   }
   // After a time-out the late reply would stand in the next request's way.
-  const bool usable =
-      reply || (reply.error().code != Errc::kTimeout && reply.error().code != Errc::kUnavailable);
+  // After what cannot be read nobody knows where the next frame begins.
+  const auto broken = [](Errc code) {
+    return code == Errc::kTimeout || code == Errc::kUnavailable || code == Errc::kTooLarge;
+  };
+  const bool usable = reply || !broken(reply.error().code);
   const std::lock_guard lock(mutex_);
-  if (usable && idle_.size() < kIdleMax) idle_.push_back(std::move(client));
+  if (usable && idle_.size() < kIdleMax)
+    idle_.push_back({std::move(client), std::chrono::steady_clock::now()});
   return reply;
+}
+
+void Link::close_idle(std::int64_t older_than_ms) {
+  const auto before = std::chrono::steady_clock::now() - std::chrono::milliseconds(older_than_ms);
+  const std::lock_guard lock(mutex_);
+  std::erase_if(idle_, [before](const Idle& idle) { return idle.since < before; });
+}
+
+std::size_t Link::idle() {
+  const std::lock_guard lock(mutex_);
+  return idle_.size();
 }
 
 io::Frame keeper_hello() {

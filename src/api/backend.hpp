@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -28,15 +29,24 @@ class Link {
     return unpack<Reply>(frame.body);
   }
   static constexpr std::size_t kIdleMax = 8;
+  static constexpr std::int64_t kIdleMsMax = 5'000;
+  // Closes what idles for longer. Call it now and then: the peer sends events to every connection
+  // of a server, and those that nobody reads would fill its queues.
+  void close_idle(std::int64_t older_than_ms = kIdleMsMax);
+  [[nodiscard]] std::size_t idle();
 
  private:
+  struct Idle {
+    std::unique_ptr<io::BlockingClient> client;
+    std::chrono::steady_clock::time_point since;
+  };
   Result<io::Frame> exchange(io::Frame frame, std::int64_t timeout_ms);
   Result<std::unique_ptr<io::BlockingClient>> connect();
   std::string path_;
   std::size_t frame_bytes_max_;
   io::Frame (*hello_)();
   std::mutex mutex_;
-  std::vector<std::unique_ptr<io::BlockingClient>> idle_;
+  std::vector<Idle> idle_;
 };
 
 io::Frame keeper_hello();

@@ -45,7 +45,12 @@ std::vector<std::string> catalog_migrations() {
       "CREATE INDEX notes_call ON notes (call);"
       "CREATE TABLE idempotency (key TEXT PRIMARY KEY, actor TEXT NOT NULL, request TEXT NOT NULL, "
       "status INTEGER NOT NULL,"
-      " body TEXT NOT NULL, at INTEGER NOT NULL) STRICT;"};
+      " body TEXT NOT NULL, at INTEGER NOT NULL) STRICT;",
+      // A key is its actor's own: two persons may choose the same one.
+      "DROP TABLE idempotency;"
+      "CREATE TABLE idempotency (actor TEXT NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, "
+      "status INTEGER NOT NULL,"
+      " body TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (actor, key)) STRICT;"};
 }
 
 Status Catalog::apply(const store::CallEvent& event) {
@@ -105,9 +110,26 @@ Result<store::CallEvent> Catalog::find(const CallId& id) {
   if (rows.empty()) return fail(Errc::kNotFound, "no such call");
   auto event = TRY(unpack<store::CallEvent>(rows[0].blob(0)));
   if (event.phase == store::CallPhase::kComplete) return event;
-  // The recorder knows better while the call is its own.
-  if (auto fresh = recorder_.call<store::CallEvent>(store::CallGet{id})) return fresh;
-  return event;
+  // The recorder knows better while the call is its own. Afterwards the object does: the news that
+  // it is complete may have gone by while nobody listened.
+  auto fresh = recorder_.call<store::CallEvent>(store::CallGet{id});
+  if (fresh || fresh.error().code != Errc::kNotFound) return fresh ? *fresh : event;
+  const auto name = store::object_name(event.call, event.started_at, store::ObjectKind::kRecording);
+  if (!objects_.exists(name) || !index_object(name)) return event;
+  const auto settled = TRY(db_.query("SELECT event FROM calls WHERE id = ?1", {id.hex()}));
+  if (settled.empty()) return fail(Errc::kNotFound, "no such call");
+  return unpack<store::CallEvent>(settled[0].blob(0));
+}
+
+Status Catalog::settle(const std::vector<store::CallEvent>& open) {
+  std::set<std::string> still_open;
+  for (const auto& event : open) still_open.insert(event.call.hex());
+  const auto rows = TRY(db_.query("SELECT id FROM calls WHERE phase <> ?1",
+                                  {static_cast<std::int64_t>(store::CallPhase::kComplete)}));
+  for (const auto& row : rows)
+    if (const auto id = CallId::parse(row.text(0)); id && still_open.count(row.text(0)) == 0)
+      (void)find(*id);
+  return {};
 }
 
 Result<std::vector<store::CallEvent>> Catalog::list(const CallFilter& filter) {
@@ -198,7 +220,11 @@ Result<std::vector<Bytes>> Catalog::records(const store::CallEvent& event, keys:
                                             std::uint8_t stream, std::uint32_t first,
                                             std::uint32_t end) {
   if (event.phase != store::CallPhase::kComplete) {
-    const store::LiveRecords ask{event.call, static_cast<std::uint8_t>(kind), stream, first, end};
+    // The recorder gives a piece at a time; of a call's own data, which is counted and not timed,
+    // the first piece is all that there is.
+    constexpr std::uint32_t kLivePiece = 600;
+    const store::LiveRecords ask{event.call, static_cast<std::uint8_t>(kind), stream, first,
+                                 end - first > kLivePiece ? first + kLivePiece : end};
     auto live = recorder_.call<store::Records>(ask);
     if (live && !live->records.empty()) return std::move(live->records);
     if (!live && live.error().code != Errc::kNotFound) return tl::unexpected<Error>(live.error());

@@ -30,8 +30,11 @@ class Catalog {
   Catalog(db::Database& database, store::ObjectStore& objects, Link& keeper, Link& recorder)
       : db_(database), objects_(objects), keeper_(keeper), recorder_(recorder) {}
 
-  Status apply(const store::CallEvent& event);      // from the recorder
-  Status catch_up();                                // objects that the table does not know
+  Status apply(const store::CallEvent& event);  // from the recorder
+  Status catch_up();                            // objects that the table does not know
+  // After a reconnection: rows that are open here and not among the recorder's own are brought to
+  // what their objects say.
+  Status settle(const std::vector<store::CallEvent>& open);
   Result<store::CallEvent> find(const CallId& id);  // kNotFound
   Result<std::vector<store::CallEvent>> list(const CallFilter& filter);
   Result<std::vector<std::pair<std::string, std::int64_t>>> days();  // UTC day, calls; newest first

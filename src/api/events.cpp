@@ -11,13 +11,13 @@ void EventHub::publish(std::string type, std::string data) {
 std::vector<Event> EventHub::after(std::uint64_t after) {
   const std::lock_guard lock(mutex_);
   std::vector<Event> out;
-  if (events_.empty() || events_.back().id <= after) {
-    // An id from before this process started: everything may have changed.
-    if (after >= next_) out.push_back({next_ - 1, "system", R"({"reload":true})"});
-    return out;
+  // An id that we do not have any more, or never gave: everything may have changed.
+  const auto first = events_.empty() ? next_ : events_.front().id;
+  const bool known = after < next_ && after >= first - 1;
+  if (!known) {
+    out.push_back({first - 1, "system", R"({"reload":true})"});
+    after = first - 1;
   }
-  if (events_.front().id > after + 1)
-    out.push_back({events_.front().id - 1, "system", R"({"reload":true})"});
   for (const auto& event : events_)
     if (event.id > after) out.push_back(event);
   return out;

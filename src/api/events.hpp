@@ -19,6 +19,10 @@ struct Event {
 class EventHub {
  public:
   static constexpr std::size_t kKeptMax = 2'000;
+  // Ids go on over restarts when `first_id` is beyond all that an earlier process gave: so a reader
+  // that comes back with an old id is told to load anew, and never takes new events for its own
+  // old ones.
+  explicit EventHub(std::uint64_t first_id = 1) : next_(first_id) {}
   void publish(std::string type, std::string data);
   // Events behind `after`, oldest first. A reader that fell out of the ring gets what is left,
   // after an event "system" that tells it to load anew.
@@ -28,7 +32,7 @@ class EventHub {
  private:
   std::mutex mutex_;
   std::deque<Event> events_;
-  std::uint64_t next_ = 1;
+  std::uint64_t next_;
 };
 
 }  // namespace callward::api

@@ -11,9 +11,13 @@ constexpr std::int64_t kDayMs = 86'400'000;
 
 Result<std::int64_t> parse_day(const std::string& day) {
   std::tm parts{};
-  if (day.size() != 10 || ::strptime(day.c_str(), "%Y-%m-%d", &parts) == nullptr)
+  if (::strptime(day.c_str(), "%Y-%m-%d", &parts) == nullptr)
     return fail(Errc::kMalformed, "day must look like 2026-11-24");
-  return static_cast<std::int64_t>(::timegm(&parts)) * 1'000;
+  const auto at = static_cast<std::int64_t>(::timegm(&parts)) * 1'000;
+  // Back to text: so a 31 February and whatever else strptime() lets through are no days.
+  if (format_utc(at).substr(0, 10) != day)
+    return fail(Errc::kMalformed, "day must look like 2026-11-24");
+  return at;
 }
 
 Result<std::pair<std::int64_t, std::string>> parse_cursor(const std::string& cursor) {

@@ -16,7 +16,6 @@ Result<audit::Checkpoint> checkpoint(Service& service, std::string* note = nullp
 }
 
 Result<Response> entries(Service& service, const Request& request) {
-  constexpr std::size_t kBundleBytesMax = 32u << 20;
   const auto size = static_cast<std::int64_t>(TRY(checkpoint(service)).size);
   const auto before = std::min(size, TRY(query_number(request, "before", size, 0, 1ll << 50)));
   const auto limit = TRY(query_number(request, "limit", 100, 1, 500));
@@ -25,10 +24,10 @@ Result<Response> entries(Service& service, const Request& request) {
   for (auto end = before; end > 0 && static_cast<std::int64_t>(items.size()) < limit;) {
     const auto begin = (end - 1) / width * width;
     const auto count = std::min(width, size - begin);
-    const auto path = audit::bundle_path(static_cast<std::uint64_t>(begin / width),
-                                         static_cast<std::uint64_t>(count));
-    const auto raw = TRY(service.vfs.read_file(service.log_dir + "/" + path, kBundleBytesMax));
-    const auto texts = TRY(audit::parse_bundle(raw, static_cast<std::uint64_t>(count)));
+    // By way of the reader that knows that a partial bundle gives way to a longer one meanwhile.
+    const auto texts = TRY(audit::read_bundle(service.vfs, service.log_dir,
+                                              static_cast<std::uint64_t>(begin / width),
+                                              static_cast<std::uint64_t>(count)));
     for (auto i = end - 1; i >= begin && static_cast<std::int64_t>(items.size()) < limit; --i) {
       const auto entry = TRY(audit::decode_entry(texts[static_cast<std::size_t>(i - begin)]));
       items.push_back({{"index", i},

@@ -2,12 +2,14 @@
 #include <algorithm>
 
 #include "api/service.hpp"
+#include "crypto/sha256.hpp"
 #include "erase/reasons.hpp"
 
 namespace callward::api {
 namespace {
 
 constexpr std::int64_t kPieceMsMax = 60'000;
+constexpr std::int64_t kAnswerKeptMs = 86'400'000;  // to a request with an Idempotency-Key
 
 struct Wanted {
   std::vector<keys::RecordKind> kinds;
@@ -29,7 +31,8 @@ Result<Wanted> parse_wanted(const Request& request) {
     }
     const auto kind = parse_kind(word);
     if (!kind) return fail(Errc::kMalformed, "unknown kind");
-    wanted.kinds.push_back(*kind);
+    if (std::find(wanted.kinds.begin(), wanted.kinds.end(), *kind) == wanted.kinds.end())
+      wanted.kinds.push_back(*kind);
   }
   wanted.stream = TRY(body.optional_number("stream", 0, 15));
   wanted.start_ms = TRY(body.optional_number("start_ms", 0, 1ll << 40)).value_or(0);
@@ -187,36 +190,69 @@ Result<Response> order(Service& service, const Request& request) {
   return Response::json(order_json(known->first, known->second));
 }
 
+// The place of a write that runs now; nobody else runs one of the same name meanwhile.
+class Running {
+ public:
+  static std::optional<Running> begin(Service& service, const std::string& name) {
+    const std::lock_guard lock(service.running_mutex);
+    if (!service.running.insert(name).second) return std::nullopt;
+    return Running(service, name);
+  }
+  ~Running() {
+    if (service_ == nullptr) return;
+    const std::lock_guard lock(service_->running_mutex);
+    service_->running.erase(name_);
+  }
+  Running(Running&& other) noexcept
+      : service_(std::exchange(other.service_, nullptr)), name_(std::move(other.name_)) {}
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  Running& operator=(Running&&) = delete;
+
+ private:
+  Running(Service& service, std::string name) : service_(&service), name_(std::move(name)) {}
+  Service* service_;
+  std::string name_;
+};
+
+Response first_answer(const db::Row& row, const std::string& digest) {
+  if (row.text(0) != digest)
+    return Response::problem(409, "state", "this Idempotency-Key was used for another request");
+  Response again;
+  again.status = static_cast<int>(row.number(1));
+  again.body = row.text(2);
+  return again;
+}
+
 // A write that is sent twice with one Idempotency-Key is done once; the second gets the first one's
-// answer.
+// answer, or 409 while the first one runs. Keys of different actors have nothing to do with each
+// other.
 Handler once(Service& service, Handler handler) {
   return [&service, handler](const Request& request) -> Response {
     const auto key = request.header("idempotency-key");
     if (key.empty()) return handler(request);
     if (key.size() > 128)
       return Response::problem(400, "malformed", "Idempotency-Key is at most 128 characters");
-    const auto digest =
-        request.method + " " + request.path + " " + std::to_string(crc32c(as_bytes(request.body)));
-    auto rows = service.database.query(
-        "SELECT request, status, body FROM idempotency WHERE key = ?1 AND actor = ?2",
-        {key, request.actor()});
-    if (!rows) return Response::of(rows.error());
-    if (!rows->empty()) {
-      if ((*rows)[0].text(0) != digest)
-        return Response::problem(409, "state", "this Idempotency-Key was used for another request");
-      Response again;
-      again.status = static_cast<int>((*rows)[0].number(1));
-      again.body = (*rows)[0].text(2);
-      return again;
+    const auto running = Running::begin(service, request.actor() + " " + key);
+    if (!running) {
+      auto busy = Response::problem(409, "state", "the same request runs now");
+      busy.headers.emplace_back("Retry-After", "1");
+      return busy;
     }
+    const auto digest =
+        to_hex(crypto::sha256(as_bytes(request.method + " " + request.path + "\n" + request.body)));
+    const auto rows = service.database.query(
+        "SELECT request, status, body FROM idempotency WHERE key = ?1 AND actor = ?2 AND at >= ?3",
+        {key, request.actor(), service.clock.utc_ms() - kAnswerKeptMs});
+    if (!rows) return Response::of(rows.error());
+    if (!rows->empty()) return first_answer((*rows)[0], digest);
     auto response = handler(request);
     if (response.status / 100 == 2) {
-      constexpr std::int64_t kKeptMs = 86'400'000;
       (void)service.database.execute("DELETE FROM idempotency WHERE at < ?1",
-                                     {service.clock.utc_ms() - kKeptMs});
+                                     {service.clock.utc_ms() - kAnswerKeptMs});
       (void)service.database.execute(
-          "INSERT OR IGNORE INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-          {key, request.actor(), digest, std::int64_t{response.status}, response.body,
+          "INSERT OR REPLACE INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+          {request.actor(), key, digest, std::int64_t{response.status}, response.body,
            service.clock.utc_ms()});
     }
     return response;

@@ -1,4 +1,6 @@
 // Signing in and out, sessions, enrolment.
+#include <algorithm>
+
 #include "api/service.hpp"
 
 namespace callward::api {
@@ -30,11 +32,12 @@ Result<Response> sign_in(Service& service, const Request& request) {
   const auto subject = known ? known->id.hex() : std::string("-");
   auto fresh = service.people.sign_in(name, passphrase, request.peer);
   if (!fresh) {
-    const char* cause = fresh.error().code == Errc::kBusy ? "throttled" : "wrong";
-    if (fresh.error().code == Errc::kDenied || fresh.error().code == Errc::kBusy)
-      TRY(service.log("sign_in_failed", "-", subject, {{"cause", cause}}));
-    if (fresh.error().code == Errc::kDenied)
-      return Response::problem(401, "denied", fresh.error().message);
+    const auto code = fresh.error().code;
+    if (code == Errc::kDenied)
+      TRY(service.log("sign_in_failed", "-", subject, {{"cause", "wrong"}}));
+    else if (code == Errc::kBusy && service.may_log_throttled(subject))
+      TRY(service.log("sign_in_failed", "-", subject, {{"cause", "throttled"}}));
+    if (code == Errc::kDenied) return Response::problem(401, "denied", fresh.error().message);
     return tl::unexpected<Error>(fresh.error());
   }
   // The entry is durable before the session is given out; without it there is none.
@@ -53,6 +56,11 @@ Result<Response> sign_in(Service& service, const Request& request) {
 Result<Response> end(Service& service, const Request& request, const std::string& id,
                      const char* cause) {
   if (!request.session) return Response::problem(403, "denied", "the operator has no session");
+  // Only what is one's own is ended, and only what is ended is logged: the entry's words are never
+  // the asker's.
+  const auto own = TRY(service.people.sessions(request.session->person.id));
+  if (std::none_of(own.begin(), own.end(), [&](const auto& session) { return session.id == id; }))
+    return fail(Errc::kNotFound, "no such session");
   TRY(service.log("session_ended", request.actor(), request.actor(),
                   {{"session", id}, {"cause", cause}}));
   TRY(service.people.end_session(id, request.session->person.id));

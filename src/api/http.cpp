@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/event_log.hpp"
+
 namespace callward::api {
 namespace {
 
@@ -97,7 +99,11 @@ Response Response::problem(int status, const std::string& title, const std::stri
 }
 
 Response Response::of(const Error& error) {
-  auto response = problem(status_of(error.code), std::string(to_string(error.code)), error.message);
+  const int status = status_of(error.code);
+  // What failed inside names files and statements: that is for the server's log, not for a peer.
+  if (status == 500) log_event("server.request_failed", {{"why", error.message}});
+  auto response = problem(status, std::string(to_string(error.code)),
+                          status == 500 ? "the server's log says why" : error.message);
   if (response.status == 503) response.headers.emplace_back("Retry-After", "2");
   return response;
 }
@@ -214,8 +220,12 @@ Result<std::optional<ByteRange>> parse_range(const std::string& header, std::uin
       return std::nullopt;
     return value;
   };
-  const auto first = number(spec.substr(0, dash));
-  const auto last = number(spec.substr(dash + 1));
+  const auto first_text = spec.substr(0, dash);
+  const auto last_text = spec.substr(dash + 1);
+  const auto first = number(first_text);
+  const auto last = number(last_text);
+  // Absent is one thing, unreadable another: what cannot be read is no range, and is ignored.
+  if ((!first && !first_text.empty()) || (!last && !last_text.empty())) return whole;
   if (!first && !last) return whole;
   ByteRange range;
   if (!first) {

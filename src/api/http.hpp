@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,6 +44,7 @@ struct Response {
   std::string body;
   bool event_stream = false;  // the connection becomes a stream of events
   std::uint64_t events_after = 0;
+  std::function<bool()> may_go_on;  // of a stream, asked now and then; empty: always
 
   static Response json(const boost::json::value& value, int status = 200);
   static Response empty(int status = 204);

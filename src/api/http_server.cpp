@@ -32,12 +32,13 @@ struct HttpServer::State {
   Options options;
   HandleRequest handle;
   EventHub& events;
+  // Before the context: its end destroys the connections that are left, and they count down.
+  std::atomic<std::size_t> connections{0}, event_streams{0};
+  std::atomic<std::uint64_t> refused{0};
   asio::io_context context;
   asio::ssl::context tls;
   Tcp::acceptor acceptor;
   std::vector<std::thread> threads;
-  std::atomic<std::size_t> connections{0}, event_streams{0};
-  std::atomic<std::uint64_t> refused{0};
 };
 
 namespace {
@@ -47,12 +48,25 @@ using State = HttpServer::State;
 // Awaitable that gives (error, value) instead of throwing.
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
-struct Counted {
-  explicit Counted(std::atomic<std::size_t>& counter) : counter_(counter) { ++counter_; }
-  ~Counted() { --counter_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-  std::atomic<std::size_t>& counter_;
+// A place below a limit, held until it is destroyed.
+class Place {
+ public:
+  static std::optional<Place> take(std::atomic<std::size_t>& counter, std::size_t limit) {
+    if (counter.fetch_add(1) < limit) return Place(&counter);
+    --counter;
+    return std::nullopt;
+  }
+  Place(Place&& other) noexcept : counter_(std::exchange(other.counter_, nullptr)) {}
+  ~Place() {
+    if (counter_ != nullptr) --*counter_;
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  Place& operator=(Place&&) = delete;
+
+ private:
+  explicit Place(std::atomic<std::size_t>* counter) : counter_(counter) {}
+  std::atomic<std::size_t>* counter_;
 };
 
 Result<Request> to_request(const http::request<http::string_body>& message,
@@ -97,16 +111,24 @@ std::string event_text(const Event& event) {
 }
 
 // A stream of events until the peer goes: new ones each quarter second, a comment each 15 s.
-awaitable<void> stream_events(State& state, Stream& stream, const Response& response) {
-  const Counted counted(state.event_streams);
+awaitable<void> stream_events(State& state, Stream& stream, const Response& response,
+                              bool head_only) {
   std::string head =
       "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: "
       "no-store\r\nConnection: close\r\n";
   for (const auto& [name, value] : security_headers()) head += name + ": " + value + "\r\n";
+  if (head_only) {
+    head += "\r\n";
+    co_await asio::async_write(stream, asio::buffer(head), kNoThrow);
+    co_return;
+  }
   std::string pending = head + "\r\nretry: 2000\n\n";
   auto after = response.events_after;
   asio::steady_timer timer(co_await asio::this_coro::executor);
+  constexpr int kAskEvery = 8;  // 2 s
   for (int round = 0;; ++round) {
+    if (round % kAskEvery == kAskEvery - 1 && response.may_go_on && !response.may_go_on())
+      co_return;
     for (const auto& event : state.events.after(after)) {
       pending += event_text(event);
       after = event.id;
@@ -172,12 +194,12 @@ awaitable<bool> serve_one(State& state, Stream& stream, beast::flat_buffer& buff
     }
   }
   if (response.event_stream) {
-    if (state.event_streams >= state.options.limits.event_streams_max) {
-      response = Response::problem(503, "busy", "too many live screens");
-    } else {
-      co_await stream_events(state, stream, response);
+    const auto place = Place::take(state.event_streams, state.options.limits.event_streams_max);
+    if (place) {
+      co_await stream_events(state, stream, response, request.method == "HEAD");
       co_return false;
     }
+    response = Response::problem(503, "busy", "too many live screens");
   }
   auto message = to_message(response, request, version, keep_alive);
   lowest.expires_after(std::chrono::seconds(state.options.limits.write_seconds_max));
@@ -190,8 +212,7 @@ awaitable<bool> serve_one(State& state, Stream& stream, beast::flat_buffer& buff
   co_return !failed && keep_alive;
 }
 
-awaitable<void> serve_connection(State& state, Tcp::socket socket) {
-  const Counted counted(state.connections);
+awaitable<void> serve_connection(State& state, Tcp::socket socket, Place) {
   boost::system::error_code ignored;
   const auto endpoint = socket.remote_endpoint(ignored);
   const auto peer = endpoint.address().to_string();
@@ -220,12 +241,15 @@ awaitable<void> accept_all(State& state) {
       co_await timer.async_wait(kNoThrow);
       continue;
     }
-    if (state.connections >= state.options.limits.connections_max) {
+    // Taken here, not by the connection itself, which begins on another thread: else a burst of
+    // them would all find the same free place.
+    auto place = Place::take(state.connections, state.options.limits.connections_max);
+    if (!place) {
       ++state.refused;
       continue;  // closed as it goes out of scope
     }
     const auto executor = socket.get_executor();
-    asio::co_spawn(executor, serve_connection(state, std::move(socket)),
+    asio::co_spawn(executor, serve_connection(state, std::move(socket), std::move(*place)),
                    [](std::exception_ptr failure) {
                      if (failure) log_event("server.connection_failed");
                    });

@@ -70,12 +70,15 @@ Status Router::authenticate(Request& request) const {
 }
 
 Response Router::handle(Request request) const {
-  bool path_known = false;
+  // A HEAD is a GET whose body is not sent (RFC 9110, 9.3.2).
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
+  std::string allowed;
   for (const auto& route : routes_) {
     std::map<std::string, std::string> parameters;
     if (!matches(route.pattern, request.path, parameters)) continue;
-    path_known = true;
-    if (route.method != request.method) continue;
+    allowed += (allowed.empty() ? "" : ", ") + route.method;
+    if (route.method == "GET") allowed += ", HEAD";
+    if (route.method != method) continue;
     request.parameters = std::move(parameters);
     // A browser sends this header across origins only after a preflight that nobody answers: no
     // CSRF.
@@ -92,9 +95,19 @@ Response Router::handle(Request request) const {
       if ((roles & route.roles) == 0)
         return Response::problem(403, "denied", "your role may not do this");
     }
-    return route.handler(request);
+    auto response = route.handler(request);
+    // A stream outlives its request, but not the session that asked for it.
+    if (response.event_stream && request.session && guards_.session_lives)
+      response.may_go_on = [lives = guards_.session_lives, token = request.session_token] {
+        return lives(token);
+      };
+    return response;
   }
-  if (path_known) return Response::problem(405, "method not allowed");
+  if (!allowed.empty()) {
+    auto response = Response::problem(405, "method not allowed");
+    response.headers.emplace_back("Allow", allowed);
+    return response;
+  }
   return Response::problem(404, "not found", "no such address");
 }
 

@@ -31,6 +31,8 @@ class Router {
   struct Guards {
     std::function<Result<people::Session>(const std::string& token)> session;
     std::string operator_token;  // empty: none
+    // Whether it would still be taken; unlike `session` it does not count as use. For streams.
+    std::function<bool(const std::string& token)> session_lives = {};
   };
   Router(std::vector<Route> routes, Guards guards)
       : routes_(std::move(routes)), guards_(std::move(guards)) {}

@@ -17,6 +17,15 @@ void Service::remember_order(const std::string& id, OrderInfo info) {
   orders[id] = std::move(info);
 }
 
+bool Service::may_log_throttled(const std::string& subject) {
+  const std::lock_guard lock(throttled_mutex);
+  const auto now = clock.monotonic_ms();
+  const auto [at, fresh] = throttled_logged.try_emplace(subject, now);
+  if (!fresh && now - at->second < kThrottledLogEveryMs) return false;
+  at->second = now;
+  return true;
+}
+
 void Service::on_call_event(const store::CallEvent& event) {
   (void)catalog.apply(event);
   if (const auto json = catalog.to_json(event))

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "api/backend.hpp"
 #include "api/catalog.hpp"
@@ -43,10 +44,21 @@ struct Service {
   std::unordered_map<std::string, OrderInfo> orders;  // since start; at most kOrdersMax
   static constexpr std::size_t kOrdersMax = 100'000;
 
+  // Writes with an Idempotency-Key that run now: actor, space, key.
+  std::mutex running_mutex;
+  std::unordered_set<std::string> running;
+
+  static constexpr std::int64_t kThrottledLogEveryMs = 60'000;
+  std::mutex throttled_mutex;
+  std::unordered_map<std::string, std::int64_t> throttled_logged;  // monotonic ms, by subject
+
   // Entry in the audit log, durable when it returns.
   Status log(const std::string& type, const std::string& actor, const std::string& subject,
              const boost::json::object& data);
   void remember_order(const std::string& id, OrderInfo info);
+  // A refused try costs its sender nothing, an entry costs us a write to the disk and stays for
+  // ever: one a minute for each person (and one for all unknown names).
+  bool may_log_throttled(const std::string& subject);
   // Events from recorder and keeper.
   void on_call_event(const store::CallEvent& event);
   void on_order_state(const keys::OrderState& state);

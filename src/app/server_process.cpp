@@ -51,7 +51,8 @@ Status run_server(const ProcessContext& context) {
   store::FileObjectStore objects(vfs, config.recorder.objects_dir);
   people::People people(*database, clock, entropy);
   api::Catalog catalog(*database, objects, keeper, recorder);
-  api::EventHub events;
+  constexpr std::uint64_t kEventsPerMs = 1'000;  // more than ever come: ids grow over restarts
+  api::EventHub events(static_cast<std::uint64_t>(clock.utc_ms()) * kEventsPerMs);
   api::Service service{.clock = clock,
                        .entropy = entropy,
                        .vfs = vfs,
@@ -74,7 +75,9 @@ Status run_server(const ProcessContext& context) {
   const api::Router router(
       api::routes(service),
       {.session = [&people](const std::string& session) { return people.session(session); },
-       .operator_token = token});
+       .operator_token = token,
+       .session_lives =
+           [&people](const std::string& session) { return people.session_lives(session); }});
   const auto handle = [&router, &console](api::Request request) {
     const bool is_api = request.path.rfind("/v1/", 0) == 0 || request.path == "/healthz" ||
                         request.path == "/readyz" || request.path == "/metrics";
@@ -95,8 +98,11 @@ Status run_server(const ProcessContext& context) {
   const api::EventPump recorder_events(
       config.socket("recorder"), store::kRecorderFrameBytesMax, api::recorder_hello,
       [&] {
-        if (const auto calls = recorder.call<store::Calls>(store::CallList{}))
-          for (const auto& event : calls->calls) service.on_call_event(event);
+        const auto calls = recorder.call<store::Calls>(store::CallList{});
+        if (!calls) return;
+        for (const auto& event : calls->calls) service.on_call_event(event);
+        if (auto settled = catalog.settle(calls->calls); !settled)
+          log_event("server.settle_failed", {{"why", settled.error().message}});
       },
       [&](const io::Frame& frame) {
         if (frame.type != store::CallEvent::kType) return;
@@ -108,6 +114,10 @@ Status run_server(const ProcessContext& context) {
         if (frame.type != keys::OrderState::kType) return;
         if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
       });
+  loop->every_ms(api::Link::kIdleMsMax, [&] {
+    keeper.close_idle();
+    recorder.close_idle();
+  });
   const auto address = config.server.listen + ":" + std::to_string(server->port());
   SupervisorLink link(*loop, context, [&] {
     const bool ready = recorder_events.connected() && keeper_events.connected();

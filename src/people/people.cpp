@@ -126,6 +126,10 @@ void People::failed(const std::string& key) {
   auto& throttle = throttles_[key];
   constexpr std::int64_t kWaitMsMax = 300'000;
   constexpr std::uint32_t kFreeFailures = 2;
+  // Old failures are forgotten: else the rare mistakes of all who share an address would add up.
+  if (throttle.failures > 0 &&
+      clock_.monotonic_ms() - throttle.not_before_ms > kFailuresForgottenMs)
+    throttle.failures = 0;
   ++throttle.failures;
   const auto doublings =
       throttle.failures > kFreeFailures ? std::min(throttle.failures - kFreeFailures, 9u) : 0;
@@ -189,6 +193,14 @@ Result<Session> People::session(const std::string& token) {
     session.seen_at = now;
   }
   return session;
+}
+
+bool People::session_lives(const std::string& token) {
+  const auto now = clock_.utc_ms();
+  const auto rows =
+      db_.query("SELECT 1 FROM sessions WHERE token = ?1 AND started_at >= ?2 AND seen_at >= ?3",
+                {digest_of(token), now - kAbsoluteMsMax, now - kIdleMsMax});
+  return rows && !rows->empty();
 }
 
 Result<std::vector<Session>> People::sessions(const PersonId& person) {

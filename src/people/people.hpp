@@ -2,7 +2,8 @@
 // in with.
 //
 // Throttling: after each failure of an account, and of a source address, the next try must wait 2^n
-// seconds (at most 5 minutes); a right passphrase too soon is refused like a wrong one.
+// seconds (at most 5 minutes); a right passphrase too soon is refused like a wrong one. Half an
+// hour without a failure forgets them.
 #pragma once
 
 #include <mutex>
@@ -61,6 +62,7 @@ class People {
   Result<NewSession> sign_in(const std::string& name, const SecretBytes& passphrase,
                              const std::string& address);
   Result<Session> session(const std::string& token);  // kDenied; moves the idle limit
+  bool session_lives(const std::string& token);       // the same, without moving it
   Result<std::vector<Session>> sessions(const PersonId& person);
   Status end_session(const std::string& session_id,
                      const PersonId& owner);  // kNotFound for another's
@@ -73,6 +75,7 @@ class People {
   static constexpr std::int64_t kEnrolmentMsMax = 72 * 3'600'000;
   static constexpr std::size_t kPassphraseBytesMin = 12, kPassphraseBytesMax = 1'024;
   static constexpr std::size_t kThrottledMax = 100'000;
+  static constexpr std::int64_t kFailuresForgottenMs = 30 * 60'000;  // after the last wait
 
  private:
   struct Throttle {

@@ -1,0 +1,294 @@
+// The API with its real router, database, people, catalog and object store over scripted peers on
+// Unix sockets, and (where a test asks for it) the real HTTPS server on a loopback port.
+#pragma once
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "api/http_server.hpp"
+#include "api/service.hpp"
+#include "api/static_files.hpp"
+#include "keys/tree.hpp"
+
+namespace callward::api::test {
+
+inline std::string fresh_dir(const std::string& name) {
+  static std::atomic<int> count{0};
+  const auto dir =
+      "/tmp/cwa-" + name + "-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
+  std::filesystem::remove_all(dir);
+  std::filesystem::create_directories(dir);
+  return dir;
+}
+
+// A process at the other end of a Unix socket, which answers as the test says. The answering
+// function runs on the peer's own thread.
+class ScriptedPeer {
+ public:
+  using Answer = std::function<void(io::Channel&, io::Frame&)>;
+  ScriptedPeer(const std::string& path, Answer answer) : answer_(std::move(answer)) {
+    loop_ = std::move(*io::Loop::create(clock_));
+    server_ = std::move(*io::ChannelServer::listen(*loop_, path, {"peer", 4u << 20, 64u << 20},
+                                                   [this](std::unique_ptr<io::Channel> channel) {
+                                                     auto* raw = channel.get();
+                                                     raw->set_handlers(
+                                                         [this, raw](io::Frame frame) {
+                                                           ++frames;
+                                                           answer_(*raw, frame);
+                                                         },
+                                                         [] {});
+                                                     channels_.push_back(std::move(channel));
+                                                     ++connections;
+                                                   }));
+    thread_ = std::thread([this] { (void)loop_->run(); });
+  }
+  ~ScriptedPeer() {
+    (void)loop_->post([this] { loop_->stop(); });
+    thread_.join();
+  }
+  void broadcast(const std::function<io::Frame()>& make) {
+    (void)loop_->post([this, make] {
+      for (auto& channel : channels_)
+        if (channel->open()) (void)channel->send(make());
+    });
+  }
+  std::atomic<int> frames{0}, connections{0};
+
+ private:
+  SystemClock clock_;
+  Answer answer_;
+  std::unique_ptr<io::Loop> loop_;
+  std::unique_ptr<io::ChannelServer> server_;
+  std::vector<std::unique_ptr<io::Channel>> channels_;
+  std::thread thread_;
+};
+
+struct Rig {
+  std::string dir = fresh_dir("rig");
+  ManualClock clock;
+  SystemEntropy entropy;
+  RealVfs vfs;
+  std::unique_ptr<db::Database> database;
+  people::People people;
+  store::FileObjectStore objects{vfs, dir + "/objects"};
+  Link keeper{dir + "/keeper.sock", keys::kKeeperFrameBytesMax, keeper_hello};
+  Link recorder{dir + "/recorder.sock", store::kRecorderFrameBytesMax, recorder_hello};
+  Catalog catalog;
+  EventHub events;
+  Service service;
+  std::unique_ptr<Router> router;
+  // What the scripted keeper and recorder were told.
+  std::mutex told;
+  std::vector<keys::LogAppend> log;
+  std::vector<keys::EraseOrder> orders;
+  std::vector<keys::Open> openings;
+  std::vector<store::CallEvent> live;  // what the recorder knows; under `told`
+  std::atomic<int> erase_delay_ms{0};
+  std::atomic<bool> log_fails{false};
+  std::unique_ptr<ScriptedPeer> keeper_peer, recorder_peer;
+
+  Rig()
+      : database(std::move(*db::open_sqlite(":memory:", migrations()))),
+        people(*database, clock, entropy, {1, 8u << 20}),
+        catalog(*database, objects, keeper, recorder),
+        service{.clock = clock,
+                .entropy = entropy,
+                .vfs = vfs,
+                .database = *database,
+                .people = people,
+                .catalog = catalog,
+                .keeper = keeper,
+                .recorder = recorder,
+                .events = events,
+                .objects = objects,
+                .log_dir = dir + "/log",
+                .log_key = {},
+                .supervisor_socket = dir + "/supervisor.sock",
+                .time_zone = "UTC",
+                .disks = {dir}} {
+    std::filesystem::create_directories(dir + "/objects");
+    router = std::make_unique<Router>(
+        routes(service),
+        Router::Guards{.session = [this](const std::string& t) { return people.session(t); },
+                       .operator_token = "the-operators-token"});
+  }
+  ~Rig() {
+    keeper_peer.reset();
+    recorder_peer.reset();
+    std::filesystem::remove_all(dir);
+  }
+  static std::vector<std::string> migrations() {
+    auto all = people::migrations();
+    for (auto& step : catalog_migrations()) all.push_back(std::move(step));
+    return all;
+  }
+  void start_peers() {
+    keeper_peer = std::make_unique<ScriptedPeer>(
+        dir + "/keeper.sock", [this](io::Channel& c, io::Frame& f) { keeper_answers(c, f); });
+    recorder_peer = std::make_unique<ScriptedPeer>(
+        dir + "/recorder.sock", [this](io::Channel& c, io::Frame& f) { recorder_answers(c, f); });
+  }
+  void keeper_answers(io::Channel& channel, io::Frame& frame) {
+    const std::lock_guard lock(told);
+    switch (frame.type) {
+      case keys::Hello::kType:
+        channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
+        return;
+      case keys::LogAppend::kType:
+        if (log_fails) {
+          channel.reply(frame, keys::ErrorReply{Errc::kUnavailable, "the log cannot be written"});
+          return;
+        }
+        log.push_back(*unpack<keys::LogAppend>(frame.body));
+        channel.reply(frame, keys::LogAppended{log.size()});
+        return;
+      case keys::CallDataPut::kType:
+        channel.reply(frame, keys::SealedRecord{unpack<keys::CallDataPut>(frame.body)->call_data});
+        return;
+      case keys::EraseOrder::kType:
+        orders.push_back(*unpack<keys::EraseOrder>(frame.body));
+        if (erase_delay_ms > 0)
+          std::this_thread::sleep_for(std::chrono::milliseconds(erase_delay_ms));
+        channel.reply(frame,
+                      keys::OrderAccepted{orders.back().order, keys::OrderOutcome::kAccepted});
+        return;
+      case keys::Open::kType: {
+        openings.push_back(*unpack<keys::Open>(frame.body));
+        keys::Opened opened;
+        opened.states.assign(openings.back().headers.size(), 1);
+        channel.reply(frame, opened);
+        return;
+      }
+      case keys::CallStateRequest::kType:
+        channel.reply(frame, keys::CallState{});
+        return;
+      case keys::KeeperStatusRequest::kType:
+        channel.reply(frame, keys::KeeperStatus{R"({"epoch":3,"deep":{"rows":7}})"});
+        return;
+      default:
+        channel.reply(frame, keys::ErrorReply{Errc::kUnsupported, "unknown message"});
+    }
+  }
+  void recorder_answers(io::Channel& channel, io::Frame& frame) {
+    const std::lock_guard lock(told);
+    switch (frame.type) {
+      case store::Hello::kType:
+        channel.reply(frame, store::Welcome{});
+        return;
+      case store::CallGet::kType: {
+        const auto wanted = unpack<store::CallGet>(frame.body)->call;
+        for (const auto& event : live)
+          if (event.call == wanted) {
+            channel.reply(frame, event);
+            return;
+          }
+        channel.reply(frame, keys::ErrorReply{Errc::kNotFound, "not here"});
+        return;
+      }
+      case store::LiveRecords::kType: {
+        const auto ask = *unpack<store::LiveRecords>(frame.body);
+        if (ask.end < ask.first || ask.end - ask.first > 600)
+          channel.reply(frame, keys::ErrorReply{Errc::kMalformed, "at most 600 segments"});
+        else
+          channel.reply(frame, store::Records{{record(ask.kind, ask.stream, ask.first)}});
+        return;
+      }
+      case store::RecorderStatusRequest::kType:
+        channel.reply(frame, store::RecorderStatus{R"({"calls":2,"ports":{"free":9}})"});
+        return;
+      default:
+        channel.reply(frame, keys::ErrorReply{Errc::kUnsupported, "unknown message"});
+    }
+  }
+
+  Bytes record(std::uint8_t kind, std::uint8_t stream, std::uint32_t index) {
+    keys::RecordCipher cipher;
+    keys::RecordHeader header;
+    header.kind = static_cast<keys::RecordKind>(kind);
+    header.stream = stream;
+    header.first = header.last = index;
+    const Bytes plain(24);
+    return cipher.seal(entropy, header, CallId{}, plain, entropy.key());
+  }
+  store::CallEvent call(store::CallPhase phase, std::int64_t started_at,
+                        keys::Direction direction = keys::Direction::kIncoming) {
+    store::CallEvent event{.call = CallId::random(entropy),
+                           .phase = phase,
+                           .source = keys::CallSource::kSiprec,
+                           .direction = direction,
+                           .started_at = started_at};
+    event.streams = {{.stream = 0, .party = store::Party::kCustomer},
+                     {.stream = 1, .party = store::Party::kAgent}};
+    event.ends = {{0, 50}, {1, 50}};
+    return event;
+  }
+  // A published recording of five audio records of each stream.
+  std::string publish(const store::CallEvent& event) {
+    store::ObjectHead head;
+    head.call = event.call;
+    head.source = event.source;
+    head.direction = event.direction;
+    head.started_at = event.started_at;
+    head.ended_at = event.started_at + 500;
+    head.cause = "bye";
+    head.streams = {{0, store::Party::kCustomer, 0, 5}, {1, store::Party::kAgent, 0, 5}};
+    const auto done = store::write_object(
+        objects, store::ObjectKind::kRecording, head,
+        [&](const store::RecordSink& sink) -> Status {
+          for (std::uint32_t i = 0; i < 5; ++i)
+            for (std::uint8_t stream = 0; stream < 2; ++stream) TRY(sink(record(1, stream, i)));
+          return {};
+        },
+        false);
+    EXPECT_TRUE(done) << done.error().message;
+    return store::object_name(event.call, event.started_at, store::ObjectKind::kRecording);
+  }
+
+  static SecretBytes phrase(std::string_view text) { return SecretBytes(as_bytes(text)); }
+  std::string signed_in(const std::string& name, std::uint8_t roles = 1) {
+    EXPECT_TRUE(people.add(name, roles, phrase("nine quiet rivers")));
+    return people.sign_in(name, phrase("nine quiet rivers"), "10.0.0.1")->token;
+  }
+  // As the browser would: with the header that writes need.
+  Request request(const std::string& method, const std::string& target,
+                  const std::string& token = {}, const std::string& body = {}) {
+    Request request;
+    request.method = method;
+    EXPECT_TRUE(parse_target(target, request)) << target;
+    request.body = body;
+    request.peer = "10.0.0.2";
+    request.headers["x-callward"] = "1";
+    if (!token.empty()) request.headers["cookie"] = std::string(kSessionCookie) + "=" + token;
+    return request;
+  }
+  Response ask(const std::string& method, const std::string& target, const std::string& token = {},
+               const std::string& body = {}) {
+    return router->handle(request(method, target, token, body));
+  }
+};
+
+inline std::string header_of(const Response& response, const std::string& name) {
+  for (const auto& [key, value] : response.headers)
+    if (key == name) return value;
+  return {};
+}
+inline boost::json::object json_of(const Response& response) {
+  boost::system::error_code error;
+  auto json = boost::json::parse(response.body, error);
+  EXPECT_FALSE(error) << response.body;
+  return error ? boost::json::object{} : json.as_object();
+}
+
+}  // namespace callward::api::test

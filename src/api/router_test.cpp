@@ -1,0 +1,168 @@
+// The guards in front of every route, and the table of routes against openapi.yaml.
+#include "api/router.hpp"
+
+#include <fstream>
+#include <set>
+
+#include "api/rig_test.hpp"
+
+namespace callward::api {
+namespace {
+
+using test::header_of;
+using test::Rig;
+
+// "METHOD path operation", read from the file's own layout: two spaces a path, four a method, and
+// the operationId on the method's line or below it.
+std::set<std::string> documented() {
+  std::ifstream file(std::string(CALLWARD_SOURCE_DIR) + "/src/api/openapi.yaml");
+  EXPECT_TRUE(file.good());
+  std::set<std::string> found;
+  std::string line, path, method;
+  bool in_paths = false;
+  while (std::getline(file, line)) {
+    if (line == "paths:") in_paths = true;
+    if (line == "components:") in_paths = false;
+    if (!in_paths) continue;
+    const auto indent = line.find_first_not_of(' ');
+    if (indent == 2) path = line.substr(2, line.find_last_of(':') - 2);
+    if (indent == 4) {
+      method = line.substr(4, line.find(':') - 4);
+      for (auto& c : method) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+    constexpr std::string_view kId = "operationId: ";
+    if (const auto at = line.find(kId); at != std::string::npos) {
+      const auto word = line.substr(at + kId.size());
+      found.insert(method + " " + path + " " + word.substr(0, word.find_first_of(", }")));
+    }
+  }
+  return found;
+}
+
+TEST(Routes, AreThoseOfTheDocumentAndNoOthers) {
+  Rig rig;
+  std::set<std::string> served;
+  for (const auto& route : rig.router->routes())
+    EXPECT_TRUE(served.insert(route.method + " " + route.pattern + " " + route.operation).second);
+  EXPECT_GT(served.size(), 20u);
+  EXPECT_EQ(served, documented());
+}
+
+// What the document calls open (security: []) is what needs no session here.
+TEST(Routes, OpenOnesAreOpenInTheDocumentToo) {
+  Rig rig;
+  std::set<std::string> open;
+  for (const auto& route : rig.router->routes())
+    if (route.roles == kAnyone) open.insert(route.operation);
+  EXPECT_EQ(open, (std::set<std::string>{"signIn", "enrol", "healthz", "readyz"}));
+}
+
+TEST(Router, NothingButTheOpenRoutesAnswersAStranger) {
+  Rig rig;
+  for (const auto& route : rig.router->routes()) {
+    if (route.roles == kAnyone) continue;
+    const auto path = route.pattern.substr(0, route.pattern.find('{')) +
+                      (route.pattern.find('{') == std::string::npos
+                           ? ""
+                           : "00" + route.pattern.substr(route.pattern.find('}') + 1));
+    EXPECT_EQ(rig.ask(route.method, path).status, 401) << path;
+    EXPECT_EQ(rig.ask(route.method, path, std::string(64, '0')).status, 401) << path;
+    auto request = rig.request(route.method, path);
+    for (const char* token : {"Bearer ", "Bearer x", "Bearer the-operators-toke",
+                              "Bearer the-operators-tokenx", "bearer the-operators-token"}) {
+      request.headers["authorization"] = token;
+      EXPECT_EQ(rig.router->handle(request).status, 401) << path << token;
+    }
+  }
+}
+
+TEST(Router, AnEmptyOperatorTokenOpensNothing) {
+  Rig rig;
+  const Router router(routes(rig.service),
+                      {.session = [&](const std::string& t) { return rig.people.session(t); },
+                       .operator_token = ""});
+  auto request = rig.request("GET", "/v1/session");
+  request.headers["authorization"] = "Bearer ";
+  EXPECT_EQ(router.handle(request).status, 401);
+}
+
+TEST(Router, EveryWriteNeedsTheHeaderThatNoForeignPageCanSend) {
+  Rig rig;
+  const auto token = rig.signed_in("ada");
+  for (const auto& route : rig.router->routes()) {
+    if (route.method == "GET") continue;
+    auto path = route.pattern;
+    if (const auto at = path.find('{'); at != std::string::npos)
+      path = path.substr(0, at) + "00" + path.substr(path.find('}') + 1);
+    auto request = rig.request(route.method, path, token, "{}");
+    request.headers.erase("x-callward");
+    request.headers["origin"] = "https://elsewhere.example";
+    const auto response = rig.router->handle(request);
+    EXPECT_EQ(response.status, 403) << path;
+    EXPECT_NE(response.body.find("X-Callward"), std::string::npos);
+  }
+  EXPECT_TRUE(rig.people.session(token));  // nothing was done
+}
+
+TEST(Router, RolesAreAsked) {
+  Rig rig;
+  const auto token = rig.signed_in("ada");
+  EXPECT_EQ(rig.ask("GET", "/v1/session", token).status, 200);
+  // The operator of the command line reads, and has no session of its own to list or to end.
+  auto request = rig.request("GET", "/v1/sessions");
+  request.headers["authorization"] = "Bearer the-operators-token";
+  EXPECT_EQ(rig.router->handle(request).status, 403);
+  request.path = "/v1/session";
+  EXPECT_EQ(rig.router->handle(request).status, 200);
+  request.method = "DELETE";
+  EXPECT_EQ(rig.router->handle(request).status, 403);
+  const Router narrow({{"GET", "/owners", "x", static_cast<std::uint8_t>(people::Role::kOwner),
+                        [](const Request&) { return Response::empty(); }}},
+                      {.session = [&](const std::string& t) { return rig.people.session(t); },
+                       .operator_token = "o"});
+  EXPECT_EQ(narrow.handle(rig.request("GET", "/owners", token)).status, 403);
+  EXPECT_EQ(narrow.handle(rig.request("GET", "/owners", rig.signed_in("bob", 2))).status, 204);
+}
+
+TEST(Router, UnknownAddressesAndMethodsAreTold) {
+  Rig rig;
+  const auto token = rig.signed_in("ada");
+  for (const char* path : {"/v1", "/v1/", "/v1/nothing", "/v1/session/", "//v1/session",
+                           "/v1//session", "/v1/calls//account", "/v2/session", "/V1/session"})
+    EXPECT_EQ(rig.ask("GET", path, token).status, 404) << path;
+  const auto refused = rig.ask("PUT", "/v1/session", token);
+  EXPECT_EQ(refused.status, 405);
+  EXPECT_EQ(refused.content_type, "application/problem+json");
+  EXPECT_EQ(header_of(refused, "Allow"), "POST, GET, HEAD, DELETE");
+  for (const char* method : {"OPTIONS", "TRACE", "CONNECT", "PATCH", "get", ""})
+    EXPECT_EQ(rig.ask(method, "/v1/days", token).status, 405) << method;
+}
+
+TEST(Router, HeadIsAGet) {
+  Rig rig;
+  const auto token = rig.signed_in("ada");
+  EXPECT_EQ(rig.ask("HEAD", "/v1/session", token).status, 200);
+  EXPECT_EQ(rig.ask("HEAD", "/v1/session").status, 401);
+  EXPECT_EQ(rig.ask("HEAD", "/v1/enrolments", token).status, 405);  // only POST there
+}
+
+TEST(Router, AStreamEndsWithItsSession) {
+  Rig rig;
+  const Router router(
+      routes(rig.service),
+      {.session = [&](const std::string& t) { return rig.people.session(t); },
+       .operator_token = "",
+       .session_lives = [&](const std::string& t) { return rig.people.session_lives(t); }});
+  const auto token = rig.signed_in("ada");
+  const auto response = router.handle(rig.request("GET", "/v1/events", token));
+  ASSERT_TRUE(response.event_stream);
+  ASSERT_TRUE(response.may_go_on);
+  EXPECT_TRUE(response.may_go_on());
+  rig.clock.advance_ms(people::People::kIdleMsMax / 2);
+  EXPECT_TRUE(response.may_go_on());  // and this was no use of the session:
+  rig.clock.advance_ms(people::People::kIdleMsMax / 2 + 1);
+  EXPECT_FALSE(response.may_go_on());
+}
+
+}  // namespace
+}  // namespace callward::api
