@@ -1,5 +1,5 @@
 // What the keeper knows of one call: its cover, what has been heard, persisted, erased and lost;
-// and its row in the key store (docs/formats/keystore.md, "Row of a call").
+// and its row in the key store (docs/formats/page.md, "Row of a call").
 //
 // INVARIANTS
 //   (1) A segment of a blocked range (erased, ordered or held) is never opened and never newly

@@ -1,4 +1,4 @@
-// A sealed page of the key store (docs/formats/keystore.md). Little-endian:
+// A sealed page of the key store (docs/formats/page.md). Little-endian:
 //
 //    0 "CWK1"   4 version u8 = 1   5 role u8 (1 leaf, 2 inner, 3 root)   6 level u8   7 reserved u8
 //    8 index u64   16 payload_bytes u32   20 reserved u32   24 salt[16]   40 ciphertext   ..
