@@ -23,8 +23,8 @@ class VfsFile {
   virtual Status preallocate(std::uint64_t size) = 0;  // fallocate(2); the size changes
   virtual Status truncate(std::uint64_t size) = 0;
   virtual Result<std::uint64_t> size() = 0;
-  // The first byte at or behind `offset` that may be other than zero because it was ever written; the
-  // file's size if there is none. What cannot be told from the file system counts as written.
+  // The first byte at or behind `offset` that was ever written; the file's size if there is none. What
+  // the file system cannot tell counts as written.
   virtual std::uint64_t next_written(std::uint64_t offset) { return offset; }
 };
 
