@@ -14,6 +14,7 @@ namespace callward::app {
 namespace {
 
 constexpr std::int64_t kSweepMs = 500;  // session timers are minutes
+constexpr rlim_t kDescriptorsMax = 65'536;
 constexpr std::int64_t kStepMsMax = 1'000;
 constexpr std::int64_t kGreetAgainMs = 200;
 constexpr std::size_t kNewsUnderWayMax = 64;
@@ -319,6 +320,14 @@ std::string Signal::status_json() const {
 
 namespace {
 
+// Each TCP peer has a connection.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, kDescriptorsMax);
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 // With `port = 0` the port of an earlier process is taken again if it is free: the peers of
 // running sessions know no other.
 std::string port_file(const Config& config) { return config.run_dir + "/signal.port"; }
@@ -348,6 +357,7 @@ Status run_signal(const ProcessContext& context) {
   auto config = with_port_of_before(vfs, context.config);
   Signal signal(*loop, clock, entropy, config);
   TRY(loop->on_stop_signal([&] { signal.stop(); }));
+  raise_descriptor_limit();
   auto bound = signal.bind();
   if (!bound && config.sip.port != context.config.sip.port) {  // taken by somebody else meanwhile
     config.sip.port = 0;

@@ -4,7 +4,7 @@
 #include "app/signal_test_rig.hpp"
 #include "wire/material_test.hpp"
 
-namespace callward::app::test {
+namespace callward::app::signal_test {
 namespace {
 
 using wire::material_dir;
@@ -259,6 +259,33 @@ TEST(SignalProcess, WeRefreshWithItsTimer) {
   EXPECT_TRUE(has(update, "\r\nSession-Expires: 2;refresher=uac\r\n")) << update;
 }
 
+TEST(SignalProcess, WhatIsTooLargeIsRefusedAndHarmsNobody) {
+  SignalRig rig("large");
+  RawPeer good(rig.port()), big(rig.port(), true), endless(rig.port(), true);
+  rig.peers = {&good, &big, &endless};
+  Dialog beside{"beside"}, body{"body"}, message{"message"};
+  rig.establish(good, beside);
+  const auto headers = SignalRig::siprec_headers();
+  big.send(rig.request(big, body, "INVITE", SignalRig::siprec_body() + std::string(70'000, 'x'),
+                       headers));
+  EXPECT_EQ(SignalRig::status_of(rig.answer(big, "body", "INVITE")), 513);
+  EXPECT_TRUE(rig.until([&] {
+    return !rig.recorder->missed.empty() && rig.recorder->missed.back().cause == "body_too_large";
+  }));
+  big.send(rig.request(big, message, "INVITE", std::string(200'000, 'x'), headers));
+  const auto refused = rig.answer(big, "message", "INVITE", 1'000);
+  EXPECT_TRUE(refused.empty() || SignalRig::status_of(refused) == 413) << refused.substr(0, 300);
+  // Header lines without an end.
+  std::string lines = "INVITE sip:a@b SIP/2.0\r\n";
+  while (lines.size() < 400'000) lines += "X-Filler: 0123456789\r\n";
+  endless.send(lines);
+  rig.until([] { return false; }, 100);
+  EXPECT_EQ(rig.options(good), 200);
+  EXPECT_EQ(rig.recorder->opens.size(), 1u);
+  good.send(rig.request(good, beside, "BYE"));
+  EXPECT_EQ(SignalRig::status_of(rig.answer(good, "beside", "BYE")), 200);
+}
+
 TEST(SignalProcess, BodiesOfRealVendors) {
   const std::filesystem::path folder = material_dir() + "/siprec";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "shared/material/siprec is not here";
@@ -310,4 +337,4 @@ TEST_P(Transport, TortureMessagesHarmNobody) {
 }
 
 }  // namespace
-}  // namespace callward::app::test
+}  // namespace callward::app::signal_test

@@ -15,7 +15,7 @@
 #include "app/signal_process.hpp"
 #include "capture/test_bodies.hpp"
 
-namespace callward::app::test {
+namespace callward::app::signal_test {
 
 class ScriptedRecorder {
  public:
@@ -307,4 +307,4 @@ struct SignalRig {
   int branches = 0;
 };
 
-}  // namespace callward::app::test
+}  // namespace callward::app::signal_test
