@@ -8,9 +8,14 @@ import os
 import sys
 import zlib
 
-import ctranslate2
-import numpy as np
-import onnxruntime
+# onnxruntime reports its use over the network by itself. The worker has no network, and it shall not try.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import ctranslate2  # noqa: E402
+import numpy as np  # noqa: E402
+import onnxruntime  # noqa: E402
+
+onnxruntime.disable_telemetry_events()
 
 RATE_HZ = 8_000
 MODEL_RATE_HZ = 16_000

@@ -101,12 +101,17 @@ void Listener::on_recorder_event(io::Frame frame) {
 
 ListenedCall* Listener::find(const CallId& id, std::uint64_t serial) {
   const auto at = calls_.find(id);
-  return at == calls_.end() || at->second->serial() != serial ? nullptr : at->second.get();
+  if (at == calls_.end() || at->second->serial() != serial) return nullptr;
+  at->second->touched = true;
+  return at->second.get();
 }
 
 ListenedCall* Listener::find_or_make(const CallId& id) {
   const auto at = calls_.find(id);
-  if (at != calls_.end()) return at->second.get();
+  if (at != calls_.end()) {
+    at->second->touched = true;
+    return at->second.get();
+  }
   if (calls_.size() >= kListenedCallsMax) {  // heard later, through the keeper
     ++calls_refused_;
     return nullptr;
@@ -131,6 +136,8 @@ void Listener::round_end() {
   for (std::size_t worker = 0; worker < pool_.size(); ++worker)
     if (pool_.free(worker)) dispatch(worker);
   for (auto& [id, call] : calls_) {
+    if (!call->touched) continue;  // the tick touches all
+    call->touched = false;
     collect(*call);
     grant_credit(*call);
     hear_again(*call);

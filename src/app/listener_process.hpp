@@ -25,6 +25,9 @@ namespace callward::app {
 inline constexpr std::size_t kListenedCallsMax = 20'000;
 inline constexpr std::size_t kCatchUpCallsMax = 16;  // ended ones that are heard at the same time
 inline constexpr std::size_t kHearAgainsOpenMax = 4;
+// Of the fullest stream of each call, over all calls: four hours are 230 MB a stream. Beyond it
+// calls that hold more than kCreditBelowMs take no more, and hear it again later.
+inline constexpr std::uint64_t kBufferedMsTotalMax = 4ull * 3'600'000;
 inline constexpr std::size_t kDerivedWaitingMax = 4'096;  // of a call; then it waits
 inline constexpr std::int64_t kUnknownMsMax = 600'000;    // no keeper knows it: let go
 inline constexpr int kDoneRepeatsMax = 8;  // then the keeper's view of the end differs: anew
@@ -99,6 +102,7 @@ class Listener {
   std::uint64_t next_serial_ = 1, handles_ = 0;
   std::size_t hear_agains_open_ = 0;
   bool polling_ = false;
+  std::string degraded_ = "starting";
   std::int64_t next_poll_ms_ = 0;
 
   CallCounters counters_;

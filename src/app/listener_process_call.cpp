@@ -107,6 +107,12 @@ void ListenedCall::feed() {
   for (auto& [number, line] : lines_) feed(line);
 }
 
+void ListenedCall::pause(bool on) {
+  if (on == paused_) return;
+  paused_ = on;
+  feed();
+}
+
 // False: there is no room now.
 bool ListenedCall::take(Line& line, std::uint32_t index, std::uint8_t codec, ByteView payload) {
   segment::AudioSegment segment;
@@ -131,6 +137,7 @@ bool ListenedCall::take(Line& line, std::uint32_t index, std::uint8_t codec, Byt
 }
 
 void ListenedCall::feed(Line& line) {
+  if (paused_) return;
   if (!listener_->has_stream(line.stream)) {
     if (line.live.empty() && !line.end) return;
     // A stream that joined the call: it begins here, or where the others were when some of it was
@@ -170,7 +177,8 @@ void ListenedCall::wipe(const keys::SegmentRange& range) {
 
 // The stream that is furthest behind first: the conversation waits for it.
 std::optional<keys::SegmentRange> ListenedCall::wanted(std::int64_t now_ms) const {
-  if (!placed_ || asking || listener_->buffered_ms() > kHearAgainBelowMs) return std::nullopt;
+  if (!placed_ || paused_ || asking || listener_->buffered_ms() > kHearAgainBelowMs)
+    return std::nullopt;
   std::optional<keys::SegmentRange> best;
   for (const auto& [number, line] : lines_) {
     if (now_ms < line.retry_ms || !listener_->has_stream(number)) continue;

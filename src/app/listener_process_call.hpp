@@ -75,8 +75,9 @@ class ListenedCall {
   void place(const keys::UnheardCall& known, std::uint64_t& handles);
   void live(store::Audio audio, std::uint64_t& handles);
   void close(const std::vector<keys::StreamEnd>& ends, std::int64_t now_ms, std::uint64_t& handles);
-  // Hands on what has come and fits.
+  // Hands on what has come and fits; nothing while paused.
   void feed();
+  void pause(bool on);
   void wipe(const keys::SegmentRange& range);
 
   // What shall be heard again now.
@@ -98,6 +99,7 @@ class ListenedCall {
   // What goes to the keeper; kept by whoever speaks to it.
   std::deque<PendingOrder> orders;
   std::deque<keys::DerivedPut> derived;
+  bool touched = true;     // something changed since its results were looked at
   bool known = false;      // by this keeper, since it is connected
   bool done_sent = false;  // ListenDone
   int done_repeats = 0;
@@ -120,7 +122,7 @@ class ListenedCall {
   CallCounters& counters_;
   std::unique_ptr<listen::CallListener> listener_;
   std::map<std::uint8_t, Line> lines_;
-  bool placed_ = false;
+  bool placed_ = false, paused_ = false;
   std::int64_t closed_ms_ = 0;
 };
 

@@ -54,6 +54,17 @@ void Listener::wipe_ranges(const io::Frame& request) {
 }
 
 void Listener::tick() {
+  std::uint64_t buffered_ms = 0;
+  for (const auto& [id, call] : calls_) buffered_ms += call->listener().buffered_ms();
+  for (auto& [id, call] : calls_) {
+    call->pause(buffered_ms > kBufferedMsTotalMax &&
+                call->listener().buffered_ms() > kCreditBelowMs);
+    call->touched = true;
+  }
+  if (auto now = degraded(); now != degraded_) {
+    log_event("listener.degraded", {{"now", now}, {"before", degraded_}});
+    degraded_ = std::move(now);
+  }
   if (keeper_ready_ && !polling_ && clock_.monotonic_ms() >= next_poll_ms_) poll_unheard();
 }
 

@@ -74,7 +74,7 @@ void expect_heard(const ListenerRig& rig, const ScriptedCall& call) {
 }
 
 TEST(ListenerProcess, OrdersThenClearsThenDerivesAndIsDone) {
-  ListenerRig rig("whole", ListenerRig::scripted("/tmp/cwl-s1", "well", kTexts));
+  ListenerRig rig("whole", ListenerRig::scripted("/dev/null", "well", kTexts));
   const auto call = password_call(rig.entropy);
   rig.keeper->call = &call;
   rig.recorder->open(call);
@@ -94,7 +94,7 @@ TEST(ListenerProcess, OrdersThenClearsThenDerivesAndIsDone) {
 }
 
 TEST(ListenerProcess, NothingIsClearedBeforeItsOrderIsAcknowledged) {
-  ListenerRig rig("ack", ListenerRig::scripted("/tmp/cwl-s2", "well", kTexts));
+  ListenerRig rig("ack", ListenerRig::scripted("/dev/null", "well", kTexts));
   const auto call = password_call(rig.entropy);
   rig.keeper->call = &call;
   rig.keeper->acknowledges = false;
@@ -155,7 +155,7 @@ TEST(ListenerProcess, WithoutARecogniserItStaysUpSaysSoAndClearsNothing) {
 }
 
 TEST(ListenerProcess, AJumpIsHeardAgainThroughTheKeeper) {
-  ListenerRig rig("jump", ListenerRig::scripted("/tmp/cwl-s3", "well", kTexts));
+  ListenerRig rig("jump", ListenerRig::scripted("/dev/null", "well", kTexts));
   const auto call = password_call(rig.entropy);
   rig.keeper->call = &call;
   rig.recorder->open(call);
@@ -173,7 +173,7 @@ TEST(ListenerProcess, AJumpIsHeardAgainThroughTheKeeper) {
 }
 
 TEST(ListenerProcess, AfterItsRestartItHearsAgainWhatWasNotCleared) {
-  ListenerRig rig("restart", ListenerRig::scripted("/tmp/cwl-s4", "well", kTexts));
+  ListenerRig rig("restart", ListenerRig::scripted("/dev/null", "well", kTexts));
   const auto call = password_call(rig.entropy);
   rig.keeper->call = &call;
   rig.recorder->open(call);
@@ -193,7 +193,7 @@ TEST(ListenerProcess, AfterItsRestartItHearsAgainWhatWasNotCleared) {
 }
 
 TEST(ListenerProcess, AnEndedCallThatNobodyHeardIsFetched) {
-  ListenerRig rig("fetch", ListenerRig::scripted("/tmp/cwl-s5", "well", kTexts));
+  ListenerRig rig("fetch", ListenerRig::scripted("/dev/null", "well", kTexts));
   const auto call = password_call(rig.entropy);
   rig.keeper->ended = true;
   rig.keeper->call = &call;  // the recorder never speaks of it
@@ -202,7 +202,7 @@ TEST(ListenerProcess, AnEndedCallThatNobodyHeardIsFetched) {
 }
 
 TEST(ListenerProcess, WipesAndSaysSo) {
-  ListenerRig rig("wipe", ListenerRig::scripted("/tmp/cwl-s6", "well", kTexts));
+  ListenerRig rig("wipe", ListenerRig::scripted("/dev/null", "well", kTexts));
   const auto call = password_call(rig.entropy);
   rig.keeper->call = &call;
   rig.recorder->open(call);
@@ -220,7 +220,7 @@ TEST(ListenerProcess, WipesAndSaysSo) {
 }
 
 TEST(ListenerProcess, ImportsArePacedByWhatIsHeard) {
-  ListenerRig rig("import", ListenerRig::scripted("/tmp/cwl-s7", "well", kTexts));
+  ListenerRig rig("import", ListenerRig::scripted("/dev/null", "well", kTexts));
   const auto call = password_call(rig.entropy);
   rig.keeper->call = &call;
   rig.recorder->open(call, 0, true);
@@ -229,7 +229,7 @@ TEST(ListenerProcess, ImportsArePacedByWhatIsHeard) {
 }
 
 TEST(ListenerProcess, CallsThatNoKeeperKnowsAreNotReleased) {
-  ListenerRig rig("unknown", ListenerRig::scripted("/tmp/cwl-s8", "well", kTexts));
+  ListenerRig rig("unknown", ListenerRig::scripted("/dev/null", "well", kTexts));
   const auto call = password_call(rig.entropy);
   rig.keeper->call = &call;
   rig.keeper->knows = false;

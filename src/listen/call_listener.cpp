@@ -295,7 +295,8 @@ std::optional<TurnJob> CallListener::take_turn() {
   auto* best = find_turn(next->id);
   best->asked = true;
   ++best->attempts;
-  return TurnJob{best->id, stream->number, urgent(), best->turn.end_ms, turn_pcm(*stream, best->turn)};
+  return TurnJob{best->id, stream->number, urgent(), best->turn.end_ms,
+                 turn_pcm(*stream, best->turn)};
 }
 
 CallListener::Pending* CallListener::find_turn(std::uint64_t id) {
