@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "base/vfs.hpp"
@@ -47,6 +48,11 @@ class Section {
       else
         wrong(key, "a text in quotes");
     }
+  }
+  // An empty path would be the file system's root once something is appended to it.
+  void path(const char* key, std::string& out) {
+    text(key, out);
+    if (out.empty() && error_.empty()) wrong(key, "a path");
   }
   template <class Int>
   void number(const char* key, Int& out, std::int64_t least, std::int64_t most) {
@@ -89,7 +95,7 @@ class Section {
       if (mirror == nullptr) return wrong(key, "a list of { store, anchor } tables");
       const auto store = (*mirror)["store"].value<std::string>();
       const auto anchor = (*mirror)["anchor"].value<std::string>();
-      if (!store || !anchor || mirror->size() != 2)
+      if (!store || !anchor || store->empty() || anchor->empty() || mirror->size() != 2)
         return wrong(key, "a list of { store = \"...\", anchor = \"...\" }");
       out.push_back({*store, *anchor});
     }
@@ -179,7 +185,7 @@ void make_absolute(Config& config) {
 Status read_keys(const toml::table& root, KeysConfig& keys) {
   Section section(root, "keys");
   section.mirrors("mirrors", keys.mirrors);
-  section.text("credential_file", keys.credential_file);
+  section.path("credential_file", keys.credential_file);
   section.number("clear_deadline_s", keys.clear_deadline_s, 5, 3'600);
   section.text("on_deadline", keys.on_deadline);
   section.number("persist_every_s", keys.persist_every_s, 1, 300);
@@ -193,7 +199,7 @@ Status read_keys(const toml::table& root, KeysConfig& keys) {
 
 Status read_log(const toml::table& root, LogConfig& log) {
   Section section(root, "log");
-  section.text("dir", log.dir);
+  section.path("dir", log.dir);
   section.text("origin", log.origin);
   return section.finish();
 }
@@ -216,10 +222,10 @@ Status read_recorder(const toml::table& root, RecorderConfig& recorder) {
   section.number("rtp_port_first", recorder.rtp_port_first, 1'024, 65'535);
   section.number("rtp_port_last", recorder.rtp_port_last, 1'024, 65'535);
   section.number("calls_max", recorder.calls_max, 1, 100'000);
-  section.text("spool_dir", recorder.spool_dir);
+  section.path("spool_dir", recorder.spool_dir);
   section.number("spool_file_bytes", recorder.spool_file_bytes, 1 << 20, 4ll << 30);
   section.number("spool_files_max", recorder.spool_files_max, 2, 4'096);
-  section.text("objects_dir", recorder.objects_dir);
+  section.path("objects_dir", recorder.objects_dir);
   section.number("rtp_timeout_s", recorder.rtp_timeout_s, 1, 86'400);
   section.number("jitter_ms", recorder.jitter_ms, 20, 2'000);
   section.number("disk_reserve_bytes", recorder.disk_reserve_bytes, 0, 1ll << 50);
@@ -233,7 +239,7 @@ Status read_listener(const toml::table& root, ListenerConfig& listener) {
   Section section(root, "listener");
   section.number("workers", listener.workers, 1, 256);
   section.texts("worker", listener.worker_argv);
-  section.text("grammar_dir", listener.grammar_dir);
+  section.path("grammar_dir", listener.grammar_dir);
   section.number("behind_ms_max", listener.behind_ms_max, 1'000, 3'600'000);
   return section.finish();
 }
@@ -242,10 +248,10 @@ Status read_server(const toml::table& root, ServerConfig& server) {
   Section section(root, "server");
   section.text("listen", server.listen);
   section.number("port", server.port, 0, 65'535);
-  section.text("tls_certificate", server.tls_certificate);
-  section.text("tls_key", server.tls_key);
-  section.text("database", server.database);
-  section.text("console_dir", server.console_dir);
+  section.path("tls_certificate", server.tls_certificate);
+  section.path("tls_key", server.tls_key);
+  section.path("database", server.database);
+  section.path("console_dir", server.console_dir);
   section.number("threads", server.threads, 1, 256);
   section.text("time_zone", server.time_zone);
   return section.finish();
@@ -267,6 +273,30 @@ Status check_sections(const toml::table& root) {
   return {};
 }
 
+// What no single key can say.
+Status check_whole(const Config& config) {
+  // sockaddr_un has 108 bytes; the longest name is supervisor.sock.
+  constexpr std::size_t kRunDirBytesMax = 90;
+  if (config.run_dir.size() > kRunDirBytesMax)
+    return fail(Errc::kConfig,
+                "data.run_dir must be at most 90 characters long as an absolute "
+                "path; set it to a shorter one");
+  if (config.listener.worker_argv.empty() || config.listener.worker_argv[0].empty())
+    return fail(Errc::kConfig, "listener.worker must name a program");
+  // The server may write where its database lies, and must not where keys and recordings do.
+  if (parent_of(config.server.database) == config.data_dir)
+    return fail(Errc::kConfig, "server.database must lie in a folder of its own");
+  std::set<std::string> folders;
+  for (const auto& mirror : config.keys.mirrors)
+    for (const auto* dir : {&mirror.store_dir, &mirror.anchor_dir})
+      if (!folders.insert(*dir).second)
+        return fail(Errc::kConfig, "keys.mirrors must not name one folder twice");
+  if (config.sip.listen.empty() || config.server.listen.empty() ||
+      config.recorder.media_address.empty())
+    return fail(Errc::kConfig, "an address to listen at must not be empty");
+  return {};
+}
+
 }  // namespace
 
 Result<Config> parse_config(const std::string& text, const std::string& file) {
@@ -281,16 +311,18 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   }
   TRY(check_sections(root));
   config.data_dir = parent_of(file);
+  constexpr const char* kDefault = "?";
   std::string run_dir;
   {
     Section data(root, "data");
-    data.text("dir", config.data_dir);
-    data.text("run_dir", run_dir);
+    data.path("dir", config.data_dir);
+    run_dir = kDefault;
+    data.path("run_dir", run_dir);
     TRY(data.finish());
   }
   config.data_dir = absolute(parent_of(file), config.data_dir);
   set_defaults(config);
-  if (!run_dir.empty()) config.run_dir = run_dir;
+  if (run_dir != kDefault) config.run_dir = run_dir;
   TRY(read_keys(root, config.keys));
   TRY(read_log(root, config.log));
   TRY(read_sip(root, config.sip));
@@ -298,6 +330,7 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   TRY(read_listener(root, config.listener));
   TRY(read_server(root, config.server));
   make_absolute(config);
+  TRY(check_whole(config));
   return config;
 }
 
