@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/netlink.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -16,6 +17,7 @@
 #include <memory>
 
 #include "base/event_log.hpp"
+#include "base/vfs.hpp"
 #include "io/fd.hpp"
 
 namespace callward::app {
@@ -121,8 +123,8 @@ constexpr std::array kCore = {"read",
                               "wait4",
                               "waitid",
                               "kill"};
-constexpr std::array kSockets = {"socket", "socketpair", "connect",  "bind",    "listen",
-                                 "accept", "accept4",    "sendmmsg", "recvmmsg"};
+constexpr std::array kSockets = {"socketpair", "connect", "bind",     "listen",
+                                 "accept",     "accept4", "sendmmsg", "recvmmsg"};
 constexpr std::array kFiles = {"open",       "openat",    "openat2",         "creat",
                                "stat",       "lstat",     "statx",           "statfs",
                                "fstatfs",    "access",    "faccessat",       "faccessat2",
@@ -155,19 +157,25 @@ Status allow_all(void* filter, const std::array<const char*, N>& names) {
   return {};
 }
 
-// socket() of the network's families is refused whoever asks; Unix sockets stay.
-Status refuse_network(void* filter) {
-  for (const char* name : kSockets) {
-    const int number = ::seccomp_syscall_resolve_name(name);
-    if (number == __NR_SCMP_ERROR) continue;
-    int rc = 0;
-    if (std::string_view(name) == "socket")
-      rc = ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-    else
-      rc = ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-    if (rc != 0 && rc != -EEXIST) return fail_errno("seccomp rule", -rc);
-  }
+Status allow_socket(void* filter, std::initializer_list<scmp_arg_cmp> conditions) {
+  const std::vector<scmp_arg_cmp> all(conditions);
+  const int rc = ::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket),
+                                          static_cast<unsigned int>(all.size()), all.data());
+  if (rc != 0 && rc != -EEXIST) return fail_errno("seccomp rule for socket", -rc);
   return {};
+}
+
+// socket() by family: Unix for everybody; the Internet's for who needs it, with the kernel's table
+// of addresses (NETLINK_ROUTE), which libraries look into. Never raw frames, nor whatever families
+// a kernel has besides.
+Status allow_sockets(void* filter, bool network) {
+  TRY(allow_all(filter, kSockets));
+  TRY(allow_socket(filter, {SCMP_A0(SCMP_CMP_EQ, AF_UNIX)}));
+  if (!network) return {};
+  TRY(allow_socket(filter, {SCMP_A0(SCMP_CMP_EQ, AF_INET)}));
+  TRY(allow_socket(filter, {SCMP_A0(SCMP_CMP_EQ, AF_INET6)}));
+  return allow_socket(filter,
+                      {SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE)});
 }
 
 Result<Filter> build_filter(const SandboxPolicy& policy) {
@@ -177,10 +185,7 @@ Result<Filter> build_filter(const SandboxPolicy& policy) {
   if (!filter) return fail(Errc::kIo, "seccomp_init failed");
   TRY(allow_all(filter.get(), kCore));
   TRY(allow_all(filter.get(), kFiles));
-  if (policy.network)
-    TRY(allow_all(filter.get(), kSockets));
-  else
-    TRY(refuse_network(filter.get()));
+  TRY(allow_sockets(filter.get(), policy.network));
   if (policy.exec) TRY(allow_all(filter.get(), kExec));
   return filter;
 }
@@ -271,7 +276,7 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
         "/"};  // the recogniser's program and model; the worker drops files itself once loaded
   } else if (process == "server") {
     policy.network = true;
-    policy.write.push_back(config.data_dir + "/server");
+    policy.write.push_back(parent_of(config.server.database));
     policy.read.push_back(config.log.dir);
     policy.read.push_back(config.recorder.objects_dir);
     policy.read.push_back(config.server.console_dir);
