@@ -12,9 +12,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
+#include <set>
 
 #include "base/event_log.hpp"
 #include "base/vfs.hpp"
@@ -204,7 +207,7 @@ constexpr std::uint64_t kFileRights =
 Status allow_beneath(int ruleset, const std::string& path, std::uint64_t rights) {
   const io::Fd fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!fd.valid()) {
-    if (errno == ENOENT) return {};  // what is not there needs no right
+    if (errno == ENOENT || errno == EACCES) return {};  // not there, or out of reach: no right
     return fail_errno("open " + path);
   }
   struct stat info{};
@@ -244,6 +247,63 @@ Result<bool> lock_memory() {
   return false;
 }
 
+bool lies_in(const std::string& path, const std::string& folder) {
+  return path == folder ||
+         (path.size() > folder.size() && path.compare(0, folder.size(), folder) == 0 &&
+          (folder == "/" || path[folder.size()] == '/'));
+}
+
+// Every file and folder of the machine but these: Landlock only ever allows, so what stands beside
+// the way to each of them is named. No symbolic links, which could point into them: a path through
+// one is judged by where it leads.
+void all_but(const std::set<std::string>& kept_out, const std::string& dir,
+             std::vector<std::string>& out) {
+  constexpr std::size_t kNamedMax = 20'000;
+  std::error_code error;
+  for (auto at = std::filesystem::directory_iterator(dir, error);
+       !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    const auto path = at->path().string();
+    const bool inside = std::any_of(kept_out.begin(), kept_out.end(),
+                                    [&](const std::string& kept) { return lies_in(path, kept); });
+    std::error_code unknown;
+    if (inside || at->is_symlink(unknown) || out.size() >= kNamedMax) continue;
+    const bool on_the_way =
+        std::any_of(kept_out.begin(), kept_out.end(),
+                    [&](const std::string& kept) { return lies_in(kept, path); });
+    if (on_the_way)
+      all_but(kept_out, path, out);
+    else
+      out.push_back(path);
+  }
+}
+
+// The recogniser's program, its libraries and its model may lie anywhere, so the listener reads
+// everything; but it hears strangers, and must never read keys: nor recordings, nor the server's
+// side. What is configured inside of those folders is named again by itself.
+std::vector<std::string> listener_reads(const Config& config) {
+  std::set<std::string> kept_out;
+  const auto keep_out = [&kept_out](const std::string& path) {
+    std::error_code error;  // by its real name: a folder may be reached through a link
+    const auto real = std::filesystem::weakly_canonical(path, error);
+    kept_out.insert(error ? path : real.string());
+  };
+  keep_out(config.data_dir);
+  for (const auto& mirror : config.keys.mirrors) {
+    keep_out(mirror.store_dir);
+    keep_out(mirror.anchor_dir);
+  }
+  for (const auto* path : {&config.keys.credential_file, &config.recorder.spool_dir,
+                           &config.recorder.objects_dir, &config.log.dir, &config.server.tls_key})
+    keep_out(*path);
+  keep_out(parent_of(config.server.database));
+  std::vector<std::string> reads;
+  all_but(kept_out, "/", reads);
+  reads.push_back(config.listener.grammar_dir);
+  for (const auto& word : config.listener.worker_argv)
+    if (!word.empty() && word[0] == '/') reads.push_back(word);
+  return reads;
+}
+
 }  // namespace
 
 SandboxPolicy policy_of(const std::string& process, const Config& config) {
@@ -272,8 +332,7 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
   } else if (process == "listener") {
     policy.lock_memory = true;
     policy.exec = true;
-    policy.read = {
-        "/"};  // the recogniser's program and model; the worker drops files itself once loaded
+    policy.read = listener_reads(config);  // the worker drops files itself once loaded
   } else if (process == "server") {
     policy.network = true;
     policy.write.push_back(parent_of(config.server.database));

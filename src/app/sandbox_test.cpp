@@ -69,6 +69,7 @@ Findings look(const SandboxReport& report, const std::string& own, const std::st
   found.vsock = can_socket(AF_VSOCK, SOCK_STREAM) || can_socket(AF_ALG, SOCK_SEQPACKET);
   found.unix_socket = can_socket(AF_UNIX, SOCK_STREAM);
   found.writes_own = can_open(own + "/new", O_RDWR | O_CREAT);
+  found.reads_outside = can_open(outside + "/secret", O_RDONLY);
   found.writes_outside =
       can_open(outside + "/new", O_RDWR | O_CREAT) || ::unlink((outside + "/secret").c_str()) == 0;
   found.reads_outside = can_open(outside + "/secret", O_RDONLY);
@@ -95,13 +96,14 @@ class Sandbox : public ::testing::Test {
     std::filesystem::remove_all(dir);
     std::filesystem::remove_all(outside);
   }
-  Findings enter(const std::string& process, const std::string& own) {
+  Findings enter(const std::string& process, const std::string& own,
+                 const std::string& other = {}) {
     std::array<int, 2> pipe{};
     EXPECT_EQ(::pipe(pipe.data()), 0);
     const pid_t pid = ::fork();
     if (pid == 0) {
       const auto report = enter_sandbox(policy_of(process, config));
-      const auto found = report ? look(*report, own, outside) : Findings{};
+      const auto found = report ? look(*report, own, other.empty() ? outside : other) : Findings{};
       const bool told = ::write(pipe[1], &found, sizeof found) == sizeof found;
       ::_exit(told ? 0 : 1);
     }
@@ -175,6 +177,34 @@ TEST_F(Sandbox, EachHasItsOwnFoldersAndNoOthers) {
     EXPECT_FALSE(enter(process, dir + folder).writes_own) << process << folder;
   for (const char* process : {"keeper", "recorder", "signal", "server"})
     EXPECT_FALSE(enter(process, dir + "/run").reads_outside) << process;
+}
+
+// It starts a recogniser from wherever that lies, and hears strangers: it must not reach a key.
+TEST_F(Sandbox, TheListenerReadsTheMachineButNoKeysAndNoRecordings) {
+  for (const char* folder : {"/keeper", "/keeper/mirror-1/store", "/objects", "/spool", "/log",
+                             "/server", "/tls", "", "/lib"}) {
+    std::filesystem::create_directories(dir + folder);
+    std::ofstream(dir + folder + "/secret") << "s";
+  }
+  const auto mirror = outside + "/disk-2/keys";
+  std::filesystem::create_directories(mirror);
+  std::ofstream(mirror + "/secret") << "s";
+  std::filesystem::create_symlink(dir + "/keeper", outside + "/way-in");
+  config.keys.mirrors.push_back({mirror, mirror + "-anchor"});
+  config.listener.grammar_dir = dir + "/lib";
+  if (enter("listener", dir + "/run").landlock == 0)
+    GTEST_SKIP() << "the kernel has no Landlock here";
+  const auto reads = [&](const std::string& folder) {
+    return enter("listener", dir + "/run", folder).reads_outside;
+  };
+  for (const char* folder :
+       {"/keeper", "/keeper/mirror-1/store", "/objects", "/spool", "/log", "/server", "/tls", ""})
+    EXPECT_FALSE(reads(dir + folder)) << folder;
+  EXPECT_FALSE(reads(mirror));
+  EXPECT_FALSE(reads(outside + "/way-in"));
+  EXPECT_TRUE(reads(outside));       // its neighbour
+  EXPECT_TRUE(reads(dir + "/lib"));  // named by the configuration
+  EXPECT_TRUE(enter("listener", dir + "/run").executes);
 }
 
 TEST_F(Sandbox, TheServersDatabaseMayLieElsewhere) {
