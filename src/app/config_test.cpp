@@ -171,6 +171,23 @@ TEST(Config, WhatIsWrongOnlyAsAWholeIsRefused) {
   }
 }
 
+// Each of these is an assertion of the parser's own.
+TEST(Config, WhatTheParserDidNotExpectIsAnErrorNotAnAbort) {
+  using namespace std::string_literals;
+  for (const auto& text : {"["s, "[\n"s, "[\nsip]\n"s, "[ \0sip]"s, "[\x01]"s, "[[\n"s, "[=]"s})
+    EXPECT_EQ(parse_config(text, "/x/c.toml").error().code, Errc::kConfig);
+}
+
+TEST(Config, LettersBeyondAsciiStandInCommentsAndQuotes) {
+  const auto config = parse_config(
+      "# \u00FC \"\n[log]\norigin = \"\u00FC # \\\" \" # '\u00FC\ndir = '\u00E4'\n", "/x/c.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->log.dir, "/x/\u00E4");
+  for (const char* text : {"\u00FC = 1", "[log]\n\uFEFB", "[log]\ndir = \"a\"\u00FC",
+                           "[sip]\nport = 0\"\uFEFB\"", "[\u0430]", "[log]\ndir = \"\n\u00FC"})
+    EXPECT_EQ(parse_config(text, "/x/c.toml").error().code, Errc::kConfig) << text;
+}
+
 TEST(Config, AnAbsentFileSaysHowToMakeOne) {
   const auto config = load_config("/nonexistent/callward.toml");
   ASSERT_FALSE(config);
