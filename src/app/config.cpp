@@ -165,7 +165,7 @@ std::string share_dir() {
   const auto n = ::readlink("/proc/self/exe", path.data(), path.size() - 1);
   const std::string dir =
       n > 0 ? parent_of(std::string(path.data(), static_cast<std::size_t>(n))) : ".";
-  const auto source = parent_of(parent_of(dir));
+  auto source = parent_of(parent_of(dir));
   if (::access((source + "/data/listen").c_str(), F_OK) == 0) return source;
   return parent_of(dir) + "/share/callward";
 }
