@@ -227,7 +227,7 @@ Response first_answer(const db::Row& row, const std::string& digest) {
 // A write that is sent twice with one Idempotency-Key is done once; the second gets the first one's
 // answer, or 409 while the first one runs. Keys of different actors have nothing to do with each
 // other.
-Handler once(Service& service, Handler handler) {
+Handler once(Service& service, const Handler& handler) {
   return [&service, handler](const Request& request) -> Response {
     const auto key = request.header("idempotency-key");
     if (key.empty()) return handler(request);

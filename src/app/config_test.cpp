@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace callward::app {
 namespace {
 
@@ -45,6 +47,151 @@ TEST(Config, RelativePathsStandBesideTheFile) {
   ASSERT_TRUE(config);
   EXPECT_EQ(config->recorder.spool_dir, "/x/fast/spool");
   EXPECT_EQ(config->log.dir, "/var/log/cw");
+}
+
+struct KeyCase {
+  const char* key;    // "sip.port"
+  const char* good;   // TOML
+  const char* other;  // a value of another type
+};
+constexpr std::array kKeys = {KeyCase{"data.dir", "\"d\"", "1"},
+                              KeyCase{"data.run_dir", "\"r\"", "[]"},
+                              KeyCase{"keys.mirrors", "[{store=\"a\",anchor=\"b\"}]", "\"a\""},
+                              KeyCase{"keys.credential_file", "\"c\"", "true"},
+                              KeyCase{"keys.clear_deadline_s", "60", "60.0"},
+                              KeyCase{"keys.on_deadline", "\"hold\"", "1"},
+                              KeyCase{"keys.persist_every_s", "30", "\"30\""},
+                              KeyCase{"keys.question_open_s_max", "90", "1979-05-27"},
+                              KeyCase{"keys.listener_share_percent", "60", "101"},
+                              KeyCase{"log.dir", "\"l\"", "{}"},
+                              KeyCase{"log.origin", "\"o\"", "1"},
+                              KeyCase{"sip.listen", "\"127.0.0.1\"", "127"},
+                              KeyCase{"sip.port", "0", "-1"},
+                              KeyCase{"sip.udp", "false", "\"false\""},
+                              KeyCase{"sip.tcp", "true", "1"},
+                              KeyCase{"sip.own_numbers", "[\"7*\"]", "\"7*\""},
+                              KeyCase{"sip.own_domains", "[]", "[true]"},
+                              KeyCase{"sip.session_expires_s", "90", "89"},
+                              KeyCase{"recorder.media_address", "\"127.0.0.1\"", "[]"},
+                              KeyCase{"recorder.rtp_port_first", "1024", "1023"},
+                              KeyCase{"recorder.rtp_port_last", "65535", "65536"},
+                              KeyCase{"recorder.calls_max", "1", "0"},
+                              KeyCase{"recorder.spool_dir", "\"s\"", "\"\""},
+                              KeyCase{"recorder.spool_file_bytes", "1048576", "1048575"},
+                              KeyCase{"recorder.spool_files_max", "2", "1"},
+                              KeyCase{"recorder.objects_dir", "\"o\"", "\"\""},
+                              KeyCase{"recorder.rtp_timeout_s", "1", "0"},
+                              KeyCase{"recorder.jitter_ms", "20", "2001"},
+                              KeyCase{"recorder.disk_reserve_bytes", "0", "-1"},
+                              KeyCase{"listener.workers", "256", "257"},
+                              KeyCase{"listener.worker", "[\"python\"]", "[]"},
+                              KeyCase{"listener.grammar_dir", "\"g\"", "\"\""},
+                              KeyCase{"listener.behind_ms_max", "1000", "999"},
+                              KeyCase{"server.listen", "\"127.0.0.1\"", "\"\""},
+                              KeyCase{"server.port", "65535", "99999999999999999999"},
+                              KeyCase{"server.tls_certificate", "\"t\"", "\"\""},
+                              KeyCase{"server.tls_key", "\"t\"", "\"\""},
+                              KeyCase{"server.database", "\"x/y.db\"", "\"\""},
+                              KeyCase{"server.console_dir", "\"c\"", "\"\""},
+                              KeyCase{"server.threads", "1", "0"},
+                              KeyCase{"server.time_zone", "\"Europe/Berlin\"", "1"}};
+
+std::string one_key(const std::string& dotted, const std::string& value) {
+  const auto dot = dotted.find('.');
+  return "[" + dotted.substr(0, dot) + "]\n" + dotted.substr(dot + 1) + " = " + value + "\n";
+}
+
+TEST(Config, EveryKeyIsReadAndSaysWhatItExpects) {
+  for (const auto& item : kKeys) {
+    const auto good = parse_config(one_key(item.key, item.good), "/x/c.toml");
+    EXPECT_TRUE(good) << item.key << ": " << good.error().message;
+    const auto bad = parse_config(one_key(item.key, item.other), "/x/c.toml");
+    ASSERT_FALSE(bad) << item.key << " = " << item.other;
+    EXPECT_EQ(bad.error().code, Errc::kConfig);
+  }
+}
+
+// The commented lines of the written file, made live, are all known keys; and none is left out.
+TEST(Config, TheWrittenFileNamesEveryKey) {
+  const auto text = default_config_text();
+  for (const auto& item : kKeys) {
+    const std::string dotted = item.key;
+    const auto dot = dotted.find('.');
+    const auto section = text.find("\n[" + dotted.substr(0, dot) + "]\n");
+    ASSERT_NE(section, std::string::npos) << dotted;
+    const auto next = text.find("\n[", section + 1);
+    const auto line = text.find("\n# " + dotted.substr(dot + 1) + " = ", section);
+    EXPECT_TRUE(line != std::string::npos && line < next) << dotted;
+  }
+  std::string live = text;
+  for (auto at = live.find("\n# "); at != std::string::npos; at = live.find("\n# ", at + 1)) {
+    const auto equals = live.find(" = ", at);
+    const auto word = live.substr(at + 3, equals - at - 3);
+    if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos &&
+        word != "mirrors")
+      live.erase(at + 1, 2);
+  }
+  const auto config = parse_config(live, "/x/c.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->recorder.rtp_port_last, 29'999);
+}
+
+TEST(Config, PathsAreMadeAbsoluteBesideTheFile) {
+  const auto config = parse_config(
+      "[data]\ndir = \"d\"\nrun_dir = \"r\"\n[keys]\ncredential_file = \"c\"\n"
+      "mirrors = [ { store = \"s\", anchor = \"/a\" } ]\n[server]\ndatabase = \"e/x.db\"\n",
+      "/x/c.toml");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->data_dir, "/x/d");
+  EXPECT_EQ(config->run_dir, "/x/r");
+  EXPECT_EQ(config->keys.credential_file, "/x/c");
+  EXPECT_EQ(config->keys.mirrors[0].store_dir, "/x/s");
+  EXPECT_EQ(config->keys.mirrors[0].anchor_dir, "/a");
+  EXPECT_EQ(config->server.database, "/x/e/x.db");
+  EXPECT_EQ(config->recorder.spool_dir, "/x/d/spool");
+}
+
+TEST(Config, WhatIsWrongOnlyAsAWholeIsRefused) {
+  const std::string mirror = "{ store = \"s\", anchor = \"a\" }";
+  const std::string long_path = "/" + std::string(90, 'r');
+  for (const auto& [text, word] : std::map<std::string, std::string>{
+           {"[data]\nrun_dir = \"" + long_path + "\"", "run_dir"},
+           {"[data]\ndir = \"" + long_path + "\"", "run_dir"},
+           {"[keys]\nmirrors = [ " + mirror + ", " + mirror + " ]", "twice"},
+           {"[keys]\nmirrors = [ { store = \"s\", anchor = \"s\" } ]", "twice"},
+           {"[keys]\nmirrors = [ { store = \"\", anchor = \"a\" } ]", "store"},
+           {"[server]\ndatabase = \"x.db\"", "database"},
+           {"[log]\ndir = \"\"", "log.dir"},
+           {"[data]\ndir = \"\"", "data.dir"},
+           {"[data]\nrun_dir = \"\"", "data.run_dir"}}) {
+    const auto config = parse_config(text, "/x/c.toml");
+    ASSERT_FALSE(config) << text;
+    EXPECT_EQ(config.error().code, Errc::kConfig);
+    EXPECT_NE(config.error().message.find(word), std::string::npos) << config.error().message;
+  }
+}
+
+// Each of these is an assertion of the parser's own.
+TEST(Config, WhatTheParserDidNotExpectIsAnErrorNotAnAbort) {
+  using namespace std::string_literals;
+  for (const auto& text : {"["s, "[\n"s, "[\nsip]\n"s, "[ \0sip]"s, "[\x01]"s, "[[\n"s, "[=]"s})
+    EXPECT_EQ(parse_config(text, "/x/c.toml").error().code, Errc::kConfig);
+}
+
+TEST(Config, LettersBeyondAsciiStandInCommentsAndQuotes) {
+  const auto config = parse_config(
+      "# \u00FC \"\n[log]\norigin = \"\u00FC # \\\" \" # '\u00FC\ndir = '\u00E4'\n", "/x/c.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->log.dir, "/x/\u00E4");
+  for (const char* text : {"\u00FC = 1", "[log]\n\uFEFB", "[log]\ndir = \"a\"\u00FC",
+                           "[sip]\nport = 0\"\uFEFB\"", "[\u0430]", "[log]\ndir = \"\n\u00FC"})
+    EXPECT_EQ(parse_config(text, "/x/c.toml").error().code, Errc::kConfig) << text;
+}
+
+TEST(Config, AnAbsentFileSaysHowToMakeOne) {
+  const auto config = load_config("/nonexistent/callward.toml");
+  ASSERT_FALSE(config);
+  EXPECT_NE(config.error().message.find("callward init"), std::string::npos);
 }
 
 }  // namespace

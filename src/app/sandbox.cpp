@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/netlink.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -11,11 +12,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
+#include <set>
 
 #include "base/event_log.hpp"
+#include "base/vfs.hpp"
 #include "io/fd.hpp"
 
 namespace callward::app {
@@ -121,8 +126,8 @@ constexpr std::array kCore = {"read",
                               "wait4",
                               "waitid",
                               "kill"};
-constexpr std::array kSockets = {"socket", "socketpair", "connect",  "bind",    "listen",
-                                 "accept", "accept4",    "sendmmsg", "recvmmsg"};
+constexpr std::array kSockets = {"socketpair", "connect", "bind",     "listen",
+                                 "accept",     "accept4", "sendmmsg", "recvmmsg"};
 constexpr std::array kFiles = {"open",       "openat",    "openat2",         "creat",
                                "stat",       "lstat",     "statx",           "statfs",
                                "fstatfs",    "access",    "faccessat",       "faccessat2",
@@ -155,19 +160,25 @@ Status allow_all(void* filter, const std::array<const char*, N>& names) {
   return {};
 }
 
-// socket() of the network's families is refused whoever asks; Unix sockets stay.
-Status refuse_network(void* filter) {
-  for (const char* name : kSockets) {
-    const int number = ::seccomp_syscall_resolve_name(name);
-    if (number == __NR_SCMP_ERROR) continue;
-    int rc = 0;
-    if (std::string_view(name) == "socket")
-      rc = ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-    else
-      rc = ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-    if (rc != 0 && rc != -EEXIST) return fail_errno("seccomp rule", -rc);
-  }
+Status allow_socket(void* filter, std::initializer_list<scmp_arg_cmp> conditions) {
+  const std::vector<scmp_arg_cmp> all(conditions);
+  const int rc = ::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket),
+                                          static_cast<unsigned int>(all.size()), all.data());
+  if (rc != 0 && rc != -EEXIST) return fail_errno("seccomp rule for socket", -rc);
   return {};
+}
+
+// socket() by family: Unix for everybody; the Internet's for who needs it, with the kernel's table
+// of addresses (NETLINK_ROUTE), which libraries look into. Never raw frames, nor whatever families
+// a kernel has besides.
+Status allow_sockets(void* filter, bool network) {
+  TRY(allow_all(filter, kSockets));
+  TRY(allow_socket(filter, {SCMP_A0(SCMP_CMP_EQ, AF_UNIX)}));
+  if (!network) return {};
+  TRY(allow_socket(filter, {SCMP_A0(SCMP_CMP_EQ, AF_INET)}));
+  TRY(allow_socket(filter, {SCMP_A0(SCMP_CMP_EQ, AF_INET6)}));
+  return allow_socket(filter,
+                      {SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE)});
 }
 
 Result<Filter> build_filter(const SandboxPolicy& policy) {
@@ -177,10 +188,7 @@ Result<Filter> build_filter(const SandboxPolicy& policy) {
   if (!filter) return fail(Errc::kIo, "seccomp_init failed");
   TRY(allow_all(filter.get(), kCore));
   TRY(allow_all(filter.get(), kFiles));
-  if (policy.network)
-    TRY(allow_all(filter.get(), kSockets));
-  else
-    TRY(refuse_network(filter.get()));
+  TRY(allow_sockets(filter.get(), policy.network));
   if (policy.exec) TRY(allow_all(filter.get(), kExec));
   return filter;
 }
@@ -199,7 +207,7 @@ constexpr std::uint64_t kFileRights =
 Status allow_beneath(int ruleset, const std::string& path, std::uint64_t rights) {
   const io::Fd fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!fd.valid()) {
-    if (errno == ENOENT) return {};  // what is not there needs no right
+    if (errno == ENOENT || errno == EACCES) return {};  // not there, or out of reach: no right
     return fail_errno("open " + path);
   }
   struct stat info{};
@@ -239,6 +247,63 @@ Result<bool> lock_memory() {
   return false;
 }
 
+bool lies_in(const std::string& path, const std::string& folder) {
+  return path == folder ||
+         (path.size() > folder.size() && path.compare(0, folder.size(), folder) == 0 &&
+          (folder == "/" || path[folder.size()] == '/'));
+}
+
+// Every file and folder of the machine but these: Landlock only ever allows, so what stands beside
+// the way to each of them is named. No symbolic links, which could point into them: a path through
+// one is judged by where it leads.
+void all_but(const std::set<std::string>& kept_out, const std::string& dir,
+             std::vector<std::string>& out) {
+  constexpr std::size_t kNamedMax = 20'000;
+  std::error_code error;
+  for (auto at = std::filesystem::directory_iterator(dir, error);
+       !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    const auto path = at->path().string();
+    const bool inside = std::any_of(kept_out.begin(), kept_out.end(),
+                                    [&](const std::string& kept) { return lies_in(path, kept); });
+    std::error_code unknown;
+    if (inside || at->is_symlink(unknown) || out.size() >= kNamedMax) continue;
+    const bool on_the_way =
+        std::any_of(kept_out.begin(), kept_out.end(),
+                    [&](const std::string& kept) { return lies_in(kept, path); });
+    if (on_the_way)
+      all_but(kept_out, path, out);
+    else
+      out.push_back(path);
+  }
+}
+
+// The recogniser's program, its libraries and its model may lie anywhere, so the listener reads
+// everything; but it hears strangers, and must never read keys: nor recordings, nor the server's
+// side. What is configured inside of those folders is named again by itself.
+std::vector<std::string> listener_reads(const Config& config) {
+  std::set<std::string> kept_out;
+  const auto keep_out = [&kept_out](const std::string& path) {
+    std::error_code error;  // by its real name: a folder may be reached through a link
+    const auto real = std::filesystem::weakly_canonical(path, error);
+    kept_out.insert(error ? path : real.string());
+  };
+  keep_out(config.data_dir);
+  for (const auto& mirror : config.keys.mirrors) {
+    keep_out(mirror.store_dir);
+    keep_out(mirror.anchor_dir);
+  }
+  for (const auto* path : {&config.keys.credential_file, &config.recorder.spool_dir,
+                           &config.recorder.objects_dir, &config.log.dir, &config.server.tls_key})
+    keep_out(*path);
+  keep_out(parent_of(config.server.database));
+  std::vector<std::string> reads;
+  all_but(kept_out, "/", reads);
+  reads.push_back(config.listener.grammar_dir);
+  for (const auto& word : config.listener.worker_argv)
+    if (!word.empty() && word[0] == '/') reads.push_back(word);
+  return reads;
+}
+
 }  // namespace
 
 SandboxPolicy policy_of(const std::string& process, const Config& config) {
@@ -267,11 +332,10 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
   } else if (process == "listener") {
     policy.lock_memory = true;
     policy.exec = true;
-    policy.read = {
-        "/"};  // the recogniser's program and model; the worker drops files itself once loaded
+    policy.read = listener_reads(config);  // the worker drops files itself once loaded
   } else if (process == "server") {
     policy.network = true;
-    policy.write.push_back(config.data_dir + "/server");
+    policy.write.push_back(parent_of(config.server.database));
     policy.read.push_back(config.log.dir);
     policy.read.push_back(config.recorder.objects_dir);
     policy.read.push_back(config.server.console_dir);

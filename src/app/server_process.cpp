@@ -22,7 +22,7 @@ std::vector<std::string> all_migrations() {
 
 // A fresh token for the command line at each start, readable by this user only.
 Result<std::string> write_cli_token(Vfs& vfs, Entropy& entropy, const Config& config) {
-  const auto token = to_hex(entropy.array<32>());
+  auto token = to_hex(entropy.array<32>());
   TRY(vfs.write_file_atomic(config.token_file(), as_bytes(token + "\n")));
   return token;
 }

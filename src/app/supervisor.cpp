@@ -143,7 +143,9 @@ void Supervisor::start(Child& child) {
   if (pid < 0) {
     log_event("supervisor.fork_failed", {{"child", child.name}, {"errno", errno}});
     child.back_off_ms = kBackOffMaxMs;
-    loop_->after_ms(child.back_off_ms, [this, name = child.name] { start(*find(name)); });
+    loop_->after_ms(child.back_off_ms, [this, name = child.name] {
+      if (!stopping_) start(*find(name));
+    });
     return;
   }
   child.pid = pid;
@@ -190,7 +192,7 @@ void Supervisor::on_frame(io::Channel& channel, io::Frame frame) {
       return;
     case store::FdPut::kType:
       if (const auto put = unpack<store::FdPut>(frame.body); put && frame.fd.valid()) {
-        if (fds_.size() < store::kStoredFdsMax)
+        if (fds_.size() < store::kStoredFdsMax || fds_.count(put->name) != 0)
           fds_[put->name] = std::move(frame.fd);
         else
           log_event("supervisor.fd_store_full");
