@@ -920,6 +920,10 @@ export interface operations {
                 /** @description index; default the end */
                 before?: number;
                 limit?: number;
+                /** @description only entries of this type */
+                type?: string;
+                /** @description only entries on this call or person */
+                subject?: string;
             };
             header?: never;
             path?: never;
@@ -927,7 +931,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Entries */
+            /** @description Entries; go on with before = next_before, which is null at the beginning */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -935,6 +939,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         size: number;
+                        next_before: number | null;
                         entries: components["schemas"]["LogEntry"][];
                     };
                 };
