@@ -23,7 +23,6 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 180_000,
-          bail: 1,
         },
       },
     ],

@@ -93,6 +93,7 @@ export async function browse(url: string): Promise<Browser> {
       '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
     ],
   });
+  context.setDefaultTimeout(10_000);
   const page = context.pages()[0] ?? (await context.newPage());
   const complaints: string[] = [];
   // A policy that is broken, or an error that nobody caught, fails the story that it happened in.

@@ -89,7 +89,7 @@ describe('calls', () => {
     expect(csv.split('\r\n')[0]).toContain('id,started_at');
     expect(csv).toContain(imported.incoming_password!);
     await page.keyboard.press('Control+k');
-    await page.getByRole('combobox').fill('sys');
+    await page.getByRole('combobox', { name: 'Go to' }).fill('sys');
     await page.keyboard.press('Enter');
     await page.waitForURL('**/system');
     await page.goBack();
@@ -142,6 +142,7 @@ describe('the call', () => {
     const call = imported.incoming_password!;
     const secret = (await accountOf(call)).find((one) => one.state === 'erased' && one.stream === 'customer')!;
     expect(secret).toBeDefined();
+    await page.goto(`/calls/${call}`);
     expect(await page.getByRole('button', { name: 'Play', exact: true }).isDisabled()).toBe(true);
     await screen(page, 'call-closed');
     await page.getByLabel('Reason').first().fill('story: what was said about the printer');
