@@ -149,8 +149,8 @@ describe('the call', () => {
     await page.getByRole('button', { name: 'Open', exact: true }).click();
     await page.getByText('Opened for').waitFor({ timeout: 20_000 });
     // The agent's first turn is drawn; the erased range is hatched from top to bottom.
-    expect(await inked(1, 1_000, 3_000)).toBeGreaterThan(0.08);
-    expect(await inked(0, secret.start_ms + 200, secret.end_ms - 200)).toBeGreaterThan(0.9);
+    await expect.poll(() => inked(1, 1_000, 3_000)).toBeGreaterThan(0.08);
+    await expect.poll(() => inked(0, secret.start_ms + 200, secret.end_ms - 200)).toBeGreaterThan(0.9);
     const words = await page.getByRole('list', { name: 'Transcript' }).innerText();
     expect(words.toLowerCase()).toMatch(/printer|network|wireless/);
     expect(words).toContain('erased: password');
@@ -213,7 +213,7 @@ describe('the call', () => {
     }, call);
     expect(states.length).toBe(14);
     expect(new Set(states)).toEqual(new Set(['erased']));
-    expect(await inked(1, 1_300, 2_500)).toBeGreaterThan(0.9);
+    await expect.poll(() => inked(1, 1_300, 2_500)).toBeGreaterThan(0.9);
     const tone = await heard(1_300, 600);
     expect(tone).toBeGreaterThan(0.005);
     expect(tone).toBeLessThan(0.05);
