@@ -15,31 +15,49 @@ Result<audit::Checkpoint> checkpoint(Service& service, std::string* note = nullp
   return audit::open_checkpoint(std::string(as_text(raw)), service.log_key);
 }
 
+struct EntryFilter {
+  std::string type, subject;
+  [[nodiscard]] bool fits(const audit::Entry& entry) const {
+    return (type.empty() || entry.type == type) && (subject.empty() || entry.subject == subject);
+  }
+};
+
+// Newest first. A filter may have to pass over many entries: one request reads at most so many
+// bundles, and `next_before` says where the next one goes on.
 Result<Response> entries(Service& service, const Request& request) {
+  constexpr int kBundlesMax = 64;
+  const auto text = [&](const char* name) -> std::string {
+    const auto at = request.query.find(name);
+    return at == request.query.end() ? std::string() : at->second.substr(0, 64);
+  };
+  const EntryFilter filter{text("type"), text("subject")};
   const auto size = static_cast<std::int64_t>(TRY(checkpoint(service)).size);
   const auto before = std::min(size, TRY(query_number(request, "before", size, 0, 1ll << 50)));
   const auto limit = TRY(query_number(request, "limit", 100, 1, 500));
   const auto width = static_cast<std::int64_t>(audit::kTileWidth);
   boost::json::array items;
-  for (auto end = before; end > 0 && static_cast<std::int64_t>(items.size()) < limit;) {
+  const auto full = [&] { return static_cast<std::int64_t>(items.size()) >= limit; };
+  auto end = before;
+  for (int bundles = 0; end > 0 && !full() && bundles < kBundlesMax; ++bundles) {
     const auto begin = (end - 1) / width * width;
     const auto count = std::min(width, size - begin);
     // By way of the reader that knows that a partial bundle gives way to a longer one meanwhile.
     const auto texts = TRY(audit::read_bundle(service.vfs, service.log_dir,
                                               static_cast<std::uint64_t>(begin / width),
                                               static_cast<std::uint64_t>(count)));
-    for (auto i = end - 1; i >= begin && static_cast<std::int64_t>(items.size()) < limit; --i) {
-      const auto entry = TRY(audit::decode_entry(texts[static_cast<std::size_t>(i - begin)]));
-      items.push_back({{"index", i},
+    for (; end > begin && !full(); --end) {
+      const auto entry = TRY(audit::decode_entry(texts[static_cast<std::size_t>(end - 1 - begin)]));
+      if (!filter.fits(entry)) continue;
+      items.push_back({{"index", end - 1},
                        {"type", entry.type},
                        {"at", entry.at},
                        {"actor", entry.actor},
                        {"subject", entry.subject},
                        {"data", entry.data}});
     }
-    end = begin;
   }
-  return Response::json({{"size", size}, {"entries", std::move(items)}});
+  const auto next = end > 0 ? boost::json::value(end) : boost::json::value(nullptr);
+  return Response::json({{"size", size}, {"entries", std::move(items)}, {"next_before", next}});
 }
 
 Result<Response> verify(Service& service) {

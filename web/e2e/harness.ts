@@ -1,0 +1,161 @@
+// A Callward of its own for the stories: a fresh data folder, every process real, every port free.
+import { spawn, execFile, type ChildProcess } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { chromium, type BrowserContext, type Page } from 'playwright-core';
+
+const run = promisify(execFile);
+const here = dirname(fileURLToPath(import.meta.url));
+const root = resolve(here, '../..');
+const binary = resolve(here, '..', process.env.CALLWARD_BINARY ?? '../build/release/callward');
+export const shots = join(root, 'build/screenshots');
+export const PASSPHRASE = 'seven quiet lamps on a wet road';
+const RTP_FIRST = 41_000 + (process.pid % 200) * 40;
+
+export interface Served {
+  url: string;
+  config: string;
+  calls: string;
+  cli: (...args: string[]) => Promise<string>;
+  stop: () => Promise<void>;
+}
+
+function ready(child: ChildProcess, log: string[]): Promise<string> {
+  return new Promise((done, failed) => {
+    let out = '';
+    child.stdout!.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+      const line = out.split('\n').find((one) => one.includes('"ready"'));
+      if (line) done((JSON.parse(line) as { https: string }).https);
+    });
+    child.stderr!.on('data', (chunk: Buffer) => log.push(chunk.toString()));
+    child.on('exit', (code) => failed(new Error(`serve ended with ${code}\n${log.join('').slice(-4000)}`)));
+  });
+}
+
+export async function serve(): Promise<Served> {
+  const folder = mkdtempSync(join(tmpdir(), 'callward-console-'));
+  const data = join(folder, 'data');
+  const passphrase = join(folder, 'passphrase');
+  writeFileSync(passphrase, PASSPHRASE, { mode: 0o600 });
+  await run(binary, ['init', '--data', data, '--owner', 'owner', '--passphrase-file', passphrase]);
+  const config = join(data, 'callward.toml');
+  const set = (section: string, lines: string): void => {
+    const text = readFileSync(config, 'utf8');
+    if (text.includes(`[${section}]`)) writeFileSync(config, text.replace(`[${section}]\n`, `[${section}]\n${lines}\n`));
+    else appendFileSync(config, `[${section}]\n${lines}\n`);
+  };
+  set('server', `port = 0\nconsole_dir = "${resolve(here, '../dist')}"\ntime_zone = "Europe/Berlin"`);
+  set('sip', 'port = 0');
+  set('recorder', `rtp_port_first = ${RTP_FIRST}\nrtp_port_last = ${RTP_FIRST + 39}\nspool_file_bytes = 16777216`);
+  const log: string[] = [];
+  const child = spawn(binary, ['serve', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const url = await ready(child, log);
+  const calls = join(folder, 'calls');
+  await run('python3', [join(root, 'tools/demo/make_calls.py'), calls]);
+  return {
+    url,
+    config,
+    calls,
+    cli: async (...args) => (await run(binary, [...args, '--config', config], { maxBuffer: 2 ** 26 })).stdout,
+    async stop() {
+      child.removeAllListeners('exit');
+      const ended = new Promise((done) => child.once('exit', done));
+      child.kill('SIGTERM');
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface Browser {
+  context: BrowserContext;
+  page: Page;
+  complaints: string[];
+  stop: () => Promise<void>;
+}
+
+export async function browse(url: string): Promise<Browser> {
+  const profile = mkdtempSync(join(tmpdir(), 'callward-browser-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: '/usr/bin/chromium',
+    headless: true,
+    baseURL: url,
+    ignoreHTTPSErrors: true,
+    acceptDownloads: true,
+    viewport: { width: 1280, height: 860 },
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
+    ],
+  });
+  context.setDefaultTimeout(10_000);
+  const page = context.pages()[0] ?? (await context.newPage());
+  const complaints: string[] = [];
+  // A policy that is broken, or an error that nobody caught, fails the story that it happened in.
+  page.on('console', (message) => {
+    if (/Content Security Policy|TrustedScript|Trusted Type|violates/.test(message.text())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  return {
+    context,
+    page,
+    complaints,
+    async stop() {
+      await context.close();
+      rmSync(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+interface Finding {
+  id: string;
+  help: string;
+  nodes: { target: string[]; failureSummary: string }[];
+}
+
+// axe in a world of its own: the page's policy lets no foreign script in, and rightly.
+export async function violations(page: Page): Promise<string[]> {
+  const session = await page.context().newCDPSession(page);
+  const { frameTree } = await session.send('Page.getFrameTree');
+  const { executionContextId } = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id, worldName: 'axe' });
+  const evaluate = async (expression: string) => {
+    const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
+      expression, contextId: executionContextId, awaitPromise: true, returnByValue: true,
+    });
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    return result.value as string;
+  };
+  await evaluate(`${axeSource}; 0`);
+  const tags = JSON.stringify(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']);
+  const raw = await evaluate(`axe.run(document, { runOnly: ${tags} }).then((r) => JSON.stringify(r.violations))`);
+  await session.detach();
+  return (JSON.parse(raw) as Finding[]).flatMap((finding) =>
+    finding.nodes.map((node) => `${finding.id}: ${finding.help} at ${node.target.join(' ')}: ${node.failureSummary}`),
+  );
+}
+
+// One screen in light, dark and narrow: axe finds nothing in either, pictures are kept for people to look at.
+export async function screen(page: Page, name: string): Promise<void> {
+  mkdirSync(shots, { recursive: true });
+  const found: string[] = [];
+  for (const scheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    await page.waitForTimeout(150);
+    await page.screenshot({ path: join(shots, `${name}-${scheme}.png`), fullPage: true });
+    found.push(...(await violations(page)).map((one) => `${scheme}: ${one}`));
+  }
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.waitForTimeout(150);
+  await page.screenshot({ path: join(shots, `${name}-narrow.png`), fullPage: true });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  if (wide > 390) found.push(`narrow: the page is ${wide} px wide`);
+  await page.setViewportSize({ width: 1280, height: 860 });
+  if (found.length > 0) throw new Error(`${name}\n${found.join('\n')}`);
+}

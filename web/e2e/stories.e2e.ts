@@ -1,0 +1,261 @@
+// The console's stories in a real browser against a real server, in the order in which a person would meet them.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { browse, PASSPHRASE, screen, serve, type Browser, type Served } from './harness';
+
+let served: Served;
+let browser: Browser;
+const imported: Record<string, string> = {};
+
+interface Interval {
+  stream: string;
+  start_ms: number;
+  end_ms: number;
+  state: string;
+  reason: string;
+}
+const accountOf = async (call: string): Promise<Interval[]> =>
+  (JSON.parse(await served.cli('account', call, '--json')) as { intervals: Interval[] }).intervals;
+async function take(name: string, direction: string): Promise<string> {
+  const out = await served.cli('import', join(served.calls, `${name}.wav`), '--wait', '--json', '--direction', direction);
+  imported[name] = (JSON.parse(out) as { call: string }[])[0]!.call;
+  return imported[name];
+}
+
+beforeAll(async () => {
+  served = await serve();
+  browser = await browse(served.url);
+});
+afterAll(async () => {
+  await browser?.stop();
+  await served?.stop();
+});
+afterEach(() => {
+  expect(browser.complaints).toEqual([]);
+});
+
+describe('sign-in', () => {
+  test('a wrong passphrase is told, then slowed down; the right one leads to the address that was wanted', async () => {
+    const { page } = browser;
+    await page.goto('/log');
+    await page.waitForURL(/\/sign-in\?to=%2Flog/);
+    await screen(page, 'sign-in');
+    await page.getByLabel('Name').fill('owner');
+    const tries = async (passphrase: string): Promise<string> => {
+      await page.getByLabel('Passphrase').fill(passphrase);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      return page.getByRole('alert').innerText();
+    };
+    expect(await tries('not the passphrase at all')).toContain('wrong');
+    await expect.poll(async () => tries('not the passphrase again'), { timeout: 10_000, interval: 100 }).toMatch(/Slowed down.*wait \d+ s/);
+    await expect.poll(async () => {
+      await page.getByLabel('Passphrase').fill(PASSPHRASE);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.waitForTimeout(600);
+      return new URL(page.url()).pathname;
+    }, { timeout: 60_000, interval: 2_000 }).toBe('/log');
+  });
+});
+
+describe('calls', () => {
+  test('the empty list says what to do; a call appears by itself; the next one waits behind "1 new"', async () => {
+    const { page } = browser;
+    await page.goto('/');
+    await page.getByText('No calls yet').waitFor();
+    await screen(page, 'calls-empty');
+    await take('incoming_password', 'incoming');
+    const rows = page.locator('tbody tr');
+    await expect.poll(() => rows.count()).toBe(1);
+    const second = take('outgoing_plain', 'outgoing');
+    await page.getByRole('button', { name: 'Show 1 new call' }).waitFor({ timeout: 60_000 });
+    expect(await rows.count()).toBe(1);
+    await page.getByRole('button', { name: 'Show 1 new call' }).click();
+    expect(await rows.count()).toBe(2);
+    await second;
+    await expect.poll(() => rows.locator('.chip', { hasText: 'complete' }).count(), { timeout: 30_000 }).toBe(2);
+    await screen(page, 'calls');
+  });
+  test('filters stand in the address; J, K and Enter; Ctrl-K; CSV', async () => {
+    const { page } = browser;
+    await page.getByLabel('Direction').selectOption('outgoing');
+    expect(page.url()).toContain('direction=outgoing');
+    await expect.poll(() => page.locator('tbody tr').count()).toBe(1);
+    await page.goBack();
+    await expect.poll(() => page.locator('tbody tr').count()).toBe(2);
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Export the calls' }).click();
+    const csv = readFileSync(await (await download).path(), 'utf8');
+    expect(csv.split('\r\n')[0]).toContain('id,started_at');
+    expect(csv).toContain(imported.incoming_password!);
+    await page.keyboard.press('Control+k');
+    await page.getByRole('combobox', { name: 'Go to' }).fill('sys');
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**/system');
+    await page.goBack();
+    await page.locator('tbody tr').nth(1).waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`**/calls/${imported.incoming_password}`);
+  });
+});
+
+// Pixels of a lane between two times that are not its ground.
+async function inked(lane: number, fromMs: number, toMs: number): Promise<number> {
+  return browser.page.evaluate(
+    ([at, from, to]) => {
+      const canvas = document.querySelectorAll('canvas')[at!]!;
+      const total = Number(document.querySelector<HTMLInputElement>('input[type=range]')!.max);
+      const [x, w] = [Math.floor((from! / total) * canvas.width), Math.max(1, Math.floor(((to! - from!) / total) * canvas.width))];
+      const pixels = canvas.getContext('2d')!.getImageData(x, 0, w, canvas.height).data;
+      let count = 0;
+      for (let i = 3; i < pixels.length; i += 4) if (pixels[i]! > 0) count += 1;
+      return count / (pixels.length / 4);
+    },
+    [lane, fromMs, toMs],
+  );
+}
+const positionMs = async (): Promise<number> => Number(await browser.page.locator('output[data-position]').getAttribute('data-position'));
+async function seek(ms: number): Promise<void> {
+  await browser.page.getByRole('slider', { name: 'Position' }).fill(String(Math.round(ms / 100) * 100));
+}
+// The loudest that the analyser hears while it plays on from `ms`.
+async function heard(ms: number, forMs: number): Promise<number> {
+  const { page } = browser;
+  await seek(ms);
+  await page.getByRole('button', { name: 'Play', exact: true }).click();
+  await expect.poll(positionMs, { timeout: 20_000 }).toBeGreaterThan(ms + 250);
+  let loudest = 0;
+  const until = Date.now() + forMs;
+  while (Date.now() < until) {
+    loudest = Math.max(loudest, Number(await page.getByRole('meter', { name: 'Level' }).getAttribute('aria-valuenow')));
+    await page.waitForTimeout(40);
+  }
+  await page.getByRole('button', { name: 'Pause' }).click();
+  return loudest;
+}
+
+describe('the call', () => {
+  test('opens for a reason only; then waveform, words and sound are there, and what is erased is not', async () => {
+    const { page } = browser;
+    const call = imported.incoming_password!;
+    const secret = (await accountOf(call)).find((one) => one.state === 'erased' && one.stream === 'customer')!;
+    expect(secret).toBeDefined();
+    await page.goto(`/calls/${call}`);
+    expect(await page.getByRole('button', { name: 'Play', exact: true }).isDisabled()).toBe(true);
+    await screen(page, 'call-closed');
+    await page.getByLabel('Reason').first().fill('story: what was said about the printer');
+    await page.getByRole('button', { name: 'Open', exact: true }).click();
+    await page.getByText('Opened for').waitFor({ timeout: 20_000 });
+    // The agent's first turn is drawn; the erased range is hatched from top to bottom.
+    await expect.poll(() => inked(1, 1_000, 3_000)).toBeGreaterThan(0.08);
+    await expect.poll(() => inked(0, secret.start_ms + 200, secret.end_ms - 200)).toBeGreaterThan(0.9);
+    const words = await page.getByRole('list', { name: 'Transcript' }).innerText();
+    expect(words.toLowerCase()).toMatch(/printer|network|wireless/);
+    expect(words).toContain('erased: password');
+    expect(words.toLowerCase()).not.toMatch(/seven|four nine/);
+    await screen(page, 'call');
+    // Speech sounds; in the erased range there is a soft tone, and no more.
+    expect(await heard(1_200, 1_500)).toBeGreaterThan(0.05);
+    const middle = (secret.start_ms + secret.end_ms) / 2 - 700;
+    const tone = await heard(middle, 500);
+    expect(tone).toBeGreaterThan(0.005);
+    expect(tone).toBeLessThan(0.05);
+  });
+  test('the transcript goes in step; keys and speed work', async () => {
+    const { page } = browser;
+    await seek(0);
+    await page.getByLabel('Speed').selectOption('2');
+    await page.locator('h1').click();
+    await page.keyboard.press(' ');
+    const started = Date.now();
+    await expect.poll(positionMs, { timeout: 20_000 }).toBeGreaterThan(3_000);
+    expect(Date.now() - started).toBeLessThan(3_000);
+    expect(await page.locator('[aria-current=true] .now').count()).toBeGreaterThan(0);
+    await page.keyboard.press(' ');
+    const at = await positionMs();
+    await page.keyboard.press('ArrowLeft');
+    expect(await positionMs()).toBeLessThanOrEqual(Math.max(0, at - 4_900));
+    await page.getByLabel('Speed').selectOption('1');
+  });
+  test('a range is marked, confirmed and erased for ever', async () => {
+    const { page } = browser;
+    const call = imported.incoming_password!;
+    const box = (await page.locator('.lanes').boundingBox())!;
+    const total = Number(await page.getByRole('slider', { name: 'Position' }).getAttribute('max'));
+    const x = (ms: number): number => box.x + (ms / total) * box.width;
+    await page.mouse.move(x(1_200), box.y + 30);
+    await page.mouse.down();
+    await page.mouse.move(x(2_500), box.y + 30, { steps: 6 });
+    await page.mouse.up();
+    await page.getByLabel('From (seconds)').fill('1.2');
+    await page.getByLabel('To (seconds)').fill('2.6');
+    await page.getByLabel('Side').selectOption('agent');
+    await page.getByLabel('What is it').selectOption('private');
+    await page.getByLabel('Why, in words').fill('story: the agent gave a private detail');
+    await screen(page, 'call-erase');
+    await page.getByRole('button', { name: 'Erase…' }).click();
+    await page.getByText('This cannot be undone').waitFor();
+    await page.getByRole('button', { name: 'Erase for ever' }).click();
+    await page.locator('[data-outcome=erased]').waitFor({ timeout: 15_000 });
+    const erased = (await accountOf(call)).find((one) => one.state === 'erased' && one.stream === 'agent' && one.start_ms <= 1_200);
+    expect(erased).toMatchObject({ start_ms: 1_200, end_ms: 2_600, reason: 'private' });
+    // The keeper gives no key of it to anybody.
+    const states = await page.evaluate(async (id) => {
+      const response = await fetch(`/v1/calls/${id}/openings`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', 'X-Callward': '1' },
+        body: JSON.stringify({ kinds: ['audio'], stream: 1, start_ms: 1200, end_ms: 2600, reader_key: btoa('k'.repeat(32)), purpose: 'play', reason: 'story' }),
+      });
+      const { records } = (await response.json()) as { records: { state: string }[] };
+      return records.map((record) => record.state);
+    }, call);
+    expect(states.length).toBe(14);
+    expect(new Set(states)).toEqual(new Set(['erased']));
+    await expect.poll(() => inked(1, 1_300, 2_500)).toBeGreaterThan(0.9);
+    const tone = await heard(1_300, 600);
+    expect(tone).toBeGreaterThan(0.005);
+    expect(tone).toBeLessThan(0.05);
+    await screen(page, 'call-erased');
+  });
+});
+
+describe('log, system, sessions', () => {
+  test('the log verifies, and holds what was done', async () => {
+    const { page } = browser;
+    await page.goto('/log');
+    await page.getByRole('button', { name: 'Verify now' }).click();
+    await page.locator('[data-verified=true]').waitFor({ timeout: 30_000 });
+    await screen(page, 'log');
+    await page.getByLabel('Type').selectOption('opened');
+    await expect.poll(() => page.locator('tbody tr').count()).toBeGreaterThan(0);
+    expect(await page.locator('tbody tr td.type').allInnerTexts()).toSatisfy((all: string[]) => all.every((one) => one === 'Opened'));
+    await page.getByRole('button', { name: /^Entry \d+$/ }).first().click();
+    await page.getByText('reason_hash').waitFor();
+    await page.getByRole('button', { name: 'Close' }).click();
+  });
+  test('the system page names every process, disks, queues and mirrors', async () => {
+    const { page } = browser;
+    await page.goto('/system');
+    for (const name of ['keeper', 'recorder', 'signal', 'listener', 'server']) await page.getByRole('cell', { name, exact: true }).waitFor();
+    await page.getByText('Everything works').waitFor();
+    await screen(page, 'system');
+  });
+  test('sessions; signing out ends it', async () => {
+    const { page } = browser;
+    await page.goto('/sessions');
+    await page.getByText('this browser').waitFor();
+    await screen(page, 'sessions');
+    await page.goto('/enrol#00');
+    await page.getByLabel('Passphrase', { exact: true }).fill('four brown hats by the sea');
+    await page.getByLabel('The same again').fill('four brown hats by the sea');
+    await page.getByRole('button', { name: 'Set passphrase' }).click();
+    await page.getByText('This link was used already').waitFor();
+    await screen(page, 'enrol');
+    await page.goto('/sessions');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.waitForURL('**/sign-in**');
+    expect((await page.request.get('/v1/session')).status()).toBe(401);
+  });
+});

@@ -1,0 +1,166 @@
+// One call on the screen: its account, what was opened of it, orders on it, kept right by events.
+import { ask, client, type Account, type Call, type Order, type Problem } from '../../api/client';
+import { listen } from '../../api/live.svelte';
+import { Reader } from '../../api/reader';
+import { Media } from './media';
+import { Player } from './player.svelte';
+
+const LIVE_LOOK_MS = 10_000;
+const ORDER_LOOK_MS = 1_000;
+const ORDER_LOOKS_MAX = 120;
+
+export interface Range {
+  startMs: number;
+  endMs: number;
+}
+export interface TrackedOrder extends Order {
+  range: Range;
+  stream: string;
+}
+const DONE = ['erased', 'unconfirmed', 'refused', 'held'];
+
+export class CallModel {
+  call = $state.raw<Call | null>(null);
+  account = $state.raw<Account | null>(null);
+  gone = $state(false);
+  why = $state('');
+  opened = $state('');
+  opening = $state(false);
+  openFailed = $state('');
+  // Counts what the canvases and the transcript must look at again.
+  changes = $state(0);
+  orders = $state<TrackedOrder[]>([]);
+  historyChanges = $state(0);
+  readonly media: Media;
+  readonly player: Player;
+  #id: string;
+  #reader = new Reader();
+  #stop: () => void;
+  #closed = false;
+  #looked = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(id: string) {
+    this.#id = id;
+    this.media = new Media(id, this.#reader);
+    this.player = new Player(this.media);
+    this.media.onChange = () => (this.changes += 1);
+    this.media.onFailed = (why) => {
+      this.openFailed = why;
+      this.player.pause();
+    };
+    this.#stop = listen({
+      call: (call) => call.id === id && this.#told(call),
+      order: (order) => order.call === id && this.#ordered(order),
+      reload: () => void this.load(),
+    });
+    void this.load();
+  }
+  close(): void {
+    this.#closed = true;
+    this.#stop();
+    clearTimeout(this.#timer);
+    this.player.close();
+    this.media.wipeAll();
+    this.#reader.close();
+  }
+
+  async load(): Promise<void> {
+    const path = { params: { path: { id: this.#id } } };
+    try {
+      const [call, account] = await Promise.all([
+        ask(client.GET('/v1/calls/{id}', path)),
+        ask(client.GET('/v1/calls/{id}/account', path)),
+      ]);
+      if (this.#closed) return;
+      this.media.setCall(call, account);
+      this.call = call;
+      this.account = account;
+      this.why = '';
+      this.changes += 1;
+    } catch (error) {
+      const problem = error as Problem;
+      this.gone = problem.status === 404;
+      this.why = problem.message;
+    }
+  }
+
+  async open(reason: string): Promise<void> {
+    this.opening = true;
+    this.openFailed = '';
+    this.media.reason = reason;
+    try {
+      await this.media.overview(() => this.#closed);
+      this.opened = reason;
+      this.media.want(this.player.positionMs);
+    } catch (error) {
+      this.openFailed = (error as Error).message;
+    } finally {
+      this.opening = false;
+      this.historyChanges += 1;
+    }
+  }
+
+  // While a call runs or is heard, more of it becomes openable: looked at every ten seconds, each look an entry.
+  #told(call: Call): void {
+    const changed = this.call?.phase !== call.phase;
+    const wait = changed ? 0 : Math.max(0, this.#looked + LIVE_LOOK_MS - Date.now());
+    if (this.#timer !== undefined && !changed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#lookAgain(), wait);
+  }
+  async #lookAgain(): Promise<void> {
+    this.#timer = undefined;
+    this.#looked = Date.now();
+    const unheard = this.account?.intervals.some((interval) => interval.state === 'unheard') ?? false;
+    await this.load();
+    this.historyChanges += 1;
+    if (this.opened === '' || this.opening) return;
+    if (unheard) this.media.forgetAudio();
+    await this.media.overview(() => this.#closed).catch(() => {});
+    this.player.again();
+  }
+
+  // ---- erasing
+  async erase(stream: 'customer' | 'agent' | 'both', range: Range, code: string, reason: string): Promise<void> {
+    const order = await ask(
+      client.POST('/v1/calls/{id}/erasures', {
+        params: { path: { id: this.#id } },
+        headers: { 'Idempotency-Key': crypto.randomUUID() },
+        body: { stream, start_ms: range.startMs, end_ms: range.endMs, reason_code: code, reason },
+      }),
+    );
+    const early = this.orders.find((known) => known.id === order.id);
+    if (early) Object.assign(early, { range, stream });
+    else this.orders.push({ ...order, range, stream });
+    // Accepted: it opens to nobody from now on, so this page forgets it as well.
+    const from = Math.floor(range.startMs / 100) * 100;
+    const to = Math.ceil(range.endMs / 100) * 100;
+    for (const item of this.call?.streams ?? [])
+      if (stream === 'both' || item.name === stream) this.media.wipeRange(item.stream, from, to);
+    this.player.again();
+    this.changes += 1;
+    void this.#follow(order.id);
+  }
+  async #follow(id: string): Promise<void> {
+    for (let look = 0; look < ORDER_LOOKS_MAX && !this.#closed; ++look) {
+      const known = this.orders.find((order) => order.id === id);
+      if (known && DONE.includes(known.outcome)) return;
+      await new Promise((done) => setTimeout(done, ORDER_LOOK_MS));
+      const order = await ask(client.GET('/v1/orders/{id}', { params: { path: { id } } })).catch(() => null);
+      if (order) this.#ordered(order);
+    }
+  }
+  #ordered(order: Order): void {
+    const known = this.orders.find((one) => one.id === order.id);
+    if (known) {
+      if (known.outcome === order.outcome) return;
+      known.outcome = order.outcome;
+    }
+    if (order.outcome === 'erased' || order.outcome === 'unconfirmed') this.player.again();
+    void this.load().then(() => {
+      this.player.again();
+      this.historyChanges += 1;
+    });
+  }
+}

@@ -1,0 +1,2 @@
+export const palette = $state({ open: false });
+export const openPalette = (): void => void (palette.open = true);
