@@ -59,11 +59,19 @@ class RealFile final : public VfsFile {
     if (::fstat(fd_, &info) != 0) return fail_errno("fstat");
     return static_cast<std::uint64_t>(info.st_size);
   }
-  std::uint64_t next_written(std::uint64_t offset) override {
-    const auto at = ::lseek(fd_, static_cast<off_t>(offset), SEEK_DATA);
-    if (at >= 0) return static_cast<std::uint64_t>(at);
-    const int why = errno;  // ENXIO: a hole up to the end
-    return why == ENXIO ? size().value_or(offset) : offset;
+  Result<std::uint64_t> written_end() override {
+    constexpr int kExtentsMax = 100'000;
+    const auto whole = TRY(size());
+    off_t end = 0;
+    for (int i = 0; i < kExtentsMax; ++i) {
+      const auto data = ::lseek(fd_, end, SEEK_DATA);
+      if (data < 0) return errno == ENXIO ? static_cast<std::uint64_t>(end) : whole;
+      const auto hole = ::lseek(fd_, data, SEEK_HOLE);
+      if (hole <= data) return whole;
+      end = hole;
+      if (static_cast<std::uint64_t>(end) >= whole) return whole;
+    }
+    return whole;
   }
 
  private:

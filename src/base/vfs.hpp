@@ -23,9 +23,9 @@ class VfsFile {
   virtual Status preallocate(std::uint64_t size) = 0;  // fallocate(2); the size changes
   virtual Status truncate(std::uint64_t size) = 0;
   virtual Result<std::uint64_t> size() = 0;
-  // The first byte at or behind `offset` that was ever written; the file's size if there is none. What
-  // the file system cannot tell counts as written.
-  virtual std::uint64_t next_written(std::uint64_t offset) { return offset; }
+  // One past the last byte that was ever written; what the file system cannot tell counts as
+  // written. To be asked before the file is read: what was read may look written afterwards.
+  virtual Result<std::uint64_t> written_end() { return size(); }
 };
 
 enum class OpenMode : std::uint8_t {
