@@ -26,7 +26,7 @@ generator is counted. Loopback charges the kernel's receiving to the sender: les
 def options():
     parser = argparse.ArgumentParser(prog="bench/recording")
     parser.add_argument("--calls", type=int, default=400)
-    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dir", default=tempfile.gettempdir(), help="a folder on the disk to be measured")
     parser.add_argument("--no-peer", action="store_true")
