@@ -32,6 +32,11 @@ def filesystem_of(path):
     return output_of("df", "--output=fstype", str(path)).split()[-1]
 
 
+def commit():
+    changed = output_of("git", "status", "--porcelain", "--untracked-files=no")
+    return output_of("git", "rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
+
+
 def machine():
     return {
         "cpu": cpu_model(),
@@ -39,12 +44,8 @@ def machine():
         "kernel": platform.release(),
         "memory_kb": int(pathlib.Path("/proc/meminfo").read_text().split()[1]),
         "load_before": os.getloadavg()[0],
+        "commit": commit(),
     }
-
-
-def commit():
-    changed = output_of("git", "status", "--porcelain", "--untracked-files=no")
-    return output_of("git", "rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
 
 
 def save(name, command, results, about=None):
@@ -54,7 +55,6 @@ def save(name, command, results, about=None):
     document = {
         "bench": name,
         "at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "commit": commit(),
         "command": command,
         "machine": about or machine(),
         "results": results,
