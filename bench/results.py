@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Raw results of the benches: bench/results/<bench>-<date>.json, with machine and commit.
 
-As a command, for a bench whose program prints one JSON object with --json:
+As a command, for a bench whose program prints JSON with --json, an object a line:
     bench/results.py NAME COMMAND...      runs it, saves what it printed
 """
 import datetime
@@ -33,7 +33,7 @@ def filesystem_of(path):
 
 
 def commit():
-    changed = output_of("git", "status", "--porcelain", "--untracked-files=no")
+    changed = output_of("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results")
     return output_of("git", "rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
 
 
@@ -70,7 +70,8 @@ def main():
     about = machine()
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     sys.stdout.write(done.stdout)
-    save(name, shlex.join(command), json.loads(done.stdout), about)
+    said = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+    save(name, shlex.join(command), said[0] if len(said) == 1 else said, about)
     sys.exit(done.returncode)
 
 
