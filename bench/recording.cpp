@@ -1,30 +1,20 @@
 // Recording: N calls of G.711 both ways on loopback, from socket to verified object. Three
 // processes: the recorder as it is shipped, a generator (signal's part and the RTP of both sides),
 // and a key issuer (a key tree a call: what the keeper does for the recorder, without its log and
-// its store; its own CPU is printed apart). No listener is connected. Prints CPU-seconds per
-// call-minute of each process, packets and milliseconds lost.
+// its store). No listener is connected. The figure is the CPU of recorder and issuer together, from
+// start to exit: opening, capture, spool, object, verification; the generator's is printed apart.
 //
 //   recording_bench [--calls N] [--seconds S] [--dir D] [--json]
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
-#include <cstdio>
-#include <ctime>
 #include <filesystem>
 
 #include "app/recorder_process.hpp"
 #include "base/event_log.hpp"
-#include "wire/rtp.hpp"
+#include "load.hpp"
 
 namespace {
 
 using namespace callward;
+using namespace callward::bench;
 
 struct Options {
   std::uint32_t calls = 400;
@@ -34,22 +24,9 @@ struct Options {
 };
 
 struct Outcome {  // generator -> parent, through a pipe
-  std::uint64_t sent = 0, received = 0, opened = 0, sealed = 0, lost_ms = 0, sealed_ms = 0,
-                call_ms = 0, send_errors = 0;
-  std::int64_t worst_gap_ms = 0;
+  LoadOutcome load;
+  std::uint64_t received = 0, opened = 0, sealed = 0, lost_ms = 0, sealed_ms = 0, commits = 0;
 };
-
-double cpu_seconds(const rusage& usage) {
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-[[noreturn]] void die(const std::string& why) {
-  std::fprintf(stderr, "recording_bench: %s\n", why.c_str());
-  std::exit(1);
-}
 
 // ---- the key issuer
 // --------------------------------------------------------------------------------
@@ -110,10 +87,7 @@ void run_the_recorder(const Options& options) {
   config.rtp_port_first = 10'000;
   config.rtp_port_last = 65'000;
   config.disk_reserve_bytes = 0;
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  raise_descriptor_limit();
   app::Recorder recorder(*loop, clock, entropy, vfs, config, options.dir);
   (void)loop->on_stop_signal([&] { loop->stop(); });
   if (const auto listening = recorder.listen(); !listening) die(listening.error().message);
@@ -124,64 +98,6 @@ void run_the_recorder(const Options& options) {
 
 // ---- the generator
 // ---------------------------------------------------------------------------------
-
-struct Leg {
-  sockaddr_in to{};
-  std::array<std::uint8_t, 172> packet{};
-  std::uint16_t sequence = 0;
-  std::uint32_t timestamp = 0;
-};
-
-// All legs once every 20 ms, spread over it in 20 steps.
-void send_rtp(std::vector<Leg>& legs, std::uint32_t seconds, Outcome& outcome, Clock& clock) {
-  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  const auto start_ns = clock.monotonic_ns();
-  std::vector<mmsghdr> messages;
-  std::vector<iovec> parts;
-  std::int64_t last_ns = start_ns;
-  for (std::uint32_t step = 0; step < seconds * 1000; ++step) {
-    const std::int64_t due_ns = start_ns + std::int64_t{step} * 1'000'000;
-    for (auto left = due_ns - clock.monotonic_ns(); left > 0;
-         left = due_ns - clock.monotonic_ns()) {
-      const timespec nap{0, left};
-      ::nanosleep(&nap, nullptr);
-    }
-    outcome.worst_gap_ms =
-        std::max(outcome.worst_gap_ms, (clock.monotonic_ns() - last_ns) / 1'000'000);
-    last_ns = clock.monotonic_ns();
-    messages.clear();
-    parts.clear();
-    parts.reserve(legs.size());
-    for (std::size_t i = step % 20; i < legs.size(); i += 20) {
-      auto& leg = legs[i];
-      leg.packet[2] = static_cast<std::uint8_t>(leg.sequence >> 8);
-      leg.packet[3] = static_cast<std::uint8_t>(leg.sequence++);
-      for (int b = 0; b < 4; ++b)
-        leg.packet[4 + b] = static_cast<std::uint8_t>(leg.timestamp >> (24 - 8 * b));
-      leg.timestamp += 160;
-      parts.push_back({leg.packet.data(), leg.packet.size()});
-      mmsghdr message{};
-      message.msg_hdr.msg_name = &leg.to;
-      message.msg_hdr.msg_namelen = sizeof leg.to;
-      message.msg_hdr.msg_iov = &parts.back();
-      message.msg_hdr.msg_iovlen = 1;
-      messages.push_back(message);
-    }
-    for (std::size_t done = 0; done < messages.size();) {
-      const int n =
-          ::sendmmsg(fd, messages.data() + done,
-                     static_cast<unsigned>(std::min<std::size_t>(messages.size() - done, 512)), 0);
-      if (n <= 0) {
-        ++outcome.send_errors;
-        ++done;
-        continue;
-      }
-      outcome.sent += static_cast<std::uint64_t>(n);
-      done += static_cast<std::size_t>(n);
-    }
-  }
-  ::close(fd);
-}
 
 std::uint64_t number_after(const std::string& json, const std::string& key) {
   const auto at = json.find("\"" + key + "\":");
@@ -222,20 +138,17 @@ Outcome run_generator(const Options& options) {
     if (!opened) die("call refused: " + opened.error().message);
     calls.push_back(opened->call);
     for (std::size_t side = 0; side < 2; ++side) {
-      auto& leg = legs.emplace_back();
-      leg.to.sin_family = AF_INET;
-      leg.to.sin_port = htons(opened->ports[side]);
-      leg.to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      noise.fill(leg.packet);
-      leg.packet[0] = 0x80;
-      leg.packet[1] = side == 0 ? 0 : 8;
+      legs.emplace_back(opened->ports[side], side == 0 ? 0 : 8, noise);
     }
   }
   outcome.opened = calls.size();
-  send_rtp(legs, options.seconds, outcome, clock);
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  outcome.load = send_rtp(fd, legs, options.seconds);
+  ::close(fd);
   for (const auto& call : calls) (void)client->call<store::Ack>(store::SessionEnd{call, "bye"});
   const auto status = client->call<store::RecorderStatus>(store::RecorderStatusRequest{});
   if (status) outcome.received = number_after(status->json, "received");
+  if (status) outcome.commits = number_after(status->json, "commits");
   // Until all are sealed: their accounts are read from the objects.
   RealVfs vfs;
   store::FileObjectStore objects(vfs, options.dir + "/objects");
@@ -252,8 +165,6 @@ Outcome run_generator(const Options& options) {
     }
     if (!object || !object->verify()) continue;
     ++outcome.sealed;
-    outcome.call_ms +=
-        static_cast<std::uint64_t>(object->head().ended_at - object->head().started_at);
     for (const auto& interval : object->head().account) {
       if (interval.state == store::RecorderState::kLost)
         outcome.lost_ms += interval.end_ms - interval.start_ms;
@@ -262,21 +173,6 @@ Outcome run_generator(const Options& options) {
     }
   }
   return outcome;
-}
-
-pid_t spawn(const std::function<void()>& body) {
-  const auto pid = ::fork();
-  if (pid != 0) return pid;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  body();
-  std::_Exit(0);
-}
-
-rusage reap(pid_t pid) {
-  rusage usage{};
-  int status = 0;
-  ::wait4(pid, &status, 0, &usage);
-  return usage;
 }
 
 Options parse(int argc, char** argv) {
@@ -298,6 +194,36 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
+void print(const Options& options, const Outcome& outcome, const rusage& recorder,
+           double issuer_cpu, double generator_cpu) {
+  using Number = unsigned long long;
+  const double recorder_cpu = cpu_seconds(recorder);
+  const double minutes = static_cast<double>(outcome.opened) * options.seconds / 60;
+  const double per_minute = (recorder_cpu + issuer_cpu) / minutes;
+  const auto sent = outcome.load.sent;
+  const auto lost = sent > outcome.received ? sent - outcome.received : 0;
+  const char* format =
+      options.json
+          ? "{\"calls\":%llu,\"seconds\":%u,\"sealed\":%llu,\"packets_sent\":%llu,"
+            "\"packets_lost\":%llu,\"lost_ms\":%llu,\"sealed_ms\":%llu,\"commits\":%llu,"
+            "\"recorder_cpu_s\":%.3f,\"issuer_cpu_s\":%.3f,\"generator_cpu_s\":%.3f,"
+            "\"cpu_s_per_call_minute\":%.5f,\"calls_per_core\":%.0f,"
+            "\"rss_kb_per_call\":%.1f,\"generator_worst_gap_ms\":%lld,\"send_errors\":%llu}\n"
+          : "calls %llu for %u s, sealed and verified %llu\n"
+            "packets sent %llu, lost %llu; lost %llu ms of %llu ms sealed; %llu commits of the "
+            "spool, each with fdatasync\n"
+            "CPU-s: recorder %.3f, key issuer %.3f, generator %.3f\n"
+            "recorder and issuer: %.5f CPU-s per call-minute = %.0f calls per core, "
+            "%.1f kB of peak memory a call\n"
+            "generator's longest gap: %lld ms, %llu send errors\n";
+  std::printf(format, Number{outcome.opened}, options.seconds, Number{outcome.sealed}, Number{sent},
+              Number{lost}, Number{outcome.lost_ms}, Number{outcome.sealed_ms},
+              Number{outcome.commits}, recorder_cpu, issuer_cpu, generator_cpu, per_minute,
+              60 / per_minute,
+              static_cast<double>(recorder.ru_maxrss) / static_cast<double>(outcome.opened),
+              static_cast<long long>(outcome.load.worst_gap_ms), Number{outcome.load.send_errors});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -305,11 +231,11 @@ int main(int argc, char** argv) {
   std::filesystem::remove_all(options.dir);
   std::filesystem::create_directories(options.dir);
   set_log_process("bench");
-  const auto issuer = spawn([&] { run_issuer(options); });
-  const auto recorder = spawn([&] { run_the_recorder(options); });
+  const auto issuer = spawn("issuer", [&] { run_issuer(options); });
+  const auto recorder = spawn("recorder", [&] { run_the_recorder(options); });
   int pipe_fds[2];
   if (::pipe(pipe_fds) != 0) die("pipe");
-  const auto generator = spawn([&] {
+  const auto generator = spawn("generator", [&] {
     const auto outcome = run_generator(options);
     (void)!::write(pipe_fds[1], &outcome, sizeof outcome);
   });
@@ -323,31 +249,6 @@ int main(int argc, char** argv) {
   const auto issuer_cpu = cpu_seconds(reap(issuer));
   std::filesystem::remove_all(options.dir);
   if (!told) die("the generator failed");
-  const double recorder_cpu = cpu_seconds(recorder_usage);
-  const double media_minutes = static_cast<double>(outcome.opened) * options.seconds / 60;
-  const double per_minute = recorder_cpu / media_minutes;
-  const auto lost_packets = outcome.sent > outcome.received ? outcome.sent - outcome.received : 0;
-  const char* format =
-      options.json ? "{\"calls\":%llu,\"seconds\":%u,\"sealed\":%llu,\"packets_sent\":%llu,"
-                     "\"packets_lost\":%llu,\"lost_ms\":%llu,\"sealed_ms\":%llu,"
-                     "\"recorder_cpu_s\":%.3f,\"issuer_cpu_s\":%.3f,\"generator_cpu_s\":%.3f,"
-                     "\"recorder_cpu_s_per_call_minute\":%.5f,"
-                     "\"calls_per_core\":%.0f,\"recorder_rss_kb_per_call\":%.1f,\"generator_worst_"
-                     "gap_ms\":%lld}\n"
-                   : "calls %llu for %u s, sealed and verified %llu\npackets sent %llu, lost %llu; "
-                     "lost %llu ms of %llu ms sealed\n"
-                     "CPU-s: recorder %.3f, key issuer %.3f, generator %.3f\nrecorder: %.5f CPU-s "
-                     "per call-minute = %.0f calls per core, %.1f kB of peak memory a call\n"
-                     "generator's longest gap: %lld ms\n";
-  std::printf(format, static_cast<unsigned long long>(outcome.opened), options.seconds,
-              static_cast<unsigned long long>(outcome.sealed),
-              static_cast<unsigned long long>(outcome.sent),
-              static_cast<unsigned long long>(lost_packets),
-              static_cast<unsigned long long>(outcome.lost_ms),
-              static_cast<unsigned long long>(outcome.sealed_ms), recorder_cpu, issuer_cpu,
-              generator_cpu, per_minute, 60 / (per_minute > 0 ? per_minute : 1e-9),
-              static_cast<double>(recorder_usage.ru_maxrss) /
-                  static_cast<double>(std::max<std::uint64_t>(outcome.opened, 1)),
-              static_cast<long long>(outcome.worst_gap_ms));
+  print(options, outcome, recorder_usage, issuer_cpu, generator_cpu);
   return outcome.sealed == outcome.opened ? 0 : 1;
 }

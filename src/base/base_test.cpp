@@ -44,6 +44,29 @@ TEST(Bytes, Crc32cMatchesTheRfcVectors) {
   EXPECT_EQ(crc32c(as_bytes("123456789")), 0xE3069283u);
 }
 
+// Bit by bit, as the polynomial says.
+std::uint32_t plain_crc32c(ByteView bytes, std::uint32_t seed) {
+  auto crc = ~seed;
+  for (const auto byte : bytes) {
+    crc ^= byte;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1) != 0 ? (crc >> 1) ^ 0x82F63B78u : crc >> 1;
+  }
+  return ~crc;
+}
+
+TEST(Bytes, Crc32cIsRightAtEveryLengthAndSeed) {
+  SeededEntropy entropy(11);
+  Bytes raw(2'400);
+  entropy.fill(raw);
+  for (std::size_t length = 0; length <= raw.size(); ++length) {
+    const auto part = ByteView(raw).subspan(raw.size() - length);  // every alignment
+    const auto seed = static_cast<std::uint32_t>(length * 0x9E3779B9u);
+    ASSERT_EQ(crc32c(part, seed), plain_crc32c(part, seed)) << length;
+  }
+  const auto whole = ByteView(raw);
+  EXPECT_EQ(crc32c(whole.subspan(1'000), crc32c(whole.first(1'000))), crc32c(whole));
+}
+
 struct Inner {
   std::uint16_t number = 0;
   template <class V>

@@ -431,6 +431,49 @@ TEST(SpoolCall, LiveAndRecoveredItSealsTheSameObject) {
   EXPECT_EQ(sealed->leaves, 10u);
 }
 
+// Derived frames stand between the others; all are found, and an audio frame that is damaged
+// meanwhile is not their business.
+TEST(SpoolCall, FindsItsDerivedRecordsAndReadsOnlyThose) {
+  Disk disk("only-derived");
+  TwoStreams sample(9);
+  const auto other = CallId::random(sample.entropy);
+  const std::vector<Bytes> derived{Bytes(10, 1), Bytes(20, 2), Bytes(30, 3)};
+  std::optional<FrameRef> audio;
+  const auto check = [&](const Spool& spool, const SpoolCall& call) {
+    const auto found = call.derived(spool);
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(*found, derived);
+  };
+  SpoolCall recovered(sample.head.call);
+  {
+    auto spool = disk.spool();
+    Spooled live(*spool, sample.head.call);
+    live.put(FrameType::kDerived, derived[0]);  // begins a run
+    live.put(FrameType::kAudio, sample.records[1]);
+    live.put(FrameType::kDerived, derived[1]);  // the same run once more
+    ASSERT_TRUE(spool->append(FrameType::kAudio, other, sample.records[1]));
+    live.put(FrameType::kAudio, sample.records[2]);
+    audio = FrameRef{live.call.runs().back().file, live.call.runs().back().offset, 0};
+    ASSERT_TRUE(spool->append(FrameType::kAudio, other, sample.records[2]));
+    live.put(FrameType::kAudio, sample.records[3]);
+    live.put(FrameType::kDerived, derived[2]);  // ends a run that began with audio
+    ASSERT_EQ(live.call.runs().size(), 3u);
+    check(*spool, live.call);
+    live.call.forget_runs();
+    EXPECT_TRUE(live.call.derived(*spool)->empty());
+  }
+  auto spool = disk.spool([&](const FrameView& frame, const FrameRef& ref) {
+    if (frame.call == recovered.id()) recovered.recovered(frame, ref);
+  });
+  check(*spool, recovered);
+  const auto names = *disk.vfs.list(disk.dir + "/spool");
+  for (const auto& name : names) {
+    auto file = disk.vfs.open(disk.dir + "/spool/" + name, OpenMode::kReadWrite);
+    ASSERT_TRUE((*file)->write_at(audio->offset + 100, Bytes(6, 0xD6)));
+  }
+  check(*spool, recovered);
+}
+
 TEST(SpoolCall, WhatIsDamagedInTheSpoolIsAccounted) {
   Disk disk("damage");
   TwoStreams sample(8);

@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view kPrefix = "spool-";
 constexpr std::string_view kSuffix = ".cws";
 constexpr std::size_t kBatchBytesMax = 8u << 20;
+constexpr std::size_t kFreeBuffersMax = 2;  // one is filled while the other is written
 
 std::optional<std::uint32_t> number_of(const std::string& name) {
   if (name.size() != kPrefix.size() + 8 + kSuffix.size() || !name.starts_with(kPrefix) ||
@@ -196,6 +197,21 @@ bool Spool::can_admit() const {
 // ---- appending
 // -------------------------------------------------------------------------------------
 
+// A batch grows to what the calls make in 100 ms. New memory each time would mean page faults and
+// copies while it grows, on the media thread.
+std::shared_ptr<Bytes> Spool::take_buffer_locked() {
+  if (free_buffers_.empty()) return std::make_shared<Bytes>();
+  auto buffer = std::move(free_buffers_.back());
+  free_buffers_.pop_back();
+  return buffer;
+}
+
+void Spool::give_buffer_locked(std::shared_ptr<Bytes> buffer) {
+  if (free_buffers_.size() >= kFreeBuffersMax) return;
+  buffer->clear();
+  free_buffers_.push_back(std::move(buffer));
+}
+
 Result<FrameRef> Spool::append(FrameType type, const CallId& call, ByteView payload) {
   if (payload.size() > kFramePayloadBytesMax) return fail(Errc::kTooLarge, "spool frame");
   const auto bytes = frame_bytes(payload.size());
@@ -214,7 +230,7 @@ Result<FrameRef> Spool::append(FrameType type, const CallId& call, ByteView payl
   auto* batch = pending_.empty() ? nullptr : &pending_.back();
   if (batch == nullptr || batch->file != *current_ ||
       batch->bytes->size() + bytes > kBatchBytesMax) {
-    pending_.push_back({*current_, current_end_, file.handle, std::make_shared<Bytes>()});
+    pending_.push_back({*current_, current_end_, file.handle, take_buffer_locked()});
     batch = &pending_.back();
   }
   append_frame(*batch->bytes, type, file.generation, call, payload);
@@ -253,7 +269,10 @@ void Spool::run() {
     lock.lock();
     failing_ = !written;
     if (written) {
-      for (const auto& batch : writing_) queued_bytes_ -= batch.bytes->size();
+      for (auto& batch : writing_) {
+        queued_bytes_ -= batch.bytes->size();
+        give_buffer_locked(std::move(batch.bytes));
+      }
       counts_.commits += writing_.empty() ? 0 : 1;
       writing_.clear();
     } else {

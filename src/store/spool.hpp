@@ -123,6 +123,8 @@ class Spool {
   void release_locked(std::uint32_t number);
   void run();
   bool write_out(std::deque<Batch>& batches);
+  std::shared_ptr<Bytes> take_buffer_locked();
+  void give_buffer_locked(std::shared_ptr<Bytes> buffer);
   void tidy();
 
   Vfs& vfs_;
@@ -137,6 +139,7 @@ class Spool {
   std::uint64_t next_generation_ = 1;
   std::uint32_t next_number_ = 1;
   std::deque<Batch> pending_, writing_;
+  std::vector<std::shared_ptr<Bytes>> free_buffers_;  // empty, with the room that they once had
   std::size_t queued_bytes_ = 0;
   std::vector<std::function<void()>> waiters_;
   bool stop_ = false;

@@ -39,6 +39,11 @@ AccountState account_state(RecorderState state) {
 
 void SpoolCall::note_run(FrameType type, ByteView payload, const FrameRef& ref) {
   const auto segments = segments_of(type, payload);
+  const auto note_derived = [&] {
+    const auto at = runs_.size() - 1;
+    if (type == FrameType::kDerived && (derived_runs_.empty() || derived_runs_.back() != at))
+      derived_runs_.push_back(at);
+  };
   if (!runs_.empty()) {
     auto& run = runs_.back();
     if (run.file == ref.file && run.offset + run.bytes == ref.offset &&
@@ -48,10 +53,12 @@ void SpoolCall::note_run(FrameType type, ByteView payload, const FrameRef& ref) 
         run.first = run.first > run.last ? segments.first : std::min(run.first, segments.first);
         run.last = std::max(run.last, segments.last);
       }
+      note_derived();
       return;
     }
   }
   runs_.push_back({ref.file, ref.offset, ref.bytes, segments.first, segments.last});
+  note_derived();
 }
 
 void SpoolCall::appended(FrameType type, ByteView payload, const FrameRef& ref) {
@@ -222,10 +229,12 @@ Status SpoolCall::each_recorded(const Spool& spool, const RecordSink& sink, bool
 
 Result<std::vector<Bytes>> SpoolCall::derived(const Spool& spool) const {
   std::vector<Bytes> out;
-  for (const auto& run : runs_)
+  for (const auto at : derived_runs_) {
+    const auto& run = runs_[at];
     TRY(spool.read_frames(run.file, run.offset, run.bytes, [&](const FrameView& frame) {
       if (frame.type == FrameType::kDerived) out.push_back(to_bytes(frame.payload));
     }));
+  }
   return out;
 }
 

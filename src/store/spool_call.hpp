@@ -96,12 +96,16 @@ class SpoolCall {
   // Every derived record.
   Result<std::vector<Bytes>> derived(const Spool& spool) const;
   // After the recording object was written: only derived frames count from here on.
-  void forget_runs() { runs_.clear(); }
+  void forget_runs() {
+    runs_.clear();
+    derived_runs_.clear();
+  }
 
  private:
   void note_run(FrameType type, ByteView payload, const FrameRef& ref);
   CallId id_;
   std::vector<FrameRun> runs_;
+  std::vector<std::size_t> derived_runs_;  // those of runs_ that have a derived frame, ascending
   std::uint64_t unreadable_ = 0;
 };
 
