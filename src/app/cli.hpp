@@ -59,6 +59,7 @@ Result<ExitCode> command_log_verify(const std::optional<CliContext>& context,
 Result<ExitCode> command_log_types();
 Result<ExitCode> command_fsck(const CliContext& context);
 Result<ExitCode> command_try_keys(const CliContext& context);
+Result<ExitCode> command_mirror_renew(const CliContext& context, std::size_t number);
 Result<ExitCode> command_config_show(const CliContext& context);
 Result<ExitCode> command_completion();
 

@@ -48,10 +48,8 @@ void check_objects(store::ObjectStore& objects, const std::string& folder, int d
 
 Result<std::vector<std::string>> check_keys(Vfs& vfs, Entropy& entropy, const Config& config) {
   const auto secrets = TRY(load_keeper_secrets(vfs, config));
-  std::vector<keys::MirrorPaths> paths;
-  for (const auto& mirror : config.keys.mirrors)
-    paths.push_back({mirror.store_dir, mirror.anchor_dir});
-  const auto store = TRY(keys::KeyStore::open(vfs, entropy, paths, secrets.anchor_wrap));
+  const auto store =
+      TRY(keys::KeyStore::open(vfs, entropy, mirror_paths(config), secrets.anchor_wrap));
   return store->check();
 }
 
@@ -135,6 +133,35 @@ Result<ExitCode> command_fsck(const CliContext& context) {
                 static_cast<unsigned long long>(objects_read));
   }
   return findings.empty() ? ExitCode::kDone : ExitCode::kFoundBad;
+}
+
+// A mirror whose disk is gone for good is filled anew on another. Never by itself: a disk that is
+// only away would come back with keys that the others have destroyed.
+Result<ExitCode> command_mirror_renew(const CliContext& context, std::size_t number) {
+  RealVfs vfs;
+  SystemEntropy entropy;
+  const auto& config = context.config;
+  if (is_running(config))
+    return fail(Errc::kState, "stop Callward first: its key store has one opener");
+  if (number < 1 || number > config.keys.mirrors.size())
+    return fail(Errc::kConfig,
+                "there are mirrors 1 to " + std::to_string(config.keys.mirrors.size()));
+  const auto secrets = TRY(load_keeper_secrets(vfs, config));
+  const auto store =
+      TRY(keys::KeyStore::open(vfs, entropy, mirror_paths(config), secrets.anchor_wrap));
+  const auto key = TRY(load_log_key(vfs, config));
+  const auto log = TRY(audit::verify_log(vfs, config.log.dir, key));
+  if (!log.good() || log.entries + log.journal_entries < store->log_size())
+    return fail(Errc::kCorrupt,
+                "the audit log is damaged or older than the key store: nothing is destroyed");
+  if (store->mirrors()[number - 1].good) return fail(Errc::kState, "this mirror is good");
+  TRY(store->repair_mirror(number - 1, keys::MirrorFill::kNewDisk));
+  std::printf(
+      "mirror %zu is filled anew in %s.\nIf its old disk still exists, destroy it: what was erased "
+      "since it went away "
+      "may open with what stands there.\n",
+      number, config.keys.mirrors[number - 1].store_dir.c_str());
+  return ExitCode::kDone;
 }
 
 Result<ExitCode> command_config_show(const CliContext& context) {

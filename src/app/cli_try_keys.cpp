@@ -83,10 +83,8 @@ class KeyTrial {
 Result<std::map<CallId, keys::Cover>> covers_on_disk(Vfs& vfs, Entropy& entropy,
                                                      const Config& config) {
   const auto secrets = TRY(load_keeper_secrets(vfs, config));
-  std::vector<keys::MirrorPaths> paths;
-  for (const auto& mirror : config.keys.mirrors)
-    paths.push_back({mirror.store_dir, mirror.anchor_dir});
-  const auto store = TRY(keys::KeyStore::open(vfs, entropy, paths, secrets.anchor_wrap));
+  const auto store =
+      TRY(keys::KeyStore::open(vfs, entropy, mirror_paths(config), secrets.anchor_wrap));
   std::map<CallId, keys::Cover> covers;
   TRY(store->for_each([&](std::uint64_t row, ByteView content) -> Status {
     auto call = TRY(erase::CallKeys::decode_row(row, content));

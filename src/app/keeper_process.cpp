@@ -204,11 +204,7 @@ Status KeeperProcess::open_state() {
 Status KeeperProcess::try_open_state() {
   const auto& config = context_.config;
   const auto secrets = TRY(load_keeper_secrets(vfs_, config));
-  std::vector<keys::MirrorPaths> paths;
-  for (const auto& mirror : config.keys.mirrors)
-    paths.push_back({mirror.store_dir, mirror.anchor_dir});
-  store_ = TRY(keys::KeyStore::open(vfs_, entropy_, paths, secrets.anchor_wrap));
-  (void)repair_mirrors();
+  store_ = TRY(keys::KeyStore::open(vfs_, entropy_, mirror_paths(config), secrets.anchor_wrap));
   log_ = TRY(audit::Log::open(vfs_, config.log.dir, config.log.origin, secrets.log_seed));
   keeper_ = std::make_unique<erase::Keeper>(clock_, entropy_, *store_, *log_, policy(), outbox());
   return keeper_->start();

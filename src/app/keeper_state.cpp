@@ -26,14 +26,14 @@ Result<SecretBytes> load_credential(Vfs& vfs, const Config& config) {
   return credential;
 }
 
+}  // namespace
+
 std::vector<keys::MirrorPaths> mirror_paths(const Config& config) {
   std::vector<keys::MirrorPaths> paths;
   for (const auto& mirror : config.keys.mirrors)
     paths.push_back({mirror.store_dir, mirror.anchor_dir});
   return paths;
 }
-
-}  // namespace
 
 Status create_keeper_state(Vfs& vfs, Entropy& entropy, const Config& config) {
   if (vfs.exists(config.keys.credential_file))

@@ -6,11 +6,14 @@
 #include "audit/note.hpp"
 #include "base/entropy.hpp"
 #include "base/vfs.hpp"
+#include "keys/key_store.hpp"
 
 namespace callward::app {
 
 // For `init`: credential, key store with its mirrors, log key, log folder. kExists if any is there.
 Status create_keeper_state(Vfs& vfs, Entropy& entropy, const Config& config);
+
+std::vector<keys::MirrorPaths> mirror_paths(const Config& config);
 
 struct KeeperSecrets {
   Key32 anchor_wrap;  // wraps epoch keys in file anchors

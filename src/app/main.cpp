@@ -179,6 +179,12 @@ class CommandLine {
                    "instead: try every key on the disk on every record, and say what opens");
     on(fsck,
        [this](const CliContext& c) { return try_keys_ ? command_try_keys(c) : command_fsck(c); });
+    auto* mirror = command("mirror", "mirrors of the key store");
+    mirror->require_subcommand(1);
+    auto* renew = with_config(
+        command("renew", "stopped: fill a mirror anew whose disk is gone for good", mirror));
+    renew->add_option("number", mirror_, "1 is the first of [keys] mirrors")->required();
+    on(renew, [this](const CliContext& c) { return command_mirror_renew(c, mirror_); });
     auto* config = command("config", "the configuration");
     config->require_subcommand(1);
     on(with_config(command("show", "what is in force", config)), command_config_show);
@@ -192,6 +198,7 @@ class CommandLine {
   std::string config_, process_, day_, call_, log_dir_,
       transcript_reason_ = "read on the command line";
   bool json_ = false, try_keys_ = false;
+  std::size_t mirror_ = 0;
   InitOptions init_;
   PlayOptions play_;
   EraseOptions erase_;

@@ -339,7 +339,8 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
     policy.read.push_back(config.log.dir);
     policy.read.push_back(config.recorder.objects_dir);
     policy.read.push_back(config.server.console_dir);
-    policy.read.push_back(config.data_dir + "/tls");
+    policy.read.push_back(config.server.tls_certificate);
+    policy.read.push_back(config.server.tls_key);
     policy.read.push_back("/sys/fs");
   }
   return policy;

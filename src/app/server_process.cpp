@@ -85,6 +85,10 @@ Status run_server(const ProcessContext& context) {
       return console.serve(request);
     return router.handle(std::move(request));
   };
+  // Before there is a second thread: seccomp and Landlock hold for the thread that asks, and for
+  // those that it starts.
+  const auto report = TRY(enter_sandbox(policy_of("server", config)));
+  log_event("server.sandboxed", {{"landlock", report.landlock_abi}});
   const auto server = TRY(api::HttpServer::start({.address = config.server.listen,
                                                   .port = config.server.port,
                                                   .certificate_file = config.server.tls_certificate,
@@ -92,9 +96,6 @@ Status run_server(const ProcessContext& context) {
                                                   .threads = config.server.threads,
                                                   .limits = {}},
                                                  handle, events));
-  const auto report = TRY(enter_sandbox(policy_of("server", config)));
-  log_event("server.sandboxed", {{"landlock", report.landlock_abi}});
-
   const api::EventPump recorder_events(
       config.socket("recorder"), store::kRecorderFrameBytesMax, api::recorder_hello,
       [&] {

@@ -56,6 +56,11 @@ const std::vector<EntryType>& entry_types() {
       {"erased",
        kByKeeper,
        "The keys of these orders are gone from every mirror; `epoch` is the one that lives now.",
+       {{"orders", kList}, {"epoch", kNumber}}},
+      {"erase_unconfirmed",
+       kByKeeper,
+       "The keys of these orders are gone from the mirrors that answer; from `unconfirmed_mirrors` "
+       "they are not. It is done again when those are back, and `erased` follows.",
        {{"orders", kList}, {"epoch", kNumber}, {"unconfirmed_mirrors", kNumber}}},
       {"order_held",
        kByKeeper,

@@ -372,6 +372,7 @@ void Keeper::persist_round(bool everything) {
 // said.
 void Keeper::persist_deadlines() {
   if (!policy_.persist_unheard) return;
+  std::vector<std::pair<CallKeys*, decltype(CallKeys::persisted)>> late;
   for (auto& [id, call] : calls_) {
     if (call->source == keys::CallSource::kImport && !call->ended)
       continue;  // its time is not the clock's
@@ -394,10 +395,15 @@ void Keeper::persist_deadlines() {
     }
     if (ranges.empty()) continue;
     if (!stage_entry("cleared_unheard", "keeper", id.hex(), {{"ranges", ranges_json(ranges)}}))
-      return;
-    call->persist_upto(marks);
+      break;
+    late.emplace_back(call.get(), marks);
   }
-  if (auto logged = log_->commit(); !logged) log_error_ = logged.error().message;
+  // The entry is durable before a mark moves: a log that fails leaves the keys in memory.
+  if (auto logged = log_->commit(); !logged) {
+    log_error_ = logged.error().message;
+    return;
+  }
+  for (auto& [call, marks] : late) call->persist_upto(marks);
 }
 
 // Ended, heard to the end, on the disk: its keys need not stay in memory.
@@ -420,6 +426,7 @@ void Keeper::stop() {
   end_round();
   persist_round(true);
   if (policy_.persist_unheard) {
+    std::vector<std::pair<CallKeys*, decltype(CallKeys::persisted)>> unheard;
     for (auto& [id, call] : calls_) {
       if (call->listened) continue;
       std::vector<SegmentRange> ranges;
@@ -435,9 +442,12 @@ void Keeper::stop() {
       if (ranges.empty() ||
           !stage_entry("cleared_unheard", "keeper", id.hex(), {{"ranges", ranges_json(ranges)}}))
         continue;
-      call->persist_upto(marks);
+      unheard.emplace_back(call.get(), marks);
     }
-    if (log_->commit()) (void)commit_rows();
+    if (log_->commit()) {
+      for (auto& [call, marks] : unheard) call->persist_upto(marks);
+      (void)commit_rows();
+    }
   }
   if (!log_->failed()) (void)log_->publish();
 }

@@ -391,10 +391,10 @@ void Keeper::finish_batch(const std::shared_ptr<Batch>& batch) {
     boost::json::array ids;
     for (auto i = at; i < std::min(batch->orders.size(), at + kOrdersPerEntryMax); ++i)
       ids.push_back(boost::json::string(batch->orders[i].id.hex()));
-    staged = stage_entry("erased", "keeper", "-",
-                         {{"orders", std::move(ids)},
-                          {"epoch", batch->epoch},
-                          {"unconfirmed_mirrors", unconfirmed}});
+    boost::json::object data{{"orders", std::move(ids)}, {"epoch", batch->epoch}};
+    if (unconfirmed != 0) data["unconfirmed_mirrors"] = unconfirmed;
+    staged = stage_entry(unconfirmed == 0 ? "erased" : "erase_unconfirmed", "keeper", "-",
+                         std::move(data));
   }
   after_log([this, batch, unconfirmed, staged](Status logged) {
     // Gone, and not logged: done again from its beginning when the log is back, or at the next

@@ -111,7 +111,6 @@ void Keeper::replay_ranges(CallKeys& call, const audit::Entry& entry) {
 
 // These were gone from every mirror when it was written.
 void Keeper::replay_erased(const audit::Entry& entry) {
-  if (entry.data.at("unconfirmed_mirrors").to_number<std::uint32_t>() != 0) return;
   std::set<OrderId> done;
   for (const auto& item : entry.data.at("orders").as_array())
     if (const auto id = item.is_string() ? OrderId::parse(std::string_view(item.as_string()))

@@ -290,7 +290,7 @@ std::vector<MirrorStatus> KeyStore::mirrors() const {
 // Mirrors that come and go
 // --------------------------------------------------------------------------
 
-Status KeyStore::repair_mirror(std::size_t index) {
+Status KeyStore::repair_mirror(std::size_t index, MirrorFill how) {
   CHECK(index < mirrors_.size());
   auto& mirror = mirrors_[index];
   if (mirror.good()) return {};
@@ -303,7 +303,9 @@ Status KeyStore::repair_mirror(std::size_t index) {
     return {};
   }));
   // What it held is destroyed first: its old state must not live on beside the new one.
-  auto anchor = TRY(open_file_anchor(vfs_, entropy_, mirror.paths.anchor_dir, wrap_));
+  // A disk that is away must not look like an empty one: what stands on it would still open.
+  const auto mode = how == MirrorFill::kReturning ? AnchorMode::kExisting : AnchorMode::kCreate;
+  auto anchor = TRY(open_file_anchor(vfs_, entropy_, mirror.paths.anchor_dir, wrap_, mode));
   TRY(anchor->destroy_all());
   mirror.tree.reset();
   mirror.destroyed = true;

@@ -48,6 +48,9 @@ struct MirrorStatus {
   std::string assurance;
 };
 
+// kNewDisk: a person said that the old one is gone for good.
+enum class MirrorFill : std::uint8_t { kReturning, kNewDisk };
+
 class KeyStore {
  public:
   // kExists if any mirror is there already.
@@ -99,7 +102,8 @@ class KeyStore {
   [[nodiscard]] std::vector<MirrorStatus> mirrors() const;
   // Destroys what the mirror holds, then fills it from a good one. Only after the log agreed.
   // kDenied: its anchor belongs to another credential. A retired mirror comes back this way, too.
-  Status repair_mirror(std::size_t index);
+  // kNotFound: kReturning, and there is no anchor: its disk is away, and holds what it held.
+  Status repair_mirror(std::size_t index, MirrorFill how = MirrorFill::kReturning);
   // Takes the mirror out for good. What lives there is destroyed if it answers; if not, the epoch
   // that it was last seen in (0: unknown) is returned, for the entry "unconfirmed: mirror, epoch".
   // kState: the last good.

@@ -206,6 +206,9 @@ TEST_F(KeyMirrors, AMissingDiskIsNotMadeAndTheOthersGoOn) {
   store->stage_drop(1);
   ASSERT_TRUE(erase(*store, 2));
   EXPECT_EQ(store->unconfirmed(), 1u);
+  EXPECT_EQ(store->repair_mirror(1).error().code, Errc::kNotFound)
+      << "what is away is not repaired: it would be confirmed, and still open what is erased";
+  EXPECT_FALSE(std::filesystem::exists(dir + "/b"));
   // It returns: destroyed before it is filled anew, and of the same epoch as the other.
   std::filesystem::rename(dir + "/away", dir + "/b");
   ASSERT_TRUE(store->repair_mirror(1));
@@ -220,6 +223,21 @@ TEST_F(KeyMirrors, AMissingDiskIsNotMadeAndTheOthersGoOn) {
   store = open({paths[1]});
   EXPECT_EQ(text(*store, 1), "none");
   EXPECT_EQ(text(*store, 2), "two");
+}
+
+TEST_F(KeyMirrors, ADiskThatIsGoneForGoodIsReplacedWhenAPersonSaysSo) {
+  {
+    auto store = open();
+    store->stage_put(1, row("one"));
+    ASSERT_TRUE(store->commit(1));
+  }
+  std::filesystem::remove_all(dir + "/b");
+  auto store = open();
+  ASSERT_TRUE(store->repair_mirror(1, MirrorFill::kNewDisk));
+  EXPECT_EQ(store->unconfirmed(), 0u);
+  store.reset();
+  store = open({paths[1]});
+  EXPECT_EQ(text(*store, 1), "one");
 }
 
 TEST_F(KeyMirrors, ARetiredMirrorIsNoLongerWaitedFor) {
