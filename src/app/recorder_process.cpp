@@ -81,8 +81,8 @@ Status Recorder::start(std::vector<std::pair<std::string, io::Fd>> sockets) {
       keys::ErrorReply::kType);
   keeper_->start([this] { on_keeper_connected(); }, [this] { on_keeper_lost(); },
                  [this](io::Frame frame) { on_keeper_event(std::move(frame)); });
-  loop_.every_ms(kTickMs, [this] { tick(); });
-  loop_.every_ms(1'000, [this] { each_second(); });
+  timers_ = {loop_.every_ms(kTickMs, [this] { tick(); }),
+             loop_.every_ms(1'000, [this] { each_second(); })};
   ready_ = true;
   return {};
 }
@@ -90,6 +90,7 @@ Status Recorder::start(std::vector<std::pair<std::string, io::Fd>> sockets) {
 void Recorder::stop() {
   if (!*alive_) return;
   *alive_ = false;
+  for (const auto timer : timers_) loop_.cancel(timer);
   if (spool_ != nullptr)
     for (auto& [id, call] : calls_)
       if (call->phase == RecorderPhase::kLive)

@@ -230,6 +230,7 @@ class Recorder {
   };
   std::unique_ptr<Recovering> recovering_;
 
+  std::vector<io::Loop::TimerId> timers_;
   SharedQueue<SealTask> seal_queue_{"recorder.sealer", 65'536};
   std::thread sealer_;
   std::uint64_t audio_overflows_ = 0, calls_refused_ = 0, calls_total_ = 0;

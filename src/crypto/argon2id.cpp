@@ -11,7 +11,8 @@ void start_sodium() {
   CHECK(started >= 0);
 }
 const char* text_of(const SecretBytes& bytes) {
-  return reinterpret_cast<const char*>(bytes.expose().data());
+  // An empty one has no address; libsodium wants one all the same.
+  return bytes.size() == 0 ? "" : reinterpret_cast<const char*>(bytes.expose().data());
 }
 }  // namespace
 

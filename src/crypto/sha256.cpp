@@ -1,5 +1,7 @@
 #include "crypto/sha256.hpp"
 
+#include <algorithm>
+
 #include "base/check.hpp"
 
 // The low-level SHA256_* functions are marked deprecated in OpenSSL 3 in favour of EVP, whose fetch
@@ -39,7 +41,7 @@ void sha256_one_block(std::span<std::uint8_t, 32> out, ByteView message) {
   constexpr std::size_t kMessageMax = 55;  // one byte of padding and eight of length must fit
   CHECK(message.size() <= kMessageMax);
   std::array<std::uint8_t, kBlock> block{};
-  std::memcpy(block.data(), message.data(), message.size());
+  std::copy(message.begin(), message.end(), block.begin());
   block[message.size()] = 0x80;
   const auto bits = message.size() * 8;
   block[62] = static_cast<std::uint8_t>(bits >> 8);

@@ -54,6 +54,7 @@ class Life : public KeeperRig {
     clock.advance_ms(60'000);
     tick();
     settle();
+    if (dead()) settle();  // looking at the mirrors is a call to the disk, too
   }
   int deaths() const { return deaths_; }
   void verdict();

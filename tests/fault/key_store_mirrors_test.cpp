@@ -45,7 +45,11 @@ class Mirrors : public ::testing::Test {
     return *found ? std::string(as_text((*found)->expose())) : "none";
   }
   void swap_disk(const std::string& disk, const std::map<std::string, Bytes>& image) {
-    for (const auto& [path, content] : vfs.image(disk)) ASSERT_TRUE(vfs.remove(path));
+    for (const auto& [path, content] : vfs.image(disk)) {
+      ASSERT_TRUE(vfs.remove(path));
+      ASSERT_TRUE(
+          vfs.sync_dir(parent_of(path)));  // else a loss of power would remove what is put back
+    }
     vfs.put_back(image);
   }
   void erase_on(const std::vector<MirrorPaths>& paths) {
