@@ -256,6 +256,9 @@ Result<ExitCode> command_status(const CliContext& context) {
                 text(process, "state").c_str(), static_cast<long long>(number(process, "pid")),
                 static_cast<long long>(number(process, "restarts")),
                 static_cast<double>(number(process, "rss_bytes")) / 1e6);
+  for (const auto& process : array(system, "processes"))  // a locked keeper, a missing recogniser
+    if (const auto why = text(process.at("status"), "why"); !why.empty())
+      std::printf("%s: %s\n", text(process, "name").c_str(), why.c_str());
   for (const auto& disk : array(system, "disks"))
     std::printf("%s: %.1f GB free\n", text(disk, "path").c_str(),
                 static_cast<double>(number(disk, "free_bytes")) / 1e9);

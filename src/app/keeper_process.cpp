@@ -363,6 +363,13 @@ void KeeperProcess::hello(Peer& peer, io::Frame frame) {
   const auto role = static_cast<unsigned>(message->role);
   if (message->version != keys::kKeeperProtocolVersion || role < 1 || role > 4)
     return refuse(peer, frame, {Errc::kUnsupported, "another version of the protocol"});
+  // Who it is, the supervisor says: a captured server would call itself the listener.
+  static constexpr std::array kNames = {"", "recorder", "listener", "server", "supervisor"};
+  const auto child = child_of_pid(context_.config, peer.channel->peer_pid());
+  if (!child || *child != kNames[role]) {
+    log_event("keeper.peer_refused", {{"says", kNames[role]}, {"is", child ? *child : "unknown"}});
+    return refuse(peer, frame, {Errc::kDenied, "this process has another part to play"});
+  }
   peer.role = message->role;
   peer.greeted = true;
   peer.channel->reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});

@@ -19,6 +19,16 @@ SupervisorLink::~SupervisorLink() { loop_.cancel(timer_); }
 
 void SupervisorLink::beat() { (void)client_->send(store::Heartbeat{name_, status_()}); }
 
+Result<std::string> child_of_pid(const Config& config, int pid) {
+  constexpr std::int64_t kWaitMs = 1'000;
+  if (pid <= 0) return std::string();
+  const auto supervisor = TRY(io::BlockingClient::connect(
+      config.socket("supervisor"), io::ChannelLimits{}.frame_bytes_max, keys::ErrorReply::kType));
+  auto child = TRY(
+      supervisor->call<store::ChildName>(store::WhoIs{static_cast<std::uint32_t>(pid)}, kWaitMs));
+  return std::move(child.name);
+}
+
 std::string queues_json(const std::vector<QueueGauge>& gauges) {
   std::string out = "[";
   for (const auto& gauge : gauges) {

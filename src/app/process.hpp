@@ -49,6 +49,11 @@ class SupervisorLink {
   io::Loop::TimerId timer_ = 0;
 };
 
+// The supervisor's word on which child has this process id ("" is none of them). Asked when a peer
+// says Hello; waits for the supervisor, who answers within milliseconds. kUnavailable: there is no
+// supervisor, and so no peer either.
+Result<std::string> child_of_pid(const Config& config, int pid);
+
 std::string queues_json(const std::vector<QueueGauge>& gauges);
 
 }  // namespace callward::app

@@ -167,7 +167,7 @@ bool Recorder::may_admit(std::string& why) const {
 // -----------------------------------------------------------------------------------------
 
 void Recorder::on_accept(std::unique_ptr<io::Channel> channel) {
-  if (peers_.size() >= kPeersMax) return;
+  if (channel->peer_uid() != static_cast<int>(::geteuid()) || peers_.size() >= kPeersMax) return;
   const auto serial = next_peer_++;
   auto& peer = peers_[serial];
   peer.serial = serial;
@@ -188,7 +188,9 @@ void Recorder::on_frame(std::uint64_t serial, io::Frame frame) {
     return refuse(peer->second, frame, Errc::kState, "say hello first");
   if (!ready_ && frame.type != store::Hello::kType)
     return refuse(peer->second, frame, Errc::kBusy, "starting");
-  (this->*handler->second)(peer->second, frame);
+  if (greeted && (handler->second.roles & bit(peer->second.role)) == 0)
+    return refuse(peer->second, frame, Errc::kDenied, "not a message of this peer's role");
+  (this->*handler->second.handler)(peer->second, frame);
 }
 
 void Recorder::on_peer_gone(std::uint64_t serial) {
@@ -333,6 +335,13 @@ Status run_recorder(const ProcessContext& context) {
   TRY(want_descriptors(std::uint64_t{context.config.recorder.calls_max} * 2 + 256));
   Recorder recorder(*loop, clock, entropy, vfs, context.config.recorder, context.config.run_dir);
   TRY(loop->on_stop_signal([&] { loop->stop(); }));
+  recorder.set_peer_check([&](int pid, store::ClientRole role) {
+    static constexpr std::array kNames = {"", "signal", "listener", "server", "", "supervisor"};
+    const auto at = static_cast<std::size_t>(role);
+    if (role == store::ClientRole::kImporter) return true;  // the command line: any process of ours
+    const auto child = child_of_pid(context.config, pid);
+    return child && at < kNames.size() && *child == kNames[at];
+  });
   TRY(recorder.listen());
   auto sockets = fetch_sockets(context.config.socket("supervisor"));
   TRY(enter_sandbox(policy_of(context.name, context.config)));

@@ -57,6 +57,10 @@ class Recorder {
 
   [[nodiscard]] std::string status_json() const;
   [[nodiscard]] bool ready() const { return ready_; }
+  // Whether the process with this id is what it says that it is. Without one everybody is believed.
+  void set_peer_check(std::function<bool(int pid, store::ClientRole role)> check) {
+    peer_check_ = std::move(check);
+  }
   // Sockets go here for safe keeping.
   void set_fd_store(std::function<void(const std::string& name, int fd)> put,
                     std::function<void(const std::string& name)> drop);
@@ -81,7 +85,13 @@ class Recorder {
     std::uint32_t fresh = 0;       // appended since the last credit (when nobody listens)
     std::optional<io::Frame> end;  // to be answered when sealed
   };
-  using Handler = void (Recorder::*)(Peer&, io::Frame&);
+  struct Rule {
+    void (Recorder::*handler)(Peer&, io::Frame&);
+    std::uint8_t roles;  // bits by ClientRole
+  };
+  static constexpr std::uint8_t bit(store::ClientRole role) {
+    return static_cast<std::uint8_t>(1u << static_cast<unsigned>(role));
+  }
 
   // recorder_process.cpp
   void on_accept(std::unique_ptr<io::Channel> channel);
@@ -98,7 +108,7 @@ class Recorder {
   void drop_soon(const CallId& id);
 
   // recorder_process_serve.cpp
-  static const std::unordered_map<std::uint16_t, Handler>& handlers();
+  static const std::unordered_map<std::uint16_t, Rule>& handlers();
   void on_hello(Peer& peer, io::Frame& frame);
   void on_session_open(Peer& peer, io::Frame& frame);
   void on_session_update(Peer& peer, io::Frame& frame);
@@ -234,6 +244,7 @@ class Recorder {
   SharedQueue<SealTask> seal_queue_{"recorder.sealer", 65'536};
   std::thread sealer_;
   std::uint64_t audio_overflows_ = 0, calls_refused_ = 0, calls_total_ = 0;
+  std::function<bool(int, store::ClientRole)> peer_check_;
   std::function<void(const std::string&, int)> fd_put_;
   std::function<void(const std::string&)> fd_drop_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

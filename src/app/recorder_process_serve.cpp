@@ -61,23 +61,28 @@ store::CallPhase public_phase(RecorderPhase phase) {
 
 }  // namespace
 
-const std::unordered_map<std::uint16_t, Recorder::Handler>& Recorder::handlers() {
-  static const std::unordered_map<std::uint16_t, Handler> table{
-      {store::Hello::kType, &Recorder::on_hello},
-      {store::SessionOpen::kType, &Recorder::on_session_open},
-      {store::SessionUpdate::kType, &Recorder::on_session_update},
-      {store::SessionEnd::kType, &Recorder::on_session_end},
-      {store::SessionList::kType, &Recorder::on_session_list},
-      {store::SessionResume::kType, &Recorder::on_session_resume},
-      {store::CallMissed::kType, &Recorder::on_call_missed},
-      {store::AudioCredit::kType, &Recorder::on_audio_credit},
-      {store::CallList::kType, &Recorder::on_call_list},
-      {store::CallGet::kType, &Recorder::on_call_get},
-      {store::LiveRecords::kType, &Recorder::on_live_records},
-      {store::RecorderStatusRequest::kType, &Recorder::on_status},
-      {store::ImportOpen::kType, &Recorder::on_import_open},
-      {store::ImportAudio::kType, &Recorder::on_import_audio},
-      {store::ImportEnd::kType, &Recorder::on_import_end},
+const std::unordered_map<std::uint16_t, Recorder::Rule>& Recorder::handlers() {
+  constexpr auto kSignal = bit(store::ClientRole::kSignal),
+                 kListener = bit(store::ClientRole::kListener),
+                 kServer = bit(store::ClientRole::kServer),
+                 kImporter = bit(store::ClientRole::kImporter);
+  constexpr std::uint8_t kAnybody = 0xFF;
+  static const std::unordered_map<std::uint16_t, Rule> table{
+      {store::Hello::kType, {&Recorder::on_hello, kAnybody}},
+      {store::SessionOpen::kType, {&Recorder::on_session_open, kSignal}},
+      {store::SessionUpdate::kType, {&Recorder::on_session_update, kSignal}},
+      {store::SessionEnd::kType, {&Recorder::on_session_end, kSignal}},
+      {store::SessionList::kType, {&Recorder::on_session_list, kSignal}},
+      {store::SessionResume::kType, {&Recorder::on_session_resume, kSignal}},
+      {store::CallMissed::kType, {&Recorder::on_call_missed, kSignal}},
+      {store::AudioCredit::kType, {&Recorder::on_audio_credit, kListener}},
+      {store::CallList::kType, {&Recorder::on_call_list, kServer}},
+      {store::CallGet::kType, {&Recorder::on_call_get, kServer}},
+      {store::LiveRecords::kType, {&Recorder::on_live_records, kServer}},
+      {store::RecorderStatusRequest::kType, {&Recorder::on_status, kAnybody}},
+      {store::ImportOpen::kType, {&Recorder::on_import_open, kImporter}},
+      {store::ImportAudio::kType, {&Recorder::on_import_audio, kImporter}},
+      {store::ImportEnd::kType, {&Recorder::on_import_end, kImporter}},
   };
   return table;
 }
@@ -86,6 +91,10 @@ void Recorder::on_hello(Peer& peer, io::Frame& frame) {
   const auto hello = unpack<store::Hello>(frame.body);
   if (!hello || hello->version != store::kRecorderProtocolVersion)
     return refuse(peer, frame, Errc::kUnsupported, "another version of the recorder's protocol");
+  if (peer_check_ && !peer_check_(peer.channel->peer_pid(), hello->role)) {
+    log_event("recorder.peer_refused", {{"says", static_cast<unsigned>(hello->role)}});
+    return refuse(peer, frame, Errc::kDenied, "this process has another part to play");
+  }
   peer.role = hello->role;
   peer.channel->reply(frame, store::Welcome{});
   if (peer.role != store::ClientRole::kListener) return;
@@ -121,6 +130,16 @@ void Recorder::on_session_open(Peer& peer, io::Frame& frame) {
   opening->dialog = std::move(open->dialog);
   opening->started_at = clock_.utc_ms();
   opening->started_ns = clock_.monotonic_ns();
+  // Before the keeper is asked: a call that has no port never began.
+  for (const auto& stream : opening->streams) {
+    if (stream.mode == store::StreamMode::kRemoved) continue;
+    auto bound = bind_port(opening->media_address);
+    if (!bound) {
+      ++calls_refused_;
+      return refuse(peer, frame, bound.error().code, bound.error().message);
+    }
+    opening->sockets.emplace(stream.stream, std::move(*bound));
+  }
   opening->request = std::move(frame);
   open_call(std::move(opening));
 }

@@ -16,6 +16,8 @@
 
 #include "base/check.hpp"
 
+extern "C" su_log_t tport_log[];  // of libsofia-sip-ua; none of its headers says so
+
 namespace callward::app {
 namespace {
 
@@ -33,6 +35,7 @@ void silence_library() {
     ::unsetenv(name);
   ::su_log_redirect(su_log_default, no_log, nullptr);
   ::su_log_redirect(su_log_global, no_log, nullptr);
+  ::su_log_redirect(tport_log, no_log, nullptr);
   ::su_log_set_level(su_log_default, 0);
 }
 

@@ -203,6 +203,12 @@ void Supervisor::on_frame(io::Channel& channel, io::Frame frame) {
       return;
     case store::FdListRequest::kType:
       return list_fds(channel, frame);
+    case store::WhoIs::kType: {
+      const auto asked = unpack<store::WhoIs>(frame.body);
+      const auto* child = asked ? find(static_cast<pid_t>(asked->pid)) : nullptr;
+      channel.reply(frame, store::ChildName{child != nullptr ? child->name : std::string()});
+      return;
+    }
     case store::SupervisorStatusRequest::kType:
       channel.reply(frame, store::SupervisorStatus{status_json()});
       return;

@@ -27,11 +27,13 @@ Result<sockaddr_un> address_of(const std::string& path) {
   return address;
 }
 
-int peer_uid_of(int fd) {
+// Of the process that made the connection, at that moment.
+ucred peer_of(int fd) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return -1;
-  return static_cast<int>(credentials.uid);
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
+    return {.pid = -1, .uid = static_cast<uid_t>(-1), .gid = static_cast<gid_t>(-1)};
+  return credentials;
 }
 
 // recvmsg that keeps descriptors that ride along. Returns bytes, 0 at the end, -1 with errno.
@@ -120,10 +122,11 @@ Frame to_frame(const Header& header, ByteView body, std::deque<Fd>& fds) {
 // -------------------------------------------------------------------------------------------
 
 Channel::Channel(Loop& loop, Fd fd, ChannelLimits limits)
-    : loop_(loop),
-      fd_(std::move(fd)),
-      limits_(std::move(limits)),
-      peer_uid_(peer_uid_of(fd_.get())) {}
+    : loop_(loop), fd_(std::move(fd)), limits_(std::move(limits)) {
+  const auto peer = peer_of(fd_.get());
+  peer_uid_ = static_cast<int>(peer.uid);
+  peer_pid_ = peer.pid;
+}
 
 Result<std::unique_ptr<Channel>> Channel::create(Loop& loop, Fd fd, ChannelLimits limits) {
   const int flags = ::fcntl(fd.get(), F_GETFL);

@@ -80,7 +80,8 @@ class Channel {
     return {limits_.name, queued_bytes_, limits_.queue_bytes_max, refused_};
   }
   [[nodiscard]] int peer_uid() const { return peer_uid_; }
-  void close();  // no callback
+  [[nodiscard]] int peer_pid() const { return peer_pid_; }  // as the kernel says; -1 unknown
+  void close();                                             // no callback
 
  private:
   struct Outgoing {
@@ -99,7 +100,7 @@ class Channel {
   Loop& loop_;
   Fd fd_;
   ChannelLimits limits_;
-  int peer_uid_ = -1;
+  int peer_uid_ = -1, peer_pid_ = -1;
   std::shared_ptr<OnFrame> on_frame_;
   OnClose on_close_;
   Bytes input_;

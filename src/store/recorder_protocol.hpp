@@ -426,6 +426,25 @@ struct Heartbeat {
   }
 };
 
+// Keeper, recorder -> supervisor: which of its children has this process id? What a peer says of
+// itself proves nothing: a captured server would call itself the listener.
+struct WhoIs {  // -> ChildName
+  static constexpr std::uint16_t kType = 512;
+  std::uint32_t pid = 0;
+  template <class V>
+  void visit(V& v) {
+    v(pid);
+  }
+};
+struct ChildName {
+  static constexpr std::uint16_t kType = 612;
+  std::string name;  // empty: none of them
+  template <class V>
+  void visit(V& v) {
+    v(name);
+  }
+};
+
 // Server, command line -> supervisor.
 struct SupervisorStatusRequest {  // -> SupervisorStatus
   static constexpr std::uint16_t kType = 511;

@@ -116,7 +116,7 @@ class Installation:
                 self.service.kill()
 
     def pid(self, process):
-        for item in self.json("status")["processes"]:
+        for item in self.json("status", expect=(0, 3))["processes"]:
             if item["name"] == process:
                 return item["pid"]
         raise Failed(f"no process {process}")
@@ -131,7 +131,7 @@ class Installation:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             try:
-                items = self.json("status")["processes"]
+                items = self.json("status", expect=(0, 3))["processes"]
                 if all(i["ready"] and i["pid"] not in not_pids for i in items):
                     return
             except Failed:
