@@ -20,6 +20,7 @@ using keys::PeerRole;
 constexpr std::int64_t kTickMs = 200;
 constexpr std::int64_t kMendMs = 5'000;  // a failed log, a mirror that was left out: tried again
 constexpr std::int64_t kFetchWaitMs = 5'000;
+constexpr std::int64_t kWipeWaitMs = 1'000;
 constexpr std::size_t kPeersMax = 64;
 
 std::uint8_t writer_bit(PeerRole role) {
@@ -352,7 +353,16 @@ void KeeperProcess::wipe_everywhere(const keys::WipeRanges& message, std::functi
     auto* peer = find(id);
     if (peer == nullptr) continue;
     ++*waiting;
-    ask(*peer, message, 1'000, one_less);
+    ask(*peer, message, kWipeWaitMs, [this, id, one_less](Result<io::Frame> answer) {
+      // One that does not answer hears nothing more and must come back as a fresh one; the
+      // supervisor ends a process that hangs.
+      if (auto* silent = find(id); !answer && silent != nullptr) {
+        log_event("keeper.holder_cut", {{"role", static_cast<unsigned>(silent->role)}});
+        silent->channel->close();
+        on_close(id);
+      }
+      one_less(std::move(answer));
+    });
   }
   one_less(fail(Errc::kState, "the one that was counted ahead"));
 }

@@ -39,6 +39,7 @@ inline constexpr std::int64_t kTickMs = 10;  // each call has its turn every ten
 inline constexpr std::size_t kTicksPerTurn = 10;
 inline constexpr int kSocketBufferBytes = 1 << 20;  // asked for; some seconds of G.711 either way
 inline constexpr std::int64_t kKeeperTimeoutMs = 5'000;
+inline constexpr std::int64_t kAskListenedMs = 10'000;
 inline constexpr std::int64_t kCallStartTimeoutMs = 3'000;
 
 class Recorder {

@@ -256,8 +256,14 @@ void Recorder::ask_listened(RecorderCall& call) {
                      if (!*alive) return;
                      const auto state = reply ? unpack<keys::CallState>(reply->body)
                                               : tl::unexpected(reply.error());
-                     if (auto* again = find(id); again != nullptr && state && state->listened)
-                       listening_over(*again);
+                     auto* again = find(id);
+                     if (again == nullptr) return;
+                     if (state && state->listened) return listening_over(*again);
+                     // The keeper says so when it is; asked again in case that word was lost.
+                     loop_.after_ms(kAskListenedMs, [this, id, alive = alive_] {
+                       if (!*alive) return;
+                       if (auto* later = find(id)) later->asked_listened = false;
+                     });
                    });
 }
 

@@ -10,6 +10,7 @@ namespace {
 constexpr std::uint8_t kRowVersion = 1;
 constexpr std::uint8_t kFlagEnded = 1;
 constexpr std::uint8_t kFlagListened = 2;
+constexpr std::uint8_t kFlagClosed = 4;
 
 }  // namespace
 
@@ -31,7 +32,41 @@ bool CallKeys::is_blocked(std::uint8_t stream, std::uint32_t index) const {
   return overlaps_blocked({stream, index, index + 1});
 }
 
+void CallKeys::hold(const std::vector<SegmentRange>& ranges, std::uint8_t reason,
+                    const OrderId& order) {
+  dirty = true;
+  const auto held = std::count_if(blocked.begin(), blocked.end(), [](const Blocked& block) {
+    return block.state == BlockState::kHeld;
+  });
+  closed = closed || static_cast<std::size_t>(held) + ranges.size() > kHeldPerCallMax;
+  if (closed) return;
+  for (const auto& range : ranges)
+    blocked.push_back({range, reason, BlockState::kHeld, order, persisted[range.stream]});
+}
+
+void CallKeys::join_erased() {
+  const auto middle = std::stable_partition(blocked.begin(), blocked.end(), [](const Blocked& b) {
+    return b.state == BlockState::kErased;
+  });
+  std::vector<Blocked> rest(middle, blocked.end());
+  blocked.erase(middle, blocked.end());
+  std::stable_sort(blocked.begin(), blocked.end(), [](const Blocked& a, const Blocked& b) {
+    return std::pair(a.range.stream, a.range.first) < std::pair(b.range.stream, b.range.first);
+  });
+  std::vector<Blocked> joined;
+  for (auto& block : blocked) {
+    if (!joined.empty() && joined.back().range.stream == block.range.stream &&
+        block.range.first <= joined.back().range.end)
+      joined.back().range.end = std::max(joined.back().range.end, block.range.end);
+    else
+      joined.push_back(block);
+  }
+  joined.insert(joined.end(), rest.begin(), rest.end());
+  blocked = std::move(joined);
+}
+
 bool CallKeys::overlaps_blocked(const SegmentRange& range) const {
+  if (closed && range.stream != keys::kCallDataStream) return true;
   return std::any_of(blocked.begin(), blocked.end(), [&](const Blocked& b) {
     return b.range.stream == range.stream && b.range.first < range.end && range.first < b.range.end;
   });
@@ -93,6 +128,7 @@ void CallKeys::puncture(const SegmentRange& range) {
 }
 
 void CallKeys::persist_upto(const std::array<std::uint32_t, keys::kStreamsMax>& upto) {
+  if (closed) return;
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
     if (!has_stream(stream) || upto[stream] <= persisted[stream]) continue;
     persisted[stream] = upto[stream];
@@ -125,7 +161,8 @@ SecretBytes CallKeys::encode_row() const {
   head.u16(streams);
   head.u16(declared);
   head.i64(started_at);
-  head.u8(static_cast<std::uint8_t>((ended ? kFlagEnded : 0) | (listened ? kFlagListened : 0)));
+  head.u8(static_cast<std::uint8_t>((ended ? kFlagEnded : 0) | (listened ? kFlagListened : 0) |
+                                    (closed ? kFlagClosed : 0)));
   head.u32(next_call_data);
   head.u64(listener_segments);
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
@@ -134,6 +171,7 @@ SecretBytes CallKeys::encode_row() const {
     head.u32(heard[stream]);
     head.u32(persisted[stream]);
   }
+  CHECK(blocked.size() <= 0xFFFF);  // kBlockedPerCallMax + kHeldPerCallMax and an order's ranges
   head.u16(static_cast<std::uint16_t>(blocked.size()));
   for (const auto& block : blocked) {
     head.u8(block.range.stream);
@@ -174,6 +212,7 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   const auto flags = in.u8();
   call.ended = call.end_logged = (flags & kFlagEnded) != 0;
   call.listened = (flags & kFlagListened) != 0;
+  call.closed = (flags & kFlagClosed) != 0;
   call.next_call_data = in.u32();
   call.listener_segments = in.u64();
   for (std::uint8_t stream = 0; stream < 15; ++stream) {

@@ -38,6 +38,8 @@ struct Blocked {
   std::uint32_t kept_below = 0;  // kHeld: leaves below this index stood on a disk when it was held
 };
 
+inline constexpr std::size_t kHeldPerCallMax = 300;
+
 struct CallKeys {
   CallId id;
   std::uint64_t row = 0;
@@ -49,6 +51,7 @@ struct CallKeys {
   std::int64_t started_at = 0;  // UTC ms
   bool ended = false;
   bool listened = false;
+  bool closed = false;  // too many held ranges: opened to nobody and persisted no further
   bool start_logged = true, end_logged = false;
   bool rooted = false;  // this keeper made its root: forward nodes can be issued again
   std::int64_t begun_ms =
@@ -75,6 +78,10 @@ struct CallKeys {
   [[nodiscard]] bool has_stream(std::uint8_t stream) const {
     return stream < 15 && (streams >> stream & 1) != 0;
   }
+  // Beyond their bounds: closed until a person decides. With too many of them the whole call is.
+  void hold(const std::vector<SegmentRange>& ranges, std::uint8_t reason, const OrderId& order);
+  // Erased ranges that touch become one, under the first one's reason.
+  void join_erased();
   [[nodiscard]] bool is_blocked(std::uint8_t stream, std::uint32_t index) const;
   [[nodiscard]] bool overlaps_blocked(const SegmentRange& range) const;
   [[nodiscard]] bool all_heard() const;

@@ -302,6 +302,7 @@ void Keeper::resume_log(audit::Log& fresh) {
     for (const auto& id : begun)
       if (const auto still = find(id)) (*still)->start_logged = true;
   });
+  for (const auto& id : std::exchange(unlogged_listens_, {})) listen_done({id});
   retry_orders_ms_ = 0;
   end_round();
 }
@@ -413,6 +414,7 @@ void Keeper::forget_finished() {
     if (!call.ended || !call.end_logged || !call.start_logged || !call.listened || call.dirty)
       return false;
     // What was held before it touched a disk lives here only, until a person has decided.
+    if (call.closed) return false;
     for (const auto& block : call.blocked)
       if (block.state == BlockState::kOrdered ||
           (block.state == BlockState::kHeld && block.range.end > block.kept_below))

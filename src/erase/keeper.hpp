@@ -197,6 +197,7 @@ class Keeper {
   std::vector<std::shared_ptr<Batch>> batches_;
   std::vector<Order> unconfirmed_;  // done, but a mirror was away
   std::set<CallId> sealed_;
+  std::vector<CallId> unlogged_listens_;  // heard to the end, and the log failed: said again later
   bool new_rows_ =
       false;  // a call began or ended: its row must be on the disk before that is answered
   std::int64_t last_persist_ms_ = 0, last_publish_ms_ = 0, retry_orders_ms_ = 0;
@@ -218,6 +219,7 @@ class Keeper {
   // More erased ranges in one call, and new ones are joined with their neighbours: each costs up to
   // 24 nodes of the row.
   static constexpr std::size_t kRangesPerCallMax = 300;
+  static constexpr std::size_t kBlockedPerCallMax = 8'192;  // with those that are being carried out
   static constexpr std::size_t kKnownOrdersMax = 1'000'000;
 };
 

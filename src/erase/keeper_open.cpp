@@ -151,6 +151,8 @@ Result<keys::CallState> Keeper::call_state(const CallId& id) {
     const auto end = call.ended ? call.ends[stream] : elapsed_segments(call);
     state.cleared.push_back({stream, call.heard[stream]});
     state.ends.push_back({stream, end});
+    if (call.closed && end > 0)
+      state.erased.push_back({{stream, 0, end}, "secret_like", keys::OrderOutcome::kHeld});
     if (call.heard[stream] < end) state.unheard.push_back({stream, call.heard[stream], end});
   }
   for (const auto& block : call.blocked) {

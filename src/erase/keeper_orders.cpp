@@ -81,7 +81,11 @@ void Keeper::listen_done(const keys::ListenDone& message) {
   call.persist_upto(call.heard);  // with the same row: one that says "listened" is whole
   call.dirty = true;
   after_log([this, id = call.id](Status logged) {
-    if (!logged) return;
+    if (!logged) {  // nobody was told: said again once the log is back
+      if (const auto still = find(id)) (*still)->listened = false;
+      unlogged_listens_.push_back(id);
+      return;
+    }
     outbox_.listening_done({id});
     persist_round(false);
   });
@@ -163,29 +167,24 @@ Result<std::vector<SegmentRange>> Keeper::ranges_of(const CallKeys& call,
   return join(std::move(ranges));
 }
 
-// With very many holes in a call, a new one is joined with its nearest neighbour: what lies between
-// goes too. Each hole costs nodes of the row, and a row has its limit; a secret must not stay
-// because of it.
+// With very many holes in a call the smallest pieces between them go, too: each hole costs nodes of
+// the row, and a row has its limit; a secret must not stay because of it.
 std::vector<SegmentRange> Keeper::joined_with_neighbours(const CallKeys& call,
                                                          std::vector<SegmentRange> ranges) {
-  if (call.blocked.size() + ranges.size() <= kRangesPerCallMax) return ranges;
-  for (auto& range : ranges) {
-    const SegmentRange* nearest = nullptr;
-    std::uint32_t least = ~0u;
-    for (const auto& block : call.blocked) {
-      if (block.range.stream != range.stream) continue;
-      const auto gap = block.range.end < range.first   ? range.first - block.range.end
-                       : range.end < block.range.first ? block.range.first - range.end
-                                                       : 0;
-      if (gap < least) {
-        least = gap;
-        nearest = &block.range;
-      }
-    }
-    if (nearest == nullptr) continue;
-    range.first = std::min(range.first, nearest->end);
-    range.end = std::max(range.end, nearest->first);
-  }
+  auto closed = ranges;
+  for (const auto& block : call.blocked)
+    if (block.state != BlockState::kHeld) closed.push_back(block.range);
+  closed = join(std::move(closed));
+  if (closed.size() <= kRangesPerCallMax) return ranges;
+  std::vector<SegmentRange> gaps;
+  for (std::size_t i = 1; i < closed.size(); ++i)
+    if (closed[i].stream == closed[i - 1].stream)
+      gaps.push_back({closed[i].stream, closed[i - 1].end, closed[i].first});
+  std::sort(gaps.begin(), gaps.end(), [](const SegmentRange& a, const SegmentRange& b) {
+    return a.end - a.first < b.end - b.first;
+  });
+  gaps.resize(std::min(gaps.size(), closed.size() - kRangesPerCallMax));
+  ranges.insert(ranges.end(), gaps.begin(), gaps.end());
   return join(std::move(ranges));
 }
 
@@ -245,6 +244,8 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
   auto within = ranges_of(call, message);
   if (!within) return reply(tl::unexpected<Error>(within.error()));
   if (orders_.size() >= kOrdersWaitingMax) return reply(fail(Errc::kFull, "too many orders wait"));
+  if (call.blocked.size() >= kBlockedPerCallMax)
+    return reply(fail(Errc::kBusy, "many orders of this call are being carried out; ask again"));
   if (known_orders_.size() >= kKnownOrdersMax) known_orders_.clear();
   const std::string source = from_listener ? "listener" : message.actor;
   if (from_listener && !within_bounds(call, *within))
@@ -263,10 +264,7 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
 void Keeper::hold_order(CallKeys& call, const keys::EraseOrder& message,
                         const std::vector<SegmentRange>& ranges, const std::string& source,
                         Reply<keys::OrderAccepted> reply) {
-  for (const auto& range : ranges)
-    call.blocked.push_back({range, *reason_number(message.reason), BlockState::kHeld, message.order,
-                            call.persisted[range.stream]});
-  call.dirty = true;
+  call.hold(ranges, *reason_number(message.reason), message.order);
   auto staged = stage_entry("order_held", "keeper", call.id.hex(),
                             {{"order", message.order.hex()},
                              {"reason", message.reason},
@@ -356,7 +354,10 @@ Status Keeper::destroy(const std::vector<Order>& batch) {
     }
   }
   if (!on_disk) return {};  // their keys never touched a disk: gone with the memory that held them
-  TRY(stage_dirty_rows());
+  // A row that cannot be written, of whatever call, must not keep the others' secrets alive.
+  if (const auto staged = stage_dirty_rows(); !staged)
+    for (const auto& order : batch)
+      if (TRY(find(order.call))->dirty) return staged;
   const auto steps = [this]() -> Status {
     TRY(store_.write_pages(log_->size()));
     TRY(store_.put_epoch());
@@ -428,6 +429,7 @@ void Keeper::mark_erased(const Order& order) {
     if (block.order == order.id && block.state == BlockState::kOrdered)
       block.state = BlockState::kErased;
   (*found)->settle_held();
+  if ((*found)->blocked.size() > kRangesPerCallMax) (*found)->join_erased();
   (*found)->dirty = true;
 }
 

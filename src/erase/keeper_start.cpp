@@ -104,6 +104,10 @@ void Keeper::replay_ranges(CallKeys& call, const audit::Entry& entry) {
                  (block.state == BlockState::kErased || block.state == state);
         });
     if (there) continue;
+    if (state == BlockState::kHeld) {
+      call.hold({range}, reason, order);
+      continue;
+    }
     call.blocked.push_back({range, reason, state, order, call.persisted[range.stream]});
     call.dirty = true;
   }

@@ -115,6 +115,51 @@ TEST_F(Keepers, TheListenerHasBoundsAPersonHasNot) {
   EXPECT_EQ(outcome, keys::OrderOutcome::kAccepted);
 }
 
+// A listener that was taken over: whatever it orders, the orders of other calls are carried out.
+TEST_F(Keepers, AFloodOfHeldRangesClosesItsCallAndHarmsNoOther) {
+  const auto call = begin();
+  record(call, 3'000);
+  hear(call, 3'000);
+  order(call, {{0, 0, 2'900}, {1, 0, 650}});  // about its bound
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    std::vector<keys::SegmentRange> many;
+    for (std::uint32_t at = 0; at < 1'024; ++at)
+      many.push_back({1, 701 + 2 * at + i % 2, 702 + 2 * at + i % 2});
+    order(call, many);
+    EXPECT_EQ(outcome, keys::OrderOutcome::kHeld);
+    keeper->end_round();
+  }
+  EXPECT_EQ(open(call, 1, 2'990), kErasedState) << "closed whole, until a person decides";
+  EXPECT_EQ(open_record(call, call_data), "{}");
+  const auto other = begin();
+  record(other, 3'000);
+  hear(other, 3'000);
+  order(other, {{0, 20, 40}});
+  keeper->end_round();
+  EXPECT_EQ(states.back(), keys::OrderOutcome::kErased);
+  EXPECT_EQ(open(other, 0, 30), kErasedState);
+  EXPECT_EQ(open(other, 0, 41), "audio");
+}
+
+TEST_F(Keepers, VeryManyHolesAreJoinedAndTheRowKeepsItsLimit) {
+  const auto call = begin();
+  record(call, 4'000);
+  hear(call, 4'000);
+  clock.advance_ms(60'000);
+  keeper->tick();
+  for (int i = 0; i < 4; ++i) {
+    std::vector<keys::SegmentRange> many;
+    for (std::uint32_t at = 0; at < 480; ++at)
+      many.push_back({0, 8 * at + 2 * static_cast<std::uint32_t>(i),
+                      8 * at + 2 * static_cast<std::uint32_t>(i) + 1});
+    order(call, many, false);
+    keeper->end_round();
+    ASSERT_EQ(states.back(), keys::OrderOutcome::kErased);
+    EXPECT_EQ(open(call, 0, 8 * 100 + 2 * static_cast<std::uint32_t>(i)), kErasedState);
+  }
+  EXPECT_EQ(open(call, 1, 100), "audio");
+}
+
 TEST_F(Keepers, OrdersOutsideACallAreRefused) {
   const auto call = begin();
   record(call, 10);
