@@ -80,6 +80,42 @@ void CallKeys::settle_held() {
   });
 }
 
+void CallKeys::join_erased(std::size_t most) {
+  // Open ones keep their order's id, and stay as they are.
+  const auto open_end = std::stable_partition(blocked.begin(), blocked.end(), [](const Blocked& b) {
+    return b.state != BlockState::kErased;
+  });
+  std::vector<Blocked> erased(open_end, blocked.end());
+  blocked.erase(open_end, blocked.end());
+  std::stable_sort(erased.begin(), erased.end(), [](const Blocked& a, const Blocked& b) {
+    return a.range.stream != b.range.stream ? a.range.stream < b.range.stream
+                                            : a.range.first < b.range.first;
+  });
+  const auto pass = [](const std::vector<Blocked>& all, bool any_reason) {
+    std::vector<Blocked> out;
+    for (const auto& block : all) {
+      auto* last = out.empty() ? nullptr : &out.back();
+      const bool touches = last != nullptr && last->range.stream == block.range.stream &&
+                           block.range.first <= last->range.end;
+      const bool inside = touches && block.range.end <= last->range.end;
+      if (inside || (touches && (any_reason || last->reason == block.reason)))
+        last->range.end = std::max(last->range.end, block.range.end);
+      else
+        out.push_back(block);
+    }
+    return out;
+  };
+  erased = pass(erased, false);
+  if (erased.size() > most) erased = pass(erased, true);
+  blocked.insert(blocked.end(), erased.begin(), erased.end());
+}
+
+std::size_t CallKeys::open_blocks() const {
+  return static_cast<std::size_t>(
+      std::count_if(blocked.begin(), blocked.end(),
+                    [](const Blocked& block) { return block.state != BlockState::kErased; }));
+}
+
 bool CallKeys::all_heard() const {
   if (!ended) return false;
   for (std::uint8_t stream = 0; stream < 15; ++stream)

@@ -150,7 +150,7 @@ class Keeper {
   [[nodiscard]] bool within_bounds(const CallKeys& call,
                                    const std::vector<SegmentRange>& ranges) const;
   void hold_order(CallKeys& call, const keys::EraseOrder& message,
-                  const std::vector<SegmentRange>& ranges, const std::string& source,
+                  const std::vector<SegmentRange>& within, const std::string& source,
                   Reply<keys::OrderAccepted> reply);
   bool answer_repeat(const keys::EraseOrder& message, const Reply<keys::OrderAccepted>& reply);
   static void answer(Order& order, const Status& logged);
@@ -218,6 +218,9 @@ class Keeper {
   // More erased ranges in one call, and new ones are joined with their neighbours: each costs up to
   // 24 nodes of the row.
   static constexpr std::size_t kRangesPerCallMax = 300;
+  // Ranges of one call that wait for their erasure or for a person. A row that is over its limit
+  // would stop every call's erasing, so more are refused for the time being.
+  static constexpr std::size_t kOpenBlocksPerCallMax = 4'096;
   static constexpr std::size_t kKnownOrdersMax = 1'000'000;
 };
 

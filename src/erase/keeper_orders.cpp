@@ -245,6 +245,8 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
   auto within = ranges_of(call, message);
   if (!within) return reply(tl::unexpected<Error>(within.error()));
   if (orders_.size() >= kOrdersWaitingMax) return reply(fail(Errc::kFull, "too many orders wait"));
+  if (call.open_blocks() + within->size() > kOpenBlocksPerCallMax)
+    return reply(fail(Errc::kFull, "too many orders wait for this call"));
   if (known_orders_.size() >= kKnownOrdersMax) known_orders_.clear();
   const std::string source = from_listener ? "listener" : message.actor;
   if (from_listener && !within_bounds(call, *within))
@@ -261,8 +263,9 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
 }
 
 void Keeper::hold_order(CallKeys& call, const keys::EraseOrder& message,
-                        const std::vector<SegmentRange>& ranges, const std::string& source,
+                        const std::vector<SegmentRange>& within, const std::string& source,
                         Reply<keys::OrderAccepted> reply) {
+  const auto ranges = joined_with_neighbours(call, within);
   for (const auto& range : ranges)
     call.blocked.push_back({range, *reason_number(message.reason), BlockState::kHeld, message.order,
                             call.persisted[range.stream]});
