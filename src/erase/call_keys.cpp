@@ -44,27 +44,6 @@ void CallKeys::hold(const std::vector<SegmentRange>& ranges, std::uint8_t reason
     blocked.push_back({range, reason, BlockState::kHeld, order, persisted[range.stream]});
 }
 
-void CallKeys::join_erased() {
-  const auto middle = std::stable_partition(blocked.begin(), blocked.end(), [](const Blocked& b) {
-    return b.state == BlockState::kErased;
-  });
-  std::vector<Blocked> rest(middle, blocked.end());
-  blocked.erase(middle, blocked.end());
-  std::stable_sort(blocked.begin(), blocked.end(), [](const Blocked& a, const Blocked& b) {
-    return std::pair(a.range.stream, a.range.first) < std::pair(b.range.stream, b.range.first);
-  });
-  std::vector<Blocked> joined;
-  for (auto& block : blocked) {
-    if (!joined.empty() && joined.back().range.stream == block.range.stream &&
-        block.range.first <= joined.back().range.end)
-      joined.back().range.end = std::max(joined.back().range.end, block.range.end);
-    else
-      joined.push_back(block);
-  }
-  joined.insert(joined.end(), rest.begin(), rest.end());
-  blocked = std::move(joined);
-}
-
 bool CallKeys::overlaps_blocked(const SegmentRange& range) const {
   if (closed && range.stream != keys::kCallDataStream) return true;
   return std::any_of(blocked.begin(), blocked.end(), [&](const Blocked& b) {
@@ -113,6 +92,42 @@ void CallKeys::settle_held() {
                     block.range.end <= range.end;
            });
   });
+}
+
+void CallKeys::join_erased(std::size_t most) {
+  // Open ones keep their order's id, and stay as they are.
+  const auto open_end = std::stable_partition(blocked.begin(), blocked.end(), [](const Blocked& b) {
+    return b.state != BlockState::kErased;
+  });
+  std::vector<Blocked> erased(open_end, blocked.end());
+  blocked.erase(open_end, blocked.end());
+  std::stable_sort(erased.begin(), erased.end(), [](const Blocked& a, const Blocked& b) {
+    return a.range.stream != b.range.stream ? a.range.stream < b.range.stream
+                                            : a.range.first < b.range.first;
+  });
+  const auto pass = [](const std::vector<Blocked>& all, bool any_reason) {
+    std::vector<Blocked> out;
+    for (const auto& block : all) {
+      auto* last = out.empty() ? nullptr : &out.back();
+      const bool touches = last != nullptr && last->range.stream == block.range.stream &&
+                           block.range.first <= last->range.end;
+      const bool inside = touches && block.range.end <= last->range.end;
+      if (inside || (touches && (any_reason || last->reason == block.reason)))
+        last->range.end = std::max(last->range.end, block.range.end);
+      else
+        out.push_back(block);
+    }
+    return out;
+  };
+  erased = pass(erased, false);
+  if (erased.size() > most) erased = pass(erased, true);
+  blocked.insert(blocked.end(), erased.begin(), erased.end());
+}
+
+std::size_t CallKeys::open_blocks() const {
+  return static_cast<std::size_t>(
+      std::count_if(blocked.begin(), blocked.end(),
+                    [](const Blocked& block) { return block.state != BlockState::kErased; }));
 }
 
 bool CallKeys::all_heard() const {

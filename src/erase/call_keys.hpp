@@ -80,8 +80,6 @@ struct CallKeys {
   }
   // Beyond their bounds: closed until a person decides. With too many of them the whole call is.
   void hold(const std::vector<SegmentRange>& ranges, std::uint8_t reason, const OrderId& order);
-  // Erased ranges that touch become one, under the first one's reason.
-  void join_erased();
   [[nodiscard]] bool is_blocked(std::uint8_t stream, std::uint32_t index) const;
   [[nodiscard]] bool overlaps_blocked(const SegmentRange& range) const;
   [[nodiscard]] bool all_heard() const;
@@ -92,6 +90,11 @@ struct CallKeys {
   void skip_lost();
   // What was held and lies within an erased range needs no decision any more.
   void settle_held();
+  // What is erased is said once: stretches that lie in another one, or touch one of the same
+  // reason, become one; with more than `most` left, reasons no longer keep neighbours apart.
+  void join_erased(std::size_t most);
+  // Ranges that are ordered or held, and not yet erased.
+  [[nodiscard]] std::size_t open_blocks() const;
 
   // Whether any leaf of `range` stands in a row on a disk.
   [[nodiscard]] bool was_persisted(const SegmentRange& range) const {

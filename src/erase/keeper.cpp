@@ -87,6 +87,7 @@ Status Keeper::stage_dirty_rows() {
   Status outcome;
   for (auto& [id, call] : calls_) {
     if (!call->dirty) continue;
+    call->join_erased(kRangesPerCallMax);
     auto row = call->encode_row();
     if (row.size() >
         keys::kRowBytesMax) {  // kRangesPerCallMax is there so that this does not happen

@@ -219,7 +219,9 @@ class Keeper {
   // More erased ranges in one call, and new ones are joined with their neighbours: each costs up to
   // 24 nodes of the row.
   static constexpr std::size_t kRangesPerCallMax = 300;
-  static constexpr std::size_t kBlockedPerCallMax = 8'192;  // with those that are being carried out
+  // Ranges of one call that wait for their erasure or for a person; more are refused for the time
+  // being.
+  static constexpr std::size_t kOpenBlocksPerCallMax = 8'192;
   static constexpr std::size_t kKnownOrdersMax = 1'000'000;
 };
 

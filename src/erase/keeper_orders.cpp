@@ -244,8 +244,8 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
   auto within = ranges_of(call, message);
   if (!within) return reply(tl::unexpected<Error>(within.error()));
   if (orders_.size() >= kOrdersWaitingMax) return reply(fail(Errc::kFull, "too many orders wait"));
-  if (call.blocked.size() >= kBlockedPerCallMax)
-    return reply(fail(Errc::kBusy, "many orders of this call are being carried out; ask again"));
+  if (call.open_blocks() + within->size() > kOpenBlocksPerCallMax)
+    return reply(fail(Errc::kFull, "too many orders wait for this call"));
   if (known_orders_.size() >= kKnownOrdersMax) known_orders_.clear();
   const std::string source = from_listener ? "listener" : message.actor;
   if (from_listener && !within_bounds(call, *within))
@@ -429,7 +429,6 @@ void Keeper::mark_erased(const Order& order) {
     if (block.order == order.id && block.state == BlockState::kOrdered)
       block.state = BlockState::kErased;
   (*found)->settle_held();
-  if ((*found)->blocked.size() > kRangesPerCallMax) (*found)->join_erased();
   (*found)->dirty = true;
 }
 

@@ -225,6 +225,53 @@ TEST_F(KeeperRecovery, ThousandsOfOrdersAreOneEpochAndSeveralEntries) {
   EXPECT_EQ(open(call, 0, 45), "audio");
 }
 
+// One range ordered away again and again must not fill the row of its call: a row over its limit
+// would stop the erasing of every other call too.
+TEST_F(KeeperRecovery, ManyOrdersOnOneCallDoNotStopAnothers) {
+  const auto call = begin();
+  record(call, 100);
+  hear(call, 100);
+  keeper->stop();
+  constexpr int kRounds = 9, kOrdersARound = 2'500;  // 14 bytes of a row each: beyond 256 KiB
+  for (int round = 0; round < kRounds; ++round) {
+    std::size_t accepted = 0;
+    for (int i = 0; i < kOrdersARound; ++i)
+      keeper->erase_order(
+          {OrderId::random(entropy), call, {{0, 10, 20}}, "reviewer", "person"}, false,
+          [&accepted](Result<keys::OrderAccepted> answer) { accepted += answer.has_value(); });
+    keeper->end_round();
+    EXPECT_EQ(accepted, std::size_t{kOrdersARound});
+  }
+  const auto other = begin();
+  record(other, 100);
+  hear(other, 100);
+  order(other, {{0, 10, 20}});
+  EXPECT_EQ(states.back(), keys::OrderOutcome::kErased);
+  EXPECT_EQ(states.size(), std::size_t{kRounds * kOrdersARound} + 1);
+  EXPECT_EQ(open(other, 0, 15), kErasedState);
+  EXPECT_EQ(open(other, 0, 20), "audio");
+  EXPECT_EQ(keeper->call_state(call)->erased.size(), 1u);
+}
+
+// The same for orders that wait for a person, and a bound for those that wait at one time.
+TEST_F(KeeperRecovery, OrdersThatWaitInOneCallAreBounded) {
+  const auto call = begin();
+  record(call, 100);
+  hear(call, 100);
+  std::size_t accepted = 0, refused = 0;
+  for (std::size_t i = 0; i < Keeper::kOpenBlocksPerCallMax + 10; ++i)
+    keeper->erase_order({OrderId::random(entropy), call, {{0, 10, 20}}, "reviewer", "person"},
+                        false, [&](Result<keys::OrderAccepted> answer) {
+                          accepted += answer.has_value();
+                          refused += !answer && answer.error().code == Errc::kFull;
+                        });
+  keeper->end_round();
+  EXPECT_EQ(accepted, Keeper::kOpenBlocksPerCallMax);
+  EXPECT_EQ(refused, 10u);
+  order(call, {{1, 10, 20}});  // once they are done there is room again
+  EXPECT_EQ(open(call, 1, 15), kErasedState);
+}
+
 // A stream that a re-INVITE added is known by what is said of it, and lives like the others.
 TEST_F(KeeperRecovery, AStreamThatCameLaterIsKept) {
   const auto call = begin();
