@@ -186,7 +186,7 @@ SecretBytes CallKeys::encode_row() const {
     head.u32(heard[stream]);
     head.u32(persisted[stream]);
   }
-  CHECK(blocked.size() <= 0xFFFF);  // kBlockedPerCallMax + kHeldPerCallMax and an order's ranges
+  CHECK(blocked.size() <= 0xFFFF);  // kOpenBlocksPerCallMax + kHeldPerCallMax and an order's ranges
   head.u16(static_cast<std::uint16_t>(blocked.size()));
   for (const auto& block : blocked) {
     head.u8(block.range.stream);
