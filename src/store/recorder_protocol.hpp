@@ -457,7 +457,7 @@ struct SupervisorStatusRequest {  // -> SupervisorStatus
 struct SupervisorStatus {
   static constexpr std::uint16_t kType = 611;
   // {"ready":bool,"processes":[{"name","pid","state":"running|starting|waiting|stopped",
-  //   "restarts","since",
+  //   "ready","heartbeat_ms":age of the last one,"restarts","since",
   //   "rss_bytes","last_exit","status":{the heartbeat's object}}],"fds_stored":N}
   std::string json;
   template <class V>
