@@ -197,6 +197,29 @@ TEST_F(Calls, MetricsAreFlatNumbers) {
   EXPECT_NE(text.find("callward_keeper_deep_rows 7\n"), std::string::npos);
 }
 
+TEST_F(Calls, MetricsHaveWhatTheSupervisorWasToldByEachProcess) {
+  test::ScriptedPeer supervisor(dir + "/supervisor.sock", [](io::Channel& channel, io::Frame& frame) {
+    channel.reply(frame, store::SupervisorStatus{R"({"ready":true,"processes":[
+      {"name":"signal","ready":true,"restarts":2,"status":{"malformed":5,
+       "refused":{"no_sdp":3,"odd name\n":1},
+       "queues":[{"name":"signal.news","depth":1,"bound":9,"refused":4}]}},
+      {"name":"listener","ready":true,"restarts":0,"status":{"lag_ms":1200,"degraded":"behind"}},
+      {"name":"keeper","ready":false,"restarts":0,"status":{"epoch":1}},
+      {"name":"server","ready":true,"restarts":0,"status":{"connections_refused":6}}]})"});
+  });
+  const auto text = get("/metrics").body;
+  for (const char* line :
+       {"callward_process_ready{process=\"signal\"} 1",
+        "callward_process_ready{process=\"keeper\"} 0",
+        "callward_process_restarts{process=\"signal\"} 2", "callward_signal_malformed 5",
+        "callward_signal_refused_no_sdp 3", "callward_signal_refused_odd_name_ 1",
+        "callward_queue_refused{process=\"signal\",queue=\"signal_news\"} 4",
+        "callward_listener_lag_ms 1200", "callward_listener_degraded 1",
+        "callward_server_connections_refused 6", "callward_keeper_epoch 3"})
+    EXPECT_NE(text.find(std::string(line) + "\n"), std::string::npos) << line << "\n" << text;
+  EXPECT_EQ(text.find("callward_keeper_epoch 1\n"), std::string::npos) << "its own word, once";
+}
+
 // The peers send events to every connection of a server; one that idles must not pile them up.
 TEST_F(Calls, IdleConnectionsAreClosed) {
   ASSERT_TRUE(recorder.call<store::RecorderStatus>(store::RecorderStatusRequest{}));

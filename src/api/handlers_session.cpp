@@ -86,11 +86,15 @@ Result<Response> enrol(Service& service, const Request& request) {
   const SecretBytes passphrase(as_bytes(raw));
   wipe(raw.data(), raw.size());
   TRY(body.finish());
-  const auto person = TRY(service.people.enrol(token, passphrase));
+  // What would be refused is refused before it is logged; what is logged is durable before it is
+  // done. Without the entry the link stays as it was.
+  TRY(people::People::check_passphrase(passphrase));
+  const auto person = TRY(service.people.enrolling(token));
   boost::json::array roles;
   for (const auto& word : people::role_words(person.roles)) roles.emplace_back(word);
   TRY(service.log("person_added", person.id.hex(), person.id.hex(),
                   {{"roles", std::move(roles)}, {"by", "enrolment"}}));
+  TRY(service.people.enrol(token, passphrase));
   return Response::json({{"name", person.name}}, 201);
 }
 

@@ -1,6 +1,8 @@
 // Processes, disks, queues; events; health.
 #include <sys/statvfs.h>
 
+#include <cctype>
+
 #include "api/service.hpp"
 
 namespace callward::api {
@@ -24,20 +26,23 @@ boost::json::array disks_json(const std::vector<std::string>& folders) {
   return disks;
 }
 
+// null: there is none.
+boost::json::value ask_supervisor(const Service& service) {
+  auto supervisor = io::BlockingClient::connect(
+      service.supervisor_socket, store::kRecorderFrameBytesMax, keys::ErrorReply::kType);
+  if (!supervisor) return nullptr;
+  const auto status =
+      (*supervisor)->call<store::SupervisorStatus>(store::SupervisorStatusRequest{}, 2'000);
+  return status ? parse_or_empty(status->json) : boost::json::value(nullptr);
+}
+
 Result<Response> system(Service& service) {
   boost::json::object out{
       {"ready", false}, {"time_zone", service.time_zone}, {"processes", boost::json::array{}}};
-  if (auto supervisor = io::BlockingClient::connect(
-          service.supervisor_socket, store::kRecorderFrameBytesMax, keys::ErrorReply::kType)) {
-    if (const auto status =
-            (*supervisor)->call<store::SupervisorStatus>(store::SupervisorStatusRequest{}, 2'000)) {
-      const auto json = parse_or_empty(status->json);
-      if (json.is_object()) {
-        if (const auto* ready = json.get_object().if_contains("ready")) out["ready"] = *ready;
-        if (const auto* processes = json.get_object().if_contains("processes"))
-          out["processes"] = *processes;
-      }
-    }
+  if (const auto status = ask_supervisor(service); status.is_object()) {
+    if (const auto* ready = status.get_object().if_contains("ready")) out["ready"] = *ready;
+    if (const auto* processes = status.get_object().if_contains("processes"))
+      out["processes"] = *processes;
   }
   const auto recorder =
       service.recorder.call<store::RecorderStatus>(store::RecorderStatusRequest{}, 2'000);
@@ -58,15 +63,57 @@ Response events(Service& service, const Request& request) {
   return response;
 }
 
+// Only what a metric's name may hold; the rest are our own words already.
+std::string metric_word(std::string_view word) {
+  std::string out(word);
+  for (auto& c : out)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+  return out;
+}
+
 // Prometheus text: what the status objects count, flattened.
 void flatten(const std::string& prefix, const boost::json::value& json, std::string& out) {
   if (json.is_object()) {
     for (const auto& item : json.get_object())
-      flatten(prefix + "_" + std::string(item.key()), item.value(), out);
+      flatten(prefix + "_" + metric_word(item.key()), item.value(), out);
   } else if (json.is_int64() || json.is_uint64() || json.is_bool()) {
     const auto number = json.is_bool() ? (json.get_bool() ? 1 : 0) : json.to_number<std::int64_t>();
     out += prefix + " " + std::to_string(number) + "\n";
   }
+}
+
+void add_queues(const std::string& process, const boost::json::array& queues, std::string& out) {
+  for (const auto& queue : queues) {
+    const auto* name = queue.is_object() ? queue.get_object().if_contains("name") : nullptr;
+    if (name == nullptr || !name->is_string()) continue;
+    const auto labels =
+        "{process=\"" + process + "\",queue=\"" + metric_word(name->get_string()) + "\"} ";
+    for (const char* field : {"depth", "bound", "refused"})
+      if (const auto* number = queue.get_object().if_contains(field);
+          number != nullptr && (number->is_int64() || number->is_uint64()))
+        out += std::string("callward_queue_") + field + labels +
+               std::to_string(number->to_number<std::int64_t>()) + "\n";
+  }
+}
+
+// What the supervisor knows of a process; keeper and recorder say the rest themselves.
+void add_process(const boost::json::object& process, std::string& out) {
+  const auto* name_value = process.if_contains("name");
+  if (name_value == nullptr || !name_value->is_string()) return;
+  const auto name = metric_word(name_value->get_string());
+  for (const char* field : {"ready", "restarts", "rss_bytes", "heartbeat_ms"})
+    if (const auto* value = process.if_contains(field))
+      flatten(std::string("callward_process_") + field + "{process=\"" + name + "\"}", *value, out);
+  const auto* status = process.if_contains("status");
+  if (status == nullptr || !status->is_object()) return;
+  if (const auto* queues = status->get_object().if_contains("queues");
+      queues != nullptr && queues->is_array())
+    add_queues(name, queues->get_array(), out);
+  if (name == "keeper" || name == "recorder") return;
+  flatten("callward_" + name, *status, out);
+  if (const auto* degraded = status->get_object().if_contains("degraded");
+      degraded != nullptr && degraded->is_string())  // a word, empty when it is not
+    flatten("callward_" + name + "_degraded", !degraded->get_string().empty(), out);
 }
 
 Response metrics(Service& service) {
@@ -77,6 +124,11 @@ Response metrics(Service& service) {
   if (const auto status =
           service.keeper.call<keys::KeeperStatus>(keys::KeeperStatusRequest{}, 2'000))
     flatten("callward_keeper", parse_or_empty(status->json), out);
+  if (const auto status = ask_supervisor(service); status.is_object())
+    if (const auto* processes = status.get_object().if_contains("processes");
+        processes != nullptr && processes->is_array())
+      for (const auto& process : processes->get_array())
+        if (process.is_object()) add_process(process.get_object(), out);
   Response response;
   response.content_type = "text/plain; version=0.0.4";
   response.body = out;

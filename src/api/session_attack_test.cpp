@@ -155,6 +155,23 @@ TEST_F(Attack, EnrolmentLinksWorkOnceInTimeAndEndOldSessions) {
   for (const auto& row : rows) EXPECT_EQ(enrol(row.text(0), "five green ladders").status, 403);
 }
 
+TEST_F(Attack, WithoutAnEntryInTheLogThereIsNoEnrolment) {
+  const auto link = *people.make_enrolment((*people.find("ada").value()).id);
+  const auto body = boost::json::serialize(
+      boost::json::object{{"token", link}, {"passphrase", "four brown kettles"}});
+  const auto session = token_of(sign_in("ada", "nine quiet rivers"));
+  log_fails = true;
+  EXPECT_EQ(ask("POST", "/v1/enrolments", {}, body).status, 503);
+  log_fails = false;
+  EXPECT_EQ(ask("GET", "/v1/session", session).status, 200);
+  EXPECT_EQ(sign_in("ada", "four brown kettles").status, 401);
+  const auto logged = log.size();
+  EXPECT_EQ(ask("POST", "/v1/enrolments", {}, body).status, 201) << "the link was not used up";
+  EXPECT_EQ(log.size(), logged + 1);
+  EXPECT_EQ(ask("POST", "/v1/enrolments", {}, body).status, 403);
+  EXPECT_EQ(log.size(), logged + 1) << "nor is what was refused an entry";
+}
+
 TEST_F(Attack, WithoutAnEntryInTheLogThereIsNoSession) {
   log_fails = true;
   EXPECT_EQ(sign_in("ada", "nine quiet rivers").status, 503);

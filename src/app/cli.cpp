@@ -1,5 +1,7 @@
 #include "app/cli.hpp"
 
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
 
@@ -21,6 +23,24 @@ ExitCode report(const Error& error) {
 
 void print_json(const boost::json::value& value) {
   std::printf("%s\n", boost::json::serialize(value).c_str());
+}
+
+bool progress_wanted(bool json) { return !json && ::isatty(STDERR_FILENO) != 0; }
+
+Progress::~Progress() {
+  if (shown_) std::fprintf(out_, "\r\033[K");
+}
+
+void Progress::show(std::uint64_t done, std::uint64_t all) {
+  constexpr std::int64_t kEveryMs = 200;
+  if (!wanted_) return;
+  const auto now = SystemClock().monotonic_ms();
+  if (shown_ && now < next_ms_) return;
+  shown_ = true;
+  next_ms_ = now + kEveryMs;
+  std::fprintf(out_, "\r\033[K%s: %llu of %llu", what_, static_cast<unsigned long long>(done),
+               static_cast<unsigned long long>(all));
+  std::fflush(out_);
 }
 
 std::string short_time(std::int64_t utc_ms) { return format_utc(utc_ms).substr(0, 19) + "Z"; }

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "app/config.hpp"
 #include "app/http_client.hpp"
+#include "store/object_store.hpp"
 
 namespace callward::app {
 
@@ -27,6 +29,26 @@ void print_json(const boost::json::value& value);
 std::string short_time(std::int64_t utc_ms);
 std::string short_duration(std::int64_t ms);
 
+// Progress goes to standard error, and only where a person looks: a terminal, and no --json.
+bool progress_wanted(bool json);
+// "objects: 12 of 345", over itself, a few times a second; gone when it ends.
+class Progress {
+ public:
+  Progress(bool wanted, const char* what, std::FILE* out = stderr)
+      : wanted_(wanted), what_(what), out_(out) {}
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  ~Progress();
+  void show(std::uint64_t done, std::uint64_t all);
+
+ private:
+  bool wanted_;
+  const char* what_;
+  std::FILE* out_;
+  std::int64_t next_ms_ = 0;
+  bool shown_ = false;
+};
+
 struct InitOptions {
   std::string dir, owner = "owner", passphrase_file;
   bool json = false;
@@ -34,6 +56,8 @@ struct InitOptions {
 Result<ExitCode> command_init(const InitOptions& options);
 Result<ExitCode> command_serve(const CliContext& context);
 Result<ExitCode> command_status(const CliContext& context);
+// What is wrong with which process, a line each; `system` is the supervisor's status or the API's.
+std::vector<std::string> status_lines(const boost::json::value& system);
 Result<ExitCode> command_calls(const CliContext& context, const std::string& day);
 Result<ExitCode> command_account(const CliContext& context, const std::string& call);
 Result<ExitCode> command_transcript(const CliContext& context, const std::string& call,
@@ -47,6 +71,12 @@ struct EraseOptions {
   std::int64_t from_ms = 0, to_ms = 0;
 };
 Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& options);
+// 0 only for what is gone for good; else a sentence that says what the outcome means.
+struct OrderEnding {
+  ExitCode code{};
+  std::string sentence;
+};
+OrderEnding ending_of_order(const std::string& outcome);
 struct ImportOptions {
   std::vector<std::string> files;
   bool wait = false;
@@ -61,6 +91,8 @@ Result<ExitCode> command_fsck(const CliContext& context);
 Result<ExitCode> command_try_keys(const CliContext& context);
 Result<ExitCode> command_mirror_renew(const CliContext& context, std::size_t number);
 Result<ExitCode> command_config_show(const CliContext& context);
-Result<ExitCode> command_completion();
+// All objects of the store and their derived twins, by day.
+void list_objects(store::ObjectStore& objects, const std::string& folder, int depth,
+                  std::vector<std::string>& paths);
 
 }  // namespace callward::app

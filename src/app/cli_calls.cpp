@@ -1,6 +1,4 @@
 // Commands on calls: all go through the server, as the console does; records are opened here.
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -39,10 +37,6 @@ Result<std::string> full_id(const std::string& call) {
     return fail(Errc::kConfig,
                 "a call is named by its 32 hexadecimal digits; `callward calls` lists them");
   return call;
-}
-
-bool progress_wanted(const CliContext& context) {
-  return !context.json && ::isatty(STDERR_FILENO) != 0;
 }
 
 }  // namespace
@@ -188,7 +182,7 @@ Result<ExitCode> command_play(const CliContext& context, const PlayOptions& opti
   for (auto& side : sides) side.assign(static_cast<std::size_t>(duration_ms) * 8, 0);
   std::uint64_t given = 0;
   std::uint64_t withheld = 0;
-  const bool progress = progress_wanted(context);
+  const bool progress = progress_wanted(context.json);
   TRY(reader.read({"audio"}, 0, duration_ms, [&](OpenedRecord record) {
     if (record.header.stream > 1) return;
     if (record.state != "given") {
@@ -230,39 +224,40 @@ Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& op
                                                   {"reason_code", options.reason_code},
                                                   {"reason", options.reason}}));
   constexpr int kTries = 100;
-  for (int i = 0; i < kTries && text(order, "outcome") == "accepted"; ++i) {
+  const auto under_way = [&] {
+    const auto outcome = text(order, "outcome");
+    return outcome == "accepted" || outcome == "intended";
+  };
+  for (int i = 0; i < kTries && under_way(); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     order = TRY(http->get("/v1/orders/" + text(order, "id")));
   }
+  const auto outcome = text(order, "outcome");
   if (context.json)
     print_json(order);
   else
-    std::printf("order %s: %s\n", text(order, "id").c_str(), text(order, "outcome").c_str());
-  return text(order, "outcome") == "refused" ? ExitCode::kFailed : ExitCode::kDone;
+    std::printf("order %s: %s\n", text(order, "id").c_str(), outcome.c_str());
+  const auto end = ending_of_order(outcome);
+  if (!end.sentence.empty()) std::fprintf(stderr, "callward: %s\n", end.sentence.c_str());
+  return end.code;
 }
 
-Result<ExitCode> command_status(const CliContext& context) {
-  const auto http = TRY(HttpClient::create(context.config));
-  const auto system = TRY(http->get("/v1/system"));
-  const auto* ready_flag = system.is_object() ? system.get_object().if_contains("ready") : nullptr;
-  const bool ready = ready_flag != nullptr && ready_flag->is_bool() && ready_flag->get_bool();
-  if (context.json) {
-    print_json(system);
-    return ready ? ExitCode::kDone : ExitCode::kFoundBad;
-  }
-  std::printf("%-10s  %-9s  %8s  %8s  %9s\n", "process", "state", "pid", "restarts", "memory");
-  for (const auto& process : array(system, "processes"))
-    std::printf("%-10s  %-9s  %8lld  %8lld  %6.0f MB\n", text(process, "name").c_str(),
-                text(process, "state").c_str(), static_cast<long long>(number(process, "pid")),
-                static_cast<long long>(number(process, "restarts")),
-                static_cast<double>(number(process, "rss_bytes")) / 1e6);
-  for (const auto& process : array(system, "processes"))  // a locked keeper, a missing recogniser
-    if (const auto why = text(process.at("status"), "why"); !why.empty())
-      std::printf("%s: %s\n", text(process, "name").c_str(), why.c_str());
-  for (const auto& disk : array(system, "disks"))
-    std::printf("%s: %.1f GB free\n", text(disk, "path").c_str(),
-                static_cast<double>(number(disk, "free_bytes")) / 1e9);
-  return ready ? ExitCode::kDone : ExitCode::kFoundBad;
+OrderEnding ending_of_order(const std::string& outcome) {
+  if (outcome == "erased") return {ExitCode::kDone, ""};
+  if (outcome == "held")
+    return {ExitCode::kFailed,
+            "nothing is erased yet: the order goes beyond its bounds and waits for a person; "
+            "meanwhile the range opens to nobody"};
+  if (outcome == "unconfirmed")
+    return {ExitCode::kFailed,
+            "the keys are gone from the mirrors that answer, not from one that is away; they are "
+            "destroyed there when it is back (`callward status` names it)"};
+  if (outcome == "accepted" || outcome == "intended")
+    return {ExitCode::kFailed,
+            "the order is taken, and after 10 s its keys are not known to be gone; the audit log "
+            "says `erased` when they are"};
+  if (outcome == "refused") return {ExitCode::kFailed, "the order is refused: nothing is erased"};
+  return {ExitCode::kFailed, "what became of the order is not known"};
 }
 
 }  // namespace callward::app

@@ -24,20 +24,12 @@ boost::json::array to_array(const std::vector<std::string>& lines) {
 }
 
 // Every object and its derived twin, read whole.
-void check_objects(store::ObjectStore& objects, const std::string& folder, int depth,
-                   std::uint64_t& count, std::vector<std::string>& findings) {
-  constexpr int kDepth = 3;  // year, month, day
-  const auto names = objects.list(folder);
-  if (!names) return;
-  for (const auto& name : *names) {
-    const auto path = folder.empty() ? name : folder + "/" + name;
-    if (depth < kDepth) {
-      check_objects(objects, path, depth + 1, count, findings);
-      continue;
-    }
-    const bool known = path.size() > 4 && (path.ends_with(".cwo") || path.ends_with(".cwd"));
-    if (!known) continue;
-    ++count;
+void check_objects(store::ObjectStore& objects, const std::vector<std::string>& paths,
+                   bool progress, std::vector<std::string>& findings) {
+  Progress shown(progress, "objects");
+  std::uint64_t done = 0;
+  for (const auto& path : paths) {
+    shown.show(done++, paths.size());
     const auto reader = store::open_object(objects, path);
     if (!reader)
       findings.push_back(path + ": " + reader.error().message);
@@ -53,7 +45,29 @@ Result<std::vector<std::string>> check_keys(Vfs& vfs, Entropy& entropy, const Co
   return store->check();
 }
 
+// The log, with its progress.
+Result<audit::VerifyReport> check_log(Vfs& vfs, const std::string& dir, const audit::NamedKey& key,
+                                      bool progress) {
+  Progress shown(progress, "entries of the log");
+  return audit::verify_log(vfs, dir, key,
+                           [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); });
+}
+
 }  // namespace
+
+void list_objects(store::ObjectStore& objects, const std::string& folder, int depth,
+                  std::vector<std::string>& paths) {
+  constexpr int kDepth = 3;  // year, month, day
+  const auto names = objects.list(folder);
+  if (!names) return;
+  for (const auto& name : *names) {
+    const auto path = folder.empty() ? name : folder + "/" + name;
+    if (depth < kDepth)
+      list_objects(objects, path, depth + 1, paths);
+    else if (path.ends_with(".cwo") || path.ends_with(".cwd"))
+      paths.push_back(path);
+  }
+}
 
 bool is_running(const Config& config) {
   return io::BlockingClient::connect(config.socket("supervisor"), store::kRecorderFrameBytesMax,
@@ -73,7 +87,7 @@ Result<ExitCode> command_log_verify(const std::optional<CliContext>& context,
   const auto folder = dir.empty() ? context->config.log.dir : dir;
   const auto raw = TRY(vfs.read_file(folder + "/public.key", 1'024));
   const auto key = TRY(audit::parse_verifier_key(std::string(as_text(raw))));
-  const auto report = TRY(audit::verify_log(vfs, folder, key));
+  const auto report = TRY(check_log(vfs, folder, key, progress_wanted(json)));
   if (json) {
     print_json({{"good", report.good()},
                 {"entries", report.entries},
@@ -103,11 +117,13 @@ Result<ExitCode> command_fsck(const CliContext& context) {
   RealVfs vfs;
   SystemEntropy entropy;
   std::vector<std::string> findings, notes;
-  std::uint64_t objects_read = 0;
+  std::vector<std::string> paths;
   store::FileObjectStore objects(vfs, context.config.recorder.objects_dir);
-  check_objects(objects, "", 0, objects_read, findings);
+  list_objects(objects, "", 0, paths);
+  check_objects(objects, paths, progress_wanted(context.json), findings);
   if (const auto key = load_log_key(vfs, context.config)) {
-    if (const auto log = audit::verify_log(vfs, context.config.log.dir, *key))
+    if (const auto log =
+            check_log(vfs, context.config.log.dir, *key, progress_wanted(context.json)))
       for (const auto& line : log->findings) findings.push_back("log/" + line);
     else
       findings.push_back("log: " + log.error().message);
@@ -123,14 +139,13 @@ Result<ExitCode> command_fsck(const CliContext& context) {
     findings.push_back("key store: " + checked.error().message);
   if (context.json) {
     print_json({{"good", findings.empty()},
-                {"objects", objects_read},
+                {"objects", paths.size()},
                 {"findings", to_array(findings)},
                 {"notes", to_array(notes)}});
   } else {
     print_lines("bad", findings);
     print_lines("note", notes);
-    std::printf("%s: %llu objects read\n", findings.empty() ? "good" : "DAMAGED",
-                static_cast<unsigned long long>(objects_read));
+    std::printf("%s: %zu objects read\n", findings.empty() ? "good" : "DAMAGED", paths.size());
   }
   return findings.empty() ? ExitCode::kDone : ExitCode::kFoundBad;
 }
@@ -190,23 +205,6 @@ Result<ExitCode> command_config_show(const CliContext& context) {
         {"console_dir", c.server.console_dir},
         {"time_zone", c.server.time_zone}}}};
   print_json(shown);
-  return ExitCode::kDone;
-}
-
-Result<ExitCode> command_completion() {
-  std::puts(
-      "# bash completion: callward completion > /etc/bash_completion.d/callward\n"
-      "_callward() {\n"
-      "  local words='init serve status calls account transcript play erase import log fsck config "
-      "completion'\n"
-      "  case \"${COMP_WORDS[1]}\" in\n"
-      "    log) words='verify types' ;;\n"
-      "    config) words='show' ;;\n"
-      "  esac\n"
-      "  COMPREPLY=($(compgen -W \"$words --config --json --help\" -- "
-      "\"${COMP_WORDS[COMP_CWORD]}\"))\n"
-      "}\n"
-      "complete -o default -F _callward callward");
   return ExitCode::kDone;
 }
 

@@ -57,16 +57,17 @@ class Importer {
     const auto frames = sound[0].size();
     const auto segments = static_cast<std::uint32_t>((frames + segment::kSegmentSamples - 1) /
                                                      segment::kSegmentSamples);
+    const bool progress = progress_wanted(context_.json);
     for (std::uint32_t index = 0; index < segments; ++index) {
       TRY(wait_for_credit(static_cast<std::uint32_t>(channels)));
       for (std::size_t channel = 0; channel < channels; ++channel) {
         const auto side = options.swapped && channels == 2 ? 1 - channel : channel;
         TRY(send_segment(sound[side], static_cast<std::uint8_t>(channel), index));
       }
-      if (!context_.json && index % 50 == 49)
+      if (progress && index % 50 == 49)
         std::fprintf(stderr, "\r%s: %u of %u s", file.c_str(), (index + 1) / 10, segments / 10);
     }
-    if (!context_.json) std::fprintf(stderr, "\r\033[K");
+    if (progress) std::fprintf(stderr, "\r\033[K");
     constexpr std::int64_t kSealWaitMs = 300'000;
     TRY(recorder_.call(io::make_frame(store::ImportEnd{call_}), kSealWaitMs,
                        [this](io::Frame frame) { on_event(frame); }));
@@ -120,6 +121,26 @@ Status wait_complete(HttpClient& http, const CallId& call) {
   return fail(Errc::kTimeout, "listening is not done after an hour");
 }
 
+// What is imported is imported: its id is printed whether or not it was heard to the end.
+bool wait_for_all(const CliContext& context, boost::json::array& done) {
+  const auto http = HttpClient::create(context.config);
+  bool all = true;
+  for (auto& item : done) {
+    const auto& call = item.at("call").get_string();
+    const auto& file = item.at("file").get_string();
+    const auto complete = http ? wait_complete(**http, *CallId::parse(std::string(call)))
+                               : Status(tl::unexpected<Error>(http.error()));
+    if (!context.json) std::printf("%s  %s\n", call.c_str(), file.c_str());
+    if (!complete) {
+      all = false;
+      std::fprintf(stderr, "%s: imported as %s, but not known to be heard to the end: %s\n",
+                   file.c_str(), call.c_str(), complete.error().message.c_str());
+    }
+    item.as_object()["complete"] = complete.has_value();
+  }
+  return all;
+}
+
 }  // namespace
 
 Result<ExitCode> command_import(const CliContext& context, const ImportOptions& options) {
@@ -142,15 +163,7 @@ Result<ExitCode> command_import(const CliContext& context, const ImportOptions& 
     done.push_back({{"file", file}, {"call", call->hex()}});
     if (!context.json && !options.wait) std::printf("%s  %s\n", call->hex().c_str(), file.c_str());
   }
-  if (options.wait) {
-    const auto http = TRY(HttpClient::create(context.config));
-    for (const auto& item : done) {
-      TRY(wait_complete(*http, *CallId::parse(std::string(item.at("call").get_string()))));
-      if (!context.json)
-        std::printf("%s  %s\n", item.at("call").get_string().c_str(),
-                    item.at("file").get_string().c_str());
-    }
-  }
+  if (options.wait) failed = !wait_for_all(context, done) || failed;
   if (context.json) print_json(done);
   return failed ? ExitCode::kFailed : ExitCode::kDone;
 }

@@ -94,21 +94,6 @@ Result<std::map<CallId, keys::Cover>> covers_on_disk(Vfs& vfs, Entropy& entropy,
   return covers;
 }
 
-Status try_folder(KeyTrial& trial, store::ObjectStore& objects, const std::string& folder,
-                  int depth) {
-  constexpr int kDepth = 3;  // year, month, day
-  const auto names = objects.list(folder);
-  if (!names) return {};
-  for (const auto& name : *names) {
-    const auto path = folder.empty() ? name : folder + "/" + name;
-    if (depth < kDepth)
-      TRY(try_folder(trial, objects, path, depth + 1));
-    else if (path.ends_with(".cwo") || path.ends_with(".cwd"))
-      TRY(trial.object(path));
-  }
-  return {};
-}
-
 boost::json::object to_json(const CallId& id, const Tried& tried) {
   boost::json::array audio, findings;
   for (const auto& [stream, runs] : tried.audio)
@@ -148,7 +133,16 @@ Result<ExitCode> command_try_keys(const CliContext& context) {
   SystemEntropy entropy;
   store::FileObjectStore objects(vfs, context.config.recorder.objects_dir);
   KeyTrial trial(objects, TRY(covers_on_disk(vfs, entropy, context.config)));
-  TRY(try_folder(trial, objects, "", 0));
+  std::vector<std::string> paths;
+  list_objects(objects, "", 0, paths);
+  {
+    Progress shown(progress_wanted(context.json), "objects");
+    std::uint64_t done = 0;
+    for (const auto& path : paths) {
+      shown.show(done++, paths.size());
+      TRY(trial.object(path));
+    }
+  }
   bool good = true;
   boost::json::array calls;
   for (const auto& [id, tried] : trial.calls()) {

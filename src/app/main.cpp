@@ -5,8 +5,10 @@
 #include <cstdio>
 
 #include "app/cli.hpp"
+#include "app/cli_completion.hpp"
 #include "app/process.hpp"
 #include "base/event_log.hpp"
+#include "erase/reasons.hpp"
 
 namespace callward::app {
 
@@ -138,8 +140,10 @@ class CommandLine {
     erase->add_option("--to", erase_.to_ms, "ms from the call's start")
         ->required()
         ->check(CLI::PositiveNumber);
-    erase->add_option("--reason", erase_.reason_code, "a reason code (password, card, reviewer …)")
-        ->required();
+    const std::vector<std::string> reasons(erase::kReasons.begin(), erase::kReasons.end());
+    erase->add_option("--reason", erase_.reason_code, "the reason's code")
+        ->required()
+        ->check(CLI::IsMember(reasons));
     erase->add_option("--note", erase_.reason, "in words; sealed with the call")
         ->default_val("command line");
     on(erase, [this](const CliContext& c) { return command_erase(c, erase_); });
@@ -189,7 +193,10 @@ class CommandLine {
     config->require_subcommand(1);
     on(with_config(command("show", "what is in force", config)), command_config_show);
     command("completion", "a completion script for bash")->callback([this] {
-      chosen_ = [] { return exit_of(command_completion()); };
+      chosen_ = [this] {
+        std::fputs(completion_script(app_).c_str(), stdout);
+        return 0;
+      };
     });
   }
 

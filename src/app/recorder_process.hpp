@@ -187,7 +187,7 @@ class Recorder {
   void tell_end(RecorderCall& call);
   void tell_sealed(RecorderCall& call);
   void refill_spares();
-  void append_log(keys::LogAppend entry);
+  bool append_log(keys::LogAppend entry);
   void send_log();
   void fetch_cipher(const io::Frame& request);
   void wipe_ranges(io::Frame request, int tries_left);

@@ -286,15 +286,16 @@ void Recorder::refill_spares() {
   });
 }
 
-void Recorder::append_log(keys::LogAppend entry) {
+bool Recorder::append_log(keys::LogAppend entry) {
   if (pending_log_.size() >= kPendingLogMax) {
     log_event("recorder.log_queue_full");
-    return;
+    return false;
   }
   const auto id = CallId::random(system_entropy_);
   (void)spool_->append(FrameType::kLogEntry, id, pack(entry));
   pending_log_.push_back({id, std::move(entry)});
   send_log();
+  return true;
 }
 
 void Recorder::send_log() {

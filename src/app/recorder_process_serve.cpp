@@ -222,15 +222,16 @@ void Recorder::on_session_resume(Peer& peer, io::Frame& frame) {
 
 void Recorder::on_call_missed(Peer& peer, io::Frame& frame) {
   const auto missed = unpack<store::CallMissed>(frame.body);
-  if (!missed || !is_word(missed->cause))
-    return refuse(peer, frame, Errc::kMalformed, "a cause is one word");
+  if (!missed || !is_word(missed->cause) || missed->count == 0)
+    return refuse(peer, frame, Errc::kMalformed, "a cause is one word, and no call is no entry");
   keys::LogAppend entry;
   entry.type = "call_missing";
   entry.actor = "recorder";
   entry.subject = "-";
-  entry.data = "{\"cause\":\"" + missed->cause +
-               "\",\"sip_status\":" + std::to_string(missed->sip_status) + "}";
-  append_log(std::move(entry));
+  entry.data = "{\"cause\":\"" + missed->cause + "\",\"count\":" + std::to_string(missed->count) +
+               ",\"sip_status\":" + std::to_string(missed->sip_status) + "}";
+  if (!append_log(std::move(entry)))  // signal tells it again
+    return refuse(peer, frame, Errc::kBusy, "too many entries wait for the keeper");
   peer.channel->reply(frame, store::Ack{});
 }
 

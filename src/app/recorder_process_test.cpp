@@ -402,12 +402,15 @@ TEST(Recorder, RefusesWhatItCannotTakeAndGoesOn) {
   EXPECT_FALSE(rig.ask<store::SessionOpened>(*rig.signal, open));
   open.streams = {{0, store::Party::kCustomer, store::StreamMode::kActive, 9}};
   EXPECT_EQ(rig.ask<store::SessionOpened>(*rig.signal, open).error().code, Errc::kUnsupported);
-  store::CallMissed missed{"+49 171 55", 503};
+  store::CallMissed missed{"+49 171 55", 503, 1};
   EXPECT_FALSE(rig.ask<store::Ack>(*rig.signal, missed));  // no free text gets into the log
   missed.cause = "no_ports";
+  missed.count = 0;
+  EXPECT_FALSE(rig.ask<store::Ack>(*rig.signal, missed));
+  missed.count = 940;
   EXPECT_TRUE(rig.ask<store::Ack>(*rig.signal, missed));
   ASSERT_TRUE(rig.until([&] { return !rig.keeper->log.empty(); }));
-  EXPECT_EQ(rig.keeper->log[0].data, "{\"cause\":\"no_ports\",\"sip_status\":503}");
+  EXPECT_EQ(rig.keeper->log[0].data, R"({"cause":"no_ports","count":940,"sip_status":503})");
   const auto session = rig.open_call();
   Sender customer(rig.clock, session.ports[0], 1, 0);
   for (int i = 0; i < 60; ++i) {

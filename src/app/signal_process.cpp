@@ -75,6 +75,13 @@ Status Signal::step(std::int64_t wait_ms_max) {
 
 Status Signal::run() {
   while (running_) TRY(step(kStepMsMax));
+  // What the recorder has not heard is told now, as nobody remembers it after us.
+  const auto until = now_ms() + kLastNewsMs;
+  do {
+    tell_missed(true);
+    if (!recorder_ready_ || (news_.empty() && news_under_way_ == 0)) break;
+    TRY(step(kSweepMs / 10));
+  } while (now_ms() < until);
   return {};
 }
 
@@ -99,6 +106,7 @@ void Signal::sweep() {
   each_call([now](SignalCall& call) {
     if (call.due(now)) call.on(capture::event::Tick{});
   });
+  tell_missed(false);
   send_news();
 }
 
@@ -254,8 +262,31 @@ void Signal::end_recording(const CallId& call, const std::string& cause) {
 
 void Signal::report_missed(const std::string& cause, std::uint16_t sip_status) {
   ++refused_[cause];
-  log_event("signal.refused", {{"cause", cause}, {"status", sip_status}});
-  tell(store::CallMissed{cause, sip_status});
+  auto& missed = missed_[{cause, sip_status}];
+  if (missed.singly == 0 && missed.beyond == 0) missed.began_ms = now_ms();
+  if (missed.singly >= kMissedSinglyMax || missed.beyond > 0 || news_.size() >= kRecorderNewsMax) {
+    ++missed.beyond;
+    return;
+  }
+  ++missed.singly;
+  log_event("signal.refused", {{"cause", cause}, {"status", sip_status}, {"count", 1}});
+  tell(store::CallMissed{cause, sip_status, 1});
+}
+
+// What was refused beyond kMissedSinglyMax, once its minute is over.
+void Signal::tell_missed(bool at_once) {
+  const auto now = now_ms();
+  std::erase_if(missed_, [&](auto& item) {
+    auto& [key, missed] = item;
+    if (!at_once && now - missed.began_ms < kMissedMinuteMs) return false;
+    if (missed.beyond > 0) {
+      if (news_.size() >= kRecorderNewsMax) return false;  // later: nothing is left uncounted
+      log_event("signal.refused",
+                {{"cause", key.first}, {"status", key.second}, {"count", missed.beyond}});
+      tell(store::CallMissed{key.first, key.second, missed.beyond});
+    }
+    return true;
+  });
 }
 
 // Ends and missed calls must reach the log, whatever the recorder is doing now.
@@ -288,11 +319,8 @@ void Signal::news_answered(News news, const Result<io::Frame>& reply) {
     ++news_refused_;
     return log_event("signal.news_refused", {{"why", to_string(reply.error().code)}});
   }
-  if (news_.size() >= kRecorderNewsMax) {
-    ++news_refused_;
-    return;
-  }
-  news_.push_front(std::move(news));  // the sweep sends it again
+  news_.push_front(
+      std::move(news));  // the sweep sends it again; over the bound by what was under way
 }
 
 // ---- the process

@@ -26,7 +26,12 @@ namespace callward::app {
 inline constexpr std::int64_t kRestoreWaitMs = 2'000;
 inline constexpr std::int64_t kRecorderTimeoutMs = 8'000;
 inline constexpr std::size_t kRecorderNewsMax = 20'000;  // ends and missed calls, recorder away
-inline constexpr std::size_t kSessionsSpare = 64;  // over recorder.calls_max: ended ones linger
+// Refused calls of one cause and code: so many a minute are told one by one, the rest as a number
+// at its end. Strangers can refuse themselves as often as they like; the log must not grow with it.
+inline constexpr std::uint32_t kMissedSinglyMax = 60;
+inline constexpr std::int64_t kMissedMinuteMs = 60'000;
+inline constexpr std::int64_t kLastNewsMs = 1'000;  // at our own end
+inline constexpr std::size_t kSessionsSpare = 64;   // over recorder.calls_max: ended ones linger
 
 class Signal final : public SignalHost {
  public:
@@ -66,6 +71,7 @@ class Signal final : public SignalHost {
   void restore(const store::Session& saved);
   void sweep();
   void tell(News news);
+  void tell_missed(bool at_once);
   void send_news();
   void news_answered(News news, const Result<io::Frame>& reply);
   SignalCall* find(std::uint64_t serial);
@@ -93,6 +99,12 @@ class Signal final : public SignalHost {
   std::uint64_t news_refused_ = 0, sessions_refused_ = 0;
   std::map<std::string, std::uint64_t> counters_;
   std::map<std::string, std::uint64_t> refused_;  // by cause
+  struct Missed {
+    std::int64_t began_ms = 0;
+    std::uint32_t singly = 0;
+    std::uint64_t beyond = 0;
+  };
+  std::map<std::pair<std::string, std::uint16_t>, Missed> missed_;  // our own causes: few
 };
 
 }  // namespace callward::app

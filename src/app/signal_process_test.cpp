@@ -110,6 +110,38 @@ TEST(SignalProcess, CancelledWhileTheRecorderOpens) {
   EXPECT_TRUE(rig.until([&] { return rig.signal->sessions() == 0; }));
 }
 
+TEST(SignalProcess, AFloodOfRefusedCallsIsCountedAndDoesNotFloodTheLog) {
+  SignalRig rig("flood");
+  RawPeer peer(rig.port());
+  rig.peers = {&peer};
+  int sent = 0;
+  const auto flood = [&](int calls) {
+    for (int i = 0; i < calls; ++i) {
+      Dialog dialog{"f" + std::to_string(++sent)};
+      peer.send(rig.request(peer, dialog, "INVITE"));
+      EXPECT_EQ(SignalRig::status_of(rig.answer(peer, dialog.call_id, "INVITE")), 488);
+    }
+  };
+  const auto counted = [&] {
+    std::uint64_t sum = 0;
+    for (const auto& missed : rig.recorder->missed) sum += missed.count;
+    return sum;
+  };
+  flood(100);
+  EXPECT_TRUE(rig.until([&] { return counted() == kMissedSinglyMax; }));
+  rig.clock.shift_ns += (kMissedMinuteMs + 1) * 1'000'000;
+  ASSERT_TRUE(rig.until([&] { return counted() == 100; })) << counted();
+  EXPECT_EQ(rig.recorder->missed.size(), kMissedSinglyMax + 1);
+  EXPECT_EQ(rig.recorder->missed.back().cause, "no_sdp");
+  EXPECT_EQ(rig.recorder->missed.back().sip_status, 488);
+  EXPECT_EQ(rig.recorder->missed.back().count, 40u);
+  flood(kMissedSinglyMax + 7);  // the next minute is told one by one again
+  EXPECT_TRUE(rig.until([&] { return counted() == 160; })) << counted();
+  rig.signal->stop();
+  EXPECT_TRUE(rig.signal->run());  // its last words
+  EXPECT_EQ(counted(), static_cast<std::uint64_t>(sent));
+}
+
 TEST(SignalProcess, RefusedCallsAreToldToTheRecorder) {
   SignalRig rig("refused");
   RawPeer peer(rig.port());

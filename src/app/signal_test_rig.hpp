@@ -187,6 +187,14 @@ struct Dialog {
   std::string branch;
 };
 
+// Real time, which can be let pass.
+struct ShiftedClock final : Clock {
+  std::int64_t monotonic_ns() override { return real.monotonic_ns() + shift_ns; }
+  std::int64_t utc_ms() override { return real.utc_ms() + shift_ns / 1'000'000; }
+  SystemClock real;
+  std::int64_t shift_ns = 0;
+};
+
 struct SignalRig {
   explicit SignalRig(const std::string& name, std::uint16_t port = 0)
       : dir("/tmp/cws-" + name + "-" + std::to_string(::getpid())) {
@@ -297,7 +305,7 @@ struct SignalRig {
   }
 
   std::string dir;
-  SystemClock clock;
+  ShiftedClock clock;
   SystemEntropy entropy;
   Config config;
   std::unique_ptr<io::Loop> loop;

@@ -36,6 +36,7 @@ constexpr std::int64_t kBackOffMaxMs = 5'000;
 constexpr std::int64_t kStableNs =
     30'000'000'000;  // a child that ran this long starts again at once
 constexpr std::size_t kChannelsMax = 256;
+constexpr std::int64_t kWatchMs = 1'000;
 
 const char* to_text(ChildState state) {
   switch (state) {
@@ -87,6 +88,8 @@ Status Supervisor::run() {
   TRY(listen());
   for (const char* name : kStartOrder) children_.push_back({.name = name});
   for (auto& child : children_) start(child);
+  watched_ns_ = clock_.monotonic_ns();
+  loop_->every_ms(kWatchMs, [this] { watch_pulses(); });
   TRY(loop_->run());
   log_event("supervisor.stopped");
   return {};
@@ -136,8 +139,8 @@ void Supervisor::set_state(Child& child, ChildState state) {
 }
 
 void Supervisor::start(Child& child) {
-  child.ready = false;
   child.started_ns = clock_.monotonic_ns();
+  child.pulse.reset(child.started_ns);
   const pid_t pid = ::fork();
   if (pid == 0) become_child(child.name, config_.file);
   if (pid < 0) {
@@ -164,7 +167,7 @@ void Supervisor::reap() {
 
 void Supervisor::ended(Child& child, int wait_status) {
   child.pid = -1;
-  child.ready = false;
+  child.pulse.reset(clock_.monotonic_ns());
   child.last_exit = describe_exit(wait_status);
   log_event("supervisor.child_ended", {{"child", child.name}, {"how", child.last_exit}});
   if (stopping_) {
@@ -187,8 +190,7 @@ void Supervisor::ended(Child& child, int wait_status) {
 void Supervisor::on_frame(io::Channel& channel, io::Frame frame) {
   switch (frame.type) {
     case store::Heartbeat::kType:
-      if (const auto beat = unpack<store::Heartbeat>(frame.body))
-        on_heartbeat(beat->process, beat->json);
+      if (const auto beat = unpack<store::Heartbeat>(frame.body)) on_heartbeat(channel, *beat);
       return;
     case store::FdPut::kType:
       if (const auto put = unpack<store::FdPut>(frame.body); put && frame.fd.valid()) {
@@ -226,29 +228,47 @@ void Supervisor::list_fds(io::Channel& channel, const io::Frame& request) {
   channel.reply(request, store::FdListEnd{static_cast<std::uint32_t>(fds_.size())});
 }
 
-void Supervisor::on_heartbeat(const std::string& process, const std::string& json) {
-  auto* child = find(process);
-  if (child == nullptr) return;
+void Supervisor::on_heartbeat(const io::Channel& channel, const store::Heartbeat& beat) {
+  // By process id, not by the name in it: else the last words of a dead child would count for the
+  // one that took its place, and any process for another.
+  auto* child = find(static_cast<pid_t>(channel.peer_pid()));
+  if (child == nullptr || child->name != beat.process) return;
   boost::system::error_code error;
-  const auto value = boost::json::parse(json, error);
+  const auto value = boost::json::parse(beat.json, error);
   if (error || !value.is_object()) return;
-  child->status = json;
+  child->status = beat.json;
   const auto& object = value.get_object();
   if (const auto* address = object.if_contains("address");
       address != nullptr && address->is_string())
     child->address = std::string(address->get_string());
   const auto* ready = object.if_contains("ready");
-  child->ready = ready != nullptr && ready->is_bool() && ready->get_bool();
-  if (child->ready && child->state == ChildState::kStarting) {
+  child->pulse.beat(clock_.monotonic_ns(),
+                    ready != nullptr && ready->is_bool() && ready->get_bool());
+  if (child->pulse.said_ready() && child->state == ChildState::kStarting) {
     set_state(*child, ChildState::kRunning);
     announce_when_ready();
   }
 }
 
+// SIGKILL, as it does not answer; what follows is what follows every death. A child that is still
+// starting may take its time: a keeper checks every page, a recorder reads its spool.
+void Supervisor::watch_pulses() {
+  const auto now = clock_.monotonic_ns();
+  if (now - std::exchange(watched_ns_, now) >= Pulse::kFreshNs)  // it was we who did not run
+    for (auto& child : children_) child.pulse.excuse(now);
+  for (auto& child : children_) {
+    if (child.state != ChildState::kRunning || child.pid <= 0 || !child.pulse.silent(now)) continue;
+    log_event("supervisor.hung", {{"child", child.name}, {"pid", child.pid}});
+    child.pulse.excuse(now);
+    ::kill(child.pid, SIGKILL);
+  }
+}
+
 void Supervisor::announce_when_ready() {
   if (announced_) return;
+  const auto now = clock_.monotonic_ns();
   if (!std::all_of(children_.begin(), children_.end(),
-                   [](const Child& child) { return child.ready; }))
+                   [now](const Child& child) { return child.pulse.ready(now); }))
     return;
   announced_ = true;
   std::printf("{\"event\":\"ready\",\"https\":%s,\"sip\":%s}\n",
@@ -304,13 +324,17 @@ Supervisor::Child* Supervisor::find(pid_t pid) {
 
 std::string Supervisor::status_json() const {
   boost::json::array processes;
+  const auto now = clock_.monotonic_ns();
+  bool all_ready = true;
   for (const auto& child : children_) {
+    all_ready = all_ready && child.pulse.ready(now);
     boost::system::error_code error;
     auto status = boost::json::parse(child.status, error);
     processes.push_back({{"name", child.name},
                          {"pid", child.pid},
                          {"state", to_text(child.state)},
-                         {"ready", child.ready},
+                         {"ready", child.pulse.ready(now)},
+                         {"heartbeat_ms", child.pulse.age_ns(now) / 1'000'000},
                          {"restarts", child.restarts},
                          {"since", format_utc(child.since_ms)},
                          {"rss_bytes", rss_bytes(child.pid)},
@@ -318,7 +342,7 @@ std::string Supervisor::status_json() const {
                          {"status", std::move(status)}});
   }
   return boost::json::serialize(boost::json::object{
-      {"ready", announced_}, {"processes", std::move(processes)}, {"fds_stored", fds_.size()}});
+      {"ready", all_ready}, {"processes", std::move(processes)}, {"fds_stored", fds_.size()}});
 }
 
 }  // namespace callward::app

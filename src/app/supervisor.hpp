@@ -5,6 +5,8 @@
 //      ^                            |                                          |
 //      +------- child ended --------+------------------------------------------+
 //   any --[stop]--> stopping --[child ended]--> stopped
+//
+// A running child whose heartbeats stop for Pulse::kSilentNs hangs: it is killed, and so restarted.
 #pragma once
 
 #include <sys/types.h>
@@ -15,9 +17,11 @@
 #include <vector>
 
 #include "app/config.hpp"
+#include "app/pulse.hpp"
 #include "base/clock.hpp"
 #include "io/frame.hpp"
 #include "io/loop.hpp"
+#include "store/recorder_protocol.hpp"
 
 namespace callward::app {
 
@@ -40,7 +44,7 @@ class Supervisor {
     std::int64_t back_off_ms = 0;
     std::string last_exit;
     std::string status = "{}";  // of the last heartbeat
-    bool ready = false;
+    Pulse pulse;
     std::string address;
   };
 
@@ -50,9 +54,10 @@ class Supervisor {
   void reap();
   void ended(Child& child, int wait_status);
   void on_frame(io::Channel& channel, io::Frame frame);
-  void on_heartbeat(const std::string& process, const std::string& json);
+  void on_heartbeat(const io::Channel& channel, const store::Heartbeat& beat);
   void list_fds(io::Channel& channel, const io::Frame& request);
   void announce_when_ready();
+  void watch_pulses();
   void begin_stop();
   void stop_next();
   Child* find(const std::string& name);
@@ -68,6 +73,7 @@ class Supervisor {
   std::vector<Child> children_;
   std::map<std::string, io::Fd> fds_;
   io::Fd child_signals_;
+  std::int64_t watched_ns_ = 0;
   bool announced_ = false;
   bool stopping_ = false;
   std::size_t stop_at_ = 0;

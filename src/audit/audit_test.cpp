@@ -77,6 +77,11 @@ TEST(Entry, CanonicalFormIsStrict) {
       R"({"actor":"recorder","at":5,"data":{"cause":"no\"ports","sip_status":503},"subject":"-","type":"call_missing","v":1})");
   EXPECT_TRUE(decode_entry(text));
   EXPECT_FALSE(decode_entry(" " + text));
+  entry.data["count"] = 940;  // added later: entries with it and without are good
+  EXPECT_TRUE(decode_entry(*encode_entry(entry)));
+  entry.data["count"] = "many";
+  EXPECT_FALSE(encode_entry(entry));
+  entry.data["count"] = 1;
   entry.data["extra"] = 1;
   EXPECT_FALSE(encode_entry(entry));
   entry.data = {{"cause", "x"}, {"sip_status", 1.5}};

@@ -191,15 +191,18 @@ bool fits(FieldKind kind, const value& json) {
 }
 
 Status check_fields(const EntryType& type, const boost::json::object& data) {
+  std::size_t known = 0;
   for (const auto& field : type.fields) {
     const auto* found = data.if_contains(field.name);
+    if (found == nullptr && field.added) continue;
+    ++known;
     if (found == nullptr)
       return fail(Errc::kMalformed, std::string(type.name) + " lacks " + std::string(field.name));
     if (!fits(field.kind, *found))
       return fail(Errc::kMalformed,
                   std::string(type.name) + "." + std::string(field.name) + " is of a wrong kind");
   }
-  if (data.size() != type.fields.size())
+  if (data.size() != known)
     return fail(Errc::kMalformed,
                 std::string(type.name) + " has a field that its type does not know");
   return {};

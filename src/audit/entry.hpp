@@ -48,12 +48,13 @@ enum class FieldKind : std::uint8_t { kNumber, kText, kFlag, kRanges, kHash, kLi
 struct FieldRule {
   std::string_view name;
   FieldKind kind;
+  bool added = false;  // after entries of this type were written: those lack it
 };
 struct EntryType {
   std::string_view name;
   std::uint8_t writers;
   std::string_view meaning;
-  std::vector<FieldRule> fields;  // all required, none besides
+  std::vector<FieldRule> fields;  // all required but what was added, none besides
 };
 const std::vector<EntryType>& entry_types();
 const EntryType* find_entry_type(std::string_view name);

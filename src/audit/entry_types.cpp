@@ -28,8 +28,11 @@ const std::vector<EntryType>& entry_types() {
        {{"root", kHash}, {"leaves", kNumber}, {"bytes", kNumber}}},
       {"call_missing",
        kByRecorder,
-       "A call that was offered and could not be recorded.",
-       {{"cause", kText}, {"sip_status", kNumber}}},
+       "A call that was offered and could not be recorded. Of one cause and code 60 a minute stand "
+       "here one by one, with `count` 1; those beyond are one entry at the minute's end, with "
+       "their "
+       "number.",
+       {{"cause", kText}, {"sip_status", kNumber}, {"count", kNumber, true}}},
       {"keeper_adopted",
        kByKeeper,
        "After the keeper's death: a running call was taken on again from segment `first`; what "
@@ -125,7 +128,8 @@ std::string entry_types_markdown() {
     out += "\n## " + std::string(type.name) + "\n" + std::string(type.meaning) +
            "\n\n| field of `data` | kind |\n|---|---|\n";
     for (const auto& field : type.fields)
-      out += "| " + std::string(field.name) + " | " + kind_name(field.kind) + " |\n";
+      out += "| " + std::string(field.name) + " | " + kind_name(field.kind) +
+             (field.added ? "; old entries lack it |\n" : " |\n");
   }
   return out;
 }

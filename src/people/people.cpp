@@ -93,17 +93,21 @@ Result<std::string> People::make_enrolment(const PersonId& person) {
   return token;
 }
 
+Result<Person> People::enrolling(const std::string& token) {
+  const auto rows = TRY(
+      db_.query("SELECT p.id, p.name, p.roles FROM enrolments e JOIN persons p ON p.id = e.person"
+                " WHERE e.token = ?1 AND e.until > ?2",
+                {digest_of(token), clock_.utc_ms()}));
+  if (rows.empty()) return fail(Errc::kDenied, "this link was used, or its time is over");
+  return person_of(rows[0]);
+}
+
 Result<Person> People::enrol(const std::string& token, const SecretBytes& passphrase) {
   TRY(check_passphrase(passphrase));
   const auto hash = TRY(crypto::hash_passphrase(passphrase, cost_));
   Person person;
   TRY(db_.transaction([&]() -> Status {
-    const auto rows = TRY(
-        db_.query("SELECT p.id, p.name, p.roles FROM enrolments e JOIN persons p ON p.id = e.person"
-                  " WHERE e.token = ?1 AND e.until > ?2",
-                  {digest_of(token), clock_.utc_ms()}));
-    if (rows.empty()) return fail(Errc::kDenied, "this link was used, or its time is over");
-    person = person_of(rows[0]);
+    person = TRY(enrolling(token));
     TRY(db_.execute("DELETE FROM enrolments WHERE token = ?1", {digest_of(token)}));
     TRY(db_.execute("UPDATE persons SET passphrase = ?2 WHERE id = ?1", {person.id.hex(), hash}));
     TRY(db_.execute("DELETE FROM sessions WHERE person = ?1", {person.id.hex()}));

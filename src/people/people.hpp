@@ -56,6 +56,7 @@ class People {
                      const std::optional<SecretBytes>& passphrase);
   // A one-time token (hex) by which a person sets the first passphrase; 72 hours.
   Result<std::string> make_enrolment(const PersonId& person);
+  Result<Person> enrolling(const std::string& token);  // whose link it is; it stays unused
   Result<Person> enrol(const std::string& token, const SecretBytes& passphrase);
 
   // kDenied for every failure alike; kBusy with the seconds to wait in the message when throttled.

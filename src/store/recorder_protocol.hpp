@@ -153,14 +153,15 @@ struct SessionResume {  // -> SessionUpdated, or kNotFound
     v(session);
   }
 };
-// A call that could not be recorded: becomes the log's call_missing.
+// A call that could not be recorded, or `count` of them: becomes the log's call_missing.
 struct CallMissed {  // -> Ack
   static constexpr std::uint16_t kType = 315;
   std::string cause;  // a word: "no_media", "bad_sdp", "overload", "no_ports", "keeper_away", ...
   std::uint16_t sip_status = 0;
+  std::uint64_t count = 1;
   template <class V>
   void visit(V& v) {
-    v(cause, sip_status);
+    v(cause, sip_status, count);
   }
 };
 // Event to signal: the recorder ended the call (RTP time-out); send BYE.
@@ -457,7 +458,7 @@ struct SupervisorStatusRequest {  // -> SupervisorStatus
 struct SupervisorStatus {
   static constexpr std::uint16_t kType = 611;
   // {"ready":bool,"processes":[{"name","pid","state":"running|starting|waiting|stopped",
-  //   "restarts","since",
+  //   "ready","heartbeat_ms":age of the last one,"restarts","since",
   //   "rss_bytes","last_exit","status":{the heartbeat's object}}],"fds_stored":N}
   std::string json;
   template <class V>

@@ -1,0 +1,112 @@
+// What the commands say and how they end; what they act on is tested where it is.
+#include "app/cli.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "app/cli_completion.hpp"
+
+namespace callward::app {
+namespace {
+
+TEST(CliStatus, SaysForEachProcessWhyItDoesNotDoItsWork) {
+  const auto lines = status_lines(boost::json::parse(R"({"ready":false,"processes":[
+    {"name":"keeper","state":"starting","ready":false,"heartbeat_ms":300,
+     "status":{"ready":false,"locked":true,"why":"no credential"}},
+    {"name":"keeper2","state":"running","ready":true,"heartbeat_ms":300,
+     "status":{"mirrors":[{"store":"/a","good":true,"why":""},{"store":"/b","good":false,"why":"gone"}],
+               "log":{"failed":true,"why":"No space left on device"}}},
+    {"name":"recorder","state":"waiting","ready":false,"last_exit":"signal 9","status":{}},
+    {"name":"listener","state":"running","ready":true,"heartbeat_ms":10,
+     "status":{"degraded":"behind","why":"","lag_ms":12300}},
+    {"name":"signal","state":"running","ready":true,"heartbeat_ms":10,
+     "status":{"malformed":7,"refused":{"busy":3,"no_sdp":2},
+               "queues":[{"name":"signal.news","refused":1}]}},
+    {"name":"server","state":"running","ready":false,"heartbeat_ms":9000,
+     "status":{"connections_refused":4}}]})"));
+  EXPECT_EQ(lines,
+            (std::vector<std::string>{
+                "keeper: locked: no credential", "keeper2: mirror 2 (/b) is not good: gone",
+                "keeper2: the audit log cannot be written: No space left on device",
+                "recorder: waiting, its last end: signal 9", "listener: degraded: behind, lag 12 s",
+                "signal: refused since its start: busy 3, no_sdp 2",
+                "signal: malformed messages since its start: 7",
+                "signal: queue signal.news was full 1 times",
+                "server: no heartbeat for 9 s; it is killed and restarted after 30 s",
+                "server: connections refused since its start: 4"}));
+  EXPECT_TRUE(status_lines(boost::json::parse(R"({"processes":[{"name":"keeper","state":"running",
+    "ready":true,"heartbeat_ms":1,"status":{"why":"","mirrors":[{"good":true}]}}]})"))
+                  .empty());
+}
+
+TEST(CliErase, OnlyWhatIsGoneForGoodIsSuccess) {
+  EXPECT_EQ(ending_of_order("erased").code, ExitCode::kDone);
+  EXPECT_TRUE(ending_of_order("erased").sentence.empty());
+  for (const char* outcome :
+       {"held", "unconfirmed", "accepted", "intended", "refused", "", "new"}) {
+    EXPECT_EQ(ending_of_order(outcome).code, ExitCode::kFailed) << outcome;
+    EXPECT_FALSE(ending_of_order(outcome).sentence.empty()) << outcome;
+  }
+}
+
+// What bash itself offers with the script at `line`'s last word.
+std::string offered(const CLI::App& app, const std::string& line) {
+  const auto file = "/tmp/cw-completion-" + std::to_string(::getpid());
+  std::ofstream(file) << completion_script(app) << "COMP_WORDS=(" << line
+                      << ")\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_callward\n"
+                         "echo -n \"${COMPREPLY[@]}\"\n";
+  std::string out;
+  std::array<char, 512> buffer{};
+  auto* pipe = ::popen(("bash " + file).c_str(), "r");
+  if (pipe == nullptr) return "no bash";
+  while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) out += buffer.data();
+  ::pclose(pipe);
+  std::filesystem::remove(file);
+  return out;
+}
+
+TEST(CliCompletion, OffersWhatTheTreeHasAtEachPlace) {
+  CLI::App app;
+  int number = 0;
+  bool flag = false;
+  auto* log = app.add_subcommand("log");
+  log->add_subcommand("verify")->add_flag("--json", flag);
+  log->add_subcommand("types");
+  auto* erase = app.add_subcommand("erase");
+  erase->add_option("call", number);
+  erase->add_option("--from", number);
+  app.add_subcommand("process")->group("");
+  EXPECT_EQ(offered(app, "callward ''"), "log erase --help");
+  EXPECT_EQ(offered(app, "callward log ''"), "verify types --help");
+  EXPECT_EQ(offered(app, "callward log verify --j"), "--json");
+  EXPECT_EQ(offered(app, "callward erase 1234 --fr"), "--from");
+  EXPECT_EQ(offered(app, "callward proc"), "");
+}
+
+TEST(CliProgress, IsOneLineThatGoesAndNothingWhereNobodyLooks) {
+  const auto written = [](bool wanted) {
+    auto* file = std::tmpfile();
+    {
+      Progress progress(wanted, "objects", file);
+      for (std::uint64_t i = 0; i < 1'000; ++i) progress.show(i, 1'000);
+    }
+    std::string text(static_cast<std::size_t>(std::ftell(file)), '\0');
+    std::rewind(file);
+    EXPECT_EQ(std::fread(text.data(), 1, text.size(), file), text.size());
+    std::fclose(file);
+    return text;
+  };
+  EXPECT_EQ(written(false), "");
+  EXPECT_EQ(written(true).find("\r\033[Kobjects: 0 of 1000"), 0u);
+  EXPECT_LT(written(true).size(), 200u) << "a few times a second, not each time";
+  EXPECT_TRUE(written(true).ends_with("\r\033[K"));
+}
+
+}  // namespace
+}  // namespace callward::app
