@@ -35,6 +35,7 @@ SIPP_PORT, SIPP_MEDIA_PORT = 42_900, 42_910   # the recorder has 42000-42799
 SOUND_S = 4
 LISTEN_S_MAX = 240
 OUTCOME_S_MAX = 10
+DRIFT_STEP_MS, DRIFT_STEPS_MAX = 2, 16
 FILL_MS_MAX = 1_000           # silence that the recorder puts where a sender paused without saying so
 
 
@@ -119,7 +120,10 @@ def check_call(place, call, expected, folder, name, fill_ms_max=0, keyed=False):
         matched, filled, _ = sound.follow(played[stream], intervals, stream, sent, name)
         if (erased > 0) != keyed:  # keyed digits are erased, on both sides; the tones say nothing
             raise Failed(f"{name}: {stream} has {erased} ms erased or unheard")
-        if matched + erased != came_ms:
+        # A sender that falls behind its own clock, as sipp does on a busy machine, is set right in steps of 1 ms
+        # (segment/segmenter.hpp, "drift"): the account shows 1 ms lost, and up to 2 ms of sound are gone with it.
+        steps = sum(i["stream"] == stream and i["state"] == "lost" and i["reason"] == "network" and i["end_ms"] - i["start_ms"] == 1 for i in intervals)
+        if not 0 <= came_ms - matched - erased <= min(steps, DRIFT_STEPS_MAX) * DRIFT_STEP_MS:
             raise Failed(f"{name}: {stream} has {matched} of the {came_ms} ms that were sent: {intervals}")
         if filled > fill_ms_max:
             raise Failed(f"{name}: {stream} has {filled} ms of silence that nobody sent")
