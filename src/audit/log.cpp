@@ -12,8 +12,9 @@ namespace {
 // behind.
 constexpr std::uint64_t kSweepTiles = 16;
 
+// Whoever hears "unavailable" asks again; "state" would tell a recorder that it was done before.
 tl::unexpected<Error> refused() {
-  return fail(Errc::kState, "the log has failed and takes nothing until it is opened anew");
+  return fail(Errc::kUnavailable, "the log has failed and takes nothing until it is opened anew");
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ import argparse
 import heapq
 import json
 import math
+import os
 import pathlib
 import random
 import shutil
@@ -26,43 +27,21 @@ import wave
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/demo"))
+import sound
 from installation import BINARY, CLIENT, Failed, Installation, check_account
 
 SCENARIOS = pathlib.Path(__file__).parent / "sipp"
 SIPP_PORT, SIPP_MEDIA_PORT = 42_900, 42_910   # the recorder has 42000-42799
 SOUND_S = 4
-SILENT = b"\0" * 16           # 1 ms as played
 LISTEN_S_MAX = 240
+OUTCOME_S_MAX = 10
+DRIFT_STEP_MS, DRIFT_STEPS_MAX = 2, 16
 FILL_MS_MAX = 1_000           # silence that the recorder puts where a sender paused without saying so
-
-
-def ulaw(code):
-    """One code of G.711 mu-law as 16-bit linear, from the recommendation's definition."""
-    code = ~code & 0xFF
-    value = (((code & 0x0F) << 3) + 0x84 << ((code >> 4) & 7)) - 0x84
-    return -value if code & 0x80 else value
-
-
-def alaw(code):
-    code ^= 0x55
-    value = ((code & 0x0F) << 4) + 8
-    segment = (code >> 4) & 7
-    if segment:
-        value = value + 0x100 << segment - 1
-    return value if code & 0x80 else -value
-
-
-TABLES = {law: [struct.pack("<h", decode(c)) for c in range(256)] for law, decode in (("pcmu", ulaw), ("pcma", alaw))}
-
-
-def linear(codes, law="pcmu"):
-    table = TABLES[law]
-    return b"".join([table[c] for c in codes])
 
 
 def encode(samples):
     """Nearest mu-law code: slow and plain."""
-    values = sorted((ulaw(c), c) for c in range(256))
+    values = sorted((sound.mu_law(c), c) for c in range(256))
     out = bytearray()
     for sample in samples:
         low, high = 0, len(values) - 1
@@ -130,59 +109,21 @@ class AgentSender(threading.Thread):
 
 # ---- comparing -----------------------------------------------------------------------------------------------------
 
-def recorded(place, call, folder):
-    """{stream: 16-bit samples from the call's start}, as they play now."""
-    out = folder / f"{call}.wav"
-    place.cli("play", call, "--out", out, "--reason", "compare with what was sent")
-    with wave.open(str(out), "rb") as f:
-        if (f.getnchannels(), f.getsampwidth(), f.getframerate()) != (2, 2, 8000):
-            raise Failed("play gives another format than 8 kHz stereo")
-        frames = f.readframes(f.getnframes())
-    out.unlink()
-    both = memoryview(frames).cast("h")
-    return {"customer": both[0::2].tobytes(), "agent": both[1::2].tobytes()}
-
-
-def next_sample(sent, block, at):
-    found = sent.find(block, at)
-    while found > 0 and found % 2:  # between two samples
-        found = sent.find(block, found + 1)
-    return found
-
-
-def compare(played, intervals, stream, sent, name):
-    """Each sealed millisecond is the next of what was sent, or one after a gap; or silence that filled a pause. Gives how
-    many milliseconds were matched, and how many were filled."""
-    at, matched, filled = 0, 0, 0
-    for item in sorted((i for i in intervals if i["stream"] == stream and i["state"] == "sealed"), key=lambda i: i["start_ms"]):
-        fresh = True
-        for ms in range(item["start_ms"], item["end_ms"]):
-            block = played[ms * 16:ms * 16 + 16]
-            if sent[at:at + 16] == block:
-                at, matched, fresh = at + 16, matched + 1, False
-                continue
-            found = next_sample(sent, block, at) if fresh else -1  # behind a gap: further on
-            if block != SILENT and found >= 0:
-                at, matched, fresh = found + 16, matched + 1, False
-            elif block == SILENT:
-                filled, fresh = filled + 1, True
-            else:
-                raise Failed(f"{name}: {stream} at {ms} ms is not what was sent")
-    return matched, filled
-
-
 def check_call(place, call, expected, folder, name, fill_ms_max=0, keyed=False):
     """expected: {stream: (linear samples, milliseconds of them that reached the network)}. Around
     keyed digits both streams are erased."""
     intervals = place.account(call)
     check_account(intervals)
-    played = recorded(place, call, folder)
+    played = sound.play(place, call, folder)
     for stream, (sent, came_ms) in expected.items():
         erased = sum(i["end_ms"] - i["start_ms"] for i in intervals if i["stream"] == stream and i["state"] in ("erased", "unheard"))
-        matched, filled = compare(played[stream], intervals, stream, sent, name)
+        matched, filled, _ = sound.follow(played[stream], intervals, stream, sent, name)
         if (erased > 0) != keyed:  # keyed digits are erased, on both sides; the tones say nothing
             raise Failed(f"{name}: {stream} has {erased} ms erased or unheard")
-        if matched + erased != came_ms:
+        # A sender that falls behind its own clock, as sipp does on a busy machine, is set right in steps of 1 ms
+        # (segment/segmenter.hpp, "drift"): the account shows 1 ms lost, and up to 2 ms of sound are gone with it.
+        steps = sum(i["stream"] == stream and i["state"] == "lost" and i["reason"] == "network" and i["end_ms"] - i["start_ms"] == 1 for i in intervals)
+        if not 0 <= came_ms - matched - erased <= min(steps, DRIFT_STEPS_MAX) * DRIFT_STEP_MS:
             raise Failed(f"{name}: {stream} has {matched} of the {came_ms} ms that were sent: {intervals}")
         if filled > fill_ms_max:
             raise Failed(f"{name}: {stream} has {filled} ms of silence that nobody sent")
@@ -227,7 +168,7 @@ class Stories:
             raise Failed(f"sipp {scenario} ended with {done.returncode}: {done.stderr[-400:]}")
 
     def expected(self, times=1):
-        return {"customer": (linear(self.customer) * times, SOUND_S * 1000 * times), "agent": (linear(self.agent), SOUND_S * 1000)}
+        return {"customer": (sound.decode(self.customer) * times, SOUND_S * 1000 * times), "agent": (sound.decode(self.agent), SOUND_S * 1000)}
 
     def basic(self):
         for transport in ("u1", "t1"):
@@ -240,9 +181,9 @@ class Stories:
         end = check_account(intervals)["customer"]
         if not 1_300 <= end <= 2_500:
             raise Failed(f"early BYE: the account ends at {end} ms")
-        played = recorded(self.place, call, self.folder)
+        played = sound.play(self.place, call, self.folder)
         for stream, codes in (("customer", self.customer), ("agent", self.agent)):
-            matched, filled = compare(played[stream], intervals, stream, linear(codes), "early BYE")
+            matched, filled, _ = sound.follow(played[stream], intervals, stream, sound.decode(codes), "early BYE")
             if matched < 1_200 or filled:
                 raise Failed(f"early BYE: {stream} has {matched} ms, {filled} filled")
 
@@ -257,10 +198,32 @@ class Stories:
                 raise Failed(f"hold: {stream} was held for {held} ms, not for one second")
 
     def cancel(self):
+        """Given up before the answer: one call began in the log and ended there as cancelled, nothing of it is left to
+        play, and the recorder holds nothing of it. It was not missed: nobody refused it."""
+        started, missing = len(self.place.entries("call_started")), len(self.place.entries("call_missing"))
         calls = self.new_calls(lambda: self.sipp("cancel"))
-        for call in calls:  # the recorder may have opened it already
-            if any(i["state"] == "sealed" for i in self.place.account(call)):
+        begun = self.place.wait_entries("call_started", started + 1)
+        if len(begun) != started + 1:
+            raise Failed(f"cancel: {len(begun) - started} calls began")
+        subject = begun[0]["subject"]
+        deadline = time.monotonic() + OUTCOME_S_MAX
+        while not (ended := [e for e in self.place.entries("call_ended") if e["subject"] == subject]) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        if [e["data"]["cause"] for e in ended] != ["cancel"]:
+            raise Failed(f"cancel: the log says {ended} of its end")
+        if len(self.place.entries("call_missing")) != missing:
+            raise Failed("cancel: it stands in the log as missing")
+        for call in calls:  # whether it is listed or not: nothing sounds, nothing is half
+            if call != subject or any(i["state"] == "sealed" for i in self.place.account(call)):
                 raise Failed("cancel: something was recorded")
+        while (live := self.live()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        if live:
+            raise Failed(f"cancel: {live} calls still live in the recorder")
+
+    def live(self):
+        recorder = next(p for p in self.place.json("status")["processes"] if p["name"] == "recorder")["status"]
+        return recorder["calls"]["live"]
 
     def hundred(self):
         calls = self.new_calls(lambda: self.sipp("basic", count=100))
@@ -290,7 +253,7 @@ class Stories:
             for stream in ("customer", "agent"):
                 codes = (sent_dir / about[stream]["file"]).read_bytes()
                 missing = sum(end - start for kind in ("lost", "held") for start, end in about[stream][kind])
-                expected[stream] = (linear(codes, law), (len(codes) - missing) // 8)
+                expected[stream] = (sound.decode(codes, law), (len(codes) - missing) // 8)
             intervals = check_call(self.place, call, expected, self.folder, f"client {law} {more}",
                                    keyed="--dtmf" in more)
             for stream in ("customer", "agent"):
@@ -307,8 +270,11 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave the folder")
     options = parser.parse_args()
     if shutil.which("sipp") is None:
-        print("skipped: sipp is not installed")
-        return 0
+        if os.environ.get("CALLWARD_SKIP_SIPP") == "1":
+            print("skipped: sipp is not installed, and CALLWARD_SKIP_SIPP=1")
+            return 0
+        print("FAILED: sipp is not installed (sip-tester); CALLWARD_SKIP_SIPP=1 goes without it")
+        return 1
     folder = pathlib.Path(tempfile.mkdtemp(prefix="cw-sipp-"))
     failed = 0
     place = Installation(folder / "data", options.callward)

@@ -136,19 +136,20 @@ def examine(place, call, truth, result, folder, sent_dir, claims):
     for stream in ("customer", "agent"):
         codes = next(p for p in sorted((sent_dir / name).glob(f"*{stream}*")) if p.suffix != ".json").read_bytes()
         sealed = [(i["start_ms"], i["end_ms"]) for i in account if i["stream"] == stream and i["state"] == "sealed"]
-        compared, equal, at = sound.compare(sound.decode_mu_law(codes), recorded[stream], sealed)
+        compared, equal, at = sound.compare(sound.decode(codes), recorded[stream], sealed)
         offset_ms = at or 0
         claims.check(compared > 5000 and equal == compared, f"{name}: {stream}: {equal} of {compared} ms that are left equal what was sent, sample by sample")
 
     spans = [(s, a + offset_ms, b + offset_ms) for s, a, b in secret_spans(truth)]
+    failed = []
     for stream, start, end in spans:
         start, end = int(start), int(end)
         if covered(account, stream, start, end, ("erased",)) < (end - start):
-            claims.check(False, f"{name}: {stream}: {start}-{end} ms is a secret and not erased")
+            failed.append(f"{stream}: {start}-{end} ms is a secret and not erased")
         elif not sound.silent(recorded[stream], start, end):
-            claims.check(False, f"{name}: {stream}: sound where the secret was")
+            failed.append(f"{stream}: sound at {start}-{end} ms, where the secret was")
     if spans:
-        claims.check(True, f"{name}: all {len(spans)} stretches of the secret looked at")
+        claims.check(not failed, f"{name}: all {len(spans)} stretches of the secret are erased and silent {'; '.join(failed[:3])}".rstrip())
     kept, other = 0, 0
     for stream in ("customer", "agent"):
         for turn in truth["turns"]:
@@ -203,19 +204,56 @@ def examine_log(place, folder, claims):
     claims.check(place.cli("fsck", expect=(0, 3)).returncode == 0, "fsck finds objects, log and key store whole")
 
 
-def plaintext_hunt(place, made, claims):
-    """No stretch of the calls' sound, raw or G.711, and no word of theirs stands anywhere in the data folder."""
-    needles = [b"+441632960123", b"701@pbx.example", b"printer does not"]
+def loud_stretches(samples):
+    """Where sound is certainly no pause: [(sample number)], one in each second that has any."""
+    out = []
+    for second in range(0, len(samples) - sound.RATE, sound.RATE):
+        at = max(range(second, second + sound.RATE, 400), key=lambda i: max(samples[i:i + 400]))
+        if max(samples[at:at + 400]) - min(samples[at:at + 400]) > 2000:
+            out.append(at)
+    return out
+
+
+def hunted(made, sent_dir):
+    """[(what, bytes)]: numbers, names, words and digits of the calls, and their sound, as it was before it was sent, as
+    codes on the network, and as those codes are decoded: both sides, a piece of every second that is loud."""
+    needles = [("number", b"+441632960123"), ("address", b"701@pbx.example"), ("words", b"printer does not")]
     for name in CALLS:
-        customer, _ = sound.read_wav(made / f"{name}.wav")
-        loud = max(range(0, len(customer) - 400, 400), key=lambda i: max(customer[i:i + 400]))
-        needles.append(customer[loud:loud + 200].tobytes())
-    found = []
+        truth = json.loads((made / f"{name}.json").read_text())
+        digits = "".join(d["digit"] for d in truth["digits"])
+        needles += [("keyed digits", digits.encode())] if digits else []
+        for turn in truth["turns"]:
+            words = turn["text"].lower().rstrip(".?").split()
+            if turn["secret"]:
+                figures = {"two": "2", "four": "4", "five": "5", "seven": "7", "eight": "8", "nine": "9"}
+                spoken = [w for w in words if w in figures]
+                needles += [("spoken digits", "".join(figures[w] for w in spoken).encode()), ("spoken words", " ".join(spoken).encode()),
+                            ("half of the spoken words", " ".join(spoken[:3]).encode()), ("half of the spoken words", " ".join(spoken[3:]).encode())]
+        for stream, samples in zip(("customer", "agent"), sound.read_wav(made / f"{name}.wav")):
+            needles += [(f"{name}: {stream}'s sound", samples[at:at + 200].tobytes()) for at in loud_stretches(samples)]
+            codes = next(p for p in sorted((sent_dir / name).glob(f"*{stream}*")) if p.suffix != ".json").read_bytes()
+            decoded = sound.decode(codes)
+            for at in loud_stretches(decoded):
+                needles += [(f"{name}: {stream}'s codes", codes[at:at + 80]), (f"{name}: {stream}'s codes, decoded", decoded[at:at + 80].tobytes())]
+    return needles
+
+
+def plaintext_hunt(place, made, sent_dir, claims):
+    """No stretch of the calls' sound, raw or G.711, no number, digit or word of theirs stands anywhere in the data folder,
+    the log of the service included."""
+    needles = hunted(made, sent_dir)
+    expected = {b"4539148803436467", b"749258", b"seven four nine two five eight"}
+    claims.check(expected <= {n for _, n in needles} and len(needles) > 100, f"hunted for: {len(needles)} pieces, the secret digits and words among them")
+    place.log_file.flush()
+    found, searched = [], set()
     for path in place.folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            raw = path.read_bytes()
-            found += [f"{path.name}: {n[:12]!r}" for n in needles if n in raw]
-    claims.check(not found, f"no number, word or sound of the calls in the clear on the disk {found[:3] or ''}")
+        if not path.is_file() or path.is_symlink() or {made, sent_dir} & set(path.parents):
+            continue
+        raw = path.read_bytes()
+        searched.add(path.name)
+        found += [f"{path.name}: {what}" for what, needle in needles if needle in raw or needle.isascii() and needle in raw.lower()]
+    claims.check("service.log" in searched, f"{len(searched)} files searched, the service's log among them")
+    claims.check(not found, f"no number, digit, word or sound of the calls in the clear on the disk {found[:3] or ''}")
 
 
 def demonstrate(args, place, folder, claims):
@@ -243,7 +281,7 @@ def demonstrate(args, place, folder, claims):
         spans = examine(place, call, truth, result, folder, sent, claims)
         examined.append((call, truth, spans, place.account(call)))
     say("the log, and what is on the disk")
-    plaintext_hunt(place, made, claims)
+    plaintext_hunt(place, made, sent, claims)
     if args.check:
         place.stop()
     examine_log(place, folder, claims)

@@ -1,5 +1,6 @@
 """One installation of Callward in a folder of its own: made, started, asked, killed in parts, stopped.
 What the demonstration and the end-to-end tests share. Standard library only."""
+import http.client
 import json
 import os
 import pathlib
@@ -7,12 +8,16 @@ import re
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = ROOT / "build/release/callward"
-CLIENT = ROOT / "build/release/siprec-client"
+# Another build than the release: CALLWARD_BUILD names its folder.
+BUILD = pathlib.Path(os.environ.get("CALLWARD_BUILD") or ROOT / "build/release").resolve()
+BINARY = BUILD / "callward"
+CLIENT = BUILD / "siprec-client"
 PROCESSES = ("keeper", "recorder", "signal", "listener", "server")
 READY_S_MAX = 60
 STOP_S_MAX = 60
@@ -158,6 +163,38 @@ class Installation:
 
     def account(self, call):
         return self.json("account", call)["intervals"]
+
+    def sip_address(self):
+        host, port = self.sip.split("sip:")[-1].split(";")[0].rsplit(":", 1)
+        return host, int(port)
+
+    def connect(self):
+        url = urllib.parse.urlparse(self.https)
+        context = ssl.create_default_context(cafile=str(self.folder / "tls/certificate.pem"))
+        return http.client.HTTPSConnection(url.hostname, url.port, context=context, timeout=10)
+
+    def ask(self, method, path, body=None, **headers):
+        connection = self.connect()
+        connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    def entries(self, kind):
+        """Published entries of this type, newest first."""
+        token = (self.folder / "run/cli.token").read_text().strip()
+        status, body = self.ask("GET", f"/v1/log/entries?type={kind}&limit=500", Authorization=f"Bearer {token}")
+        if status != 200:
+            raise Failed(f"the log's entries: {status} {body[:200]}")
+        return [e["entry"] if "entry" in e else e for e in json.loads(body)["entries"]]
+
+    def wait_entries(self, kind, count, timeout_s=10):
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = self.entries(kind)
+            if len(found) >= count:
+                return found
+            time.sleep(0.3)
+        raise Failed(f"{len(self.entries(kind))} entries {kind}, not {count}")
 
     def wait_complete(self, calls, timeout_s):
         """Until listening and erasing are done."""
