@@ -424,9 +424,9 @@ TEST_F(Logs, AFailedWriteStopsTheLogUntilItIsOpenedAnew) {
   EXPECT_EQ(log->stage({"call_missing", "recorder", "-", 1, {{"cause", "x"}, {"sip_status", 1}}})
                 .error()
                 .code,
-            Errc::kState);
-  EXPECT_EQ(log->commit().error().code, Errc::kState);
-  EXPECT_EQ(log->publish().error().code, Errc::kState);
+            Errc::kUnavailable);
+  EXPECT_EQ(log->commit().error().code, Errc::kUnavailable);
+  EXPECT_EQ(log->publish().error().code, Errc::kUnavailable);
 }
 
 TEST(Tiles, NamesAreReadAsStrictlyAsTheyAreWritten) {

@@ -13,7 +13,8 @@ namespace {
 constexpr std::uint64_t kSweepTiles = 16;
 
 tl::unexpected<Error> refused() {
-  return fail(Errc::kState, "the log has failed and takes nothing until it is opened anew");
+  // Not kState: to who asks the keeper that means "done before", and this must be asked again.
+  return fail(Errc::kUnavailable, "the log has failed and takes nothing until it is opened anew");
 }
 
 }  // namespace

@@ -320,8 +320,10 @@ void Keeper::end_round() {
   for (int round = 0; round < kRoundsMax && has_work(); ++round) {
     auto logged = log_->commit();
     if (!logged) {
+      // Said once, not with every round of a log that stays away.
+      if (log_error_ != logged.error().message)
+        log_event("keeper.log_failed", {{"why", logged.error().message}});
       log_error_ = logged.error().message;
-      log_event("keeper.log_failed", {{"why", log_error_}});
     } else {
       commit_new_rows();
     }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "erase/keeper_rig_test.hpp"
+#include "keys/failing_vfs_test.hpp"
 
 namespace callward::erase {
 namespace {
@@ -223,6 +224,44 @@ TEST_F(KeeperRecovery, ThousandsOfOrdersAreOneEpochAndSeveralEntries) {
   EXPECT_LE((*store->get(0))->size(), keys::kRowBytesMax);
   EXPECT_EQ(open(call, 0, 40), kErasedState);
   EXPECT_EQ(open(call, 0, 45), "audio");
+}
+
+// A recorder takes kExists and kState for "done before". What a log that is away did not take must
+// be asked again, or the call would stay live for ever, its end and its root in no entry.
+TEST(KeeperWithoutItsLog, EndsAndRootsAreAskedForAgain) {
+  keys::FailingVfs disk;
+  KeeperRig rig(disk, ::testing::TempDir() + "cw-keeper3-" + std::to_string(::getpid()));
+  std::filesystem::remove_all(rig.dir);
+  ASSERT_TRUE(keys::KeyStore::create(disk, rig.entropy, rig.paths, rig.wrap));
+  rig.boot();
+  const auto call = rig.begin();
+  rig.record(call, 10);
+  disk.refuse = [&](const std::string& path, keys::FileCall what) {
+    return what != keys::FileCall::kOpen && path.starts_with(rig.dir + "/log");
+  };
+  const keys::CallEnd end{call, rig.clock.utc_ms(), "bye", {{0, 10}, {1, 10}}};
+  const keys::CallSealed sealed{.call = call, .root = {}, .leaves = 21, .object_bytes = 1};
+  for (int tries = 0; tries < 3; ++tries) {  // the first finds it out, the others know
+    Answer<keys::Ack> ended, rooted;
+    rig.keeper->call_end(end, ended.reply());
+    rig.keeper->call_sealed(sealed, rooted.reply());
+    rig.keeper->end_round();
+    for (const auto* answer : {&ended, &rooted}) {
+      ASSERT_TRUE(answer->came && !answer->value);
+      EXPECT_NE(answer->value.error().code, Errc::kState) << tries;
+      EXPECT_NE(answer->value.error().code, Errc::kExists) << tries;
+    }
+  }
+  disk.refuse = {};
+  rig.mend();
+  Answer<keys::Ack> ended, rooted;
+  rig.keeper->call_end(end, ended.reply());
+  rig.keeper->call_sealed(sealed, rooted.reply());
+  rig.keeper->end_round();
+  EXPECT_TRUE(ended.value && rooted.value);
+  EXPECT_EQ(rig.log_types()["call_ended"], 1);
+  EXPECT_EQ(rig.log_types()["call_sealed"], 1);
+  std::filesystem::remove_all(rig.dir);
 }
 
 // One range ordered away again and again must not fill the row of its call: a row over its limit
