@@ -311,6 +311,38 @@ TEST_F(KeeperRecovery, OrdersThatWaitInOneCallAreBounded) {
   EXPECT_EQ(open(call, 1, 15), kErasedState);
 }
 
+// Someone puts back yesterday's mirrors with yesterday's anchors: keys that were erased are there
+// again. The log knows better, and they are destroyed once more before anything is opened.
+TEST_F(KeeperRecovery, ACopyOfAllMirrorsIsErasedAgain) {
+  const auto call = begin();
+  record(call, 100);
+  hear(call, 100);
+  keeper->stop();
+  boot();
+  const auto epoch = store->epoch();
+  const auto copy = dir + ".copy";
+  std::filesystem::remove_all(copy);
+  std::filesystem::create_directories(copy);
+  for (const char* mirror : {"/a", "/b"})
+    std::filesystem::copy(dir + mirror, copy + mirror, std::filesystem::copy_options::recursive);
+  order(call, {{0, 10, 20}});
+  ASSERT_EQ(store->epoch(), epoch + 1);
+  keeper.reset();
+  store.reset();
+  for (const char* mirror : {"/a", "/b"}) {
+    std::filesystem::remove_all(dir + mirror);
+    std::filesystem::rename(copy + mirror, dir + mirror);
+  }
+  boot();
+  EXPECT_EQ(store->epoch(), epoch + 1) << "the epoch that led to them is gone again";
+  EXPECT_EQ(log_types()["erased"], 2);
+  EXPECT_EQ(open(call, 0, 15), kErasedState);
+  EXPECT_EQ(open(call, 0, 20), "audio");
+  boot();
+  EXPECT_EQ(log_types()["erased"], 2) << "and not once more with every start";
+  std::filesystem::remove_all(copy);
+}
+
 // A stream that a re-INVITE added is known by what is said of it, and lives like the others.
 TEST_F(KeeperRecovery, AStreamThatCameLaterIsKept) {
   const auto call = begin();
