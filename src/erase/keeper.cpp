@@ -71,6 +71,8 @@ boost::json::array Keeper::ranges_json(const std::vector<SegmentRange>& ranges) 
 }
 
 Result<Bytes> Keeper::seal_call_data(CallKeys& call, ByteView plain) {
+  if (call.next_call_data > keys::kIndexMax)
+    return fail(Errc::kFull, "the call has as much data of its own as it may have");
   const auto index = call.next_call_data++;
   call.dirty = true;
   const keys::RecordHeader header{.kind = keys::RecordKind::kCallData,

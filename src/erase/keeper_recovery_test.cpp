@@ -343,6 +343,23 @@ TEST_F(KeeperRecovery, ACopyOfAllMirrorsIsErasedAgain) {
   std::filesystem::remove_all(copy);
 }
 
+// An order up to the last index that there is: of a stream with an odd number, too.
+TEST_F(KeeperRecovery, AnOrderUpToTheLastIndexIsDone) {
+  const auto call = begin();
+  record(call, 100);
+  clock.advance_ms(30ll * 3'600'000);
+  hear(call, keys::kIndexMax + 1);
+  keeper->stop();
+  order(call, {{1, 50, keys::kIndexMax + 1}});
+  order(call, {{1, 20, keys::kIndexMax + 1}}, false);
+  for (int start = 0; start < 2; ++start) {
+    EXPECT_EQ(open(call, 1, 60), kErasedState);
+    EXPECT_EQ(open(call, 1, 19), "audio");
+    EXPECT_EQ(open(call, 0, 60), "audio");
+    boot();
+  }
+}
+
 // A stream that a re-INVITE added is known by what is said of it, and lives like the others.
 TEST_F(KeeperRecovery, AStreamThatCameLaterIsKept) {
   const auto call = begin();
