@@ -128,17 +128,15 @@ constexpr std::array kCore = {"read",
                               "kill"};
 constexpr std::array kSockets = {"socketpair", "connect", "bind",     "listen",
                                  "accept",     "accept4", "sendmmsg", "recvmmsg"};
-constexpr std::array kFiles = {"open",       "openat",    "openat2",         "creat",
-                               "stat",       "lstat",     "statx",           "statfs",
-                               "fstatfs",    "access",    "faccessat",       "faccessat2",
-                               "getdents64", "getcwd",    "readlink",        "readlinkat",
-                               "rename",     "renameat",  "renameat2",       "unlink",
-                               "unlinkat",   "mkdir",     "mkdirat",         "rmdir",
-                               "pread64",    "pwrite64",  "preadv",          "pwritev",
-                               "fsync",      "fdatasync", "sync_file_range", "fallocate",
-                               "ftruncate",  "chmod",     "fchmod",          "fchmodat",
-                               "umask",      "flock",     "utimensat",       "fadvise64",
-                               "chdir",      "link",      "linkat"};
+// Not openat2: its flags lie in memory, where no filter sees them.
+constexpr std::array kFiles = {
+    "creat",      "stat",      "lstat",      "statx",           "statfs",    "fstatfs",
+    "access",     "faccessat", "faccessat2", "getdents64",      "getcwd",    "readlink",
+    "readlinkat", "rename",    "renameat",   "renameat2",       "unlink",    "unlinkat",
+    "mkdir",      "mkdirat",   "rmdir",      "pread64",         "pwrite64",  "preadv",
+    "pwritev",    "fsync",     "fdatasync",  "sync_file_range", "fallocate", "ftruncate",
+    "chmod",      "fchmod",    "fchmodat",   "umask",           "flock",     "utimensat",
+    "fadvise64",  "chdir",     "link",       "linkat"};
 constexpr std::array kExec = {"execve",      "execveat",    "vfork",   "setsid",
                               "setpgid",     "close_range", "getpgrp", "sched_setscheduler",
                               "setpriority", "getpriority"};
@@ -181,6 +179,23 @@ Status allow_sockets(void* filter, bool network) {
                       {SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE)});
 }
 
+// Whoever opens a file for reading only must not empty it by the way: Linux takes O_TRUNC with
+// O_RDONLY, and Landlock asks for the right to write only from its third version on.
+Status allow_opens(void* filter) {
+  const auto allow = [filter](int number, scmp_arg_cmp condition) -> Status {
+    const int rc = ::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 1, &condition);
+    if (rc != 0 && rc != -EEXIST) return fail_errno("seccomp rule for open", -rc);
+    return {};
+  };
+  TRY(allow(SCMP_SYS(open), SCMP_A1(SCMP_CMP_MASKED_EQ, O_TRUNC, 0)));
+  TRY(allow(SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_TRUNC, 0)));
+  for (const scmp_datum_t mode : {O_WRONLY, O_RDWR}) {
+    TRY(allow(SCMP_SYS(open), SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE, mode)));
+    TRY(allow(SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, mode)));
+  }
+  return {};
+}
+
 Result<Filter> build_filter(const SandboxPolicy& policy) {
   // Refused calls answer EPERM rather than kill: a library's optional probe must not end a
   // recording.
@@ -188,6 +203,7 @@ Result<Filter> build_filter(const SandboxPolicy& policy) {
   if (!filter) return fail(Errc::kIo, "seccomp_init failed");
   TRY(allow_all(filter.get(), kCore));
   TRY(allow_all(filter.get(), kFiles));
+  TRY(allow_opens(filter.get()));
   TRY(allow_sockets(filter.get(), policy.network));
   if (policy.exec) TRY(allow_all(filter.get(), kExec));
   return filter;
@@ -195,14 +211,16 @@ Result<Filter> build_filter(const SandboxPolicy& policy) {
 
 constexpr std::uint64_t kReadRights =
     LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+constexpr std::uint64_t kTruncateRight = 1ull << 14;  // known from Landlock's third version on
+constexpr int kTruncateAbi = 3;
 constexpr std::uint64_t kWriteRights =
     LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
     LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
     LANDLOCK_ACCESS_FS_MAKE_SYM;
 // Rights that make sense on a plain file; the kernel refuses the others there.
-constexpr std::uint64_t kFileRights =
-    LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
+constexpr std::uint64_t kFileRights = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
+                                      LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncateRight;
 
 Status allow_beneath(int ruleset, const std::string& path, std::uint64_t rights) {
   const io::Fd fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
@@ -226,13 +244,14 @@ Result<int> restrict_files(const SandboxPolicy& policy) {
       ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 0) return 0;
   landlock_ruleset_attr attributes{};
-  attributes.handled_access_fs = kReadRights | kWriteRights;
+  const auto write_rights = kWriteRights | (abi >= kTruncateAbi ? kTruncateRight : 0);
+  attributes.handled_access_fs = kReadRights | write_rights;
   const io::Fd ruleset(
       static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
   if (!ruleset.valid()) return fail_errno("landlock_create_ruleset");
   for (const auto& path : policy.read) TRY(allow_beneath(ruleset.get(), path, kReadRights));
   for (const auto& path : policy.write)
-    TRY(allow_beneath(ruleset.get(), path, kReadRights | kWriteRights));
+    TRY(allow_beneath(ruleset.get(), path, kReadRights | write_rights));
   if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
     return fail_errno("landlock_restrict_self");
   return static_cast<int>(abi);

@@ -27,7 +27,8 @@ struct Findings {
   bool entered = false, memory_locked = false, no_new_privs = false, dumpable = true, core = true;
   bool inet = false, inet6 = false, packet = false, netlink = false, vsock = false,
        unix_socket = false;
-  bool writes_own = false, reads_config = false, writes_outside = false, reads_outside = false;
+  bool writes_own = false, reads_config = false, writes_outside = false, reads_outside = false,
+       empties_outside = false;
   bool executes = false, traces = false, maps = false;
   int landlock = 0;
 };
@@ -70,6 +71,8 @@ Findings look(const SandboxReport& report, const std::string& own, const std::st
   found.unix_socket = can_socket(AF_UNIX, SOCK_STREAM);
   found.writes_own = can_open(own + "/new", O_RDWR | O_CREAT);
   found.reads_outside = can_open(outside + "/secret", O_RDONLY);
+  found.empties_outside = can_open(outside + "/secret", O_RDONLY | O_TRUNC) ||
+                          ::truncate((outside + "/secret").c_str(), 0) == 0;
   found.writes_outside =
       can_open(outside + "/new", O_RDWR | O_CREAT) || ::unlink((outside + "/secret").c_str()) == 0;
   found.reads_outside = can_open(outside + "/secret", O_RDONLY);
@@ -205,6 +208,21 @@ TEST_F(Sandbox, TheListenerReadsTheMachineButNoKeysAndNoRecordings) {
   EXPECT_TRUE(reads(outside));       // its neighbour
   EXPECT_TRUE(reads(dir + "/lib"));  // named by the configuration
   EXPECT_TRUE(enter("listener", dir + "/run").executes);
+}
+
+// The server shows the log, and must not be able to wipe it: nor may anybody empty what it may
+// read.
+TEST_F(Sandbox, WhatMayBeReadCannotBeEmptied) {
+  const std::vector<std::pair<std::string, std::string>> readers = {
+      {"server", dir + "/log"}, {"server", dir + "/objects"}, {"listener", outside}};
+  for (const auto& [process, folder] : readers) {
+    std::ofstream(folder + "/secret") << "s";
+    const auto found = enter(process, dir + "/run", folder);
+    EXPECT_TRUE(found.entered) << process;
+    EXPECT_TRUE(found.reads_outside) << process << folder;
+    EXPECT_FALSE(found.empties_outside) << process << folder;
+    EXPECT_EQ(std::filesystem::file_size(folder + "/secret"), 1u) << process << folder;
+  }
 }
 
 TEST_F(Sandbox, TheServersDatabaseMayLieElsewhere) {

@@ -13,8 +13,8 @@
 // INVARIANTS
 //   (1) commit() returned success => the staged entries survive a crash with their indices.
 //   (2) Tiles and bundles that a checkpoint needs are durable before the checkpoint is.
-//   (3) After a failed write nothing more is taken (Errc::kState) until the log is opened anew:
-//   what part
+//   (3) After a failed write nothing more is taken (Errc::kUnavailable) until the log is opened
+//   anew: what part
 //       of a batch reached the disk is then known again. A batch that was refused may turn out to
 //       be there.
 //   (4) The journal is cut only where an uncommitted batch was torn: at its end, beyond the

@@ -71,6 +71,8 @@ boost::json::array Keeper::ranges_json(const std::vector<SegmentRange>& ranges) 
 }
 
 Result<Bytes> Keeper::seal_call_data(CallKeys& call, ByteView plain) {
+  if (call.next_call_data > keys::kIndexMax)
+    return fail(Errc::kFull, "the call has as much data of its own as it may have");
   const auto index = call.next_call_data++;
   call.dirty = true;
   const keys::RecordHeader header{.kind = keys::RecordKind::kCallData,
@@ -320,8 +322,10 @@ void Keeper::end_round() {
   for (int round = 0; round < kRoundsMax && has_work(); ++round) {
     auto logged = log_->commit();
     if (!logged) {
+      // Said once, not with every round of a log that stays away.
+      if (log_error_ != logged.error().message)
+        log_event("keeper.log_failed", {{"why", logged.error().message}});
       log_error_ = logged.error().message;
-      log_event("keeper.log_failed", {{"why", log_error_}});
     } else {
       commit_new_rows();
     }

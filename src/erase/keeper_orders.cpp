@@ -23,9 +23,10 @@ void Keeper::cleared(const keys::Cleared& message) {
   auto found = find(message.call);
   if (!found) return;
   auto& call = **found;
-  const auto limit = call.source == keys::CallSource::kImport
-                         ? keys::kIndexMax
-                         : elapsed_segments(call) + kAheadSegmentsMax;
+  const auto limit =
+      call.source == keys::CallSource::kImport
+          ? keys::kIndexMax + 1
+          : std::min(elapsed_segments(call) + kAheadSegmentsMax, keys::kIndexMax + 1);
   for (const auto& mark : message.marks) {
     know_stream(call, mark.stream);
     if (!call.has_stream(mark.stream)) continue;

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "erase/keeper_rig_test.hpp"
+#include "keys/failing_vfs_test.hpp"
 
 namespace callward::erase {
 namespace {
@@ -225,6 +226,44 @@ TEST_F(KeeperRecovery, ThousandsOfOrdersAreOneEpochAndSeveralEntries) {
   EXPECT_EQ(open(call, 0, 45), "audio");
 }
 
+// A recorder takes kExists and kState for "done before". What a log that is away did not take must
+// be asked again, or the call would stay live for ever, its end and its root in no entry.
+TEST(KeeperWithoutItsLog, EndsAndRootsAreAskedForAgain) {
+  keys::FailingVfs disk;
+  KeeperRig rig(disk, ::testing::TempDir() + "cw-keeper3-" + std::to_string(::getpid()));
+  std::filesystem::remove_all(rig.dir);
+  ASSERT_TRUE(keys::KeyStore::create(disk, rig.entropy, rig.paths, rig.wrap));
+  rig.boot();
+  const auto call = rig.begin();
+  rig.record(call, 10);
+  disk.refuse = [&](const std::string& path, keys::FileCall what) {
+    return what != keys::FileCall::kOpen && path.starts_with(rig.dir + "/log");
+  };
+  const keys::CallEnd end{call, rig.clock.utc_ms(), "bye", {{0, 10}, {1, 10}}};
+  const keys::CallSealed sealed{.call = call, .root = {}, .leaves = 21, .object_bytes = 1};
+  for (int tries = 0; tries < 3; ++tries) {  // the first finds it out, the others know
+    Answer<keys::Ack> ended, rooted;
+    rig.keeper->call_end(end, ended.reply());
+    rig.keeper->call_sealed(sealed, rooted.reply());
+    rig.keeper->end_round();
+    for (const auto* answer : {&ended, &rooted}) {
+      ASSERT_TRUE(answer->came && !answer->value);
+      EXPECT_NE(answer->value.error().code, Errc::kState) << tries;
+      EXPECT_NE(answer->value.error().code, Errc::kExists) << tries;
+    }
+  }
+  disk.refuse = {};
+  rig.mend();
+  Answer<keys::Ack> ended, rooted;
+  rig.keeper->call_end(end, ended.reply());
+  rig.keeper->call_sealed(sealed, rooted.reply());
+  rig.keeper->end_round();
+  EXPECT_TRUE(ended.value && rooted.value);
+  EXPECT_EQ(rig.log_types()["call_ended"], 1);
+  EXPECT_EQ(rig.log_types()["call_sealed"], 1);
+  std::filesystem::remove_all(rig.dir);
+}
+
 // One range ordered away again and again must not fill the row of its call: a row over its limit
 // would stop the erasing of every other call too.
 TEST_F(KeeperRecovery, ManyOrdersOnOneCallDoNotStopAnothers) {
@@ -270,6 +309,55 @@ TEST_F(KeeperRecovery, OrdersThatWaitInOneCallAreBounded) {
   EXPECT_EQ(refused, 10u);
   order(call, {{1, 10, 20}});  // once they are done there is room again
   EXPECT_EQ(open(call, 1, 15), kErasedState);
+}
+
+// Someone puts back yesterday's mirrors with yesterday's anchors: keys that were erased are there
+// again. The log knows better, and they are destroyed once more before anything is opened.
+TEST_F(KeeperRecovery, ACopyOfAllMirrorsIsErasedAgain) {
+  const auto call = begin();
+  record(call, 100);
+  hear(call, 100);
+  keeper->stop();
+  boot();
+  const auto epoch = store->epoch();
+  const auto copy = dir + ".copy";
+  std::filesystem::remove_all(copy);
+  std::filesystem::create_directories(copy);
+  for (const char* mirror : {"/a", "/b"})
+    std::filesystem::copy(dir + mirror, copy + mirror, std::filesystem::copy_options::recursive);
+  order(call, {{0, 10, 20}});
+  ASSERT_EQ(store->epoch(), epoch + 1);
+  keeper.reset();
+  store.reset();
+  for (const char* mirror : {"/a", "/b"}) {
+    std::filesystem::remove_all(dir + mirror);
+    std::filesystem::rename(copy + mirror, dir + mirror);
+  }
+  boot();
+  EXPECT_EQ(store->epoch(), epoch + 1) << "the epoch that led to them is gone again";
+  EXPECT_EQ(log_types()["erased"], 2);
+  EXPECT_EQ(open(call, 0, 15), kErasedState);
+  EXPECT_EQ(open(call, 0, 20), "audio");
+  boot();
+  EXPECT_EQ(log_types()["erased"], 2) << "and not once more with every start";
+  std::filesystem::remove_all(copy);
+}
+
+// An order up to the last index that there is: of a stream with an odd number, too.
+TEST_F(KeeperRecovery, AnOrderUpToTheLastIndexIsDone) {
+  const auto call = begin();
+  record(call, 100);
+  clock.advance_ms(30ll * 3'600'000);
+  hear(call, ~0u);  // what lies beyond is the next stream's, and not heard
+  keeper->stop();
+  order(call, {{1, 50, keys::kIndexMax + 1}});
+  order(call, {{1, 20, keys::kIndexMax + 1}}, false);
+  for (int start = 0; start < 2; ++start) {
+    EXPECT_EQ(open(call, 1, 60), kErasedState);
+    EXPECT_EQ(open(call, 1, 19), "audio");
+    EXPECT_EQ(open(call, 0, 60), "audio");
+    boot();
+  }
 }
 
 // A stream that a re-INVITE added is known by what is said of it, and lives like the others.

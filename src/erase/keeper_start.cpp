@@ -113,8 +113,14 @@ void Keeper::replay_ranges(CallKeys& call, const audit::Entry& entry) {
   }
 }
 
-// These were gone from every mirror when it was written.
+// These were gone from every mirror when it was written: unless all mirrors, anchors too, were put
+// back from a copy of an earlier epoch. Then the keys are there again, and are destroyed again.
 void Keeper::replay_erased(const audit::Entry& entry) {
+  if (const auto epoch = entry.data.at("epoch").to_number<std::uint64_t>();
+      epoch > store_.epoch()) {
+    log_event("keeper.store_older_than_log", {{"epoch", store_.epoch()}, {"logged", epoch}});
+    return;
+  }
   std::set<OrderId> done;
   for (const auto& item : entry.data.at("orders").as_array())
     if (const auto id = item.is_string() ? OrderId::parse(std::string_view(item.as_string()))

@@ -25,9 +25,10 @@ inline constexpr std::uint32_t kIndexMax = (1u << kIndexBits) - 1;  // 29 hours 
 inline constexpr std::uint8_t kStreamsMax = 16;
 inline constexpr std::uint8_t kCallDataStream = 15;
 
-// Position of a leaf among the 2^24.
+// Position of a leaf among the 2^24. An index behind the last is the next stream's first: the end
+// of a range.
 constexpr std::uint32_t leaf_of(std::uint8_t stream, std::uint32_t index) {
-  return static_cast<std::uint32_t>(stream) << kIndexBits | index;
+  return (static_cast<std::uint32_t>(stream) << kIndexBits) + index;
 }
 
 // A node that opens the leaves beneath it: `level` bits of path from the root (0 is the root),

@@ -32,6 +32,8 @@ TEST(Tree, LeavesAreAsTheFormatSays) {
   const auto cover = Cover::whole(root.clone());
   for (const auto leaf : {0u, 1u, leaf_of(1, 7), leaf_of(15, kIndexMax), leaf_of(3, 123'456)})
     EXPECT_TRUE(same(*cover.leaf(leaf), reference_leaf(root, leaf, kTreeLevels))) << leaf;
+  for (std::uint8_t stream = 0; stream < kCallDataStream; ++stream)  // the end of a whole stream
+    EXPECT_EQ(leaf_of(stream, kIndexMax + 1), leaf_of(static_cast<std::uint8_t>(stream + 1), 0));
 }
 
 // Puncturing against brute force: a set of leaf numbers says what must still open.

@@ -227,7 +227,12 @@ Result<std::vector<AccountedStream>> merge_account(const std::vector<RecorderInt
     });
   for (const auto& erased : state.erased)
     over(erased.range, [&](StreamAccount& a, std::uint32_t start, std::uint32_t end) {
-      a.assign(start, end, AccountState::kErased, erased.reason);
+      // Held for a person: closed to everybody, but its keys are there. Nobody may call that
+      // erased.
+      if (erased.outcome == keys::OrderOutcome::kHeld)
+        a.amend(start, end, AccountState::kSealed, {}, AccountState::kSealed, kSealedHeld);
+      else
+        a.assign(start, end, AccountState::kErased, erased.reason);
     });
   std::vector<AccountedStream> out;
   for (std::size_t stream = 0; stream < accounts.size(); ++stream)

@@ -34,6 +34,7 @@ inline constexpr std::string_view kLostLate = "late";        // came after its s
 inline constexpr std::string_view kLostNoMedia =
     "no_media";  // signalling says media, none came at all
 inline constexpr std::string_view kLostRecorder = "recorder";  // the recorder was away
+inline constexpr std::string_view kSealedHeld = "held";        // ordered away, a person must decide
 inline constexpr std::string_view kLostKeeper = "keeper";      // its key died with the keeper
 inline constexpr std::string_view kLostSpoolFull = "spool_full";
 inline constexpr std::string_view kLostDamaged = "damaged";  // the spool's frame cannot be read

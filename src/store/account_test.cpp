@@ -137,6 +137,24 @@ TEST(Account, JsonHasTheFixedNames) {
             "\"reason\":\"\"}]}");
 }
 
+// Keys of what is held for a person are there: the account must not say that they are gone.
+TEST(Account, HeldIsNotErased) {
+  StreamAccount account;
+  account.assign(0, 1'000, AccountState::kSealed);
+  account.assign(1'000, 1'500, AccountState::kLost, kLostNetwork);
+  keys::CallState state;
+  state.unheard.push_back({0, 8, 15});
+  state.erased.push_back({{0, 2, 4}, "card", keys::OrderOutcome::kErased});
+  state.erased.push_back({{0, 3, 12}, "digits", keys::OrderOutcome::kHeld});
+  const auto merged = merge_account(to_recorder_intervals(0, account), state);
+  ASSERT_TRUE(merged && merged->size() == 1u);
+  std::string text;
+  for (const auto& i : (*merged)[0].intervals)
+    text +=
+        std::to_string(i.start_ms) + " " + std::string(to_string(i.state)) + " " + i.reason + "; ";
+  EXPECT_EQ(text, "0 sealed ; 200 erased card; 400 sealed held; 800 unheard ; 1000 lost network; ");
+}
+
 TEST(Account, RefusesIntervalsThatOverlap) {
   EXPECT_FALSE(from_recorder_intervals(
       {{0, RecorderState::kSealed, 0, 100, ""}, {0, RecorderState::kLost, 50, 150, ""}}, 2));
