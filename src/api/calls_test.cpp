@@ -198,15 +198,16 @@ TEST_F(Calls, MetricsAreFlatNumbers) {
 }
 
 TEST_F(Calls, MetricsHaveWhatTheSupervisorWasToldByEachProcess) {
-  test::ScriptedPeer supervisor(dir + "/supervisor.sock", [](io::Channel& channel, io::Frame& frame) {
-    channel.reply(frame, store::SupervisorStatus{R"({"ready":true,"processes":[
+  test::ScriptedPeer supervisor(
+      dir + "/supervisor.sock", [](io::Channel& channel, io::Frame& frame) {
+        channel.reply(frame, store::SupervisorStatus{R"({"ready":true,"processes":[
       {"name":"signal","ready":true,"restarts":2,"status":{"malformed":5,
        "refused":{"no_sdp":3,"odd name\n":1},
        "queues":[{"name":"signal.news","depth":1,"bound":9,"refused":4}]}},
       {"name":"listener","ready":true,"restarts":0,"status":{"lag_ms":1200,"degraded":"behind"}},
       {"name":"keeper","ready":false,"restarts":0,"status":{"epoch":1}},
       {"name":"server","ready":true,"restarts":0,"status":{"connections_refused":6}}]})"});
-  });
+      });
   const auto text = get("/metrics").body;
   for (const char* line :
        {"callward_process_ready{process=\"signal\"} 1",

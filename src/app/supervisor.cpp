@@ -188,6 +188,20 @@ void Supervisor::ended(Child& child, int wait_status) {
 }
 
 void Supervisor::on_frame(io::Channel& channel, io::Frame frame) {
+  // The sockets of running calls are the recorder's: whoever else asks for them would take its
+  // packets.
+  const bool about_sockets = frame.type == store::FdPut::kType ||
+                             frame.type == store::FdDrop::kType ||
+                             frame.type == store::FdListRequest::kType;
+  if (about_sockets) {
+    const auto* child = find(static_cast<pid_t>(channel.peer_pid()));
+    if (child == nullptr || child->name != "recorder") {
+      log_event("supervisor.sockets_refused", {{"pid", channel.peer_pid()}});
+      if (frame.id != 0)
+        channel.reply(frame, keys::ErrorReply{Errc::kDenied, "these are the recorder's"});
+      return;
+    }
+  }
   switch (frame.type) {
     case store::Heartbeat::kType:
       if (const auto beat = unpack<store::Heartbeat>(frame.body)) on_heartbeat(channel, *beat);
