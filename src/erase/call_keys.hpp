@@ -66,6 +66,7 @@ struct CallKeys {
   std::uint64_t listener_segments = 0;  // ordered by the listener so far: its bound
   std::uint32_t next_call_data = 0;     // counter of stream 15
   bool question_open = false;
+  std::array<std::uint32_t, keys::kStreamsMax> heard_before_question{};
   std::int64_t question_since_ms = 0;  // monotonic
   bool dirty = false;                  // the row does not say what memory does
   bool heard_moved = false;            // likewise, and it may wait for the next round of persisting

@@ -361,8 +361,11 @@ void Keeper::persist_round(bool everything) {
   if (log_->failed()) return;
   for (auto& [id, call] : calls_) {
     if (call->question_open && !everything &&
-        clock_.monotonic_ms() - call->question_since_ms < policy_.question_open_ms_max)
+        clock_.monotonic_ms() - call->question_since_ms < policy_.question_open_ms_max) {
+      // Never across a question; but what was heard before it need not wait for its answer.
+      call->persist_upto(call->heard_before_question);
       continue;
+    }
     call->persist_upto(call->heard);
     call->dirty = call->dirty || call->heard_moved;
     call->heard_moved = false;

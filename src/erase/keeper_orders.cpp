@@ -27,6 +27,7 @@ void Keeper::cleared(const keys::Cleared& message) {
       call.source == keys::CallSource::kImport
           ? keys::kIndexMax + 1
           : std::min(elapsed_segments(call) + kAheadSegmentsMax, keys::kIndexMax + 1);
+  const auto heard_before = call.heard;
   for (const auto& mark : message.marks) {
     know_stream(call, mark.stream);
     if (!call.has_stream(mark.stream)) continue;
@@ -37,7 +38,10 @@ void Keeper::cleared(const keys::Cleared& message) {
     call.heard_moved = true;
   }
   call.skip_lost();
-  if (message.question_open && !call.question_open) call.question_since_ms = clock_.monotonic_ms();
+  if (message.question_open && !call.question_open) {
+    call.question_since_ms = clock_.monotonic_ms();
+    call.heard_before_question = heard_before;
+  }
   call.question_open = message.question_open;
 }
 

@@ -160,6 +160,19 @@ TEST_F(Keepers, VeryManyHolesAreJoinedAndTheRowKeepsItsLimit) {
   EXPECT_EQ(open(call, 1, 100), "audio");
 }
 
+TEST_F(Keepers, AnOpenQuestionHoldsBackItselfAndNotWhatWasBefore) {
+  const auto call = begin();
+  record(call, 400);
+  hear(call, 100);
+  keeper->cleared({call, {{0, 150}, {1, 150}}, true});
+  keeper->end_round();
+  clock.advance_ms(31'000);
+  keeper->tick();
+  boot();  // the keeper died: what is not on a disk is gone
+  EXPECT_EQ(open(call, 0, 99), "audio");
+  EXPECT_NE(open(call, 0, 120), "audio");
+}
+
 TEST_F(Keepers, OrdersOutsideACallAreRefused) {
   const auto call = begin();
   record(call, 10);
