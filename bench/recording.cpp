@@ -28,8 +28,7 @@ struct Outcome {  // generator -> parent, through a pipe
   std::uint64_t received = 0, opened = 0, sealed = 0, lost_ms = 0, sealed_ms = 0, commits = 0;
 };
 
-// ---- the key issuer
-// --------------------------------------------------------------------------------
+// ---- the key issuer -----------------------------------------------------------------------------
 
 void run_issuer(const Options& options) {
   SystemClock clock;
@@ -72,8 +71,7 @@ void run_issuer(const Options& options) {
   (void)loop->run();
 }
 
-// ---- the recorder
-// ----------------------------------------------------------------------------------
+// ---- the recorder -------------------------------------------------------------------------------
 
 void run_the_recorder(const Options& options) {
   SystemClock clock;
@@ -96,8 +94,7 @@ void run_the_recorder(const Options& options) {
   recorder.stop();
 }
 
-// ---- the generator
-// ---------------------------------------------------------------------------------
+// ---- the generator ------------------------------------------------------------------------------
 
 std::uint64_t number_after(const std::string& json, const std::string& key) {
   const auto at = json.find("\"" + key + "\":");

@@ -57,8 +57,7 @@ void Listener::stop() {
   calls_.clear();
 }
 
-// ---- the recorder
-// ----------------------------------------------------------------------------------
+// ---- the recorder -------------------------------------------------------------------------------
 
 void Listener::on_recorder_connected() {
   for (auto& [id, call] : calls_) call->credit_owed = 0;
@@ -128,8 +127,7 @@ void Listener::drop(const CallId& id) {
   next_poll_ms_ = std::min(next_poll_ms_, clock_.monotonic_ms());
 }
 
-// ---- what a round of the loop brought
-// --------------------------------------------------------------
+// ---- what a round of the loop brought -----------------------------------------------------------
 
 void Listener::round_end() {
   if (!running_) return;
@@ -168,8 +166,7 @@ void Listener::grant_credit(ListenedCall& call) {
   if (recorder_.send(store::AudioCredit{call.id(), call.credit_owed})) call.credit_owed = 0;
 }
 
-// ---- recognisers
-// -----------------------------------------------------------------------------------
+// ---- recognisers --------------------------------------------------------------------------------
 
 // Urgent first (a question is open), then the oldest. A stream's voice detection stays with the
 // worker that holds its state.
@@ -280,8 +277,7 @@ void Listener::on_worker_lost(std::size_t worker) {
     }
 }
 
-// ---- status
-// ----------------------------------------------------------------------------------------
+// ---- status -------------------------------------------------------------------------------------
 
 std::uint32_t Listener::lag_ms() const {
   std::uint32_t lag = 0;
@@ -324,8 +320,7 @@ std::string Listener::status_json() const {
   return out;
 }
 
-// ---- the process
-// -----------------------------------------------------------------------------------
+// ---- the process --------------------------------------------------------------------------------
 
 Result<listen::Grammar> load_grammar(Vfs& vfs, const std::string& dir) {
   std::map<std::string, std::string> files;

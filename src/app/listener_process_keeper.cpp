@@ -68,8 +68,7 @@ void Listener::tick() {
   if (keeper_ready_ && !polling_ && clock_.monotonic_ms() >= next_poll_ms_) poll_unheard();
 }
 
-// ---- what is to be heard
-// ---------------------------------------------------------------------------
+// ---- what is to be heard ------------------------------------------------------------------------
 
 void Listener::poll_unheard() {
   polling_ = true;
@@ -169,8 +168,7 @@ void Listener::on_heard_again(const CallId& id, std::uint64_t serial,
   call->hear_later(range.stream, now + kHearAgainRetryMs);
 }
 
-// ---- orders, then results
-// --------------------------------------------------------------------------
+// ---- orders, then results -----------------------------------------------------------------------
 
 void Listener::send_orders(ListenedCall& call) {
   if (!keeper_ready_) return;

@@ -103,8 +103,7 @@ void Recorder::stop() {
   spool_.reset();
 }
 
-// ---- the turn of each call
-// -------------------------------------------------------------------------
+// ---- the turn of each call ----------------------------------------------------------------------
 
 void Recorder::tick() {
   const auto now_ns = clock_.monotonic_ns();
@@ -163,8 +162,7 @@ bool Recorder::may_admit(std::string& why) const {
   return false;
 }
 
-// ---- peers
-// -----------------------------------------------------------------------------------------
+// ---- peers --------------------------------------------------------------------------------------
 
 void Recorder::on_accept(std::unique_ptr<io::Channel> channel) {
   if (channel->peer_uid() != static_cast<int>(::geteuid()) || peers_.size() >= kPeersMax) return;
@@ -289,8 +287,7 @@ std::string Recorder::status_json() const {
          ",\"log_waiting\":" + n(pending_log_.size()) + ",\"queues\":" + queues_json(queues) + "}";
 }
 
-// ---- the process
-// -----------------------------------------------------------------------------------
+// ---- the process --------------------------------------------------------------------------------
 
 namespace {
 

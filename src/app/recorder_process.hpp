@@ -4,10 +4,10 @@
 //
 // INVARIANTS
 //   (1) A segment's plaintext and key leave memory with the segment: what was recorded can't be
-//   opened here. (2) Once a call is live nothing but its end stops its capture: not the keeper's
-//   absence, not a full disk (the
-//       loss is accounted), not a slow listener (its queue overflows, counted; it hears the rest
-//       again).
+//       opened here.
+//   (2) Once a call is live nothing but its end stops its capture: not the keeper's absence, not a
+//       full disk (the loss is accounted), not a slow listener (its queue overflows, counted; it
+//       hears the rest again).
 //   (3) A call's frames leave the spool only after its object was verified and the log has its
 //   root. (4) What the keeper must be told (adopt, end, sealed) is told in that order, once each,
 //   however often it dies.

@@ -46,8 +46,7 @@ void PooledEntropy::fill(MutByteView out) {
   used_ += out.size();
 }
 
-// ---- streams
-// ---------------------------------------------------------------------------------------
+// ---- streams ------------------------------------------------------------------------------------
 
 void RecorderCall::Line::on_segment(std::uint32_t index, std::uint8_t codec,
                                     const segment::AudioSegment& segment) {
@@ -103,8 +102,7 @@ RecorderCall::Line* RecorderCall::line(std::uint8_t stream) {
   return nullptr;
 }
 
-// ---- from packet to spool
-// --------------------------------------------------------------------------
+// ---- from packet to spool -----------------------------------------------------------------------
 
 void RecorderCall::sweep(Line& line) {
   if (!line.socket.valid()) return;
@@ -202,8 +200,7 @@ void RecorderCall::account_lost(std::uint8_t stream, std::uint32_t first_index,
     changes_.push_back({stream, store::RecorderState::kLost, start, end, std::string(cause)});
 }
 
-// ---- end, import
-// -----------------------------------------------------------------------------------
+// ---- end, import --------------------------------------------------------------------------------
 
 std::vector<keys::StreamEnd> RecorderCall::finish() {
   std::uint32_t end_ms = 0;
@@ -266,8 +263,7 @@ std::int64_t RecorderCall::last_packet_ns() const {
   return last;
 }
 
-// ---- keys
-// ------------------------------------------------------------------------------------------
+// ---- keys ---------------------------------------------------------------------------------------
 
 std::uint32_t RecorderCall::next_index() const {
   std::uint32_t next = 0;

@@ -26,8 +26,7 @@ std::uint16_t mask_of(const std::vector<store::StreamSpec>& streams) {
 
 }  // namespace
 
-// ---- opening
-// ---------------------------------------------------------------------------------------
+// ---- opening ------------------------------------------------------------------------------------
 
 Result<std::pair<io::Fd, std::uint16_t>> Recorder::bind_port(const std::string& address) {
   const std::uint32_t first = config_.rtp_port_first, last = config_.rtp_port_last;
@@ -239,8 +238,7 @@ Result<std::vector<std::uint16_t>> Recorder::apply_streams(
   return ports;
 }
 
-// ---- ending, sealing
-// -------------------------------------------------------------------------------
+// ---- ending, sealing ----------------------------------------------------------------------------
 
 void Recorder::end_call(RecorderCall& call, const std::string& cause) {
   CHECK(call.phase == RecorderPhase::kLive);
@@ -380,8 +378,7 @@ void Recorder::on_sealed(const CallId& id, Result<store::ObjectSummary> sealed, 
   advance_phase(id);
 }
 
-// ---- derived data, and the end of it
-// ---------------------------------------------------------------
+// ---- derived data, and the end of it ------------------------------------------------------------
 
 void Recorder::add_derived(const CallId& id, Bytes record) {
   const auto header = keys::parse_record(record);
@@ -449,8 +446,7 @@ void Recorder::save_sequence(std::uint64_t sequence) {
     log_event("recorder.sequence_not_saved", {{"why", done.error().message}});
 }
 
-// ---- after a crash
-// ---------------------------------------------------------------------------------
+// ---- after a crash ------------------------------------------------------------------------------
 
 void Recorder::recovered_frame(const store::FrameView& frame, const store::FrameRef& ref) {
   auto& found = *recovering_;

@@ -80,8 +80,7 @@ void Recorder::tell_keeper(RecorderCall& call) {
     return tell_sealed(call);
 }
 
-// ---- adoption and reissue
-// --------------------------------------------------------------------------
+// ---- adoption and reissue -----------------------------------------------------------------------
 
 void Recorder::adopt(RecorderCall& call) {
   const auto& begin = *call.spooled.begin;
@@ -190,8 +189,7 @@ void Recorder::on_reissued(RecorderCall& call, keys::Reissued reissued) {
   announce(call);
 }
 
-// ---- end and seal
-// ----------------------------------------------------------------------------------
+// ---- end and seal -------------------------------------------------------------------------------
 
 namespace {
 // The keeper has it already: a request that was carried out but not answered before it died.
@@ -267,8 +265,7 @@ void Recorder::ask_listened(RecorderCall& call) {
                    });
 }
 
-// ---- spare roots, log entries
-// ----------------------------------------------------------------------
+// ---- spare roots, log entries -------------------------------------------------------------------
 
 void Recorder::refill_spares() {
   if (!(keeper_ready_ || keeper_locked_) || asking_spares_ || spares_.size() >= kSpareRootsKept / 2)
@@ -316,8 +313,7 @@ void Recorder::send_log() {
                    });
 }
 
-// ---- what the keeper asks
-// --------------------------------------------------------------------------
+// ---- what the keeper asks -----------------------------------------------------------------------
 
 void Recorder::fetch_cipher(const io::Frame& request) {
   const auto wanted = unpack<keys::FetchCipher>(request.body);

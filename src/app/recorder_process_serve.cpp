@@ -103,8 +103,7 @@ void Recorder::on_hello(Peer& peer, io::Frame& frame) {
     if (call->phase == RecorderPhase::kLive) open_audio(*call, true);
 }
 
-// ---- signal
-// ----------------------------------------------------------------------------------------
+// ---- signal -------------------------------------------------------------------------------------
 
 void Recorder::on_session_open(Peer& peer, io::Frame& frame) {
   auto open = unpack<store::SessionOpen>(frame.body);
@@ -235,8 +234,7 @@ void Recorder::on_call_missed(Peer& peer, io::Frame& frame) {
   peer.channel->reply(frame, store::Ack{});
 }
 
-// ---- listener
-// --------------------------------------------------------------------------------------
+// ---- listener -----------------------------------------------------------------------------------
 
 void Recorder::open_audio(RecorderCall& call, bool from_now) {
   const auto peer = peers_.find(listener_);
@@ -288,8 +286,7 @@ void Recorder::grant_credits() {
   }
 }
 
-// ---- server
-// ----------------------------------------------------------------------------------------
+// ---- server -------------------------------------------------------------------------------------
 
 store::CallEvent Recorder::event_of(const RecorderCall& call) const {
   store::CallEvent event;
@@ -368,8 +365,7 @@ void Recorder::on_status(Peer& peer, io::Frame& frame) {
   peer.channel->reply(frame, store::RecorderStatus{status_json()});
 }
 
-// ---- importers
-// -------------------------------------------------------------------------------------
+// ---- importers ----------------------------------------------------------------------------------
 
 void Recorder::on_import_open(Peer& peer, io::Frame& frame) {
   auto open = unpack<store::ImportOpen>(frame.body);

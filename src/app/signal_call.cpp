@@ -63,8 +63,7 @@ void SignalCall::on(capture::Event event) {
   }
 }
 
-// ---- what the peer sends
-// --------------------------------------------------------------------------------
+// ---- what the peer sends ------------------------------------------------------------------------
 
 void SignalCall::first_invite(nta_incoming_t* irq, const sip_t& sip) {
   dialog_.call_id = sip.sip_call_id->i_id;
@@ -178,8 +177,7 @@ int SignalCall::on_response(void* self, nta_outgoing_t* orq, const sip_t* sip) {
   return 0;
 }
 
-// ---- what the session wants
-// -----------------------------------------------------------------------------
+// ---- what the session wants ---------------------------------------------------------------------
 
 void SignalCall::perform(const action::Reply& reply) {
   auto*& slot = reply.to == To::kThis ? this_ : pending_;

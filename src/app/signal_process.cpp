@@ -110,8 +110,7 @@ void Signal::sweep() {
   send_news();
 }
 
-// ---- requests that belong to no dialog
-// ------------------------------------------------------------------
+// ---- requests that belong to no dialog ----------------------------------------------------------
 
 void Signal::on_request(nta_incoming_t* irq, const sip_t& sip) {
   const auto method = sip.sip_request->rq_method;
@@ -160,8 +159,7 @@ void Signal::on_invite(nta_incoming_t* irq, const sip_t& sip) {
   call->first_invite(irq, sip);
 }
 
-// ---- the recorder
-// -----------------------------------------------------------------------------------------
+// ---- the recorder -------------------------------------------------------------------------------
 
 void Signal::on_connected() {
   recorder_->request(
@@ -323,8 +321,7 @@ void Signal::news_answered(News news, const Result<io::Frame>& reply) {
       std::move(news));  // the sweep sends it again; over the bound by what was under way
 }
 
-// ---- the process
-// ------------------------------------------------------------------------------------------
+// ---- the process --------------------------------------------------------------------------------
 
 std::string Signal::status_json() const {
   const auto object = [](const std::map<std::string, std::uint64_t>& counts) {

@@ -71,8 +71,7 @@ std::string header_text(const void* header) {
   return text_of(::sip_header_as_string(home.get(), static_cast<const sip_header_t*>(header)));
 }
 
-// ---- sockets and the loop
-// --------------------------------------------------------------------------
+// ---- sockets and the loop -----------------------------------------------------------------------
 
 Result<std::unique_ptr<SipStack>> SipStack::create(const SipConfig& config, OnRequest on_request) {
   if (!config.udp && !config.tcp)
@@ -150,8 +149,7 @@ int SipStack::on_default_leg(void* self, nta_leg_t*, nta_incoming_t* irq, const 
   return 0;
 }
 
-// ---- dialogs
-// --------------------------------------------------------------------------------------------
+// ---- dialogs ------------------------------------------------------------------------------------
 
 nta_leg_t* SipStack::create_leg(nta_incoming_t* irq, const sip_t& sip, nta_request_f* callback,
                                 void* magic) {
@@ -207,8 +205,7 @@ DialogState SipStack::save_leg(nta_leg_t* leg, const DialogState& known) {
   return state;
 }
 
-// ---- messages
-// -------------------------------------------------------------------------------------------
+// ---- messages -----------------------------------------------------------------------------------
 
 bool came_over_tcp(const sip_t& sip) {
   return sip.sip_via != nullptr && sip.sip_via->v_protocol != nullptr &&

@@ -92,8 +92,7 @@ class Verifier {
       finding("checkpoint", "its root is not that of the entries");
   }
 
-  // Entries, then the tree
-  // --------------------------------------------------------------------------
+  // Entries, then the tree ------------------------------------------------------------------------
 
   void check_bundle(std::uint64_t begin, std::uint64_t width) {
     const auto index = begin / kTileWidth;
@@ -148,8 +147,7 @@ class Verifier {
             file, at_byte(i * 32) + "hash " + std::to_string(i) + " is not what the entries give");
   }
 
-  // Journals
-  // ----------------------------------------------------------------------------------------
+  // Journals --------------------------------------------------------------------------------------
 
   std::vector<std::string> journals() {
     std::vector<std::string> names;
@@ -225,8 +223,7 @@ class Verifier {
     }
   }
 
-  // What the checkpoint does not need
-  // ---------------------------------------------------------------
+  // What the checkpoint does not need -------------------------------------------------------------
 
   void check_surplus(const std::string& file) {
     if (file.ends_with(".new")) return warning(file, "left over from a crash");

@@ -1,7 +1,8 @@
 // Types for key material and plaintext. They wipe themselves, are moved and never silently copied,
 // and cannot be printed or compared with ==: tests/must_not_compile proves it. Memory is locked per
-// process (app/ calls mlockall where keys or plaintext live), so a key costs its bytes and no page
-// of its own.
+// process
+// (app/ calls mlockall where keys or plaintext live), so a key costs its bytes and no page of its
+// own.
 #pragma once
 
 #include <array>

@@ -20,8 +20,7 @@ class OwnParties {
  public:
   // Numbers: "7001", "+49 30 1234", or with a final '*' for all that begin so. Signs between digits
   // and a leading '+' do not matter; names ("ann") are compared without case. Domains:
-  // "pbx.example", or
-  // "*.example" for everything beneath.
+  // "pbx.example", or "*.example" for everything beneath.
   OwnParties(const std::vector<std::string>& numbers, const std::vector<std::string>& domains);
   [[nodiscard]] bool owns(const Address& address) const;
   [[nodiscard]] bool empty() const { return numbers_.empty() && domains_.empty(); }

@@ -146,8 +146,7 @@ std::vector<Lane> Session::streams() const {
   return out;
 }
 
-// First INVITE
-// ---------------------------------------------------------------------------------------
+// First INVITE ------------------------------------------------------------------------------------
 
 void Session::refuse_first(std::uint16_t status, std::string cause,
                            std::vector<std::string> unsupported) {
@@ -294,8 +293,7 @@ void Session::acknowledged(Event& event) {
   phase_ = Phase::kActive;
 }
 
-// Changes
-// --------------------------------------------------------------------------------------------
+// Changes -----------------------------------------------------------------------------------------
 
 // A second offer while the first waits for the recorder (RFC 3261, 14.2).
 void Session::not_now(Event&) {
@@ -386,8 +384,7 @@ void Session::update_interrupted(Event& event) {
   update_refused(event);
 }
 
-// Ends
-// -----------------------------------------------------------------------------------------------
+// Ends --------------------------------------------------------------------------------------------
 
 void Session::stop(std::string_view cause, bool send_bye) {
   if (phase_ != Phase::kReopening) out_.push_back(action::EndRecording{std::string(cause)});
@@ -407,8 +404,7 @@ void Session::dead(Event&) {
   phase_ = Phase::kEnded;
 }
 
-// Session timer (RFC 4028)
-// ---------------------------------------------------------------------------
+// Session timer (RFC 4028) ------------------------------------------------------------------------
 
 void Session::set_timer(const SipRequest& sip) {
   kept_.allows_update = kept_.allows_update || sip.allows_update;
@@ -479,8 +475,7 @@ void Session::tell_ports_anew() {
   out_.push_back(std::move(refresh));
 }
 
-// The recorder's restart
-// -----------------------------------------------------------------------------
+// The recorder's restart --------------------------------------------------------------------------
 
 void Session::lost(Event&) { away_ = true; }
 
@@ -529,8 +524,7 @@ void Session::reopen_refused(Event&) {
   phase_ = Phase::kEnded;
 }
 
-// Own restart
-// ----------------------------------------------------------------------------------------
+// Own restart -------------------------------------------------------------------------------------
 
 SecretBytes Session::save() const { return SecretBytes(pack(kept_)); }
 

@@ -9,12 +9,13 @@
 //
 // INVARIANTS
 //   (1) 200 is said to the first INVITE only after the recorder has opened the call: never
-//   "recording" with
-//       nothing on disk.
+//       "recording" with nothing on disk.
 //   (2) A first INVITE that is refused by us (not CANCELled) gives exactly one ReportMissed, with
-//   the word why. (3) A call that the recorder opened gives exactly one EndRecording, unless the
-//   recorder itself ended it. (4) Streams keep their numbers for the whole call. (5) Every request
-//   gets exactly one final answer; one request at most waits for the recorder.
+//       the word why.
+//   (3) A call that the recorder opened gives exactly one EndRecording, unless the recorder itself
+//       ended it.
+//   (4) Streams keep their numbers for the whole call.
+//   (5) Every request gets exactly one final answer; one request at most waits for the recorder.
 #pragma once
 
 #include <cstdint>

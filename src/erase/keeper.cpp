@@ -117,8 +117,7 @@ void Keeper::commit_new_rows() {
   new_rows_ = false;
 }
 
-// Recorder
-// ------------------------------------------------------------------------------------------
+// Recorder ----------------------------------------------------------------------------------------
 
 Status Keeper::stage_started(const CallKeys& call) {
   return stage_entry("call_started", "keeper", call.id.hex(),
@@ -290,8 +289,7 @@ void Keeper::log_append(const keys::LogAppend& message, std::uint8_t writer,
   });
 }
 
-// Rounds
-// --------------------------------------------------------------------------------------------
+// Rounds ------------------------------------------------------------------------------------------
 
 void Keeper::resume_log(audit::Log& fresh) {
   log_ = &fresh;

@@ -6,23 +6,20 @@
 // end_round() makes the log durable once for all, then runs what waited, then carries out erase
 // orders:
 //
-//   taken: blocked ── end_round ──▶ (1) erase_intended logged, OrderAccepted sent ──▶ punctured in
-//   memory
-//      ──▶ (2)-(7) pages, epoch, superblock, reread, caches, destroy    [only if a leaf was ever
-//      persisted] ──▶ recorder and listener have zeroed what they held (or 1 s passed) ──▶ (8)
-//      erased logged
+//   taken: blocked
+//      ── end_round ──▶ (1) erase_intended logged, OrderAccepted sent, punctured in memory
+//      ──▶ (2)-(7) pages, epoch, superblock, reread, caches, destroy [if a leaf was persisted]
+//      ──▶ recorder and listener have zeroed what they held, or were cut off ──▶ (8) erased logged
 //
 // INVARIANTS
-//   (1) No log, no act: when the log fails, nothing is opened, no call_started is answered with
-//   success
-//       before it is durable; ordered ranges stay blocked and are tried again.
+//   (1) No log, no act: when the log fails, nothing is opened; ordered ranges stay blocked and are
+//       tried again. A call that begins then is recorded all the same, and its start is logged when
+//       the log is back.
 //   (2) From the moment it is taken an ordered range opens to nobody and is never newly persisted.
-//   It is answered
-//       only once it is durable in the log: a source repeats what was not answered, so no order
-//       dies with us.
+//       It is answered only once it is durable in the log: a source repeats what was not answered,
+//       so no order dies with us.
 //   (3) Every commit of the key store writes every dirty row, so that rows say at least what the
-//   log said
-//       at superblock.log_size; start-up replays the log from there.
+//       log said at superblock.log_size; start-up replays the log from there.
 #pragma once
 
 #include <deque>

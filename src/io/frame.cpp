@@ -118,8 +118,7 @@ Frame to_frame(const Header& header, ByteView body, std::deque<Fd>& fds) {
 
 }  // namespace
 
-// Channel
-// -------------------------------------------------------------------------------------------
+// Channel -----------------------------------------------------------------------------------------
 
 Channel::Channel(Loop& loop, Fd fd, ChannelLimits limits)
     : loop_(loop), fd_(std::move(fd)), limits_(std::move(limits)) {
@@ -262,8 +261,7 @@ void Channel::lost() {
   if (on_close) on_close();
 }
 
-// ChannelServer
-// -------------------------------------------------------------------------------------
+// ChannelServer -----------------------------------------------------------------------------------
 
 Result<std::unique_ptr<ChannelServer>> ChannelServer::listen(Loop& loop, const std::string& path,
                                                              ChannelLimits limits,
@@ -308,8 +306,7 @@ Result<Fd> connect_unix(const std::string& path) {
   return fd;
 }
 
-// Client
-// --------------------------------------------------------------------------------------------
+// Client ------------------------------------------------------------------------------------------
 
 Client::Client(Loop& loop, std::string path, ChannelLimits limits, std::uint16_t error_type)
     : loop_(loop), path_(std::move(path)), limits_(std::move(limits)), error_type_(error_type) {}
@@ -395,8 +392,7 @@ void Client::request(Frame frame, std::int64_t timeout_ms, OnReply on_reply) {
   open_[id] = Open{std::move(on_reply), timer};
 }
 
-// BlockingClient
-// ------------------------------------------------------------------------------------
+// BlockingClient ----------------------------------------------------------------------------------
 
 namespace {
 std::int64_t now_ms() { return SystemClock().monotonic_ms(); }

@@ -17,8 +17,7 @@ inline constexpr std::size_t kKeeperFrameBytesMax = 4u << 20;
 
 enum class PeerRole : std::uint8_t { kRecorder = 1, kListener = 2, kServer = 3, kSupervisor = 4 };
 
-// Any peer
-// ------------------------------------------------------------------------------------------
+// Any peer ----------------------------------------------------------------------------------------
 
 struct Hello {  // -> Welcome
   static constexpr std::uint16_t kType = 100;
@@ -84,8 +83,7 @@ struct KeeperStatus {
   }
 };
 
-// Recorder
-// ------------------------------------------------------------------------------------------
+// Recorder ----------------------------------------------------------------------------------------
 
 enum class CallSource : std::uint8_t { kSiprec = 1, kImport = 2 };
 enum class Direction : std::uint8_t { kUnknown = 0, kIncoming = 1, kOutgoing = 2 };
@@ -304,8 +302,7 @@ struct WipeRanges {  // -> Ack
   }
 };
 
-// Listener
-// ------------------------------------------------------------------------------------------
+// Listener ----------------------------------------------------------------------------------------
 
 // Erase orders, from every source. Accepted = from now on the ranges open to nobody.
 struct EraseOrder {  // -> OrderAccepted; later the event OrderState
@@ -450,8 +447,7 @@ struct HeardAgain {
   }
 };
 
-// Server
-// --------------------------------------------------------------------------------------------
+// Server ------------------------------------------------------------------------------------------
 
 enum class OpenPurpose : std::uint8_t { kPlay = 1, kExport = 2, kTranscript = 3 };
 

@@ -79,8 +79,7 @@ PageTree* KeyStore::first_good() const {
   return nullptr;
 }
 
-// Reading
-// -------------------------------------------------------------------------------------------
+// Reading -----------------------------------------------------------------------------------------
 
 void KeyStore::note_damage(const Mirror& mirror, const Error& error) {
   log_event("keystore.page_damaged", {{"mirror", mirror.paths.store_dir}, {"why", error.message}});
@@ -146,8 +145,7 @@ LeafRowsSource KeyStore::leaves_of_others(const PageTree* than) {
   };
 }
 
-// Steps
-// ---------------------------------------------------------------------------------------------
+// Steps -------------------------------------------------------------------------------------------
 
 void KeyStore::leave_out(Mirror& mirror, std::string why) {
   mirror.tree->forget_attempt();
@@ -246,8 +244,7 @@ bool KeyStore::destroy_left_out(Mirror& mirror) {
   return true;
 }
 
-// State
-// ---------------------------------------------------------------------------------------------
+// State -------------------------------------------------------------------------------------------
 
 std::uint64_t KeyStore::epoch() const {
   const auto* good = first_good();
@@ -287,8 +284,7 @@ std::vector<MirrorStatus> KeyStore::mirrors() const {
   return all;
 }
 
-// Mirrors that come and go
-// --------------------------------------------------------------------------
+// Mirrors that come and go ------------------------------------------------------------------------
 
 Status KeyStore::repair_mirror(std::size_t index, MirrorFill how) {
   CHECK(index < mirrors_.size());

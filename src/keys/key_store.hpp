@@ -4,24 +4,20 @@
 //            ┌──────────── fails while another took the step; is older; does not open ───────────┐
 //   good ────┤                                                                                   ▼
 //     ▲      └─ its own step failed and nobody else took it: good still, the caller tries again
-//     left out └────────────────── repair_mirror(): destroyed, then filled anew
-//     ───────────────────────────┘ │
-//   retired ◀──────────── retire(): the owner's word; no longer waited for
-//   ─────────────────────────┘
+//     │                                                                                  left out
+//     └────────────────── repair_mirror(): destroyed, then filled anew ──────────────────┤
+//   retired ◀──────────── retire(): the owner's word; no longer waited for ──────────────┘
 //
 // INVARIANTS
 //   (1) All good mirrors hold the same state: generation, epoch and history (page.hpp). One that
-//   may not is
-//       left out until it was destroyed and filled anew: it could still open what the others have
-//       dropped. Which state is the newest: that of the largest log size, then epoch, then
+//       may not is left out until it was destroyed and filled anew: it could still open what the
+//       others have dropped. The newest state is that of the largest log size, then epoch, then
 //       generation.
 //   (2) unconfirmed() == 0 means: no key lives in any mirror (retired ones apart) but those of the
-//   state in
-//       force. A mirror that is left out is destroyed at the end of the next erasure, as soon as it
-//       answers.
+//       state in force. A mirror that is left out is destroyed at the end of the next erasure, as
+//       soon as it answers.
 //   (3) A page that does not open in one good mirror is read from another, and written anew at the
-//   next
-//       commit. No page is ever "repaired" by forgetting its rows.
+//       next commit. No page is ever "repaired" by forgetting its rows.
 #pragma once
 
 #include <memory>

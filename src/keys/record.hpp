@@ -2,14 +2,12 @@
 // call's own data (docs/formats/record.md). Little-endian:
 //
 //    0 "CWR1"            4 version u8 = 1   5 kind u8   6 stream u8   7 codec u8
-//    8 first u32        12 last u32        16 payload_bytes u32      20 streams u16   22 reserved
-//    u16 = 0
+//    8 first u32        12 last u32        16 payload_bytes u32      20 streams u16   22 u16 = 0
 //   24 salt[16]         40 commitment[32]  72 ciphertext[payload_bytes]              .. tag[16]
 //
 //   audio, call data:  key = SHA-256("CWE1" || kind || salt || leaf)
 //   derived:           key = SHA-256("CWD1" || kind || salt || leaves of all streams in `streams`
-//   and all
-//                            segments first..last, by stream, then index)
+//                            and all segments first..last, by stream, then index)
 //   both:              commitment = SHA-256("CWC1" || kind || salt || key)
 //                      AES-256-GCM, nonce 0, AAD = bytes 0..71 || owner (16 bytes: the call id)
 //

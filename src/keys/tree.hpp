@@ -7,8 +7,9 @@
 // so that a node opens exactly the leaves beneath it, and nothing above or beside it.
 //
 // A *cover* is a set of nodes, disjoint and sorted, from which exactly the openable leaves follow.
-// To *puncture* a range replaces each node that contains some of it by the siblings along its
-// borders. The reverse does not exist.
+// To
+// *puncture* a range replaces each node that contains some of it by the siblings along its borders.
+// The reverse does not exist.
 #pragma once
 
 #include <cstdint>

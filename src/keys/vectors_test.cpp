@@ -28,8 +28,7 @@ Ranges ranges_from(const json::value& item) {
   return ranges;
 }
 
-// ---- tree
-// ----------------------------------------------------------------------------------------------
+// ---- tree ---------------------------------------------------------------------------------------
 
 json::object cover_case(const char* name, const Key32& root, std::uint8_t levels,
                         const Ranges& ranges, const std::vector<std::uint32_t>& probes) {
@@ -208,8 +207,7 @@ TEST(Vectors, TreeReads) {
   }
 }
 
-// ---- record
-// --------------------------------------------------------------------------------------------
+// ---- record -------------------------------------------------------------------------------------
 
 // What a reader does, step by step, and the step at which it refuses.
 struct Reading {

@@ -64,8 +64,7 @@ std::uint32_t CallListener::turns_waiting() const {
   return static_cast<std::uint32_t>(count);
 }
 
-// ---- audio
-// -----------------------------------------------------------------------------------------
+// ---- audio --------------------------------------------------------------------------------------
 
 void CallListener::open_stream(std::uint8_t number, Side side, std::uint32_t first_index,
                                std::uint32_t cleared) {
@@ -163,8 +162,7 @@ void CallListener::end_stream(std::uint8_t number, std::uint32_t end_index) {
   work();
 }
 
-// ---- voice
-// -----------------------------------------------------------------------------------------
+// ---- voice --------------------------------------------------------------------------------------
 
 // How many windows may be asked now; nothing while it is not worth it.
 std::optional<std::uint64_t> CallListener::vad_windows(const Stream& stream) const {
@@ -252,8 +250,7 @@ void CallListener::add_turn(Stream& stream, const Turn& turn) {
   stream.pending.push_back(std::move(pending));
 }
 
-// ---- recognition
-// -----------------------------------------------------------------------------------
+// ---- recognition --------------------------------------------------------------------------------
 
 SecretBytes CallListener::turn_pcm(const Stream& stream, const Turn& turn) const {
   const auto from = std::max(sample_of(turn.start_ms), stream.base);
@@ -334,8 +331,7 @@ void CallListener::turn_failed(std::uint64_t id) {
   work();
 }
 
-// ---- weighing, in order
-// ----------------------------------------------------------------------------
+// ---- weighing, in order -------------------------------------------------------------------------
 
 // No turn of this stream will begin before this.
 std::uint32_t CallListener::settled_ms(const Stream& stream) const {
@@ -495,8 +491,7 @@ void CallListener::wipe_range(const StreamRange& range) {
   forget_words(*stream, stream->erased);
 }
 
-// ---- results
-// ---------------------------------------------------------------------------------------
+// ---- results ------------------------------------------------------------------------------------
 
 std::vector<Order> CallListener::take_orders() { return std::exchange(orders_, {}); }
 

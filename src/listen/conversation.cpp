@@ -37,8 +37,7 @@ Conversation::~Conversation() {
   for (auto& digits : secret_digits_) wipe_text(digits);
 }
 
-// ---- time
-// ------------------------------------------------------------------------------------------
+// ---- time ---------------------------------------------------------------------------------------
 
 void Conversation::advance(std::uint32_t now_ms) {
   now_ms_ = std::max(now_ms_, now_ms);
@@ -100,8 +99,7 @@ bool Conversation::answers(Side side) const {
 }
 bool Conversation::may_ask(Side side) { return side != Side::kCustomer; }
 
-// ---- what a turn is
-// --------------------------------------------------------------------------------
+// ---- what a turn is -----------------------------------------------------------------------------
 
 bool Conversation::unbelievable(const Heard& heard) const {
   if (heard.failed || heard.flags != 0 || heard.words.empty()) return true;
@@ -182,8 +180,7 @@ bool Conversation::only_phrases(const Weighing& w, bool* declined) const {
   return true;
 }
 
-// ---- findings
-// --------------------------------------------------------------------------------------
+// ---- findings -----------------------------------------------------------------------------------
 
 void Conversation::find_whole(Weighing& w, Secret kind) {
   w.whole = true;
@@ -218,8 +215,7 @@ Secret Conversation::kind_of_run(const Run& run) const {
   return card ? Secret::kCard : Secret::kSecretLike;
 }
 
-// ---- answers
-// ---------------------------------------------------------------------------------------
+// ---- answers ------------------------------------------------------------------------------------
 
 bool Conversation::fresh(const Heard& heard) const {
   return topic_.piece_ms == 0 || heard.start_ms <= topic_.piece_ms + limits_.continue_ms;
@@ -316,8 +312,7 @@ void Conversation::weigh_told(Weighing& w, const Clause& clause) {
   }
 }
 
-// ---- cues
-// ------------------------------------------------------------------------------------------
+// ---- cues ---------------------------------------------------------------------------------------
 
 void Conversation::weigh_cues(Weighing& w, const Clause& clause) {
   const Match* secret = nullptr;
@@ -417,8 +412,7 @@ void Conversation::weigh_clauses(Weighing& w) {
   }
 }
 
-// ---- runs
-// ------------------------------------------------------------------------------------------
+// ---- runs ---------------------------------------------------------------------------------------
 
 // The label nearest before the run, or right behind it, in the speaker's own turn.
 std::optional<Match> Conversation::harmless_label(const Weighing& w, const Run& run) const {
@@ -514,8 +508,7 @@ void Conversation::weigh_leftovers(Weighing& w) {
   if (answers(w.heard.side)) answer_went_on(w.heard);
 }
 
-// ---- entry
-// -----------------------------------------------------------------------------------------
+// ---- entry --------------------------------------------------------------------------------------
 
 std::vector<Finding> Conversation::hear(const Heard& heard) {
   advance(heard.start_ms);

@@ -83,8 +83,7 @@ void Segmenter::advance(std::int64_t now_ns) {
   while (next_ < kIndexEnd && emitted_end() + kSegmentSamples <= due) emit();
 }
 
-// ---- where a packet belongs
-// ------------------------------------------------------------------------
+// ---- where a packet belongs ---------------------------------------------------------------------
 
 std::int64_t Segmenter::extend_timestamp(std::uint32_t timestamp) const {
   return last_timestamp_ext_ + wire::timestamp_distance(timestamp, last_timestamp_);
@@ -166,8 +165,7 @@ void Segmenter::on_comfort_noise(const wire::RtpPacket& packet) {
   noise_from_ = position;
 }
 
-// ---- anchoring
-// -------------------------------------------------------------------------------------
+// ---- anchoring ----------------------------------------------------------------------------------
 
 void Segmenter::doubt(Doubt doubt, const wire::RtpPacket& packet, std::int64_t arrival,
                       std::uint8_t codec) {
@@ -296,8 +294,7 @@ void Segmenter::move_anchor(std::int64_t anchor, std::int64_t since) {
   anchor_ = anchor;
 }
 
-// ---- placing
-// ---------------------------------------------------------------------------------------
+// ---- placing ------------------------------------------------------------------------------------
 
 Segmenter::Slot* Segmenter::slot_at(std::int64_t index) {
   if (index < next_ || index >= std::int64_t{next_} + kPendingSegmentsMax) return nullptr;
@@ -387,8 +384,7 @@ bool Segmenter::place_in_slot(Slot& slot, std::uint32_t offset, ByteView samples
   return fresh;
 }
 
-// ---- digits
-// ----------------------------------------------------------------------------------------
+// ---- digits -------------------------------------------------------------------------------------
 
 void Segmenter::on_event(const wire::RtpPacket& packet, std::int64_t arrival) {
   if (packet.ssrc != digits_ssrc_) {
@@ -447,8 +443,7 @@ void Segmenter::put_digit(const wire::DigitNews& news, std::int64_t position) {
   }
 }
 
-// ---- finishing
-// -------------------------------------------------------------------------------------
+// ---- finishing ----------------------------------------------------------------------------------
 
 void Segmenter::emit() {
   const auto index = next_;

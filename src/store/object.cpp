@@ -57,8 +57,7 @@ Bytes make_object_head(ObjectKind kind, const ObjectHead& head) {
   return out.take();
 }
 
-// ---- writing
-// ---------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 Result<ObjectWriter> ObjectWriter::begin(VfsFile& file, ObjectKind kind, const ObjectHead& head) {
   ObjectWriter writer(file);
@@ -113,8 +112,7 @@ Result<ObjectSummary> ObjectWriter::finish() {
   return summary;
 }
 
-// ---- reading
-// ---------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
 
 Result<ObjectReader> ObjectReader::open(std::shared_ptr<VfsFile> file) {
   ObjectReader reader(std::move(file));

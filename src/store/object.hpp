@@ -4,17 +4,14 @@
 //
 //   head block · records, one after another, as they were sealed · index · footer
 //
-//   head    0 "CWO1" 4 · version u16 (1) · kind u16 (1 recording, 2 derived)    8 head_bytes u32 ·
-//   reserved u32
-//           16 packed ObjectHead (base/pack.hpp)                                .. crc32c u32 of
-//           all before it
-//   index   per record, in their order: offset u64 · bytes u32 · first u32 · last u32 · kind u8 ·
-//   stream u8 · codec u8 ·
-//           reserved u8                                                         24 bytes each
-//   footer  0 "CWOF" 4 · version u16 (1) · reserved u16 · index_offset u64 · records u32 · reserved
-//   u32 · leaves u64 ·
-//           root[32] · crc32c u32 of index and footer before it                 68 bytes, at the
-//           end of the file
+//   head    0 "CWO1"   4 version u16 (1) · kind u16 (1 recording, 2 derived)
+//           8 head_bytes u32 · reserved u32
+//           16 packed ObjectHead (base/pack.hpp)   .. crc32c u32 of all before it
+//   index   per record, in their order, 24 bytes each: offset u64 · bytes u32 · first u32 ·
+//           last u32 · kind u8 · stream u8 · codec u8 · reserved u8
+//   footer  0 "CWOF"   4 version u16 (1) · reserved u16 · index_offset u64 · records u32 ·
+//           reserved u32 · leaves u64 · root[32] · crc32c u32 of index and footer before it;
+//           68 bytes, at the end of the file
 //
 // Root: RFC 6962 over leaf 0 = the whole head block, then each record's bytes. It verifies for
 // ever, whatever was erased: it is over ciphertext. No personal data: roles, times, and the account

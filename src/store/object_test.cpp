@@ -284,8 +284,7 @@ TEST(ObjectVectors, AreReadAsTheySay) {
   EXPECT_GE(bad, 16);
 }
 
-// ---- the store's contract, and the way from spool to object
-// -----------------------------------------
+// ---- the store's contract, and the way from spool to object -------------------------------------
 
 struct Disk {
   explicit Disk(const std::string& name)

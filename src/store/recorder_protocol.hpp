@@ -47,8 +47,7 @@ struct Ack {
   }
 };
 
-// Signal
-// --------------------------------------------------------------------------------------------
+// Signal ------------------------------------------------------------------------------------------
 
 enum class Party : std::uint8_t { kCustomer = 0, kAgent = 1, kOther = 2, kMixed = 3 };
 enum class StreamMode : std::uint8_t { kActive = 1, kOnHold = 2, kSilent = 3, kRemoved = 4 };
@@ -175,8 +174,7 @@ struct SessionDead {
   }
 };
 
-// Listener (events)
-// ---------------------------------------------------------------------------------
+// Listener (events) -------------------------------------------------------------------------------
 
 struct AudioOpen {
   static constexpr std::uint16_t kType = 420;
@@ -221,8 +219,7 @@ struct AudioCredit {
   }
 };
 
-// Server
-// --------------------------------------------------------------------------------------------
+// Server ------------------------------------------------------------------------------------------
 
 enum class CallPhase : std::uint8_t { kLive = 1, kSealing = 2, kListening = 3, kComplete = 4 };
 
@@ -319,8 +316,7 @@ struct RecorderStatus {
   }
 };
 
-// Importer
-// ------------------------------------------------------------------------------------------
+// Importer ----------------------------------------------------------------------------------------
 
 struct ImportOpen {  // -> ImportOpened
   static constexpr std::uint16_t kType = 340;
@@ -371,8 +367,7 @@ struct ImportEnd {  // -> Ack when the recording object is sealed
   }
 };
 
-// Supervisor: the fd store (run/supervisor.sock)
-// ------------------------------------------------------
+// Supervisor: the fd store (run/supervisor.sock) --------------------------------------------------
 
 inline constexpr std::size_t kStoredFdsMax = 16'384;
 

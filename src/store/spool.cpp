@@ -55,8 +55,7 @@ Spool::~Spool() {
   if (writer_.joinable()) writer_.join();
 }
 
-// ---- recovery
-// --------------------------------------------------------------------------------------
+// ---- recovery -----------------------------------------------------------------------------------
 
 Status Spool::recover(const OnRecovered& on_frame, RecoveryReport& report) {
   struct Found {
@@ -117,8 +116,7 @@ Status Spool::recover_file(const std::string& name, std::uint32_t number, const 
   return {};
 }
 
-// ---- files
-// -----------------------------------------------------------------------------------------
+// ---- files --------------------------------------------------------------------------------------
 
 // On the writer's thread (or before it runs). The head is durable before the file is offered.
 Status Spool::make_spare() {
@@ -194,8 +192,7 @@ bool Spool::can_admit() const {
   return !failing_ && !space_short_ && (!spares_.empty() || files_.size() < options_.files_max);
 }
 
-// ---- appending
-// -------------------------------------------------------------------------------------
+// ---- appending ----------------------------------------------------------------------------------
 
 // A batch grows to what the calls make in 100 ms. New memory each time would mean page faults and
 // copies while it grows, on the media thread.
@@ -250,8 +247,7 @@ void Spool::when_durable(std::function<void()> done) {
   }
 }
 
-// ---- writing
-// ---------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 void Spool::run() {
   std::unique_lock lock(mutex_);
@@ -358,8 +354,7 @@ void Spool::tidy() {
   space_short_ = !made;
 }
 
-// ---- reading
-// ---------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
 
 Result<Bytes> Spool::read(std::uint32_t number, std::uint32_t offset, std::uint32_t bytes) const {
   struct Piece {

@@ -31,8 +31,8 @@ char digit_of_event(std::uint8_t event);
 std::optional<std::uint8_t> event_of_digit(char digit);
 
 // What one packet tells about a digit. The first news of a digit has `fresh`; later ones with the
-// same `start_ticks` only lengthen it. A digit whose end was lost simply gets no more news, and
-// after `ended` there is none.
+// same `start_ticks` only lengthen it. A digit whose end was lost simply gets no more news,
+// and after `ended` there is none.
 struct DigitNews {
   char digit = 0;
   std::uint32_t start_ticks = 0;     // RTP timestamp of the digit's start, also for later segments

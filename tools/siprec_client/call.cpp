@@ -40,8 +40,7 @@ Call::Call(const Options& options, SipSocket& sip, Clock& clock, std::size_t ind
     streams_[0].set_digits(options.digits, options.digits_at_ms, options.digits_every_ms);
 }
 
-// ---- requests
-// -------------------------------------------------------------------------------------------
+// ---- requests -----------------------------------------------------------------------------------
 
 std::string Call::request(const std::string& method, unsigned cseq, const std::string& branch,
                           const std::string& headers, const std::string& body) const {
@@ -117,8 +116,7 @@ void Call::end(std::string how) {
   state_ = State::kDone;
 }
 
-// ---- time
-// -----------------------------------------------------------------------------------------------
+// ---- time ---------------------------------------------------------------------------------------
 
 void Call::tick() {
   if (state_ == State::kIdle || state_ == State::kDone) return;
@@ -177,8 +175,7 @@ void Call::say_again() {
   for (const auto& one : outstanding_) sip_.send(one.message);
 }
 
-// ---- what the server says
-// -------------------------------------------------------------------------------
+// ---- what the server says -----------------------------------------------------------------------
 
 void Call::on_message(const SipMessage& message) {
   if (message.status == 0)
@@ -286,8 +283,7 @@ void Call::on_request(const SipMessage& request) {
   reply(request, 501, "Not Implemented");
 }
 
-// ---- what became of it
-// ----------------------------------------------------------------------------------
+// ---- what became of it --------------------------------------------------------------------------
 
 bool Call::as_intended() const {
   if (options_.cancel_at_ms >= 0) return ended_ == "cancel" || ended_ == "bye_after_cancel";
