@@ -153,7 +153,9 @@ Result<keys::CallState> Keeper::call_state(const CallId& id) {
     state.ends.push_back({stream, end});
     if (call.closed && end > 0)
       state.erased.push_back({{stream, 0, end}, "secret_like", keys::OrderOutcome::kHeld});
-    if (call.heard[stream] < end) state.unheard.push_back({stream, call.heard[stream], end});
+    // Of a call that runs the recorder may know of a later segment than our clock: unheard as well.
+    const auto upto = call.ended ? end : keys::kIndexMax + 1;
+    if (call.heard[stream] < upto) state.unheard.push_back({stream, call.heard[stream], upto});
   }
   for (const auto& block : call.blocked) {
     const auto outcome = block.state == BlockState::kErased ? keys::OrderOutcome::kErased

@@ -86,6 +86,20 @@ TEST_F(Keepers, AcceptedMeansClosedEvenBeforeItIsLogged) {
   EXPECT_EQ(open(call, 0, 15), kErasedState);
 }
 
+// The recorder's clock runs ahead of ours by up to a segment or two; what it has then is no less
+// unheard.
+TEST_F(Keepers, OfARunningCallEverythingBeyondTheMarkIsUnheard) {
+  const auto call = begin();
+  record(call, 40);
+  hear(call, 25);
+  const auto running = keeper->call_state(call)->unheard;
+  ASSERT_FALSE(running.empty());
+  EXPECT_EQ(running[0], (SegmentRange{0, 25, keys::kIndexMax + 1}));
+  Answer<keys::Ack> ended;
+  keeper->call_end({call, clock.utc_ms(), "bye", {{0, 41}, {1, 41}}}, ended.reply());
+  EXPECT_EQ(keeper->call_state(call)->unheard[0], (SegmentRange{0, 25, 41}));
+}
+
 TEST_F(Keepers, DerivedDataIsSealedUnderItsSourceAndDiesWithIt) {
   const auto call = begin();
   record(call, 100);
