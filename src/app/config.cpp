@@ -247,10 +247,14 @@ Status read_recorder(const toml::table& root, RecorderConfig& recorder) {
   section.path("objects_dir", recorder.objects_dir);
   section.number("rtp_timeout_s", recorder.rtp_timeout_s, 1, 86'400);
   section.number("jitter_ms", recorder.jitter_ms, 20, 2'000);
+  section.text("rtp_source", recorder.rtp_source);
   section.number("disk_reserve_bytes", recorder.disk_reserve_bytes, 0, 1ll << 50);
   TRY(section.finish());
   if (recorder.rtp_port_last <= recorder.rtp_port_first)
     return fail(Errc::kConfig, "recorder.rtp_port_last must be above recorder.rtp_port_first");
+  if (recorder.rtp_source != "announced" && recorder.rtp_source != "latch" &&
+      recorder.rtp_source != "any")
+    return fail(Errc::kConfig, "recorder.rtp_source is \"announced\", \"latch\" or \"any\"");
   return {};
 }
 
@@ -410,6 +414,7 @@ std::string default_config_text() {
 # objects_dir = "objects"
 # rtp_timeout_s = 60
 # jitter_ms = 200
+# rtp_source = "latch"       # whose RTP is taken: "announced" (strictly the offer's addresses), "any"
 # disk_reserve_bytes = 536870912
 
 [listener]

@@ -56,6 +56,7 @@ struct RecorderConfig {
   std::int64_t rtp_timeout_s = 60;
   std::int64_t jitter_ms = 200;                     // how long a segment waits for late packets
   std::uint64_t disk_reserve_bytes = 512ull << 20;  // below this no new call is taken
+  std::string rtp_source = "latch";                 // "announced", "latch", "any"
 };
 
 struct ListenerConfig {

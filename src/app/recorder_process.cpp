@@ -19,6 +19,12 @@ io::ChannelLimits peer_limits() {
   return {"recorder.peer", store::kRecorderFrameBytesMax, kListenerQueueBytesMax};
 }
 
+segment::SourcePolicy source_policy(const RecorderConfig& config) {
+  if (config.rtp_source == "announced") return segment::SourcePolicy::kAnnounced;
+  if (config.rtp_source == "any") return segment::SourcePolicy::kAny;
+  return segment::SourcePolicy::kLatch;
+}
+
 }  // namespace
 
 Recorder::Recorder(io::Loop& loop, Clock& clock, Entropy& entropy, Vfs& vfs, RecorderConfig config,
@@ -68,7 +74,9 @@ Status Recorder::start(std::vector<std::pair<std::string, io::Fd>> sockets) {
                                {"damaged_bytes", report.damaged_bytes},
                                {"unreadable_files", report.unreadable_files.size()}});
   tools_ =
-      std::unique_ptr<RecorderTools>(new RecorderTools{clock_, *spool_, entropy_, {}, {}, {}, {}});
+      std::unique_ptr<RecorderTools>(new RecorderTools{
+      clock_, *spool_, entropy_, {}, {}, {}, source_policy(config_), {}, {}});
+  tools_->may_tell_source = [this] { return may_tell_source(); };
   tools_->on_audio = [this](const RecorderCall& call, std::uint8_t stream, std::uint8_t codec,
                             std::uint32_t index, const segment::AudioPayload& payload) {
     push_audio(call, stream, codec, index, payload);
@@ -160,6 +168,13 @@ bool Recorder::may_admit(std::string& why) const {
   else
     return true;
   return false;
+}
+
+bool Recorder::may_tell_source() {
+  const auto minute = clock_.monotonic_ns() / 60'000'000'000;
+  if (minute != source_events_minute_) source_events_ = 0;
+  source_events_minute_ = minute;
+  return source_events_++ < kSourceEventsPerMinute;
 }
 
 // ---- peers --------------------------------------------------------------------------------------
@@ -276,6 +291,8 @@ std::string Recorder::status_json() const {
          ",\"disk_low\":" + (disk_low_ ? "true" : "false") +
          "},\"packets\":{\"received\":" + n(packets.received) +
          ",\"malformed\":" + n(packets.malformed) + ",\"truncated\":" + n(packets.truncated) +
+         ",\"foreign\":" + n(packets.foreign) +
+         ",\"sources_latched\":" + n(packets.sources_latched) +
          ",\"late\":" + n(sum.late) + ",\"duplicate\":" + n(sum.duplicate) +
          ",\"unknown_type\":" + n(sum.unknown_type) + ",\"stray\":" + n(sum.stray) +
          ",\"source_changes\":" + n(sum.source_changes) + ",\"drift_steps\":" + n(sum.drift_steps) +

@@ -41,6 +41,7 @@ inline constexpr int kSocketBufferBytes = 1 << 20;  // asked for; some seconds o
 inline constexpr std::int64_t kKeeperTimeoutMs = 5'000;
 inline constexpr std::int64_t kAskListenedMs = 10'000;
 inline constexpr std::int64_t kCallStartTimeoutMs = 3'000;
+inline constexpr std::uint32_t kSourceEventsPerMinute = 20;  // more would be a stranger's to write
 
 class Recorder {
  public:
@@ -101,6 +102,7 @@ class Recorder {
   void tick();
   void each_second();
   bool may_admit(std::string& why) const;
+  bool may_tell_source();
   Peer* peer_of_role(store::ClientRole role);
   void refuse(Peer& peer, const io::Frame& request, Errc code, const std::string& message);
   RecorderCall* find(const CallId& id);
@@ -143,6 +145,7 @@ class Recorder {
     std::int64_t started_ns = 0;
     std::string media_address;
     std::vector<store::StreamSpec> streams;
+    std::vector<store::StreamSource> sources;
     std::vector<std::string> flags;
     SecretBytes call_data;
     SecretBytes dialog;
@@ -224,6 +227,8 @@ class Recorder {
   bool disk_low_ = false;
   std::int64_t lag_ms_max_ = 0;  // the longest a turn came late, this second
   std::int64_t last_turn_ns_ = 0;
+  std::int64_t source_events_minute_ = 0;
+  std::uint32_t source_events_ = 0;
 
   std::deque<keys::SpareRoot> spares_;
   bool asking_spares_ = false;

@@ -110,23 +110,113 @@ void RecorderCall::sweep(Line& line) {
   const auto utc_now_ns = tools_.clock.utc_ms() * 1'000'000;
   const auto got = tools_.sweeper.sweep(
       line.socket.get(), kPacketsPerSweepMax,
-      [&](ByteView datagram, std::int64_t at_utc_ns, bool truncated) {
+      [&](ByteView datagram, std::int64_t at_utc_ns, bool truncated, const Endpoint& from) {
         ++tools_.counters.received;
         if (truncated) {
           ++tools_.counters.truncated;
           return;
         }
-        if (wire::is_rtcp(datagram)) return;
-        const auto packet = wire::parse_rtp(datagram);
-        if (!packet) {
-          ++tools_.counters.malformed;
-          return;
-        }
         // The kernel's stamp is wall time: only the packet's age is taken from it.
         const auto age_ns = std::clamp<std::int64_t>(utc_now_ns - at_utc_ns, 0, kArrivalAgeNsMax);
-        line.segmenter->on_packet(*packet, std::max<std::int64_t>(now_ns - age_ns, 0));
+        on_datagram(line, datagram, std::max<std::int64_t>(now_ns - age_ns, 0), from);
       });
   if (!got) ++tools_.counters.socket_errors;
+}
+
+void RecorderCall::on_datagram(Line& line, ByteView datagram, std::int64_t arrival_ns,
+                               const Endpoint& from) {
+  if (wire::is_rtcp(datagram)) return;
+  const auto packet = wire::parse_rtp(datagram);
+  if (!packet) {
+    ++tools_.counters.malformed;
+    return;
+  }
+  if (take_from(line, from, *packet, arrival_ns)) line.segmenter->on_packet(*packet, arrival_ns);
+}
+
+// ---- whose packets ------------------------------------------------------------------------------
+
+bool RecorderCall::take_from(Line& line, const Endpoint& from, const wire::RtpPacket& packet,
+                             std::int64_t arrival_ns) {
+  const auto stream = line.spec.stream;
+  auto& rule = sources_[stream];
+  const auto type = packet.payload_type;  // as the segmenter takes them
+  const bool audio = !packet.payload.empty() &&
+                     (type == line.spec.payload_type || type == segment::kCodecPcmu ||
+                      type == segment::kCodecPcma);
+  const auto verdict =
+      rule.judge(tools_.source_policy, from,
+                 audio && line.spec.mode == store::StreamMode::kActive, arrival_ns);
+  if (verdict == segment::SourceVerdict::kRefused) {
+    ++tools_.counters.foreign;
+    if (rule.refused() == 1) note_source(stream, "recorder.rtp_refused", "rtp_refused");
+    return false;
+  }
+  if (verdict == segment::SourceVerdict::kTaken) {
+    if (rule.holder() == segment::SourceHolder::kForeign) {
+      ++tools_.counters.sources_latched;
+      note_source(stream, "recorder.rtp_latched", "rtp_latched");
+    } else {
+      put_sources();
+    }
+  }
+  return true;
+}
+
+// The call's account says that strangers sent, or that one was taken for the client. Who it was is
+// not written anywhere but in the spool.
+void RecorderCall::note_source(std::uint8_t stream, std::string_view event, std::string_view flag) {
+  auto& flags = spooled.begin->flags;
+  if (std::find(flags.begin(), flags.end(), flag) == flags.end()) flags.emplace_back(flag);
+  put_sources();
+  if (tools_.may_tell_source && tools_.may_tell_source())
+    log_event(std::string(event), {{"call", id().hex()}, {"stream", unsigned{stream}}});
+}
+
+void RecorderCall::put_sources() {
+  spooled.sources.clear();
+  for (const auto& line : lines) {
+    const auto& rule = sources_[line->spec.stream];
+    spooled.sources.push_back({line->spec.stream, rule.announced(),
+                               static_cast<std::uint8_t>(rule.holder()), rule.held()});
+  }
+  (void)put(FrameType::kSources,
+            pack(store::SpoolSources{spooled.sources, spooled.begin->flags}));
+}
+
+void RecorderCall::announce_sources(const std::vector<store::StreamSource>& sources) {
+  bool changed = false;
+  const auto now_ns = std::max<std::int64_t>(elapsed_ns(), 0);
+  for (const auto& source : sources) {
+    if (source.stream >= sources_.size()) continue;
+    auto& rule = sources_[source.stream];
+    changed = changed || source.announced != rule.announced();
+    rule.announce(source.announced, now_ns);
+  }
+  if (changed) put_sources();
+}
+
+void RecorderCall::restore_sources() {
+  const auto now_ns = std::max<std::int64_t>(elapsed_ns(), 0);
+  for (const auto& source : spooled.sources)
+    if (source.stream < sources_.size())
+      sources_[source.stream].restore(source.announced,
+                                      static_cast<segment::SourceHolder>(source.holder),
+                                      source.held, now_ns);
+}
+
+std::vector<store::StreamSource> RecorderCall::announced_sources() const {
+  std::vector<store::StreamSource> out;
+  for (const auto& stream : spooled.streams)
+    if (stream.stream < sources_.size())
+      out.push_back({stream.stream, sources_[stream.stream].announced()});
+  return out;
+}
+
+std::uint64_t RecorderCall::foreign_packets() const {
+  std::uint64_t sum = 0;
+  for (const auto& rule : sources_) sum += rule.refused();
+  return sum;
 }
 
 void RecorderCall::tick() {

@@ -16,6 +16,7 @@
 #include "base/clock.hpp"
 #include "io/udp.hpp"
 #include "keys/keeper_protocol.hpp"
+#include "segment/rtp_source.hpp"
 #include "segment/sealing_writer.hpp"
 #include "segment/segmenter.hpp"
 #include "store/spool_call.hpp"
@@ -48,6 +49,7 @@ class PooledEntropy final : public Entropy {
 
 struct PacketCounters {
   std::uint64_t received = 0, malformed = 0, truncated = 0, socket_errors = 0;
+  std::uint64_t foreign = 0, sources_latched = 0;  // refused by its source; taken from a stranger
   std::uint64_t segments = 0, unsealed = 0, unspooled = 0;
 };
 
@@ -60,6 +62,8 @@ struct RecorderTools {
   keys::RecordCipher cipher;
   io::UdpSweeper sweeper;
   PacketCounters counters;
+  segment::SourcePolicy source_policy = segment::SourcePolicy::kLatch;
+  std::function<bool()> may_tell_source;  // false: enough was said of strangers for now
   // A finished segment's plaintext, for the listener; wiped by whoever takes it.
   std::function<void(const RecorderCall& call, std::uint8_t stream, std::uint8_t codec,
                      std::uint32_t index, const segment::AudioPayload& payload)>
@@ -106,6 +110,16 @@ class RecorderCall {
                  std::uint32_t first_index, std::uint32_t jitter_ms,
                  std::string_view lost_cause = {});
   Line* line(std::uint8_t stream);
+  // Whose packets each stream takes from now on, as signalling says.
+  void announce_sources(const std::vector<store::StreamSource>& sources);
+  // It is active again, or was: whoever is to be heard has its time anew.
+  void streams_wait_again(std::uint8_t stream) {
+    sources_[stream].wait_again(std::max<std::int64_t>(elapsed_ns(), 0));
+  }
+  // As an earlier recorder left it in the spool.
+  void restore_sources();
+  [[nodiscard]] std::vector<store::StreamSource> announced_sources() const;
+  [[nodiscard]] std::uint64_t foreign_packets() const;
 
   // Reads what has come, finishes what is due, writes the account's changes. Every 100 ms.
   void tick();
@@ -157,11 +171,17 @@ class RecorderCall {
 
  private:
   void sweep(Line& line);
+  void on_datagram(Line& line, ByteView datagram, std::int64_t arrival_ns, const Endpoint& from);
+  bool take_from(Line& line, const Endpoint& from, const wire::RtpPacket& packet,
+                 std::int64_t arrival_ns);
+  void note_source(std::uint8_t stream, std::string_view event, std::string_view flag);
+  void put_sources();
   void seal(Line& line, std::uint32_t index, std::uint8_t codec,
             const segment::AudioSegment& segment);
 
   RecorderTools& tools_;
   keys::Cover unused_keys_;  // of streams that have not begun
+  std::array<segment::SourceRule, store::kAudioStreamsMax> sources_;
   std::vector<store::RecorderInterval> changes_;
   bool refusal_logged_ = false;
   friend class Line;

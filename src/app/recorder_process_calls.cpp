@@ -126,7 +126,9 @@ void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId&
     if (!started.call_data_record.empty())
       TRY(call->put(FrameType::kCallData, started.call_data_record));
     call->spooled.streams.clear();
-    return apply_streams(*call, opening->streams, &opening->sockets);
+    auto ports = TRY(apply_streams(*call, opening->streams, &opening->sockets));
+    call->announce_sources(opening->sources);
+    return ports;
   }();
   calls_.emplace(id, call);
   ++calls_total_;
@@ -165,6 +167,7 @@ void Recorder::continue_call(RecorderCall& call) {
   opening->started_ns = clock_.monotonic_ns();
   opening->media_address = call.media_address;
   opening->streams = call.spooled.streams;
+  opening->sources = call.announced_sources();
   opening->flags = {"continuation"};
   opening->call_data = SecretBytes(as_bytes("{\"continues\":\"" + call.id().hex() + "\"}"));
   opening->dialog = std::move(call.dialog);
@@ -209,6 +212,7 @@ Result<std::vector<std::uint16_t>> Recorder::apply_streams(
     } else if (line->segmenter != nullptr) {
       call.tick();  // what came before the change belongs to before
       line->segmenter->set_mode(spec.mode, now_ns);
+      if (spec.mode != line->spec.mode) call.streams_wait_again(spec.stream);
       line->segmenter->set_types(spec.codec, spec.payload_type, spec.event_payload_type);
       line->spec = spec;
       if (spec.mode == store::StreamMode::kRemoved && line->socket.valid()) {
@@ -251,6 +255,8 @@ void Recorder::end_call(RecorderCall& call, const std::string& cause) {
     for (const auto& end : ended.ends) last = std::max(last, end.end_index);
     ended.ended_at = call.spooled.begin->started_at + std::int64_t{last} * kSegmentMs;
   }
+  if (const auto foreign = call.foreign_packets(); foreign > 0)
+    log_event("recorder.rtp_foreign", {{"call", call.id().hex()}, {"packets", foreign}});
   (void)call.put(FrameType::kCallEnded, pack(ended));
   call.spooled.ended = ended;
   call.phase = RecorderPhase::kEnding;
@@ -511,6 +517,7 @@ void Recorder::recover_call(store::SpoolCall spooled, std::map<std::string, io::
   calls_.emplace(id, call);
   const auto& begin = *call->spooled.begin;
   call->started_ns = clock_.monotonic_ns() - (clock_.utc_ms() - begin.started_at) * 1'000'000;
+  call->restore_sources();
   const auto name = store::object_name(id, begin.started_at, store::ObjectKind::kRecording);
   if (call->spooled.ended) {
     call->durable = true;

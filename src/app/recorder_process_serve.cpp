@@ -124,6 +124,7 @@ void Recorder::on_session_open(Peer& peer, io::Frame& frame) {
   opening->media_address =
       open->media_address.empty() ? config_.media_address : open->media_address;
   opening->streams = std::move(open->streams);
+  opening->sources = std::move(open->sources);
   opening->flags = std::move(open->flags);
   opening->call_data = std::move(open->call_data);
   opening->dialog = std::move(open->dialog);
@@ -153,6 +154,7 @@ void Recorder::on_session_update(Peer& peer, io::Frame& frame) {
     return refuse(peer, frame, Errc::kNotFound, "no such live call");
   const auto ports = apply_streams(*call, update->streams);
   if (!ports) return refuse(peer, frame, ports.error().code, ports.error().message);
+  call->announce_sources(update->sources);
   if (!update->dialog.empty()) call->dialog = std::move(update->dialog);
   if (!update->call_data.empty()) {
     keys::CallDataPut put{call->id(), to_bytes(update->call_data.expose())};
@@ -216,6 +218,7 @@ void Recorder::on_session_resume(Peer& peer, io::Frame& frame) {
     return refuse(peer, frame, ok.error().code, ok.error().message);
   const auto ports = apply_streams(*call, resume->session.streams);
   if (!ports) return refuse(peer, frame, ports.error().code, ports.error().message);
+  call->announce_sources(resume->session.sources);
   peer.channel->reply(frame, store::SessionUpdated{*ports});
 }
 

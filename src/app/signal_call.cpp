@@ -90,7 +90,9 @@ void SignalCall::offer(nta_incoming_t* irq, const sip_t& sip) {
     ::nta_incoming_treply(irq, SIP_100_TRYING, TAG_END());
   }
   this_ = irq;
-  on(event::Request{read_sip_request(sip)});
+  auto read = read_sip_request(sip);
+  read.source = source_of(irq);
+  on(event::Request{std::move(read)});
   if (this_ != nullptr) {  // the machine answers every request; this would be its error, not ours
     answer(std::exchange(this_, nullptr), 500);
     log_event("signal.unanswered", {{"phase", static_cast<int>(session_.phase())}});
@@ -210,6 +212,13 @@ std::vector<store::StreamSpec> SignalCall::specs(const std::vector<capture::Lane
   return out;
 }
 
+std::vector<store::StreamSource> SignalCall::sources(
+    const std::vector<capture::Lane>& lanes) const {
+  std::vector<store::StreamSource> out;
+  for (const auto& lane : lanes) out.push_back({lane.stream, lane.sources});
+  return out;
+}
+
 SecretBytes SignalCall::saved() {
   SavedDialog state;
   state.key = key_;
@@ -259,6 +268,7 @@ void SignalCall::perform(action::OpenRecording& open) {
   message.direction = static_cast<keys::Direction>(open.direction);
   message.media_address = config_.media_address;
   message.streams = specs(open.streams);
+  message.sources = sources(open.streams);
   message.call_data = std::move(open.call_data);
   message.flags = std::move(open.flags);
   message.dialog = saved();
@@ -269,6 +279,7 @@ void SignalCall::perform(action::UpdateRecording& update) {
   store::SessionUpdate message;
   message.call = session_.call();
   message.streams = specs(update.streams);
+  message.sources = sources(update.streams);
   message.call_data = std::move(update.call_data);
   message.dialog = saved();
   ask(io::make_frame(message));
@@ -279,6 +290,7 @@ void SignalCall::perform(const action::ResumeRecording&) {
   message.session.call = session_.call();
   const auto lanes = session_.streams();
   message.session.streams = specs(lanes);
+  message.session.sources = sources(lanes);
   for (const auto& lane : lanes) message.session.ports.push_back(lane.port);
   message.session.dialog = saved();
   ask(io::make_frame(message));

@@ -91,6 +91,7 @@ class SignalCall {
   void recorder_said(std::uint64_t question, bool opening, Result<io::Frame> reply);
   SecretBytes saved();
   std::vector<store::StreamSpec> specs(const std::vector<capture::Lane>& lanes) const;
+  std::vector<store::StreamSource> sources(const std::vector<capture::Lane>& lanes) const;
 
   SignalHost& host_;
   const capture::SessionConfig& config_;

@@ -1,5 +1,7 @@
 #include "app/signal_sip.hpp"
 
+#include <arpa/inet.h>
+#include <sofia-sip/msg_addr.h>
 #include <sofia-sip/nta_stateless.h>
 #include <sofia-sip/nta_tport.h>
 #include <sofia-sip/sip_status.h>
@@ -210,6 +212,19 @@ DialogState SipStack::save_leg(nta_leg_t* leg, const DialogState& known) {
 bool came_over_tcp(const sip_t& sip) {
   return sip.sip_via != nullptr && sip.sip_via->v_protocol != nullptr &&
          ::strcasecmp(sip.sip_via->v_protocol, sip_transport_tcp) == 0;
+}
+
+std::optional<Endpoint> source_of(nta_incoming_t* irq) {
+  msg_t* message = ::nta_incoming_getrequest(irq);
+  if (message == nullptr) return std::nullopt;
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const auto* address = ::msg_addr(message);
+  const bool readable =
+      address != nullptr && ::su_inet_ntop(address->su_family, SU_ADDR(address), text.data(),
+                                           text.size()) != nullptr;
+  const auto out = readable ? parse_endpoint(text.data(), ntohs(address->su_port)) : std::nullopt;
+  ::msg_destroy(message);
+  return out;
 }
 
 capture::SipRequest read_sip_request(const sip_t& sip) {

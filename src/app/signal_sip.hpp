@@ -91,6 +91,8 @@ class SipStack {
 
 // The INVITE or UPDATE as the session machine wants it.
 capture::SipRequest read_sip_request(const sip_t& sip);
+// Whose packet it was, or the other end of its connection.
+std::optional<Endpoint> source_of(nta_incoming_t* irq);
 bool came_over_tcp(const sip_t& sip);
 // A header's value as text; empty for none.
 std::string header_text(const void* header);

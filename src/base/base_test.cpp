@@ -3,6 +3,7 @@
 
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
+#include "base/endpoint.hpp"
 #include "base/event_log.hpp"
 #include "base/pack.hpp"
 #include "base/queue.hpp"
@@ -35,6 +36,25 @@ TEST(Bytes, HexAndBase64RoundTrip) {
   EXPECT_FALSE(from_hex("zz"));
   EXPECT_FALSE(from_base64("bGl="));      // padding bits set
   EXPECT_FALSE(from_base64("bG=naHQ="));  // padding inside
+}
+
+TEST(Endpoint, AddressesOfBothFamiliesAreComparedByteByByte) {
+  const auto v4 = parse_endpoint("192.0.2.1", 4000);
+  ASSERT_TRUE(v4);
+  EXPECT_EQ(v4, parse_endpoint("::ffff:192.0.2.1", 4000));
+  EXPECT_NE(v4, parse_endpoint("192.0.2.1", 4001));
+  EXPECT_TRUE(v4->same_address(*parse_endpoint("192.0.2.1", 4001)));
+  EXPECT_EQ(parse_endpoint("[2001:db8::1]", 5), parse_endpoint("2001:db8:0::1", 5));
+  for (const char* unknown : {"", "0.0.0.0", "::", "media.example", "192.0.2", "192.0.2.1 ", "[]",
+                              "[", "1234567890123456789012345678901234567890123456789012345678901234"
+                                   "5"})
+    EXPECT_FALSE(parse_endpoint(unknown, 1)) << unknown;
+  for (const char* own : {"10.1.2.3", "127.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",
+                          "169.254.0.1", "100.64.0.1", "::1", "fd00::1", "fe80::1"})
+    EXPECT_TRUE(is_private(*parse_endpoint(own, 1))) << own;
+  for (const char* open : {"192.0.2.1", "172.32.0.1", "100.128.0.1", "11.0.0.1", "2001:db8::1"})
+    EXPECT_FALSE(is_private(*parse_endpoint(open, 1))) << open;
+  EXPECT_EQ(unpack<Endpoint>(pack(*v4)).value(), *v4);
 }
 
 TEST(Bytes, Crc32cMatchesTheRfcVectors) {

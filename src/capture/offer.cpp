@@ -44,8 +44,23 @@ Mode mode_of(const wire::SdpMedia& media, bool was_active) {
   return was_active ? Mode::kOnHold : Mode::kSilent;
 }
 
-// Codec and mode of `lane` as this m-line wants them now.
-void set_media(Lane& lane, const wire::SdpMedia& media) {
+constexpr std::uint16_t kDiscardPort = 9;  // "no port yet" (RFC 8866, 5.14 and RFC 863)
+
+// A hold by c=0.0.0.0, and a stream that is taken away, say nothing of who sends: as before.
+void set_sources(Lane& lane, const wire::SdpMedia& media,
+                 const std::optional<Endpoint>& signalling) {
+  if (media.port == 0 || (media.zero_address && !lane.sources.empty())) return;
+  lane.sources.clear();
+  const auto said = parse_endpoint(media.address, media.port == kDiscardPort ? 0 : media.port);
+  if (!said) return;
+  lane.sources.push_back(*said);
+  if (signalling && is_private(*said) && !said->same_address(*signalling))
+    lane.sources.push_back({signalling->address, 0});
+}
+
+// Codec, mode and sources of `lane` as this m-line wants them now.
+void set_media(Lane& lane, const wire::SdpMedia& media, const std::optional<Endpoint>& signalling) {
+  set_sources(lane, media, signalling);
   lane.mode = mode_of(media, lane.was_active);
   if (const auto* codec = recordable(media)) {
     lane.codec = codec->name == "PCMA" ? 8 : 0;
@@ -252,7 +267,7 @@ Accepted<Plan> plan_first(const Offer& offer, const OwnParties& own) {
     if (recordable(media) != nullptr && lines.size() < kStreamsMax) {
       lines.push_back(i);
       plan.lanes[i].recorded = true;
-      set_media(plan.lanes[i], media);
+      set_media(plan.lanes[i], media, offer.signalling);
     } else if (media.kind == "audio" && media.port != 0) {
       add_flag(plan.flags, "stream_refused");
     }
@@ -293,7 +308,7 @@ Plan plan_next(const Offer& offer, const std::vector<Lane>& lanes) {
     }
     if (lane.recorded) {
       lines.push_back(i);
-      set_media(lane, media);
+      set_media(lane, media, offer.signalling);
     } else if (media.kind == "audio" && media.port != 0) {
       add_flag(plan.flags, "stream_refused");
     }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/endpoint.hpp"
 #include "base/pack.hpp"
 #include "capture/party.hpp"
 #include "wire/rs_metadata.hpp"
@@ -31,6 +32,7 @@ struct Offer {
       metadata;                           // nothing: none came, or it can't be read (then a flag)
   std::vector<std::string> metadata_raw;  // as it came, readable or not
   std::vector<std::string> flags;
+  std::optional<Endpoint> signalling;  // where the request came from, if the shell knows
 };
 Accepted<Offer> read_offer(std::string_view content_type, std::string_view body);
 // The same from SDP texts that were kept.
@@ -52,9 +54,13 @@ struct Lane {
   std::uint8_t event_payload_type = 0xFF;  // 0xFF: no telephone-event
   std::uint16_t port = 0;                  // ours; 0 until the recorder has said it
   bool was_active = false;  // has ever had media: then "inactive" is a hold, else silence
+  // Where its packets come from: what the offer says (port 0: any port), and the signalling's own
+  // address where the offer's is private and another one, as behind a NAT. Empty: nobody knows.
+  std::vector<Endpoint> sources;
   template <class V>
   void visit(V& v) {
-    v(recorded, stream, party, mode, codec, payload_type, event_payload_type, port, was_active);
+    v(recorded, stream, party, mode, codec, payload_type, event_payload_type, port, was_active,
+      sources);
   }
 };
 

@@ -195,6 +195,54 @@ TEST(Offer, HoldResumeAddAndRemoveKeepStreamNumbers) {
   EXPECT_EQ(lanes[2].mode, Mode::kRemoved) << "an m-line left out has no stream any more";
 }
 
+// The SDP's address is 192.0.2.1 unless said otherwise.
+std::vector<Endpoint> sources_of(std::string sdp, const char* signalling,
+                                 const std::vector<Lane>& before = {}) {
+  auto offer = read_sdp_parts({std::move(sdp)});
+  EXPECT_TRUE(offer.has_value());
+  if (signalling != nullptr) offer->signalling = parse_endpoint(signalling, 5060);
+  if (!before.empty()) return plan_next(*offer, before).lanes.at(0).sources;
+  const auto plan = plan_first(*offer, kOwn);
+  EXPECT_TRUE(plan.has_value());
+  return plan->lanes.at(0).sources;
+}
+std::string with_address(const std::string& address, int port = 4000) {
+  auto sdp = test_sdp({{.port = port}});
+  const std::string line = "c=IN IP4 192.0.2.1";
+  return sdp.replace(sdp.find(line), line.size(), "c=" + address);
+}
+
+TEST(Offer, SaysWhoSends) {
+  using Sources = std::vector<Endpoint>;
+  const auto at = [](const char* address, std::uint16_t port) {
+    return *parse_endpoint(address, port);
+  };
+  EXPECT_EQ(sources_of(with_address("IN IP4 192.0.2.1"), "198.51.100.7"),
+            Sources{at("192.0.2.1", 4000)});
+  EXPECT_EQ(sources_of(with_address("IN IP6 2001:db8::5"), nullptr),
+            Sources{at("2001:db8::5", 4000)});
+  EXPECT_EQ(sources_of(with_address("IN IP4 10.0.0.5"), "198.51.100.7"),
+            (Sources{at("10.0.0.5", 4000), at("198.51.100.7", 0)}));
+  EXPECT_EQ(sources_of(with_address("IN IP4 10.0.0.5"), "10.0.0.5"),
+            Sources{at("10.0.0.5", 4000)});
+  EXPECT_EQ(sources_of(with_address("IN IP4 192.0.2.1", 9), nullptr), Sources{at("192.0.2.1", 0)});
+  EXPECT_EQ(sources_of(with_address("IN IP4 media.example"), "198.51.100.7"), Sources{});
+  EXPECT_EQ(sources_of(with_address("IN IP4 0.0.0.0"), nullptr), Sources{});
+  // A media line's own address counts before the session's.
+  auto own = with_address("IN IP4 192.0.2.1");
+  own.insert(own.find("a=label"), "c=IN IP4 192.0.2.8\r\n");
+  EXPECT_EQ(sources_of(own, nullptr), Sources{at("192.0.2.8", 4000)});
+  // Held by 0.0.0.0, or taken away: as before. Moved: as said.
+  auto first = read_sdp_parts({with_address("IN IP4 192.0.2.1")});
+  const auto lanes = plan_first(*first, kOwn)->lanes;
+  EXPECT_EQ(sources_of(with_address("IN IP4 0.0.0.0"), nullptr, lanes),
+            Sources{at("192.0.2.1", 4000)});
+  EXPECT_EQ(sources_of(with_address("IN IP4 192.0.2.1", 0), nullptr, lanes),
+            Sources{at("192.0.2.1", 4000)});
+  EXPECT_EQ(sources_of(with_address("IN IP4 192.0.2.9", 5000), nullptr, lanes),
+            Sources{at("192.0.2.9", 5000)});
+}
+
 TEST(Offer, WhatNeverHadMediaIsSilentNotHeld) {
   const auto offer =
       read_offer("application/sdp", test_sdp({{.direction = "inactive"}, {.label = "2"}}));

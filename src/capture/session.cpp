@@ -179,8 +179,9 @@ void Session::open(Event& event) {
     return;
   }
   if (!check_options(sip, true)) return;
-  const auto offer = read_offer(sip.content_type, sip.body);
+  auto offer = read_offer(sip.content_type, sip.body);
   if (!offer) return refuse_first(offer.error().status, offer.error().cause);
+  offer->signalling = sip.source;
   if (!offer->has_sdp) return refuse_first(488, "no_sdp");
   auto plan = plan_first(*offer, config_.own);
   if (!plan) return refuse_first(plan.error().status, plan.error().cause);
@@ -308,6 +309,7 @@ void Session::update(Event& event) {
     out_.push_back(action::Reply{.to = To::kThis, .status = offer.error().status});
     return;
   }
+  offer->signalling = sip.source;
   set_timer(sip);
   refreshed_ms_ = now_ms_;
   if (!offer->has_sdp && offer->metadata_raw.empty()) return answer_refresh(sip.is_update);

@@ -39,6 +39,7 @@ enum class Refresher : std::uint8_t { kNone = 0, kPeer = 1, kUs = 2 };
 // data.
 struct SipRequest {
   bool is_update = false;
+  std::optional<Endpoint> source;  // whose packet or connection it was
   std::string call_id, from, to, contact, user_agent, session_id;  // session_id: RFC 7989
   std::string content_type, body;
   std::vector<std::string> require;        // option tags

@@ -179,13 +179,15 @@ TEST(Udp, SweepsWithTimeStamps) {
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   for (std::uint8_t i = 0; i < 50; ++i)
     ASSERT_EQ(::sendto(sender.get(), &i, 1, 0, reinterpret_cast<sockaddr*>(&to), sizeof to), 1);
+  const auto expected = parse_endpoint("127.0.0.1", *local_port(sender));
   UdpSweeper sweeper;
   std::vector<std::uint8_t> got;
   ASSERT_TRUE(
-      sweeper.sweep(socket.get(), 1'000, [&](ByteView packet, std::int64_t at_ns, bool truncated) {
+      sweeper.sweep(socket.get(), 1'000, [&](ByteView packet, std::int64_t at_ns, bool truncated, const Endpoint& from) {
         got.push_back(packet[0]);
         EXPECT_GT(at_ns, 1'600'000'000'000'000'000);
         EXPECT_FALSE(truncated);
+        EXPECT_TRUE(expected == from);
       }));
   ASSERT_EQ(got.size(), 50u);
   EXPECT_EQ(got[49], 49);

@@ -47,6 +47,25 @@ Result<std::uint16_t> local_port(const Fd& socket) {
                                      : ntohs(reinterpret_cast<sockaddr_in*>(&where)->sin_port);
 }
 
+namespace {
+
+Endpoint endpoint_of(const sockaddr_storage& from) {
+  Endpoint out;
+  if (from.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(from);
+    std::memcpy(out.address.data(), &v6.sin6_addr, 16);
+    out.port = ntohs(v6.sin6_port);
+  } else if (from.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(from);
+    out.address[10] = out.address[11] = 0xFF;
+    std::memcpy(out.address.data() + 12, &v4.sin_addr, 4);
+    out.port = ntohs(v4.sin_port);
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<std::size_t> UdpSweeper::sweep(int fd, std::size_t packets_max, const OnPacket& on_packet) {
   std::array<mmsghdr, kSweep> messages;
   std::array<iovec, kSweep> parts;
@@ -54,12 +73,15 @@ Result<std::size_t> UdpSweeper::sweep(int fd, std::size_t packets_max, const OnP
     std::array<char, CMSG_SPACE(sizeof(timespec))> bytes;
   };
   std::array<Control, kSweep> controls;
+  std::array<sockaddr_storage, kSweep> senders;
   std::size_t total = 0;
   while (total < packets_max) {
     const auto want = std::min(kSweep, packets_max - total);
     for (std::size_t i = 0; i < want; ++i) {
       parts[i] = {buffers_[i].data(), buffers_[i].size()};
       messages[i] = {};
+      messages[i].msg_hdr.msg_name = &senders[i];
+      messages[i].msg_hdr.msg_namelen = sizeof senders[i];
       messages[i].msg_hdr.msg_iov = &parts[i];
       messages[i].msg_hdr.msg_iovlen = 1;
       messages[i].msg_hdr.msg_control = controls[i].bytes.data();
@@ -81,7 +103,8 @@ Result<std::size_t> UdpSweeper::sweep(int fd, std::size_t packets_max, const OnP
         at_ns = ts.tv_sec * 1'000'000'000LL + ts.tv_nsec;
       }
       const bool truncated = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
-      on_packet(ByteView(buffers_[i].data(), messages[i].msg_len), at_ns, truncated);
+      on_packet(ByteView(buffers_[i].data(), messages[i].msg_len), at_ns, truncated,
+                endpoint_of(senders[i]));
     }
     total += static_cast<std::size_t>(got);
     if (static_cast<std::size_t>(got) < want) break;

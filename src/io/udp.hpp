@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/bytes.hpp"
+#include "base/endpoint.hpp"
 #include "io/fd.hpp"
 
 namespace callward::io {
@@ -17,13 +18,14 @@ Result<Fd> bind_udp(const std::string& address, std::uint16_t port, int buffer_b
 Result<std::uint16_t> local_port(const Fd& socket);
 
 // recvmmsg in sweeps of kSweep until the socket is empty or `packets_max` are read. `at_utc_ns` is
-// the kernel's time stamp (CLOCK_REALTIME). Datagrams longer than kDatagramBytesMax are cut and
+// the kernel's time stamp (CLOCK_REALTIME), `from` the sender's address. Datagrams longer than kDatagramBytesMax are cut and
 // `truncated` says so.
 class UdpSweeper {
  public:
   static constexpr std::size_t kSweep = 32;
   static constexpr std::size_t kDatagramBytesMax = 2048;
-  using OnPacket = std::function<void(ByteView packet, std::int64_t at_utc_ns, bool truncated)>;
+  using OnPacket = std::function<void(ByteView packet, std::int64_t at_utc_ns, bool truncated,
+                                      const Endpoint& from)>;
   Result<std::size_t> sweep(int fd, std::size_t packets_max, const OnPacket& on_packet);
 
  private:

@@ -4,13 +4,14 @@
 // Types 300-399 go to the recorder, 400-499 come from it.
 #pragma once
 
+#include "base/endpoint.hpp"
 #include "base/pack.hpp"
 #include "base/queue.hpp"
 #include "keys/keeper_protocol.hpp"
 
 namespace callward::store {
 
-inline constexpr std::uint32_t kRecorderProtocolVersion = 1;
+inline constexpr std::uint32_t kRecorderProtocolVersion = 2;
 inline constexpr std::size_t kRecorderFrameBytesMax = 4u << 20;
 
 enum class ClientRole : std::uint8_t {
@@ -65,6 +66,16 @@ struct StreamSpec {
     v(stream, party, mode, codec, payload_type, event_payload_type, clock_rate);
   }
 };
+// Where a stream's packets come from, as the offer says: port 0 stands for any port, an empty list
+// for an offer without a usable address. A stream that is not named comes from anywhere.
+struct StreamSource {
+  std::uint8_t stream = 0;
+  std::vector<Endpoint> announced;
+  template <class V>
+  void visit(V& v) {
+    v(stream, announced);
+  }
+};
 // What the call's record says of its making; flags are words such as "metadata_unreadable",
 // "mixed".
 struct SessionOpen {  // -> SessionOpened, or ErrorReply (kFull, kBusy, kUnavailable)
@@ -75,9 +86,10 @@ struct SessionOpen {  // -> SessionOpened, or ErrorReply (kFull, kBusy, kUnavail
   SecretBytes call_data;  // JSON: numbers, names, SIP ids, metadata as it came
   std::vector<std::string> flags;
   SecretBytes dialog;  // opaque: signal's own state, handed back after its restart
+  std::vector<StreamSource> sources;
   template <class V>
   void visit(V& v) {
-    v(direction, media_address, streams, call_data, flags, dialog);
+    v(direction, media_address, streams, call_data, flags, dialog, sources);
   }
 };
 struct SessionOpened {
@@ -95,9 +107,10 @@ struct SessionUpdate {  // -> SessionUpdated
   std::vector<StreamSpec> streams;  // all that there are now; new ones get ports
   SecretBytes call_data;            // empty: unchanged
   SecretBytes dialog;
+  std::vector<StreamSource> sources;  // as they are now
   template <class V>
   void visit(V& v) {
-    v(call, streams, call_data, dialog);
+    v(call, streams, call_data, dialog, sources);
   }
 };
 struct SessionUpdated {
@@ -130,9 +143,10 @@ struct Session {
   std::vector<StreamSpec> streams;
   std::vector<std::uint16_t> ports;
   SecretBytes dialog;
+  std::vector<StreamSource> sources;  // of SessionResume
   template <class V>
   void visit(V& v) {
-    v(call, streams, ports, dialog);
+    v(call, streams, ports, dialog, sources);
   }
 };
 struct Sessions {

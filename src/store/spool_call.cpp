@@ -103,6 +103,14 @@ void SpoolCall::recovered(const FrameView& frame, const FrameRef& ref) {
     case FrameType::kListened:
       listened = true;
       break;
+    case FrameType::kSources:
+      if (auto said = unpack<SpoolSources>(payload)) {
+        sources = std::move(said->sources);
+        if (begin) begin->flags = std::move(said->flags);
+      } else {
+        ++unreadable_;
+      }
+      break;
     case FrameType::kAudio: {
       const auto header = keys::parse_record(payload);
       if (!header || header->kind != keys::RecordKind::kAudio ||

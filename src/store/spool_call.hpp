@@ -52,6 +52,27 @@ struct SpoolCallEnded {
   }
 };
 
+// Whose packets a stream takes: what signalling announced, who holds the stream (values of
+// segment::SourceHolder), and what was refused so far.
+struct SpoolSource {
+  std::uint8_t stream = 0;
+  std::vector<Endpoint> announced;
+  std::uint8_t holder = 0;
+  Endpoint held;
+  template <class V>
+  void visit(V& v) {
+    v(stream, announced, holder, held);
+  }
+};
+struct SpoolSources {
+  std::vector<SpoolSource> sources;  // of all streams
+  std::vector<std::string> flags;    // of the call, as they are now
+  template <class V>
+  void visit(V& v) {
+    v(sources, flags);
+  }
+};
+
 // Frames of one call that stand one behind the other.
 struct FrameRun {
   std::uint32_t file = 0, offset = 0, bytes = 0;
@@ -71,7 +92,8 @@ class SpoolCall {
   void fill_holes();
 
   std::optional<SpoolCallBegin> begin;
-  std::vector<StreamSpec> streams;  // as signalling said last
+  std::vector<StreamSpec> streams;   // as signalling said last
+  std::vector<SpoolSource> sources;  // as they stood last
   std::optional<SpoolCallEnded> ended;
   bool listened = false;
   std::array<StreamAccount, kAudioStreamsMax> accounts;

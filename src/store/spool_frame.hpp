@@ -39,6 +39,7 @@ enum class FrameType : std::uint8_t {
   kCallFreed = 9,     // object written, verified, logged: the call's frames are of no more use
   kCallData = 10,     // a sealed record of kind 16
   kListened = 11,     // the listener is done with the call
+  kSources = 12,      // packed SpoolSources: whose packets each stream takes
 };
 bool is_frame_type(std::uint8_t type) noexcept;
 
