@@ -89,7 +89,8 @@ void run_the_recorder(const Options& options) {
   app::Recorder recorder(*loop, clock, entropy, vfs, config, options.dir);
   (void)loop->on_stop_signal([&] { loop->stop(); });
   if (const auto listening = recorder.listen(); !listening) die(listening.error().message);
-  if (const auto started = recorder.start({}); !started) die(started.error().message);
+  recorder.set_on_failed([](const Error& error) { die(error.message); });
+  recorder.start({});
   (void)loop->run();
   recorder.stop();
 }

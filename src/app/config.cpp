@@ -414,7 +414,7 @@ std::string default_config_text() {
 # objects_dir = "objects"
 # rtp_timeout_s = 60
 # jitter_ms = 200
-# rtp_source = "latch"       # whose RTP is taken: "announced" (strictly the offer's addresses), "any"
+# rtp_source = "latch"       # whose RTP is taken: "announced" is strict, "any" is everybody's
 # disk_reserve_bytes = 536870912
 
 [listener]

@@ -19,12 +19,6 @@ io::ChannelLimits peer_limits() {
   return {"recorder.peer", store::kRecorderFrameBytesMax, kListenerQueueBytesMax};
 }
 
-segment::SourcePolicy source_policy(const RecorderConfig& config) {
-  if (config.rtp_source == "announced") return segment::SourcePolicy::kAnnounced;
-  if (config.rtp_source == "any") return segment::SourcePolicy::kAny;
-  return segment::SourcePolicy::kLatch;
-}
-
 }  // namespace
 
 Recorder::Recorder(io::Loop& loop, Clock& clock, Entropy& entropy, Vfs& vfs, RecorderConfig config,
@@ -56,49 +50,11 @@ Status Recorder::listen() {
   return {};
 }
 
-Status Recorder::start(std::vector<std::pair<std::string, io::Fd>> sockets) {
-  recovering_ = std::make_unique<Recovering>();
-  store::SpoolOptions options;
-  options.dir = config_.spool_dir;
-  options.file_bytes = config_.spool_file_bytes;
-  options.files_max = config_.spool_files_max;
-  store::RecoveryReport report;
-  spool_ = TRY(store::Spool::open(
-      vfs_, options,
-      [this](const store::FrameView& frame, const store::FrameRef& ref) {
-        recovered_frame(frame, ref);
-      },
-      &report));
-  log_event("recorder.spool", {{"files", report.files},
-                               {"frames", report.frames},
-                               {"damaged_bytes", report.damaged_bytes},
-                               {"unreadable_files", report.unreadable_files.size()}});
-  tools_ =
-      std::unique_ptr<RecorderTools>(new RecorderTools{
-      clock_, *spool_, entropy_, {}, {}, {}, source_policy(config_), {}, {}});
-  tools_->may_tell_source = [this] { return may_tell_source(); };
-  tools_->on_audio = [this](const RecorderCall& call, std::uint8_t stream, std::uint8_t codec,
-                            std::uint32_t index, const segment::AudioPayload& payload) {
-    push_audio(call, stream, codec, index, payload);
-  };
-  sealer_ = std::thread([this] { run_sealer(); });
-  recover(std::move(sockets));
-  keeper_ = std::make_unique<io::Client>(
-      loop_, run_dir_ + "/keeper.sock",
-      io::ChannelLimits{"recorder.keeper", keys::kKeeperFrameBytesMax, 64u << 20},
-      keys::ErrorReply::kType);
-  keeper_->start([this] { on_keeper_connected(); }, [this] { on_keeper_lost(); },
-                 [this](io::Frame frame) { on_keeper_event(std::move(frame)); });
-  timers_ = {loop_.every_ms(kTickMs, [this] { tick(); }),
-             loop_.every_ms(1'000, [this] { each_second(); })};
-  ready_ = true;
-  return {};
-}
-
 void Recorder::stop() {
   if (!*alive_) return;
   *alive_ = false;
   for (const auto timer : timers_) loop_.cancel(timer);
+  if (reader_.joinable()) reader_.join();
   if (spool_ != nullptr)
     for (auto& [id, call] : calls_)
       if (call->phase == RecorderPhase::kLive)
@@ -114,6 +70,11 @@ void Recorder::stop() {
 // ---- the turn of each call ----------------------------------------------------------------------
 
 void Recorder::tick() {
+  if (!ready_) {
+    turn_ = (turn_ + 1) % kTicksPerTurn;
+    if (turn_ == 0) collect_early();
+    return;
+  }
   const auto now_ns = clock_.monotonic_ns();
   if (last_turn_ns_ != 0)
     lag_ms_max_ = std::max(lag_ms_max_, (now_ns - last_turn_ns_) / 1'000'000 - kTickMs);
@@ -139,6 +100,7 @@ void Recorder::tick() {
 }
 
 void Recorder::each_second() {
+  if (!ready_) return;
   struct statvfs disk{};
   if (::statvfs(config_.spool_dir.c_str(), &disk) == 0) {
     const bool low =
@@ -193,14 +155,18 @@ void Recorder::on_accept(std::unique_ptr<io::Channel> channel) {
 void Recorder::on_frame(std::uint64_t serial, io::Frame frame) {
   const auto peer = peers_.find(serial);
   if (peer == peers_.end()) return;
+  if (!ready_) {  // the spool is being read
+    if (early_frames_.size() >= kEarlyFramesMax)
+      return refuse(peer->second, frame, Errc::kBusy, "starting");
+    early_frames_.emplace_back(serial, std::move(frame));
+    return;
+  }
   const auto handler = handlers().find(frame.type);
   if (handler == handlers().end())
     return refuse(peer->second, frame, Errc::kUnsupported, "unknown message");
   const bool greeted = peer->second.role != store::ClientRole{};
   if (!greeted && frame.type != store::Hello::kType)
     return refuse(peer->second, frame, Errc::kState, "say hello first");
-  if (!ready_ && frame.type != store::Hello::kType)
-    return refuse(peer->second, frame, Errc::kBusy, "starting");
   if (greeted && (handler->second.roles & bit(peer->second.role)) == 0)
     return refuse(peer->second, frame, Errc::kDenied, "not a message of this peer's role");
   (this->*handler->second.handler)(peer->second, frame);
@@ -292,11 +258,10 @@ std::string Recorder::status_json() const {
          "},\"packets\":{\"received\":" + n(packets.received) +
          ",\"malformed\":" + n(packets.malformed) + ",\"truncated\":" + n(packets.truncated) +
          ",\"foreign\":" + n(packets.foreign) +
-         ",\"sources_latched\":" + n(packets.sources_latched) +
-         ",\"late\":" + n(sum.late) + ",\"duplicate\":" + n(sum.duplicate) +
-         ",\"unknown_type\":" + n(sum.unknown_type) + ",\"stray\":" + n(sum.stray) +
-         ",\"source_changes\":" + n(sum.source_changes) + ",\"drift_steps\":" + n(sum.drift_steps) +
-         "},\"segments\":{\"sealed\":" +
+         ",\"sources_latched\":" + n(packets.sources_latched) + ",\"late\":" + n(sum.late) +
+         ",\"duplicate\":" + n(sum.duplicate) + ",\"unknown_type\":" + n(sum.unknown_type) +
+         ",\"stray\":" + n(sum.stray) + ",\"source_changes\":" + n(sum.source_changes) +
+         ",\"drift_steps\":" + n(sum.drift_steps) + "},\"segments\":{\"sealed\":" +
          n(packets.segments - packets.unsealed - packets.unspooled) +
          ",\"unsealed\":" + n(packets.unsealed) + ",\"unspooled\":" + n(packets.unspooled) +
          "},\"listener\":{\"connected\":" + (listener_ != 0 ? "true" : "false") +
@@ -368,10 +333,16 @@ Status run_recorder(const ProcessContext& context) {
           link.client().channel()->send(std::move(frame));
       },
       [&](const std::string& name) { (void)link.client().send(store::FdDrop{name}); });
-  TRY(recorder.start(std::move(sockets)));
+  std::optional<Error> failed;
+  recorder.set_on_failed([&](Error error) {
+    failed = std::move(error);
+    loop->stop();
+  });
+  recorder.start(std::move(sockets));
   link.beat();
   const auto ran = loop->run();
   recorder.stop();
+  if (failed) return tl::unexpected(*failed);
   return ran;
 }
 

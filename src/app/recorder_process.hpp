@@ -41,6 +41,10 @@ inline constexpr int kSocketBufferBytes = 1 << 20;  // asked for; some seconds o
 inline constexpr std::int64_t kKeeperTimeoutMs = 5'000;
 inline constexpr std::int64_t kAskListenedMs = 10'000;
 inline constexpr std::int64_t kCallStartTimeoutMs = 3'000;
+inline constexpr std::size_t kEarlyFramesMax = 4'096;        // while the spool is read, of peers
+inline constexpr std::size_t kEarlyPacketsMax = 3'000;       // ... of a stream: a minute of them
+inline constexpr std::size_t kEarlyBytesMax = 256u << 20;    // ... of all; the rest waits in the
+                                                             // kernel's buffers
 inline constexpr std::uint32_t kSourceEventsPerMinute = 20;  // more would be a stranger's to write
 
 class Recorder {
@@ -51,8 +55,12 @@ class Recorder {
 
   // Listens at run/recorder.sock and connects to the keeper. Before the sandbox.
   Status listen();
-  // Finds what an earlier recorder left in the spool, takes its sockets back, begins to work.
-  Status start(std::vector<std::pair<std::string, io::Fd>> sockets);
+  // Takes an earlier recorder's sockets back, asks the keeper for the keys of their calls at once,
+  // and reads meanwhile, on a thread of its own, what stands in the spool. What comes until that is
+  // read waits here: how long it takes costs no audio. Then it begins to work: ready().
+  void start(std::vector<std::pair<std::string, io::Fd>> sockets);
+  // Called when the spool can't be opened: there will be no recording.
+  void set_on_failed(std::function<void(Error)> failed) { on_failed_ = std::move(failed); }
   // Running calls stay in the spool and in the supervisor's hands; the next recorder goes on with
   // them.
   void stop();
@@ -134,6 +142,22 @@ class Recorder {
   store::CallEvent event_of(const RecorderCall& call) const;
   void announce(const RecorderCall& call);
 
+  // recorder_process_start.cpp
+  struct Early {  // a call that runs, as its sockets' names say
+    std::vector<WaitingSocket> sockets;
+    bool asked = false;
+    bool keeper_lost = false;  // since it answered
+    std::optional<Result<keys::Reissued>> answer;
+  };
+  void read_spool();
+  void spool_read(Result<std::unique_ptr<store::Spool>> spool, const store::RecoveryReport& report);
+  void ask_early();
+  void collect_early();
+  void recovered_frame(const store::FrameView& frame, const store::FrameRef& ref);
+  void recover();
+  void recover_call(store::SpoolCall spooled);
+  void take_waiting_sockets(RecorderCall& call);
+
   // recorder_process_calls.cpp
   using SocketMap = std::map<std::uint8_t, std::pair<io::Fd, std::uint16_t>>;
   struct Opening {
@@ -170,9 +194,6 @@ class Recorder {
   void listening_over(RecorderCall& call);
   void add_derived(const CallId& id, Bytes record);
   void complete(RecorderCall& call);
-  void recover(std::vector<std::pair<std::string, io::Fd>> sockets);
-  void recover_call(store::SpoolCall spooled, std::map<std::string, io::Fd>& sockets);
-  void recovered_frame(const store::FrameView& frame, const store::FrameRef& ref);
   void run_sealer();
   void save_sequence(std::uint64_t sequence);
   Result<std::string> find_object(const CallId& id, store::ObjectKind kind);
@@ -186,6 +207,7 @@ class Recorder {
   void not_adopted(RecorderCall& call, const Error& error);
   void on_adopted(RecorderCall& call, const keys::Adopted& adopted);
   void reissue(RecorderCall& call);
+  void reissue_answered(RecorderCall& call, Result<keys::Reissued> reissued);
   void on_reissued(RecorderCall& call, keys::Reissued reissued);
   void tell_end(RecorderCall& call);
   void tell_sealed(RecorderCall& call);
@@ -244,7 +266,19 @@ class Recorder {
     std::vector<CallId> order;
     std::map<CallId, keys::LogAppend> log;
   };
-  std::unique_ptr<Recovering> recovering_;
+  // Where find_object looked through the days: the keeper asks for many ranges of one call.
+  std::map<std::pair<CallId, store::ObjectKind>, std::string> found_objects_;
+
+  std::unique_ptr<Recovering> recovering_;  // the reading thread's, until it is done
+  std::thread reader_;
+  std::map<CallId, Early> early_;
+  std::size_t early_bytes_ = 0;
+  io::UdpSweeper early_sweeper_;
+  // What peers and keeper said before there was anything to answer with, in order.
+  std::deque<std::pair<std::uint64_t, io::Frame>> early_frames_;
+  std::deque<io::Frame> early_events_;
+  std::int64_t start_ns_ = 0;
+  std::function<void(Error)> on_failed_;
 
   std::vector<io::Loop::TimerId> timers_;
   SharedQueue<SealTask> seal_queue_{"recorder.sealer", 65'536};

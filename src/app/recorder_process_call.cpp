@@ -35,6 +35,10 @@ store::RecorderState recorder_state(AccountState state) {
 
 }  // namespace
 
+std::string socket_name(const CallId& call, std::uint8_t stream) {
+  return "rtp:" + call.hex() + ":" + std::to_string(stream);
+}
+
 void PooledEntropy::fill(MutByteView out) {
   if (out.size() > pool_.size()) return source_.fill(out);
   if (used_ + out.size() > pool_.size()) {
@@ -123,6 +127,16 @@ void RecorderCall::sweep(Line& line) {
   if (!got) ++tools_.counters.socket_errors;
 }
 
+void RecorderCall::hear_waiting(Line& line, std::vector<WaitingPacket> packets) {
+  if (line.segmenter == nullptr) return;
+  for (const auto& packet : packets) {
+    ++tools_.counters.received;
+    on_datagram(line, packet.datagram.expose(),
+                std::max<std::int64_t>(packet.arrival_ns - started_ns, 0), packet.from);
+  }
+  flush_account();
+}
+
 void RecorderCall::on_datagram(Line& line, ByteView datagram, std::int64_t arrival_ns,
                                const Endpoint& from) {
   if (wire::is_rtcp(datagram)) return;
@@ -141,12 +155,12 @@ bool RecorderCall::take_from(Line& line, const Endpoint& from, const wire::RtpPa
   const auto stream = line.spec.stream;
   auto& rule = sources_[stream];
   const auto type = packet.payload_type;  // as the segmenter takes them
-  const bool audio = !packet.payload.empty() &&
-                     (type == line.spec.payload_type || type == segment::kCodecPcmu ||
-                      type == segment::kCodecPcma);
+  const bool audio =
+      !packet.payload.empty() && (type == line.spec.payload_type || type == segment::kCodecPcmu ||
+                                  type == segment::kCodecPcma);
   const auto verdict =
-      rule.judge(tools_.source_policy, from,
-                 audio && line.spec.mode == store::StreamMode::kActive, arrival_ns);
+      rule.judge(tools_.source_policy, from, audio && line.spec.mode == store::StreamMode::kActive,
+                 arrival_ns);
   if (verdict == segment::SourceVerdict::kRefused) {
     ++tools_.counters.foreign;
     if (rule.refused() == 1) note_source(stream, "recorder.rtp_refused", "rtp_refused");
@@ -180,8 +194,7 @@ void RecorderCall::put_sources() {
     spooled.sources.push_back({line->spec.stream, rule.announced(),
                                static_cast<std::uint8_t>(rule.holder()), rule.held()});
   }
-  (void)put(FrameType::kSources,
-            pack(store::SpoolSources{spooled.sources, spooled.begin->flags}));
+  (void)put(FrameType::kSources, pack(store::SpoolSources{spooled.sources, spooled.begin->flags}));
 }
 
 void RecorderCall::announce_sources(const std::vector<store::StreamSource>& sources) {
@@ -200,9 +213,8 @@ void RecorderCall::restore_sources() {
   const auto now_ns = std::max<std::int64_t>(elapsed_ns(), 0);
   for (const auto& source : spooled.sources)
     if (source.stream < sources_.size())
-      sources_[source.stream].restore(source.announced,
-                                      static_cast<segment::SourceHolder>(source.holder),
-                                      source.held, now_ns);
+      sources_[source.stream].restore(
+          source.announced, static_cast<segment::SourceHolder>(source.holder), source.held, now_ns);
 }
 
 std::vector<store::StreamSource> RecorderCall::announced_sources() const {

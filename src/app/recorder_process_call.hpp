@@ -53,6 +53,22 @@ struct PacketCounters {
   std::uint64_t segments = 0, unsealed = 0, unspooled = 0;
 };
 
+// A packet that came before its call was read from the spool.
+struct WaitingPacket {
+  SecretBytes datagram;
+  std::int64_t arrival_ns = 0;  // monotonic
+  Endpoint from;
+};
+struct WaitingSocket {
+  std::string name;
+  std::uint8_t stream = 0;
+  io::Fd fd;
+  std::vector<WaitingPacket> packets;
+};
+
+// How a stream's socket is called in the supervisor's keeping.
+std::string socket_name(const CallId& call, std::uint8_t stream);
+
 class RecorderCall;
 // What a call needs of the process.
 struct RecorderTools {
@@ -87,6 +103,7 @@ class RecorderCall {
     segment::SealingWriter writer;
     std::unique_ptr<segment::Segmenter> segmenter;  // none for an import
     std::uint32_t next_index = 0;                   // of an import
+    std::vector<WaitingPacket> waiting;             // until it has keys again
 
    private:
     RecorderCall& call_;
@@ -121,6 +138,8 @@ class RecorderCall {
   [[nodiscard]] std::vector<store::StreamSource> announced_sources() const;
   [[nodiscard]] std::uint64_t foreign_packets() const;
 
+  // What came while it had no keys, as if it came when it did.
+  void hear_waiting(Line& line, std::vector<WaitingPacket> packets);
   // Reads what has come, finishes what is due, writes the account's changes. Every 100 ms.
   void tick();
   // All streams end here. Returns each one's end.

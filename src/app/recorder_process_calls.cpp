@@ -14,10 +14,6 @@ namespace {
 constexpr std::uint32_t kSegmentMs = segment::kSegmentMs;
 constexpr std::size_t kDerivedPerTaskMax = 100'000;
 
-std::string socket_name(const CallId& call, std::uint8_t stream) {
-  return "rtp:" + call.hex() + ":" + std::to_string(stream);
-}
-
 std::uint16_t mask_of(const std::vector<store::StreamSpec>& streams) {
   std::uint16_t mask = 0;
   for (const auto& stream : streams) mask = static_cast<std::uint16_t>(mask | 1u << stream.stream);
@@ -435,10 +431,19 @@ void Recorder::drop_soon(const CallId& id) {
 
 Result<std::string> Recorder::find_object(const CallId& id, store::ObjectKind kind) {
   constexpr std::int64_t kDayMs = 86'400'000;
+  constexpr std::size_t kFoundMax = 1'024;
+  const auto key = std::pair(id, kind);
+  if (const auto known = found_objects_.find(key); known != found_objects_.end()) {
+    if (objects_.exists(known->second)) return known->second;
+    found_objects_.erase(known);
+  }
   const auto now = clock_.utc_ms() + kDayMs;
   for (int day = 0; day < kObjectDaysBackMax; ++day) {
     auto name = store::object_name(id, now - day * kDayMs, kind);
-    if (objects_.exists(name)) return name;
+    if (!objects_.exists(name)) continue;
+    if (found_objects_.size() >= kFoundMax) found_objects_.clear();
+    found_objects_.emplace(key, name);
+    return name;
   }
   return fail(Errc::kNotFound, "no object of this call");
 }
@@ -450,112 +455,6 @@ void Recorder::save_sequence(std::uint64_t sequence) {
   if (sequence <= before) return;
   if (const auto done = vfs_.write_file_atomic(path, as_bytes(std::to_string(sequence))); !done)
     log_event("recorder.sequence_not_saved", {{"why", done.error().message}});
-}
-
-// ---- after a crash ------------------------------------------------------------------------------
-
-void Recorder::recovered_frame(const store::FrameView& frame, const store::FrameRef& ref) {
-  auto& found = *recovering_;
-  switch (frame.type) {
-    case FrameType::kLogEntry:
-      if (auto entry = unpack<keys::LogAppend>(frame.payload))
-        found.log[frame.call] = std::move(*entry);
-      return;
-    case FrameType::kLogEntryDone:
-      found.log.erase(frame.call);
-      return;
-    case FrameType::kCallFreed:
-      found.calls.erase(frame.call);
-      return;
-    default:
-      break;
-  }
-  const auto [at, fresh] = found.calls.try_emplace(frame.call, frame.call);
-  if (fresh) found.order.push_back(frame.call);
-  at->second.recovered(frame, ref);
-}
-
-void Recorder::recover(std::vector<std::pair<std::string, io::Fd>> sockets) {
-  const auto found = std::move(recovering_);
-  if (const auto saved = vfs_.read_file(config_.spool_dir + "/sequence", 64))
-    sequence_ = std::strtoull(std::string(as_text(*saved)).c_str(), nullptr, 10);
-  std::map<std::string, io::Fd> by_name;
-  for (auto& [name, fd] : sockets) by_name[name] = std::move(fd);
-  for (const auto& id : found->order) {
-    const auto at = found->calls.find(id);
-    if (at == found->calls.end()) continue;
-    recover_call(std::move(at->second), by_name);
-    found->calls.erase(at);
-  }
-  for (auto& [id, entry] : found->log) pending_log_.push_back({id, std::move(entry)});
-  for (const auto& [name, fd] : by_name)
-    if (fd.valid() && fd_drop_) fd_drop_(name);  // of calls that are over
-}
-
-void Recorder::recover_call(store::SpoolCall spooled, std::map<std::string, io::Fd>& sockets) {
-  const auto id = spooled.id();
-  auto call = std::make_shared<RecorderCall>(*tools_, id);
-  if (!spooled.begin) {
-    // Its first frame is damaged: what is left is sealed under what is known.
-    log_event("recorder.call_without_begin", {{"call", id.hex()}});
-    store::SpoolCallBegin begin;
-    begin.sequence = ++sequence_;
-    begin.source = keys::CallSource::kSiprec;
-    begin.started_at = clock_.utc_ms();
-    begin.flags = {"begin_damaged"};
-    for (std::uint8_t stream = 0; stream < store::kAudioStreamsMax; ++stream)
-      if (spooled.end_index[stream] > 0)
-        spooled.streams.push_back({stream,
-                                   stream <= 1 ? store::Party{stream} : store::Party::kOther,
-                                   store::StreamMode::kActive});
-    begin.streams = spooled.streams;
-    spooled.begin = begin;
-  }
-  spooled.fill_holes();
-  sequence_ = std::max(sequence_, spooled.begin->sequence);
-  call->spooled = std::move(spooled);
-  calls_.emplace(id, call);
-  const auto& begin = *call->spooled.begin;
-  call->started_ns = clock_.monotonic_ns() - (clock_.utc_ms() - begin.started_at) * 1'000'000;
-  call->restore_sources();
-  const auto name = store::object_name(id, begin.started_at, store::ObjectKind::kRecording);
-  if (call->spooled.ended) {
-    call->durable = true;
-    const bool has_audio =
-        std::any_of(call->spooled.end_index.begin(), call->spooled.end_index.end(),
-                    [](auto end) { return end > 0; });
-    const auto object = !has_audio && objects_.exists(name) ? store::open_object(objects_, name)
-                                                            : fail(Errc::kNotFound, "");
-    if (object) {  // sealed and logged before: only the listener's part is open
-      call->sealed = object->summary();
-      call->end_logged = call->sealed_logged = true;
-      call->phase = RecorderPhase::kListening;
-      for (std::size_t i = 0; i < object->head().streams.size(); ++i)
-        call->spooled.end_index[object->head().streams[i].stream] =
-            object->head().streams[i].end_index;
-      if (auto derived = call->spooled.derived(*spool_)) call->fresh_derived = std::move(*derived);
-      advance_phase(id);
-      return;
-    }
-    call->phase = RecorderPhase::kEnding;
-    return;
-  }
-  for (const auto& spec : call->spooled.streams) {
-    const auto fd = sockets.find(socket_name(id, spec.stream));
-    if (fd == sockets.end() || !fd->second.valid()) continue;
-    auto line = std::make_unique<RecorderCall::Line>(*call, spec, keys::ForwardKeys{});
-    line->port = io::local_port(fd->second).value_or(0);
-    line->socket = std::move(fd->second);
-    call->lines.push_back(std::move(line));
-  }
-  if (call->lines.empty() || call->imported()) {
-    call->lines.clear();
-    call->phase = RecorderPhase::kLive;
-    return end_call(*call, "recovered");
-  }
-  call->phase = RecorderPhase::kReissue;
-  turns_[++calls_total_ % kTicksPerTurn].push_back(call);
-  log_event("recorder.call_resumed", {{"call", id.hex()}, {"streams", call->lines.size()}});
 }
 
 }  // namespace callward::app

@@ -26,6 +26,7 @@ void Recorder::on_keeper_connected() {
     refill_spares();
     if (keeper_locked_) return;
     keeper_ready_ = true;
+    if (!ready_) return ask_early();
     std::vector<CallPtr> all;
     for (auto& [id, call] : calls_) all.push_back(call);
     for (auto& call : all) tell_keeper(*call);
@@ -40,6 +41,11 @@ void Recorder::on_keeper_lost() {
   keeper_ready_ = keeper_locked_ = false;
   for (auto& [id, call] : calls_) call->asked_listened = false;
   asking_spares_ = sending_log_ = false;
+  early_events_.clear();  // of the one that is gone
+  for (auto& [id, early] : early_) {
+    early.asked = early.answer.has_value();
+    early.keeper_lost = early.keeper_lost || early.answer.has_value();
+  }
   std::size_t frozen = 0;
   for (auto& [id, call] : calls_) {
     if (call->phase == RecorderPhase::kStarting || call->phase == RecorderPhase::kReissue ||
@@ -52,6 +58,10 @@ void Recorder::on_keeper_lost() {
 }
 
 void Recorder::on_keeper_event(io::Frame frame) {
+  if (!ready_) {  // the spool is being read
+    if (early_events_.size() < kEarlyFramesMax) early_events_.push_back(std::move(frame));
+    return;
+  }
   switch (frame.type) {
     case keys::DerivedSealed::kType:
       if (auto sealed = unpack<keys::DerivedSealed>(frame.body))
@@ -148,24 +158,28 @@ void Recorder::on_adopted(RecorderCall& call, const keys::Adopted& adopted) {
 
 void Recorder::reissue(RecorderCall& call) {
   call.asking = true;
-  keeper_->request(
-      keys::Reissue{call.id()}, kKeeperTimeoutMs,
-      [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
-        if (!*alive) return;
-        auto* again = find(id);
-        if (again == nullptr) return;
-        again->asking = false;
-        auto reissued = reply ? unpack<keys::Reissued>(reply->body) : tl::unexpected(reply.error());
-        if (reissued) return on_reissued(*again, std::move(*reissued));
-        if (reissued.error().code == Errc::kUnavailable || reissued.error().code == Errc::kTimeout)
-          return;  // again later
-        log_event("recorder.not_reissued", {{"call", id.hex()}, {"why", reissued.error().message}});
-        if (reissued.error().code ==
-            Errc::kNotFound)  // on a spare root, and both died: its keys are nowhere
-          for (const auto& stream : again->spooled.streams)
-            again->account_lost(stream.stream, 0, segment::kIndexEnd, store::kLostKeeper);
-        continue_call(*again);
-      });
+  keeper_->request(keys::Reissue{call.id()}, kKeeperTimeoutMs,
+                   [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
+                     if (!*alive) return;
+                     auto* again = find(id);
+                     if (again == nullptr) return;
+                     again->asking = false;
+                     reissue_answered(*again, reply ? unpack<keys::Reissued>(reply->body)
+                                                    : tl::unexpected(reply.error()));
+                   });
+}
+
+void Recorder::reissue_answered(RecorderCall& call, Result<keys::Reissued> reissued) {
+  if (reissued) return on_reissued(call, std::move(*reissued));
+  if (reissued.error().code == Errc::kUnavailable || reissued.error().code == Errc::kTimeout)
+    return;  // again later
+  log_event("recorder.not_reissued",
+            {{"call", call.id().hex()}, {"why", reissued.error().message}});
+  if (reissued.error().code ==
+      Errc::kNotFound)  // on a spare root, and both died: its keys are nowhere
+    for (const auto& stream : call.spooled.streams)
+      call.account_lost(stream.stream, 0, segment::kIndexEnd, store::kLostKeeper);
+  continue_call(call);
 }
 
 void Recorder::on_reissued(RecorderCall& call, keys::Reissued reissued) {
@@ -179,8 +193,9 @@ void Recorder::on_reissued(RecorderCall& call, keys::Reissued reissued) {
   }
   for (auto& old : found) {
     const auto first = std::max(reissued.first_index, call.spooled.end_index[old->spec.stream]);
-    call.add_line(old->spec, std::move(old->socket), old->port, first,
-                  static_cast<std::uint32_t>(config_.jitter_ms), store::kLostRecorder);
+    auto& line = call.add_line(old->spec, std::move(old->socket), old->port, first,
+                               static_cast<std::uint32_t>(config_.jitter_ms), store::kLostRecorder);
+    call.hear_waiting(line, std::move(old->waiting));
   }
   call.flush_account();
   log_event("recorder.reissued",

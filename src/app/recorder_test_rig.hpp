@@ -84,6 +84,7 @@ class TreeKeeper {
                         keys::ErrorReply{Errc::kErased, "its root died with another keeper"});
           return;
         }
+        ++reissues;
         const auto call = unpack<keys::Reissue>(frame.body)->call;
         channel.reply(frame, keys::Reissued{reissue_from, nodes_from(call, reissue_from)});
         return;
@@ -119,7 +120,7 @@ class TreeKeeper {
   std::vector<keys::CallSealed> sealed;
   std::vector<keys::LogAppend> log;
   std::optional<keys::CipherFetched> fetched;
-  std::uint32_t reissue_from = 0, lost_from = 0;
+  std::uint32_t reissue_from = 0, lost_from = 0, reissues = 0;
   bool reissue_refused = false;
 
  private:
@@ -150,9 +151,15 @@ struct Peer {
 
 // Sends 20 ms a packet. When the clock went on without it, its timestamps go on too: it was silent.
 struct Sender {
-  Sender(Clock& clock, std::uint16_t port, std::uint32_t seed, std::uint8_t type)
+  Sender(Clock& clock, std::uint16_t port, std::uint32_t seed, std::uint8_t type,
+         const char* from = "127.0.0.1")
       : type(type), random(seed), clock(clock) {
     fd = io::Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    EXPECT_EQ(::inet_pton(AF_INET, from, &own.sin_addr), 1);
+    EXPECT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), sizeof own), 0);
+    here = *parse_endpoint(from, *io::local_port(fd));
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(port);
@@ -181,6 +188,7 @@ struct Sender {
     if (!lose) (void)!::write(fd.get(), raw.data(), raw.size());
   }
   io::Fd fd;
+  Endpoint here;
   std::uint8_t type;
   SeededEntropy random;
   Clock& clock;
@@ -208,13 +216,18 @@ struct Rig {
   }
   ~Rig() { std::filesystem::remove_all(dir); }
   std::unique_ptr<Recorder> start_recorder(const RecorderConfig& with,
-                                           std::vector<std::pair<std::string, io::Fd>> sockets) {
-    auto made = std::make_unique<Recorder>(*loop, clock, system, vfs, with, dir);
+                                           std::vector<std::pair<std::string, io::Fd>> sockets,
+                                           Vfs* disk = nullptr) {
+    auto made =
+        std::make_unique<Recorder>(*loop, clock, system, disk != nullptr ? *disk : vfs, with, dir);
     made->set_fd_store([this](const std::string& name,
                               int fd) { stored[name] = io::Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); },
                        [this](const std::string& name) { stored.erase(name); });
     EXPECT_TRUE(made->listen());
-    EXPECT_TRUE(made->start(std::move(sockets)));
+    made->start(std::move(sockets));
+    if (disk == nullptr) {
+      EXPECT_TRUE(until([&] { return made->ready(); }));
+    }
     return made;
   }
   void pump(int ms) {
@@ -260,7 +273,7 @@ struct Rig {
     Bytes samples;
     std::vector<bool> present;
     std::uint32_t first = 0;
-    std::size_t opened = 0, closed = 0;
+    std::size_t opened = 0, closed = 0, digits = 0;
   };
   Recording listen_to(const store::ObjectReader& object, std::uint8_t stream) {
     Recording out;
@@ -279,6 +292,7 @@ struct Rig {
       ++out.opened;
       segment::AudioSegment segment;
       EXPECT_TRUE(segment::unpack_payload(plain->expose(), segment));
+      out.digits += segment.digits_count;
       out.samples.resize((header->first + 1) * 800);
       out.present.resize((header->first + 1) * 100);
       std::copy(segment.samples.begin(), segment.samples.end(),

@@ -219,9 +219,8 @@ std::optional<Endpoint> source_of(nta_incoming_t* irq) {
   if (message == nullptr) return std::nullopt;
   std::array<char, INET6_ADDRSTRLEN> text{};
   const auto* address = ::msg_addr(message);
-  const bool readable =
-      address != nullptr && ::su_inet_ntop(address->su_family, SU_ADDR(address), text.data(),
-                                           text.size()) != nullptr;
+  const bool readable = address != nullptr && ::su_inet_ntop(address->su_family, SU_ADDR(address),
+                                                             text.data(), text.size()) != nullptr;
   const auto out = readable ? parse_endpoint(text.data(), ntohs(address->su_port)) : std::nullopt;
   ::msg_destroy(message);
   return out;

@@ -223,8 +223,7 @@ TEST(Offer, SaysWhoSends) {
             Sources{at("2001:db8::5", 4000)});
   EXPECT_EQ(sources_of(with_address("IN IP4 10.0.0.5"), "198.51.100.7"),
             (Sources{at("10.0.0.5", 4000), at("198.51.100.7", 0)}));
-  EXPECT_EQ(sources_of(with_address("IN IP4 10.0.0.5"), "10.0.0.5"),
-            Sources{at("10.0.0.5", 4000)});
+  EXPECT_EQ(sources_of(with_address("IN IP4 10.0.0.5"), "10.0.0.5"), Sources{at("10.0.0.5", 4000)});
   EXPECT_EQ(sources_of(with_address("IN IP4 192.0.2.1", 9), nullptr), Sources{at("192.0.2.1", 0)});
   EXPECT_EQ(sources_of(with_address("IN IP4 media.example"), "198.51.100.7"), Sources{});
   EXPECT_EQ(sources_of(with_address("IN IP4 0.0.0.0"), nullptr), Sources{});

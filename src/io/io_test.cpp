@@ -183,12 +183,13 @@ TEST(Udp, SweepsWithTimeStamps) {
   UdpSweeper sweeper;
   std::vector<std::uint8_t> got;
   ASSERT_TRUE(
-      sweeper.sweep(socket.get(), 1'000, [&](ByteView packet, std::int64_t at_ns, bool truncated, const Endpoint& from) {
-        got.push_back(packet[0]);
-        EXPECT_GT(at_ns, 1'600'000'000'000'000'000);
-        EXPECT_FALSE(truncated);
-        EXPECT_TRUE(expected == from);
-      }));
+      sweeper.sweep(socket.get(), 1'000,
+                    [&](ByteView packet, std::int64_t at_ns, bool truncated, const Endpoint& from) {
+                      got.push_back(packet[0]);
+                      EXPECT_GT(at_ns, 1'600'000'000'000'000'000);
+                      EXPECT_FALSE(truncated);
+                      EXPECT_TRUE(expected == from);
+                    }));
   ASSERT_EQ(got.size(), 50u);
   EXPECT_EQ(got[49], 49);
 }

@@ -18,8 +18,8 @@ Result<Fd> bind_udp(const std::string& address, std::uint16_t port, int buffer_b
 Result<std::uint16_t> local_port(const Fd& socket);
 
 // recvmmsg in sweeps of kSweep until the socket is empty or `packets_max` are read. `at_utc_ns` is
-// the kernel's time stamp (CLOCK_REALTIME), `from` the sender's address. Datagrams longer than kDatagramBytesMax are cut and
-// `truncated` says so.
+// the kernel's time stamp (CLOCK_REALTIME), `from` the sender's address. Datagrams longer than
+// kDatagramBytesMax are cut and `truncated` says so.
 class UdpSweeper {
  public:
   static constexpr std::size_t kSweep = 32;

@@ -72,8 +72,8 @@ SourceVerdict SourceRule::judge(SourcePolicy policy, const Endpoint& from, bool 
   if (policy == SourcePolicy::kAny) return SourceVerdict::kAccepted;
   const auto rank = rank_of(policy, from);
   const bool strict = policy == SourcePolicy::kAnnounced;
-  const bool holds = holder_ != SourceHolder::kNobody && from == held_ &&
-                     (!strict || rank != Rank::kForeign);
+  const bool holds =
+      holder_ != SourceHolder::kNobody && from == held_ && (!strict || rank != Rank::kForeign);
   if (holds && (rank == Rank::kExact) == (holder_ == SourceHolder::kAnnounced)) {
     silent_since_ns_ = std::max(silent_since_ns_, now_ns);
     return SourceVerdict::kAccepted;

@@ -4,7 +4,8 @@
 // A packet's rank:
 //   exact    its address and port are what signalling announced
 //   near     its address is announced, its port is another one (asymmetric RTP), or no port was
-//            announced (NAT, RFC 8866's discard port); anybody, when no usable address was announced
+//            announced (NAT, RFC 8866's discard port); anybody, when no usable address was
+//            announced
 //   foreign  everybody else
 //
 //   nobody ----[exact]--------------------------> announced

@@ -1,0 +1,171 @@
+// The recorder's start on a slow disk, and whose packets it takes. See recorder_process_test.cpp.
+#include <future>
+
+#include "app/recorder_test_rig.hpp"
+
+namespace callward::app {
+namespace {
+
+using namespace test;
+
+// A disk whose spool files can't be read until they may.
+class SlowVfs final : public Vfs {
+ public:
+  Result<std::unique_ptr<VfsFile>> open(const std::string& path, OpenMode mode) override {
+    if (path.ends_with(".cws")) open_.wait();
+    return real_.open(path, mode);
+  }
+  Status rename(const std::string& from, const std::string& to) override {
+    return real_.rename(from, to);
+  }
+  Status remove(const std::string& path) override { return real_.remove(path); }
+  Status make_dirs(const std::string& path) override { return real_.make_dirs(path); }
+  Status sync_dir(const std::string& path) override { return real_.sync_dir(path); }
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    return real_.list(path);
+  }
+  bool exists(const std::string& path) override { return real_.exists(path); }
+  Status set_read_only(const std::string& path) override { return real_.set_read_only(path); }
+  std::promise<void> gate;
+
+ private:
+  std::shared_future<void> open_ = gate.get_future().share();
+  RealVfs real_;
+};
+
+void announce(Rig& rig, const CallId& call, const std::vector<store::StreamSource>& sources) {
+  store::SessionUpdate update;
+  update.call = call;
+  update.streams = {{0, store::Party::kCustomer, store::StreamMode::kActive, 0, 0, 101},
+                    {1, store::Party::kAgent, store::StreamMode::kActive, 8, 8, 101}};
+  update.sources = sources;
+  ASSERT_TRUE(rig.ask<store::SessionUpdated>(*rig.signal, update));
+}
+
+// A telephone-event "5" that ends, from this sender's socket.
+void key_digit(Sender& from, std::uint16_t sequence, std::uint32_t timestamp) {
+  wire::RtpPacket packet;
+  packet.payload_type = 101;
+  packet.sequence = sequence;
+  packet.timestamp = timestamp;
+  packet.ssrc = 5;
+  const Bytes payload{5, 0x8A, 3, 32};
+  packet.payload = payload;
+  const auto raw = wire::write_rtp(packet);
+  EXPECT_EQ(::write(from.fd.get(), raw.data(), raw.size()), static_cast<ssize_t>(raw.size()));
+}
+
+TEST(Recorder, TakesNothingFromStrangersWhileTheAnnouncedOneSpeaks) {
+  Rig rig("stranger");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0), agent(rig.clock, session.ports[1], 2, 8);
+  // The same SSRC and payload type; one has the client's address and another port.
+  Sender near(rig.clock, session.ports[0], 3, 0),
+      far(rig.clock, session.ports[0], 4, 0, "127.0.0.2");
+  announce(rig, session.call, {{0, {customer.here}}, {1, {agent.here}}});
+  for (int i = 0; i < 150; ++i) {
+    customer.send();
+    agent.send();
+    near.send();
+    far.send();
+    if (i % 10 == 0) key_digit(far, far.sequence++, far.timestamp);
+    rig.pump(20);
+  }
+  EXPECT_NE(rig.recorder->status_json().find("\"foreign\":315,"), std::string::npos)
+      << rig.recorder->status_json();
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object);
+  const auto heard = rig.listen_to(*object, 0);
+  EXPECT_EQ(expect_equal(heard, customer.sent), customer.came_ms);
+  EXPECT_EQ(heard.digits, 0u);
+  const auto& flags = object->head().flags;
+  EXPECT_EQ(std::count(flags.begin(), flags.end(), "rtp_refused"), 1);
+  EXPECT_EQ(std::count(flags.begin(), flags.end(), "rtp_latched"), 0);
+}
+
+TEST(Recorder, TakesAClientThatSendsFromElsewhereAfterTwoSeconds) {
+  Rig rig("latch");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0, "127.0.0.3");
+  announce(rig, session.call, {{0, {*parse_endpoint("192.0.2.1", 4000)}}});
+  for (int i = 0; i < 200; ++i) {
+    customer.send();
+    rig.pump(20);
+  }
+  key_digit(customer, customer.sequence++, customer.timestamp);
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object);
+  const auto heard = rig.listen_to(*object, 0);
+  EXPECT_NEAR(static_cast<double>(expect_equal(heard, customer.sent)), 2'000.0, 100.0);
+  EXPECT_GT(heard.digits, 0u);
+  const auto& flags = object->head().flags;
+  EXPECT_EQ(std::count(flags.begin(), flags.end(), "rtp_latched"), 1);
+}
+
+// However long the spool takes to be read: the keys are asked for first, and what comes meanwhile is
+// kept with its time. A stranger who speaks first after the restart gets nothing either.
+TEST(Recorder, ReadingALongSpoolCostsNoAudio) {
+  Rig rig("slow");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0),
+      far(rig.clock, session.ports[0], 4, 0, "127.0.0.2");
+  announce(rig, session.call, {{0, {customer.here}}});
+  const auto talk = [&](int packets, bool stranger) {
+    for (int i = 0; i < packets; ++i) {
+      if (stranger) far.send();
+      customer.send();
+      rig.pump(20);
+    }
+  };
+  talk(200, false);
+  std::vector<std::pair<std::string, io::Fd>> sockets;
+  for (auto& [name, fd] : rig.stored)
+    sockets.emplace_back(name, io::Fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)));
+  rig.signal.reset();
+  rig.recorder.reset();
+  SlowVfs disk;
+  rig.keeper->reissue_from =
+      static_cast<std::uint32_t>(rig.clock.utc_ms() - 1'700'000'000'000) / 100 - 5;
+  rig.recorder = rig.start_recorder(rig.config, std::move(sockets), &disk);
+  talk(500, true);  // ten seconds
+  EXPECT_FALSE(rig.recorder->ready());
+  EXPECT_EQ(rig.keeper->reissues, 1u) << "asked before the spool was read";
+  disk.gate.set_value();
+  ASSERT_TRUE(rig.until([&] { return rig.recorder->ready(); }));
+  rig.signal =
+      std::make_unique<Peer>(*rig.loop, rig.dir + "/recorder.sock", store::ClientRole::kSignal);
+  talk(100, true);
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  EXPECT_EQ(rig.keeper->reissues, 1u);
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object);
+  const auto heard = rig.listen_to(*object, 0);
+  EXPECT_EQ(heard.closed, 0u);
+  EXPECT_GE(expect_equal(heard, customer.sent), customer.came_ms - 500);
+  const auto accounts = store::from_recorder_intervals(object->head().account, 2);
+  ASSERT_TRUE(accounts);
+  EXPECT_LE((*accounts)[0].total_ms(store::AccountState::kLost), 500u);
+}
+
+TEST(Recorder, ASpoolThatCannotBeOpenedIsSaid) {
+  Rig rig("nospool");
+  auto config = rig.config;
+  config.spool_dir = rig.dir + "/file";
+  ASSERT_TRUE(rig.vfs.write_file_atomic(config.spool_dir, as_bytes("no folder")));
+  rig.signal.reset();
+  rig.recorder.reset();
+  Recorder recorder(*rig.loop, rig.clock, rig.system, rig.vfs, config, rig.dir);
+  std::optional<Error> failed;
+  recorder.set_on_failed([&](Error error) { failed = std::move(error); });
+  recorder.start({});
+  EXPECT_TRUE(rig.until([&] { return failed.has_value(); }));
+  EXPECT_FALSE(recorder.ready());
+}
+
+}  // namespace
+}  // namespace callward::app
