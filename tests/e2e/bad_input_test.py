@@ -540,12 +540,76 @@ def the_body_of_a_vendor(folder):
         expect(matched == 2_000, f"{matched} of 2000 ms are recorded as sent, {filled} are silence: {account}")
 
 
+def hiss(folder, seconds, name="hiss.wav"):
+    """Noise in which no millisecond is like another: what is recorded of it can be found again."""
+    out = pathlib.Path(folder) / name
+    both = array.array("h", ((value - 128) * 64 for value in random.Random("hiss").randbytes(seconds * 8_000 * 2)))
+    with wave.open(str(out), "wb") as w:
+        w.setnchannels(2)
+        w.setsampwidth(2)
+        w.setframerate(8_000)
+        w.writeframes(both.tobytes())
+    return out
+
+
+def rtp(payload_type, sequence, timestamp, ssrc, payload):
+    return struct.pack(">BBHII", 0x80, payload_type, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + payload
+
+
+@case
+def rtp_from_a_stranger(folder):
+    """Somebody who knows ports, SSRC, payload types and the running sequence numbers, but sends from elsewhere."""
+    place = fresh(folder)
+    with place:
+        place.serve()
+        known = place_calls(place, hiss(folder, 1, "first.wav"), 1, "--seed", "7")[0]  # the same seed: the same SSRC
+        ssrc, first = known["sent"]["customer"]["ssrc"], known["sent"]["customer"]
+        host, port = place.sip_address()
+        sent_dir = pathlib.Path(folder) / "sent"
+        sent_dir.mkdir()
+        client = subprocess.Popen([str(CLIENT), "--server", f"{host}:{port}", "--seed", "7", "--customer", "sip:+441632960123@carrier.example", "--agent", "sip:701@pbx.example",
+                                   "--sent-dir", str(sent_dir), "--json", str(hiss(folder, 12))], stdout=subprocess.PIPE, text=True)
+        time.sleep(2)
+        strangers = []
+        for address in ("127.0.0.2", "127.0.0.1"):  # another machine; the client's own, from another port
+            strangers.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            strangers[-1].bind((address, 0))
+        began = time.monotonic()
+        while time.monotonic() - began < 8:
+            at = int((2 + time.monotonic() - began) * 50)
+            sequence, timestamp = first["first_seq"] + at, first["first_timestamp"] + at * 160
+            for stranger in strangers:
+                for target in range(PORT_FIRST, PORT_FIRST + 12, 2):
+                    stranger.sendto(rtp(0, sequence + 3, timestamp + 480, ssrc, b"\x10" * 160), ("127.0.0.1", target))
+                    stranger.sendto(rtp(101, sequence + 4, timestamp, ssrc, struct.pack(">BBH", at % 10, 0x8A, 320)), ("127.0.0.1", target))
+            time.sleep(0.02)
+        for stranger in strangers:
+            stranger.close()
+        output, _ = client.communicate(timeout=60)
+        result = json.loads(next(line for line in output.splitlines() if line.startswith("{")))
+        expect(result["ended"] == "bye" and result["sent"]["customer"]["ssrc"] == ssrc, f"the SSRC that was forged is the call's: {result}")
+        status = wait_status(place, lambda s: "packets" in s["recorder"])["recorder"]["packets"]
+        expect(status["foreign"] > 500 and status["sources_latched"] == 0, f"refused and counted: {status}")
+        call = max(place.calls(), key=lambda c: c["duration_ms"])
+        place.wait_complete([c["id"] for c in place.calls()], 120)
+        account = place.account(call["id"])
+        check_account(account)
+        expect({i["state"] for i in account} <= {"sealed", "silent"}, f"nothing lost or erased: {account}")
+        played = sound.play(place, call["id"], pathlib.Path(folder))
+        about = json.loads(next(sent_dir.glob("*.json")).read_text())
+        for stream in ("customer", "agent"):
+            sent = sound.decode((sent_dir / about[stream]["file"]).read_bytes())
+            matched, filled, _ = sound.follow(played[stream], account, stream, sent, stream)
+            expect(matched > 11_500 and filled == 0, f"{stream}: {matched} ms are what the client sent, {filled} are not")
+
+
 def says_hello(place, socket_name, kind, role):
     """The answer to a Hello in this role: (type, body)."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
         s.settimeout(10)
         s.connect(str(place.folder / "run" / socket_name))
-        body = struct.pack("<IB", 1, role)
+        version = 2 if socket_name == "recorder.sock" else 1
+        body = struct.pack("<IB", version, role)
         s.sendall(struct.pack("<IHHI", len(body), kind, 0, 1) + body)
         raw = b""
         while len(raw) < 12 or len(raw) < 12 + struct.unpack_from("<I", raw)[0]:
