@@ -155,7 +155,7 @@ void Recorder::on_accept(std::unique_ptr<io::Channel> channel) {
 void Recorder::on_frame(std::uint64_t serial, io::Frame frame) {
   const auto peer = peers_.find(serial);
   if (peer == peers_.end()) return;
-  if (!ready_) {  // the spool is being read
+  if (!ready_ && frame.type != store::Hello::kType) {  // the spool is being read
     if (early_frames_.size() >= kEarlyFramesMax)
       return refuse(peer->second, frame, Errc::kBusy, "starting");
     early_frames_.emplace_back(serial, std::move(frame));
