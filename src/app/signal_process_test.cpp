@@ -46,13 +46,28 @@ TEST_P(Transport, ACallFromInviteToBye) {
   EXPECT_EQ(open.streams[1].party, store::Party::kAgent);
   EXPECT_TRUE(has(std::string(as_text(open.call_data.expose())), "Ann"));
 
+  ASSERT_EQ(open.sources.size(), 2u);
+  EXPECT_EQ(open.sources[0].announced, std::vector{*parse_endpoint("192.0.2.1", 4000)});
+
+  // From behind a NAT: the packets may come from where the signalling comes from.
+  auto moved = SignalRig::siprec_body("sendonly");
+  const std::string before = "c=IN IP4 192.0.2.1", natted = "c=IN IP4 10.0.0.5";
+  moved.replace(moved.find(before), before.size(), natted);
+  peer.send(rig.request(peer, dialog, "INVITE", moved, SignalRig::siprec_headers()));
+  EXPECT_EQ(SignalRig::status_of(rig.answer(peer, "one", "INVITE")), 200);
+  peer.send(rig.request(peer, dialog, "ACK"));
+  ASSERT_EQ(rig.recorder->updates.size(), 1u);
+  ASSERT_EQ(rig.recorder->updates[0].sources.size(), 2u);
+  EXPECT_EQ(rig.recorder->updates[0].sources[0].announced,
+            (std::vector{*parse_endpoint("10.0.0.5", 4000), *parse_endpoint("127.0.0.1", 0)}));
+
   peer.send(rig.request(peer, dialog, "INVITE", SignalRig::siprec_body("inactive"),
                         SignalRig::siprec_headers()));
   const auto held = rig.answer(peer, "one", "INVITE");
   EXPECT_EQ(SignalRig::status_of(held), 200);
   peer.send(rig.request(peer, dialog, "ACK"));
-  ASSERT_EQ(rig.recorder->updates.size(), 1u);
-  EXPECT_EQ(rig.recorder->updates[0].streams[0].mode, store::StreamMode::kOnHold);
+  ASSERT_EQ(rig.recorder->updates.size(), 2u);
+  EXPECT_EQ(rig.recorder->updates[1].streams[0].mode, store::StreamMode::kOnHold);
 
   peer.send(rig.request(peer, dialog, "INFO", "Signal=1\r\n",
                         "Content-Type: application/dtmf-relay\r\n"));
