@@ -35,6 +35,14 @@ AccountState account_state(RecorderState state) {
   return AccountState::kLost;
 }
 
+void assign_all(const std::vector<RecorderInterval>& changes,
+                std::array<StreamAccount, kAudioStreamsMax>& accounts) {
+  for (const auto& change : changes)
+    if (change.stream < kAudioStreamsMax)
+      accounts[change.stream].assign(change.start_ms, change.end_ms, account_state(change.state),
+                                     change.cause);
+}
+
 }  // namespace
 
 void SpoolCall::note_run(FrameType type, ByteView payload, const FrameRef& ref) {
@@ -88,10 +96,7 @@ void SpoolCall::recovered(const FrameView& frame, const FrameRef& ref) {
         ++unreadable_;
         break;
       }
-      for (const auto& change : said->changes)
-        if (change.stream < kAudioStreamsMax)
-          accounts[change.stream].assign(change.start_ms, change.end_ms,
-                                         account_state(change.state), change.cause);
+      assign_all(said->changes, accounts);
       break;
     }
     case FrameType::kCallEnded:

@@ -1,4 +1,5 @@
 #include "store/spool.hpp"
+#include "store/spool_call.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -320,6 +321,34 @@ TEST(Spool, ItsQueueHasABound) {
   EXPECT_EQ(accepted, 10);
   EXPECT_EQ(spool->gauges().queue.refused, 1u);
   vfs.faults.no_write = false;
+}
+
+TEST(SpoolCall, TheLastWordOnItsSourcesCounts) {
+  CallId id;
+  id.bytes[0] = 1;
+  SpoolCall call(id);
+  const auto recovered = [&](FrameType type, const Bytes& payload) {
+    call.recovered({type, id, payload}, {1, 4096, 64});
+  };
+  SpoolCallBegin begin;
+  begin.flags = {"mixed"};
+  recovered(FrameType::kCallBegin, pack(begin));
+  const auto client = *parse_endpoint("192.0.2.1", 4000);
+  SpoolSources said;
+  said.sources = {{0, {client}, 0, {}}};
+  said.flags = begin.flags;
+  recovered(FrameType::kSources, pack(said));
+  said.sources[0].holder = 1;
+  said.sources[0].held = client;
+  said.flags.push_back("rtp_refused");
+  recovered(FrameType::kSources, pack(said));
+  recovered(FrameType::kSources, Bytes(3));  // damaged: what was said before holds
+  ASSERT_EQ(call.sources.size(), 1u);
+  EXPECT_EQ(call.sources[0].holder, 1u);
+  EXPECT_EQ(call.sources[0].announced, std::vector{client});
+  EXPECT_EQ(call.sources[0].held, client);
+  EXPECT_EQ(call.object_head().flags, (std::vector<std::string>{"mixed", "rtp_refused"}));
+  EXPECT_EQ(call.unreadable_frames(), 1u);
 }
 
 TEST(Spool, AnUnreadableFileIsSetAsideNotOverwritten) {
