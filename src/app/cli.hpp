@@ -56,6 +56,8 @@ struct InitOptions {
 Result<ExitCode> command_init(const InitOptions& options);
 Result<ExitCode> command_serve(const CliContext& context);
 Result<ExitCode> command_status(const CliContext& context);
+// A planned restart of one process, without loss.
+Result<ExitCode> command_restart(const CliContext& context, const std::string& process);
 // What is wrong with which process, a line each; `system` is the supervisor's status or the API's.
 std::vector<std::string> status_lines(const boost::json::value& system);
 Result<ExitCode> command_calls(const CliContext& context, const std::string& day);

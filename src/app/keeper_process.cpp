@@ -1,21 +1,15 @@
-// The keeper's process: sockets around erase::Keeper. One thread; one round of the loop is one
-// commit of the log.
+#include "app/keeper_process.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
-#include <map>
 
 #include "app/keeper_locked.hpp"
 #include "app/keeper_state.hpp"
-#include "app/process.hpp"
 #include "app/sandbox.hpp"
-#include "base/event_log.hpp"
-#include "erase/keeper.hpp"
 
 namespace callward::app {
 namespace {
-
-using keys::PeerRole;
 
 constexpr std::int64_t kTickMs = 200;
 constexpr std::int64_t kMendMs = 5'000;  // a failed log, a mirror that was left out: tried again
@@ -37,101 +31,7 @@ std::uint8_t writer_bit(PeerRole role) {
   return 0;
 }
 
-class KeeperProcess {
- public:
-  explicit KeeperProcess(const ProcessContext& context) : context_(context) {}
-  Status run();
-
- private:
-  struct Peer {
-    std::unique_ptr<io::Channel> channel;
-    std::uint64_t id = 0;
-    PeerRole role{};
-    bool greeted = false;
-    // Requests of ours to this peer, by frame id.
-    std::map<std::uint32_t, std::function<void(Result<io::Frame>)>> asked;
-  };
-  using Handler = void (KeeperProcess::*)(Peer&, io::Frame);
-  struct Rule {
-    std::uint16_t type;
-    std::uint8_t roles;  // bits by PeerRole
-    Handler handler;
-  };
-  static constexpr std::uint8_t bit(PeerRole role) {
-    return static_cast<std::uint8_t>(1u << static_cast<unsigned>(role));
-  }
-  static const std::vector<Rule>& rules();
-
-  Status open_state();
-  Status try_open_state();
-  erase::KeeperPolicy policy() const;
-  erase::Keeper::Outbox outbox();
-  void accept(std::unique_ptr<io::Channel> channel);
-  void on_frame(std::uint64_t peer, io::Frame frame);
-  void on_close(std::uint64_t peer);
-  Peer* find(std::uint64_t id);
-  template <class Message>
-  void broadcast(PeerRole role, const Message& message);
-  template <class Message>
-  void ask(Peer& peer, const Message& message, std::int64_t wait_ms,
-           std::function<void(Result<io::Frame>)> done);
-  void wipe_everywhere(const keys::WipeRanges& message, std::function<void()> done);
-
-  // A reply that finds its peer again when it comes, or nobody.
-  template <class Message>
-  erase::Reply<Message> replier(const Peer& peer, const io::Frame& request) {
-    return [this, id = peer.id, request_id = request.id](Result<Message> outcome) {
-      auto* there = find(id);
-      if (there == nullptr) return;
-      if (outcome)
-        there->channel->send(*outcome, request_id, io::kFrameIsReply);
-      else
-        there->channel->send(keys::ErrorReply{outcome.error().code, outcome.error().message},
-                             request_id, io::kFrameIsReply);
-    };
-  }
-  void refuse(Peer& peer, const io::Frame& request, const Error& error) {
-    if (request.id == 0)
-      log_event("keeper.event_refused", {{"type", request.type}, {"why", error.message}});
-    else
-      peer.channel->reply(request, keys::ErrorReply{error.code, error.message});
-  }
-  // Requests: message -> verb(message, reply).
-  template <class Message, class Answer,
-            void (erase::Keeper::*verb)(const Message&, erase::Reply<Answer>)>
-  void request(Peer& peer, io::Frame frame) {
-    auto message = unpack<Message>(frame.body);
-    if (!message) return refuse(peer, frame, message.error());
-    (keeper_.get()->*verb)(*message, replier<Answer>(peer, frame));
-  }
-  void hello(Peer& peer, io::Frame frame);
-  void adopt(Peer& peer, io::Frame frame);
-  void log_append(Peer& peer, io::Frame frame);
-  void status(Peer& peer, io::Frame frame);
-  void order(Peer& peer, io::Frame frame);
-  void cleared(Peer& peer, io::Frame frame);
-  void derived(Peer& peer, io::Frame frame);
-  void listen_done(Peer& peer, io::Frame frame);
-  void unheard(Peer& peer, io::Frame frame);
-  void hear_again(Peer& peer, io::Frame frame);
-  void call_state(Peer& peer, io::Frame frame);
-  std::string heartbeat() const;
-  void mend();
-  bool repair_mirrors();
-
-  const ProcessContext& context_;
-  SystemClock clock_;
-  SystemEntropy entropy_;
-  RealVfs vfs_;
-  std::unique_ptr<io::Loop> loop_;
-  std::unique_ptr<keys::KeyStore> store_;
-  std::unique_ptr<audit::Log> log_;
-  std::unique_ptr<erase::Keeper> keeper_;
-  std::unique_ptr<io::ChannelServer> server_;
-  std::map<std::uint64_t, std::unique_ptr<Peer>> peers_;
-  std::uint64_t next_peer_ = 1;
-  std::uint32_t next_ask_ = 1;
-};
+}  // namespace
 
 const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
   using K = erase::Keeper;
@@ -170,7 +70,8 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
 
 Status KeeperProcess::run() {
   loop_ = TRY(io::Loop::create(clock_));
-  TRY(loop_->on_stop_signal([this] { loop_->stop(); }));
+  TRY(loop_->on_stop_signal([this] { asked_to_stop(); }));
+  if (context_.take_over >= 0) return serve(TRY(take_over()));
   const auto opened = open_state();
   const auto report = TRY(enter_sandbox(policy_of("keeper", context_.config)));
   log_event("keeper.sandboxed",
@@ -178,16 +79,38 @@ Status KeeperProcess::run() {
   if (!opened && !TRY(serve_locked(*loop_, context_, entropy_, opened.error().message,
                                    [this] { return open_state(); })))
     return {};  // asked to stop
-  io::ChannelLimits limits{"keeper.out", keys::kKeeperFrameBytesMax, 64u << 20};
   server_ = TRY(io::ChannelServer::listen(
-      *loop_, context_.config.socket("keeper"), limits,
+      *loop_, context_.config.socket("keeper"), limits(),
       [this](std::unique_ptr<io::Channel> channel) { accept(std::move(channel)); }));
-  SupervisorLink link(*loop_, context_, [this] { return heartbeat(); });
-  loop_->every_ms(kTickMs, [this] { keeper_->tick(); });
-  loop_->every_ms(kMendMs, [this] { mend(); });
-  loop_->set_round_end([this] { keeper_->end_round(); });
+  return serve(nullptr);
+}
+
+io::ChannelLimits KeeperProcess::limits() const {
+  return {"keeper.out", keys::kKeeperFrameBytesMax, 64u << 20};
+}
+
+// `taken`: from whom it was taken over, to be told.
+Status KeeperProcess::serve(std::unique_ptr<TakingOver> taken) {
+  if (taken) {
+    taken->serving();
+    taken.reset();
+    keeper_->serve_on();
+  }
+  link_ = std::make_unique<SupervisorLink>(
+      *loop_, context_, [this] { return heartbeat(); },
+      [this](io::Frame frame) { on_supervisor(std::move(frame)); });
+  loop_->every_ms(kTickMs, [this] {
+    if (!frozen_) keeper_->tick();
+  });
+  loop_->every_ms(kMendMs, [this] {
+    if (!frozen_) mend();
+  });
+  loop_->set_round_end([this] {
+    if (!frozen_) keeper_->end_round();
+  });
   auto outcome = loop_->run();
-  keeper_->stop();
+  link_.reset();
+  if (!gone_) keeper_->stop();  // else all of it is another's now
   return outcome;
 }
 
@@ -203,12 +126,17 @@ Status KeeperProcess::open_state() {
 }
 
 Status KeeperProcess::try_open_state() {
+  TRY(open_files());
+  return keeper_->start();
+}
+
+Status KeeperProcess::open_files() {
   const auto& config = context_.config;
   const auto secrets = TRY(load_keeper_secrets(vfs_, config));
   store_ = TRY(keys::KeyStore::open(vfs_, entropy_, mirror_paths(config), secrets.anchor_wrap));
   log_ = TRY(audit::Log::open(vfs_, config.log.dir, config.log.origin, secrets.log_seed));
   keeper_ = std::make_unique<erase::Keeper>(clock_, entropy_, *store_, *log_, policy(), outbox());
-  return keeper_->start();
+  return {};
 }
 
 // Whether one came back.
@@ -273,13 +201,17 @@ erase::Keeper::Outbox KeeperProcess::outbox() {
 
 void KeeperProcess::accept(std::unique_ptr<io::Channel> channel) {
   if (channel->peer_uid() != static_cast<int>(::geteuid()) || peers_.size() >= kPeersMax) return;
+  add_peer(std::move(channel));
+}
+
+KeeperProcess::Peer& KeeperProcess::add_peer(std::unique_ptr<io::Channel> channel) {
   auto peer = std::make_unique<Peer>();
   peer->id = next_peer_++;
   peer->channel = std::move(channel);
   const auto id = peer->id;
   peer->channel->set_handlers([this, id](io::Frame frame) { on_frame(id, std::move(frame)); },
                               [this, id] { on_close(id); });
-  peers_[id] = std::move(peer);
+  return *(peers_[id] = std::move(peer));
 }
 
 KeeperProcess::Peer* KeeperProcess::find(std::uint64_t id) {
@@ -293,6 +225,8 @@ void KeeperProcess::on_close(std::uint64_t id) {
   auto asked = std::move(at->second->asked);
   at->second->asked.clear();
   for (auto& [frame, done] : asked) done(fail(Errc::kUnavailable, "the peer went away"));
+  // It said something before it went away: that is ours to take.
+  if (!at->second->held.empty() && handing_) (void)handing_->abandon("a peer went away meanwhile");
   // The channel is on the call stack: it goes when the loop comes round.
   loop_->after_ms(0, [this, id] { peers_.erase(id); });
 }
@@ -307,13 +241,18 @@ void KeeperProcess::on_frame(std::uint64_t id, io::Frame frame) {
     peer->asked.erase(asked);
     return done(std::move(frame));
   }
+  if (resting_) return hold(*peer, std::move(frame));
+  take(*peer, std::move(frame));
+}
+
+void KeeperProcess::take(Peer& peer, io::Frame frame) {
   const auto& table = rules();
   const auto rule =
       std::find_if(table.begin(), table.end(), [&](const Rule& r) { return r.type == frame.type; });
-  if (rule == table.end()) return refuse(*peer, frame, {Errc::kUnsupported, "unknown message"});
-  if (frame.type != keys::Hello::kType && (!peer->greeted || (rule->roles & bit(peer->role)) == 0))
-    return refuse(*peer, frame, {Errc::kDenied, "not a message of this peer's role"});
-  (this->*rule->handler)(*peer, std::move(frame));
+  if (rule == table.end()) return refuse(peer, frame, {Errc::kUnsupported, "unknown message"});
+  if (frame.type != keys::Hello::kType && (!peer.greeted || (rule->roles & bit(peer.role)) == 0))
+    return refuse(peer, frame, {Errc::kDenied, "not a message of this peer's role"});
+  (this->*rule->handler)(peer, std::move(frame));
 }
 
 template <class Message>
@@ -388,9 +327,6 @@ void KeeperProcess::hello(Peer& peer, io::Frame frame) {
 void KeeperProcess::adopt(Peer& peer, io::Frame frame) {
   auto message = unpack<keys::Adopt>(frame.body);
   if (!message) return refuse(peer, frame, message.error());
-  for (const auto& raw : message->pending_log)
-    if (const auto entry = unpack<keys::LogAppend>(raw))
-      keeper_->log_append(*entry, audit::kByRecorder, [](Result<keys::LogAppended>) {});
   keeper_->adopt(std::move(*message), replier<keys::Adopted>(peer, frame));
 }
 
@@ -472,8 +408,6 @@ std::string KeeperProcess::heartbeat() const {
   json.pop_back();
   return json + ",\"ready\":true,\"queues\":" + queues_json(gauges) + "}";
 }
-
-}  // namespace
 
 Status run_keeper(const ProcessContext& context) { return KeeperProcess(context).run(); }
 

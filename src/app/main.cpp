@@ -18,7 +18,7 @@ int exit_of(const Result<ExitCode>& outcome) {
   return static_cast<int>(outcome ? *outcome : report(outcome.error()));
 }
 
-int run_process(const std::string& name, const std::string& config_file) {
+int run_process(const std::string& name, const std::string& config_file, int take_over) {
   struct Entry {
     const char* name;
     Status (*run)(const ProcessContext&);
@@ -32,7 +32,7 @@ int run_process(const std::string& name, const std::string& config_file) {
   ::signal(SIGPIPE, SIG_IGN);
   auto config = load_config(config_file);
   if (!config) return static_cast<int>(report(config.error()));
-  const ProcessContext context{std::move(*config), name};
+  const ProcessContext context{std::move(*config), name, take_over};
   for (const auto& entry : kProcesses) {
     if (name != entry.name) continue;
     const auto done = entry.run(context);
@@ -101,10 +101,18 @@ class CommandLine {
            command("serve", "start all processes; one JSON line when ready; until stopped")),
        command_serve);
     on(with_config(command("status", "processes, disks")), command_status);
+    auto* restart = with_config(
+        command("restart", "start a process anew, of an upgraded program too; nothing is lost"));
+    restart->add_option("process", process_, "keeper")
+        ->required()
+        ->check(CLI::IsMember({"keeper"}));
+    on(restart, [this](const CliContext& c) { return command_restart(c, process_); });
     auto* process = command("process", "one child process (the supervisor's business)")->group("");
     process->add_option("name", process_)->required();
     process->add_option("--config", config_)->required();
-    process->callback([this] { chosen_ = [this] { return run_process(process_, config_); }; });
+    process->add_option("--take-over", take_over_, "keeper: a socket to the one before it");
+    process->callback(
+        [this] { chosen_ = [this] { return run_process(process_, config_, take_over_); }; });
   }
 
   void add_calls() {
@@ -206,6 +214,7 @@ class CommandLine {
       transcript_reason_ = "read on the command line";
   bool json_ = false, try_keys_ = false;
   std::size_t mirror_ = 0;
+  int take_over_ = -1;
   InitOptions init_;
   PlayOptions play_;
   EraseOptions erase_;

@@ -6,12 +6,12 @@
 namespace callward::app {
 
 SupervisorLink::SupervisorLink(io::Loop& loop, const ProcessContext& context,
-                               std::function<std::string()> status)
+                               std::function<std::string()> status, io::Channel::OnFrame on_event)
     : loop_(loop), name_(context.name), status_(std::move(status)) {
   client_ = std::make_unique<io::Client>(loop, context.config.socket("supervisor"),
                                          io::ChannelLimits{name_ + ".supervisor"},
                                          keys::ErrorReply::kType);
-  client_->start([this] { beat(); }, [] {}, {});
+  client_->start([this] { beat(); }, [] {}, std::move(on_event));
   timer_ = loop.every_ms(1'000, [this] { beat(); });
 }
 

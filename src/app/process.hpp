@@ -17,7 +17,8 @@ namespace callward::app {
 
 struct ProcessContext {
   Config config;
-  std::string name;  // "keeper", "recorder", ...
+  std::string name;    // "keeper", "recorder", ...
+  int take_over = -1;  // keeper: the socket on which the one before it hands over its state
 };
 
 // One function a process. Returns when the process was asked to stop (SIGTERM), or with the error
@@ -31,11 +32,11 @@ Status run_server(const ProcessContext& context);
 // Sends store::Heartbeat to run/supervisor.sock each second. `status` gives a JSON object; the key
 // "ready" (bool) tells whether the process does its work, "address" ("127.0.0.1:5060") where it
 // listens, "queues" ([{"name","depth","bound","refused"}]) its gauges. No supervisor there is no
-// error.
+// error. `on_event`: what the supervisor says by itself.
 class SupervisorLink {
  public:
-  SupervisorLink(io::Loop& loop, const ProcessContext& context,
-                 std::function<std::string()> status);
+  SupervisorLink(io::Loop& loop, const ProcessContext& context, std::function<std::string()> status,
+                 io::Channel::OnFrame on_event = {});
   ~SupervisorLink();
   // Sends one now: readiness should not wait a second.
   void beat();

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "app/program_path.hpp"
 #include "base/event_log.hpp"
 #include "base/vfs.hpp"
 #include "store/recorder_protocol.hpp"
@@ -69,19 +70,28 @@ std::string describe_exit(int status) {
   return "unknown";
 }
 
-[[noreturn]] void become_child(const std::string& name, const std::string& config_file) {
+}  // namespace
+
+void become_child(const std::string& name, const std::string& config_file,
+                  const std::string& program, int take_over) {
   // A dead supervisor must not leave processes behind that nobody restarts.
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  const char* argv[] = {"callward", "process",           name.c_str(),
-                        "--config", config_file.c_str(), nullptr};
-  ::execv("/proc/self/exe", const_cast<char* const*>(argv));
+  const auto fd = std::to_string(take_over);
+  std::vector<const char*> argv = {"callward", "process", name.c_str(), "--config",
+                                   config_file.c_str()};
+  if (take_over >= 0) {
+    ::fcntl(take_over, F_SETFD, 0);  // inherited
+    argv.push_back("--take-over");
+    argv.push_back(fd.c_str());
+  }
+  argv.push_back(nullptr);
+  if (!program.empty()) ::execv(program.c_str(), const_cast<char* const*>(argv.data()));
+  ::execv("/proc/self/exe", const_cast<char* const*>(argv.data()));
   ::_exit(127);
 }
-
-}  // namespace
 
 Status Supervisor::run() {
   TRY(prepare());
@@ -106,6 +116,9 @@ Status Supervisor::prepare() {
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0)
     return fail(Errc::kState, config_.data_dir + ": another `callward serve` runs on this folder");
   ::signal(SIGPIPE, SIG_IGN);
+  // Whoever descends from a child stays below us, and is known by that (may_restart()).
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  program_ = program_path();
   loop_ = TRY(io::Loop::create(clock_));
   TRY(loop_->on_stop_signal([this] { begin_stop(); }));
   sigset_t set;
@@ -142,7 +155,7 @@ void Supervisor::start(Child& child) {
   child.started_ns = clock_.monotonic_ns();
   child.pulse.reset(child.started_ns);
   const pid_t pid = ::fork();
-  if (pid == 0) become_child(child.name, config_.file);
+  if (pid == 0) become_child(child.name, config_.file, child.program, -1);
   if (pid < 0) {
     log_event("supervisor.fork_failed", {{"child", child.name}, {"errno", errno}});
     child.back_off_ms = kBackOffMaxMs;
@@ -162,7 +175,8 @@ void Supervisor::reap() {
   }
   int status = 0;
   for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG))
-    if (auto* child = find(pid)) ended(*child, status);
+    if (auto* child = find(pid); !restart_ended(pid, status) && child != nullptr)
+      ended(*child, status);
 }
 
 void Supervisor::ended(Child& child, int wait_status) {
@@ -225,6 +239,10 @@ void Supervisor::on_frame(io::Channel& channel, io::Frame frame) {
       channel.reply(frame, store::ChildName{child != nullptr ? child->name : std::string()});
       return;
     }
+    case store::RestartKeeper::kType:
+      return restart_keeper(channel, frame);
+    case store::HandOverFailed::kType:
+      return restart_refused(channel, frame);
     case store::SupervisorStatusRequest::kType:
       channel.reply(frame, store::SupervisorStatus{status_json()});
       return;
@@ -245,8 +263,11 @@ void Supervisor::list_fds(io::Channel& channel, const io::Frame& request) {
 void Supervisor::on_heartbeat(const io::Channel& channel, const store::Heartbeat& beat) {
   // By process id, not by the name in it: else the last words of a dead child would count for the
   // one that took its place, and any process for another.
-  auto* child = find(static_cast<pid_t>(channel.peer_pid()));
+  const auto pid = static_cast<pid_t>(channel.peer_pid());
+  if (restart_ && pid == restart_->fresh && beat.process == "keeper") restart_done();
+  auto* child = find(pid);
   if (child == nullptr || child->name != beat.process) return;
+  child->link = shared(channel);
   boost::system::error_code error;
   const auto value = boost::json::parse(beat.json, error);
   if (error || !value.is_object()) return;
@@ -293,6 +314,8 @@ void Supervisor::announce_when_ready() {
 
 void Supervisor::begin_stop() {
   if (stopping_) return;
+  stop_wanted_ = restart_.has_value();  // bounded: one of two keepers is at work on the other
+  if (stop_wanted_) return;
   stopping_ = true;
   log_event("supervisor.stopping");
   stop_at_ = 0;

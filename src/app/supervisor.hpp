@@ -6,6 +6,9 @@
 //      +------- child ended --------+------------------------------------------+
 //   any --[stop]--> stopping --[child ended]--> stopped
 //
+// A planned restart of the keeper (supervisor_restart.cpp): the new process runs beside the old one
+// until it has taken over; then it is the child, or the old one still is.
+//
 // A running child whose heartbeats stop for Pulse::kSilentNs hangs: it is killed, and so restarted.
 #pragma once
 
@@ -13,6 +16,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +50,17 @@ class Supervisor {
     std::string status = "{}";  // of the last heartbeat
     Pulse pulse;
     std::string address;
+    std::string program;              // "": the one that we are
+    std::weak_ptr<io::Channel> link;  // its heartbeats come there
+  };
+  struct Restart {
+    pid_t fresh = -1, old = -1;  // `old` once `fresh` is the child
+    std::string program, why;
+    std::weak_ptr<io::Channel> asker;
+    std::uint32_t asked_id = 0;
+    std::int64_t began_ns = 0;
+    bool old_died = false;
+    io::Loop::TimerId deadline = 0;
   };
 
   Status prepare();
@@ -56,6 +71,14 @@ class Supervisor {
   void on_frame(io::Channel& channel, io::Frame frame);
   void on_heartbeat(const io::Channel& channel, const store::Heartbeat& beat);
   void list_fds(io::Channel& channel, const io::Frame& request);
+  std::shared_ptr<io::Channel> shared(const io::Channel& channel) const;
+  void restart_keeper(io::Channel& channel, const io::Frame& request);
+  Status may_restart(const io::Channel& asker) const;
+  Status begin_restart(Restart& restart);
+  void restart_refused(const io::Channel& channel, const io::Frame& frame);
+  void restart_done();
+  bool restart_ended(pid_t pid, int wait_status);
+  void restart_over(const Status& outcome);
   void announce_when_ready();
   void watch_pulses();
   void begin_stop();
@@ -69,15 +92,23 @@ class Supervisor {
   Clock& clock_;
   std::unique_ptr<io::Loop> loop_;
   std::unique_ptr<io::ChannelServer> server_;
-  std::vector<std::unique_ptr<io::Channel>> channels_;
+  std::vector<std::shared_ptr<io::Channel>> channels_;
   std::vector<Child> children_;
   std::map<std::string, io::Fd> fds_;
   io::Fd child_signals_;
   std::int64_t watched_ns_ = 0;
+  std::string program_;  // by the path that it was started with
+  std::optional<Restart> restart_;
   bool announced_ = false;
   bool stopping_ = false;
+  bool stop_wanted_ = false;  // once the restart is over
   std::size_t stop_at_ = 0;
   io::Loop::TimerId stop_timer_ = 0;
 };
+
+// For the child, after fork(). `program`: "" is the one that we are; `take_over`: a descriptor to
+// inherit, or -1.
+[[noreturn]] void become_child(const std::string& name, const std::string& config_file,
+                               const std::string& program, int take_over);
 
 }  // namespace callward::app

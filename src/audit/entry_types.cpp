@@ -8,8 +8,19 @@ const std::vector<EntryType>& entry_types() {
   static const std::vector<EntryType> types = {
       {"keeper_started",
        kByKeeper,
-       "The keeper opened its key store.",
-       {{"epoch", kNumber}, {"mirrors", kNumber}, {"log_size", kNumber}}},
+       "The keeper opened its key store. `handed_over`: in a planned restart, with all that the "
+       "one "
+       "before it had in memory, the keys of `calls` calls among it.",
+       {{"epoch", kNumber},
+        {"mirrors", kNumber},
+        {"log_size", kNumber},
+        {"handed_over", kFlag, true},
+        {"calls", kNumber, true}}},
+      {"hand_over_failed",
+       kByKeeper,
+       "A planned restart came to nothing: the keeper that ran goes on with all it had. A "
+       "`keeper_started` with `handed_over` just before is void.",
+       {{"why", kText}}},
       {"call_started",
        kByKeeper,
        "A call began and got its row of keys.",

@@ -24,7 +24,7 @@
 //   it is.
 //
 // One thread (GroupCommitter is the front for many). One process: nothing here keeps a second one
-// out.
+// out; who hands a log to another calls let_go() before, and opens it anew if he goes on.
 #pragma once
 
 #include <functional>
@@ -59,6 +59,8 @@ class Log {
   [[nodiscard]] std::uint64_t size() const { return durable_size_; }  // durable
   [[nodiscard]] std::uint64_t published_size() const { return published_size_; }
   [[nodiscard]] bool failed() const { return failed_; }
+  // Another is about to write there: as after a failure nothing more is taken (3).
+  void let_go() { failed_ = true; }
   // Durable entries [first, size()), in order; stops at the first error of `on_entry`.
   Status replay(std::uint64_t first,
                 const std::function<Status(std::uint64_t index, const Entry&)>& on_entry);

@@ -59,6 +59,8 @@ inline Int load_be(const std::uint8_t* in) noexcept {
 // Appends to a byte vector, little-endian.
 class ByteWriter {
  public:
+  ByteWriter() = default;
+  explicit ByteWriter(std::size_t expected) { out_.reserve(expected); }
   void u8(std::uint8_t v) { out_.push_back(v); }
   void u16(std::uint16_t v) { put(v); }
   void u32(std::uint32_t v) { put(v); }

@@ -32,11 +32,16 @@ concept Packable = requires(T& value, Packer& packer) { value.visit(packer); };
 
 class Packer {
  public:
+  struct CountOnly {};
+  Packer() = default;
+  explicit Packer(std::size_t expected) : out_(expected) {}
+  explicit Packer(CountOnly) : count_only_(true) {}
   template <class... T>
   void operator()(T&... fields) {
     (put(fields), ...);
   }
   Bytes take() { return out_.take(); }
+  [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
   template <class T>
@@ -44,19 +49,19 @@ class Packer {
   void put(T value) {
     std::array<std::uint8_t, 8> wide;
     store_le(wide.data(), static_cast<std::uint64_t>(value));
-    out_.bytes(ByteView(wide).first(sizeof(T)));
+    emit(ByteView(wide).first(sizeof(T)));
   }
   template <class Tag>
   void put(const Id<Tag>& id) {
-    out_.bytes(id.bytes);
+    emit(id.bytes);
   }
   template <std::size_t N>
   void put(const std::array<std::uint8_t, N>& raw) {
-    out_.bytes(raw);
+    emit(raw);
   }
   template <std::size_t N>
   void put(const SecretArray<N>& key) {
-    out_.bytes(key.expose());
+    emit(key.expose());
   }
   void put(const SecretBytes& bytes) { blob(bytes.expose()); }
   void put(const Bytes& bytes) { blob(bytes); }
@@ -64,12 +69,12 @@ class Packer {
   template <class T>
     requires(!std::same_as<T, std::uint8_t>)
   void put(std::vector<T>& items) {
-    out_.u32(static_cast<std::uint32_t>(items.size()));
+    put(static_cast<std::uint32_t>(items.size()));
     for (auto& item : items) put(item);
   }
   template <class T>
   void put(std::optional<T>& item) {
-    out_.u8(item ? 1 : 0);
+    put(static_cast<std::uint8_t>(item ? 1 : 0));
     if (item) put(*item);
   }
   template <Packable T>
@@ -77,10 +82,16 @@ class Packer {
     nested.visit(*this);
   }
   void blob(ByteView bytes) {
-    out_.u32(static_cast<std::uint32_t>(bytes.size()));
-    out_.bytes(bytes);
+    put(static_cast<std::uint32_t>(bytes.size()));
+    emit(bytes);
+  }
+  void emit(ByteView bytes) {
+    size_ += bytes.size();
+    if (!count_only_) out_.bytes(bytes);
   }
   ByteWriter out_;
+  std::size_t size_ = 0;
+  bool count_only_ = false;
 };
 
 class Unpacker {
@@ -156,6 +167,20 @@ Bytes pack(const T& message) {
   Packer packer;
   const_cast<T&>(message).visit(packer);  // Packer only reads; one list of fields serves both ways
   return packer.take();
+}
+
+// For what must leave no trace: the size is counted first, so that nothing grows and leaves an
+// unwiped copy behind.
+template <class T>
+SecretBytes pack_secret(const T& message) {
+  Packer counter{Packer::CountOnly{}};
+  const_cast<T&>(message).visit(counter);
+  Packer packer(counter.size());
+  const_cast<T&>(message).visit(packer);
+  auto raw = packer.take();
+  SecretBytes out{ByteView(raw)};
+  wipe(raw);
+  return out;
 }
 
 template <class T>

@@ -36,6 +36,10 @@ struct Blocked {
   BlockState state{};
   OrderId order;                 // in rows only while kOrdered: needed until it is done
   std::uint32_t kept_below = 0;  // kHeld: leaves below this index stood on a disk when it was held
+  template <class V>
+  void visit(V& v) {
+    v(range, reason, state, order, kept_below);
+  }
 };
 
 inline constexpr std::size_t kHeldPerCallMax = 300;

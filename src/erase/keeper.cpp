@@ -295,6 +295,16 @@ void Keeper::resume_log(audit::Log& fresh) {
   log_ = &fresh;
   log_error_.clear();
   log_event("keeper.log_resumed", {{"size", log_->size()}});
+  log_unlogged();
+  retry_orders_ms_ = 0;
+  end_round();
+}
+
+// What could not be logged when it happened.
+void Keeper::log_unlogged() {
+  if (!hand_over_failure_.empty() &&
+      stage_entry("hand_over_failed", "keeper", "-", {{"why", hand_over_failure_}}))
+    hand_over_failure_.clear();
   std::vector<CallId> begun;
   for (const auto& [id, call] : calls_)
     if (!call->start_logged && stage_started(*call)) begun.push_back(id);
@@ -304,8 +314,6 @@ void Keeper::resume_log(audit::Log& fresh) {
       if (const auto still = find(id)) (*still)->start_logged = true;
   });
   for (const auto& id : std::exchange(unlogged_listens_, {})) listen_done({id});
-  retry_orders_ms_ = 0;
-  end_round();
 }
 
 void Keeper::mirrors_are_back() {

@@ -31,6 +31,7 @@
 #include "audit/log.hpp"
 #include "base/clock.hpp"
 #include "erase/call_keys.hpp"
+#include "erase/handover.hpp"
 #include "keys/key_store.hpp"
 #include "keys/record.hpp"
 
@@ -105,6 +106,18 @@ class Keeper {
   void tick();  // some times a second: persisting, deadlines, publishing
   // A planned stop: what may be persisted is.
   void stop();
+
+  // A planned restart. The old one: rest(), and no orders are begun; when it is quiet, hand_over()
+  // is what there is, and freeze() lets go of the log; then call nothing more, until
+  // hand_over_failed() and a resume_log() make it go on with all it has.
+  void rest(bool resting);
+  [[nodiscard]] bool quiet() const;
+  void freeze();
+  [[nodiscard]] HandedState hand_over() const;
+  void hand_over_failed(const std::string& why);
+  // The new one, instead of start(). Then, once it is the keeper, serve_on().
+  Status take_over(HandedState state);
+  void serve_on();
   [[nodiscard]] std::string status_json() const;
   [[nodiscard]] bool has_work() const {
     return !after_.empty() || orders_due() || log_->has_staged();
@@ -153,7 +166,7 @@ class Keeper {
   static void answer(Order& order, const Status& logged);
   void answer_unlogged(const Status& logged);
   [[nodiscard]] bool orders_due() const {
-    return !orders_.empty() && clock_.monotonic_ms() >= retry_orders_ms_;
+    return !resting_ && !orders_.empty() && clock_.monotonic_ms() >= retry_orders_ms_;
   }
   void run_orders();
   Status log_intended(std::vector<Order>& batch);
@@ -170,6 +183,7 @@ class Keeper {
   Status adopt_nodes(CallKeys& call, const keys::Cover& nodes, std::uint32_t first_index,
                      keys::Adopted& adopted);
   void resume_intended();
+  void log_unlogged();
   void persist_round(bool everything);
   void persist_deadlines();
   void forget_finished();
@@ -195,11 +209,12 @@ class Keeper {
   std::vector<Order> unconfirmed_;  // done, but a mirror was away
   std::set<CallId> sealed_;
   std::vector<CallId> unlogged_listens_;  // heard to the end, and the log failed: said again later
+  bool resting_ = false;
   bool new_rows_ =
       false;  // a call began or ended: its row must be on the disk before that is answered
   std::int64_t last_persist_ms_ = 0, last_publish_ms_ = 0, retry_orders_ms_ = 0;
   std::uint64_t orders_done_ = 0, opened_ = 0;
-  std::string log_error_;
+  std::string log_error_, hand_over_failure_;
 
  public:
   static constexpr std::size_t kOrdersWaitingMax = 100'000;

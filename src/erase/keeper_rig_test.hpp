@@ -39,16 +39,17 @@ class KeeperRig {
     for (std::size_t i = 0; i < paths.size(); ++i)
       if (!store->mirrors()[i].good) TRY(store->repair_mirror(i));
     log = TRY(audit::Log::open(vfs, dir + "/log", "test/log", seed));
-    Keeper::Outbox outbox{
-        .derived_sealed = [this](const keys::DerivedSealed& m) { derived.push_back(m.record); },
-        .listening_done = [](const keys::ListeningDone&) {},
-        .order_state = [this](const keys::OrderState& m) { states.push_back(m.outcome); },
-        .wipe =
-            [this](const keys::WipeRanges&, std::function<void()> done) {
-              if (answer_wipes) done();
-            }};
-    keeper = std::make_unique<Keeper>(clock, entropy, *store, *log, policy, outbox);
+    keeper = std::make_unique<Keeper>(clock, entropy, *store, *log, policy, outbox());
     return keeper->start();
+  }
+  Keeper::Outbox outbox() {
+    return {.derived_sealed = [this](const keys::DerivedSealed& m) { derived.push_back(m.record); },
+            .listening_done = [](const keys::ListeningDone&) {},
+            .order_state = [this](const keys::OrderState& m) { states.push_back(m.outcome); },
+            .wipe =
+                [this](const keys::WipeRanges&, std::function<void()> done) {
+                  if (answer_wipes) done();
+                }};
   }
   // As the process does it every few seconds: what failed is tried again.
   void mend() {

@@ -32,7 +32,9 @@ Status Keeper::start() {
   TRY(stage_entry("keeper_started", "keeper", "-",
                   {{"epoch", store_.epoch()},
                    {"mirrors", store_.mirrors().size()},
-                   {"log_size", log_->size()}}));
+                   {"log_size", log_->size()},
+                   {"handed_over", false},
+                   {"calls", 0}}));
   end_round();
   if (log_->failed()) return fail(Errc::kIo, "audit log: " + log_error_);
   return log_->publish();

@@ -118,6 +118,13 @@ Frame to_frame(const Header& header, ByteView body, std::deque<Fd>& fds) {
 
 }  // namespace
 
+SecretBytes frame_bytes(const Frame& frame) {
+  auto raw = serialize(frame);
+  SecretBytes bytes{ByteView(raw)};
+  wipe(raw);
+  return bytes;
+}
+
 // Channel -----------------------------------------------------------------------------------------
 
 Channel::Channel(Loop& loop, Fd fd, ChannelLimits limits)
@@ -134,6 +141,19 @@ Result<std::unique_ptr<Channel>> Channel::create(Loop& loop, Fd fd, ChannelLimit
   auto* self = channel.get();
   TRY(loop.watch(self->fd_.get(), EPOLLIN,
                  [self](std::uint32_t events) { self->on_events(events); }));
+  return channel;
+}
+
+Result<std::unique_ptr<Channel>> Channel::create(Loop& loop, Carried carried,
+                                                 ChannelLimits limits) {
+  auto channel = TRY(create(loop, std::move(carried.fd), std::move(limits)));
+  channel->input_ = to_bytes(carried.input.expose());
+  channel->input_used_ = channel->input_.size();
+  if (!carried.output.empty()) {
+    channel->queued_bytes_ = carried.output.size();
+    channel->output_.push_back({to_bytes(carried.output.expose()), 0, {}});
+  }
+  channel->take_up_soon();
   return channel;
 }
 
@@ -168,8 +188,50 @@ bool Channel::send(Frame frame) {
   output_.push_back({serialize(frame), 0, std::move(frame.fd)});
   queued_bytes_ += size;
   // Try at once: most frames leave without waiting for the loop. An error shows again as an event.
-  if (!want_write_) (void)flush();
+  if (!want_write_ && !paused_) (void)flush();
   return true;
+}
+
+// What is queued is sent and what was read is taken when the loop comes round: handlers may not be
+// set yet, and no callback comes from inside of a call.
+void Channel::take_up_soon() {
+  loop_.after_ms(0, [this, alive = alive_] {
+    if (!*alive || paused_) return;
+    if (!flush() || !parse()) {
+      if (*alive) lost();
+    }
+  });
+}
+
+void Channel::pause() {
+  if (paused_ || !fd_.valid()) return;
+  paused_ = true;
+  want_write_ = false;
+  loop_.unwatch(fd_.get());  // a peer that hangs up would be reported without end
+}
+
+Status Channel::resume() {
+  if (!paused_ || !fd_.valid()) return {};
+  paused_ = false;
+  TRY(loop_.watch(fd_.get(), EPOLLIN, [this](std::uint32_t events) { on_events(events); }));
+  take_up_soon();
+  return {};
+}
+
+Result<Carried> Channel::carry() const {
+  if (!paused_ || !fd_.valid()) return fail(Errc::kState, "the connection is not at rest");
+  Carried carried;
+  carried.fd = Fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!carried.fd.valid()) return fail_errno("dup");
+  carried.input = SecretBytes(ByteView(input_).first(input_used_));
+  carried.output = SecretBytes(queued_bytes_);
+  std::size_t at = 0;
+  for (const auto& waiting : output_) {
+    const auto rest = ByteView(waiting.bytes).subspan(waiting.sent);
+    std::copy(rest.begin(), rest.end(), carried.output.expose_mut().begin() + at);
+    at += rest.size();
+  }
+  return carried;
 }
 
 bool Channel::send_front() {
@@ -211,7 +273,7 @@ void Channel::on_events(std::uint32_t events) {
     if (*alive) lost();
     return;
   }
-  if (*alive && !more) lost();
+  if (*alive && !more && !paused_) lost();
 }
 
 // False at the end of the stream or at an error.
@@ -235,7 +297,7 @@ bool Channel::parse() {
   const auto alive = alive_;
   const auto on_frame = on_frame_;  // a handler that destroys the channel must not destroy itself
   std::size_t at = 0;
-  while (input_used_ - at >= kFrameHeaderBytes) {
+  while (!paused_ && input_used_ - at >= kFrameHeaderBytes) {
     const auto header = parse_header(input_.data() + at);
     if (header.length > limits_.frame_bytes_max) return false;
     const auto whole = kFrameHeaderBytes + header.length;
@@ -275,23 +337,45 @@ Result<std::unique_ptr<ChannelServer>> ChannelServer::listen(Loop& loop, const s
   const int saved = errno;
   ::umask(old_mask);
   if (bound != 0) return fail_errno("bind " + path, saved);
-  if (::listen(fd.get(), kListenBacklog) != 0) return fail_errno("listen " + path);
-  std::unique_ptr<ChannelServer> server(new ChannelServer(loop, std::move(fd), path));
-  auto* self = server.get();
-  TRY(loop.watch(
-      self->fd_.get(), EPOLLIN,
-      [self, limits = std::move(limits), on_accept = std::move(on_accept)](std::uint32_t) {
-        Fd accepted(::accept4(self->fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (!accepted.valid()) return;
-        auto channel = Channel::create(self->loop_, std::move(accepted), limits);
-        if (channel) on_accept(std::move(*channel));
-      }));
+  return take_over(loop, std::move(fd), path, std::move(limits), std::move(on_accept));
+}
+
+// listen() once more, on a socket that another process made: from then on the kernel names us to
+// those who connect.
+Result<std::unique_ptr<ChannelServer>> ChannelServer::take_over(Loop& loop, Fd listening,
+                                                                const std::string& path,
+                                                                ChannelLimits limits,
+                                                                OnAccept on_accept) {
+  if (::listen(listening.get(), kListenBacklog) != 0) return fail_errno("listen " + path);
+  std::unique_ptr<ChannelServer> server(
+      new ChannelServer(loop, std::move(listening), "", std::move(limits), std::move(on_accept)));
+  TRY(server->resume());
+  server->path_ = path;  // from here on it is ours to remove
   return server;
 }
 
 ChannelServer::~ChannelServer() {
   loop_.unwatch(fd_.get());
-  ::unlink(path_.c_str());
+  if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+void ChannelServer::accept_one() {
+  Fd accepted(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!accepted.valid()) return;
+  auto channel = Channel::create(loop_, std::move(accepted), limits_);
+  if (channel) on_accept_(std::move(*channel));
+}
+
+void ChannelServer::pause() { loop_.unwatch(fd_.get()); }
+
+Status ChannelServer::resume() {
+  return loop_.watch(fd_.get(), EPOLLIN, [this](std::uint32_t) { accept_one(); });
+}
+
+Result<Fd> ChannelServer::carry() const {
+  Fd copy(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return fail_errno("dup");
+  return copy;
 }
 
 Result<Fd> connect_unix(const std::string& path) {

@@ -16,6 +16,7 @@
 #include "base/bytes.hpp"
 #include "base/pack.hpp"
 #include "base/queue.hpp"
+#include "base/secret.hpp"
 #include "io/fd.hpp"
 #include "io/loop.hpp"
 
@@ -47,6 +48,16 @@ Frame make_frame(const Message& message, std::uint32_t id = 0, std::uint16_t fla
   return frame;
 }
 
+// The frame as it stands on the wire, without what rides along.
+SecretBytes frame_bytes(const Frame& frame);
+
+// A connection on its way to another process: what was read of it and not yet taken, and what is
+// still to be sent. Whoever has it goes on where the other stopped, and the peer notices nothing.
+struct Carried {
+  Fd fd;
+  SecretBytes input, output;
+};
+
 struct ChannelLimits {
   std::string name;  // of the send queue, on the system page
   std::size_t frame_bytes_max = 1u << 20;
@@ -60,6 +71,8 @@ class Channel {
   using OnClose = std::function<void()>;
 
   static Result<std::unique_ptr<Channel>> create(Loop& loop, Fd fd, ChannelLimits limits);
+  // Goes on with what another process carried over; frames come once the loop comes round.
+  static Result<std::unique_ptr<Channel>> create(Loop& loop, Carried carried, ChannelLimits limits);
   ~Channel();
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
@@ -83,6 +96,13 @@ class Channel {
   [[nodiscard]] int peer_pid() const { return peer_pid_; }  // as the kernel says; -1 unknown
   void close();                                             // no callback
 
+  // Reads and writes nothing until resume(); what is sent meanwhile waits in the queue. A peer that
+  // goes away meanwhile is noticed then.
+  void pause();
+  Status resume();
+  // Of a paused channel: a copy, with the connection itself; this one keeps all it has.
+  [[nodiscard]] Result<Carried> carry() const;
+
  private:
   struct Outgoing {
     Bytes bytes;
@@ -96,6 +116,7 @@ class Channel {
   bool flush();
   bool send_front();
   void lost();
+  void take_up_soon();
 
   Loop& loop_;
   Fd fd_;
@@ -110,6 +131,7 @@ class Channel {
   std::size_t queued_bytes_ = 0;
   std::uint64_t refused_ = 0;
   bool want_write_ = false;
+  bool paused_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -119,14 +141,30 @@ class ChannelServer {
   using OnAccept = std::function<void(std::unique_ptr<Channel>)>;
   static Result<std::unique_ptr<ChannelServer>> listen(Loop& loop, const std::string& path,
                                                        ChannelLimits limits, OnAccept on_accept);
+  // Goes on with a socket that another process listened on, at this path.
+  static Result<std::unique_ptr<ChannelServer>> take_over(Loop& loop, Fd listening,
+                                                          const std::string& path,
+                                                          ChannelLimits limits, OnAccept on_accept);
   ~ChannelServer();
 
+  void pause();  // who connects waits
+  Status resume();
+  [[nodiscard]] Result<Fd> carry() const;  // the socket, for take_over()
+  void leave_path() { path_.clear(); }     // it is another's now: not removed at the end
+
  private:
-  ChannelServer(Loop& loop, Fd fd, std::string path)
-      : loop_(loop), fd_(std::move(fd)), path_(std::move(path)) {}
+  ChannelServer(Loop& loop, Fd fd, std::string path, ChannelLimits limits, OnAccept on_accept)
+      : loop_(loop),
+        fd_(std::move(fd)),
+        path_(std::move(path)),
+        limits_(std::move(limits)),
+        on_accept_(std::move(on_accept)) {}
+  void accept_one();
   Loop& loop_;
   Fd fd_;
   std::string path_;
+  ChannelLimits limits_;
+  OnAccept on_accept_;
 };
 
 Result<Fd> connect_unix(const std::string& path);  // kUnavailable while nobody listens
@@ -191,6 +229,12 @@ class BlockingClient {
   static Result<std::unique_ptr<BlockingClient>> connect(const std::string& path,
                                                          std::size_t frame_bytes_max,
                                                          std::uint16_t error_type);
+  // Over a connection that is there already.
+  static std::unique_ptr<BlockingClient> over(Fd fd, std::size_t frame_bytes_max,
+                                              std::uint16_t error_type) {
+    return std::unique_ptr<BlockingClient>(
+        new BlockingClient(std::move(fd), frame_bytes_max, error_type));
+  }
   // Events that arrive while waiting go to `on_event` (may be empty).
   Result<Frame> call(Frame frame, std::int64_t timeout_ms,
                      const std::function<void(Frame)>& on_event = {});

@@ -162,12 +162,10 @@ struct Adopt {  // -> Adopted
   bool spare = false;             // began on a spare root while the keeper was away
   std::uint32_t first_index = 0;  // nodes open indices >= this
   std::vector<TreeNode> nodes;
-  Bytes call_data;                 // for a spare call: not yet sealed
-  std::vector<Bytes> pending_log;  // packed LogAppend messages that queued meanwhile
+  Bytes call_data;  // for a spare call: not yet sealed
   template <class V>
   void visit(V& v) {
-    v(call, source, direction, streams, started_at, spare, first_index, nodes, call_data,
-      pending_log);
+    v(call, source, direction, streams, started_at, spare, first_index, nodes, call_data);
   }
 };
 struct Adopted {

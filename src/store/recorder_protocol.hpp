@@ -455,6 +455,44 @@ struct ChildName {
   }
 };
 
+// Command line -> supervisor: a planned restart, without loss. Not for the supervisor's own
+// children.
+struct RestartKeeper {  // -> KeeperRestarted, or ErrorReply: the one that ran goes on
+  static constexpr std::uint16_t kType = 513;
+  std::uint8_t reserved = 0;
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
+};
+struct KeeperRestarted {
+  static constexpr std::uint16_t kType = 613;
+  std::uint32_t pid = 0;
+  std::uint32_t ms = 0;  // from the request to the new one's first heartbeat
+  template <class V>
+  void visit(V& v) {
+    v(pid, ms);
+  }
+};
+// Supervisor -> keeper, with one descriptor: the new one is at the other end (app/keeper_handover).
+struct HandOver {
+  static constexpr std::uint16_t kType = 614;
+  std::uint8_t reserved = 0;
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
+};
+// Keeper -> supervisor: it came to nothing; I go on.
+struct HandOverFailed {
+  static constexpr std::uint16_t kType = 514;
+  std::string why;
+  template <class V>
+  void visit(V& v) {
+    v(why);
+  }
+};
+
 // Server, command line -> supervisor.
 struct SupervisorStatusRequest {  // -> SupervisorStatus
   static constexpr std::uint16_t kType = 511;

@@ -1,0 +1,18 @@
+// Any bytes as the state that one keeper hands to the next: strict, written back byte for byte, and
+// what is accepted can be taken over.
+#include "app/keeper_handover.hpp"
+#include "base/check.hpp"
+#include "erase/handover.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace callward;
+  const ByteView raw(data, size);
+  if (auto state = erase::decode_handed(raw)) {
+    CHECK(equal(erase::encode_handed(*state)->expose(), raw));
+    for (auto& handed : state->calls)
+      if (const auto call = erase::from_handed(std::move(handed)))
+        CHECK(erase::from_handed(erase::to_handed(*call)).has_value());
+  }
+  if (const auto process = app::decode_process(raw)) CHECK(equal(pack_secret(*process).expose(), raw));
+  return 0;
+}
