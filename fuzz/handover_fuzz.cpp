@@ -13,6 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (const auto call = erase::from_handed(std::move(handed)))
         CHECK(erase::from_handed(erase::to_handed(*call)).has_value());
   }
-  if (const auto process = app::decode_process(raw)) CHECK(equal(pack_secret(*process).expose(), raw));
+  if (const auto process = app::decode_process(raw))
+    CHECK(equal(pack_secret(*process).expose(), raw));
   return 0;
 }

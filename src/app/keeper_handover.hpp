@@ -13,8 +13,8 @@
 //   gone           wipes, ends
 //
 // INVARIANTS
-//   (1) Until Go the old one may give up: it says Abandoned and goes on with all it had. After Go it
-//       goes on only if the connection breaks without Serving: then the new one died, and had
+//   (1) Until Go the old one may give up: it says Abandoned and goes on with all it had. After Go
+//       it goes on only if the connection breaks without Serving: then the new one died, and had
 //       neither read from a peer nor written to the key store.
 //   (2) The new one serves after Go; or, with the whole state, when the connection breaks without
 //       Abandoned: then the old one is dead.

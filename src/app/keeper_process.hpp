@@ -3,7 +3,9 @@
 //
 //   serving ──[the supervisor's HandOver]──▶ coming to rest ──[quiet]──▶ frozen ──▶ gone
 //      ▲                                          │                        │
-//      └───────────[the new one failed]───────────┴────────────────────────┘   (keeper_handover.hpp)
+//      └───────────[the new one failed]───────────┴────────────────────────┘
+//
+// (The other side, and who decides: keeper_handover.hpp.)
 //
 // INVARIANTS
 //   (1) While it comes to rest no request of a peer is begun: it stays in the socket, or is held if

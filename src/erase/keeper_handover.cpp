@@ -14,8 +14,8 @@ constexpr std::uint64_t kRowsAheadMax = 1'000'000;  // allotted, and in no commi
 
 }  // namespace
 
-// Orders that were taken are tried once more, so that whoever sent them is answered; what still waits
-// then is handed over.
+// Orders that were taken are tried once more, so that whoever sent them is answered; what still
+// waits then is handed over.
 void Keeper::rest(bool resting) {
   if (resting) {
     retry_orders_ms_ = 0;

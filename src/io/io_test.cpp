@@ -4,6 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <numeric>
+#include <thread>
+
 #include "io/frame.hpp"
 #include "io/loop.hpp"
 #include "io/udp.hpp"
@@ -192,6 +196,97 @@ TEST(Udp, SweepsWithTimeStamps) {
                     }));
   ASSERT_EQ(got.size(), 50u);
   EXPECT_EQ(got[49], 49);
+}
+
+// A connection goes to another loop in the middle of everything: half a frame read, some waiting to
+// be sent, some in the socket. The peer gets every frame once, in order, and nothing twice.
+TEST_F(Frames, AConnectionThatIsCarriedOverLosesAndDoublesNothing) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  const ChannelLimits limits{"carried", 1u << 20, 16u << 20};
+  auto old = *Channel::create(*loop, Fd(ends[0]), limits);
+  std::vector<std::uint32_t> taken;
+  const auto take = [&](Frame frame) { taken.push_back(unpack<Ping>(frame.body)->number); };
+  old->set_handlers(take, [] {});
+  auto peer = BlockingClient::over(Fd(ends[1]), 1u << 20, Refusal::kType);
+  ASSERT_TRUE(peer->send(make_frame(Ping{1, {}})));
+  run_until([&] { return taken.size() == 1; });
+  // More than the socket takes: some stays in the queue, one of them half sent.
+  for (std::uint32_t i = 0; i < 40; ++i) ASSERT_TRUE(old->send(Ping{i, Bytes(50'000)}));
+  EXPECT_GT(old->gauge().depth, 0u);
+  const auto half = frame_bytes(make_frame(Ping{2, Bytes(100)}));
+  ASSERT_EQ(::send(peer->fd(), half.expose().data(), 30, 0), 30);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(loop->run_once(1));
+  EXPECT_FALSE(old->carry()) << "not at rest";
+  old->pause();
+  EXPECT_TRUE(old->send(Ping{40, {}})) << "waits";
+  auto carried = old->carry();
+  ASSERT_TRUE(carried) << carried.error().message;
+  EXPECT_EQ(carried->input.size(), 30u);
+  old.reset();
+
+  auto other = *Loop::create(clock);
+  auto fresh = *Channel::create(*other, std::move(*carried), limits);
+  fresh->set_handlers(take, [] {});
+  ASSERT_GT(::send(peer->fd(), half.expose().data() + 30, half.size() - 30, 0), 0);
+  ASSERT_TRUE(peer->send(make_frame(Ping{3, {}})));
+  std::vector<std::uint32_t> got;
+  std::atomic<bool> done = false;
+  std::thread reader([&] {
+    for (int i = 0; i <= 40; ++i)
+      if (const auto frame = peer->receive(5'000)) got.push_back(unpack<Ping>(frame->body)->number);
+    done = true;
+  });
+  for (int i = 0; i < 10'000 && !(done && taken.size() == 3); ++i)
+    if (!other->run_once(1)) break;
+  reader.join();
+  std::vector<std::uint32_t> all(41);
+  std::iota(all.begin(), all.end(), 0u);
+  EXPECT_EQ(got, all);
+  EXPECT_EQ(taken, (std::vector<std::uint32_t>{1, 2, 3}));
+}
+
+TEST_F(Frames, APausedConnectionTakesUpWhereItStopped) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  auto channel = *Channel::create(*loop, Fd(ends[0]), {"paused"});
+  std::vector<std::uint32_t> taken;
+  bool lost = false;
+  channel->set_handlers(
+      [&](Frame frame) {
+        taken.push_back(unpack<Ping>(frame.body)->number);
+        if (taken.size() == 1) channel->pause();  // in the middle of what was read at once
+      },
+      [&] { lost = true; });
+  auto peer = BlockingClient::over(Fd(ends[1]), 1u << 20, Refusal::kType);
+  for (std::uint32_t i = 0; i < 3; ++i) ASSERT_TRUE(peer->send(make_frame(Ping{i, {}})));
+  peer.reset();
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(loop->run_once(1));
+  EXPECT_EQ(taken.size(), 1u);
+  EXPECT_FALSE(lost);
+  ASSERT_TRUE(channel->resume());
+  run_until([&] { return lost; });
+  EXPECT_EQ(taken, (std::vector<std::uint32_t>{0, 1, 2}));
+}
+
+TEST_F(Frames, AListeningSocketGoesOverWithWhoeverWaits) {
+  serve();
+  server->pause();
+  auto waiting = BlockingClient::connect(path, 1u << 20, Refusal::kType);
+  ASSERT_TRUE(waiting);
+  ASSERT_TRUE((*waiting)->send(make_frame(Ping{7, {}}, 1)));
+  auto socket = server->carry();
+  ASSERT_TRUE(socket);
+  server->leave_path();
+  server.reset();
+  std::uint32_t got = 0;
+  server = *ChannelServer::take_over(
+      *loop, std::move(*socket), path, {"test"}, [&](std::unique_ptr<Channel> channel) {
+        channel->set_handlers([&](Frame frame) { got = unpack<Ping>(frame.body)->number; }, [] {});
+        channels.push_back(std::move(channel));
+      });
+  run_until([&] { return got == 7; });
+  EXPECT_TRUE(BlockingClient::connect(path, 1u << 20, Refusal::kType)) << "the path is there still";
 }
 
 }  // namespace

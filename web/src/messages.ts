@@ -291,6 +291,7 @@ export const t = {
       call_sealed: 'Recording sealed',
       call_missing: 'Call missing',
       keeper_adopted: 'Keeper adopted',
+      hand_over_failed: 'Planned restart failed',
       cleared_unheard: 'Persisted unheard',
       heard_again: 'Heard again',
       listened: 'Listened to the end',
