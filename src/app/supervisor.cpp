@@ -89,6 +89,8 @@ void become_child(const std::string& name, const std::string& config_file,
   }
   argv.push_back(nullptr);
   if (!program.empty()) ::execv(program.c_str(), const_cast<char* const*>(argv.data()));
+  // Another program than the one that was asked for is no upgrade; a keeper that died comes back.
+  if (!program.empty() && take_over >= 0) ::_exit(127);
   ::execv("/proc/self/exe", const_cast<char* const*>(argv.data()));
   ::_exit(127);
 }
