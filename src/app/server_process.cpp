@@ -27,6 +27,50 @@ Result<std::string> write_cli_token(Vfs& vfs, Entropy& entropy, const Config& co
   return token;
 }
 
+api::HttpServer::Options http_options(const Config& config) {
+  return {.address = config.server.listen,
+          .port = config.server.port,
+          .certificate_file = config.server.tls_certificate,
+          .key_file = config.server.tls_key,
+          .threads = config.server.threads,
+          .limits = {}};
+}
+
+// The console's files to whoever asks for a path that is none of the API's.
+api::Response answer(const api::Router& router, const api::StaticFiles& console,
+                     api::Request request) {
+  const bool is_api = request.path.rfind("/v1/", 0) == 0 || request.path == "/healthz" ||
+                      request.path == "/readyz" || request.path == "/metrics";
+  if (!is_api && (request.method == "GET" || request.method == "HEAD"))
+    return console.serve(request);
+  return router.handle(std::move(request));
+}
+
+// At each connection to the recorder: what became of calls while nobody listened.
+void catch_up_calls(api::Service& service, const api::Link& recorder, api::Catalog& catalog) {
+  const auto calls = recorder.call<store::Calls>(store::CallList{});
+  if (!calls) return;
+  for (const auto& event : calls->calls) service.on_call_event(event);
+  if (auto settled = catalog.settle(calls->calls); !settled)
+    log_event("server.settle_failed", {{"why", settled.error().message}});
+}
+
+std::string state_json(bool ready, const std::string& address, std::uint64_t refused) {
+  return "{\"ready\":" + std::string(ready ? "true" : "false") +
+         ",\"address\":" + json_quote(address) +
+         ",\"connections_refused\":" + std::to_string(refused) + ",\"queues\":[]}";
+}
+
+void on_recorder_frame(api::Service& service, const io::Frame& frame) {
+  if (frame.type != store::CallEvent::kType) return;
+  if (const auto event = unpack<store::CallEvent>(frame.body)) service.on_call_event(*event);
+}
+
+void on_keeper_frame(api::Service& service, const io::Frame& frame) {
+  if (frame.type != keys::OrderState::kType) return;
+  if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<db::Database>> open_server_database(Vfs& vfs, const Config& config) {
@@ -78,53 +122,28 @@ Status run_server(const ProcessContext& context) {
        .operator_token = token,
        .session_lives =
            [&people](const std::string& session) { return people.session_lives(session); }});
-  const auto handle = [&router, &console](api::Request request) {
-    const bool is_api = request.path.rfind("/v1/", 0) == 0 || request.path == "/healthz" ||
-                        request.path == "/readyz" || request.path == "/metrics";
-    if (!is_api && (request.method == "GET" || request.method == "HEAD"))
-      return console.serve(request);
-    return router.handle(std::move(request));
-  };
   // Before there is a second thread: seccomp and Landlock hold for the thread that asks, and for
   // those that it starts.
   const auto report = TRY(enter_sandbox(policy_of("server", config)));
   log_event("server.sandboxed", {{"landlock", report.landlock_abi}});
-  const auto server = TRY(api::HttpServer::start({.address = config.server.listen,
-                                                  .port = config.server.port,
-                                                  .certificate_file = config.server.tls_certificate,
-                                                  .key_file = config.server.tls_key,
-                                                  .threads = config.server.threads,
-                                                  .limits = {}},
-                                                 handle, events));
+  const auto server = TRY(api::HttpServer::start(
+      http_options(config),
+      [&](api::Request request) { return answer(router, console, std::move(request)); }, events));
   const api::EventPump recorder_events(
       config.socket("recorder"), store::kRecorderFrameBytesMax, api::recorder_hello,
-      [&] {
-        const auto calls = recorder.call<store::Calls>(store::CallList{});
-        if (!calls) return;
-        for (const auto& event : calls->calls) service.on_call_event(event);
-        if (auto settled = catalog.settle(calls->calls); !settled)
-          log_event("server.settle_failed", {{"why", settled.error().message}});
-      },
-      [&](const io::Frame& frame) {
-        if (frame.type != store::CallEvent::kType) return;
-        if (const auto event = unpack<store::CallEvent>(frame.body)) service.on_call_event(*event);
-      });
+      [&] { catch_up_calls(service, recorder, catalog); },
+      [&](const io::Frame& frame) { on_recorder_frame(service, frame); });
   const api::EventPump keeper_events(
       config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello, [] {},
-      [&](const io::Frame& frame) {
-        if (frame.type != keys::OrderState::kType) return;
-        if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
-      });
+      [&](const io::Frame& frame) { on_keeper_frame(service, frame); });
   loop->every_ms(api::Link::kIdleMsMax, [&] {
     keeper.close_idle();
     recorder.close_idle();
   });
   const auto address = config.server.listen + ":" + std::to_string(server->port());
   SupervisorLink link(*loop, context, [&] {
-    const bool ready = recorder_events.connected() && keeper_events.connected();
-    return "{\"ready\":" + std::string(ready ? "true" : "false") +
-           ",\"address\":" + json_quote(address) +
-           ",\"connections_refused\":" + std::to_string(server->refused()) + ",\"queues\":[]}";
+    return state_json(recorder_events.connected() && keeper_events.connected(), address,
+                      server->refused());
   });
   return loop->run();
 }
