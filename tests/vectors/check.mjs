@@ -2,7 +2,7 @@
 // with src/ or web/: what C++ and this agree on is the format, not one program's habit.
 //
 //   node tests/vectors/check.mjs [folder]        exits 1 and names each case that reads otherwise
-import { createCipheriv, createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createPublicKey, timingSafeEqual, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -204,10 +204,140 @@ const readPage = (item) => ({
   inner: (one) => JSON.stringify(childrenOf(fromHex(one.bytes))) === JSON.stringify(one.children),
 })[item.kind](item);
 
+// ---- spool ----
+const SPOOL_TYPES = 11;
+function readFrame(item, raw) {
+  if (raw.length < 40 || raw.toString('latin1', 0, 4) !== 'CWSF' || raw.readBigUInt64LE(8) !== BigInt(item.generation)) refuse('not_found');
+  const bytes = raw.readUInt32LE(32), whole = Math.ceil((40 + bytes) / 8) * 8;
+  if (bytes > 4 * 2 ** 20 || whole > raw.length) refuse('corrupt');
+  const payload = raw.subarray(40, 40 + bytes);
+  if (crc32c(Buffer.concat([raw.subarray(0, 36), payload])) !== raw.readUInt32LE(36)) refuse('corrupt');
+  if (raw[5] !== 1 || raw[4] < 1 || raw[4] > SPOOL_TYPES) refuse('unsupported');
+  return raw[4] === item.type && raw.toString('hex', 16, 32) === item.call && payload.toString('hex') === item.payload && whole === item.length;
+}
+function readSpoolFile(item, raw) {
+  if (raw.length < 4096 || raw.toString('latin1', 0, 4) !== 'CWSP' || crc32c(raw.subarray(0, 24)) !== raw.readUInt32LE(24)) refuse('malformed');
+  if (raw.readUInt16LE(4) !== 1) refuse('unsupported');
+  return Number(raw.readBigUInt64LE(8)) === item.generation && Number(raw.readBigUInt64LE(16)) === item.file_bytes;
+}
+const readSpool = (item) => ({ frame: readFrame, file: readSpoolFile })[item.kind](item, fromHex(item.bytes));
+
+// ---- derived ----
+function readWords(item, raw) {
+  if (raw.length !== 1024 || raw.readUInt16LE(0) > 170) refuse('malformed');
+  const words = [];
+  let at = 2;
+  for (let i = raw.readUInt16LE(0); i > 0; --i) {
+    if (at + 6 > raw.length || at + 6 + raw[at + 5] > raw.length) refuse('malformed');
+    const [start, end, past] = [raw.readUInt16LE(at), raw.readUInt16LE(at + 2), at + 6 + raw[at + 5]];
+    if (end < start) refuse('malformed');
+    words.push([start, end, raw[at + 4], raw.toString('utf8', at + 6, past)]);
+    at = past;
+  }
+  return JSON.stringify(words) === JSON.stringify(item.words) && raw.subarray(at).every((byte) => byte === 0);
+}
+function peakLevel(loudest) {
+  const biased = Math.min(loudest, 32635) + 132, exponent = Math.floor(Math.log2(biased)) - 7;
+  return Math.min(255, 2 * (16 * exponent + (biased >> exponent + 3 & 15)));
+}
+function readPeaks(item, raw) {
+  if (raw.length !== 128 || raw[0] > 50) refuse('malformed');
+  const levels = item.loudest.map(peakLevel);
+  return raw.equals(Buffer.concat([Buffer.from([levels.length, ...levels])], 128));
+}
+const readDerived = (item) => ({ words: readWords, peaks: readPeaks })[item.kind](item, fromHex(item.bytes));
+
+// ---- log ----
+const leafHash = (entry) => sha256(Buffer.from([0]), entry);
+function treeRoot(hashes) { // RFC 6962, 2.1
+  if (hashes.length === 1) return hashes[0];
+  let split = 1;
+  while (2 * split < hashes.length) split *= 2;
+  return sha256(Buffer.from([1]), treeRoot(hashes.slice(0, split)), treeRoot(hashes.slice(split)));
+}
+// Keys in order, no blank: RFC 8785 for what an entry may hold.
+const canonical = (value) => Array.isArray(value) ? `[${value.map(canonical)}]`
+  : typeof value === 'object' ? `{${Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`)}}`
+    : typeof value === 'number' && !Number.isSafeInteger(value) ? refuse('malformed') : JSON.stringify(value);
+// The types that stand in the vectors, with their fields: docs/log-entries.md has all.
+const TYPES = { keeper_started: 'epoch,log_size,mirrors', call_missing: 'cause,sip_status', call_ended: 'cause,ended_at,ends' };
+function readEntry(item, raw) {
+  let entry;
+  try {
+    entry = JSON.parse(raw.toString('utf8'));
+  } catch {
+    refuse('malformed');
+  }
+  if (canonical(entry) !== raw.toString('utf8')) refuse('malformed');
+  if (entry.v !== 1) refuse('unsupported');
+  if (Object.keys(entry.data).sort().join() !== TYPES[entry.type]) refuse('malformed');
+  return leafHash(raw).toString('hex') === item.leaf;
+}
+function entriesOf(raw, count) { // u16 big-endian length, entry
+  const entries = [];
+  let at = 0;
+  for (; count > 0; --count) {
+    if (at + 2 > raw.length || at + 2 + raw.readUInt16BE(at) > raw.length) refuse('corrupt');
+    entries.push(raw.subarray(at + 2, at += 2 + raw.readUInt16BE(at)));
+  }
+  if (at !== raw.length) refuse('corrupt');
+  return entries;
+}
+function readTile(item, raw) {
+  if (raw.length !== 32 * item.width) refuse('corrupt');
+  const hashes = Array.from({ length: item.width }, (_, i) => raw.subarray(32 * i, 32 * i + 32));
+  return treeRoot(hashes).toString('hex') === item.root;
+}
+const SPKI_ED25519 = fromHex('302a300506032b6570032100');
+function readCheckpoint(item, raw) {
+  const [, origin, id, key] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(item.verifier);
+  const point = Buffer.from(key, 'base64').subarray(1);
+  const publicKey = createPublicKey({ key: Buffer.concat([SPKI_ED25519, point]), format: 'der', type: 'spki' });
+  if (sha256(Buffer.from(`${origin}\n\x01`), point).toString('hex', 0, 4) !== id) return false;
+  const note = raw.toString('utf8'), gap = note.lastIndexOf('\n\n');
+  if (gap < 0 || !note.endsWith('\n')) refuse('malformed');
+  const body = note.slice(0, gap + 1);
+  let verified = false;
+  for (const line of note.slice(gap + 2, -1).split('\n')) {
+    const [, name, signature] = /^\u2014 (\S+) (\S+)$/.exec(line) ?? refuse('malformed');
+    const blob = Buffer.from(signature, 'base64');
+    if (name !== origin || blob.toString('hex', 0, 4) !== id) continue;
+    if (!verify(null, Buffer.from(body), publicKey, blob.subarray(4))) refuse('corrupt');
+    verified = true;
+  }
+  if (!verified) refuse('corrupt');
+  const [first, size, root] = body.split('\n');
+  return first === origin && Number(size) === item.size && Buffer.from(root, 'base64').toString('hex') === item.root;
+}
+function batchAt(raw, at) { // null: none holds here
+  if (at + 24 > raw.length || raw.toString('latin1', at, at + 4) !== 'CWJB') return null;
+  const end = at + 24 + raw.readUInt32LE(at + 4);
+  const covered = Buffer.concat([raw.subarray(at + 4, at + 20), raw.subarray(at + 24, end)]);
+  if (end > raw.length || crc32c(covered) !== raw.readUInt32LE(at + 20)) return null;
+  return { end, first: Number(raw.readBigUInt64LE(at + 8)), entries: entriesOf(raw.subarray(at + 24, end), raw.readUInt32LE(at + 16)) };
+}
+function readJournal(item, raw) {
+  let end = 0, held = 0;
+  for (let batch; (batch = batchAt(raw, end)) !== null; end = batch.end) {
+    if (batch.first !== item.first + held) break;
+    held += batch.entries.length;
+  }
+  for (let at = end; at < raw.length; ++at) if (batchAt(raw, at)) refuse('corrupt');
+  return held === item.held && end === item.end && (end !== raw.length) === item.torn;
+}
+const readLog = (item) => ({
+  entry: readEntry, tile: readTile, checkpoint: readCheckpoint, journal: readJournal,
+  bundle: (one, raw) => entriesOf(raw, one.count).length === one.count,
+})[item.kind](item, fromHex(item.bytes));
+
 // ---- all of them ----
 let read = 0;
 const wrong = [];
-for (const [name, reader] of [['tree.json', readTree], ['record.json', readRecord], ['page.json', readPage]]) {
+const READERS = {
+  'tree.json': readTree, 'record.json': readRecord, 'page.json': readPage,
+  'spool.json': readSpool, 'derived.json': readDerived, 'log.json': readLog,
+};
+for (const [name, reader] of Object.entries(READERS)) {
   for (const item of casesOf(name)) {
     let outcome = 'ok', at;
     try {

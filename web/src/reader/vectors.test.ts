@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { fromHex, Refused, toHex, type Bytes } from './bytes';
 import { verifyObject } from './object';
+import { readPeaks, readWords } from './payload';
 import { openRecord, parseRecord } from './record';
 import { keyOfRecord, leafKey, leafOf, LEVELS, parseCover, puncture, slice, writeCover, type Node } from './tree';
 
@@ -99,6 +100,21 @@ describe('object.json', () => {
       expect(object.call).toBe(item.call);
       expect(object.root).toBe(item.root);
       expect(object.leaves).toBe(item.leaves);
+    });
+    expect(found.outcome).toBe(item.outcome);
+  });
+});
+
+describe('derived.json', () => {
+  test.each(casesOf('derived.json'))('$kind: $name: $outcome', async (item) => {
+    const found = await outcomeOf(async () => {
+      const plain = hex(item.bytes);
+      if (item.kind === 'peaks') {
+        expect(readPeaks(plain).length).toBe((item.loudest as number[]).length);
+        return;
+      }
+      const words = readWords(plain, 0).map((w) => [w.startMs, w.endMs, w.confidence, w.text]);
+      expect(words).toEqual(item.words);
     });
     expect(found.outcome).toBe(item.outcome);
   });
