@@ -34,6 +34,34 @@ inline constexpr std::size_t kSendBatch = 512;
   std::exit(1);
 }
 
+// What both take: --calls N, --seconds S, --dir D, --json.
+struct LoadOptions {
+  std::uint32_t calls = 400;
+  std::uint32_t seconds = 20;
+  std::string dir;
+  bool json = false;
+};
+// `more` takes an option that only one of them has, and false is its word for one that it has not.
+using Value = std::function<std::string()>;
+using TakeOption = std::function<bool(const std::string& option, const Value& value)>;
+inline void parse_options(int argc, char** argv, LoadOptions& options, const std::string& program,
+                          const std::string& more_usage = "", const TakeOption& more = {}) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string arg = argv[i];
+    const Value value = [&] { return i + 1 < argc ? std::string(argv[++i]) : std::string(); };
+    if (arg == "--calls")
+      options.calls = static_cast<std::uint32_t>(std::stoul(value()));
+    else if (arg == "--seconds")
+      options.seconds = static_cast<std::uint32_t>(std::stoul(value()));
+    else if (arg == "--dir")
+      options.dir = value();
+    else if (arg == "--json")
+      options.json = true;
+    else if (!more || !more(arg, value))
+      die("usage: " + program + " [--calls N] [--seconds S] [--dir D] [--json]" + more_usage);
+  }
+}
+
 struct LoadOutcome {
   std::uint64_t sent = 0, send_errors = 0;
   std::int64_t worst_gap_ms = 0;  // the longest pause of the generator, which should be 1 ms

@@ -16,12 +16,7 @@ namespace {
 using namespace callward;
 using namespace callward::bench;
 
-struct Options {
-  std::uint32_t calls = 400;
-  std::uint32_t seconds = 20;
-  std::string dir = "/tmp/callward-bench-recording";
-  bool json = false;
-};
+using Options = LoadOptions;
 
 struct Outcome {  // generator -> parent, through a pipe
   LoadOutcome load;
@@ -173,25 +168,6 @@ Outcome run_generator(const Options& options) {
   return outcome;
 }
 
-Options parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string arg = argv[i];
-    const auto value = [&] { return i + 1 < argc ? std::string(argv[++i]) : std::string(); };
-    if (arg == "--calls")
-      options.calls = static_cast<std::uint32_t>(std::stoul(value()));
-    else if (arg == "--seconds")
-      options.seconds = static_cast<std::uint32_t>(std::stoul(value()));
-    else if (arg == "--dir")
-      options.dir = value();
-    else if (arg == "--json")
-      options.json = true;
-    else
-      die("usage: recording_bench [--calls N] [--seconds S] [--dir D] [--json]");
-  }
-  return options;
-}
-
 void print(const Options& options, const Outcome& outcome, const rusage& recorder,
            double issuer_cpu, double generator_cpu) {
   using Number = unsigned long long;
@@ -225,7 +201,8 @@ void print(const Options& options, const Outcome& outcome, const rusage& recorde
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto options = parse(argc, argv);
+  Options options{.dir = "/tmp/callward-bench-recording"};
+  parse_options(argc, argv, options, "recording_bench");
   std::filesystem::remove_all(options.dir);
   std::filesystem::create_directories(options.dir);
   set_log_process("bench");

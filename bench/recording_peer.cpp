@@ -28,14 +28,10 @@ constexpr int kReceiveBufferBytes = 1;  // the kernel takes its least: forwarded
 constexpr std::size_t kPcapHeadBytes = 24, kPcapPacketHeadBytes = 16;
 constexpr std::size_t kIpUdpBytes = 28;
 
-struct Options {
-  std::uint32_t calls = 400;
-  std::uint32_t seconds = 20;
-  std::string dir = "/tmp/callward-bench-peer";
+struct Options : LoadOptions {
   std::string program = "rtpengine";
   std::string threads = "1";  // of the peer: one is what costs it least on few cores
   bool record = true;
-  bool json = false;
 };
 
 struct Outcome {  // generator -> parent, through a pipe
@@ -193,28 +189,20 @@ Recorded count_recorded(const std::string& dir) {
 
 Options parse(int argc, char** argv) {
   Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string arg = argv[i];
-    const auto value = [&] { return i + 1 < argc ? std::string(argv[++i]) : std::string(); };
-    if (arg == "--calls")
-      options.calls = static_cast<std::uint32_t>(std::stoul(value()));
-    else if (arg == "--seconds")
-      options.seconds = static_cast<std::uint32_t>(std::stoul(value()));
-    else if (arg == "--dir")
-      options.dir = value();
-    else if (arg == "--program")
-      options.program = value();
-    else if (arg == "--threads")
-      options.threads = value();
-    else if (arg == "--forward-only")
-      options.record = false;
-    else if (arg == "--json")
-      options.json = true;
-    else
-      die("usage: recording_peer_bench [--calls N] [--seconds S] [--dir D] [--program P] "
-          "[--threads N] "
-          "[--forward-only] [--json]");
-  }
+  options.dir = "/tmp/callward-bench-peer";
+  parse_options(argc, argv, options, "recording_peer_bench",
+                " [--program P] [--threads N] [--forward-only]",
+                [&](const std::string& option, const Value& value) {
+                  if (option == "--program")
+                    options.program = value();
+                  else if (option == "--threads")
+                    options.threads = value();
+                  else if (option == "--forward-only")
+                    options.record = false;
+                  else
+                    return false;
+                  return true;
+                });
   return options;
 }
 

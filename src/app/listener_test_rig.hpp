@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "app/listener_process.hpp"
+#include "app/peer_test_rig.hpp"
 #include "codec/g711.hpp"
 #include "segment/payload.hpp"
 
@@ -43,26 +44,12 @@ struct ScriptedCall {
   }
 };
 
-class ScriptedKeeper {
+class ScriptedKeeper final : public SocketPeer {
  public:
-  explicit ScriptedKeeper(io::Loop& loop, std::string path) : loop_(loop), path_(std::move(path)) {}
-  void live() {
-    auto server = io::ChannelServer::listen(
-        loop_, path_, {"test", keys::kKeeperFrameBytesMax, 64u << 20},
-        [this](std::unique_ptr<io::Channel> channel) {
-          channel->set_handlers([this, raw = channel.get()](io::Frame f) { on_frame(*raw, f); },
-                                [] {});
-          channels_.push_back(std::move(channel));
-        });
-    ASSERT_TRUE(server) << server.error().message;
-    server_ = std::move(*server);
-  }
-  void die() {
-    server_.reset();
-    channels_.clear();
-  }
+  ScriptedKeeper(io::Loop& loop, std::string path)
+      : SocketPeer(loop, std::move(path), keys::kKeeperFrameBytesMax) {}
   void wipe(const CallId& call, const keys::SegmentRange& range) {
-    channels_.back()->send(keys::WipeRanges{call, {range}}, 77);
+    channels.back()->send(keys::WipeRanges{call, {range}}, 77);
   }
 
   const ScriptedCall* call = nullptr;
@@ -76,7 +63,7 @@ class ScriptedKeeper {
   int wiped = 0, dones = 0;
 
  private:
-  void on_frame(io::Channel& channel, io::Frame& frame) {
+  void on_frame(io::Channel& channel, io::Frame& frame) override {
     switch (frame.type) {
       case keys::Hello::kType:
         channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
@@ -122,26 +109,12 @@ class ScriptedKeeper {
         return;
     }
   }
-  io::Loop& loop_;
-  std::string path_;
-  std::unique_ptr<io::ChannelServer> server_;
-  std::vector<std::unique_ptr<io::Channel>> channels_;
 };
 
-class ScriptedRecorder {
+class ScriptedRecorder final : public SocketPeer {
  public:
-  ScriptedRecorder(io::Loop& loop, std::string path) : loop_(loop), path_(std::move(path)) {}
-  void live() {
-    auto server = io::ChannelServer::listen(
-        loop_, path_, {"test", store::kRecorderFrameBytesMax, 64u << 20},
-        [this](std::unique_ptr<io::Channel> channel) {
-          channel->set_handlers([this, raw = channel.get()](io::Frame f) { on_frame(*raw, f); },
-                                [] {});
-          channels_.push_back(std::move(channel));
-        });
-    ASSERT_TRUE(server) << server.error().message;
-    server_ = std::move(*server);
-  }
+  ScriptedRecorder(io::Loop& loop, std::string path)
+      : SocketPeer(loop, std::move(path), store::kRecorderFrameBytesMax) {}
   void open(const ScriptedCall& call, std::uint32_t first = 0, bool import = false) {
     send(store::AudioOpen{call.id,
                           {{0, store::Party::kCustomer, store::StreamMode::kActive},
@@ -157,14 +130,14 @@ class ScriptedRecorder {
   void close(const ScriptedCall& call) { send(store::AudioClose{call.id, call.ends()}); }
   template <class Message>
   void send(const Message& message) {
-    ASSERT_FALSE(channels_.empty());
-    ASSERT_TRUE(channels_.back()->send(message));
+    ASSERT_FALSE(channels.empty());
+    ASSERT_TRUE(channels.back()->send(message));
   }
   bool greeted = false;
   std::uint32_t credit = 0;
 
  private:
-  void on_frame(io::Channel& channel, io::Frame& frame) {
+  void on_frame(io::Channel& channel, io::Frame& frame) override {
     if (frame.type == store::Hello::kType) {
       greeted = unpack<store::Hello>(frame.body)->role == store::ClientRole::kListener;
       channel.reply(frame, store::Welcome{});
@@ -172,10 +145,6 @@ class ScriptedRecorder {
     if (frame.type == store::AudioCredit::kType)
       credit += unpack<store::AudioCredit>(frame.body)->segments;
   }
-  io::Loop& loop_;
-  std::string path_;
-  std::unique_ptr<io::ChannelServer> server_;
-  std::vector<std::unique_ptr<io::Channel>> channels_;
 };
 
 struct ListenerRig {

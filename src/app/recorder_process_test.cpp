@@ -102,7 +102,7 @@ TEST(Recorder, HoldsOnThroughItsKeepersDeath) {
     rig.pump(20);
   }
   rig.keeper->lost_from = 15;
-  rig.keeper->live(rig.dir);
+  rig.keeper->live();
   ASSERT_TRUE(rig.until([&] { return rig.keeper->adopted.size() == 2; }));
   for (auto& adopt : rig.keeper->adopted) {
     const auto cover = keys::Cover::from_nodes(std::move(adopt.nodes));

@@ -11,6 +11,7 @@
 
 #include <filesystem>
 
+#include "app/peer_test_rig.hpp"
 #include "app/recorder_process.hpp"
 #include "wire/rtp.hpp"
 
@@ -23,24 +24,10 @@ inline std::string fresh_dir(const std::string& name) {
   return dir;
 }
 
-class TreeKeeper {
+class TreeKeeper final : public SocketPeer {
  public:
-  TreeKeeper(io::Loop& loop, Entropy& entropy) : loop_(loop), entropy_(entropy) {}
-  void live(const std::string& dir) {
-    auto server = io::ChannelServer::listen(
-        loop_, dir + "/keeper.sock", {"test", keys::kKeeperFrameBytesMax, 64u << 20},
-        [this](std::unique_ptr<io::Channel> channel) {
-          auto* raw = channel.get();
-          raw->set_handlers([this, raw](io::Frame frame) { on_frame(*raw, frame); }, [] {});
-          channels.push_back(std::move(channel));
-        });
-    ASSERT_TRUE(server);
-    server_ = std::move(*server);
-  }
-  void die() {
-    server_.reset();
-    channels.clear();
-  }
+  TreeKeeper(io::Loop& loop, const std::string& dir, Entropy& entropy)
+      : SocketPeer(loop, dir + "/keeper.sock", keys::kKeeperFrameBytesMax), entropy_(entropy) {}
   keys::Cover& tree(const CallId& call) {
     auto at = trees.find(call);
     if (at == trees.end()) at = trees.emplace(call, keys::Cover::whole(entropy_.key())).first;
@@ -56,7 +43,7 @@ class TreeKeeper {
         out.push_back(std::move(node));
     return out;
   }
-  void on_frame(io::Channel& channel, io::Frame& frame) {
+  void on_frame(io::Channel& channel, io::Frame& frame) override {
     switch (frame.type) {
       case keys::Hello::kType:
         channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
@@ -113,7 +100,6 @@ class TreeKeeper {
     channel.reply(frame, keys::Ack{});
   }
 
-  std::vector<std::unique_ptr<io::Channel>> channels;
   std::unordered_map<CallId, keys::Cover> trees;
   std::vector<keys::Adopt> adopted;
   std::vector<keys::CallEnd> ended;
@@ -124,9 +110,7 @@ class TreeKeeper {
   bool reissue_refused = false;
 
  private:
-  io::Loop& loop_;
   Entropy& entropy_;
-  std::unique_ptr<io::ChannelServer> server_;
 };
 
 // Any client of the recorder.
@@ -202,8 +186,8 @@ struct Sender {
 struct Rig {
   explicit Rig(const std::string& name) : dir(fresh_dir(name)), entropy(11) {
     loop = std::move(*io::Loop::create(clock));
-    keeper = std::make_unique<TreeKeeper>(*loop, entropy);
-    keeper->live(dir);
+    keeper = std::make_unique<TreeKeeper>(*loop, dir, entropy);
+    keeper->live();
     config.spool_dir = dir + "/spool";
     config.objects_dir = dir + "/objects";
     config.spool_file_bytes = 4u << 20;

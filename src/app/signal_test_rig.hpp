@@ -12,29 +12,17 @@
 #include <filesystem>
 #include <optional>
 
+#include "app/peer_test_rig.hpp"
 #include "app/signal_process.hpp"
 #include "capture/test_bodies.hpp"
 
 namespace callward::app::signal_test {
 
-class ScriptedRecorder {
+class ScriptedRecorder final : public test::SocketPeer {
  public:
-  ScriptedRecorder(io::Loop& loop, std::string dir) : loop_(loop), dir_(std::move(dir)) { live(); }
-  void live() {
-    auto server = io::ChannelServer::listen(
-        loop_, dir_ + "/recorder.sock", {"test", store::kRecorderFrameBytesMax, 64u << 20},
-        [this](std::unique_ptr<io::Channel> channel) {
-          auto* raw = channel.get();
-          raw->set_handlers([this, raw](io::Frame frame) { on_frame(*raw, std::move(frame)); },
-                            [] {});
-          channels.push_back(std::move(channel));
-        });
-    ASSERT_TRUE(server);
-    server_ = std::move(*server);
-  }
-  void die() {
-    server_.reset();
-    channels.clear();
+  ScriptedRecorder(io::Loop& loop, const std::string& dir)
+      : SocketPeer(loop, dir + "/recorder.sock", store::kRecorderFrameBytesMax) {
+    live();
   }
   template <class Message>
   void tell(const Message& message) {
@@ -55,7 +43,6 @@ class ScriptedRecorder {
   std::vector<store::CallMissed> missed;
   std::map<CallId, store::Session> live_calls;
   std::vector<std::pair<io::Channel*, io::Frame>> held;
-  std::vector<std::unique_ptr<io::Channel>> channels;
 
  private:
   std::vector<std::uint16_t> ports_for(std::size_t count, std::vector<std::uint16_t> ports) {
@@ -74,7 +61,7 @@ class ScriptedRecorder {
     live_calls[session.call] = std::move(session);
     opens.push_back(std::move(open));
   }
-  void on_frame(io::Channel& channel, io::Frame frame) {
+  void on_frame(io::Channel& channel, io::Frame& frame) override {
     switch (frame.type) {
       case store::Hello::kType:
         channel.reply(frame, store::Welcome{});
@@ -126,10 +113,6 @@ class ScriptedRecorder {
     }
     channel.reply(frame, store::Ack{});
   }
-
-  io::Loop& loop_;
-  std::string dir_;
-  std::unique_ptr<io::ChannelServer> server_;
 };
 
 // A recording client's socket, and messages as plain text.
