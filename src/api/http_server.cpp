@@ -1,11 +1,12 @@
 #include "api/http_server.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
+#include <sstream>
 #include <thread>
 
 #include "api/static_files.hpp"
@@ -17,7 +18,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using Tcp = asio::ip::tcp;
-using Stream = beast::ssl_stream<beast::tcp_stream>;
+using Stream = asio::ssl::stream<beast::tcp_stream>;
 using asio::awaitable;
 using Parser = http::request_parser<http::string_body>;
 
@@ -84,30 +85,68 @@ Result<Request> to_request(const http::request<http::string_body>& message,
   return request;
 }
 
-http::response<http::string_body> to_message(const Response& response, const Request& request,
-                                             unsigned version, bool keep_alive) {
-  http::response<http::string_body> message(static_cast<http::status>(response.status), version);
+// These two have neither a body nor its length.
+bool has_body(const Response& response) { return response.status != 204 && response.status != 304; }
+
+std::string head_of(const Response& response, const Request& request, unsigned version,
+                    bool keep_alive) {
+  http::response<http::empty_body> message(static_cast<http::status>(response.status), version);
   for (const auto& [name, value] : security_headers()) message.set(name, value);
   if (request.path.rfind("/v1", 0) == 0) message.set(http::field::cache_control, "no-store");
   if (!response.body.empty() || response.status == 200)
     message.set(http::field::content_type, response.content_type);
   for (const auto& [name, value] : response.headers) message.insert(name, value);
   message.keep_alive(keep_alive);
-  if (request.method == "HEAD") {
-    message.content_length(response.body.size());
-  } else {
-    message.body() = response.body;
-    if (response.status == 204 || response.status == 304)
-      message.erase(http::field::content_length);
-    else
-      message.prepare_payload();
-  }
-  return message;
+  if (has_body(response)) message.content_length(response.body.size());
+  std::ostringstream text;
+  text << message.base();
+  return text.str();
 }
 
 std::string event_text(const Event& event) {
   return "id: " + std::to_string(event.id) + "\nevent: " + event.type + "\ndata: " + event.data +
          "\n\n";
+}
+
+// Reading and writing are loops of our own over the simplest operations of the stream, each of
+// which is instantiated once: Beast's composed ones do the same and took a minute to compile.
+using Failure = boost::system::error_code;
+
+awaitable<Failure> write_all(Stream& stream, std::string_view text) {
+  const auto [error, sent] =
+      co_await asio::async_write(stream, asio::buffer(text.data(), text.size()), kNoThrow);
+  co_return error;
+}
+
+// More bytes behind those in the buffer; Beast's `end_of_stream` where the peer ended between two
+// requests and `partial_message` where it did within one.
+awaitable<Failure> read_more(Stream& stream, beast::flat_buffer& buffer, Parser& parser) {
+  constexpr std::size_t kReadBytes = 16u << 10;
+  if (buffer.size() >= buffer.max_size()) co_return http::error::buffer_overflow;
+  const auto room = std::min(kReadBytes, buffer.max_size() - buffer.size());
+  const auto [error, got] = co_await stream.async_read_some(buffer.prepare(room), kNoThrow);
+  buffer.commit(got);
+  if (error != asio::error::eof && error != asio::ssl::error::stream_truncated) co_return error;
+  if (!parser.got_some()) co_return http::error::end_of_stream;
+  Failure ended;
+  parser.put_eof(ended);
+  co_return ended ? ended : Failure(http::error::partial_message);
+}
+
+// Until the parser has the whole request: it takes from the buffer what it can use.
+awaitable<Failure> read_request(Stream& stream, beast::flat_buffer& buffer, Parser& parser) {
+  parser.eager(true);  // the body too
+  while (!parser.is_done()) {
+    Failure error;
+    if (buffer.size() > 0) {
+      buffer.consume(parser.put(buffer.data(), error));
+      if (!error) continue;
+      if (error != http::error::need_more) co_return error;
+    }
+    error = co_await read_more(stream, buffer, parser);
+    if (error) co_return error;
+  }
+  co_return Failure();
 }
 
 // A stream of events until the peer goes: new ones each quarter second, a comment each 15 s.
@@ -119,7 +158,7 @@ awaitable<void> stream_events(State& state, Stream& stream, const Response& resp
   for (const auto& [name, value] : security_headers()) head += name + ": " + value + "\r\n";
   if (head_only) {
     head += "\r\n";
-    co_await asio::async_write(stream, asio::buffer(head), kNoThrow);
+    co_await write_all(stream, head);
     co_return;
   }
   std::string pending = head + "\r\nretry: 2000\n\n";
@@ -138,9 +177,7 @@ awaitable<void> stream_events(State& state, Stream& stream, const Response& resp
     if (!pending.empty()) {
       beast::get_lowest_layer(stream).expires_after(
           std::chrono::seconds(state.options.limits.write_seconds_max));
-      const auto [error, sent] =
-          co_await asio::async_write(stream, asio::buffer(pending), kNoThrow);
-      if (error) co_return;
+      if (co_await write_all(stream, pending)) co_return;
       pending.clear();
     }
     timer.expires_after(std::chrono::milliseconds(250));
@@ -166,12 +203,10 @@ awaitable<bool> serve_one(State& state, Stream& stream, beast::flat_buffer& buff
   if (buffer.size() == 0) {
     // Waiting for a next request is one thing, dribbling one out is another: two limits.
     lowest.expires_after(std::chrono::seconds(state.options.limits.idle_seconds_max));
-    const auto [waited, got] = co_await stream.async_read_some(buffer.prepare(16u << 10), kNoThrow);
-    if (waited) co_return false;
-    buffer.commit(got);
+    if (co_await read_more(stream, buffer, parser)) co_return false;
   }
   lowest.expires_after(std::chrono::seconds(state.options.limits.request_seconds_max));
-  const auto [error, size] = co_await http::async_read(stream, buffer, parser, kNoThrow);
+  const auto error = co_await read_request(stream, buffer, parser);
   Request request;
   Response response;
   bool keep_alive = false;
@@ -201,15 +236,11 @@ awaitable<bool> serve_one(State& state, Stream& stream, beast::flat_buffer& buff
     }
     response = Response::problem(503, "busy", "too many live screens");
   }
-  auto message = to_message(response, request, version, keep_alive);
   lowest.expires_after(std::chrono::seconds(state.options.limits.write_seconds_max));
-  http::response_serializer<http::string_body> serializer(message);
-  if (request.method == "HEAD") {
-    const auto [failed, sent] = co_await http::async_write_header(stream, serializer, kNoThrow);
-    co_return !failed && keep_alive;
-  }
-  const auto [failed, sent] = co_await http::async_write(stream, serializer, kNoThrow);
-  co_return !failed && keep_alive;
+  // In one piece: a second small packet would wait for the peer to acknowledge the first.
+  auto answer = head_of(response, request, version, keep_alive);
+  if (request.method != "HEAD" && has_body(response)) answer += response.body;
+  co_return !co_await write_all(stream, answer) && keep_alive;
 }
 
 awaitable<void> serve_connection(State& state, Tcp::socket socket, Place) {
