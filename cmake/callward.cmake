@@ -37,6 +37,15 @@ if(CALLWARD_SANITIZE)
   endif()
 endif()
 
+# Every unit-test program: what `./test` builds of a sanitizer's preset, beside the fuzzers.
+add_custom_target(unit_tests)
+
+# As for g++: what an initializer leaves out is as it should be.
+set(CALLWARD_QUIET "")
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  set(CALLWARD_QUIET -Wno-missing-field-initializers -Wno-missing-designated-field-initializers)
+endif()
+
 # callward_library(NAME DEPS folder... LIBS system-library...)
 # Every *.cpp of the folder except *_test.cpp; *_test.cpp become the program NAME_test.
 function(callward_library name)
@@ -62,8 +71,10 @@ function(callward_library name)
   if(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE callward_${name} ${arg_TEST_LIBS} GTest::gtest GTest::gtest_main)
+    target_compile_options(${name}_test PRIVATE ${CALLWARD_QUIET})
     target_compile_definitions(${name}_test PRIVATE CALLWARD_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME unit.${name} COMMAND ${name}_test --gtest_brief=1)
     set_tests_properties(unit.${name} PROPERTIES TIMEOUT 600 LABELS unit)
+    add_dependencies(unit_tests ${name}_test)
   endif()
 endfunction()

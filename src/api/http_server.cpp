@@ -281,7 +281,7 @@ awaitable<void> accept_all(State& state) {
     }
     const auto executor = socket.get_executor();
     asio::co_spawn(executor, serve_connection(state, std::move(socket), std::move(*place)),
-                   [](std::exception_ptr failure) {
+                   [](const std::exception_ptr& failure) {
                      if (failure) log_event("server.connection_failed");
                    });
   }
