@@ -90,15 +90,12 @@ void SpoolCall::recovered(const FrameView& frame, const FrameRef& ref) {
       else
         ++unreadable_;
       break;
-    case FrameType::kAccount: {
-      const auto said = unpack<SpoolAccount>(payload);
-      if (!said) {
+    case FrameType::kAccount:
+      if (const auto said = unpack<SpoolAccount>(payload))
+        assign_all(said->changes, accounts);
+      else
         ++unreadable_;
-        break;
-      }
-      assign_all(said->changes, accounts);
       break;
-    }
     case FrameType::kCallEnded:
       if (auto said = unpack<SpoolCallEnded>(payload))
         ended = std::move(*said);
