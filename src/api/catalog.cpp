@@ -20,20 +20,6 @@ const char* to_text(store::CallPhase phase) {
   }
   return "complete";
 }
-const char* to_text(keys::Direction direction) {
-  switch (direction) {
-    case keys::Direction::kIncoming:
-      return "incoming";
-    case keys::Direction::kOutgoing:
-      return "outgoing";
-    case keys::Direction::kUnknown:
-      break;
-  }
-  return "unknown";
-}
-const char* to_text(keys::CallSource source) {
-  return source == keys::CallSource::kImport ? "import" : "siprec";
-}
 
 std::vector<std::string> catalog_migrations() {
   return {
@@ -173,8 +159,13 @@ Result<std::vector<store::AccountedStream>> Catalog::account(const store::CallEv
 
 Result<boost::json::object> Catalog::to_json(const store::CallEvent& event) {
   std::map<std::string, std::uint64_t> totals, reasons;
-  if (const auto merged = account(event)) {
-    for (const auto& stream : *merged)
+  std::set<OrderId> held;
+  if (const auto state = keeper_.call<keys::CallState>(keys::CallStateRequest{event.call})) {
+    for (const auto& range : state->erased)
+      if (range.outcome == keys::OrderOutcome::kHeld) held.insert(range.order);
+    const auto merged =
+        store::merge_account(event.account, *state).value_or(std::vector<store::AccountedStream>());
+    for (const auto& stream : merged)
       for (const auto& interval : stream.intervals) {
         totals[std::string(store::to_string(interval.state))] +=
             interval.end_ms - interval.start_ms;
@@ -213,7 +204,8 @@ Result<boost::json::object> Catalog::to_json(const store::CallEvent& event) {
                              {"flags", std::move(flags)},
                              {"streams", std::move(streams)},
                              {"totals", std::move(total_json)},
-                             {"erased_by_reason", std::move(reason_json)}};
+                             {"erased_by_reason", std::move(reason_json)},
+                             {"held_orders", held.size()}};
 }
 
 Result<std::vector<Bytes>> Catalog::records(const store::CallEvent& event, keys::RecordKind kind,

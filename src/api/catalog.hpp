@@ -56,7 +56,5 @@ class Catalog {
 };
 
 const char* to_text(store::CallPhase phase);
-const char* to_text(keys::Direction direction);
-const char* to_text(keys::CallSource source);
 
 }  // namespace callward::api

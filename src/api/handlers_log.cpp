@@ -1,5 +1,6 @@
 // The audit log, read from its own published files.
 #include <algorithm>
+#include <map>
 
 #include "api/service.hpp"
 #include "audit/log.hpp"
@@ -15,11 +16,56 @@ Result<audit::Checkpoint> checkpoint(Service& service, std::string* note = nullp
   return audit::open_checkpoint(std::string(as_text(raw)), service.log_key);
 }
 
-struct EntryFilter {
-  std::string type, subject;
-  [[nodiscard]] bool fits(const audit::Entry& entry) const {
-    return (type.empty() || entry.type == type) && (subject.empty() || entry.subject == subject);
+boost::json::object entry_json(std::int64_t index, const audit::Entry& entry) {
+  return {{"index", index},       {"type", entry.type},       {"at", entry.at},
+          {"actor", entry.actor}, {"subject", entry.subject}, {"data", entry.data}};
+}
+
+// The entries that were asked for, from newest to oldest. What says that an order's keys are gone
+// names orders, not calls: it waits here until the entry that intended the order, which is older,
+// says whose call it was.
+class Sieve {
+ public:
+  Sieve(std::string type, std::string subject)
+      : type_(std::move(type)), subject_(std::move(subject)) {}
+
+  // `taking`: entries are still wanted; else only what waits is looked for.
+  void put(std::int64_t index, const audit::Entry& entry, bool taking) {
+    const bool of_type = type_.empty() || entry.type == type_;
+    if (!subject_.empty() && entry.subject == subject_ && entry.type == "erase_intended")
+      match(entry);
+    if (!taking || !of_type) return;
+    if (subject_.empty() || entry.subject == subject_)
+      found_.emplace(index, entry);
+    else if ((entry.type == "erased" || entry.type == "erase_unconfirmed") &&
+             waiting_.size() < kWaitingMax)
+      waiting_.emplace(index, entry);
   }
+  [[nodiscard]] std::size_t count() const { return found_.size(); }
+  [[nodiscard]] bool waits() const { return !waiting_.empty(); }
+  [[nodiscard]] boost::json::array json() const {
+    boost::json::array items;
+    for (const auto& [index, entry] : found_) items.push_back(entry_json(index, entry));
+    return items;
+  }
+
+ private:
+  static constexpr std::size_t kWaitingMax = 4'096;
+  using Newest = std::map<std::int64_t, audit::Entry, std::greater<>>;
+  void match(const audit::Entry& intended) {
+    const auto* order = intended.data.if_contains("order");
+    if (order == nullptr) return;
+    for (auto at = waiting_.begin(); at != waiting_.end();) {
+      const auto* orders = at->second.data.if_contains("orders");
+      const bool names = orders != nullptr && orders->is_array() &&
+                         std::find(orders->get_array().begin(), orders->get_array().end(),
+                                   *order) != orders->get_array().end();
+      if (names) found_.insert(*at);
+      at = names ? waiting_.erase(at) : std::next(at);
+    }
+  }
+  std::string type_, subject_;
+  Newest found_, waiting_;
 };
 
 // Newest first. A filter may have to pass over many entries: one request reads at most so many
@@ -30,34 +76,33 @@ Result<Response> entries(Service& service, const Request& request) {
     const auto at = request.query.find(name);
     return at == request.query.end() ? std::string() : at->second.substr(0, 64);
   };
-  const EntryFilter filter{text("type"), text("subject")};
+  Sieve sieve(text("type"), text("subject"));
   const auto size = static_cast<std::int64_t>(TRY(checkpoint(service)).size);
   const auto before = std::min(size, TRY(query_number(request, "before", size, 0, 1ll << 50)));
   const auto limit = TRY(query_number(request, "limit", 100, 1, 500));
   const auto width = static_cast<std::int64_t>(audit::kTileWidth);
-  boost::json::array items;
-  const auto full = [&] { return static_cast<std::int64_t>(items.size()) >= limit; };
+  const auto full = [&] { return static_cast<std::int64_t>(sieve.count()) >= limit; };
   auto end = before;
-  for (int bundles = 0; end > 0 && !full() && bundles < kBundlesMax; ++bundles) {
+  auto next = before;  // where the next request goes on: what is looked up behind it is not taken
+  bool taking = true;
+  for (int bundles = 0; end > 0 && (taking || sieve.waits()) && bundles < kBundlesMax; ++bundles) {
     const auto begin = (end - 1) / width * width;
     const auto count = std::min(width, size - begin);
     // By way of the reader that knows that a partial bundle gives way to a longer one meanwhile.
     const auto texts = TRY(audit::read_bundle(service.vfs, service.log_dir,
                                               static_cast<std::uint64_t>(begin / width),
                                               static_cast<std::uint64_t>(count)));
-    for (; end > begin && !full(); --end) {
+    for (; end > begin && (taking || sieve.waits()); --end) {
       const auto entry = TRY(audit::decode_entry(texts[static_cast<std::size_t>(end - 1 - begin)]));
-      if (!filter.fits(entry)) continue;
-      items.push_back({{"index", end - 1},
-                       {"type", entry.type},
-                       {"at", entry.at},
-                       {"actor", entry.actor},
-                       {"subject", entry.subject},
-                       {"data", entry.data}});
+      sieve.put(end - 1, entry, taking);
+      if (taking) next = end - 1;
+      taking = taking && !full();
     }
   }
-  const auto next = end > 0 ? boost::json::value(end) : boost::json::value(nullptr);
-  return Response::json({{"size", size}, {"entries", std::move(items)}, {"next_before", next}});
+  return Response::json(
+      {{"size", size},
+       {"entries", sieve.json()},
+       {"next_before", next > 0 ? boost::json::value(next) : boost::json::value(nullptr)}});
 }
 
 Result<Response> verify(Service& service) {

@@ -124,7 +124,7 @@ Result<Response> open(Service& service, const Request& request) {
     return fail(Errc::kMalformed, "the keeper answered another number of states");
   for (std::size_t i = 0; i < headers.size(); ++i) {
     const auto& header = headers[i];
-    items.push_back({{"kind", api::to_text(header.kind)},
+    items.push_back({{"kind", keys::to_text(header.kind)},
                      {"stream", header.stream},
                      {"first", header.first},
                      {"last", header.last},
@@ -224,9 +224,8 @@ Response first_answer(const db::Row& row, const std::string& digest) {
   return again;
 }
 
-// A write that is sent twice with one Idempotency-Key is done once; the second gets the first one's
-// answer, or 409 while the first one runs. Keys of different actors have nothing to do with each
-// other.
+}  // namespace
+
 Handler once(Service& service, const Handler& handler) {
   return [&service, handler](const Request& request) -> Response {
     const auto key = request.header("idempotency-key");
@@ -258,8 +257,6 @@ Handler once(Service& service, const Handler& handler) {
     return response;
   };
 }
-
-}  // namespace
 
 void add_opening_routes(Service& service, std::vector<Route>& routes) {
   routes.push_back({"POST", "/v1/calls/{id}/openings", "openCall", kReaders,

@@ -94,6 +94,10 @@ struct Rig {
   std::vector<keys::LogAppend> log;
   std::vector<keys::EraseOrder> orders;
   std::vector<keys::Open> openings;
+  keys::CallState state;        // of every call
+  std::vector<CallId> waiting;  // calls that wait for a person
+  std::vector<keys::DecideHeld> decisions;
+  std::optional<Errc> decision_refused;
   std::vector<store::CallEvent> live;  // what the recorder knows; under `told`
   std::atomic<int> erase_delay_ms{0};
   std::atomic<bool> log_fails{false};
@@ -172,7 +176,21 @@ struct Rig {
         return;
       }
       case keys::CallStateRequest::kType:
-        channel.reply(frame, keys::CallState{});
+        channel.reply(frame, state);
+        return;
+      case keys::HeldCallsRequest::kType:
+        channel.reply(frame, keys::HeldCalls{waiting.size(), waiting});
+        return;
+      case keys::DecideHeld::kType:
+        decisions.push_back(*unpack<keys::DecideHeld>(frame.body));
+        if (decision_refused)
+          channel.reply(frame, keys::ErrorReply{*decision_refused, "nothing is held"});
+        else
+          channel.reply(frame,
+                        keys::HeldDecided{decisions.back().order,
+                                          decisions.back().decision == keys::HeldDecision::kErase
+                                              ? keys::OrderOutcome::kAccepted
+                                              : keys::OrderOutcome::kKept});
         return;
       case keys::KeeperStatusRequest::kType:
         channel.reply(frame, keys::KeeperStatus{R"({"epoch":3,"deep":{"rows":7}})"});

@@ -55,6 +55,8 @@ const char* to_text(keys::OrderOutcome outcome) {
       return "unconfirmed";
     case keys::OrderOutcome::kRefused:
       return "refused";
+    case keys::OrderOutcome::kKept:
+      return "kept";
   }
   return "refused";
 }
@@ -79,22 +81,6 @@ std::optional<keys::RecordKind> parse_kind(std::string_view word) {
   return std::nullopt;
 }
 
-const char* to_text(keys::RecordKind kind) {
-  switch (kind) {
-    case keys::RecordKind::kAudio:
-      return "audio";
-    case keys::RecordKind::kWords:
-      return "words";
-    case keys::RecordKind::kPeaks:
-      return "peaks";
-    case keys::RecordKind::kFindings:
-      return "findings";
-    case keys::RecordKind::kCallData:
-      return "call_data";
-  }
-  return "unknown";
-}
-
 Result<std::string> seal_reason(Service& service, const CallId& call, const std::string& actor,
                                 const std::string& act, const std::string& reason) {
   const auto r = service.entropy.array<16>();
@@ -115,6 +101,7 @@ std::vector<Route> routes(Service& service) {
   add_session_routes(service, all);
   add_call_routes(service, all);
   add_opening_routes(service, all);
+  add_held_routes(service, all);
   add_log_routes(service, all);
   add_system_routes(service, all);
   return all;

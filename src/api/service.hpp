@@ -70,6 +70,7 @@ std::vector<Route> routes(Service& service);
 void add_session_routes(Service& service, std::vector<Route>& routes);
 void add_call_routes(Service& service, std::vector<Route>& routes);
 void add_opening_routes(Service& service, std::vector<Route>& routes);
+void add_held_routes(Service& service, std::vector<Route>& routes);
 void add_log_routes(Service& service, std::vector<Route>& routes);
 void add_system_routes(Service& service, std::vector<Route>& routes);
 
@@ -78,10 +79,14 @@ const char* to_text(keys::OrderOutcome outcome);
 boost::json::object order_json(const std::string& id, const OrderInfo& info);
 Result<store::CallEvent> call_of(Service& service, const Request& request);
 std::optional<keys::RecordKind> parse_kind(std::string_view word);
-const char* to_text(keys::RecordKind kind);
 // A reason in words is sealed under the call's own data, and its salted hash goes into the log.
 Result<std::string> seal_reason(Service& service, const CallId& call, const std::string& actor,
                                 const std::string& act, const std::string& reason);
+
+// A write that is sent twice with one Idempotency-Key is done once; the second gets the first one's
+// answer, or 409 while the first one runs. Keys of different actors have nothing to do with each
+// other.
+Handler once(Service& service, const Handler& handler);
 
 // Runs a function that may fail as a handler.
 template <class Function>

@@ -73,6 +73,14 @@ struct EraseOptions {
   std::int64_t from_ms = 0, to_ms = 0;
 };
 Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& options);
+Result<ExitCode> command_held(const CliContext& context);
+struct DecideOptions {
+  std::string call, order, reason;
+  bool erase = false, keep = false;
+};
+Result<ExitCode> command_decide(const CliContext& context, const DecideOptions& options);
+// A line a held range: the table of `callward held`; `held` is the API's answer.
+std::vector<std::string> held_lines(const boost::json::value& held);
 // 0 only for what is gone for good; else a sentence that says what the outcome means.
 struct OrderEnding {
   ExitCode code{};

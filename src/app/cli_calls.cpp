@@ -110,6 +110,14 @@ void read_words(const OpenedRecord& record, std::vector<Word>& out) {
   }
 }
 
+// Instead of words, where the account says that there can be none.
+std::string what_is_missing(const std::string& state, const std::string& reason) {
+  if (state == "erased") return "[erased: " + reason + "]";
+  if (state == "sealed" && reason == store::kSealedIntended) return "[being erased]";
+  if (state == "sealed" && reason == store::kSealedHeld) return "[held: a person must decide]";
+  return "";
+}
+
 struct Utterance {
   std::int64_t start_ms = 0, end_ms = 0;
   std::string stream, text;
@@ -162,9 +170,9 @@ Result<ExitCode> command_transcript(const CliContext& context, const std::string
   auto lines = utterances(words);
   const auto account = TRY(http->get("/v1/calls/" + call + "/account"));
   for (const auto& item : array(account, "intervals"))
-    if (text(item, "state") == "erased")
-      lines.push_back({number(item, "start_ms"), number(item, "end_ms"), text(item, "stream"),
-                       "[erased: " + text(item, "reason") + "]"});
+    if (const auto gone = what_is_missing(text(item, "state"), text(item, "reason")); !gone.empty())
+      lines.push_back(
+          {number(item, "start_ms"), number(item, "end_ms"), text(item, "stream"), gone});
   std::stable_sort(lines.begin(), lines.end(),
                    [](const Utterance& x, const Utterance& y) { return x.start_ms < y.start_ms; });
   for (const auto& line : lines)
@@ -209,20 +217,16 @@ Result<ExitCode> command_play(const CliContext& context, const PlayOptions& opti
                 {"segments", given},
                 {"withheld", withheld}});
   else
-    std::printf("%s%s: %.1f s written, %.1f s withheld (erased or unheard: silence there)\n",
+    std::printf("%s%s: %.1f s written, %.1f s withheld (erased, held or unheard: silence there)\n",
                 progress ? "\r" : "", options.out.c_str(), static_cast<double>(given) / 10,
                 static_cast<double>(withheld) / 10);
   return ExitCode::kDone;
 }
 
-Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& options) {
-  const auto http = TRY(HttpClient::create(context.config));
-  auto order = TRY(http->post("/v1/calls/" + TRY(full_id(options.call)) + "/erasures",
-                              boost::json::object{{"stream", options.stream},
-                                                  {"start_ms", options.from_ms},
-                                                  {"end_ms", options.to_ms},
-                                                  {"reason_code", options.reason_code},
-                                                  {"reason", options.reason}}));
+namespace {
+
+// Until its keys are gone, or ten seconds are over: then it is told how far it is.
+Result<ExitCode> follow_order(const CliContext& context, HttpClient& http, value order) {
   constexpr int kTries = 100;
   const auto under_way = [&] {
     const auto outcome = text(order, "outcome");
@@ -230,7 +234,7 @@ Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& op
   };
   for (int i = 0; i < kTries && under_way(); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    order = TRY(http->get("/v1/orders/" + text(order, "id")));
+    order = TRY(http.get("/v1/orders/" + text(order, "id")));
   }
   const auto outcome = text(order, "outcome");
   if (context.json)
@@ -242,12 +246,71 @@ Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& op
   return end.code;
 }
 
+}  // namespace
+
+Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& options) {
+  const auto http = TRY(HttpClient::create(context.config));
+  auto order = TRY(http->post("/v1/calls/" + TRY(full_id(options.call)) + "/erasures",
+                              boost::json::object{{"stream", options.stream},
+                                                  {"start_ms", options.from_ms},
+                                                  {"end_ms", options.to_ms},
+                                                  {"reason_code", options.reason_code},
+                                                  {"reason", options.reason}}));
+  return follow_order(context, *http, std::move(order));
+}
+
+std::vector<std::string> held_lines(const value& held) {
+  std::vector<std::string> lines;
+  for (const auto& call : array(held, "calls"))
+    for (const auto& order : array(call, "orders"))
+      for (const auto& range : array(order, "ranges"))
+        lines.push_back(text(call, "call") + "  " + text(order, "order") + "  " +
+                        text(range, "stream") + "  " + short_duration(number(range, "start_ms")) +
+                        " - " + short_duration(number(range, "end_ms")) + "  " +
+                        text(order, "reason_code"));
+  return lines;
+}
+
+Result<ExitCode> command_held(const CliContext& context) {
+  const auto http = TRY(HttpClient::create(context.config));
+  const auto held = TRY(http->get("/v1/held"));
+  if (context.json) {
+    print_json(held);
+    return ExitCode::kDone;
+  }
+  const auto lines = held_lines(held);
+  if (lines.empty()) {
+    std::printf("nothing waits for a decision\n");
+    return ExitCode::kDone;
+  }
+  std::printf("%-32s  %-32s  side, range, what the listener took it for\n", "call", "order");
+  for (const auto& line : lines) std::printf("%s\n", line.c_str());
+  const auto shown = static_cast<std::int64_t>(array(held, "calls").size());
+  if (const auto total = number(held, "total"); total > shown)
+    std::printf("and %lld calls more\n", static_cast<long long>(total - shown));
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> command_decide(const CliContext& context, const DecideOptions& options) {
+  if (options.erase == options.keep)
+    return fail(Errc::kConfig, "say what is decided: --erase or --keep");
+  if (!OrderId::parse(options.order))
+    return fail(Errc::kConfig,
+                "an order is named by its 32 hexadecimal digits; `callward held` lists them");
+  const auto http = TRY(HttpClient::create(context.config));
+  auto order = TRY(
+      http->post("/v1/calls/" + TRY(full_id(options.call)) + "/held/" + options.order + "/decision",
+                 boost::json::object{{"decision", options.erase ? "erase" : "keep"},
+                                     {"reason", options.reason}}));
+  return follow_order(context, *http, std::move(order));
+}
+
 OrderEnding ending_of_order(const std::string& outcome) {
-  if (outcome == "erased") return {ExitCode::kDone, ""};
+  if (outcome == "erased" || outcome == "kept") return {ExitCode::kDone, ""};
   if (outcome == "held")
     return {ExitCode::kFailed,
-            "nothing is erased yet: the order goes beyond its bounds and waits for a person; "
-            "meanwhile the range opens to nobody"};
+            "nothing is erased yet: the order goes beyond its bounds and waits for a person "
+            "(`callward decide`); meanwhile the range opens to nobody"};
   if (outcome == "unconfirmed")
     return {ExitCode::kFailed,
             "the keys are gone from the mirrors that answer, not from one that is away; they are "

@@ -10,6 +10,7 @@
 #include "codec/g711.hpp"
 #include "io/frame.hpp"
 #include "segment/payload.hpp"
+#include "store/account.hpp"
 #include "store/recorder_protocol.hpp"
 
 namespace callward::app {
@@ -106,14 +107,29 @@ class Importer {
   std::uint32_t credit_ = 0;
 };
 
+// The last orders may still be on their way. A mirror that is away is not waited for: the account
+// says what it has not confirmed.
+void wait_erased(HttpClient& http, const CallId& call) {
+  constexpr int kTriesMax = 100;  // ten seconds
+  for (int i = 0; i < kTriesMax; ++i) {
+    const auto account = http.get("/v1/calls/" + call.hex() + "/account");
+    if (!account ||
+        boost::json::serialize(*account).find(store::kSealedIntended) == std::string::npos)
+      return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+}
+
 // Until listening and erasing are done.
 Status wait_complete(HttpClient& http, const CallId& call) {
   constexpr int kTriesMax = 36'000;  // an hour
   for (int i = 0; i < kTriesMax; ++i) {
     const auto info = http.get("/v1/calls/" + call.hex());
     if (info && info->is_object() && info->at("phase").is_string() &&
-        info->at("phase").get_string() == "complete")
+        info->at("phase").get_string() == "complete") {
+      wait_erased(http, call);
       return {};
+    }
     if (!info && info.error().code != Errc::kNotFound && info.error().code != Errc::kUnavailable)
       return tl::unexpected<Error>(info.error());
     std::this_thread::sleep_for(std::chrono::milliseconds(100));

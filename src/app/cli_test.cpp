@@ -55,6 +55,27 @@ TEST(CliErase, OnlyWhatIsGoneForGoodIsSuccess) {
   }
 }
 
+TEST(CliDecide, KeptIsSuccessAndHeldRangesAreNamedWithTheirOrder) {
+  EXPECT_EQ(ending_of_order("kept").code, ExitCode::kDone);
+  const auto held = boost::json::parse(R"({"total":1,"calls":[{"call":"aa","started_at":1,"orders":[
+    {"order":"bb","reason_code":"card","total_ms":3000,"ranges":[
+      {"stream":"customer","start_ms":61000,"end_ms":63000},
+      {"stream":"agent","start_ms":0,"end_ms":1000}]}]}]})");
+  EXPECT_EQ(
+      held_lines(held),
+      (std::vector<std::string>{
+          "aa  bb  customer  " + short_duration(61'000) + " - " + short_duration(63'000) + "  card",
+          "aa  bb  agent  " + short_duration(0) + " - " + short_duration(1'000) + "  card"}));
+  EXPECT_TRUE(held_lines(boost::json::parse(R"({"total":0,"calls":[]})")).empty());
+  CliContext context;
+  EXPECT_EQ(command_decide(context, {.call = std::string(32, 'a'), .order = std::string(32, 'b')})
+                .error()
+                .code,
+            Errc::kConfig);
+  EXPECT_EQ(command_decide(context, {.call = "aa", .order = "bb", .erase = true}).error().code,
+            Errc::kConfig);
+}
+
 // What bash itself offers with the script at `line`'s last word.
 std::string offered(const CLI::App& app, const std::string& line) {
   const auto file = "/tmp/cw-completion-" + std::to_string(::getpid());

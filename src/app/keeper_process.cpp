@@ -64,6 +64,9 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
       {keys::HearAgain::kType, kListener, &P::hear_again},
       {keys::Open::kType, kServer, &P::request<keys::Open, keys::Opened, &K::open>},
       {keys::CallStateRequest::kType, kServer, &P::call_state},
+      {keys::DecideHeld::kType, kServer,
+       &P::request<keys::DecideHeld, keys::HeldDecided, &K::decide_held>},
+      {keys::HeldCallsRequest::kType, kServer, &P::held_calls},
   };
   return table;
 }
@@ -389,6 +392,16 @@ void KeeperProcess::hear_again(Peer& peer, io::Frame frame) {
   reply(fail(Errc::kUnavailable, "the recorder is not there"));
 }
 
+std::uint8_t KeeperProcess::roles_of(std::uint16_t type) {
+  for (const auto& rule : rules())
+    if (rule.type == type) return rule.roles;
+  return 0;
+}
+
+void KeeperProcess::held_calls(Peer& peer, io::Frame frame) {
+  peer.channel->reply(frame, keeper_->held_calls());
+}
+
 void KeeperProcess::call_state(Peer& peer, io::Frame frame) {
   const auto message = unpack<keys::CallStateRequest>(frame.body);
   if (!message) return refuse(peer, frame, message.error());
@@ -410,5 +423,9 @@ std::string KeeperProcess::heartbeat() const {
 }
 
 Status run_keeper(const ProcessContext& context) { return KeeperProcess(context).run(); }
+
+bool keeper_hears(std::uint16_t type, keys::PeerRole role) {
+  return (KeeperProcess::roles_of(type) >> static_cast<unsigned>(role) & 1) != 0;
+}
 
 }  // namespace callward::app

@@ -32,6 +32,7 @@ class KeeperProcess {
  public:
   explicit KeeperProcess(const ProcessContext& context) : context_(context) {}
   Status run();
+  static std::uint8_t roles_of(std::uint16_t type);  // bits by PeerRole; 0: no such message
 
  private:
   struct Peer {
@@ -114,6 +115,7 @@ class KeeperProcess {
   void unheard(Peer& peer, io::Frame frame);
   void hear_again(Peer& peer, io::Frame frame);
   void call_state(Peer& peer, io::Frame frame);
+  void held_calls(Peer& peer, io::Frame frame);
   std::string heartbeat() const;
   void mend();
   bool repair_mirrors();

@@ -155,6 +155,17 @@ class CommandLine {
     erase->add_option("--note", erase_.reason, "in words; sealed with the call")
         ->default_val("command line");
     on(erase, [this](const CliContext& c) { return command_erase(c, erase_); });
+    on(with_config(
+           command("held", "what the listener ordered beyond its bounds: a person decides")),
+       command_held);
+    auto* decide = with_config(
+        command("decide", "about a held order: erase its ranges for ever, or open them again"));
+    decide->add_option("call", decide_.call)->required();
+    decide->add_option("--order", decide_.order, "as `callward held` names it")->required();
+    auto* gone = decide->add_flag("--erase", decide_.erase, "destroy the keys; cannot be undone");
+    decide->add_flag("--keep", decide_.keep, "open the ranges again")->excludes(gone);
+    decide->add_option("--reason", decide_.reason, "why; sealed with the call")->required();
+    on(decide, [this](const CliContext& c) { return command_decide(c, decide_); });
     auto* import =
         with_config(command("import", "take in sound files: left customer, right agent"));
     import->add_option("files", import_.files)->required();
@@ -218,6 +229,7 @@ class CommandLine {
   InitOptions init_;
   PlayOptions play_;
   EraseOptions erase_;
+  DecideOptions decide_;
   ImportOptions import_;
 };
 

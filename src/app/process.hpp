@@ -12,6 +12,7 @@
 #include "base/vfs.hpp"
 #include "io/frame.hpp"
 #include "io/loop.hpp"
+#include "keys/keeper_protocol.hpp"
 
 namespace callward::app {
 
@@ -24,6 +25,8 @@ struct ProcessContext {
 // One function a process. Returns when the process was asked to stop (SIGTERM), or with the error
 // that keeps it from working; the supervisor starts it again with back-off.
 Status run_keeper(const ProcessContext& context);
+// Whether the keeper takes this kind of message from that peer; its table says so.
+bool keeper_hears(std::uint16_t type, keys::PeerRole role);
 Status run_recorder(const ProcessContext& context);
 Status run_signal(const ProcessContext& context);
 Status run_listener(const ProcessContext& context);

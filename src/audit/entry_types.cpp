@@ -80,6 +80,18 @@ const std::vector<EntryType>& entry_types() {
        kByKeeper,
        "An order beyond its bounds waits for a person; opened to nobody meanwhile.",
        {{"order", kText}, {"reason", kText}, {"source", kText}, {"ranges", kRanges}}},
+      {"held_decided",
+       kByKeeper,
+       "A person decided about an order that was held: `decision` is erase (then `erase_intended` "
+       "of "
+       "the same number follows) or keep (then `ranges` open again). `whole`: the call was closed, "
+       "and this is about all of it.",
+       {{"order", kText},
+        {"decision", kText},
+        {"reason", kText},
+        {"ranges", kRanges},
+        {"whole", kFlag},
+        {"reason_hash", kText}}},
       {"opened",
        kByKeeper,
        "Record keys were given to a reader.",

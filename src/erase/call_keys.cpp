@@ -7,7 +7,8 @@
 namespace callward::erase {
 namespace {
 
-constexpr std::uint8_t kRowVersion = 1;
+constexpr std::uint8_t kRowVersion = 2;
+constexpr std::uint8_t kRowVersionWithoutHeldIds = 1;  // read, and written anew as version 2
 constexpr std::uint8_t kFlagEnded = 1;
 constexpr std::uint8_t kFlagListened = 2;
 constexpr std::uint8_t kFlagClosed = 4;
@@ -32,14 +33,21 @@ bool CallKeys::is_blocked(std::uint8_t stream, std::uint32_t index) const {
   return overlaps_blocked({stream, index, index + 1});
 }
 
-void CallKeys::hold(const std::vector<SegmentRange>& ranges, std::uint8_t reason,
-                    const OrderId& order) {
+void CallKeys::hold(std::vector<SegmentRange> ranges, std::uint8_t reason, const OrderId& order) {
   dirty = true;
+  std::erase_if(ranges, [&](const SegmentRange& range) {  // asked again: the log had failed
+    return std::any_of(blocked.begin(), blocked.end(), [&](const Blocked& block) {
+      return block.state == BlockState::kHeld && block.order == order && block.range == range;
+    });
+  });
   const auto held = std::count_if(blocked.begin(), blocked.end(), [](const Blocked& block) {
     return block.state == BlockState::kHeld;
   });
   closed = closed || static_cast<std::size_t>(held) + ranges.size() > kHeldPerCallMax;
-  if (closed) return;
+  if (closed) {
+    if (closed_by.is_zero()) closed_by = order;
+    return;
+  }
   for (const auto& range : ranges)
     blocked.push_back({range, reason, BlockState::kHeld, order, persisted[range.stream]});
 }
@@ -51,14 +59,15 @@ bool CallKeys::overlaps_blocked(const SegmentRange& range) const {
   });
 }
 
-std::uint64_t CallKeys::not_yet_blocked(const std::vector<SegmentRange>& ranges) const {
-  std::vector<SegmentRange> closed;
-  for (const auto& block : blocked) closed.push_back(block.range);
-  closed = join(std::move(closed));
+std::uint64_t CallKeys::not_yet_ordered(const std::vector<SegmentRange>& ranges) const {
+  std::vector<SegmentRange> ordered;
+  for (const auto& block : blocked)
+    if (block.state != BlockState::kHeld) ordered.push_back(block.range);
+  ordered = join(std::move(ordered));
   std::uint64_t count = 0;
   for (const auto& range : ranges) {
     count += range.end - range.first;
-    for (const auto& other : closed) {
+    for (const auto& other : ordered) {
       if (other.stream != range.stream) continue;
       const auto first = std::max(range.first, other.first);
       const auto end = std::min(range.end, other.end);
@@ -92,6 +101,70 @@ void CallKeys::settle_held() {
                     block.range.end <= range.end;
            });
   });
+}
+
+bool CallKeys::waits_for_a_person() const {
+  return closed || std::any_of(blocked.begin(), blocked.end(), [](const Blocked& block) {
+           return block.state == BlockState::kHeld;
+         });
+}
+
+Decision CallKeys::held_under(const OrderId& wanted) const {
+  Decision held{.order = wanted, .whole = closed};
+  if (closed) {
+    held.reason = reason_number(kClosedReason).value_or(0);
+    for (std::uint8_t stream = 0; stream < 15; ++stream)
+      if (has_stream(stream) && ends[stream] > 0) held.ranges.push_back({stream, 0, ends[stream]});
+    return held;
+  }
+  for (const auto& block : blocked) {
+    if (block.state != BlockState::kHeld || block.order != wanted) continue;
+    held.reason = block.reason;
+    held.ranges.push_back(block.range);
+  }
+  held.ranges = join(std::move(held.ranges));
+  return held;
+}
+
+void CallKeys::take(const Decision& decision) {
+  std::erase_if(blocked, [&](const Blocked& block) {
+    if (block.state == BlockState::kErased) return false;
+    const bool held = block.state == BlockState::kHeld;
+    return block.order == decision.order || (held && decision.whole);
+  });
+  if (decision.whole) {
+    closed = false;
+    closed_by = {};
+  }
+  if (decision.erase)
+    for (const auto& range : decision.ranges)
+      blocked.push_back({range, decision.reason, BlockState::kOrdered, decision.order});
+  dirty = true;
+}
+
+std::vector<SegmentRange> CallKeys::missing(const SegmentRange& range) const {
+  if (range.first >= range.end) return {};
+  std::vector<SegmentRange> known;
+  const auto part =
+      cover.slice(keys::leaf_of(range.stream, range.first), keys::leaf_of(range.stream, range.end));
+  for (const auto& node : part.nodes()) {
+    const auto stream_begin = keys::leaf_of(range.stream, 0);
+    known.push_back({range.stream, node.first_leaf(keys::kTreeLevels) - stream_begin,
+                     node.end_leaf(keys::kTreeLevels) - stream_begin});
+  }
+  for (const auto& block : blocked)
+    if (block.range.stream == range.stream) known.push_back(block.range);
+  for (const auto& gone : lost)
+    if (gone.stream == range.stream) known.push_back(gone);
+  std::vector<SegmentRange> out;
+  auto at = range.first;
+  for (const auto& stretch : join(std::move(known))) {
+    if (at >= range.end) break;
+    if (stretch.first > at) out.push_back({range.stream, at, std::min(stretch.first, range.end)});
+    at = std::max(at, stretch.end);
+  }
+  if (at < range.end) out.push_back({range.stream, at, range.end});
+  return out;
 }
 
 void CallKeys::join_erased(std::size_t most) {
@@ -178,6 +251,7 @@ SecretBytes CallKeys::encode_row() const {
   head.i64(started_at);
   head.u8(static_cast<std::uint8_t>((ended ? kFlagEnded : 0) | (listened ? kFlagListened : 0) |
                                     (closed ? kFlagClosed : 0)));
+  if (closed) head.bytes(closed_by.bytes);
   head.u32(next_call_data);
   head.u64(listener_segments);
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
@@ -194,7 +268,7 @@ SecretBytes CallKeys::encode_row() const {
     head.u32(block.range.end);
     head.u8(block.reason);
     head.u8(static_cast<std::uint8_t>(block.state));
-    if (block.state == BlockState::kOrdered) head.bytes(block.order.bytes);
+    if (block.state != BlockState::kErased) head.bytes(block.order.bytes);
     if (block.state == BlockState::kHeld) head.u32(block.kept_below);
   }
   head.u16(static_cast<std::uint16_t>(lost.size()));
@@ -213,9 +287,10 @@ SecretBytes CallKeys::encode_row() const {
 Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   ByteReader in(raw);
   const auto version = in.u8();
-  if (in.ok() && version != kRowVersion)
+  const bool held_ids = version != kRowVersionWithoutHeldIds;
+  if (in.ok() && held_ids && version != kRowVersion)
     return fail(Errc::kUnsupported,
-                "row of version " + std::to_string(version) + "; this program knows 1");
+                "row of version " + std::to_string(version) + "; this program knows 1 and 2");
   CallKeys call;
   call.row = row;
   call.id.bytes = in.array<16>();
@@ -228,6 +303,11 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   call.ended = call.end_logged = (flags & kFlagEnded) != 0;
   call.listened = (flags & kFlagListened) != 0;
   call.closed = (flags & kFlagClosed) != 0;
+  // A row of version 1 does not say which orders are held: all that it holds is one of this number.
+  OrderId only;
+  only.bytes = call.id.bytes;
+  if (call.closed) call.closed_by = only;
+  if (call.closed && held_ids) call.closed_by.bytes = in.array<16>();
   call.next_call_data = in.u32();
   call.listener_segments = in.u64();
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
@@ -248,7 +328,9 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
     Blocked block{.range = range_of()};
     block.reason = in.u8();
     block.state = static_cast<BlockState>(in.u8());
-    if (block.state == BlockState::kOrdered) block.order.bytes = in.array<16>();
+    if (block.state == BlockState::kHeld) block.order = only;
+    if (block.state == BlockState::kOrdered || (block.state == BlockState::kHeld && held_ids))
+      block.order.bytes = in.array<16>();
     if (block.state == BlockState::kHeld) block.kept_below = in.u32();
     if (block.state < BlockState::kOrdered || block.state > BlockState::kErased)
       return fail(Errc::kMalformed, "row's blocked range is in no known state");

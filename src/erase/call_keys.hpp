@@ -34,7 +34,7 @@ struct Blocked {
   SegmentRange range;
   std::uint8_t reason = 0;
   BlockState state{};
-  OrderId order;                 // in rows only while kOrdered: needed until it is done
+  OrderId order;                 // in rows while kOrdered or kHeld: needed until it is done
   std::uint32_t kept_below = 0;  // kHeld: leaves below this index stood on a disk when it was held
   template <class V>
   void visit(V& v) {
@@ -43,6 +43,15 @@ struct Blocked {
 };
 
 inline constexpr std::size_t kHeldPerCallMax = 300;
+
+// What a person decided about a held order; as the log has it, so that a replay does the same.
+struct Decision {
+  OrderId order;
+  bool erase = false;
+  bool whole = false;  // the call was closed: about all of it
+  std::uint8_t reason = 0;
+  std::vector<SegmentRange> ranges;
+};
 
 struct CallKeys {
   CallId id;
@@ -56,6 +65,7 @@ struct CallKeys {
   bool ended = false;
   bool listened = false;
   bool closed = false;  // too many held ranges: opened to nobody and persisted no further
+  OrderId closed_by;    // the held order that closed it: stands for all of the call
   bool start_logged = true, end_logged = false;
   bool rooted = false;  // this keeper made its root: forward nodes can be issued again
   std::int64_t begun_ms =
@@ -84,17 +94,26 @@ struct CallKeys {
     return stream < 15 && (streams >> stream & 1) != 0;
   }
   // Beyond their bounds: closed until a person decides. With too many of them the whole call is.
-  void hold(const std::vector<SegmentRange>& ranges, std::uint8_t reason, const OrderId& order);
+  void hold(std::vector<SegmentRange> ranges, std::uint8_t reason, const OrderId& order);
   [[nodiscard]] bool is_blocked(std::uint8_t stream, std::uint32_t index) const;
   [[nodiscard]] bool overlaps_blocked(const SegmentRange& range) const;
   [[nodiscard]] bool all_heard() const;
 
-  // How many segments of `ranges` (joined) nobody has ordered away yet.
-  [[nodiscard]] std::uint64_t not_yet_blocked(const std::vector<SegmentRange>& ranges) const;
+  // How many segments of `ranges` (joined) nobody has ordered away yet. What is only held is not
+  // ordered away: who asks for it again asks as much as the first time.
+  [[nodiscard]] std::uint64_t not_yet_ordered(const std::vector<SegmentRange>& ranges) const;
   // There is nothing to hear in what is lost: a mark at its beginning moves behind it.
   void skip_lost();
   // What was held and lies within an erased range needs no decision any more.
   void settle_held();
+  [[nodiscard]] bool waits_for_a_person() const;
+  // What is held under this order: of a closed call, which must have ended, all of it.
+  [[nodiscard]] Decision held_under(const OrderId& wanted) const;
+  // Kept: open again, as far as there are keys. To be erased: an ordinary order's ranges.
+  void take(const Decision& decision);
+  // Which stretches of `range` no key opens any more, though nobody erased, ordered or held them,
+  // and they are not known as lost.
+  [[nodiscard]] std::vector<SegmentRange> missing(const SegmentRange& range) const;
   // What is erased is said once: stretches that lie in another one, or touch one of the same
   // reason, become one; with more than `most` left, reasons no longer keep neighbours apart.
   void join_erased(std::size_t most);
@@ -113,21 +132,6 @@ struct CallKeys {
   [[nodiscard]] SecretBytes encode_row() const;
   static Result<CallKeys> decode_row(std::uint64_t row, ByteView raw);
 };
-
-constexpr const char* to_text(keys::CallSource source) {
-  return source == keys::CallSource::kImport ? "import" : "siprec";
-}
-constexpr const char* to_text(keys::Direction direction) {
-  switch (direction) {
-    case keys::Direction::kIncoming:
-      return "incoming";
-    case keys::Direction::kOutgoing:
-      return "outgoing";
-    case keys::Direction::kUnknown:
-      break;
-  }
-  return "unknown";
-}
 
 // Joins what touches or overlaps, per stream; sorted.
 std::vector<SegmentRange> join(std::vector<SegmentRange> ranges);

@@ -44,7 +44,12 @@ bool fits(const HandedCall& call) {
 
 bool fits(const HandedOutcome& known) {
   return known.outcome >= keys::OrderOutcome::kAccepted &&
-         known.outcome <= keys::OrderOutcome::kRefused;
+         known.outcome <= keys::OrderOutcome::kKept;
+}
+
+bool fits(const HandedDecision& decided) {
+  return decided.decision == keys::HeldDecision::kErase ||
+         decided.decision == keys::HeldDecision::kKeep;
 }
 
 template <class T>
@@ -56,8 +61,8 @@ bool each_fits(const std::vector<T>& items) {
 
 HandedCall to_handed(const CallKeys& call) {
   const auto& [id, row, source, direction, streams, declared, started_at, ended, listened, closed,
-               start_logged, end_logged, rooted, begun_ms, issued_from, ends, heard, persisted,
-               blocked, lost, cover, listener_segments, next_call_data, question_open,
+               closed_by, start_logged, end_logged, rooted, begun_ms, issued_from, ends, heard,
+               persisted, blocked, lost, cover, listener_segments, next_call_data, question_open,
                heard_before_question, question_since_ms, dirty, heard_moved] = call;
   HandedCall out{.id = id,
                  .row = row,
@@ -69,6 +74,7 @@ HandedCall to_handed(const CallKeys& call) {
                  .ended = ended,
                  .listened = listened,
                  .closed = closed,
+                 .closed_by = closed_by,
                  .start_logged = start_logged,
                  .end_logged = end_logged,
                  .rooted = rooted,
@@ -102,6 +108,7 @@ Result<CallKeys> from_handed(HandedCall handed) {
   call.ended = handed.ended;
   call.listened = handed.listened;
   call.closed = handed.closed;
+  call.closed_by = handed.closed_by;
   call.start_logged = handed.start_logged;
   call.end_logged = handed.end_logged;
   call.rooted = handed.rooted;
@@ -144,7 +151,7 @@ Result<HandedState> decode_handed(ByteView raw) {
                                         std::to_string(kHandoverVersion));
   auto state = TRY(unpack<HandedState>(raw));
   if (!each_fits(state.calls) || !each_fits(state.orders) || !each_fits(state.unconfirmed) ||
-      !each_fits(state.known_orders))
+      !each_fits(state.known_orders) || !each_fits(state.decided))
     return fail(Errc::kMalformed, "handed state contradicts itself");
   return state;
 }

@@ -30,6 +30,7 @@ struct HandedCall {
   std::uint16_t streams = 0, declared = 0;
   std::int64_t started_at = 0;
   bool ended = false, listened = false, closed = false;
+  OrderId closed_by;
   bool start_logged = true, end_logged = false, rooted = false;
   std::int64_t begun_ms = 0;  // monotonic: one clock for all processes of a machine
   std::uint32_t issued_from = 0;
@@ -44,7 +45,7 @@ struct HandedCall {
   bool dirty = false, heard_moved = false;
   template <class V>
   void visit(V& v) {
-    v(id, row, source, direction, streams, declared, started_at, ended, listened, closed,
+    v(id, row, source, direction, streams, declared, started_at, ended, listened, closed, closed_by,
       start_logged, end_logged, rooted, begun_ms, issued_from, marks, blocked, lost, cover,
       listener_segments, next_call_data, question_open, question_since_ms, dirty, heard_moved);
   }
@@ -75,6 +76,15 @@ struct HandedOutcome {
   }
 };
 
+struct HandedDecision {
+  OrderId order;
+  keys::HeldDecision decision{};
+  template <class V>
+  void visit(V& v) {
+    v(order, decision);
+  }
+};
+
 struct HandedState {
   std::uint32_t version = kHandoverVersion;
   // What the disk must say to whoever takes over.
@@ -82,13 +92,14 @@ struct HandedState {
   std::vector<HandedCall> calls;
   std::vector<HandedOrder> orders, unconfirmed;
   std::vector<HandedOutcome> known_orders;
+  std::vector<HandedDecision> decided;
   std::vector<CallId> sealed, unlogged_listens;
   bool new_rows = false;
   std::int64_t last_persist_ms = 0, retry_orders_ms = 0;  // monotonic
   std::uint64_t orders_done = 0, opened = 0;
   template <class V>
   void visit(V& v) {
-    v(version, epoch, log_size, next_row, calls, orders, unconfirmed, known_orders, sealed,
+    v(version, epoch, log_size, next_row, calls, orders, unconfirmed, known_orders, decided, sealed,
       unlogged_listens, new_rows, last_persist_ms, retry_orders_ms, orders_done, opened);
   }
 };

@@ -32,6 +32,7 @@ class AnyState {
          {&call.ended, &call.listened, &call.closed, &call.start_logged, &call.end_logged,
           &call.rooted, &call.question_open, &call.dirty, &call.heard_moved})
       *each = flag();
+    call.closed_by = OrderId::random(entropy_);
     call.begun_ms = static_cast<std::int64_t>(random_());
     call.issued_from = index();
     for (std::size_t i = 0; i < keys::kStreamsMax; ++i) {
@@ -63,7 +64,9 @@ class AnyState {
       state.orders.push_back(order());
       state.unconfirmed.push_back(order());
       state.known_orders.push_back(
-          {OrderId::random(entropy_), static_cast<keys::OrderOutcome>(1 + below(6))});
+          {OrderId::random(entropy_), static_cast<keys::OrderOutcome>(1 + below(7))});
+      state.decided.push_back(
+          {OrderId::random(entropy_), static_cast<keys::HeldDecision>(1 + below(2))});
       state.sealed.push_back(CallId::random(entropy_));
       state.unlogged_listens.push_back(CallId::random(entropy_));
     }
@@ -106,19 +109,21 @@ bool same(const Blocked& a, const Blocked& b) {
 // Field by field, by another list than the codec's; a new field does not compile.
 void expect_same(const CallKeys& a, const CallKeys& b) {
   const auto& [id, row, source, direction, streams, declared, started, ended, listened, closed,
-               start_logged, end_logged, rooted, begun, issued, ends, heard, persisted, blocked,
-               lost, cover, listener, call_data, question, before, since, dirty, moved] = a;
+               closed_by, start_logged, end_logged, rooted, begun, issued, ends, heard, persisted,
+               blocked, lost, cover, listener, call_data, question, before, since, dirty, moved] =
+      a;
   const auto& [id2, row2, source2, direction2, streams2, declared2, started2, ended2, listened2,
-               closed2, start_logged2, end_logged2, rooted2, begun2, issued2, ends2, heard2,
-               persisted2, blocked2, lost2, cover2, listener2, call_data2, question2, before2,
-               since2, dirty2, moved2] = b;
+               closed2, closed_by2, start_logged2, end_logged2, rooted2, begun2, issued2, ends2,
+               heard2, persisted2, blocked2, lost2, cover2, listener2, call_data2, question2,
+               before2, since2, dirty2, moved2] = b;
   RC_ASSERT(std::tie(id, row, source, direction, streams, declared, started, ended, listened,
-                     closed, start_logged, end_logged, rooted, begun, issued, ends, heard,
-                     persisted, lost, listener, call_data, question, before, since, dirty, moved) ==
-            std::tie(id2, row2, source2, direction2, streams2, declared2, started2, ended2,
-                     listened2, closed2, start_logged2, end_logged2, rooted2, begun2, issued2,
-                     ends2, heard2, persisted2, lost2, listener2, call_data2, question2, before2,
-                     since2, dirty2, moved2));
+                     closed, closed_by, start_logged, end_logged, rooted, begun, issued, ends,
+                     heard, persisted, lost, listener, call_data, question, before, since, dirty,
+                     moved) == std::tie(id2, row2, source2, direction2, streams2, declared2,
+                                        started2, ended2, listened2, closed2, closed_by2,
+                                        start_logged2, end_logged2, rooted2, begun2, issued2, ends2,
+                                        heard2, persisted2, lost2, listener2, call_data2, question2,
+                                        before2, since2, dirty2, moved2));
   RC_ASSERT(std::equal(blocked.begin(), blocked.end(), blocked2.begin(), blocked2.end(), same));
   RC_ASSERT(equal(cover.serialize().expose(), cover2.serialize().expose()));
 }
@@ -155,6 +160,8 @@ RC_GTEST_PROP(Handover, EveryFieldSurvives, (std::uint64_t seed)) {
     RC_ASSERT(back->orders[i].logged == state.orders[i].logged);
     RC_ASSERT(back->unconfirmed[i].call == state.unconfirmed[i].call);
     RC_ASSERT(back->known_orders[i].outcome == state.known_orders[i].outcome);
+    RC_ASSERT(back->decided[i].order == state.decided[i].order);
+    RC_ASSERT(back->decided[i].decision == state.decided[i].decision);
   }
 }
 
@@ -280,6 +287,33 @@ TEST_F(HandedKeeper, KeysThatTouchedNoDiskOpenAfterIt) {
   ASSERT_TRUE(repeated.value);
   EXPECT_EQ(repeated.value->outcome, keys::OrderOutcome::kErased);
   EXPECT_EQ(log_types()["erase_intended"], 1);
+}
+
+// What waits for a person waits on, with keys that touched no disk; a decision is remembered.
+TEST_F(HandedKeeper, WhatIsHeldIsDecidedAfterIt) {
+  const auto call = begin();
+  record(call, 1'000);
+  const auto held = order(call, {{0, 0, 900}, {1, 0, 900}});
+  ASSERT_EQ(outcome, keys::OrderOutcome::kHeld);
+  hear(call, 1'000);
+  restart();
+  EXPECT_EQ(open(call, 0, 10), kErasedState);
+  EXPECT_EQ(keeper->held_calls().total, 1u);
+  const auto decide = [&](keys::HeldDecision decision) {
+    Answer<keys::HeldDecided> answer;
+    keeper->decide_held({call, held, decision, "person", "hash"}, answer.reply());
+    keeper->end_round();
+    return answer.value;
+  };
+  ASSERT_TRUE(decide(keys::HeldDecision::kKeep));
+  EXPECT_EQ(open(call, 0, 10), "audio");
+  restart();
+  EXPECT_EQ(open(call, 0, 10), "audio");
+  EXPECT_EQ(keeper->held_calls().total, 0u);
+  EXPECT_EQ(decide(keys::HeldDecision::kKeep)->outcome, keys::OrderOutcome::kKept);
+  EXPECT_EQ(decide(keys::HeldDecision::kErase).error().code, Errc::kState);
+  EXPECT_TRUE(keeper->call_state(call)->lost.empty());
+  EXPECT_EQ(log_types()["held_decided"], 1);
 }
 
 TEST_F(HandedKeeper, ARunningCallGoesOnAsIfNothingHadBeen) {

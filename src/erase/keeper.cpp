@@ -489,6 +489,7 @@ std::string Keeper::status_json() const {
                                                     {"mirrors", std::move(mirrors)},
                                                     {"orders_waiting", orders_.size()},
                                                     {"orders_done", orders_done_},
+                                                    {"calls_to_decide", waiting_.size()},
                                                     {"openings", opened_},
                                                     {"log",
                                                      {{"size", log_->size()},

@@ -93,6 +93,9 @@ class Keeper {
   // Server
   void open(const keys::Open& message, Reply<keys::Opened> reply);
   Result<keys::CallState> call_state(const CallId& id);
+  // A person decides about what is held.
+  void decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecided> reply);
+  [[nodiscard]] keys::HeldCalls held_calls() const;
   void log_append(const keys::LogAppend& message, std::uint8_t writer,
                   Reply<keys::LogAppended> reply);
 
@@ -163,6 +166,11 @@ class Keeper {
                   const std::vector<SegmentRange>& ranges, const std::string& source,
                   Reply<keys::OrderAccepted> reply);
   bool answer_repeat(const keys::EraseOrder& message, const Reply<keys::OrderAccepted>& reply);
+  bool answer_decided(const keys::DecideHeld& message, const Reply<keys::HeldDecided>& reply);
+  static Result<Decision> decision_of(const CallKeys& call, const keys::DecideHeld& message);
+  keys::OrderOutcome carry_out(CallKeys& call, const Decision& decision, const std::string& actor);
+  void note_waiting(const CallKeys& call);
+  void note_held(const CallKeys& call);
   static void answer(Order& order, const Status& logged);
   void answer_unlogged(const Status& logged);
   [[nodiscard]] bool orders_due() const {
@@ -179,6 +187,7 @@ class Keeper {
   Status replay_entry(const audit::Entry& entry);
   void replay_ranges(CallKeys& call, const audit::Entry& entry);
   void replay_erased(const audit::Entry& entry);
+  void replay_decision(CallKeys& call, const audit::Entry& entry);
   Status account_lost_ends();
   Status adopt_nodes(CallKeys& call, const keys::Cover& nodes, std::uint32_t first_index,
                      keys::Adopted& adopted);
@@ -188,7 +197,10 @@ class Keeper {
   void persist_deadlines();
   void forget_finished();
   keys::KeyState key_state(const CallKeys& call, const keys::RecordHeader& header) const;
+  std::vector<Key32> keys_for(const CallKeys& call, const std::vector<keys::RecordHeader>& headers,
+                              keys::Opened& opened) const;
   boost::json::array ranges_json(const std::vector<SegmentRange>& ranges) const;
+  static std::vector<SegmentRange> parse_ranges(const boost::json::value& json);
 
   Clock& clock_;
   Entropy& entropy_;
@@ -208,6 +220,11 @@ class Keeper {
   std::vector<std::shared_ptr<Batch>> batches_;
   std::vector<Order> unconfirmed_;  // done, but a mirror was away
   std::set<CallId> sealed_;
+  std::set<CallId> waiting_;         // something of them is held
+  std::set<CallId> deciding_whole_;  // a decision about all of them is on its way to the log
+  std::unordered_map<OrderId, keys::HeldDecision>
+      decided_;  // since start, or in the log beyond rows
+  std::unordered_map<CallId, std::vector<SegmentRange>> lost_at_start_;
   std::vector<CallId> unlogged_listens_;  // heard to the end, and the log failed: said again later
   bool resting_ = false;
   bool new_rows_ =
@@ -235,6 +252,9 @@ class Keeper {
   // being.
   static constexpr std::size_t kOpenBlocksPerCallMax = 8'192;
   static constexpr std::size_t kKnownOrdersMax = 1'000'000;
+  static constexpr std::size_t kDecidedMax =
+      100'000;  // beyond it a repeat is told that nothing is held
+  static constexpr std::size_t kHeldListMax = 1'000;
 };
 
 }  // namespace callward::erase

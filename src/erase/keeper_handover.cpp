@@ -46,6 +46,7 @@ HandedState Keeper::hand_over() const {
   state.orders = to_list(orders_);
   state.unconfirmed = to_list(unconfirmed_);
   for (const auto& [id, outcome] : known_orders_) state.known_orders.push_back({id, outcome});
+  for (const auto& [id, decision] : decided_) state.decided.push_back({id, decision});
   state.sealed.assign(sealed_.begin(), sealed_.end());
   state.unlogged_listens = unlogged_listens_;
   state.new_rows = new_rows_;
@@ -69,7 +70,9 @@ Status Keeper::take_over(HandedState state) {
   if (store_.epoch() != state.epoch)
     return fail(Errc::kState, "the key store here is not the one that was handed over");
   TRY(store_.for_each([this](std::uint64_t row, ByteView content) -> Status {
-    rows_[TRY(CallKeys::decode_row(row, content)).id] = row;
+    const auto call = TRY(CallKeys::decode_row(row, content));
+    rows_[call.id] = row;
+    note_held(call);
     return {};
   }));
   for (auto& handed : state.calls) {
@@ -78,6 +81,7 @@ Status Keeper::take_over(HandedState state) {
     if (known.first->second != call->row)
       return fail(Errc::kState, "a handed call has another row here");
     call->dirty = true;  // what the old one had staged for its row died with it
+    note_held(*call);
     calls_[call->id] = std::move(call);
   }
   if (state.next_row > store_.next_row() + kRowsAheadMax)
@@ -96,6 +100,7 @@ Status Keeper::take_over(HandedState state) {
   take(state.orders, orders_);
   take(state.unconfirmed, unconfirmed_);
   for (const auto& known : state.known_orders) known_orders_[known.order] = known.outcome;
+  for (const auto& decided : state.decided) decided_[decided.order] = decided.decision;
   sealed_.insert(state.sealed.begin(), state.sealed.end());
   unlogged_listens_ = std::move(state.unlogged_listens);
   new_rows_ = state.new_rows;

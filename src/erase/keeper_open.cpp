@@ -20,22 +20,6 @@ const char* to_text(keys::OpenPurpose purpose) {
   return "unknown";
 }
 
-const char* to_text(keys::RecordKind kind) {
-  switch (kind) {
-    case keys::RecordKind::kAudio:
-      return "audio";
-    case keys::RecordKind::kWords:
-      return "words";
-    case keys::RecordKind::kPeaks:
-      return "peaks";
-    case keys::RecordKind::kFindings:
-      return "findings";
-    case keys::RecordKind::kCallData:
-      return "call_data";
-  }
-  return "unknown";
-}
-
 // The segments whose leaves seal a record.
 std::vector<SegmentRange> segments_of(const keys::RecordHeader& header) {
   if (!keys::is_derived(header.kind)) return {{header.stream, header.first, header.last + 1}};
@@ -44,6 +28,47 @@ std::vector<SegmentRange> segments_of(const keys::RecordHeader& header) {
     if ((header.streams >> stream & 1) != 0)
       ranges.push_back({stream, header.first, header.last + 1});
   return ranges;
+}
+
+struct Wanted {
+  std::vector<keys::RecordHeader> headers;
+  std::vector<SegmentRange> ranges;
+  std::set<std::string> kinds;
+};
+
+Result<Wanted> parse_wanted(const keys::Open& message) {
+  Wanted wanted;
+  std::uint32_t first = ~0u;
+  std::uint32_t last = 0;
+  for (const auto& raw : message.headers) {
+    auto header = TRY(keys::RecordHeader::parse(raw));
+    if (header.kind != keys::RecordKind::kCallData) {
+      first = std::min(first, header.first);
+      last = std::max(last, header.last);
+    }
+    for (const auto& range : segments_of(header)) wanted.ranges.push_back(range);
+    wanted.kinds.insert(to_text(header.kind));
+    wanted.headers.push_back(header);
+  }
+  // A derived record's window may reach one second beyond the piece.
+  if (first != ~0u && last - first > Keeper::kOpenSegmentsMax + 30)
+    return fail(Errc::kTooLarge, "a piece is at most 60 s");
+  return wanted;
+}
+
+boost::json::array kinds_json(const std::set<std::string>& kinds) {
+  boost::json::array list;
+  for (const auto& kind : kinds) list.push_back(boost::json::string(kind));
+  return list;
+}
+
+Result<crypto::HpkeSealed> seal_keys(Entropy& entropy, const crypto::PublicKey& reader,
+                                     const CallId& call, const std::vector<Key32>& record_keys) {
+  SecretBytes plain(record_keys.size() * 32);
+  for (std::size_t i = 0; i < record_keys.size(); ++i)
+    std::memcpy(plain.expose_mut().data() + 32 * i, record_keys[i].expose().data(), 32);
+  return crypto::hpke_seal(entropy, reader, as_bytes("callward open v1"), call.bytes,
+                           plain.expose());
 }
 
 }  // namespace
@@ -67,27 +92,42 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
     return reply(fail(Errc::kMalformed, "no header, or too many"));
   if (log_->failed())
     return reply(fail(Errc::kUnavailable, "the audit log cannot be written: nothing is opened"));
-  std::vector<keys::RecordHeader> headers;
-  std::vector<SegmentRange> ranges;
-  std::vector<std::string> kinds;
-  std::uint32_t first = ~0u;
-  std::uint32_t last = 0;
-  for (const auto& raw : message.headers) {
-    auto header = keys::RecordHeader::parse(raw);
-    if (!header) return reply(tl::unexpected<Error>(header.error()));
-    if (header->kind != keys::RecordKind::kCallData) {
-      first = std::min(first, header->first);
-      last = std::max(last, header->last);
-    }
-    for (const auto& range : segments_of(*header)) ranges.push_back(range);
-    kinds.emplace_back(to_text(header->kind));
-    headers.push_back(*header);
-  }
-  // A derived record's window may reach one second beyond the piece.
-  if (first != ~0u && last - first > kOpenSegmentsMax + 30)
-    return reply(fail(Errc::kTooLarge, "a piece is at most 60 s"));
+  auto wanted = parse_wanted(message);
+  if (!wanted) return reply(tl::unexpected<Error>(wanted.error()));
   auto opened = std::make_shared<keys::Opened>();
-  auto record_keys = std::make_shared<std::vector<Key32>>();
+  auto record_keys = std::make_shared<std::vector<Key32>>(keys_for(call, wanted->headers, *opened));
+  const bool exporting = message.purpose == keys::OpenPurpose::kExport;
+  auto staged = stage_entry(exporting ? "exported" : "opened", message.actor, call.id.hex(),
+                            {{"purpose", to_text(message.purpose)},
+                             {"ranges", ranges_json(join(wanted->ranges))},
+                             {"kinds", kinds_json(wanted->kinds)},
+                             {"reason_hash", message.reason_hash},
+                             {"given", record_keys->size()}});
+  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
+  after_log([this, id = call.id, reader = message.reader_key, headers = std::move(wanted->headers),
+             opened, record_keys, reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    // An order may have been accepted while the entry was on its way to the disk: then nothing
+    // leaves.
+    const auto still = find(id);
+    for (std::size_t i = 0; i < headers.size(); ++i)
+      if (!still || (opened->states[i] == static_cast<std::uint8_t>(keys::KeyState::kGiven) &&
+                     key_state(**still, headers[i]) != keys::KeyState::kGiven))
+        return reply(fail(Errc::kBusy, "the call changed meanwhile; ask again"));
+    auto sealed = seal_keys(entropy_, reader, id, *record_keys);
+    if (!sealed) return reply(tl::unexpected<Error>(sealed.error()));
+    opened->enc = to_bytes(sealed->enc);
+    opened->sealed = std::move(sealed->ciphertext);
+    ++opened_;
+    reply(std::move(*opened));
+  });
+}
+
+// The keys that may be given, in the headers' order; what of each becomes, in `opened`.
+std::vector<Key32> Keeper::keys_for(const CallKeys& call,
+                                    const std::vector<keys::RecordHeader>& headers,
+                                    keys::Opened& opened) const {
+  std::vector<Key32> given;
   for (const auto& header : headers) {
     auto state = key_state(call, header);
     if (state == keys::KeyState::kGiven) {
@@ -100,43 +140,11 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
       else if (!keys::commitment_matches(header, *key))
         state = keys::KeyState::kRefused;
       else
-        record_keys->push_back(std::move(*key));
+        given.push_back(std::move(*key));
     }
-    opened->states.push_back(static_cast<std::uint8_t>(state));
+    opened.states.push_back(static_cast<std::uint8_t>(state));
   }
-  std::sort(kinds.begin(), kinds.end());
-  kinds.erase(std::unique(kinds.begin(), kinds.end()), kinds.end());
-  boost::json::array kind_list;
-  for (const auto& kind : kinds) kind_list.push_back(boost::json::string(kind));
-  const bool exporting = message.purpose == keys::OpenPurpose::kExport;
-  auto staged = stage_entry(exporting ? "exported" : "opened", message.actor, call.id.hex(),
-                            {{"purpose", to_text(message.purpose)},
-                             {"ranges", ranges_json(join(ranges))},
-                             {"kinds", std::move(kind_list)},
-                             {"reason_hash", message.reason_hash},
-                             {"given", record_keys->size()}});
-  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-  after_log([this, id = call.id, reader = message.reader_key, headers = std::move(headers), opened,
-             record_keys, reply](Status logged) {
-    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
-    // An order may have been accepted while the entry was on its way to the disk: then nothing
-    // leaves.
-    const auto still = find(id);
-    for (std::size_t i = 0; i < headers.size(); ++i)
-      if (!still || (opened->states[i] == static_cast<std::uint8_t>(keys::KeyState::kGiven) &&
-                     key_state(**still, headers[i]) != keys::KeyState::kGiven))
-        return reply(fail(Errc::kBusy, "the call changed meanwhile; ask again"));
-    SecretBytes plain(record_keys->size() * 32);
-    for (std::size_t i = 0; i < record_keys->size(); ++i)
-      std::memcpy(plain.expose_mut().data() + 32 * i, (*record_keys)[i].expose().data(), 32);
-    auto sealed =
-        crypto::hpke_seal(entropy_, reader, as_bytes("callward open v1"), id.bytes, plain.expose());
-    if (!sealed) return reply(tl::unexpected<Error>(sealed.error()));
-    opened->enc = to_bytes(sealed->enc);
-    opened->sealed = std::move(sealed->ciphertext);
-    ++opened_;
-    reply(std::move(*opened));
-  });
+  return given;
 }
 
 Result<keys::CallState> Keeper::call_state(const CallId& id) {
@@ -152,16 +160,21 @@ Result<keys::CallState> Keeper::call_state(const CallId& id) {
     state.cleared.push_back({stream, call.heard[stream]});
     state.ends.push_back({stream, end});
     if (call.closed && end > 0)
-      state.erased.push_back({{stream, 0, end}, "secret_like", keys::OrderOutcome::kHeld});
+      state.erased.push_back({{stream, 0, end},
+                              std::string(kClosedReason),
+                              keys::OrderOutcome::kHeld,
+                              call.closed_by});
     // Of a call that runs the recorder may know of a later segment than our clock: unheard as well.
     const auto upto = call.ended ? end : keys::kIndexMax + 1;
     if (call.heard[stream] < upto) state.unheard.push_back({stream, call.heard[stream], upto});
   }
   for (const auto& block : call.blocked) {
+    if (call.closed && block.state == BlockState::kHeld) continue;  // in the whole that is closed
     const auto outcome = block.state == BlockState::kErased ? keys::OrderOutcome::kErased
                          : block.state == BlockState::kHeld ? keys::OrderOutcome::kHeld
                                                             : keys::OrderOutcome::kIntended;
-    state.erased.push_back({block.range, std::string(kReasons[block.reason]), outcome});
+    state.erased.push_back(
+        {block.range, std::string(kReasons[block.reason]), outcome, block.order});
   }
   state.lost = call.lost;
   return state;

@@ -198,7 +198,7 @@ std::vector<SegmentRange> Keeper::joined_with_neighbours(const CallKeys& call,
 bool Keeper::within_bounds(const CallKeys& call, const std::vector<SegmentRange>& ranges) const {
   constexpr std::uint64_t kFreeSegments =
       300;  // 30 s over all streams: short calls may be mostly secret
-  const auto asked = call.listener_segments + call.not_yet_blocked(ranges);
+  const auto asked = call.listener_segments + call.not_yet_ordered(ranges);
   std::uint64_t whole = 0;
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
     if ((call.declared >> stream & 1) == 0) continue;
@@ -255,7 +255,7 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
   const std::string source = from_listener ? "listener" : message.actor;
   if (from_listener && !within_bounds(call, *within))
     return hold_order(call, message, *within, source, std::move(reply));
-  if (from_listener) call.listener_segments += call.not_yet_blocked(*within);
+  if (from_listener) call.listener_segments += call.not_yet_ordered(*within);
   const auto ranges = joined_with_neighbours(call, std::move(*within));
   for (const auto& range : ranges)
     call.blocked.push_back({range, *reason, BlockState::kOrdered, message.order});
@@ -269,7 +269,10 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
 void Keeper::hold_order(CallKeys& call, const keys::EraseOrder& message,
                         const std::vector<SegmentRange>& ranges, const std::string& source,
                         Reply<keys::OrderAccepted> reply) {
+  if (deciding_whole_.contains(call.id))
+    return reply(fail(Errc::kBusy, "a person is just deciding about this call; ask again"));
   call.hold(ranges, *reason_number(message.reason), message.order);
+  note_waiting(call);
   auto staged = stage_entry("order_held", "keeper", call.id.hex(),
                             {{"order", message.order.hex()},
                              {"reason", message.reason},
@@ -435,6 +438,7 @@ void Keeper::mark_erased(const Order& order) {
       block.state = BlockState::kErased;
   (*found)->settle_held();
   (*found)->dirty = true;
+  note_waiting(**found);
 }
 
 }  // namespace callward::erase

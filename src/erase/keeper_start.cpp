@@ -20,12 +20,14 @@ Status Keeper::start() {
     const bool unfinished =
         std::any_of(call->blocked.begin(), call->blocked.end(),
                     [](const Blocked& block) { return block.state == BlockState::kOrdered; });
+    note_held(*call);
     if (!call->ended || !call->listened || unfinished) calls_[call->id] = std::move(call);
     return {};
   }));
   TRY(log_->replay(store_.log_size(), [this](std::uint64_t, const audit::Entry& entry) {
     return replay_entry(entry);
   }));
+  for (const auto& [id, call] : calls_) note_held(*call);
   TRY(store_.destroy_stale());
   resume_intended();
   TRY(account_lost_ends());
@@ -38,6 +40,14 @@ Status Keeper::start() {
   end_round();
   if (log_->failed()) return fail(Errc::kIo, "audit log: " + log_error_);
   return log_->publish();
+}
+
+// A source that repeats a held order is answered as it was.
+void Keeper::note_held(const CallKeys& call) {
+  note_waiting(call);
+  for (const auto& block : call.blocked)
+    if (block.state == BlockState::kHeld) known_orders_[block.order] = keys::OrderOutcome::kHeld;
+  if (call.closed) known_orders_[call.closed_by] = keys::OrderOutcome::kHeld;
 }
 
 // What the log says beyond the rows: ends and orders. Puncturing again is harmless.
@@ -72,8 +82,23 @@ Status Keeper::replay_entry(const audit::Entry& entry) {
     call->dirty = true;
   } else if (entry.type == "erase_intended" || entry.type == "order_held") {
     replay_ranges(*call, entry);
+  } else if (entry.type == "held_decided") {
+    replay_decision(*call, entry);
+    new_rows_ = true;  // so that what is lost is accounted once, and not again with every start
   }
   return {};
+}
+
+std::vector<SegmentRange> Keeper::parse_ranges(const boost::json::value& json) {
+  std::vector<SegmentRange> ranges;
+  for (const auto& item : json.as_array()) {
+    const SegmentRange range{static_cast<std::uint8_t>(item.at(0).to_number<unsigned>()),
+                             item.at(1).to_number<std::uint32_t>(),
+                             item.at(2).to_number<std::uint32_t>()};
+    if (range.stream > 14 || range.end > 1u << 20 || range.first >= range.end) continue;
+    ranges.push_back(range);
+  }
+  return ranges;
 }
 
 namespace {
@@ -95,11 +120,7 @@ void Keeper::replay_ranges(CallKeys& call, const audit::Entry& entry) {
   const auto order =
       OrderId::parse(std::string_view(entry.data.at("order").as_string())).value_or(OrderId{});
   const auto state = entry.type == "order_held" ? BlockState::kHeld : BlockState::kOrdered;
-  for (const auto& item : entry.data.at("ranges").as_array()) {
-    const SegmentRange range{static_cast<std::uint8_t>(item.at(0).to_number<unsigned>()),
-                             item.at(1).to_number<std::uint32_t>(),
-                             item.at(2).to_number<std::uint32_t>()};
-    if (range.stream > 14 || range.end > 1u << 20 || range.first >= range.end) continue;
+  for (const auto& range : parse_ranges(entry.data.at("ranges"))) {
     const bool there =
         std::any_of(call.blocked.begin(), call.blocked.end(), [&](const Blocked& block) {
           return block.range == range &&
@@ -143,21 +164,23 @@ void Keeper::replay_erased(const audit::Entry& entry) {
 // lost.)
 Status Keeper::account_lost_ends() {
   for (auto& [id, call] : calls_) {
-    if (!call->ended) continue;
     std::vector<SegmentRange> lost;
-    for (std::uint8_t stream = 0; stream < keys::kCallDataStream; ++stream) {
+    for (std::uint8_t stream = 0; call->ended && stream < keys::kCallDataStream; ++stream) {
       if (!call->has_stream(stream)) continue;
       const auto from = std::max(call->persisted[stream], lost_upto(*call, stream));
       if (from >= call->ends[stream]) continue;
       lost.push_back({stream, from, call->ends[stream]});
     }
+    call->lost.insert(call->lost.end(), lost.begin(), lost.end());
+    // What a person decided to keep, and had its keys in a memory that is gone, is in it already.
+    for (const auto& range : lost_at_start_[id]) lost.push_back(range);
     if (lost.empty()) continue;
     TRY(stage_entry("keeper_adopted", "keeper", id.hex(),
                     {{"first", lost.back().end}, {"lost", ranges_json(lost)}}));
-    call->lost.insert(call->lost.end(), lost.begin(), lost.end());
     call->skip_lost();
     call->dirty = true;
   }
+  lost_at_start_.clear();
   return {};
 }
 

@@ -87,6 +87,20 @@ struct KeeperStatus {
 
 enum class CallSource : std::uint8_t { kSiprec = 1, kImport = 2 };
 enum class Direction : std::uint8_t { kUnknown = 0, kIncoming = 1, kOutgoing = 2 };
+constexpr const char* to_text(CallSource source) {
+  return source == CallSource::kImport ? "import" : "siprec";
+}
+constexpr const char* to_text(Direction direction) {
+  switch (direction) {
+    case Direction::kIncoming:
+      return "incoming";
+    case Direction::kOutgoing:
+      return "outgoing";
+    case Direction::kUnknown:
+      break;
+  }
+  return "unknown";
+}
 
 struct CallStart {  // -> CallStarted, after call_started is durable in the log
   static constexpr std::uint16_t kType = 110;
@@ -321,7 +335,8 @@ enum class OrderOutcome : std::uint8_t {
   kIntended = 3,
   kErased = 4,
   kUnconfirmed = 5,
-  kRefused = 6
+  kRefused = 6,
+  kKept = 7  // it was held, and a person decided that its ranges stay
 };
 struct OrderAccepted {
   static constexpr std::uint16_t kType = 230;
@@ -488,9 +503,10 @@ struct ErasedRange {
   SegmentRange range;
   std::string reason;
   OrderOutcome outcome{};  // kIntended: not yet confirmed gone, but opened to nobody
+  OrderId order;           // of kHeld: what a person decides about; of kErased zero
   template <class V>
   void visit(V& v) {
-    v(range, reason, outcome);
+    v(range, reason, outcome, order);
   }
 };
 struct CallState {
@@ -506,6 +522,49 @@ struct CallState {
   template <class V>
   void visit(V& v) {
     v(known, live, listened, cleared, ends, erased, lost, unheard);
+  }
+};
+
+// A person decides about an order that is held. kNotFound: nothing is held under that order;
+// kState: it was decided otherwise, or the call is closed whole and another order stands for it.
+enum class HeldDecision : std::uint8_t { kErase = 1, kKeep = 2 };
+struct DecideHeld {  // -> HeldDecided, after held_decided is durable in the log
+  static constexpr std::uint16_t kType = 142;
+  CallId call;
+  OrderId order;
+  HeldDecision decision{};
+  std::string actor;        // the person's id, or "operator"
+  std::string reason_hash;  // as in Open
+  template <class V>
+  void visit(V& v) {
+    v(call, order, decision, actor, reason_hash);
+  }
+};
+struct HeldDecided {
+  static constexpr std::uint16_t kType = 242;
+  OrderId order;
+  OrderOutcome outcome{};  // kKept; or how far its erasure is: kAccepted, kErased, kUnconfirmed
+  template <class V>
+  void visit(V& v) {
+    v(order, outcome);
+  }
+};
+// Which calls wait for a person.
+struct HeldCallsRequest {  // -> HeldCalls
+  static constexpr std::uint16_t kType = 143;
+  std::uint8_t reserved = 0;
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
+};
+struct HeldCalls {
+  static constexpr std::uint16_t kType = 243;
+  std::uint64_t total = 0;
+  std::vector<CallId> calls;  // at most Keeper::kHeldListMax of them
+  template <class V>
+  void visit(V& v) {
+    v(total, calls);
   }
 };
 

@@ -34,6 +34,21 @@ enum class RecordKind : std::uint8_t {
   kFindings = 4,
   kCallData = 16
 };
+constexpr const char* to_text(RecordKind kind) {
+  switch (kind) {
+    case RecordKind::kAudio:
+      return "audio";
+    case RecordKind::kWords:
+      return "words";
+    case RecordKind::kPeaks:
+      return "peaks";
+    case RecordKind::kFindings:
+      return "findings";
+    case RecordKind::kCallData:
+      return "call_data";
+  }
+  return "unknown";
+}
 constexpr bool is_derived(RecordKind kind) {
   return kind == RecordKind::kWords || kind == RecordKind::kPeaks || kind == RecordKind::kFindings;
 }

@@ -225,15 +225,32 @@ Result<std::vector<AccountedStream>> merge_account(const std::vector<RecorderInt
       a.amend(start, end, AccountState::kSealed, {}, AccountState::kLost, kLostKeeper);
       a.amend(start, end, AccountState::kUnheard, {}, AccountState::kLost, kLostKeeper);
     });
-  for (const auto& erased : state.erased)
-    over(erased.range, [&](StreamAccount& a, std::uint32_t start, std::uint32_t end) {
-      // Held for a person: closed to everybody, but its keys are there. Nobody may call that
-      // erased.
-      if (erased.outcome == keys::OrderOutcome::kHeld)
+  // Held for a person, or ordered and not known to be gone from every mirror: closed to everybody,
+  // but its keys are there. Nobody may call that erased.
+  const auto lay = [&](auto&& which, auto&& apply) {
+    for (const auto& erased : state.erased)
+      if (which(erased.outcome))
+        over(erased.range, [&](StreamAccount& a, std::uint32_t start, std::uint32_t end) {
+          apply(a, start, end, erased.reason);
+        });
+  };
+  using keys::OrderOutcome;
+  lay([](OrderOutcome outcome) { return outcome == OrderOutcome::kHeld; },
+      [](StreamAccount& a, std::uint32_t start, std::uint32_t end, const std::string&) {
         a.amend(start, end, AccountState::kSealed, {}, AccountState::kSealed, kSealedHeld);
-      else
-        a.assign(start, end, AccountState::kErased, erased.reason);
-    });
+      });
+  lay(
+      [](OrderOutcome outcome) {
+        return outcome != OrderOutcome::kHeld && outcome != OrderOutcome::kErased;
+      },
+      [](StreamAccount& a, std::uint32_t start, std::uint32_t end, const std::string&) {
+        a.amend(start, end, AccountState::kSealed, {}, AccountState::kSealed, kSealedIntended);
+        a.amend(start, end, AccountState::kUnheard, {}, AccountState::kSealed, kSealedIntended);
+      });
+  lay([](OrderOutcome outcome) { return outcome == OrderOutcome::kErased; },
+      [](StreamAccount& a, std::uint32_t start, std::uint32_t end, const std::string& reason) {
+        a.assign(start, end, AccountState::kErased, reason);
+      });
   std::vector<AccountedStream> out;
   for (std::size_t stream = 0; stream < accounts.size(); ++stream)
     if (!accounts[stream].intervals().empty())

@@ -5,7 +5,7 @@
 // keeper knows what is erased, not yet heard, or lost by its own death. `merge_account` lays one
 // over the other:
 //   erased covers everything · lost by the keeper covers sealed and unheard · unheard covers
-//   sealed.
+//   sealed · what is about to be erased stays sealed, with that reason, and covers unheard.
 #pragma once
 
 #include <string>
@@ -24,7 +24,7 @@ std::string_view to_string(AccountState state) noexcept;
 struct AccountInterval {
   std::uint32_t start_ms = 0, end_ms = 0;
   AccountState state{};
-  std::string reason;  // erased: a reason code; lost: a cause; otherwise empty
+  std::string reason;  // erased: a reason code; lost: a cause; sealed: why nothing of it opens
   bool operator==(const AccountInterval&) const = default;
 };
 
@@ -34,8 +34,11 @@ inline constexpr std::string_view kLostLate = "late";        // came after its s
 inline constexpr std::string_view kLostNoMedia =
     "no_media";  // signalling says media, none came at all
 inline constexpr std::string_view kLostRecorder = "recorder";  // the recorder was away
-inline constexpr std::string_view kSealedHeld = "held";        // ordered away, a person must decide
-inline constexpr std::string_view kLostKeeper = "keeper";      // its key died with the keeper
+// Why nothing opens of what is sealed: ordered away, and a person must decide; or about to be
+// destroyed, and not known to be gone from every mirror.
+inline constexpr std::string_view kSealedHeld = "held";
+inline constexpr std::string_view kSealedIntended = "erase_intended";
+inline constexpr std::string_view kLostKeeper = "keeper";  // its key died with the keeper
 inline constexpr std::string_view kLostSpoolFull = "spool_full";
 inline constexpr std::string_view kLostDamaged = "damaged";  // the spool's frame cannot be read
 

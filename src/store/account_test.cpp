@@ -155,6 +155,29 @@ TEST(Account, HeldIsNotErased) {
   EXPECT_EQ(text, "0 sealed ; 200 erased card; 400 sealed held; 800 unheard ; 1000 lost network; ");
 }
 
+// Its keys may still stand on a mirror that is away: not erased, and not unheard either, for nothing
+// will open it.
+TEST(Account, IntendedIsNotErased) {
+  StreamAccount account;
+  account.assign(0, 1'500, AccountState::kSealed);
+  account.assign(1'500, 2'000, AccountState::kLost, kLostNetwork);
+  keys::CallState state;
+  state.unheard.push_back({0, 12, 20});
+  state.erased.push_back({{0, 2, 18}, "card", keys::OrderOutcome::kIntended});
+  state.erased.push_back({{0, 4, 6}, "pin", keys::OrderOutcome::kErased});
+  state.erased.push_back({{0, 7, 8}, "pin", keys::OrderOutcome::kUnconfirmed});
+  state.erased.push_back({{0, 1, 9}, "digits", keys::OrderOutcome::kHeld});
+  const auto merged = merge_account(to_recorder_intervals(0, account), state);
+  ASSERT_TRUE(merged && merged->size() == 1u);
+  std::string text;
+  for (const auto& i : (*merged)[0].intervals)
+    text +=
+        std::to_string(i.start_ms) + " " + std::string(to_string(i.state)) + " " + i.reason + "; ";
+  EXPECT_EQ(text,
+            "0 sealed ; 100 sealed held; 200 sealed erase_intended; 400 erased pin; 600 sealed "
+            "erase_intended; 1500 lost network; ");
+}
+
 TEST(Account, RefusesIntervalsThatOverlap) {
   EXPECT_FALSE(from_recorder_intervals(
       {{0, RecorderState::kSealed, 0, 100, ""}, {0, RecorderState::kLost, 50, 150, ""}}, 2));

@@ -207,6 +207,16 @@ class Installation:
                 time.sleep(0.5)
         if waiting:
             raise Failed(f"{len(waiting)} calls not complete after {timeout_s} s: {sorted(waiting)[:3]}")
+        for call in calls:
+            self.wait_erased(call)
+
+    def wait_erased(self, call, timeout_s=10):
+        """Until what is ordered is gone: the last order may still be on its way when the call is complete."""
+        deadline = time.monotonic() + timeout_s
+        while any(i["reason"] == "erase_intended" for i in self.account(call)):
+            if time.monotonic() > deadline:
+                raise Failed(f"{call}: ordered and not erased after {timeout_s} s")
+            time.sleep(0.1)
 
 
 def check_account(intervals, streams=("customer", "agent")):

@@ -1,0 +1,24 @@
+// Who may say what to the keeper.
+#include <gtest/gtest.h>
+
+#include "app/process.hpp"
+
+namespace callward::app {
+namespace {
+
+using keys::PeerRole;
+
+TEST(KeeperProcess, APersonsDecisionsComeFromTheServerAlone) {
+  for (const auto type : {keys::DecideHeld::kType, keys::HeldCallsRequest::kType, keys::Open::kType,
+                          keys::CallStateRequest::kType}) {
+    EXPECT_TRUE(keeper_hears(type, PeerRole::kServer)) << type;
+    for (const auto role : {PeerRole::kListener, PeerRole::kRecorder, PeerRole::kSupervisor})
+      EXPECT_FALSE(keeper_hears(type, role)) << type;
+  }
+  EXPECT_TRUE(keeper_hears(keys::EraseOrder::kType, PeerRole::kListener));
+  EXPECT_FALSE(keeper_hears(keys::EraseOrder::kType, PeerRole::kRecorder));
+  EXPECT_FALSE(keeper_hears(999, PeerRole::kServer));
+}
+
+}  // namespace
+}  // namespace callward::app

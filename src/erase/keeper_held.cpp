@@ -1,0 +1,158 @@
+// What the listener ordered beyond its bounds is held; a person decides. How that is done:
+//
+// The entry held_decided is durable before anything changes. Then either the held ranges are an
+// ordinary order of that person (erase_intended, erased), under the held order's own number; or
+// they open again, go to the disk with the next round, and what has no key any more (it was in a
+// keeper's memory that died) is accounted as lost.
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "base/event_log.hpp"
+#include "erase/keeper.hpp"
+
+namespace callward::erase {
+namespace {
+
+constexpr std::string_view kEraseWord = "erase";
+constexpr std::string_view kKeepWord = "keep";
+
+std::string_view word_of(keys::HeldDecision decision) {
+  return decision == keys::HeldDecision::kErase ? kEraseWord : kKeepWord;
+}
+
+}  // namespace
+
+void Keeper::note_waiting(const CallKeys& call) {
+  if (call.waits_for_a_person())
+    waiting_.insert(call.id);
+  else
+    waiting_.erase(call.id);
+}
+
+keys::HeldCalls Keeper::held_calls() const {
+  keys::HeldCalls out{.total = waiting_.size(), .calls = {}};
+  for (const auto& id : waiting_) {
+    if (out.calls.size() >= kHeldListMax) break;
+    out.calls.push_back(id);
+  }
+  return out;
+}
+
+// True when this order was decided already, or is being decided: then it is answered as it was.
+bool Keeper::answer_decided(const keys::DecideHeld& message,
+                            const Reply<keys::HeldDecided>& reply) {
+  const auto known = decided_.find(message.order);
+  if (known == decided_.end()) return false;
+  if (known->second != message.decision) {
+    reply(
+        fail(Errc::kState, "a person has decided already: " + std::string(word_of(known->second))));
+    return true;
+  }
+  after_log([this, id = message.order, reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    const auto outcome = known_orders_.find(id);
+    reply(keys::HeldDecided{
+        id, outcome == known_orders_.end() ? keys::OrderOutcome::kAccepted : outcome->second});
+  });
+  return true;
+}
+
+// What the person decides about; an error that says why there is nothing to decide.
+Result<Decision> Keeper::decision_of(const CallKeys& call, const keys::DecideHeld& message) {
+  if (call.closed && message.order != call.closed_by)
+    return fail(
+        Errc::kState,
+        "so many ranges of this call are held that all of it is closed: decide about order " +
+            call.closed_by.hex() + ", which stands for the whole call");
+  if (call.closed && !call.ended)
+    return fail(Errc::kState,
+                "all of the call is closed, and it still runs: decide when it has ended");
+  auto decision = call.held_under(message.order);
+  if (decision.ranges.empty())
+    return fail(Errc::kNotFound, "nothing of this call is held under this order");
+  decision.erase = message.decision == keys::HeldDecision::kErase;
+  if (decision.erase) decision.ranges = joined_with_neighbours(call, std::move(decision.ranges));
+  return decision;
+}
+
+void Keeper::decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecided> reply) {
+  if (message.decision != keys::HeldDecision::kErase &&
+      message.decision != keys::HeldDecision::kKeep)
+    return reply(fail(Errc::kMalformed, "a decision is erase or keep"));
+  auto found = find(message.call);
+  if (!found) return reply(tl::unexpected<Error>(found.error()));
+  auto& call = **found;
+  if (answer_decided(message, reply)) return;
+  auto decision = decision_of(call, message);
+  if (!decision) return reply(tl::unexpected<Error>(decision.error()));
+  if (orders_.size() >= kOrdersWaitingMax) return reply(fail(Errc::kFull, "too many orders wait"));
+  auto staged = stage_entry("held_decided", message.actor, call.id.hex(),
+                            {{"order", message.order.hex()},
+                             {"decision", word_of(message.decision)},
+                             {"reason", kReasons[decision->reason]},
+                             {"ranges", ranges_json(decision->ranges)},
+                             {"whole", decision->whole},
+                             {"reason_hash", message.reason_hash}});
+  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
+  if (decided_.size() >= kDecidedMax) decided_.clear();
+  decided_[message.order] = message.decision;
+  if (decision->whole) deciding_whole_.insert(call.id);
+  after_log([this, id = call.id, decision = std::move(*decision), actor = message.actor,
+             reply](Status logged) {
+    const auto still = find(id);
+    deciding_whole_.erase(id);
+    if (!logged || !still) {
+      decided_.erase(decision.order);  // it stays held; the person asks again
+      return reply(tl::unexpected<Error>(logged ? still.error() : logged.error()));
+    }
+    reply(keys::HeldDecided{decision.order, carry_out(**still, decision, actor)});
+  });
+}
+
+keys::OrderOutcome Keeper::carry_out(CallKeys& call, const Decision& decision,
+                                     const std::string& actor) {
+  call.take(decision);
+  note_waiting(call);
+  if (decision.erase) {
+    orders_.push_back(
+        {decision.order, call.id, decision.ranges, decision.reason, actor, false, {}});
+    return known_orders_[decision.order] = keys::OrderOutcome::kAccepted;
+  }
+  // Of a call that was closed whole nothing went to the disk meanwhile: its end may be gone, too.
+  for (auto range : decision.ranges) {
+    if (!decision.whole) range.end = std::min(range.end, call.persisted[range.stream]);
+    const auto gone = call.missing(range);
+    call.lost.insert(call.lost.end(), gone.begin(), gone.end());
+  }
+  call.skip_lost();
+  outbox_.order_state({decision.order, call.id, keys::OrderOutcome::kKept, decision.ranges,
+                       std::string(kReasons[decision.reason])});
+  return known_orders_[decision.order] = keys::OrderOutcome::kKept;
+}
+
+void Keeper::replay_decision(CallKeys& call, const audit::Entry& entry) {
+  const auto order = OrderId::parse(std::string_view(entry.data.at("order").as_string()));
+  if (!order) return;
+  const bool erase = entry.data.at("decision").as_string() == kEraseWord;
+  Decision decision{.order = *order, .erase = erase, .whole = entry.data.at("whole").as_bool()};
+  decision.reason =
+      reason_number(std::string_view(entry.data.at("reason").as_string())).value_or(0);
+  decision.ranges = parse_ranges(entry.data.at("ranges"));
+  call.take(decision);
+  decided_[*order] = erase ? keys::HeldDecision::kErase : keys::HeldDecision::kKeep;
+  if (erase) return;  // an order that waits, as any other
+  known_orders_[*order] = keys::OrderOutcome::kKept;
+  // Beyond the persisted mark start() accounts, or the recorder hands back.
+  for (auto range : decision.ranges) {
+    range.end = std::min(range.end, call.persisted[range.stream]);
+    if (range.first >= range.end) continue;
+    auto& lost = lost_at_start_[call.id];
+    for (const auto& gone : call.missing(range)) {
+      lost.push_back(gone);
+      call.lost.push_back(gone);
+    }
+  }
+  call.skip_lost();
+}
+
+}  // namespace callward::erase
