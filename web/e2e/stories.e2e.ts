@@ -1,5 +1,5 @@
 // The console's stories in a real browser against a real server, in the order in which a person would meet them.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { browse, PASSPHRASE, screen, serve, type Browser, type Served } from './harness';
@@ -218,6 +218,106 @@ describe('the call', () => {
     expect(tone).toBeGreaterThan(0.005);
     expect(tone).toBeLessThan(0.05);
     await screen(page, 'call-erased');
+  });
+});
+
+// A caller who keys digits for a minute: far more than the listener may erase by itself.
+const RATE = 8_000;
+function keyedDigits(seconds: number): Buffer {
+  const frames = seconds * RATE;
+  const wav = Buffer.alloc(44 + frames * 4);
+  wav.write('RIFF', 0);
+  wav.writeUInt32LE(36 + frames * 4, 4);
+  wav.write('WAVEfmt ', 8);
+  [[16, 16, 4], [20, 1, 2], [22, 2, 2], [24, RATE, 4], [28, RATE * 4, 4], [32, 4, 2], [34, 16, 2]].forEach(([at, value, size]) => wav.writeUIntLE(value!, at!, size!));
+  wav.write('data', 36);
+  wav.writeUInt32LE(frames * 4, 40);
+  for (let i = 0; i < frames; ++i) {
+    const tone = i % RATE < RATE * 0.5 ? 6_000 * (Math.sin((2 * Math.PI * 770 * i) / RATE) + Math.sin((2 * Math.PI * 1336 * i) / RATE)) : 0;
+    wav.writeInt16LE(Math.round(tone), 44 + i * 4);
+    wav.writeInt16LE(Math.round(((i * 7919) % 64) - 32), 46 + i * 4);
+  }
+  return wav;
+}
+
+describe('held for a person', () => {
+  const heldMs = async (call: string): Promise<number> =>
+    (await accountOf(call)).filter((one) => one.reason === 'held').reduce((sum, one) => sum + one.end_ms - one.start_ms, 0);
+  test('the list marks the call; its page shows what is held; one part is kept, the rest erased', async () => {
+    const { page } = browser;
+    writeFileSync(join(served.calls, 'keyed.wav'), keyedDigits(60));
+    const call = await take('keyed', 'incoming');
+    expect(await heldMs(call)).toBeGreaterThan(3_000);
+    const listed = JSON.parse(await served.cli('held', '--json')) as { total: number; calls: { call: string; orders: { order: string }[] }[] };
+    expect(listed.total).toBe(1);
+    expect(listed.calls[0]!.call).toBe(call);
+    await page.goto('/');
+    await page.locator('tbody tr', { hasText: 'decision needed' }).waitFor();
+    expect(await page.getByText('decision needed').count()).toBe(1);
+    await screen(page, 'calls-held');
+    await page.goto('/system');
+    await page.getByText('1 call waits for a decision').waitFor();
+    await page.goto(`/calls/${call}`);
+    await page.getByLabel('Reason').first().fill('story: somebody must decide');
+    await page.getByRole('button', { name: 'Open', exact: true }).click();
+    await page.getByText('Opened for').waitFor({ timeout: 20_000 });
+    const region = page.getByRole('region', { name: 'Held for a decision' });
+    await region.waitFor();
+    const held = (await accountOf(call)).find((one) => one.reason === 'held' && one.stream === 'customer')!;
+    await expect.poll(() => inked(0, held.start_ms + 100, held.end_ms - 100)).toBeGreaterThan(0.9);
+    await screen(page, 'call-held');
+    // By keys alone: no reason is no decision; Escape changes nothing.
+    const before = await heldMs(call);
+    const keep = region.getByRole('button', { name: 'Keep… held order 1', exact: true });
+    await keep.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Keep what is held?' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByText('Say why, in at least 3 characters.').waitFor();
+    await page.keyboard.press('Escape');
+    expect(await heldMs(call)).toBe(before);
+    expect(await keep.evaluate((button) => button === document.activeElement)).toBe(true);
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('story: an article number');
+    await screen(page, 'call-held-keep');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-outcome=kept]').waitFor();
+    expect(await heldMs(call)).toBeLessThan(before);
+    // What is kept sounds again.
+    const kept = (await accountOf(call)).find((one) => one.stream === 'customer' && one.state === 'sealed' && one.reason === '' && one.start_ms <= held.start_ms && one.end_ms > held.start_ms)!;
+    expect(kept).toBeDefined();
+    expect(await heard(held.start_ms, 1_500)).toBeGreaterThan(0.05);
+    // On the command line another; the page is told.
+    const waiting = (JSON.parse(await served.cli('held', '--json')) as typeof listed).calls[0]!.orders;
+    expect(waiting.length).toBe(listed.calls[0]!.orders.length - 1);
+    const said = await served.cli('decide', call, '--order', waiting[0]!.order, '--keep', '--reason', 'story: a price', '--json');
+    expect(JSON.parse(said)).toMatchObject({ id: waiting[0]!.order, outcome: 'kept' });
+    await region.getByText(`All ${waiting.length - 1} held orders`).waitFor();
+    await expect(served.cli('decide', call, '--order', 'ab'.repeat(16), '--erase', '--reason', 'story')).rejects.toThrow(/nothing of this call is held/);
+    await expect(served.cli('decide', call, '--order', waiting[0]!.order, '--erase', '--reason', 'story')).rejects.toThrow(/decided already/);
+    // All the rest is erased, with one decision.
+    await region.getByRole('button', { name: 'Erase all for ever…' }).first().click();
+    await page.getByText('This cannot be undone').first().waitFor();
+    await page.getByRole('dialog').getByLabel('Why, in words').fill('story: digits of a card');
+    await screen(page, 'call-held-erase');
+    await page.getByRole('dialog').getByRole('button', { name: 'Erase for ever' }).click();
+    await region.waitFor({ state: 'detached', timeout: 20_000 });
+    await expect.poll(async () => page.locator('[data-outcome=erased]').count(), { timeout: 20_000 }).toBeGreaterThan(0);
+    expect(await heldMs(call)).toBe(0);
+    // The history names intention, decision and end.
+    const history = page.getByRole('region', { name: 'What was done to this call' });
+    await expect.poll(async () => history.innerText(), { timeout: 15_000 }).toMatch(/Erased\n[\s\S]*Erasure intended\n/);
+    expect(await history.innerText()).toContain('Held order decided');
+    await screen(page, 'call-held-decided');
+    // A range that is erased already cannot be marked once more.
+    await page.getByRole('button', { name: 'Erase a range' }).click();
+    const gone = (await accountOf(call)).find((one) => one.state === 'erased' && one.stream === 'customer')!;
+    await page.getByLabel('From (seconds)').fill(String(gone.start_ms / 1000));
+    await page.getByLabel('To (seconds)').fill(String(gone.end_ms / 1000));
+    await page.getByLabel('Why, in words').last().fill('story: twice');
+    await page.getByRole('button', { name: 'Erase…' }).click();
+    await page.getByText('erased, being erased or held already').waitFor();
+    expect(JSON.parse(await served.cli('held', '--json'))).toEqual({ total: 0, calls: [] });
   });
 });
 

@@ -9,6 +9,7 @@ export type Interval = components['schemas']['Interval'];
 export type Session = components['schemas']['Session'];
 export type SessionItem = components['schemas']['SessionItem'];
 export type Order = components['schemas']['Order'];
+export type HeldOrder = components['schemas']['HeldOrder'];
 export type LogEntry = components['schemas']['LogEntry'];
 export type Verification = components['schemas']['Verification'];
 export type System = components['schemas']['System'];

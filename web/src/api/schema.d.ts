@@ -205,6 +205,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/held": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Calls of which something is held for a person; opened to nobody meanwhile */
+        get: operations["listHeld"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/{id}/held": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The orders of this call that are held for a person */
+        get: operations["listHeldOfCall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/{id}/held/{order}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A person decides about a held order; erasing cannot be undone */
+        post: operations["decideHeld"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/orders/{id}": {
         parameters: {
             query?: never;
@@ -420,6 +471,8 @@ export interface components {
             erased_by_reason: {
                 [key: string]: number;
             };
+            /** @description orders of this call that wait for a person */
+            held_orders: number;
         };
         Interval: {
             stream: components["schemas"]["StreamName"];
@@ -468,11 +521,33 @@ export interface components {
             reason_code: string;
             reason: string;
         };
+        HeldOrder: {
+            order: string;
+            /** @description why the listener ordered it */
+            reason_code: string;
+            /** @description over both sides */
+            total_ms: number;
+            ranges: {
+                stream: components["schemas"]["StreamName"];
+                start_ms: number;
+                end_ms: number;
+            }[];
+        };
+        HeldCall: {
+            call: string;
+            started_at: number | null;
+            orders: components["schemas"]["HeldOrder"][];
+        };
+        HeldDecision: {
+            /** @enum {string} */
+            decision: "erase" | "keep";
+            reason: string;
+        };
         Order: {
             id: string;
             call: string;
             /** @enum {string} */
-            outcome: "accepted" | "held" | "intended" | "erased" | "unconfirmed" | "refused";
+            outcome: "accepted" | "held" | "intended" | "erased" | "unconfirmed" | "refused" | "kept";
             reason_code?: string;
         };
         LogEntry: {
@@ -891,6 +966,93 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listHeld: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most 1000 of them; total says how many there are */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        total: number;
+                        calls: components["schemas"]["HeldCall"][];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listHeldOfCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CallId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Orders, empty when nothing is held. Of a call that is closed whole one order stands for all of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        call: string;
+                        orders: components["schemas"]["HeldOrder"][];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    decideHeld: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CallId"];
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HeldDecision"];
+            };
+        };
+        responses: {
+            /** @description Kept; what still has keys opens again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description An ordinary order from now on, under the same id */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     getOrder: {
         parameters: {
             query?: never;
@@ -922,7 +1084,7 @@ export interface operations {
                 limit?: number;
                 /** @description only entries of this type */
                 type?: string;
-                /** @description only entries on this call or person */
+                /** @description only entries on this call or person; of a call also what says that its orders are erased */
                 subject?: string;
             };
             header?: never;

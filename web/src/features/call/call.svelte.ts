@@ -1,5 +1,5 @@
 // One call on the screen: its account, what was opened of it, orders on it, kept right by events.
-import { ask, client, type Account, type Call, type Order, type Problem } from '../../api/client';
+import { ask, client, type Account, type Call, type HeldOrder, type Order, type Problem } from '../../api/client';
 import { listen } from '../../api/live.svelte';
 import { Reader } from '../../api/reader';
 import { Media } from './media';
@@ -17,7 +17,8 @@ export interface TrackedOrder extends Order {
   range: Range;
   stream: string;
 }
-const DONE = ['erased', 'unconfirmed', 'refused', 'held'];
+const DONE = ['erased', 'unconfirmed', 'refused', 'held', 'kept'];
+export type Side = 'customer' | 'agent' | 'both';
 
 export class CallModel {
   call = $state.raw<Call | null>(null);
@@ -30,6 +31,7 @@ export class CallModel {
   // Counts what the canvases and the transcript must look at again.
   changes = $state(0);
   orders = $state<TrackedOrder[]>([]);
+  held = $state.raw<HeldOrder[]>([]);
   historyChanges = $state(0);
   readonly media: Media;
   readonly player: Player;
@@ -72,7 +74,9 @@ export class CallModel {
         ask(client.GET('/v1/calls/{id}', path)),
         ask(client.GET('/v1/calls/{id}/account', path)),
       ]);
+      const held = call.held_orders > 0 ? (await ask(client.GET('/v1/calls/{id}/held', path))).orders : [];
       if (this.#closed) return;
+      this.held = held;
       this.media.setCall(call, account);
       this.call = call;
       this.account = account;
@@ -122,7 +126,13 @@ export class CallModel {
   }
 
   // ---- erasing
-  async erase(stream: 'customer' | 'agent' | 'both', range: Range, code: string, reason: string): Promise<void> {
+  #streamsOf(side: Side): number[] {
+    return (this.call?.streams ?? []).filter((item) => side === 'both' || item.name === side).map((item) => item.stream);
+  }
+  allClosed(side: Side, range: Range): boolean {
+    return this.media.allClosed(this.#streamsOf(side), range.startMs, range.endMs);
+  }
+  async erase(stream: Side, range: Range, code: string, reason: string): Promise<void> {
     const order = await ask(
       client.POST('/v1/calls/{id}/erasures', {
         params: { path: { id: this.#id } },
@@ -136,11 +146,40 @@ export class CallModel {
     // Accepted: it opens to nobody from now on, so this page forgets it as well.
     const from = Math.floor(range.startMs / 100) * 100;
     const to = Math.ceil(range.endMs / 100) * 100;
-    for (const item of this.call?.streams ?? [])
-      if (stream === 'both' || item.name === stream) this.media.wipeRange(item.stream, from, to);
+    for (const one of this.#streamsOf(stream)) this.media.wipeRange(one, from, to);
     this.player.again();
     this.changes += 1;
     void this.#follow(order.id);
+  }
+  // ---- deciding about what is held
+  async decide(held: HeldOrder[], decision: 'erase' | 'keep', reason: string): Promise<void> {
+    for (const { order, ranges } of held) {
+      const decided = await ask(
+        client.POST('/v1/calls/{id}/held/{order}/decision', {
+          params: { path: { id: this.#id, order } },
+          headers: { 'Idempotency-Key': crypto.randomUUID() },
+          body: { decision, reason },
+        }),
+      );
+      const range = { startMs: Math.min(...ranges.map((one) => one.start_ms)), endMs: Math.max(...ranges.map((one) => one.end_ms)) };
+      const stream = ranges.every((one) => one.stream === ranges[0]?.stream) ? (ranges[0]?.stream ?? 'both') : 'both';
+      const early = this.orders.find((known) => known.id === order);
+      if (early) Object.assign(early, { range, stream });
+      else this.orders.push({ ...decided, range, stream });
+      if (decision === 'erase') void this.#follow(order);
+    }
+    if (decision === 'keep') await this.#openAgain();
+    else await this.load();
+    this.historyChanges += 1;
+  }
+  // Kept: what was closed on this page is asked for anew.
+  async #openAgain(): Promise<void> {
+    await this.load();
+    this.media.forgetAudio();
+    this.media.forgetOverview(0, this.media.durationMs);
+    this.player.again();
+    if (this.opened !== '' && !this.opening) await this.media.overview(() => this.#closed).catch(() => {});
+    this.changes += 1;
   }
   async #follow(id: string): Promise<void> {
     for (let look = 0; look < ORDER_LOOKS_MAX && !this.#closed; ++look) {
@@ -158,6 +197,10 @@ export class CallModel {
       known.outcome = order.outcome;
     }
     if (order.outcome === 'erased' || order.outcome === 'unconfirmed') this.player.again();
+    if (order.outcome === 'kept') {
+      void this.#openAgain().then(() => (this.historyChanges += 1));
+      return;
+    }
     void this.load().then(() => {
       this.player.again();
       this.historyChanges += 1;

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Account, Call } from '../../api/client';
 import type { Reader } from '../../api/reader';
 import type { Piece } from '../../reader/opening';
+import { PEAK_MS } from '../../reader/payload';
 import type { OpenedItem } from '../../reader/worker';
 import { Media } from './media';
 
@@ -54,6 +55,34 @@ function at(media: Media, ms: number): number {
 }
 
 describe('media', () => {
+  test('what is held or about to be erased is as gone from the page as what is erased; kept, it comes again', async () => {
+    const { media, asked } = await opened();
+    media.want(1_000);
+    await settle();
+    expect(at(media, 2_050)).toBeGreaterThan(0.1);
+    const closed = (reason: string): Account => ({
+      call: '',
+      intervals: [{ stream: 'customer', start_ms: 2_000, end_ms: 4_000, state: 'sealed', reason }],
+    });
+    for (const reason of ['held', 'erase_intended']) {
+      media.setCall(call, closed(reason));
+      expect(media.words.some((word) => word.stream === 0 && word.startMs === 2_000)).toBe(false);
+      expect(media.known.get(0)![2_500 / PEAK_MS]).toBe(0);
+      expect(media.allClosed([0], 2_000, 4_000)).toBe(true);
+      expect(media.allClosed([0], 2_000, 4_100)).toBe(false);
+      expect(media.allClosed([0, 1], 2_000, 4_000)).toBe(false);
+    }
+    media.setCall(call, closed(''));
+    media.forgetAudio();
+    media.forgetOverview(0, 70_000);
+    await media.overview(() => false);
+    media.want(1_000);
+    await settle();
+    expect(asked.length).toBeGreaterThan(4);
+    expect(at(media, 2_050)).toBeGreaterThan(0.1);
+    expect(media.words.some((word) => word.stream === 0 && word.startMs === 2_000)).toBe(true);
+    expect(media.allClosed([0], 2_000, 4_000)).toBe(false);
+  });
   test('pieces are at most a minute, and the next one is asked for only when it is near', async () => {
     const { media, asked } = await opened();
     media.want(1_000);

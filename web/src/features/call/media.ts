@@ -3,6 +3,7 @@
 import type { Account, Call } from '../../api/client';
 import type { Reader } from '../../api/reader';
 import type { OpenedItem } from '../../reader/worker';
+import { isClosed } from '../../ui/fate';
 import { PEAK_MS, SAMPLE_RATE, SEGMENT_MS, SEGMENT_SAMPLES, type Word } from '../../reader/payload';
 
 export const AUDIO_PIECE_MS = 30_000;
@@ -31,6 +32,7 @@ interface AudioPiece {
 export interface SpokenWord extends Word {
   stream: number;
 }
+// Erased, about to be, or held for a person: opens to nobody.
 type Erased = { stream: number; startMs: number; endMs: number };
 
 export class Media {
@@ -59,7 +61,7 @@ export class Media {
     this.#streams = call.streams.map((item) => item.stream);
     const byName = new Map(call.streams.map((item) => [item.name, item.stream]));
     this.#erased = account.intervals
-      .filter((interval) => interval.state === 'erased')
+      .filter(isClosed)
       .map(({ stream, start_ms, end_ms }) => ({ stream: byName.get(stream) ?? -1, startMs: start_ms, endMs: end_ms }));
     const slots = Math.ceil(this.durationMs / PEAK_MS);
     for (const stream of this.#streams)
@@ -176,6 +178,15 @@ export class Media {
   #drop(at: number): void {
     for (const lane of this.#pieces.get(at)?.lanes.values() ?? []) lane.samples.fill(0);
     this.#pieces.delete(at);
+  }
+  // Marked as what opens to nobody, from one end to the other: marking it again would say nothing.
+  allClosed(streams: number[], startMs: number, endMs: number): boolean {
+    return streams.every((stream) => {
+      let at = startMs;
+      for (const range of this.#erased.filter((one) => one.stream === stream).sort((a, b) => a.startMs - b.startMs))
+        if (range.startMs <= at) at = Math.max(at, range.endMs);
+      return at >= Math.min(endMs, this.durationMs);
+    });
   }
   // What could not be opened before may be openable now.
   forgetAudio(): void {

@@ -31,6 +31,8 @@ export function summary(entry: LogEntry): string {
   const parts: string[] = [];
   for (const [name, value] of Object.entries(data)) {
     if (name === 'ranges') parts.push(ranges(value));
+    else if (name === 'whole') parts.push(value === true ? t.log.whole : '');
+    else if (name === 'source' && value === entry.actor) continue;
     else if (name === 'reason' && typeof value === 'string') parts.push(t.reason('erased', value));
     else if (name === 'reason_hash' || name === 'order' || name === 'root' || name === 'hash' || name === 'ends' || name === 'started_at' || name === 'ended_at') continue;
     else if (Array.isArray(value)) {
