@@ -47,7 +47,7 @@ api::Response answer(const api::Router& router, const api::StaticFiles& console,
 }
 
 // At each connection to the recorder: what became of calls while nobody listened.
-void catch_up_calls(api::Service& service, const api::Link& recorder, api::Catalog& catalog) {
+void catch_up_calls(api::Service& service, api::Link& recorder, api::Catalog& catalog) {
   const auto calls = recorder.call<store::Calls>(store::CallList{});
   if (!calls) return;
   for (const auto& event : calls->calls) service.on_call_event(event);
