@@ -67,6 +67,7 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
       {keys::DecideHeld::kType, kServer,
        &P::request<keys::DecideHeld, keys::HeldDecided, &K::decide_held>},
       {keys::HeldCallsRequest::kType, kServer, &P::held_calls},
+      {keys::Prove::kType, kServer, &P::request<keys::Prove, keys::Proved, &K::prove>},
   };
   return table;
 }

@@ -92,6 +92,12 @@ const std::vector<EntryType>& entry_types() {
         {"ranges", kRanges},
         {"whole", kFlag},
         {"reason_hash", kText}}},
+      {"key_statement",
+       kByKeeper,
+       "Somebody asked for a proof: `hash` is SHA-256 of what the keeper said about the call's "
+       "keys "
+       "(docs/formats/proof.md).",
+       {{"hash", kHash}}},
       {"opened",
        kByKeeper,
        "Record keys were given to a reader.",

@@ -96,6 +96,7 @@ class Keeper {
   // A person decides about what is held.
   void decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecided> reply);
   [[nodiscard]] keys::HeldCalls held_calls() const;
+  void prove(const keys::Prove& message, Reply<keys::Proved> reply);
   void log_append(const keys::LogAppend& message, std::uint8_t writer,
                   Reply<keys::LogAppended> reply);
 

@@ -491,6 +491,26 @@ struct Opened {
   }
 };
 
+// What the keeper still has of a call, for a proof of erasure; logged (key_statement).
+struct Prove {  // -> Proved
+  static constexpr std::uint16_t kType = 144;
+  CallId call;
+  std::string actor;
+  template <class V>
+  void visit(V& v) {
+    v(call, actor);
+  }
+};
+struct Proved {
+  static constexpr std::uint16_t kType = 244;
+  std::string statement;    // docs/formats/proof.md
+  std::uint64_t index = 0;  // of the entry that holds its hash
+  template <class V>
+  void visit(V& v) {
+    v(statement, index);
+  }
+};
+
 struct CallStateRequest {  // -> CallState
   static constexpr std::uint16_t kType = 141;
   CallId call;

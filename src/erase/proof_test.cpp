@@ -1,0 +1,210 @@
+// A proof of erasure: what holds, and each way to lie.
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "erase/keeper_rig_test.hpp"
+#include "erase/proof.hpp"
+
+namespace callward::erase {
+namespace {
+
+class Proofs : public ::testing::Test, public KeeperRig {
+ public:
+  Proofs() : KeeperRig(disk(), folder()) {
+    std::filesystem::remove_all(dir);
+    EXPECT_TRUE(keys::KeyStore::create(vfs, entropy, paths, wrap));
+    EXPECT_TRUE(vfs.make_dirs(dir + "/log"));
+    boot();
+    key = {"test/log", *crypto::ed25519_public(seed)};
+  }
+  ~Proofs() override { std::filesystem::remove_all(dir); }
+
+  static Vfs& disk() {
+    static RealVfs real;
+    return real;
+  }
+  static std::string folder() {
+    return std::filesystem::temp_directory_path() / ("cw-proof-" + std::to_string(::getpid()));
+  }
+
+  CallId heard_call(std::uint32_t segments = 100) {
+    const auto call = begin();
+    record(call, segments);
+    Answer<keys::Ack> ended;
+    keeper->call_end({call, clock.utc_ms(), "bye", {{0, segments}, {1, segments}}}, ended.reply());
+    hear(call, segments);
+    keeper->listen_done({call});
+    keeper->end_round();
+    return call;
+  }
+  // As the server does it: every entry about the call, and those that end its orders.
+  ErasureProof prove(const CallId& call) {
+    Answer<keys::Proved> answer;
+    keeper->prove({call, "auditor"}, answer.reply());
+    keeper->end_round();
+    EXPECT_TRUE(answer.value);
+    EXPECT_TRUE(log->publish());
+    ErasureProof proof{.statement = answer.value->statement,
+                       .entries = {},
+                       .checkpoint = {},
+                       .verifier_key = audit::verifier_key(key.name, key.key)};
+    proof.checkpoint = std::string(as_text(*vfs.read_file(dir + "/log/checkpoint", 10'000)));
+    const auto size = log->published_size();
+    const auto nodes = audit::tile_nodes(vfs, dir + "/log", size);
+    EXPECT_TRUE(log->replay(0, [&](std::uint64_t index, const audit::Entry& entry) -> Status {
+      if (entry.subject == call.hex() || entry.type == "erased")
+        proof.entries.push_back(
+            {index, *audit::encode_entry(entry), *audit::inclusion_proof(index, size, nodes)});
+      return {};
+    }));
+    return proof;
+  }
+  ProofReport checked(const ErasureProof& proof) {
+    const auto again = decode_proof(encode_proof(proof));
+    EXPECT_TRUE(again) << again.error().message;
+    auto report = check_proof(*again, key);
+    EXPECT_TRUE(report) << report.error().message;
+    return std::move(*report);
+  }
+  // The statement changed by hand, and the log made to agree: what a lying keeper would do.
+  ErasureProof lie(const CallId& call, const std::function<void(KeyStatement&)>& change) {
+    auto proof = prove(call);
+    auto statement = *decode_statement(proof.statement);
+    change(statement);
+    const auto text = encode_statement(statement);
+    EXPECT_TRUE(log->stage({"key_statement",
+                            "auditor",
+                            call.hex(),
+                            clock.utc_ms(),
+                            {{"hash", to_hex(crypto::sha256(as_bytes(text)))}}}));
+    EXPECT_TRUE(log->commit());
+    auto again = prove(call);
+    std::erase_if(again.entries, [&](const auto& entry) {
+      return entry.text.find("key_statement") != std::string::npos &&
+             entry.text.find(to_hex(crypto::sha256(as_bytes(text)))) == std::string::npos;
+    });
+    again.statement = text;
+    return again;
+  }
+  static bool says(const ProofReport& report, std::string_view words) {
+    return std::any_of(report.findings.begin(), report.findings.end(),
+                       [&](const auto& line) { return line.find(words) != std::string::npos; });
+  }
+
+  audit::NamedKey key;
+};
+
+TEST_F(Proofs, OfACallWithErasedRangesHolds) {
+  const auto call = heard_call();
+  order(call, {{0, 10, 20}, {1, 40, 41}}, false);
+  order(call, {{0, 60, 64}}, false);
+  const auto report = checked(prove(call));
+  EXPECT_TRUE(report.holds()) << report.findings.front();
+  ASSERT_EQ(report.erased.size(), 3u);
+  EXPECT_EQ(report.erased[0].range, (SegmentRange{0, 10, 20}));
+  EXPECT_EQ(report.erased[0].reason, "password");
+  EXPECT_TRUE(report.erased[0].confirmed);
+  EXPECT_NE(report.erased[0].erased_at, 0);
+  EXPECT_EQ(report.kept, (std::vector<SegmentRange>{
+                             {0, 0, 10}, {0, 20, 60}, {0, 64, 100}, {1, 0, 40}, {1, 41, 100}}));
+  EXPECT_TRUE(report.call_data_open);
+}
+
+TEST_F(Proofs, OfARunningCallAndOfOneAfterARestartHolds) {
+  const auto call = begin();
+  record(call, 100);
+  hear(call, 50);
+  order(call, {{0, 10, 20}});
+  const auto running = checked(prove(call));
+  EXPECT_TRUE(running.holds()) << running.findings.front();
+  EXPECT_TRUE(running.statement.live);
+  const auto old = heard_call();
+  order(old, {{1, 0, 3}}, false);
+  boot();
+  const auto report = checked(prove(old));
+  EXPECT_TRUE(report.holds()) << report.findings.front();
+}
+
+TEST_F(Proofs, WhatDiedWithTheKeeperIsLostAndNotErased) {
+  const auto call = begin();
+  record(call, 100);
+  Answer<keys::Ack> ended;
+  keeper->call_end({call, clock.utc_ms(), "bye", {{0, 100}, {1, 100}}}, ended.reply());
+  keeper->end_round();
+  boot();
+  const auto report = checked(prove(call));
+  EXPECT_TRUE(report.holds()) << report.findings.front();
+  EXPECT_EQ(report.lost, (std::vector<SegmentRange>{{0, 0, 100}, {1, 0, 100}}));
+  EXPECT_TRUE(report.kept.empty());
+}
+
+TEST_F(Proofs, AKeyThatIsStillThereIsFound) {
+  const auto call = heard_call();
+  order(call, {{0, 10, 20}}, false);
+  const auto report = checked(lie(call, [](KeyStatement& statement) {
+    statement.nodes.push_back({24, 12});
+    std::sort(statement.nodes.begin(), statement.nodes.end(), [](auto& a, auto& b) {
+      return (std::uint64_t{a.index} << (24 - a.level)) <
+             (std::uint64_t{b.index} << (24 - b.level));
+    });
+  }));
+  EXPECT_TRUE(says(report, "a key is there: stream 0, 1200 to 1300 ms"));
+}
+
+TEST_F(Proofs, AKeyThatWentWithoutAnOrderIsFound) {
+  const auto call = heard_call();
+  order(call, {{0, 10, 20}}, false);
+  const auto report = checked(
+      lie(call, [](KeyStatement& statement) { statement.nodes.erase(statement.nodes.begin()); }));
+  EXPECT_TRUE(says(report, "no entry says why: stream 0, 0 to "));
+}
+
+TEST_F(Proofs, EveryChangeByHandIsFound) {
+  const auto call = heard_call();
+  order(call, {{0, 10, 20}}, false);
+  const auto good = prove(call);
+  ASSERT_TRUE(checked(good).holds());
+  for (std::size_t i = 0; i < good.entries.size(); ++i) {
+    auto bad = good;
+    const auto at = bad.entries[i].text.find("\"at\":") + 5;
+    bad.entries[i].text[at] = bad.entries[i].text[at] == '1' ? '2' : '1';
+    EXPECT_TRUE(says(checked(bad), "is not in the log")) << i;
+    bad = good;
+    bad.entries[i].path[0][5] ^= 1;
+    EXPECT_TRUE(says(checked(bad), "is not in the log")) << i;
+  }
+  auto bad = good;
+  bad.statement.replace(bad.statement.find("\"epoch\":") + 8, 1, "9");
+  EXPECT_TRUE(says(checked(bad), "not the one that the log names"));
+  bad = good;
+  bad.checkpoint[bad.checkpoint.find('\n') + 1] ^= 1;
+  EXPECT_TRUE(says(checked(bad), "checkpoint"));
+  // An entry left out: the gap in the nodes shows it.
+  bad = good;
+  std::erase_if(bad.entries, [](const auto& entry) {
+    return entry.text.find("erase_intended") != std::string::npos;
+  });
+  EXPECT_TRUE(says(checked(bad), "no entry says why"));
+  // Another log's key.
+  const audit::NamedKey other{"test/log", *crypto::ed25519_public(reader)};
+  EXPECT_FALSE(check_proof(good, other)->holds());
+}
+
+TEST_F(Proofs, FormsThatAreNotOursAreRefused) {
+  const auto good = encode_proof(prove(heard_call()));
+  EXPECT_FALSE(decode_proof(good.substr(0, good.size() / 2)));
+  EXPECT_FALSE(decode_proof("[]"));
+  auto newer = good;
+  newer.replace(newer.find("proof\":1") + 7, 1, "2");
+  ASSERT_FALSE(decode_proof(newer));
+  EXPECT_EQ(decode_proof(newer).error().code, Errc::kUnsupported);
+  KeyStatement statement;
+  statement.nodes = {{24, 5}, {24, 5}};
+  EXPECT_FALSE(decode_statement(encode_statement(statement)));
+  statement.nodes = {{3, 9}};
+  EXPECT_FALSE(decode_statement(encode_statement(statement)));
+}
+
+}  // namespace
+}  // namespace callward::erase
