@@ -49,8 +49,10 @@ Result<Wanted> parse_wanted(const Request& request) {
     wanted.purpose = keys::OpenPurpose::kExport;
   else if (purpose == "transcript")
     wanted.purpose = keys::OpenPurpose::kTranscript;
+  else if (purpose == "challenge")
+    wanted.purpose = keys::OpenPurpose::kChallenge;
   else
-    return fail(Errc::kMalformed, "purpose is play, export or transcript");
+    return fail(Errc::kMalformed, "purpose is play, export, transcript or challenge");
   wanted.reason = TRY(body.text("reason", 3, 500));
   TRY(body.finish());
   if (wanted.end_ms < wanted.start_ms || wanted.end_ms - wanted.start_ms > kPieceMsMax)

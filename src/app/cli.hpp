@@ -98,6 +98,18 @@ Result<ExitCode> command_log_verify(const std::optional<CliContext>& context,
                                     const std::string& dir, bool json);
 Result<ExitCode> command_log_types();
 Result<ExitCode> command_fsck(const CliContext& context);
+struct ProveOptions {
+  std::string call, out, key_file;
+  std::size_t samples = 16;  // of kept segments, and as many of erased ones
+};
+// A proof of erasure into a file; what it says, for people, when there is none.
+Result<ExitCode> command_prove_erasure(const CliContext& context, const ProveOptions& options);
+// Offline. Without a key file the key in the proof is used, and it is said that nothing stands for
+// it.
+Result<ExitCode> command_prove_check(const std::string& file, const std::string& key_file,
+                                     bool json);
+// Asks the living keeper for random segments: kept ones must open, erased ones must not.
+Result<ExitCode> command_prove_challenge(const CliContext& context, const ProveOptions& options);
 Result<ExitCode> command_try_keys(const CliContext& context);
 Result<ExitCode> command_mirror_renew(const CliContext& context, std::size_t number);
 Result<ExitCode> command_config_show(const CliContext& context);

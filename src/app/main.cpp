@@ -54,6 +54,7 @@ class CommandLine {
     add_start();
     add_calls();
     add_acts();
+    add_proofs();
     add_files();
   }
 
@@ -176,6 +177,30 @@ class CommandLine {
     on(import, [this](const CliContext& c) { return command_import(c, import_); });
   }
 
+  void add_proofs() {
+    auto* prove = command("prove", "proofs of erasure, for an auditor");
+    prove->require_subcommand(1);
+    auto* erasure =
+        with_config(command("erasure", "take a proof of what was erased of a call", prove));
+    erasure->add_option("call", prove_.call)->required();
+    erasure->add_option("--out", prove_.out, "the file for the proof");
+    on(erasure, [this](const CliContext& c) { return command_prove_erasure(c, prove_); });
+    auto* check =
+        command("check", "check a proof, offline; exit code 3 when it does not hold", prove);
+    check->add_option("file", prove_.out)->required();
+    check->add_option("--key", prove_.key_file, "the log's public.key, as you got it another way");
+    check->add_flag("--json", json_, "for machines");
+    check->callback([this] {
+      chosen_ = [this] { return exit_of(command_prove_check(prove_.out, prove_.key_file, json_)); };
+    });
+    auto* challenge = with_config(command(
+        "challenge",
+        "ask the keeper for random segments: kept ones open, erased ones do not; logged", prove));
+    challenge->add_option("call", prove_.call)->required();
+    challenge->add_option("--samples", prove_.samples, "of each kind")->check(CLI::Range(1, 1'000));
+    on(challenge, [this](const CliContext& c) { return command_prove_challenge(c, prove_); });
+  }
+
   void add_files() {
     auto* log = command("log", "the audit log");
     log->require_subcommand(1);
@@ -230,6 +255,7 @@ class CommandLine {
   PlayOptions play_;
   EraseOptions erase_;
   DecideOptions decide_;
+  ProveOptions prove_;
   ImportOptions import_;
 };
 

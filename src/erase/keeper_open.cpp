@@ -16,6 +16,8 @@ const char* to_text(keys::OpenPurpose purpose) {
       return "export";
     case keys::OpenPurpose::kTranscript:
       return "transcript";
+    case keys::OpenPurpose::kChallenge:
+      return "challenge";
   }
   return "unknown";
 }

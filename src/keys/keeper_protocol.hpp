@@ -462,7 +462,7 @@ struct HeardAgain {
 
 // Server ------------------------------------------------------------------------------------------
 
-enum class OpenPurpose : std::uint8_t { kPlay = 1, kExport = 2, kTranscript = 3 };
+enum class OpenPurpose : std::uint8_t { kPlay = 1, kExport = 2, kTranscript = 3, kChallenge = 4 };
 
 // Record keys for a reader: the headers are bytes 0..71 of the records that it wants to open.
 struct Open {  // -> Opened
