@@ -165,11 +165,15 @@ TEST(ListenerProcess, AJumpIsHeardAgainThroughTheKeeper) {
   rig.keeper->ended = true;
   ASSERT_TRUE(rig.all_heard()) << rig.listener->status_json();
   expect_heard(rig, call);
+  // On a busy machine the tail may be asked for as well: the keeper's list of what is unheard
+  // overtook the audio. It is heard twice then, and nothing is lost.
+  int gaps = 0;
   for (const auto& range : rig.keeper->heard_again) {
-    EXPECT_EQ(range.first, 40u);
+    gaps += range.first == 40;
+    EXPECT_TRUE(range.first == 40 || range.first >= 90) << range.first;
     EXPECT_LE(range.end - range.first, kHearAgainSegments);
   }
-  EXPECT_EQ(rig.keeper->heard_again.size(), 2u) << "one a stream";
+  EXPECT_EQ(gaps, 2) << "one a stream";
 }
 
 TEST(ListenerProcess, AfterItsRestartItHearsAgainWhatWasNotCleared) {
