@@ -60,8 +60,8 @@ class CallEntries {
  private:
   static bool wanted(std::string_view type) {
     static const std::set<std::string_view> kTypes = {
-        "call_started", "call_ended",     "call_sealed",  "erase_intended",
-        "order_held",   "keeper_adopted", "key_statement"};
+        "call_started", "call_ended",   "call_sealed",    "erase_intended",
+        "order_held",   "held_decided", "keeper_adopted", "key_statement"};
     return kTypes.contains(type);
   }
   std::string call_;

@@ -126,6 +126,9 @@ class Check {
       order.source = entry->data.at("source").as_string();
       if (order.at == 0) order.at = entry->at;
       order.index = logged.index;
+    } else if (entry->type == "order_held") {
+      const auto ranges = ranges_in(*entry, "ranges");
+      held_.insert(held_.end(), ranges.begin(), ranges.end());
     } else if (entry->type == "keeper_adopted") {
       const auto lost = ranges_in(*entry, "lost");
       report_.lost.insert(report_.lost.end(), lost.begin(), lost.end());
@@ -214,7 +217,12 @@ class Check {
     report_.lost = join(std::move(report_.lost));
     auto explained = ordered;
     explained.insert(explained.end(), report_.lost.begin(), report_.lost.end());
-    for (const auto& range : without(without(whole(), audio), join(std::move(explained))))
+    // What is held for a person stays in memory where it never touched a disk, and dies there.
+    const auto unexplained = without(without(whole(), audio), join(std::move(explained)));
+    for (const auto& range : both(unexplained, join(held_)))
+      report_.notes.push_back("held for a person, and its keys died with a keeper: " +
+                              words(range));
+    for (const auto& range : without(unexplained, join(held_)))
       finding("its keys are gone, and no entry says why: " + words(range));
     if (!report_.statement.live)
       for (const auto& range : without(audio, whole()))
@@ -256,6 +264,7 @@ class Check {
   const audit::NamedKey& key_;
   ProofReport report_;
   std::map<std::string, Order> orders_;
+  std::vector<SegmentRange> held_;  // by order_held, decided or not
   boost::json::array ends_;
   bool ended_ = false;
   std::string statement_hash_;
