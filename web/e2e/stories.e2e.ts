@@ -292,7 +292,7 @@ describe('held for a person', () => {
     expect(waiting.length).toBe(listed.calls[0]!.orders.length - 1);
     const said = await served.cli('decide', call, '--order', waiting[0]!.order, '--keep', '--reason', 'story: a price', '--json');
     expect(JSON.parse(said)).toMatchObject({ id: waiting[0]!.order, outcome: 'kept' });
-    await region.getByText(`All ${waiting.length - 1} held orders`).waitFor();
+    await region.getByText(`All ${waiting.length - 1} held orders`).waitFor({ timeout: 30_000 });
     await expect(served.cli('decide', call, '--order', 'ab'.repeat(16), '--erase', '--reason', 'story')).rejects.toThrow(/nothing of this call is held/);
     await expect(served.cli('decide', call, '--order', waiting[0]!.order, '--erase', '--reason', 'story')).rejects.toThrow(/decided already/);
     // All the rest is erased, with one decision.

@@ -256,6 +256,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/calls/{id}/erasure-proofs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A proof of what was erased, to be checked without us; a logged act */
+        post: operations["proveErasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/orders/{id}": {
         parameters: {
             query?: never;
@@ -494,7 +511,7 @@ export interface components {
             /** @description X25519 public key in base64 */
             reader_key: string;
             /** @enum {string} */
-            purpose: "play" | "export" | "transcript";
+            purpose: "play" | "export" | "transcript" | "challenge";
             reason: string;
         };
         Opening: {
@@ -512,6 +529,20 @@ export interface components {
                 /** @enum {string} */
                 state: "given" | "erased" | "unheard" | "refused";
             }[];
+        };
+        ErasureProof: {
+            /** @description the format's version */
+            callward_erasure_proof: number;
+            /** @description canonical JSON */
+            statement: string;
+            entries: {
+                index: number;
+                entry: string;
+                path: string[];
+            }[];
+            /** @description signed note */
+            checkpoint: string;
+            verifier_key: string;
         };
         ErasureRequest: {
             /** @enum {string} */
@@ -1048,6 +1079,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Order"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    proveErasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CallId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The proof (docs/formats/proof.md) */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureProof"];
                 };
             };
             default: components["responses"]["Problem"];

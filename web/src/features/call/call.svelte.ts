@@ -6,6 +6,7 @@ import { Media } from './media';
 import { Player } from './player.svelte';
 
 const LIVE_LOOK_MS = 10_000;
+const RETRY_MS = 3_000;
 const ORDER_LOOK_MS = 1_000;
 const ORDER_LOOKS_MAX = 120;
 
@@ -41,6 +42,8 @@ export class CallModel {
   #closed = false;
   #looked = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #loads = 0;
+  #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(id: string) {
     this.#id = id;
@@ -62,20 +65,25 @@ export class CallModel {
     this.#closed = true;
     this.#stop();
     clearTimeout(this.#timer);
+    clearTimeout(this.#retry);
     this.player.close();
     this.media.wipeAll();
     this.#reader.close();
   }
 
+  // Loads may overlap (an event comes while another is answered): the one that began last counts, and one that failed is
+  // made again, since nothing else would tell this page.
   async load(): Promise<void> {
     const path = { params: { path: { id: this.#id } } };
+    const mine = ++this.#loads;
+    clearTimeout(this.#retry);
     try {
       const [call, account] = await Promise.all([
         ask(client.GET('/v1/calls/{id}', path)),
         ask(client.GET('/v1/calls/{id}/account', path)),
       ]);
       const held = call.held_orders > 0 ? (await ask(client.GET('/v1/calls/{id}/held', path))).orders : [];
-      if (this.#closed) return;
+      if (this.#closed || mine !== this.#loads) return;
       this.held = held;
       this.media.setCall(call, account);
       this.call = call;
@@ -84,8 +92,10 @@ export class CallModel {
       this.changes += 1;
     } catch (error) {
       const problem = error as Problem;
+      if (this.#closed || mine !== this.#loads) return;
       this.gone = problem.status === 404;
       this.why = problem.message;
+      if (!this.gone) this.#retry = setTimeout(() => void this.load(), RETRY_MS);
     }
   }
 
