@@ -330,12 +330,75 @@ const readLog = (item) => ({
   bundle: (one, raw) => entriesOf(raw, one.count).length === one.count,
 })[item.kind](item, fromHex(item.bytes));
 
+// ---- receipts (C2SP tlog-proof, signed-note, tlog-cosignature) ----
+const receipts = JSON.parse(readFileSync(join(folder, 'receipt.json'), 'utf8'));
+const strict64 = (text) => {
+  const raw = Buffer.from(text, 'base64');
+  return raw.toString('base64') === text ? raw : refuse('malformed', 'base64');
+};
+function keyOf(text) { // name+hash+key
+  const [, name, hash, key] = /^([^+]+)\+([^+]+)\+(.+)$/.exec(text) ?? refuse('malformed', 'key'); // base64 has pluses, too
+  const tagged = strict64(key);
+  if (sha256(Buffer.from(`${name}\n`), tagged).toString('hex', 0, 4) !== hash) refuse('malformed', 'key');
+  const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), tagged.subarray(1)]);
+  return { name, id: hash, algorithm: tagged[0], key: createPublicKey({ key: spki, format: 'der', type: 'spki' }) };
+}
+function openNote(note) {
+  const gap = note.lastIndexOf('\n\n');
+  if (gap < 0 || !note.endsWith('\n')) refuse('malformed', 'note');
+  const lines = note.slice(gap + 2).split('\n').slice(0, -1).map((line) => {
+    const [mark, name, blob, more] = line.split(' ');
+    if (mark !== '\u2014' || blob === undefined || more !== undefined) refuse('malformed', 'note');
+    return { name, blob: strict64(blob) };
+  });
+  return { body: note.slice(0, gap + 1), lines };
+}
+function signedBy(note, key) {
+  const line = note.lines.find((one) => one.name === key.name && one.blob.toString('hex', 0, 4) === key.id);
+  if (!line) return false;
+  if (key.algorithm === 1) return verify(null, Buffer.from(note.body), key.key, line.blob.subarray(4));
+  const message = `cosignature/v1\ntime ${line.blob.readBigUInt64BE(4)}\n${note.body}`;
+  return verify(null, Buffer.from(message), key.key, line.blob.subarray(12));
+}
+// From the leaf upwards: which side the proof's hash stands on, the index and the size say.
+function rootOf(leaf, index, size, proof) {
+  let [node, last, hash] = [index, size - 1, leaf];
+  for (const other of proof) {
+    if (last === 0) refuse('corrupt', 'proof');
+    if (node % 2 === 1 || node === last) {
+      hash = sha256(Buffer.from([1]), other, hash);
+      while (node % 2 === 0 && node !== 0) [node, last] = [node / 2, Math.floor(last / 2)];
+    } else hash = sha256(Buffer.from([1]), hash, other);
+    [node, last] = [Math.floor(node / 2), Math.floor(last / 2)];
+  }
+  return last === 0 ? hash : refuse('corrupt', 'proof');
+}
+function readReceipt(item) {
+  const gap = item.receipt.indexOf('\n\n');
+  const lines = item.receipt.slice(0, Math.max(gap, 0)).split('\n');
+  if (gap < 0 || lines.shift() !== 'c2sp.org/tlog-proof@v1') refuse('malformed', 'head');
+  let entry = lines[0]?.startsWith('extra ') ? strict64(lines.shift().slice(6)) : null;
+  const index = /^index (0|[1-9][0-9]*)$/.exec(lines.shift() ?? '')?.[1] ?? refuse('malformed', 'index');
+  const proof = lines.map(strict64);
+  if (proof.some((hash) => hash.length !== 32)) refuse('malformed', 'proof');
+  if (item.entry !== undefined) entry = Buffer.from(item.entry);
+  const note = openNote(item.receipt.slice(gap + 2));
+  const log = keyOf(receipts.log_key);
+  const [origin, size, root] = note.body.split('\n');
+  if (!signedBy(note, log) || origin !== log.name) refuse('corrupt', 'signature');
+  const witnesses = receipts.witness_keys.map(keyOf).filter((key) => signedBy(note, key));
+  if (witnesses.length < (item.quorum ?? 0)) refuse('corrupt', 'witnesses');
+  if (Number(index) >= Number(size)) refuse('corrupt', 'index');
+  const leaf = sha256(Buffer.from([0]), entry);
+  return rootOf(leaf, Number(index), Number(size), proof).toString('base64') === root || refuse('corrupt', 'root');
+}
+
 // ---- all of them ----
 let read = 0;
 const wrong = [];
 const READERS = {
   'tree.json': readTree, 'record.json': readRecord, 'page.json': readPage,
-  'spool.json': readSpool, 'derived.json': readDerived, 'log.json': readLog,
+  'spool.json': readSpool, 'derived.json': readDerived, 'log.json': readLog, 'receipt.json': readReceipt,
 };
 for (const [name, reader] of Object.entries(READERS)) {
   for (const item of casesOf(name)) {
