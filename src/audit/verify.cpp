@@ -1,6 +1,7 @@
 #include "audit/verify.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace callward::audit {
@@ -15,15 +16,26 @@ std::string numbered(std::uint64_t index) { return "entry " + std::to_string(ind
 
 class Verifier {
  public:
-  Verifier(Vfs& vfs, std::string dir, const NamedKey& key, const VerifyProgress& progress)
-      : vfs_(vfs), dir_(std::move(dir)), key_(key), progress_(progress) {}
+  Verifier(Vfs& vfs, std::string dir, const NamedKey& key, const VerifyProgress& progress,
+           const WitnessPolicy& witnesses, bool witnesses_required)
+      : vfs_(vfs),
+        dir_(std::move(dir)),
+        key_(key),
+        progress_(progress),
+        witnesses_(witnesses),
+        witnesses_required_(witnesses_required) {}
 
   Result<VerifyReport> run() {
     TRY(collect("", 0));
     report_.files = files_.size();
     check_public_key();
+    // Before the checkpoint: what is published meanwhile is not beyond it.
+    read_days();
+    read_witnessed();
     read_checkpoint();
+    check_sizes();
     keep_from_ = first_of_journals();
+    check_earlier();  // of an empty log
     for (std::uint64_t at = 0; at < checkpoint_.size; at += kTileWidth) {
       check_bundle(at, std::min(kTileWidth, checkpoint_.size - at));
       if (progress_) progress_(tree_.size(), checkpoint_.size);
@@ -75,6 +87,84 @@ class Verifier {
     const auto wanted = verifier_key(key_.name, key_.key) + "\n";
     if (!raw || as_text(*raw) != wanted)
       finding("public.key", "is not the key that the log is checked against");
+  }
+
+  // Earlier checkpoints --------------------------------------------------------------------------
+
+  void read_days() {
+    std::uint64_t before = 0;
+    for (const auto& file : files_) {
+      const std::string_view name = file;
+      if (!name.starts_with("daily/") || !name.ends_with(".checkpoint")) continue;
+      const auto day = std::string(name.substr(6, name.size() - 6 - 11));
+      if (!is_day(day)) continue;
+      used_.insert(file);
+      const auto proof = "daily/" + day + ".consistency";
+      used_.insert(proof);
+      const auto read = read_day(vfs_, dir_, day);
+      if (!read) {
+        // The note, its proof, or one of them missing: the message names what.
+        finding(files_.contains(proof) ? file : proof, read.error().message);
+        continue;
+      }
+      const auto opened = open_checkpoint(read->note, key_);
+      if (!opened) {
+        finding(file, opened.error().message);
+        continue;
+      }
+      if (read->old_size != before)
+        finding(proof, "does not begin where the day before ended");
+      else if (!day_before_.empty() || before == 0)
+        check_day_proof(proof, *read, *opened);
+      before = opened->size;
+      day_before_ = read->note;
+      earlier_.emplace(opened->size, std::make_pair(file, opened->root));
+      ++report_.days;
+    }
+  }
+
+  void check_day_proof(const std::string& file, const Continuation& day, const Checkpoint& now) {
+    if (day.old_size == 0) {
+      if (!day.proof.empty()) finding(file, "holds a proof where none can be");
+      return;
+    }
+    const auto old = open_checkpoint(day_before_, key_);
+    if (old && !check_consistency(old->size, old->root, now.size, now.root, day.proof))
+      finding(file, "does not join the day with the one before");
+  }
+
+  void read_witnessed() {
+    used_.insert(kWitnessedFile);
+    if (!files_.contains(kWitnessedFile)) {
+      if (witnesses_.keys.empty()) return;
+      const auto* what = "is missing: no checkpoint has a quorum of witnesses";
+      return witnesses_required_ ? finding(kWitnessedFile, what) : warning(kWitnessedFile, what);
+    }
+    const auto read = audit::read_checkpoint(vfs_, dir_ + "/" + kWitnessedFile, key_);
+    if (!read) return finding(kWitnessedFile, read.error().message);
+    earlier_.emplace(read->checkpoint.size,
+                     std::make_pair(std::string(kWitnessedFile), read->checkpoint.root));
+    report_.witnessed_size = read->checkpoint.size;
+    if (witnesses_.keys.empty()) return;
+    const auto good = check_cosignatures(read->note, witnesses_);
+    if (!good) return finding(kWitnessedFile, good.error().message);
+    for (const auto& one : *good) report_.witnesses.push_back(one.witness);
+  }
+
+  void check_sizes() {
+    if (!have_checkpoint_) return;
+    for (const auto& [size, file_and_root] : earlier_)
+      if (size > checkpoint_.size)
+        finding(file_and_root.first,
+                "has " + std::to_string(size) + " entries, and the log less: it was rolled back");
+  }
+
+  // Called whenever the tree has grown.
+  void check_earlier() {
+    const auto [begin, end] = earlier_.equal_range(tree_.size());
+    for (auto at = begin; at != end; ++at)
+      if (tree_.root() != at->second.second)
+        finding(at->second.first, "its root is not that of the entries");
   }
 
   void read_checkpoint() {
@@ -132,6 +222,7 @@ class Verifier {
       ++edge.tile;
       edge.hashes.clear();
     });
+    if (earlier_.contains(tree_.size())) check_earlier();
   }
 
   void check_tile(std::uint32_t level) {
@@ -143,8 +234,9 @@ class Verifier {
     if (!hashes) return finding(file, hashes.error().message);
     for (std::size_t i = 0; i < width; ++i)
       if ((*hashes)[i] != edge.hashes[i])
-        return finding(
-            file, at_byte(i * 32) + "hash " + std::to_string(i) + " is not what the entries give");
+        return finding(file, at_byte(i * 32) + "hash " + std::to_string(i) + " is not what " +
+                                 (level == 0 ? bundle_path(edge.tile, width) : "the entries") +
+                                 " would give");
   }
 
   // Journals --------------------------------------------------------------------------------------
@@ -260,6 +352,11 @@ class Verifier {
   std::string dir_;
   NamedKey key_;
   const VerifyProgress& progress_;
+  const WitnessPolicy& witnesses_;
+  bool witnesses_required_;
+  // Checkpoints of days and of witnesses, by size: their files and roots.
+  std::multimap<std::uint64_t, std::pair<std::string, Hash>> earlier_;
+  std::string day_before_;  // its note
   VerifyReport report_;
   std::set<std::string> files_, used_;
   Checkpoint checkpoint_;
@@ -274,8 +371,9 @@ class Verifier {
 }  // namespace
 
 Result<VerifyReport> verify_log(Vfs& vfs, const std::string& dir, const NamedKey& key,
-                                const VerifyProgress& progress) {
-  return Verifier(vfs, dir, key, progress).run();
+                                const VerifyProgress& progress, const WitnessPolicy& witnesses,
+                                bool witnesses_required) {
+  return Verifier(vfs, dir, key, progress, witnesses, witnesses_required).run();
 }
 
 }  // namespace callward::audit
