@@ -1,0 +1,478 @@
+#include "audit/rules.hpp"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "audit/daily.hpp"
+#include "audit/tiles.hpp"
+
+namespace callward::audit {
+namespace {
+
+using boost::json::value;
+
+constexpr std::int64_t kCallDataStream = 15;
+constexpr std::size_t kHashDigits = 64;
+constexpr std::int64_t kTimeMax = std::int64_t{1} << 53;     // what the log's numbers may be
+constexpr std::int64_t kSegmentMax = std::int64_t{1} << 32;  // far beyond any call
+
+// [stream, first, end); nothing for what is no range, so that sums of them are small.
+bool is_segment(const value& json) {
+  return json.is_int64() && json.get_int64() >= 0 && json.get_int64() <= kSegmentMax;
+}
+bool is_range(const value& json) {
+  return json.is_array() && json.get_array().size() == 3 &&
+         std::all_of(json.get_array().begin(), json.get_array().end(), is_segment) &&
+         json.get_array()[1].get_int64() <= json.get_array()[2].get_int64();
+}
+
+bool overlap(std::int64_t first, std::int64_t end, std::int64_t other_first,
+             std::int64_t other_end) {
+  return first < other_end && other_first < end;
+}
+
+std::string minutes(std::int64_t ms) { return std::to_string(ms / 60'000) + " min"; }
+
+}  // namespace
+
+const char* to_text(RuleWeight weight) {
+  switch (weight) {
+    case RuleWeight::kBreach:
+      return "breach";
+    case RuleWeight::kWarning:
+      return "warning";
+    case RuleWeight::kNote:
+      return "note";
+  }
+  return "";
+}
+
+const std::vector<Rule>& rules() {
+  using enum RuleWeight;
+  static const std::vector<Rule> table = {
+      {"entry-readable", kBreach, "Every entry is a JSON object with type, time, actor, subject."},
+      {"time-goes-on", kWarning,
+       "An entry's time is at most a second before that of an earlier entry."},
+      {"call-begins", kBreach, "What is logged of a call comes after its `call_started`."},
+      {"call-begins-once", kBreach, "A call begins once, and ends once."},
+      {"call-ends", kBreach,
+       "A call that ran when the keeper was started anew is adopted or ended within 10 minutes."},
+      {"call-runs-long", kWarning, "A call runs at most 24 hours."},
+      {"call-is-sealed", kBreach, "An hour after its end a call is sealed."},
+      {"sealed-as-one", kBreach, "A call that is sealed again has the same root."},
+      {"erase-is-done", kBreach,
+       "An erasure that was intended is done: `erased` or `erase_unconfirmed` within 10 minutes."},
+      {"erase-is-confirmed", kWarning,
+       "`erased` follows an `erase_unconfirmed`: until then a mirror that is away may hold keys."},
+      {"erased-was-intended", kBreach,
+       "`erased` and `erase_unconfirmed` name orders that were intended before."},
+      {"held-is-decided", kWarning, "A person decides an order that was held, within 24 hours."},
+      {"opened-with-reason", kBreach,
+       "What is opened, exported or decided has a reason: the entry holds its salted hash."},
+      {"opened-by-somebody", kBreach,
+       "Who opens, exports or decides is the operator of the command line, or a person with a "
+       "session."},
+      {"erased-stays-closed", kBreach,
+       "Where all that was asked for had been ordered erased, or held, no key is given; of audio "
+       "alone, no more keys than segments that were not."},
+      {"heard-until-done", kBreach, "Nothing is heard again after `listened`."},
+      {"lost-with-the-keeper", kNote, "Segments whose keys died with a keeper."},
+  };
+  return table;
+}
+
+void RuleChecker::find(std::string_view name, std::uint64_t index, const std::string& subject,
+                       std::string what) {
+  const auto& table = rules();
+  const auto rule =
+      std::find_if(table.begin(), table.end(), [&](const Rule& r) { return r.name == name; });
+  if (rule == table.end()) return;
+  switch (rule->weight) {
+    case RuleWeight::kBreach:
+      ++report_.breaches;
+      break;
+    case RuleWeight::kWarning:
+      ++report_.warnings;
+      break;
+    case RuleWeight::kNote:
+      ++report_.notes;
+      break;
+  }
+  if (report_.findings.size() < kRuleFindingsMax)
+    report_.findings.push_back({&*rule, index, subject, std::move(what)});
+}
+
+// Fields ------------------------------------------------------------------------------------------
+
+std::string RuleChecker::text_of(const Entry& entry, const char* field) {
+  const auto* found = entry.data.if_contains(field);
+  return found != nullptr && found->is_string() ? std::string(found->get_string()) : "";
+}
+
+std::int64_t RuleChecker::number_of(const Entry& entry, const char* field) {
+  const auto* found = entry.data.if_contains(field);
+  return found != nullptr && found->is_int64() ? found->get_int64() : 0;
+}
+
+std::vector<std::string> RuleChecker::list_of(const Entry& entry, const char* field) {
+  std::vector<std::string> out;
+  const auto* found = entry.data.if_contains(field);
+  if (found == nullptr || !found->is_array()) return out;
+  for (const auto& item : found->get_array())
+    if (item.is_string()) out.emplace_back(item.get_string());
+  return out;
+}
+
+std::vector<RuleChecker::Range> RuleChecker::ranges_of(const Entry& entry) {
+  std::vector<Range> out;
+  const auto* found = entry.data.if_contains("ranges");
+  if (found == nullptr || !found->is_array()) return out;
+  for (const auto& item : found->get_array())
+    if (is_range(item))
+      out.push_back({item.get_array()[0].get_int64(), item.get_array()[1].get_int64(),
+                     item.get_array()[2].get_int64()});
+  return out;
+}
+
+RuleChecker::Call& RuleChecker::call_of(const Entry& entry, bool may_begin) {
+  auto& call = calls_[entry.subject];
+  if (!may_begin && !call.started.set && !call.unknown_said) {
+    call.unknown_said = true;  // once a call
+    find("call-begins", entry.index, entry.subject, entry.type + " of a call that never began");
+  }
+  return call;
+}
+
+// Entries -----------------------------------------------------------------------------------------
+
+const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() {
+  using R = RuleChecker;
+  static const std::map<std::string_view, Handler> table = {
+      {"keeper_started", &R::keeper_started},
+      {"call_started", &R::call_started},
+      {"call_ended", &R::call_ended},
+      {"call_sealed", &R::call_sealed},
+      {"keeper_adopted", &R::keeper_adopted},
+      {"heard_again", &R::heard_again},
+      {"listened", &R::listened},
+      {"erase_intended", &R::erase_intended},
+      {"erased", &R::erased},
+      {"erase_unconfirmed", &R::erase_unconfirmed},
+      {"order_held", &R::order_held},
+      {"held_decided", &R::held_decided},
+      {"opened", &R::opened},
+      {"exported", &R::opened},
+      {"signed_in", &R::signed_in},
+      {"session_ended", &R::session_ended},
+      // Known, and under no rule yet.
+      {"call_missing", nullptr},
+      {"cleared_unheard", nullptr},
+      {"hand_over_failed", nullptr},
+      {"sign_in_failed", nullptr},
+      {"person_added", nullptr},
+      {"config_changed", nullptr},
+  };
+  return table;
+}
+
+void RuleChecker::add(std::uint64_t index, std::string_view text) {
+  ++report_.entries;
+  boost::system::error_code error;
+  const auto json = boost::json::parse(text, error);
+  const auto* object = error ? nullptr : json.if_object();
+  const auto field = [&](const char* name) {
+    return object == nullptr ? nullptr : object->if_contains(name);
+  };
+  const auto* type = field("type");
+  const auto* at = field("at");
+  const auto* actor = field("actor");
+  const auto* subject = field("subject");
+  const auto* data = field("data");
+  if (type == nullptr || !type->is_string() || at == nullptr || !at->is_int64() ||
+      actor == nullptr || !actor->is_string() || subject == nullptr || !subject->is_string() ||
+      data == nullptr || !data->is_object() || at->get_int64() < -kTimeMax ||
+      at->get_int64() > kTimeMax)
+    return find("entry-readable", index, "-", "not an entry");
+  const Entry entry{index,
+                    at->get_int64(),
+                    std::string(type->get_string()),
+                    std::string(actor->get_string()),
+                    std::string(subject->get_string()),
+                    data->get_object()};
+  if (entry.at + grace_.backwards_ms < newest_at_)
+    find("time-goes-on", index, entry.subject,
+         std::to_string(newest_at_ - entry.at) + " ms before an earlier entry");
+  newest_at_ = std::max(newest_at_, entry.at);
+  const auto handler = handlers().find(entry.type);
+  if (handler == handlers().end())
+    ++report_.unknown;
+  else if (handler->second != nullptr)
+    (this->*handler->second)(entry);
+}
+
+// A planned restart hands all keys over: the calls go on as if nothing had been.
+void RuleChecker::keeper_started(const Entry& entry) {
+  const auto* handed_over = entry.data.if_contains("handed_over");
+  if (handed_over != nullptr && handed_over->is_bool() && handed_over->get_bool()) return;
+  keeper_started_at_ = entry.at;
+}
+
+void RuleChecker::call_started(const Entry& entry) {
+  auto& call = call_of(entry, true);
+  if (call.started.set)
+    return find("call-begins-once", entry.index, entry.subject,
+                "began before, at entry " + std::to_string(call.started.index));
+  call.started = {entry.index, entry.at, true};
+  call.alive_at = entry.at;
+  ++report_.calls;
+}
+
+void RuleChecker::call_ended(const Entry& entry) {
+  auto& call = call_of(entry);
+  if (call.ended.set)
+    find("call-begins-once", entry.index, entry.subject,
+         "ended before, at entry " + std::to_string(call.ended.index));
+  call.ended = {entry.index, entry.at, true};
+}
+
+void RuleChecker::call_sealed(const Entry& entry) {
+  auto& call = call_of(entry);
+  const auto root = text_of(entry, "root");
+  if (call.sealed.set && call.root != root)
+    find("sealed-as-one", entry.index, entry.subject,
+         "another root than at entry " + std::to_string(call.sealed.index));
+  call.sealed = {entry.index, entry.at, true};
+  call.root = root;
+}
+
+void RuleChecker::keeper_adopted(const Entry& entry) {
+  auto& call = call_of(entry);
+  call.alive_at = entry.at;
+  const auto* lost = entry.data.if_contains("lost");
+  if (lost == nullptr || !lost->is_array()) return;
+  std::int64_t segments = 0;
+  for (const auto& item : lost->get_array())
+    if (is_range(item))
+      segments += item.get_array()[2].get_int64() - item.get_array()[1].get_int64();
+  if (segments > 0)
+    find("lost-with-the-keeper", entry.index, entry.subject,
+         std::to_string(segments) + " segments of 100 ms");
+}
+
+void RuleChecker::heard_again(const Entry& entry) {
+  if (const auto& call = call_of(entry); call.listened.set)
+    find("heard-until-done", entry.index, entry.subject,
+         "listening was over at entry " + std::to_string(call.listened.index));
+}
+
+void RuleChecker::listened(const Entry& entry) {
+  call_of(entry).listened = {entry.index, entry.at, true};
+}
+
+void RuleChecker::erase_intended(const Entry& entry) {
+  const auto id = text_of(entry, "order");
+  auto& order = orders_[id];
+  // Intended again: it was tried again, which must end as well.
+  if (!order.intended.set) ++report_.orders;
+  order.intended = {entry.index, entry.at, true};
+  order.call = entry.subject;
+  order.decided = true;
+  call_of(entry).closed[id] = ranges_of(entry);
+}
+
+void RuleChecker::erased(const Entry& entry) {
+  for (const auto& id : list_of(entry, "orders")) {
+    auto& order = orders_[id];
+    if (!order.intended.set)
+      find("erased-was-intended", entry.index, order.call.empty() ? "-" : order.call,
+           "order " + id + " was never intended");
+    order.erased = {entry.index, entry.at, true};
+  }
+}
+
+void RuleChecker::erase_unconfirmed(const Entry& entry) {
+  for (const auto& id : list_of(entry, "orders")) {
+    auto& order = orders_[id];
+    if (!order.intended.set)
+      find("erased-was-intended", entry.index, order.call.empty() ? "-" : order.call,
+           "order " + id + " was never intended");
+    order.unconfirmed = {entry.index, entry.at, true};
+  }
+}
+
+void RuleChecker::order_held(const Entry& entry) {
+  const auto id = text_of(entry, "order");
+  auto& order = orders_[id];
+  order.held = {entry.index, entry.at, true};
+  order.call = entry.subject;
+  call_of(entry).closed[id] = ranges_of(entry);
+}
+
+// "erase": the intention follows, under the same number. Anything else: what was held opens again
+// (`whole`: all of the call that is held), or at least this rule knows no longer that it must not.
+void RuleChecker::held_decided(const Entry& entry) {
+  const auto id = text_of(entry, "order");
+  auto& order = orders_[id];
+  order.decided = true;
+  order.call = entry.subject;
+  if (text_of(entry, "reason_hash").size() != kHashDigits)
+    find("opened-with-reason", entry.index, entry.subject, "decided without a reason's hash");
+  check_reader(entry);
+  if (text_of(entry, "decision") == "erase") {
+    order.to_erase = {entry.index, entry.at, true};
+    return;
+  }
+  auto& call = call_of(entry);
+  const auto* whole = entry.data.if_contains("whole");
+  if (whole != nullptr && whole->is_bool() && whole->get_bool()) {
+    std::erase_if(call.closed, [this](const auto& item) {
+      auto& other = orders_[item.first];
+      other.decided = true;
+      return !other.intended.set;
+    });
+  } else if (!order.intended.set) {
+    call.closed.erase(id);
+  }
+}
+
+void RuleChecker::signed_in(const Entry& entry) {
+  auto& person = persons_[entry.subject];
+  person.signed_in = true;
+  person.sessions.insert(text_of(entry, "session"));
+}
+
+void RuleChecker::session_ended(const Entry& entry) {
+  auto& person = persons_[entry.subject];
+  person.sessions.erase(text_of(entry, "session"));
+  person.last_end_at = entry.at;
+}
+
+void RuleChecker::opened(const Entry& entry) {
+  const auto& call = call_of(entry);
+  if (text_of(entry, "reason_hash").size() != kHashDigits)
+    find("opened-with-reason", entry.index, entry.subject, entry.type + " without a reason's hash");
+  check_reader(entry);
+  check_given(entry, call);
+}
+
+void RuleChecker::check_reader(const Entry& entry) {
+  if (entry.actor == "operator") return;
+  const auto person = persons_.find(entry.actor);
+  if (person == persons_.end() || !person->second.signed_in)
+    return find("opened-by-somebody", entry.index, entry.subject,
+                entry.type + " by " + entry.actor + ", who had not signed in");
+  if (person->second.sessions.empty() && person->second.last_end_at + grace_.session_ms < entry.at)
+    find("opened-by-somebody", entry.index, entry.subject,
+         entry.type + " by " + entry.actor + ", whose sessions had all ended");
+}
+
+// A piece that was asked for may contain what is erased: of that no key is given. How many records
+// lie outside cannot be told from the log in general, but some things can.
+void RuleChecker::check_given(const Entry& entry, const Call& call) {
+  const auto given = number_of(entry, "given");
+  const auto kinds = list_of(entry, "kinds");
+  if (given <= 0 || std::find(kinds.begin(), kinds.end(), "call_data") != kinds.end()) return;
+  const bool audio_alone = kinds.size() == 1 && kinds.front() == "audio";
+  std::int64_t open_segments = 0;
+  for (const auto& asked : ranges_of(entry)) {
+    if (asked.stream == kCallDataStream) return;
+    std::vector<Range> closed;
+    for (const auto& [order, ranges] : call.closed)
+      for (const auto& range : ranges)
+        if (range.stream == asked.stream && overlap(asked.first, asked.end, range.first, range.end))
+          closed.push_back({0, std::max(asked.first, range.first), std::min(asked.end, range.end)});
+    std::sort(closed.begin(), closed.end(),
+              [](const Range& a, const Range& b) { return a.first < b.first; });
+    auto at = asked.first;
+    for (const auto& range : closed) {
+      open_segments += std::max<std::int64_t>(0, range.first - at);
+      at = std::max(at, range.end);
+    }
+    open_segments += std::max<std::int64_t>(0, asked.end - at);
+  }
+  if (open_segments == 0)
+    find("erased-stays-closed", entry.index, entry.subject,
+         std::to_string(given) + " keys given of what had all been ordered erased");
+  else if (audio_alone && given > open_segments)
+    find("erased-stays-closed", entry.index, entry.subject,
+         std::to_string(given) + " keys given, and " + std::to_string(open_segments) +
+             " segments were open");
+}
+
+// What is missing at the end -----------------------------------------------------------------------
+
+void RuleChecker::finish_calls() {
+  for (const auto& [id, call] : calls_) {
+    if (!call.started.set) continue;
+    if (call.ended.set) {
+      if (!call.sealed.set && call.ended.at + grace_.seal_ms < newest_at_)
+        find("call-is-sealed", call.ended.index, id,
+             "ended " + minutes(newest_at_ - call.ended.at) + " ago, and never sealed");
+      continue;
+    }
+    if (keeper_started_at_ > call.alive_at && keeper_started_at_ + grace_.adopt_ms < newest_at_)
+      find("call-ends", call.started.index, id,
+           "it ran when the keeper was started anew, and nobody took it on or ended it");
+    else if (call.started.at + grace_.running_ms < newest_at_)
+      find("call-runs-long", call.started.index, id,
+           "for " + minutes(newest_at_ - call.started.at));
+  }
+}
+
+void RuleChecker::finish_orders() {
+  for (const auto& [id, order] : orders_) {
+    const auto subject = order.call.empty() ? std::string("-") : order.call;
+    if (order.held.set && !order.decided && order.held.at + grace_.held_ms < newest_at_)
+      find("held-is-decided", order.held.index, subject,
+           "order " + id + " has waited for " + minutes(newest_at_ - order.held.at));
+    const auto& begun =
+        order.to_erase.index > order.intended.index ? order.to_erase : order.intended;
+    if (!begun.set) continue;
+    const auto done = std::max(order.erased.set ? order.erased.index + 1 : 0,
+                               order.unconfirmed.set ? order.unconfirmed.index + 1 : 0);
+    if (done <= begun.index) {
+      if (begun.at + grace_.erase_ms < newest_at_)
+        find("erase-is-done", begun.index, subject,
+             "order " + id + " was intended " + minutes(newest_at_ - begun.at) +
+                 " ago, and never done");
+    } else if (order.unconfirmed.set &&
+               (!order.erased.set || order.erased.index < order.unconfirmed.index)) {
+      find("erase-is-confirmed", order.unconfirmed.index, subject,
+           "order " + id + " is not confirmed by every mirror");
+    }
+  }
+}
+
+RulesReport RuleChecker::finish() {
+  finish_calls();
+  finish_orders();
+  std::stable_sort(report_.findings.begin(), report_.findings.end(),
+                   [](const auto& a, const auto& b) { return a.index < b.index; });
+  return std::move(report_);
+}
+
+Result<RulesReport> check_rules(Vfs& vfs, const std::string& dir, const NamedKey& key,
+                                const RuleGrace& grace,
+                                const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  const auto size = TRY(read_checkpoint(vfs, dir + "/checkpoint", key)).checkpoint.size;
+  RuleChecker checker(grace);
+  for (std::uint64_t at = 0; at < size; at += kTileWidth) {
+    const auto texts = TRY(read_bundle(vfs, dir, at / kTileWidth, std::min(kTileWidth, size - at)));
+    for (std::size_t i = 0; i < texts.size(); ++i) checker.add(at + i, texts[i]);
+    if (progress) progress(at + texts.size(), size);
+  }
+  return checker.finish();
+}
+
+std::string rules_markdown() {
+  std::string out =
+      "# What `callward log check` holds the log to\n\nGenerated from `src/audit/rules.cpp` "
+      "(`callward log rules`); a test holds this page to it. Exit code 3 when there is a breach.\n"
+      "\n| rule | weight | what holds |\n|---|---|---|\n";
+  for (const auto& rule : rules())
+    out += "| " + std::string(rule.name) + " | " + to_text(rule.weight) + " | " +
+           std::string(rule.meaning) + " |\n";
+  return out;
+}
+
+}  // namespace callward::audit

@@ -1,0 +1,154 @@
+// The rules of erasing and disclosure, replayed over the log's entries: a second implementation
+// that reads the log and nothing else, so that the keeper's word is not the only one.
+//
+// It reads entries as JSON and takes nothing for granted: a type that it does not know is counted
+// and passed over; a field that is missing breaks the rules that need it. What is still within its
+// grace (an erasure that runs, a call that is being sealed) is no breach: time is the log's own,
+// that of its newest entry.
+//
+// Memory: a few hundred bytes a call, and the ordered ranges.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "audit/note.hpp"
+#include "base/vfs.hpp"
+
+namespace callward::audit {
+
+enum class RuleWeight : std::uint8_t { kBreach, kWarning, kNote };
+const char* to_text(RuleWeight weight);
+
+struct Rule {
+  std::string_view name;
+  RuleWeight weight;
+  std::string_view meaning;
+};
+// Every rule there is; the documents' table is this one.
+const std::vector<Rule>& rules();
+
+struct RuleFinding {
+  const Rule* rule = nullptr;
+  std::uint64_t index = 0;  // of the entry that breaks it, or that began what is missing
+  std::string subject;
+  std::string what;
+};
+
+struct RulesReport {
+  std::uint64_t entries = 0;
+  std::uint64_t unknown = 0;  // entries of types that this program does not know
+  std::uint64_t calls = 0, orders = 0;
+  std::vector<RuleFinding> findings;                    // at most kRuleFindingsMax; by index
+  std::uint64_t breaches = 0, warnings = 0, notes = 0;  // all of them
+  [[nodiscard]] bool good() const { return breaches == 0; }
+};
+inline constexpr std::size_t kRuleFindingsMax = 10'000;
+
+// How long what was begun may take before its absence is a breach, in the log's time.
+struct RuleGrace {
+  std::int64_t erase_ms = 10 * 60'000;
+  std::int64_t seal_ms = 60 * 60'000;
+  std::int64_t adopt_ms = 10 * 60'000;    // after a keeper's start, for the calls that ran
+  std::int64_t held_ms = 24 * 3'600'000;  // an order that waits for a person
+  std::int64_t running_ms = 24 * 3'600'000;
+  std::int64_t session_ms = 60'000;  // between a session's end and the last thing it asked for
+  std::int64_t backwards_ms = 1'000;
+};
+
+class RuleChecker {
+ public:
+  explicit RuleChecker(RuleGrace grace = {}) : grace_(grace) {}
+  // Entries in order, each once; `text` is the entry as it stands in the log.
+  void add(std::uint64_t index, std::string_view text);
+  RulesReport finish();
+
+ private:
+  struct Range {
+    std::int64_t stream = 0, first = 0, end = 0;
+  };
+  struct Entry {
+    std::uint64_t index = 0;
+    std::int64_t at = 0;
+    std::string type, actor, subject;
+    boost::json::object data;
+  };
+  struct Moment {
+    std::uint64_t index = 0;
+    std::int64_t at = 0;
+    bool set = false;
+  };
+  struct Call {
+    Moment started, ended, sealed, listened;
+    std::int64_t alive_at = 0;  // its last sign of life: start, adoption
+    std::string root;
+    // Ordered or held: what opens to nobody, by order.
+    std::map<std::string, std::vector<Range>> closed;
+    bool unknown_said = false;
+  };
+  struct Order {
+    std::string call;
+    Moment intended, unconfirmed, erased, held, to_erase;
+    bool decided = false;
+  };
+  struct Person {
+    bool signed_in = false;
+    std::set<std::string> sessions;
+    std::int64_t last_end_at = 0;
+  };
+  using Handler = void (RuleChecker::*)(const Entry&);
+  static const std::map<std::string_view, Handler>& handlers();
+
+  void find(std::string_view rule, std::uint64_t index, const std::string& subject,
+            std::string what);
+  Call& call_of(const Entry& entry, bool may_begin = false);
+  static std::vector<Range> ranges_of(const Entry& entry);
+  static std::string text_of(const Entry& entry, const char* field);
+  static std::int64_t number_of(const Entry& entry, const char* field);
+  static std::vector<std::string> list_of(const Entry& entry, const char* field);
+
+  void keeper_started(const Entry& entry);
+  void call_started(const Entry& entry);
+  void call_ended(const Entry& entry);
+  void call_sealed(const Entry& entry);
+  void keeper_adopted(const Entry& entry);
+  void heard_again(const Entry& entry);
+  void listened(const Entry& entry);
+  void erase_intended(const Entry& entry);
+  void erased(const Entry& entry);
+  void erase_unconfirmed(const Entry& entry);
+  void order_held(const Entry& entry);
+  void held_decided(const Entry& entry);
+  void opened(const Entry& entry);
+  void signed_in(const Entry& entry);
+  void session_ended(const Entry& entry);
+  void check_reader(const Entry& entry);
+  void check_given(const Entry& entry, const Call& call);
+  void finish_calls();
+  void finish_orders();
+
+  RuleGrace grace_;
+  RulesReport report_;
+  std::map<std::string, Call> calls_;
+  std::map<std::string, Order> orders_;
+  std::map<std::string, Person> persons_;
+  std::int64_t newest_at_ = 0;
+  std::int64_t keeper_started_at_ = 0;
+};
+
+// All published entries of a log's folder, under its newest checkpoint (which must hold under
+// `key`; whether the tree is that of the entries says verify_log).
+Result<RulesReport> check_rules(
+    Vfs& vfs, const std::string& dir, const NamedKey& key, const RuleGrace& grace = {},
+    const std::function<void(std::uint64_t, std::uint64_t)>& progress = {});
+// docs/log-rules.md is this text.
+std::string rules_markdown();
+
+}  // namespace callward::audit

@@ -1,0 +1,414 @@
+#include "audit/rules.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+#include "audit/entry.hpp"
+
+namespace callward::audit {
+namespace {
+
+using boost::json::array;
+using boost::json::object;
+
+const std::string kCall(32, 'c');
+const std::string kOrder(32, '0');
+const std::string kPerson(32, 'a');
+const std::string kHash(64, 'f');
+constexpr std::int64_t kMinute = 60'000;
+
+array range(int stream, int first, int end) { return {stream, first, end}; }
+
+// A log in the making: entries as the keeper would write them.
+struct Story {
+  std::vector<std::string> texts;
+  std::int64_t at = 1'700'000'000'000;
+
+  void say(const std::string& type, const std::string& actor, const std::string& subject,
+           object data) {
+    const Entry entry{type, actor, subject, at, std::move(data)};
+    const auto text = encode_entry(entry);
+    // A type that this branch of the program does not know yet is written as it would be.
+    texts.push_back(text ? *text
+                         : boost::json::serialize(object{{"v", 1},
+                                                         {"type", type},
+                                                         {"actor", actor},
+                                                         {"subject", subject},
+                                                         {"at", at},
+                                                         {"data", entry.data}}));
+    at += 1'000;
+  }
+  void keeper_starts() {
+    say("keeper_started", "keeper", "-", {{"epoch", 1}, {"mirrors", 2}, {"log_size", 0}});
+  }
+  void call_starts() {
+    say("call_started", "recorder", kCall,
+        {{"row", 1},
+         {"source", "siprec"},
+         {"direction", "incoming"},
+         {"streams", 2},
+         {"started_at", at}});
+  }
+  void call_ends() {
+    say("call_ended", "recorder", kCall,
+        {{"ended_at", at}, {"cause", "bye"}, {"ends", array{range(0, 0, 600)}}});
+  }
+  void seals(char root = '1') {
+    say("call_sealed", "recorder", kCall,
+        {{"root", std::string(64, root)}, {"leaves", 3}, {"bytes", 100}});
+  }
+  void listens() { say("listened", "keeper", kCall, {{"heard_live", true}}); }
+  void intends(int first = 10, int end = 20) {
+    say("erase_intended", "listener", kCall,
+        {{"order", kOrder},
+         {"reason", "card"},
+         {"source", "listener"},
+         {"ranges", array{range(0, first, end)}},
+         {"epoch", 1}});
+  }
+  void erases() { say("erased", "keeper", "-", {{"orders", array{kOrder}}, {"epoch", 2}}); }
+  void holds() {
+    say("order_held", "listener", kCall,
+        {{"order", kOrder},
+         {"reason", "card"},
+         {"source", "listener"},
+         {"ranges", array{range(0, 10, 20)}}});
+  }
+  void decides(const std::string& decision, bool whole = false) {
+    say("held_decided", "operator", kCall,
+        {{"order", kOrder},
+         {"decision", decision},
+         {"reason", "card"},
+         {"ranges", array{range(0, 10, 20)}},
+         {"whole", whole},
+         {"reason_hash", kHash}});
+  }
+  void opens(array ranges, int given, const std::string& actor = "operator",
+             array kinds = {"audio"}, const std::string& type = "opened",
+             const std::string& reason = kHash) {
+    say(type, actor, kCall,
+        {{"purpose", "play"},
+         {"ranges", std::move(ranges)},
+         {"kinds", std::move(kinds)},
+         {"reason_hash", reason},
+         {"given", given}});
+  }
+  void signs_in(const std::string& session = "s1") {
+    say("signed_in", kPerson, kPerson, {{"session", session}, {"method", "passphrase"}});
+  }
+  void time_passes(std::int64_t minutes) {
+    at += minutes * kMinute;
+    say("call_missing", "recorder", "-", {{"cause", "ports"}, {"sip_status", 503}, {"count", 1}});
+  }
+  // A call as it should be, with an erasure in it.
+  void whole_call() {
+    keeper_starts();
+    call_starts();
+    intends();
+    erases();
+    call_ends();
+    listens();
+    seals();
+  }
+
+  [[nodiscard]] RulesReport check() const {
+    RuleChecker checker;
+    for (std::size_t i = 0; i < texts.size(); ++i) checker.add(i, texts[i]);
+    return checker.finish();
+  }
+  // That this rule alone is broken, once, and how much it weighs.
+  void expect(const std::string& rule, RuleWeight weight = RuleWeight::kBreach) const {
+    const auto report = check();
+    ASSERT_EQ(report.findings.size(), 1u) << rule;
+    EXPECT_EQ(report.findings[0].rule->name, rule) << report.findings[0].what;
+    EXPECT_EQ(report.findings[0].rule->weight, weight);
+    EXPECT_EQ(report.good(), weight != RuleWeight::kBreach);
+  }
+  void expect_clean() const {
+    const auto report = check();
+    EXPECT_TRUE(report.findings.empty())
+        << report.findings[0].rule->name << ": " << report.findings[0].what;
+  }
+};
+
+TEST(Rules, AWholeDayIsClean) {
+  Story story;
+  story.whole_call();
+  story.signs_in();
+  story.opens({range(0, 0, 60)}, 50, kPerson);
+  story.opens({range(0, 0, 60)}, 50);
+  story.opens({range(0, 30, 60)}, 12, kPerson, {"words", "peaks"}, "exported");
+  story.opens({range(15, 0, 1)}, 1, kPerson, {"call_data"});
+  story.say("session_ended", kPerson, kPerson, {{"session", "s1"}, {"cause", "signed_out"}});
+  story.time_passes(120);
+  story.expect_clean();
+  EXPECT_EQ(story.check().calls, 1u);
+  EXPECT_EQ(story.check().orders, 1u);
+}
+
+TEST(Rules, WhatStillRunsIsNoBreach) {
+  Story story;
+  story.keeper_starts();
+  story.call_starts();
+  story.intends();
+  story.time_passes(9);
+  story.expect_clean();
+}
+
+TEST(Rules, AnUnknownTypeIsCountedAndPassedOver) {
+  Story story;
+  story.say("never_heard_of", "keeper", "-", {{"x", 1}});
+  story.expect_clean();
+  EXPECT_EQ(story.check().unknown, 1u);
+}
+
+TEST(Rules, WhatIsNoEntryIsABreach) {
+  for (const char* text :
+       {"{}", "not json", "[]", R"({"type":"erased","at":"x"})",
+        R"({"type":"erased","at":9223372036854775807,"actor":"a","subject":"b","data":{}})"}) {
+    Story story;
+    story.texts.emplace_back(text);
+    story.expect("entry-readable");
+  }
+}
+
+TEST(Rules, AnErasureThatWasIntendedIsDone) {
+  Story story;
+  story.keeper_starts();
+  story.call_starts();
+  story.intends();
+  story.time_passes(11);
+  story.expect("erase-is-done");
+  story.erases();  // late, but done
+  story.expect_clean();
+  story.intends();  // tried again: must end again
+  story.time_passes(11);
+  story.expect("erase-is-done");
+}
+
+TEST(Rules, AMirrorThatIsAwayIsReportedUntilItConfirms) {
+  Story story;
+  story.keeper_starts();
+  story.call_starts();
+  story.intends();
+  story.say("erase_unconfirmed", "keeper", "-",
+            {{"orders", array{kOrder}}, {"epoch", 2}, {"unconfirmed_mirrors", 1}});
+  story.time_passes(60);
+  story.expect("erase-is-confirmed", RuleWeight::kWarning);
+  story.erases();
+  story.expect_clean();
+}
+
+TEST(Rules, WhatWasErasedWasIntended) {
+  Story story;
+  story.erases();
+  story.expect("erased-was-intended");
+  Story other;
+  other.say("erase_unconfirmed", "keeper", "-",
+            {{"orders", array{kOrder}}, {"epoch", 2}, {"unconfirmed_mirrors", 1}});
+  other.expect("erased-was-intended");
+}
+
+TEST(Rules, OpeningNeedsAReason) {
+  for (const char* type : {"opened", "exported"}) {
+    Story story;
+    story.call_starts();
+    story.opens({range(0, 0, 10)}, 1, "operator", {"audio"}, type, "");
+    story.expect("opened-with-reason");
+  }
+}
+
+TEST(Rules, OpeningNeedsSomebodyWhoSignedIn) {
+  Story story;
+  story.call_starts();
+  story.opens({range(0, 0, 10)}, 1, kPerson);
+  story.expect("opened-by-somebody");
+}
+
+TEST(Rules, NobodyOpensAfterAllSessionsEnded) {
+  Story story;
+  story.call_starts();
+  story.signs_in("s1");
+  story.signs_in("s2");
+  story.say("session_ended", kPerson, kPerson, {{"session", "s1"}, {"cause", "signed_out"}});
+  story.time_passes(5);
+  story.opens({range(0, 0, 10)}, 1, kPerson);
+  story.expect_clean();
+  story.say("session_ended", kPerson, kPerson, {{"session", "s2"}, {"cause", "signed_out"}});
+  story.opens({range(0, 0, 10)}, 1, kPerson);  // was under way
+  story.expect_clean();
+  story.time_passes(2);
+  story.opens({range(0, 0, 10)}, 1, kPerson);
+  story.expect("opened-by-somebody");
+}
+
+TEST(Rules, NoKeyIsGivenOfWhatWasOrderedErased) {
+  Story story;
+  story.call_starts();
+  story.opens({range(0, 10, 20)}, 10);  // before the order
+  story.intends();
+  story.erases();
+  story.opens({range(0, 10, 20)}, 0);
+  story.opens({range(0, 0, 30)}, 20);
+  story.opens({range(1, 10, 20)}, 10);  // another stream
+  story.expect_clean();
+  auto one_more = story;
+  one_more.opens({range(0, 0, 30)}, 21);
+  one_more.expect("erased-stays-closed");
+  story.opens({range(0, 12, 18)}, 1, "operator", {"words"});
+  story.expect("erased-stays-closed");
+}
+
+TEST(Rules, WhatIsHeldStaysClosedUntilItIsKept) {
+  Story story;
+  story.call_starts();
+  story.holds();
+  auto early = story;
+  early.opens({range(0, 10, 20)}, 1);
+  early.expect("erased-stays-closed");
+  auto whole = story;
+  story.decides("keep");
+  story.opens({range(0, 10, 20)}, 10);
+  story.expect_clean();
+  whole.decides("keep", true);
+  whole.opens({range(0, 10, 20)}, 10);
+  whole.expect_clean();
+}
+
+TEST(Rules, WhatIsHeldIsDecided) {
+  Story story;
+  story.keeper_starts();
+  story.call_starts();
+  story.call_ends();
+  story.seals();
+  story.holds();
+  story.time_passes(25 * 60);
+  story.expect("held-is-decided", RuleWeight::kWarning);
+  story.decides("keep");
+  story.expect_clean();
+}
+
+TEST(Rules, WhatAPersonDecidedToEraseIsErased) {
+  Story story;
+  story.call_starts();
+  story.holds();
+  story.decides("erase");
+  story.time_passes(11);
+  story.expect("erase-is-done");
+  story.intends();
+  story.erases();
+  story.expect_clean();
+}
+
+TEST(Rules, ACallThatEndedIsSealed) {
+  Story story;
+  story.call_starts();
+  story.call_ends();
+  story.time_passes(59);
+  story.expect_clean();
+  story.time_passes(2);
+  story.expect("call-is-sealed");
+}
+
+TEST(Rules, ACallThatRanAtARestartIsTakenOnOrEnded) {
+  Story story;
+  story.call_starts();
+  story.keeper_starts();
+  story.time_passes(11);
+  story.expect("call-ends");
+  Story handed_over;
+  handed_over.call_starts();
+  handed_over.say(
+      "keeper_started", "keeper", "-",
+      {{"epoch", 1}, {"mirrors", 2}, {"log_size", 0}, {"handed_over", true}, {"calls", 1}});
+  handed_over.time_passes(11);
+  handed_over.expect_clean();
+  auto taken_on = story;
+  taken_on.say("keeper_adopted", "keeper", kCall, {{"first", 5}, {"lost", array{}}});
+  taken_on.expect_clean();
+  story.call_ends();
+  story.expect_clean();
+}
+
+TEST(Rules, ACallThatRunsForDaysIsAWarning) {
+  Story story;
+  story.keeper_starts();
+  story.call_starts();
+  story.time_passes(25 * 60);
+  story.expect("call-runs-long", RuleWeight::kWarning);
+}
+
+TEST(Rules, ACallIsSealedAsOne) {
+  Story story;
+  story.call_starts();
+  story.call_ends();
+  story.seals('1');
+  story.seals('1');
+  story.expect_clean();
+  story.seals('2');
+  story.expect("sealed-as-one");
+}
+
+TEST(Rules, ACallBeginsOnceAndBeforeAllElse) {
+  Story story;
+  story.call_starts();
+  auto twice = story;
+  twice.call_starts();
+  twice.expect("call-begins-once");
+  story.call_ends();
+  story.call_ends();
+  story.expect("call-begins-once");
+  Story never;
+  never.seals();
+  never.call_ends();
+  never.expect("call-begins");
+}
+
+TEST(Rules, NothingIsHeardAgainAfterListening) {
+  Story story;
+  story.call_starts();
+  story.say("heard_again", "keeper", kCall, {{"ranges", array{range(0, 0, 5)}}});
+  story.listens();
+  story.expect_clean();
+  story.say("heard_again", "keeper", kCall, {{"ranges", array{range(0, 0, 5)}}});
+  story.expect("heard-until-done");
+}
+
+TEST(Rules, LossesAreNoted) {
+  Story story;
+  story.call_starts();
+  story.say("keeper_adopted", "keeper", kCall, {{"first", 5}, {"lost", array{range(0, 2, 5)}}});
+  story.expect("lost-with-the-keeper", RuleWeight::kNote);
+}
+
+TEST(Rules, TimeThatGoesBackIsAWarning) {
+  Story story;
+  story.keeper_starts();
+  story.at -= 5 * kMinute;
+  story.keeper_starts();
+  story.expect("time-goes-on", RuleWeight::kWarning);
+}
+
+// A rule without a test that breaks it would be a promise that nobody checked.
+TEST(Rules, EveryTypeOfTheTableIsKnownToTheRules) {
+  for (const auto& type : entry_types()) {
+    RuleChecker checker;
+    checker.add(0, boost::json::serialize(object{{"type", type.name},
+                                                 {"at", 1},
+                                                 {"actor", "keeper"},
+                                                 {"subject", "-"},
+                                                 {"data", object{}}}));
+    EXPECT_EQ(checker.finish().unknown, 0u) << type.name;
+  }
+}
+
+TEST(Rules, TheDocumentIsThatOfTheTable) {
+  RealVfs vfs;
+  const auto text = vfs.read_file(std::string(CALLWARD_SOURCE_DIR) + "/docs/log-rules.md", 1 << 20);
+  ASSERT_TRUE(text) << "write it with: callward log rules > docs/log-rules.md";
+  EXPECT_EQ(as_text(*text), rules_markdown());
+}
+
+}  // namespace
+}  // namespace callward::audit
