@@ -113,6 +113,7 @@ Status Log::load_journals() {
   for (const auto& name : TRY(vfs_.list(dir_)))
     if (name.starts_with(kJournalPrefix)) names.push_back(name);
   for (std::size_t i = 0; i < names.size(); ++i) TRY(load_journal(names[i], i + 1 == names.size()));
+  old_journals_ = names.size() > 1;
   if (!names.empty()) return {};
   // The journal is made before anything else, and a newer one before the older goes.
   if (have_checkpoint_) return fail(Errc::kCorrupt, dir_ + ": the journal is missing");
@@ -141,6 +142,7 @@ Status Log::load_journal(const std::string& name, bool newest) {
   if (!newest) return {};
   journal_ = std::move(file);
   journal_name_ = name;
+  journal_first_ = *first;
   journal_end_ = scan.end;
   return {};
 }
@@ -167,15 +169,19 @@ Status Log::start_journal(std::uint64_t first) {
   TRY(journal_->sync_data());
   TRY(vfs_.sync_dir(dir_));
   journal_name_ = name;
+  journal_first_ = first;
   journal_end_ = 0;
   return {};
 }
 
 Result<std::uint64_t> Log::stage(const Entry& entry) {
   if (failed_) return refused();
-  auto text = TRY(encode_entry(entry));
-  if (staged_bytes_ + text.size() + 2 > kStagedBytesMax)
-    return fail(Errc::kFull, "too much waits for the log");
+  return stage_encoded(TRY(encode_entry(entry)));
+}
+
+Result<std::uint64_t> Log::stage_encoded(std::string text) {
+  if (failed_) return refused();
+  if (!has_room(text.size())) return fail(Errc::kFull, "too much waits for the log");
   staged_bytes_ += text.size() + 2;
   staged_.push_back(std::move(text));
   return durable_size_ + staged_.size() - 1;
@@ -201,18 +207,28 @@ Status Log::commit() {
 
 Status Log::publish() {
   if (failed_) return refused();
-  if (durable_size_ == published_size_ && have_checkpoint_) return {};
-  auto done = [this]() -> Status {
-    for (const auto& text : pending_) TRY(integrate(text));
-    pending_.clear();
-    TRY(write_partials());
-    TRY(sync_dirs());
-    TRY(write_checkpoint());
-    return journal_end_ > kJournalBytesMax ? rotate_journal() : Status{};
-  }();
-  if (!done) {
+  return begin_publish() ? end_publish(write_publish()) : Status{};
+}
+
+bool Log::begin_publish() {
+  if (failed_ || (durable_size_ == published_size_ && have_checkpoint_)) return false;
+  publishing_.swap(pending_);
+  return true;
+}
+
+Status Log::write_publish() {
+  for (const auto& text : publishing_) TRY(integrate(text));
+  TRY(write_partials());
+  TRY(sync_dirs());
+  return write_checkpoint();
+}
+
+Status Log::end_publish(Status written) {
+  publishing_.clear();
+  if (written) written = rotate_journal();
+  if (!written) {
     failed_ = true;
-    return fail(done.error().code, "audit log: " + done.error().message);
+    return fail(written.error().code, "audit log: " + written.error().message);
   }
   for (const auto& path : completed_) drop_partials_of(path);
   completed_.clear();
@@ -297,12 +313,21 @@ Status Log::sync_dirs() {
   return {};
 }
 
-// All that the journal holds is in tiles under a durable checkpoint.
+// Of a journal that is large enough the next one goes on; it may go itself once all that it holds
+// is in tiles under a durable checkpoint.
 Status Log::rotate_journal() {
-  TRY(start_journal(durable_size_));
+  if (journal_end_ > kJournalBytesMax) {
+    TRY(start_journal(durable_size_));
+    old_journals_ = true;
+  }
+  return old_journals_ && published_size_ >= journal_first_ ? drop_old_journals() : Status{};
+}
+
+Status Log::drop_old_journals() {
   for (const auto& name : TRY(vfs_.list(dir_)))
     if (name.starts_with(kJournalPrefix) && name < journal_name_)
       TRY(vfs_.remove(dir_ + "/" + name));
+  old_journals_ = false;
   return vfs_.sync_dir(dir_);
 }
 

@@ -23,8 +23,9 @@
 //   (5) Partial tiles go when the full one is under a durable checkpoint; the journal when all of
 //   it is.
 //
-// One thread (GroupCommitter is the front for many). One process: nothing here keeps a second one
-// out; who hands a log to another calls let_go() before, and opens it anew if he goes on.
+// One thread, but for write_publish() (GroupCommitter is the front for many). One process: nothing
+// here keeps a second one out; who hands a log to another calls let_go() before, and opens it anew
+// if he goes on.
 #pragma once
 
 #include <functional>
@@ -53,8 +54,18 @@ class Log {
   // Makes all staged entries durable, or none counts: on an error the log has failed (3).
   Status commit();
   [[nodiscard]] bool has_staged() const { return !staged_.empty(); }
+  [[nodiscard]] bool has_room(std::size_t entry_bytes) const {
+    return staged_bytes_ + entry_bytes + 2 <= kStagedBytesMax;
+  }
+  // The same for what encode_entry() made, by whatever thread.
+  Result<std::uint64_t> stage_encoded(std::string text);
   // Brings what is durable into tiles and signs a checkpoint. At most once a second is enough.
   Status publish();
+  // The same in three steps, so that another thread can do the long one, write_publish(), while
+  // entries are staged and committed; nothing else then (no replay, no second publishing).
+  [[nodiscard]] bool begin_publish();  // false: there is nothing to do
+  Status write_publish();
+  Status end_publish(Status written);
 
   [[nodiscard]] std::uint64_t size() const { return durable_size_; }  // durable
   [[nodiscard]] std::uint64_t published_size() const { return published_size_; }
@@ -90,6 +101,7 @@ class Log {
   Status write_synced(const std::string& path, ByteView content);
   Status sync_dirs();
   Status rotate_journal();
+  Status drop_old_journals();
   void drop_partials_of(const std::string& full_path);
   void drop_stale_partials();
 
@@ -104,7 +116,8 @@ class Log {
   bool have_checkpoint_ = false;
   std::uint64_t published_size_ = 0;
   std::uint64_t durable_size_ = 0;
-  std::vector<std::string> pending_;  // durable, not integrated: from tree_.size()
+  std::vector<std::string> publishing_;  // durable, being integrated: from tree_.size()
+  std::vector<std::string> pending_;     // durable, behind those
   std::vector<std::string> staged_;
   std::size_t staged_bytes_ = 0;
   std::set<std::string>
@@ -114,7 +127,9 @@ class Log {
 
   std::unique_ptr<VfsFile> journal_;
   std::string journal_name_;
+  std::uint64_t journal_first_ = 0;
   std::uint64_t journal_end_ = 0;
+  bool old_journals_ = false;  // some before it are there, not yet wholly under a checkpoint
 };
 
 }  // namespace callward::audit
