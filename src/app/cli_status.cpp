@@ -92,6 +92,13 @@ void add_troubles(const value& status, std::vector<std::string>& out) {
   }
   if (const auto& log = object(status, "log"); flag(log, "failed"))
     out.push_back("the audit log cannot be written: " + text(log, "why"));
+  // One that is only away costs its signature; one that refuses says that the log is not what it was.
+  for (const auto& witness : array(object(status, "witnesses"), "list")) {
+    const auto state = text(witness, "state");
+    if (state == "good" || state == "new") continue;
+    out.push_back((flag(witness, "alarm") ? "ALARM: witness " : "witness ") +
+                  text(witness, "name") + ": " + text(witness, "why"));
+  }
   const auto& spool = object(status, "spool");
   if (flag(spool, "failing")) out.emplace_back("the spool's disk fails");
   if (flag(spool, "disk_low")) out.emplace_back("the spool's disk is nearly full");

@@ -29,7 +29,10 @@ TEST(CliStatus, SaysForEachProcessWhyItDoesNotDoItsWork) {
      "status":{"malformed":7,"refused":{"busy":3,"no_sdp":2},
                "queues":[{"name":"signal.news","refused":1}]}},
     {"name":"server","state":"running","ready":false,"heartbeat_ms":9000,
-     "status":{"connections_refused":4}}]})"));
+     "status":{"connections_refused":4,"witnesses":{"quorum":1,"size":9,"alarms":1,"list":[
+       {"name":"w/1","state":"good","alarm":false,"why":""},
+       {"name":"w/2","state":"away","alarm":false,"why":"cannot be reached"},
+       {"name":"w/3","state":"fork","alarm":true,"why":"it answered 422"}]}}}]})"));
   EXPECT_EQ(lines,
             (std::vector<std::string>{
                 "keeper: locked: no credential", "keeper2: mirror 2 (/b) is not good: gone",
@@ -39,6 +42,8 @@ TEST(CliStatus, SaysForEachProcessWhyItDoesNotDoItsWork) {
                 "signal: malformed messages since its start: 7",
                 "signal: queue signal.news was full 1 times",
                 "server: no heartbeat for 9 s; it is killed and restarted after 30 s",
+                "server: witness w/2: cannot be reached",
+                "server: ALARM: witness w/3: it answered 422",
                 "server: connections refused since its start: 4"}));
   EXPECT_TRUE(status_lines(boost::json::parse(R"({"processes":[{"name":"keeper","state":"running",
     "ready":true,"heartbeat_ms":1,"status":{"why":"","mirrors":[{"good":true}]}}]})"))

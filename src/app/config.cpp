@@ -119,6 +119,26 @@ class Section {
       out.push_back({*store, *anchor});
     }
   }
+  void witnesses(const char* key, std::vector<audit::WitnessConfig>& out) {
+    constexpr const char* kExpected =
+        "a list of { url = \"https://...\", key = \"name+hash+key\" }";
+    constexpr std::size_t kWitnessesMax = 16;
+    const auto* node = take(key);
+    if (node == nullptr) return;
+    const auto* array = node->as_array();
+    if (array == nullptr || array->size() > kWitnessesMax) return wrong(key, kExpected);
+    for (const auto& item : *array) {
+      const auto* table = item.as_table();
+      const auto url = table == nullptr ? std::nullopt : (*table)["url"].value<std::string>();
+      const auto vkey = table == nullptr ? std::nullopt : (*table)["key"].value<std::string>();
+      if (!url || !vkey || table->size() != 2) return wrong(key, kExpected);
+      const auto parsed = audit::parse_witness_key(*vkey);
+      if (!parsed) return wrong(key, std::string(kExpected) + ": " + parsed.error().message);
+      if (!url->starts_with("https://") && !url->starts_with("http://"))
+        return wrong(key, std::string(kExpected) + ": its url begins with https:// or http://");
+      out.push_back({parsed->name, url->substr(0, url->find_last_not_of('/') + 1), *parsed});
+    }
+  }
   Status finish() {
     if (error_.empty() && table_ != nullptr) {
       for (const auto& [key, node] : *table_) {
@@ -220,7 +240,23 @@ Status read_log(const toml::table& root, LogConfig& log) {
   Section section(root, "log");
   section.path("dir", log.dir);
   section.text("origin", log.origin);
-  return section.finish();
+  section.witnesses("witnesses", log.witnesses);
+  section.number("witness_quorum", log.witness_quorum, 1, 16);
+  section.number("witness_every_s", log.witness_every_s, 1, 3'600);
+  TRY(section.finish());
+  // It is the key's name in every signature, which ends at a space, and in the key, at a plus.
+  if (log.origin.empty() || std::any_of(log.origin.begin(), log.origin.end(), [](char c) {
+        return static_cast<unsigned char>(c) <= ' ' || c == '+' || c == 0x7F;
+      }))
+    return fail(Errc::kConfig, "log.origin must be one word without a plus");
+  std::set<std::string> names;
+  for (const auto& witness : log.witnesses)
+    if (!names.insert(witness.name).second)
+      return fail(Errc::kConfig, "log.witnesses must not name one witness twice");
+  if (!log.witnesses.empty() &&
+      log.witness_quorum > static_cast<std::int64_t>(log.witnesses.size()))
+    return fail(Errc::kConfig, "log.witness_quorum must be at most the number of log.witnesses");
+  return {};
 }
 
 Status read_sip(const toml::table& root, SipConfig& sip) {
@@ -393,6 +429,9 @@ std::string default_config_text() {
 [log]
 # dir = "log"
 # origin = "callward.example/log"
+# witnesses = []             # who cosigns it: [ { url = "https://…", key = "name+hash+key" } ]
+# witness_quorum = 1
+# witness_every_s = 30
 
 [sip]
 # listen = "127.0.0.1"       # loopback until your telephone system is named

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "audit/witness.hpp"
 #include "base/result.hpp"
 
 namespace callward::app {
@@ -31,6 +32,16 @@ struct KeysConfig {
 struct LogConfig {
   std::string dir;
   std::string origin = "callward.example/log";
+  // Who cosigns its checkpoints (C2SP tlog-witness). Only here: no API names a witness.
+  std::vector<audit::WitnessConfig> witnesses;
+  std::int64_t witness_quorum = 1;    // cosignatures that make a checkpoint a witnessed one
+  std::int64_t witness_every_s = 30;  // how often they are asked while the log grows
+
+  [[nodiscard]] audit::WitnessPolicy witness_policy() const {
+    audit::WitnessPolicy policy{{}, static_cast<std::size_t>(witness_quorum)};
+    for (const auto& witness : witnesses) policy.keys.push_back(witness.key);
+    return policy;
+  }
 };
 
 struct SipConfig {

@@ -65,6 +65,9 @@ constexpr std::array kKeys = {KeyCase{"data.dir", "\"d\"", "1"},
                               KeyCase{"keys.listener_share_percent", "60", "101"},
                               KeyCase{"log.dir", "\"l\"", "{}"},
                               KeyCase{"log.origin", "\"o\"", "1"},
+                              KeyCase{"log.witnesses", "[]", "[{url=\"https://w\",key=\"a\"}]"},
+                              KeyCase{"log.witness_quorum", "1", "0"},
+                              KeyCase{"log.witness_every_s", "3600", "0"},
                               KeyCase{"sip.listen", "\"127.0.0.1\"", "127"},
                               KeyCase{"sip.port", "0", "-1"},
                               KeyCase{"sip.udp", "false", "\"false\""},
@@ -181,12 +184,38 @@ TEST(Config, WhatTheParserDidNotExpectIsAnErrorNotAnAbort) {
 
 TEST(Config, LettersBeyondAsciiStandInCommentsAndQuotes) {
   const auto config = parse_config(
-      "# \u00FC \"\n[log]\norigin = \"\u00FC # \\\" \" # '\u00FC\ndir = '\u00E4'\n", "/x/c.toml");
+      "# \u00FC \"\n[log]\norigin = \"\u00FC#\\\"\" # '\u00FC\ndir = '\u00E4'\n", "/x/c.toml");
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->log.dir, "/x/\u00E4");
   for (const char* text : {"\u00FC = 1", "[log]\n\uFEFB", "[log]\ndir = \"a\"\u00FC",
                            "[sip]\nport = 0\"\uFEFB\"", "[\u0430]", "[log]\ndir = \"\n\u00FC"})
     EXPECT_EQ(parse_config(text, "/x/c.toml").error().code, Errc::kConfig) << text;
+}
+
+TEST(Config, WitnessesAreNamedWithTheirKeys) {
+  const audit::WitnessKey key{"witness.example/1", {1, 2, 3}};
+  const auto entry = [&](const std::string& url, const std::string& vkey) {
+    return "{ url = \"" + url + "\", key = \"" + vkey + "\" }";
+  };
+  const auto vkey = audit::witness_verifier_key(key);
+  const auto good = entry("https://w.example/x/", vkey);
+  const auto config = parse_config("[log]\nwitnesses = [" + good + "]\n", "/x/c.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->log.witnesses.size(), 1u);
+  EXPECT_EQ(config->log.witnesses[0].url, "https://w.example/x");
+  EXPECT_EQ(config->log.witnesses[0].name, key.name);
+  EXPECT_EQ(config->log.witness_policy().keys[0].key, key.key);
+  for (const auto& bad : {"witnesses = [" + good + ", " + good + "]",
+                          "witnesses = [" + good + "]\nwitness_quorum = 2",
+                          "witnesses = [" + entry("ftp://w", vkey) + "]",
+                          // A log's key is no witness's.
+                          "witnesses = [" + entry("https://w", audit::verifier_key("a", {1})) + "]",
+                          std::string("origin = \"two words\""), std::string("origin = \"a+b\""),
+                          std::string("origin = \"\"")}) {
+    const auto refused = parse_config("[log]\n" + bad + "\n", "/x/c.toml");
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_EQ(refused.error().code, Errc::kConfig);
+  }
 }
 
 TEST(Config, AnAbsentFileSaysHowToMakeOne) {

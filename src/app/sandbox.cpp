@@ -356,6 +356,8 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
     policy.network = true;
     policy.write.push_back(parent_of(config.server.database));
     policy.read.push_back(config.log.dir);
+    policy.write.push_back(config.log.dir + "/witness");
+    policy.write.push_back(config.log.dir + "/daily");
     policy.read.push_back(config.recorder.objects_dir);
     policy.read.push_back(config.server.console_dir);
     policy.read.push_back(config.server.tls_certificate);

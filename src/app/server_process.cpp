@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <boost/json.hpp>
+
 #include "api/http_server.hpp"
 #include "api/service.hpp"
 #include "api/static_files.hpp"
@@ -9,6 +11,7 @@
 #include "app/process.hpp"
 #include "app/sandbox.hpp"
 #include "app/server_database.hpp"
+#include "app/witness_carrier.hpp"
 #include "base/event_log.hpp"
 
 namespace callward::app {
@@ -55,10 +58,59 @@ void catch_up_calls(api::Service& service, api::Link& recorder, api::Catalog& ca
     log_event("server.settle_failed", {{"why", settled.error().message}});
 }
 
-std::string state_json(bool ready, const std::string& address, std::uint64_t refused) {
+// What of the log leaves the house: checkpoints to witnesses, a file for each day. The log's folder
+// is the keeper's, but for the two that are made here (ADR 11).
+class LogOutside {
+ public:
+  LogOutside(api::Service& service, const LogConfig& log)
+      : clock_(service.clock),
+        carrier_({.clock = service.clock,
+                  .vfs = service.vfs,
+                  .log = log,
+                  .key = service.log_key,
+                  .post = post_to_witness,
+                  .on_alarm = [&service] { service.events.publish("system", "{}"); }}),
+        days_(service.vfs, log.dir, service.log_key, !log.witnesses.empty()) {
+    service.witness_policy = log.witness_policy();
+    service.witness_state = [this] { return carrier_.status(); };
+    for (const auto* folder : {audit::kWitnessFolder, audit::kDailyFolder})
+      if (const auto made = service.vfs.make_dirs(log.dir + "/" + folder); !made)
+        log_event("server.log_folder", {{"why", made.error().message}});
+  }
+  void start(io::Loop& loop) {
+    constexpr std::int64_t kEveryMs = 1'000;
+    carrier_.start();
+    loop.every_ms(kEveryMs, [this] { tick(); });
+  }
+  [[nodiscard]] boost::json::object status() const { return carrier_.status(); }
+
+ private:
+  void tick() {
+    carrier_.tick();
+    const auto closed = days_.tick(clock_.utc_ms());
+    if (closed && *closed) log_event("server.day_closed", {{"day", **closed}});
+    const auto trouble = closed ? std::string() : closed.error().message;
+    if (!trouble.empty() && trouble != trouble_)  // once, not each second
+      log_event("server.day_not_closed", {{"why", trouble}});
+    trouble_ = trouble;
+  }
+  Clock& clock_;
+  WitnessCarrier carrier_;
+  audit::DayCloser days_;
+  std::string trouble_;
+};
+
+std::string state_json(bool ready, const std::string& address, std::uint64_t refused,
+                       const boost::json::object& witnesses) {
   return "{\"ready\":" + std::string(ready ? "true" : "false") +
          ",\"address\":" + json_quote(address) +
-         ",\"connections_refused\":" + std::to_string(refused) + ",\"queues\":[]}";
+         ",\"connections_refused\":" + std::to_string(refused) +
+         ",\"witnesses\":" + boost::json::serialize(witnesses) + ",\"queues\":[]}";
+}
+
+void close_idle(api::Link& keeper, api::Link& recorder) {
+  keeper.close_idle();
+  recorder.close_idle();
 }
 
 void on_recorder_frame(api::Service& service, const io::Frame& frame) {
@@ -113,6 +165,7 @@ Status run_server(const ProcessContext& context) {
                        .time_zone = config.server.time_zone,
                        .disks = {config.data_dir, config.recorder.spool_dir,
                                  config.recorder.objects_dir, config.log.dir}};
+  LogOutside outside(service, config.log);
   if (auto caught = catalog.catch_up(); !caught)
     log_event("server.catch_up_failed", {{"why", caught.error().message}});
 
@@ -136,14 +189,12 @@ Status run_server(const ProcessContext& context) {
   const api::EventPump keeper_events(
       config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello, [] {},
       [&](const io::Frame& frame) { on_keeper_frame(service, frame); });
-  loop->every_ms(api::Link::kIdleMsMax, [&] {
-    keeper.close_idle();
-    recorder.close_idle();
-  });
+  loop->every_ms(api::Link::kIdleMsMax, [&] { close_idle(keeper, recorder); });
+  outside.start(*loop);
   const auto address = config.server.listen + ":" + std::to_string(server->port());
   SupervisorLink link(*loop, context, [&] {
     return state_json(recorder_events.connected() && keeper_events.connected(), address,
-                      server->refused());
+                      server->refused(), outside.status());
   });
   return loop->run();
 }
