@@ -94,9 +94,6 @@ struct ImportOptions {
   std::string direction = "incoming";
 };
 Result<ExitCode> command_import(const CliContext& context, const ImportOptions& options);
-Result<ExitCode> command_log_verify(const std::optional<CliContext>& context,
-                                    const std::string& dir, bool json);
-Result<ExitCode> command_log_types();
 Result<ExitCode> command_fsck(const CliContext& context);
 struct ProveOptions {
   std::string call, out, key_file;

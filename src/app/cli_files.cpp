@@ -46,11 +46,12 @@ Result<std::vector<std::string>> check_keys(Vfs& vfs, Entropy& entropy, const Co
 }
 
 // The log, with its progress.
-Result<audit::VerifyReport> check_log(Vfs& vfs, const std::string& dir, const audit::NamedKey& key,
+Result<audit::VerifyReport> check_log(Vfs& vfs, const LogConfig& config, const audit::NamedKey& key,
                                       bool progress) {
   Progress shown(progress, "entries of the log");
-  return audit::verify_log(vfs, dir, key,
-                           [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); });
+  return audit::verify_log(
+      vfs, config.dir, key, [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); },
+      config.witness_policy());
 }
 
 }  // namespace
@@ -81,38 +82,6 @@ Result<ExitCode> command_serve(const CliContext& context) {
   return ExitCode::kDone;
 }
 
-Result<ExitCode> command_log_verify(const std::optional<CliContext>& context,
-                                    const std::string& dir, bool json) {
-  RealVfs vfs;
-  const auto folder = dir.empty() ? context->config.log.dir : dir;
-  const auto raw = TRY(vfs.read_file(folder + "/public.key", 1'024));
-  const auto key = TRY(audit::parse_verifier_key(std::string(as_text(raw))));
-  const auto report = TRY(check_log(vfs, folder, key, progress_wanted(json)));
-  if (json) {
-    print_json({{"good", report.good()},
-                {"entries", report.entries},
-                {"journal_entries", report.journal_entries},
-                {"files", report.files},
-                {"root", to_hex(report.root)},
-                {"findings", to_array(report.findings)},
-                {"warnings", to_array(report.warnings)}});
-  } else {
-    print_lines("bad", report.findings);
-    print_lines("note", report.warnings);
-    std::printf("%s: %llu entries under the checkpoint, %llu behind it, %llu files, root %s\n",
-                report.good() ? "good" : "DAMAGED", static_cast<unsigned long long>(report.entries),
-                static_cast<unsigned long long>(report.journal_entries),
-                static_cast<unsigned long long>(report.files),
-                to_hex(report.root).substr(0, 16).c_str());
-  }
-  return report.good() ? ExitCode::kDone : ExitCode::kFoundBad;
-}
-
-Result<ExitCode> command_log_types() {
-  std::fputs(audit::entry_types_markdown().c_str(), stdout);
-  return ExitCode::kDone;
-}
-
 Result<ExitCode> command_fsck(const CliContext& context) {
   RealVfs vfs;
   SystemEntropy entropy;
@@ -122,8 +91,7 @@ Result<ExitCode> command_fsck(const CliContext& context) {
   list_objects(objects, "", 0, paths);
   check_objects(objects, paths, progress_wanted(context.json), findings);
   if (const auto key = load_log_key(vfs, context.config)) {
-    if (const auto log =
-            check_log(vfs, context.config.log.dir, *key, progress_wanted(context.json)))
+    if (const auto log = check_log(vfs, context.config.log, *key, progress_wanted(context.json)))
       for (const auto& line : log->findings) findings.push_back("log/" + line);
     else
       findings.push_back("log: " + log.error().message);
@@ -181,6 +149,9 @@ Result<ExitCode> command_mirror_renew(const CliContext& context, std::size_t num
 
 Result<ExitCode> command_config_show(const CliContext& context) {
   const auto& c = context.config;
+  boost::json::array witnesses;
+  for (const auto& witness : c.log.witnesses)
+    witnesses.push_back({{"url", witness.url}, {"key", audit::witness_verifier_key(witness.key)}});
   const boost::json::object shown{
       {"file", c.file},
       {"data", {{"dir", c.data_dir}, {"run_dir", c.run_dir}}},
@@ -189,7 +160,12 @@ Result<ExitCode> command_config_show(const CliContext& context) {
         {"mirrors", c.keys.mirrors.size()},
         {"clear_deadline_s", c.keys.clear_deadline_s},
         {"on_deadline", c.keys.on_deadline}}},
-      {"log", {{"dir", c.log.dir}, {"origin", c.log.origin}}},
+      {"log",
+       {{"dir", c.log.dir},
+        {"origin", c.log.origin},
+        {"witnesses", std::move(witnesses)},
+        {"witness_quorum", c.log.witness_quorum},
+        {"witness_every_s", c.log.witness_every_s}}},
       {"sip",
        {{"listen", c.sip.listen}, {"port", c.sip.port}, {"udp", c.sip.udp}, {"tcp", c.sip.tcp}}},
       {"recorder",

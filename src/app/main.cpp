@@ -6,6 +6,7 @@
 
 #include "app/cli.hpp"
 #include "app/cli_completion.hpp"
+#include "app/cli_log.hpp"
 #include "app/process.hpp"
 #include "base/event_log.hpp"
 #include "erase/reasons.hpp"
@@ -202,25 +203,7 @@ class CommandLine {
   }
 
   void add_files() {
-    auto* log = command("log", "the audit log");
-    log->require_subcommand(1);
-    auto* verify = with_config(
-        command("verify",
-                "re-derive the log's tree from its entries; exit code 3 when something is wrong",
-                log),
-        false);
-    verify->add_option("dir", log_dir_, "a log's folder, instead of --config's");
-    verify->callback([this] {
-      chosen_ = [this] {
-        if (!log_dir_.empty()) return exit_of(command_log_verify(std::nullopt, log_dir_, json_));
-        auto config = load_config(config_);
-        if (!config) return static_cast<int>(report(config.error()));
-        return exit_of(command_log_verify(CliContext{std::move(*config), json_}, "", json_));
-      };
-    });
-    command("types", "the table of entry types, as docs/log-entries.md", log)->callback([this] {
-      chosen_ = [] { return exit_of(command_log_types()); };
-    });
+    log_.add(app_, chosen_);
     auto* fsck = with_config(
         command("fsck", "check objects, log and key store; exit code 3 when something is wrong"));
     fsck->add_flag("--try-keys", try_keys_,
@@ -246,11 +229,11 @@ class CommandLine {
 
   CLI::App app_{"Callward: records calls, forgets secrets, proves both"};
   std::function<int()> chosen_;
-  std::string config_, process_, day_, call_, log_dir_,
-      transcript_reason_ = "read on the command line";
+  std::string config_, process_, day_, call_, transcript_reason_ = "read on the command line";
   bool json_ = false, try_keys_ = false;
   std::size_t mirror_ = 0;
   int take_over_ = -1;
+  LogCommands log_;
   InitOptions init_;
   PlayOptions play_;
   EraseOptions erase_;
