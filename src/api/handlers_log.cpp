@@ -1,9 +1,11 @@
 // The audit log, read from its own published files.
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include "api/service.hpp"
 #include "audit/log.hpp"
+#include "audit/receipt.hpp"
 #include "audit/verify.hpp"
 
 namespace callward::api {
@@ -106,7 +108,8 @@ Result<Response> entries(Service& service, const Request& request) {
 }
 
 Result<Response> verify(Service& service) {
-  const auto report = TRY(audit::verify_log(service.vfs, service.log_dir, service.log_key));
+  const auto report = TRY(
+      audit::verify_log(service.vfs, service.log_dir, service.log_key, {}, service.witness_policy));
   boost::json::array findings, warnings;
   for (const auto& line : report.findings) findings.emplace_back(line);
   for (const auto& line : report.warnings) warnings.emplace_back(line);
@@ -116,6 +119,22 @@ Result<Response> verify(Service& service) {
                          {"findings", std::move(findings)},
                          {"warnings", std::move(warnings)},
                          {"at", service.clock.utc_ms()}});
+}
+
+// A file to keep: that the entry stands in the log, checked without us.
+Result<Response> receipt(Service& service, const Request& request) {
+  const auto text = request.parameters.at("index");
+  std::uint64_t index = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size())
+    return fail(Errc::kMalformed, "an entry's index is a whole number");
+  const auto made = TRY(audit::make_receipt(service.vfs, service.log_dir, service.log_key, index));
+  Response response;
+  response.content_type = "text/plain; charset=utf-8";
+  response.headers.emplace_back("Content-Disposition", "attachment; filename=\"entry-" +
+                                                           std::to_string(index) + ".tlog-proof\"");
+  response.body = audit::encode_receipt(made);
+  return response;
 }
 
 }  // namespace
@@ -132,6 +151,13 @@ void add_log_routes(Service& service, std::vector<Route>& routes) {
              {{"note", note},
               {"verifier_key", audit::verifier_key(service.log_key.name, service.log_key.key)}});
        })});
+  routes.push_back({"GET", "/v1/log/entries/{index}/receipt", "getReceipt", kReaders,
+                    guarded([&](const Request& r) { return receipt(service, r); })});
+  routes.push_back({"GET", "/v1/log/witnesses", "getWitnesses", kReaders,
+                    guarded([&](const Request&) -> Result<Response> {
+                      return Response::json(service.witness_state ? service.witness_state()
+                                                                  : boost::json::object{});
+                    })});
   routes.push_back({"POST", "/v1/log/verifications", "verifyLog", kReaders,
                     guarded([&](const Request&) { return verify(service); })});
 }

@@ -39,6 +39,8 @@ struct Service {
   std::string supervisor_socket;
   std::string time_zone;
   std::vector<std::string> disks;  // folders whose space is shown
+  audit::WitnessPolicy witness_policy = {};
+  std::function<boost::json::object()> witness_state = {};  // of the log's witnesses
 
   std::mutex orders_mutex;
   std::unordered_map<std::string, OrderInfo> orders;  // since start; at most kOrdersMax

@@ -333,7 +333,10 @@ describe('log, system, sessions', () => {
     expect(await page.locator('tbody tr td.type').allInnerTexts()).toSatisfy((all: string[]) => all.every((one) => one === 'Opened'));
     await page.getByRole('button', { name: /^Entry \d+$/ }).first().click();
     await page.getByText('reason_hash').waitFor();
+    const [receipt] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Receipt' }).click()]);
+    expect(receipt.suggestedFilename()).toMatch(/^entry-\d+\.tlog-proof$/);
     await page.getByRole('button', { name: 'Close' }).click();
+    await page.getByText('Nobody outside signs this log').waitFor();
   });
   test('the system page names every process, disks, queues and mirrors', async () => {
     const { page } = browser;

@@ -12,6 +12,7 @@ export type Order = components['schemas']['Order'];
 export type HeldOrder = components['schemas']['HeldOrder'];
 export type LogEntry = components['schemas']['LogEntry'];
 export type Verification = components['schemas']['Verification'];
+export type Witnesses = components['schemas']['Witnesses'];
 export type System = components['schemas']['System'];
 export type Phase = components['schemas']['Phase'];
 export type Direction = components['schemas']['Direction'];

@@ -306,6 +306,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/log/entries/{index}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The proof that an entry stands in the log (C2SP tlog-proof), to be kept and checked without the log */
+        get: operations["getReceipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/log/witnesses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who cosigns the log's checkpoints, and what they said last */
+        get: operations["getWitnesses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/log/checkpoint": {
         parameters: {
             query?: never;
@@ -497,6 +531,24 @@ export interface components {
             end_ms: number;
             state: components["schemas"]["State"];
             reason: string;
+        };
+        Witnesses: {
+            quorum: number;
+            size: number;
+            /** @description UTC ms; 0: never */
+            at: number;
+            asked: number;
+            good: number;
+            alarms: number;
+            list: {
+                name: string;
+                /** @enum {string} */
+                state: "new" | "good" | "away" | "unknown_log" | "lies" | "fork" | "rollback";
+                alarm: boolean;
+                why: string;
+                size: number;
+                at: number;
+            }[];
         };
         Account: {
             call: string;
@@ -1158,6 +1210,50 @@ export interface operations {
                         next_before: number | null;
                         entries: components["schemas"]["LogEntry"][];
                     };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getReceipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt; it carries the entry */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getWitnesses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The witnesses; size is that of the newest checkpoint that a quorum signed, 0 for none */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Witnesses"];
                 };
             };
             default: components["responses"]["Problem"];
