@@ -189,6 +189,12 @@ def examine_disk(place, examined, claims):
 
 def examine_log(place, folder, claims):
     claims.check(place.cli("log", "verify", expect=(0, 3)).returncode == 0, "the audit log verifies")
+    rules = place.cli("log", "check", expect=(0, 3))
+    claims.check(rules.returncode == 0, f"every entry of it keeps the rules: {rules.stdout.splitlines()[0]}")
+    receipt = folder / "entry-0.tlog-proof"
+    place.cli("log", "receipt", "0", "--out", receipt)
+    done = place.cli("log", "check-receipt", receipt, "--key", place.folder / "log/public.key", config=False, expect=(0, 3))
+    claims.check(done.returncode == 0, "a receipt of its first entry holds without the log")
     for part in ("tile/entries", "tile/0", "checkpoint"):
         copy = folder / "damaged-log"
         shutil.rmtree(copy, ignore_errors=True)
