@@ -50,8 +50,8 @@ TEST_F(LogRoutes, WitnessesAreShownAndCounted) {
   // One that is configured and has not signed yet is a remark of the verification.
   service.witness_policy = {{{"witness.example/1", {}}}, 1};
   const auto verified = json_of(ask("POST", "/v1/log/verifications", token, "{}"));
-  EXPECT_TRUE(verified["good"].as_bool());
-  EXPECT_EQ(verified["warnings"].as_array().size(), 1u);
+  EXPECT_TRUE(verified.at("good").as_bool());
+  EXPECT_EQ(verified.at("warnings").as_array().size(), 1u);
 }
 
 }  // namespace
