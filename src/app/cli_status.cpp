@@ -92,7 +92,7 @@ void add_troubles(const value& status, std::vector<std::string>& out) {
   }
   if (const auto& log = object(status, "log"); flag(log, "failed"))
     out.push_back("the audit log cannot be written: " + text(log, "why"));
-  // One that is only away costs its signature; one that refuses says that the log is not what it was.
+  // One that is only away costs its signature; one that refuses says that the log is another.
   for (const auto& witness : array(object(status, "witnesses"), "list")) {
     const auto state = text(witness, "state");
     if (state == "good" || state == "new") continue;

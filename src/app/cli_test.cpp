@@ -33,18 +33,18 @@ TEST(CliStatus, SaysForEachProcessWhyItDoesNotDoItsWork) {
        {"name":"w/1","state":"good","alarm":false,"why":""},
        {"name":"w/2","state":"away","alarm":false,"why":"cannot be reached"},
        {"name":"w/3","state":"fork","alarm":true,"why":"it answered 422"}]}}}]})"));
-  EXPECT_EQ(lines,
-            (std::vector<std::string>{
-                "keeper: locked: no credential", "keeper2: mirror 2 (/b) is not good: gone",
-                "keeper2: the audit log cannot be written: No space left on device",
-                "recorder: waiting, its last end: signal 9", "listener: degraded: behind, lag 12 s",
-                "signal: refused since its start: busy 3, no_sdp 2",
-                "signal: malformed messages since its start: 7",
-                "signal: queue signal.news was full 1 times",
-                "server: no heartbeat for 9 s; it is killed and restarted after 30 s",
-                "server: witness w/2: cannot be reached",
-                "server: ALARM: witness w/3: it answered 422",
-                "server: connections refused since its start: 4"}));
+  EXPECT_EQ(
+      lines,
+      (std::vector<std::string>{
+          "keeper: locked: no credential", "keeper2: mirror 2 (/b) is not good: gone",
+          "keeper2: the audit log cannot be written: No space left on device",
+          "recorder: waiting, its last end: signal 9", "listener: degraded: behind, lag 12 s",
+          "signal: refused since its start: busy 3, no_sdp 2",
+          "signal: malformed messages since its start: 7",
+          "signal: queue signal.news was full 1 times",
+          "server: no heartbeat for 9 s; it is killed and restarted after 30 s",
+          "server: witness w/2: cannot be reached", "server: ALARM: witness w/3: it answered 422",
+          "server: connections refused since its start: 4"}));
   EXPECT_TRUE(status_lines(boost::json::parse(R"({"processes":[{"name":"keeper","state":"running",
     "ready":true,"heartbeat_ms":1,"status":{"why":"","mirrors":[{"good":true}]}}]})"))
                   .empty());

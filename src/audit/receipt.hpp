@@ -1,8 +1,8 @@
 // Receipts: C2SP tlog-proof. That an entry stands in the log, checked offline with the log's key.
 //
 //   c2sp.org/tlog-proof@v1
-//   extra <base64 of the entry>        (ours always; optional in the format, and never believed: the
-//   index <number>                      proof binds it)
+//   extra <base64 of the entry>        (ours always; optional in the format, and never believed:
+//   index <number>                      the proof binds it)
 //   <base64 of a hash, a line each: the inclusion proof, from the leaf's sibling up>
 //   <empty line>
 //   <the checkpoint, with its signatures>

@@ -399,7 +399,7 @@ void RuleChecker::check_given(const Entry& entry, const Call& call) {
              " segments were open");
 }
 
-// What is missing at the end -----------------------------------------------------------------------
+// What is missing at the end ----------------------------------------------------------------------
 
 void RuleChecker::finish_calls() {
   for (const auto& [id, call] : calls_) {
