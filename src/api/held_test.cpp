@@ -132,7 +132,7 @@ TEST_F(HeldForAPerson, TheHistoryOfACallSaysThatItsOrdersAreErased) {
           {{"order", id.hex()},
            {"reason", "card"},
            {"source", "listener"},
-           {"ranges", boost::json::array{boost::json::array{0, 1, 2}}},
+           {"ranges", boost::json::array(1, boost::json::array{0, 1, 2})},
            {"epoch", 1}});
   };
   const auto erased = [&](const OrderId& id) {
