@@ -32,11 +32,17 @@ void Keeper::prove(const keys::Prove& message, Reply<keys::Proved> reply) {
     statement.live = !call.ended;
     for (std::uint8_t stream = 0; stream < keys::kCallDataStream; ++stream)
       if (call.has_stream(stream))
-        statement.streams.push_back({stream, call.ended ? call.ends[stream] : 0});
+        statement.streams.push_back(
+            {stream, call.ended ? call.ends[stream] : 0, call.heard[stream]});
     for (const auto& node : call.cover.nodes()) statement.nodes.push_back({node.level, node.index});
-    for (const auto& block : call.blocked)
-      if (block.state == BlockState::kHeld) statement.held.push_back(block.range);
-    statement.held = join(std::move(statement.held));
+    for (const auto& block : call.blocked) {
+      auto& list = block.state == BlockState::kErased ? statement.erased
+                   : block.state == BlockState::kHeld ? statement.held
+                                                      : statement.ordered;
+      list.push_back(block.range);
+    }
+    for (auto* list : {&statement.erased, &statement.ordered, &statement.held})
+      *list = join(std::move(*list));
   }
   auto text = encode_statement(statement);
   if (text.size() > kStatementBytesMax)

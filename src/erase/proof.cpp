@@ -151,7 +151,7 @@ std::string encode_statement(const KeyStatement& statement) {
                        {"epoch", mirror.epoch},
                        {"assurance", mirror.assurance}});
   for (const auto& end : statement.streams)
-    streams.push_back(json::array{end.stream, end.end_index});
+    streams.push_back(json::array{end.stream, end.end, end.heard});
   for (const auto& node : statement.nodes) nodes.push_back(json::array{node.level, node.index});
   auto text = audit::canonical_json(json::object{{"v", kStatementVersion},
                                                  {"call", statement.call.hex()},
@@ -162,6 +162,8 @@ std::string encode_statement(const KeyStatement& statement) {
                                                  {"mirrors", std::move(mirrors)},
                                                  {"streams", std::move(streams)},
                                                  {"nodes", std::move(nodes)},
+                                                 {"erased", to_json(statement.erased)},
+                                                 {"ordered", to_json(statement.ordered)},
                                                  {"held", to_json(statement.held)}});
   CHECK(text.has_value());  // numbers and ASCII of our own
   return std::move(*text);
@@ -185,18 +187,23 @@ Result<KeyStatement> decode_statement(const std::string& text) {
   const auto& mirrors = fields.list("mirrors");
   const auto& streams = fields.list("streams");
   const auto& nodes = fields.list("nodes");
+  const auto& erased = fields.list("erased");
+  const auto& ordered = fields.list("ordered");
   const auto& held = fields.list("held");
-  TRY(fields.done(10, "statement"));
+  TRY(fields.done(12, "statement"));
   for (const auto& item : mirrors) statement.mirrors.push_back(TRY(mirror_of(item)));
   for (const auto& item : streams) {
-    const auto* pair = item.if_array();
-    if (pair == nullptr || pair->size() != 2 || !is_number((*pair)[0], keys::kCallDataStream - 1) ||
-        !is_number((*pair)[1], keys::kIndexMax + 1))
-      return fail(Errc::kMalformed, "statement: a stream is [stream, end]");
-    statement.streams.push_back({static_cast<std::uint8_t>((*pair)[0].get_int64()),
-                                 static_cast<std::uint32_t>((*pair)[1].get_int64())});
+    const auto* one = item.if_array();
+    if (one == nullptr || one->size() != 3 || !is_number((*one)[0], keys::kCallDataStream - 1) ||
+        !is_number((*one)[1], keys::kIndexMax + 1) || !is_number((*one)[2], keys::kIndexMax + 1))
+      return fail(Errc::kMalformed, "statement: a stream is [stream, end, heard]");
+    statement.streams.push_back({static_cast<std::uint8_t>((*one)[0].get_int64()),
+                                 static_cast<std::uint32_t>((*one)[1].get_int64()),
+                                 static_cast<std::uint32_t>((*one)[2].get_int64())});
   }
   statement.nodes = TRY(nodes_of(nodes));
+  statement.erased = TRY(ranges_of(erased));
+  statement.ordered = TRY(ranges_of(ordered));
   statement.held = TRY(ranges_of(held));
   if (encode_statement(statement) != text)
     return fail(Errc::kMalformed, "statement: not in canonical form");

@@ -7,7 +7,8 @@
 //
 // The log's entry `key_statement` holds the statement's hash, so that one signature, the
 // checkpoint's, stands for all of it, and witnesses' cosignatures do too. The reader recomputes that
-// the nodes are the exact complement of what was logged as erased or lost.
+// the nodes are the exact complement of what was logged as erased or lost before that entry, and that
+// keeper and log name the same ranges: so whoever hands the proof on can leave nothing out.
 //
 // It cannot prove that nobody copied a key before; nor that the keeper says all that it has. For the
 // second there is the challenge, and the hunt through what is on the disk (docs/auditors.md).
@@ -43,9 +44,16 @@ struct KeyStatement {
   bool row = false;         // false: the key store has no row for this call
   bool live = false;        // it runs: leaves beyond its last segment are there to be used
   std::vector<Mirror> mirrors;
-  std::vector<keys::StreamEnd> streams;  // the call's audio streams; end 0 while it runs
-  std::vector<NodePlace> nodes;          // sorted by first leaf
-  std::vector<keys::SegmentRange> held;  // closed, and a person must decide: their keys are there
+  struct Stream {
+    std::uint8_t stream = 0;
+    std::uint32_t end = 0;    // one past its last segment; 0 while the call runs
+    std::uint32_t heard = 0;  // before it everything was heard: what is kept there opens for people
+  };
+  std::vector<Stream> streams;              // the call's audio streams
+  std::vector<NodePlace> nodes;             // sorted by first leaf
+  std::vector<keys::SegmentRange> erased;   // joined: gone, by orders that were carried out
+  std::vector<keys::SegmentRange> ordered;  // joined: closed, and not known to be gone everywhere
+  std::vector<keys::SegmentRange> held;     // joined: closed, and a person must decide
   bool operator==(const KeyStatement&) const;
 };
 
@@ -85,10 +93,11 @@ struct ProofReport {
   std::uint64_t statement_index = 0;
   std::vector<ErasedLine> erased;
   std::vector<keys::SegmentRange> kept, lost;
-  bool call_data_open = false;        // numbers and names: stream 15
-  std::string object_root;            // of `call_sealed`; empty: not sealed yet
-  std::vector<std::string> findings;  // empty: the proof holds
-  std::vector<std::string> notes;     // what is true and a reader must know
+  std::vector<keys::SegmentRange> opens;  // of what is kept: heard, and not closed
+  bool call_data_open = false;            // numbers and names: stream 15
+  std::string object_root;                // of `call_sealed`; empty: not sealed yet
+  std::vector<std::string> findings;      // empty: the proof holds
+  std::vector<std::string> notes;         // what is true and a reader must know
   [[nodiscard]] bool holds() const { return findings.empty(); }
 };
 // Offline, from the proof and the log's key alone. An Error only for what cannot be read at all.

@@ -1,6 +1,7 @@
 // Checking a proof of erasure. Reads the proof and nothing else: no keys, no store, no keeper.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "audit/entry.hpp"
 #include "crypto/sha256.hpp"
@@ -17,15 +18,18 @@ std::string words(const SegmentRange& range) {
          " to " + std::to_string(range.end * 100ull) + " ms";
 }
 
-// a without b; both joined.
+// a without b. Both are joined: sorted, without overlap; so is what comes back.
 std::vector<SegmentRange> without(const std::vector<SegmentRange>& a,
                                   const std::vector<SegmentRange>& b) {
   std::vector<SegmentRange> out;
+  auto cut = b.begin();
   for (auto rest : a) {
-    for (const auto& cut : b) {
-      if (cut.stream != rest.stream || cut.end <= rest.first || cut.first >= rest.end) continue;
-      if (cut.first > rest.first) out.push_back({rest.stream, rest.first, cut.first});
-      rest.first = std::min(cut.end, rest.end);
+    while (cut != b.end() &&
+           (cut->stream < rest.stream || (cut->stream == rest.stream && cut->end <= rest.first)))
+      ++cut;
+    for (auto at = cut; at != b.end() && at->stream == rest.stream && at->first < rest.end; ++at) {
+      if (at->first > rest.first) out.push_back({rest.stream, rest.first, at->first});
+      rest.first = std::min(at->end, rest.end);
     }
     if (rest.first < rest.end) out.push_back(rest);
   }
@@ -34,6 +38,9 @@ std::vector<SegmentRange> without(const std::vector<SegmentRange>& a,
 std::vector<SegmentRange> both(const std::vector<SegmentRange>& a,
                                const std::vector<SegmentRange>& b) {
   return without(a, without(a, b));
+}
+void add(std::vector<SegmentRange>& to, const std::vector<SegmentRange>& more) {
+  to.insert(to.end(), more.begin(), more.end());
 }
 
 // The leaves that the nodes open, as ranges of streams.
@@ -67,19 +74,29 @@ class Check {
       return std::move(report_);
     }
     report_.checkpoint = *checkpoint;
-    for (const auto& entry : proof_.entries) take(entry);
-    check_statement();
-    check_ends();
+    read_entries();
+    if (!find_statement()) return std::move(report_);
+    for (const auto& [index, entry] : entries_)
+      if (index < report_.statement_index)
+        take(index, entry);
+      else if (index > report_.statement_index)
+        finding("entry " + std::to_string(index) +
+                " is later than the statement: take a new proof");
+    check_life();
+    check_streams();
+    check_epochs();
     collect_erased();
+    check_words();
     check_nodes();
     add_notes();
     return std::move(report_);
   }
 
  private:
-  struct Order {
+  // One `erase_intended`. An order may be carried out more than once, each time with an entry.
+  struct Intention {
+    std::string order, reason, source;
     std::vector<SegmentRange> ranges;
-    std::string reason, source;
     std::int64_t at = 0;
     std::uint64_t index = 0;
     std::int64_t erased_at = 0;
@@ -87,150 +104,258 @@ class Check {
     bool confirmed = false;
   };
 
-  void finding(std::string text) { report_.findings.push_back(std::move(text)); }
+  void finding(std::string text) {
+    constexpr std::size_t kFindingsMax = 1'000;
+    if (report_.findings.size() < kFindingsMax) report_.findings.push_back(std::move(text));
+  }
 
-  static std::vector<SegmentRange> ranges_in(const audit::Entry& entry, const char* field) {
+  std::vector<SegmentRange> ranges_in(const audit::Entry& entry, const char* field,
+                                      std::uint64_t index) {
     std::vector<SegmentRange> out;
     for (const auto& item : entry.data.at(field).as_array()) {
-      const auto stream = item.at(0).to_number<std::uint64_t>();
-      const auto first = item.at(1).to_number<std::uint64_t>();
-      const auto end = item.at(2).to_number<std::uint64_t>();
-      if (stream < keys::kCallDataStream && first < end && end <= keys::kIndexMax + 1)
-        out.push_back({static_cast<std::uint8_t>(stream), static_cast<std::uint32_t>(first),
-                       static_cast<std::uint32_t>(end)});
+      const auto* range = item.if_array();
+      const bool whole = range != nullptr && range->size() == 3 &&
+                         std::all_of(range->begin(), range->end(), [](const auto& number) {
+                           return number.is_int64() && number.get_int64() >= 0 &&
+                                  number.get_int64() <= keys::kIndexMax + 1;
+                         });
+      if (!whole || (*range)[0].get_int64() >= keys::kCallDataStream ||
+          (*range)[1].get_int64() >= (*range)[2].get_int64()) {
+        finding("entry " + std::to_string(index) + " names a range that is none");
+        continue;
+      }
+      out.push_back({static_cast<std::uint8_t>((*range)[0].get_int64()),
+                     static_cast<std::uint32_t>((*range)[1].get_int64()),
+                     static_cast<std::uint32_t>((*range)[2].get_int64())});
     }
-    return out;
+    return join(std::move(out));
+  }
+  static std::uint64_t number_in(const audit::Entry& entry, const char* field) {
+    const auto& value = entry.data.at(field);
+    return value.is_int64() && value.get_int64() > 0 ? static_cast<std::uint64_t>(value.get_int64())
+                                                     : 0;
   }
 
-  void take(const ErasureProof::LoggedEntry& logged) {
-    const auto name = "entry " + std::to_string(logged.index);
-    if (auto there =
-            audit::check_inclusion(audit::leaf_hash(as_bytes(logged.text)), logged.index,
-                                   report_.checkpoint.size, logged.path, report_.checkpoint.root);
-        !there)
-      return finding(name + " is not in the log: " + there.error().message);
-    const auto entry = audit::decode_entry(logged.text);
-    if (!entry) {
-      report_.notes.push_back(name + " is of a kind that this version does not know");
-      return;
-    }
-    if (entry->type == "erased" || entry->type == "erase_unconfirmed")
-      return take_erased(*entry, logged.index);
-    if (entry->subject != report_.statement.call.hex())
-      return finding(name + " is about something else");
-    if (entry->type == "erase_intended") {
-      auto& order = orders_[std::string(entry->data.at("order").as_string())];
-      const auto ranges = ranges_in(*entry, "ranges");
-      order.ranges.insert(order.ranges.end(), ranges.begin(), ranges.end());
-      order.reason = entry->data.at("reason").as_string();
-      order.source = entry->data.at("source").as_string();
-      if (order.at == 0) order.at = entry->at;
-      order.index = logged.index;
-    } else if (entry->type == "order_held") {
-      const auto ranges = ranges_in(*entry, "ranges");
-      held_.insert(held_.end(), ranges.begin(), ranges.end());
-    } else if (entry->type == "keeper_adopted") {
-      const auto lost = ranges_in(*entry, "lost");
-      report_.lost.insert(report_.lost.end(), lost.begin(), lost.end());
-    } else if (entry->type == "call_ended") {
-      ends_ = entry->data.at("ends").as_array();
-      ended_ = true;
-    } else if (entry->type == "call_sealed") {
-      report_.object_root = entry->data.at("root").as_string();
-    } else if (entry->type == "key_statement") {
-      statement_hash_ = entry->data.at("hash").as_string();
-      report_.statement_index = logged.index;
+  // Only what the log holds, and only what is about this call.
+  void read_entries() {
+    for (const auto& logged : proof_.entries) {
+      const auto name = "entry " + std::to_string(logged.index);
+      const auto there =
+          audit::check_inclusion(audit::leaf_hash(as_bytes(logged.text)), logged.index,
+                                 report_.checkpoint.size, logged.path, report_.checkpoint.root);
+      if (!there) {
+        finding(name + " is not in the log: " + there.error().message);
+        continue;
+      }
+      auto entry = audit::decode_entry(logged.text);
+      if (!entry) {
+        finding(name + " cannot be read (of a newer Callward?): " + entry.error().message);
+        continue;
+      }
+      const bool ends_orders = entry->type == "erased" || entry->type == "erase_unconfirmed";
+      if (!ends_orders && entry->subject != report_.statement.call.hex()) {
+        finding(name + " is about something else");
+        continue;
+      }
+      entries_.emplace(logged.index, std::move(*entry));
     }
   }
 
-  void take_erased(const audit::Entry& entry, std::uint64_t index) {
-    for (const auto& item : entry.data.at("orders").as_array()) {
-      if (!item.is_string()) continue;
-      const auto order = orders_.find(std::string(item.as_string()));
-      if (order == orders_.end()) continue;  // of another call: batches serve many
-      order->second.erased_at = entry.at;
-      order->second.erased_index = index;
-      order->second.epoch = entry.data.at("epoch").to_number<std::uint64_t>();
-      order->second.confirmed = entry.type == "erased";
-    }
-  }
-
-  void check_statement() {
+  // The statement's own entry: of several, the last that holds its hash.
+  bool find_statement() {
     const auto hash = to_hex(crypto::sha256(as_bytes(proof_.statement)));
-    if (statement_hash_.empty())
+    bool any = false;
+    bool found = false;
+    for (const auto& [index, entry] : entries_) {
+      if (entry.type != "key_statement") continue;
+      any = true;
+      if (entry.data.at("hash").as_string() != hash) continue;
+      report_.statement_index = index;
+      found = true;
+    }
+    if (!any)
       finding("no entry of the log stands for the keeper's statement");
-    else if (statement_hash_ != hash)
+    else if (!found)
       finding("the statement is not the one that the log names");
-    if (report_.statement.live && ended_)
-      finding("the log says that the call ended, the statement that it runs");
-    if (!report_.statement.live && !ended_ && report_.statement.row)
-      finding("the statement says that the call ended, and the log does not");
+    return found;
   }
 
-  void check_ends() {
-    if (!ended_ || !report_.statement.row) return;
-    std::map<std::uint64_t, std::uint64_t> logged, stated;
-    for (const auto& item : ends_)
-      if (const auto end = item.at(2).to_number<std::uint64_t>(); end > 0)
-        logged[item.at(0).to_number<std::uint64_t>()] = end;
-    for (const auto& end : report_.statement.streams)
-      if (end.end_index > 0) stated[end.stream] = end.end_index;
-    if (logged != stated) finding("the streams end elsewhere than the log says");
+  void take(std::uint64_t index, const audit::Entry& entry) {
+    if (entry.type == "erased" || entry.type == "erase_unconfirmed") {
+      take_erased(index, entry);
+    } else if (entry.type == "erase_intended") {
+      intentions_.push_back({.order = std::string(entry.data.at("order").as_string()),
+                             .reason = std::string(entry.data.at("reason").as_string()),
+                             .source = std::string(entry.data.at("source").as_string()),
+                             .ranges = ranges_in(entry, "ranges", index),
+                             .at = entry.at,
+                             .index = index});
+    } else if (entry.type == "order_held") {
+      add(held_[std::string(entry.data.at("order").as_string())],
+          ranges_in(entry, "ranges", index));
+    } else if (entry.type == "held_decided") {
+      held_.erase(std::string(entry.data.at("order").as_string()));
+    } else if (entry.type == "keeper_adopted") {
+      add(report_.lost, ranges_in(entry, "lost", index));
+    } else if (entry.type == "call_started") {
+      once(started_, "call_started", entry);
+    } else if (entry.type == "call_ended") {
+      once(ended_, "call_ended", entry);
+    } else if (entry.type == "call_sealed") {
+      once(sealed_, "call_sealed", entry);
+    }
+  }
+  void once(std::optional<boost::json::object>& slot, const char* type, const audit::Entry& entry) {
+    if (slot && *slot != entry.data) finding(std::string("two entries ") + type + " that differ");
+    slot = entry.data;
+  }
+
+  void take_erased(std::uint64_t index, const audit::Entry& entry) {
+    std::set<std::string> orders;
+    for (const auto& item : entry.data.at("orders").as_array())
+      if (item.is_string()) orders.emplace(item.as_string());
+    for (auto& intention : intentions_) {
+      if (!orders.contains(intention.order) || intention.confirmed) continue;
+      if (intention.erased_at != 0 && entry.type != "erased") continue;
+      intention.erased_at = entry.at;
+      intention.erased_index = index;
+      intention.epoch = number_in(entry, "epoch");
+      intention.confirmed = entry.type == "erased";
+    }
+  }
+
+  void check_life() {
+    const auto& said = report_.statement;
+    if (!started_) finding("no entry says that the call began");
+    if (said.live && ended_)
+      finding("the log says that the call ended, the statement that it runs");
+    if (!said.live && !ended_ && said.row)
+      finding("the statement says that the call ended, and the log does not");
+    if (sealed_) report_.object_root = std::string(sealed_->at("root").as_string());
+  }
+
+  // What streams there are, and how long: by the log. The statement must not know fewer.
+  void check_streams() {
+    std::map<std::uint8_t, std::uint32_t> logged, stated;
+    if (started_ && started_->at("streams").is_int64())
+      for (std::uint8_t stream = 0; stream < keys::kCallDataStream; ++stream)
+        if ((started_->at("streams").get_int64() >> stream & 1) != 0) logged[stream] = 0;
+    if (ended_)
+      for (const auto& item : ended_->at("ends").as_array()) {
+        const auto* end = item.if_array();
+        if (end == nullptr || end->size() != 3 || !(*end)[0].is_int64() || !(*end)[2].is_int64() ||
+            (*end)[0].get_int64() < 0 || (*end)[0].get_int64() >= keys::kCallDataStream ||
+            (*end)[2].get_int64() < 0 || (*end)[2].get_int64() > keys::kIndexMax + 1)
+          finding("call_ended names a stream that is none");
+        else
+          logged[static_cast<std::uint8_t>((*end)[0].get_int64())] =
+              static_cast<std::uint32_t>((*end)[2].get_int64());
+      }
+    for (const auto& stream : report_.statement.streams) stated[stream.stream] = stream.end;
+    for (const auto& [stream, end] : logged) {
+      if (report_.statement.row && !stated.contains(stream))
+        finding("the statement leaves out stream " + std::to_string(stream));
+      const auto upto = report_.statement.live ? keys::kIndexMax + 1 : end;
+      if (upto > 0) whole_.push_back({stream, 0, upto});
+    }
+    for (const auto& [stream, end] : stated) {
+      const auto known = logged.find(stream);
+      if (report_.statement.live && known == logged.end())
+        whole_.push_back({stream, 0, keys::kIndexMax + 1});
+      if (!report_.statement.live && end != (known == logged.end() ? 0 : known->second))
+        finding("stream " + std::to_string(stream) + " ends elsewhere than the log says");
+    }
+    whole_ = join(std::move(whole_));
+  }
+
+  void check_epochs() {
+    const auto& said = report_.statement;
+    for (const auto& intention : intentions_)
+      if (intention.epoch > said.epoch)
+        finding("the statement is of an epoch before that of an erasure: the key store went back");
+    if (said.mirrors.empty()) finding("the statement names no mirror");
+    bool good = false;
+    for (const auto& mirror : said.mirrors) {
+      good = good || mirror.state == "good";
+      if (mirror.state == "good" && mirror.epoch != said.epoch)
+        finding("a good mirror is of another epoch");
+    }
+    if (!said.mirrors.empty() && !good) finding("no mirror is good");
   }
 
   void collect_erased() {
-    for (const auto& [id, order] : orders_)
-      for (const auto& range : join(order.ranges))
-        report_.erased.push_back({range, id, order.reason, order.source, order.at, order.erased_at,
-                                  order.index, order.erased_index, order.epoch, order.confirmed});
+    for (const auto& intention : intentions_) {
+      const auto there = both(intention.ranges, whole_);
+      for (const auto& range : there)
+        report_.erased.push_back({range, intention.order, intention.reason, intention.source,
+                                  intention.at, intention.erased_at, intention.index,
+                                  intention.erased_index, intention.epoch, intention.confirmed});
+      add(ordered_, there);
+      if (intention.confirmed) add(erased_, there);
+    }
     std::sort(report_.erased.begin(), report_.erased.end(), [](const auto& a, const auto& b) {
       return std::tie(a.range.stream, a.range.first, a.intended_index) <
              std::tie(b.range.stream, b.range.first, b.intended_index);
     });
+    ordered_ = join(std::move(ordered_));
+    erased_ = join(std::move(erased_));
+    report_.lost = both(join(std::move(report_.lost)), whole_);
   }
 
-  // All leaves of the call's streams that a segment was or may be sealed under.
-  [[nodiscard]] std::vector<SegmentRange> whole() const {
-    std::vector<SegmentRange> out;
-    for (const auto& stream : report_.statement.streams) {
-      const auto end = report_.statement.live ? keys::kIndexMax + 1 : stream.end_index;
-      if (end > 0) out.push_back({stream.stream, 0, end});
-    }
-    return join(std::move(out));
+  // Keeper and log name the same ranges: an entry that was left out of the file shows here, whatever
+  // the nodes say.
+  void check_words() {
+    const auto& said = report_.statement;
+    if (!said.row) return;
+    auto closed = said.erased;
+    add(closed, said.ordered);
+    closed = both(join(std::move(closed)), whole_);
+    for (const auto& range : without(closed, ordered_))
+      finding("the keeper closed it, and no entry is here that ordered it: " + words(range));
+    for (const auto& range : without(ordered_, closed))
+      finding("the log ordered it erased, and the keeper does not know: " + words(range));
+    for (const auto& range : without(both(join(said.erased), whole_), erased_))
+      finding("the keeper calls it erased, and no entry here does: " + words(range));
   }
 
   void check_nodes() {
-    const auto opened = opened_by(report_.statement.nodes);
-    std::vector<SegmentRange> audio, ordered, gone;
-    for (const auto& range : opened)
+    const auto& said = report_.statement;
+    std::vector<SegmentRange> audio;
+    for (const auto& range : opened_by(said.nodes))
       if (range.stream == keys::kCallDataStream)
         report_.call_data_open = true;
       else
         audio.push_back(range);
-    for (const auto& line : report_.erased) {
-      ordered.push_back(line.range);
-      if (line.erased_at != 0 && line.erased_index < report_.statement_index)
-        gone.push_back(line.range);
-    }
-    for (const auto& range : both(audio, join(gone)))
+    if (said.row && !report_.call_data_open)
+      finding("the key of the call's own data is gone, and no entry says why");
+    for (const auto& range : both(audio, erased_))
       finding("erased, and a key is there: " + words(range));
-    report_.lost = join(std::move(report_.lost));
-    auto explained = ordered;
-    explained.insert(explained.end(), report_.lost.begin(), report_.lost.end());
+    auto explained = ordered_;
+    add(explained, report_.lost);
+    const auto unexplained = without(without(whole_, audio), join(std::move(explained)));
     // What is held for a person stays in memory where it never touched a disk, and dies there.
-    const auto unexplained = without(without(whole(), audio), join(std::move(explained)));
-    for (const auto& range : both(unexplained, join(held_)))
-      report_.notes.push_back("held for a person, and its keys died with a keeper: " +
+    std::vector<SegmentRange> held;
+    for (const auto& [order, ranges] : held_) add(held, ranges);
+    held = join(std::move(held));
+    for (const auto& range : both(unexplained, held))
+      report_.notes.push_back("waits for a person's decision, and its keys are gone already: " +
                               words(range));
-    for (const auto& range : without(unexplained, join(held_)))
+    for (const auto& range : without(unexplained, held))
       finding("its keys are gone, and no entry says why: " + words(range));
-    if (!report_.statement.live)
-      for (const auto& range : without(audio, whole()))
+    if (!said.live)
+      for (const auto& range : without(audio, whole_))
         finding("keys beyond the end of the call: " + words(range));
-    report_.kept = both(whole(), audio);
+    report_.kept = both(whole_, audio);
+    std::vector<SegmentRange> heard;
+    for (const auto& stream : said.streams)
+      if (stream.heard > 0) heard.push_back({stream.stream, 0, stream.heard});
+    auto closed = said.ordered;
+    add(closed, said.held);
+    report_.opens = without(both(report_.kept, join(std::move(heard))), join(std::move(closed)));
   }
 
   void add_notes() {
+    const auto& said = report_.statement;
     auto& notes = report_.notes;
     std::size_t waiting = 0, unconfirmed = 0;
     for (const auto& line : report_.erased) {
@@ -242,32 +367,28 @@ class Check {
     if (unconfirmed != 0)
       notes.push_back(std::to_string(unconfirmed) +
                       " ranges are gone from the mirrors that answer, and not confirmed by all");
-    for (std::size_t i = 0; i < report_.statement.mirrors.size(); ++i) {
-      const auto& mirror = report_.statement.mirrors[i];
+    for (std::size_t i = 0; i < said.mirrors.size(); ++i) {
+      const auto& mirror = said.mirrors[i];
       if (mirror.state == "good" && mirror.confirmed) continue;
       notes.push_back("mirror " + std::to_string(i + 1) + " is " +
-                      (mirror.state == "good"      ? "good"
-                       : mirror.state == "retired" ? "retired"
-                                                   : "left out") +
+                      (mirror.state == "left_out" ? "left out" : mirror.state) +
                       (mirror.confirmed ? ", and holds no old key" : ", and may hold an old key"));
     }
-    for (const auto& range : report_.statement.held)
-      notes.push_back("closed until a person decides, its keys are there: " + words(range));
-    if (report_.statement.live) notes.push_back("the call still runs");
-    if (!report_.statement.row)
-      notes.push_back("the key store holds nothing of this call any more");
-    if (!key_.name.empty() && report_.checkpoint.origin != key_.name)
-      finding("the checkpoint is of another log");
+    for (const auto& range : said.held)
+      notes.push_back("closed until a person decides: " + words(range));
+    if (said.live) notes.emplace_back("the call still runs");
+    if (!said.row) notes.emplace_back("the key store holds nothing of this call any more");
   }
 
   const ErasureProof& proof_;
   const audit::NamedKey& key_;
   ProofReport report_;
-  std::map<std::string, Order> orders_;
-  std::vector<SegmentRange> held_;  // by order_held, decided or not
-  boost::json::array ends_;
-  bool ended_ = false;
-  std::string statement_hash_;
+  std::map<std::uint64_t, audit::Entry> entries_;
+  std::vector<Intention> intentions_;
+  std::map<std::string, std::vector<SegmentRange>> held_;  // by order, as long as undecided
+  std::optional<boost::json::object> started_, ended_, sealed_;
+  std::vector<SegmentRange> whole_;  // every segment that was or may be sealed
+  std::vector<SegmentRange> ordered_, erased_;
 };
 
 }  // namespace
