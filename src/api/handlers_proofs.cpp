@@ -4,27 +4,45 @@
 #include <thread>
 
 #include "api/service.hpp"
+#include "audit/daily.hpp"
 #include "audit/log.hpp"
 #include "erase/proof.hpp"
 
 namespace callward::api {
 namespace {
 
-constexpr int kPublishTries = 60;  // a checkpoint comes each second
+constexpr int kPublishTries = 30;  // a checkpoint comes each second
 constexpr std::int64_t kPublishWaitMs = 100;
+constexpr std::int64_t kClockSlackMs = 3'600'000;  // wall clocks are set by people
 
 // The checkpoint that holds entry `index`.
-Result<std::pair<audit::Checkpoint, std::string>> checkpoint_over(Service& service,
-                                                                  std::uint64_t index) {
+Result<audit::SignedCheckpoint> checkpoint_over(Service& service, std::uint64_t index) {
   for (int i = 0; i < kPublishTries; ++i) {
-    const auto raw =
-        TRY(service.vfs.read_file(service.log_dir + "/checkpoint", audit::kNoteBytesMax));
-    auto note = std::string(as_text(raw));
-    const auto checkpoint = TRY(audit::open_checkpoint(note, service.log_key));
-    if (checkpoint.size > index) return std::pair{checkpoint, std::move(note)};
+    auto signed_note =
+        TRY(audit::read_checkpoint(service.vfs, service.log_dir + "/checkpoint", service.log_key));
+    if (signed_note.checkpoint.size > index) return signed_note;
     std::this_thread::sleep_for(std::chrono::milliseconds(kPublishWaitMs));
   }
   return fail(Errc::kUnavailable, "the log publishes no checkpoint; try again");
+}
+
+Result<std::vector<std::string>> bundle(Service& service, std::uint64_t index, std::uint64_t size) {
+  const auto width = std::min(audit::kTileWidth, size - index * audit::kTileWidth);
+  return audit::read_bundle(service.vfs, service.log_dir, index, width);
+}
+
+// The bundle to begin with: the last one that begins well before the call did. A log has far more
+// entries than a call; their times grow.
+Result<std::uint64_t> first_bundle(Service& service, std::int64_t started_at, std::uint64_t size) {
+  std::uint64_t low = 0;
+  auto high = (size + audit::kTileWidth - 1) / audit::kTileWidth;
+  while (high - low > 1) {
+    const auto middle = low + (high - low) / 2;
+    const auto texts = TRY(bundle(service, middle, size));
+    const auto at = TRY(audit::check_entry(texts.front()));
+    (at < started_at - kClockSlackMs ? low : high) = middle;
+  }
+  return low;
 }
 
 // Which entries belong to a call's proof: those about it, and those that end its orders. The text is
@@ -47,6 +65,7 @@ class CallEntries {
       if (!ours) return {};
     } else {
       if (entry->subject != call_ || !wanted(entry->type)) return {};
+      begun_ = begun_ || entry->type == "call_started";
       if (entry->type == "erase_intended")
         orders_.insert(std::string(entry->data.at("order").as_string()));
     }
@@ -55,6 +74,7 @@ class CallEntries {
     found_.push_back({index, std::move(text), {}});
     return {};
   }
+  [[nodiscard]] bool has_begun() const { return begun_; }
   std::vector<callward::erase::ErasureProof::LoggedEntry> take() { return std::move(found_); }
 
  private:
@@ -65,27 +85,42 @@ class CallEntries {
     return kTypes.contains(type);
   }
   std::string call_;
+  bool begun_ = false;
   std::set<std::string> orders_;
   std::vector<callward::erase::ErasureProof::LoggedEntry> found_;
 };
 
+// Up to the statement's own entry: what came after it is another proof's matter.
+Result<CallEntries> gather(Service& service, const CallId& call, std::uint64_t first,
+                           std::uint64_t statement, std::uint64_t size) {
+  CallEntries entries(call);
+  for (auto at = first; at * audit::kTileWidth <= statement; ++at) {
+    auto texts = TRY(bundle(service, at, size));
+    for (std::uint64_t i = 0; i < texts.size(); ++i)
+      if (const auto index = at * audit::kTileWidth + i; index <= statement)
+        TRY(entries.see(index, std::move(texts[i])));
+  }
+  return entries;
+}
+
 Result<Response> prove(Service& service, const Request& request) {
+  // It reads much of the log: one at a time, so that the others' requests find a thread.
+  const std::unique_lock one(service.proving, std::try_to_lock);
+  if (!one.owns_lock())
+    return fail(Errc::kBusy, "another proof is being put together; try again in a moment");
   const auto event = TRY(call_of(service, request));
   const auto proved =
       TRY(service.keeper.call<keys::Proved>(keys::Prove{event.call, request.actor()}));
-  auto [checkpoint, note] = TRY(checkpoint_over(service, proved.index));
-  CallEntries entries(event.call);
-  for (std::uint64_t first = 0; first < checkpoint.size; first += audit::kTileWidth) {
-    const auto width = std::min(audit::kTileWidth, checkpoint.size - first);
-    auto texts =
-        TRY(audit::read_bundle(service.vfs, service.log_dir, first / audit::kTileWidth, width));
-    for (std::uint64_t i = 0; i < texts.size(); ++i)
-      TRY(entries.see(first + i, std::move(texts[i])));
-  }
+  const auto over = TRY(checkpoint_over(service, proved.index));
+  const auto& checkpoint = over.checkpoint;
+  const auto first = TRY(first_bundle(service, event.started_at, checkpoint.size));
+  auto entries = TRY(gather(service, event.call, first, proved.index, checkpoint.size));
+  if (!entries.has_begun() && first > 0)  // the wall clock was set back further than the slack
+    entries = TRY(gather(service, event.call, 0, proved.index, checkpoint.size));
   callward::erase::ErasureProof proof{
       .statement = proved.statement,
       .entries = entries.take(),
-      .checkpoint = note,
+      .checkpoint = over.note,
       .verifier_key = audit::verifier_key(service.log_key.name, service.log_key.key)};
   const auto nodes = audit::tile_nodes(service.vfs, service.log_dir, checkpoint.size);
   for (auto& entry : proof.entries)

@@ -50,6 +50,8 @@ struct Service {
   std::mutex running_mutex;
   std::unordered_set<std::string> running;
 
+  std::mutex proving;  // held while a proof of erasure is put together
+
   static constexpr std::int64_t kThrottledLogEveryMs = 60'000;
   std::mutex throttled_mutex;
   std::unordered_map<std::string, std::int64_t> throttled_logged;  // monotonic ms, by subject

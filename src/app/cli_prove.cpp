@@ -7,6 +7,7 @@
 #include "app/cli.hpp"
 #include "app/keeper_state.hpp"
 #include "app/reader.hpp"
+#include "erase/call_keys.hpp"
 #include "erase/proof.hpp"
 #include "store/account.hpp"
 
@@ -179,36 +180,51 @@ Status ask(HttpClient& http, const CallId& call, Sample& sample) {
       });
 }
 
-ExitCode say(const std::vector<Sample>& samples, const std::string& call, bool json) {
-  std::size_t kept = 0, kept_open = 0, erased = 0, erased_open = 0;
-  boost::json::array items;
+// A segment that the store has no record of (the recorder was away) says nothing, either way.
+struct Counted {
+  std::size_t asked = 0, as_said = 0, no_record = 0;
+  [[nodiscard]] bool good() const {
+    return as_said + no_record == asked && (asked == 0 || as_said > 0);
+  }
+};
+bool as_said(const Sample& sample) {
+  return sample.kept ? sample.opened : !sample.opened && sample.state == "erased";
+}
+Counted count(const std::vector<Sample>& samples, bool kept) {
+  Counted counted;
   for (const auto& sample : samples) {
-    kept += sample.kept;
-    kept_open += sample.kept && sample.opened;
-    erased += !sample.kept;
-    erased_open += !sample.kept && sample.opened;
-    items.push_back({{"stream", store::stream_name(sample.stream)},
-                     {"start_ms", sample.index * kSegmentMs},
-                     {"expected", sample.kept ? "opens" : "does not open"},
-                     {"state", sample.state},
-                     {"opened", sample.opened}});
+    if (sample.kept != kept) continue;
+    ++counted.asked;
+    counted.as_said += as_said(sample);
+    counted.no_record += !sample.opened && sample.state == "no record";
   }
-  const bool good = kept_open == kept && erased_open == 0;
+  return counted;
+}
+
+ExitCode say(const std::vector<Sample>& samples, const std::string& call, bool json) {
+  const auto kept = count(samples, true);
+  const auto erased = count(samples, false);
+  const bool good = kept.good() && erased.good();
   if (json) {
-    print_json({{"good", good}, {"call", call}, {"samples", std::move(items)}});
-  } else {
-    std::printf(
-        "kept segments asked for: %zu, opened: %zu\nerased segments asked for: %zu, "
-        "opened: %zu\n%s\n",
-        kept, kept_open, erased, erased_open,
-        good ? "good: what is kept opens, what is erased does not"
-             : "BAD: not what the proof says");
+    boost::json::array items;
     for (const auto& sample : samples)
-      if (sample.opened != sample.kept)
-        std::printf("bad: %s: %s\n",
-                    stretch({sample.stream, sample.index, sample.index + 1}).c_str(),
-                    sample.state.c_str());
+      items.push_back({{"stream", store::stream_name(sample.stream)},
+                       {"start_ms", sample.index * kSegmentMs},
+                       {"expected", sample.kept ? "opens" : "does not open"},
+                       {"state", sample.state},
+                       {"opened", sample.opened}});
+    print_json({{"good", good}, {"call", call}, {"samples", std::move(items)}});
+    return good ? ExitCode::kDone : ExitCode::kFoundBad;
   }
+  std::printf(
+      "kept segments asked for: %zu, opened: %zu, without a record: %zu\n"
+      "erased segments asked for: %zu, refused as erased: %zu, without a record: %zu\n%s\n",
+      kept.asked, kept.as_said, kept.no_record, erased.asked, erased.as_said, erased.no_record,
+      good ? "good: what is kept opens, what is erased does not" : "BAD: not what the proof says");
+  for (const auto& sample : samples)
+    if (!as_said(sample))
+      std::printf("%s: %s\n", stretch({sample.stream, sample.index, sample.index + 1}).c_str(),
+                  sample.state.c_str());
   return good ? ExitCode::kDone : ExitCode::kFoundBad;
 }
 
@@ -248,9 +264,11 @@ Result<ExitCode> command_prove_challenge(const CliContext& context, const ProveO
   const auto report = TRY(erase::check_proof(proof, TRY(load_log_key(vfs, context.config))));
   if (!report.holds()) return say(report, context.json);
   std::vector<SegmentRange> gone;
-  for (const auto& line : report.erased) gone.push_back(line.range);
+  for (const auto& line : report.erased)
+    if (line.erased_at != 0) gone.push_back(line.range);
+  gone = erase::join(std::move(gone));
   const auto call = TRY(CallId::parse(options.call));
-  auto samples = draw(report.kept, options.samples, true, entropy);
+  auto samples = draw(report.opens, options.samples, true, entropy);
   for (auto& sample : draw(gone, options.samples, false, entropy)) samples.push_back(sample);
   Progress shown(progress_wanted(context.json), "segments");
   for (std::size_t i = 0; i < samples.size(); ++i) {
