@@ -47,7 +47,9 @@ const std::vector<EntryType>& entry_types() {
       {"keeper_adopted",
        kByKeeper,
        "After the keeper's death: a running call was taken on again from segment `first`; what "
-       "`lost` names is gone.",
+       "`lost` names is gone. So too when a call had ended, or when a person decided to `keep` "
+       "what "
+       "was held and its keys had been in that memory: `first` is then the end of the last loss.",
        {{"first", kNumber}, {"lost", kRanges}}},
       {"cleared_unheard",
        kByKeeper,

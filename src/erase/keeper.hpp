@@ -189,6 +189,7 @@ class Keeper {
   void replay_ranges(CallKeys& call, const audit::Entry& entry);
   void replay_erased(const audit::Entry& entry);
   void replay_decision(CallKeys& call, const audit::Entry& entry);
+  void replay_lost(CallKeys& call, const audit::Entry& entry);
   Status account_lost_ends();
   Status adopt_nodes(CallKeys& call, const keys::Cover& nodes, std::uint32_t first_index,
                      keys::Adopted& adopted);

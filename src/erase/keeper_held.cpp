@@ -3,7 +3,7 @@
 // The entry held_decided is durable before anything changes. Then either the held ranges are an
 // ordinary order of that person (erase_intended, erased), under the held order's own number; or
 // they open again, go to the disk with the next round, and what has no key any more (it was in a
-// keeper's memory that died) is accounted as lost.
+// keeper's memory that died) is accounted and logged as lost.
 #include <algorithm>
 #include <boost/json.hpp>
 
@@ -119,10 +119,18 @@ keys::OrderOutcome Keeper::carry_out(CallKeys& call, const Decision& decision,
     return known_orders_[decision.order] = keys::OrderOutcome::kAccepted;
   }
   // Of a call that was closed whole nothing went to the disk meanwhile: its end may be gone, too.
+  std::vector<SegmentRange> lost;
   for (auto range : decision.ranges) {
     if (!decision.whole) range.end = std::min(range.end, call.persisted[range.stream]);
     const auto gone = call.missing(range);
-    call.lost.insert(call.lost.end(), gone.begin(), gone.end());
+    lost.insert(lost.end(), gone.begin(), gone.end());
+  }
+  if (!lost.empty()) {
+    // Row and log both: the account reads the one, a proof of erasure the other. A log that takes
+    // nothing now has failed, and the next keeper says it when it replays the decision.
+    (void)stage_entry("keeper_adopted", "keeper", call.id.hex(),
+                      {{"first", lost.back().end}, {"lost", ranges_json(lost)}});
+    call.lost.insert(call.lost.end(), lost.begin(), lost.end());
   }
   call.skip_lost();
   outbox_.order_state({decision.order, call.id, keys::OrderOutcome::kKept, decision.ranges,
@@ -153,6 +161,23 @@ void Keeper::replay_decision(CallKeys& call, const audit::Entry& entry) {
     }
   }
   call.skip_lost();
+}
+
+// What a keeper before this one has logged as lost, and whose row was not written behind it, is
+// taken into the account and not logged again. (Of a running call the recorder hands back what it
+// has, and adoption says anew what is lost.)
+void Keeper::replay_lost(CallKeys& call, const audit::Entry& entry) {
+  if (!call.ended) return;
+  const auto said = parse_ranges(entry.data.at("lost"));
+  const auto has = [](const std::vector<SegmentRange>& list, const SegmentRange& range) {
+    return std::find(list.begin(), list.end(), range) != list.end();
+  };
+  for (const auto& range : said)
+    if (!has(call.lost, range)) call.lost.push_back(range);
+  call.skip_lost();
+  call.dirty = true;
+  if (const auto at = lost_at_start_.find(call.id); at != lost_at_start_.end())
+    std::erase_if(at->second, [&](const SegmentRange& range) { return has(said, range); });
 }
 
 }  // namespace callward::erase

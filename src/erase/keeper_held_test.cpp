@@ -74,6 +74,18 @@ class Held : public ::testing::Test, public HeldDisk, public KeeperRig {
     hear(call, 3'000);
     return call;
   }
+  std::vector<SegmentRange> lost_in_log(const CallId& call) {
+    std::vector<SegmentRange> lost;
+    EXPECT_TRUE(log->replay(0, [&](std::uint64_t, const audit::Entry& entry) -> Status {
+      if (entry.type != "keeper_adopted" || entry.subject != call.hex()) return {};
+      for (const auto& item : entry.data.at("lost").as_array())
+        lost.push_back({static_cast<std::uint8_t>(item.at(0).to_number<unsigned>()),
+                        item.at(1).to_number<std::uint32_t>(),
+                        item.at(2).to_number<std::uint32_t>()});
+      return {};
+    }));
+    return lost;
+  }
   CallKeys row() { return *CallKeys::decode_row(0, (*store->get(0))->expose()); }
   std::uint64_t waiting() { return keeper->held_calls().total; }
 
@@ -263,6 +275,9 @@ TEST_F(Held, OfAClosedCallWhatDiedWithAKeeperIsAccounted) {
     if (range.stream == 1) of_agent.push_back(range);
   EXPECT_EQ(of_agent, (std::vector<SegmentRange>{{1, 2'710, 3'000}}))
       << "what was heard too late to wait stands on the disk, the rest does not";
+  const auto logged = lost_in_log(call);
+  for (const auto& range : state.lost)
+    EXPECT_NE(std::find(logged.begin(), logged.end(), range), logged.end()) << range.first;
 }
 
 // Held in memory only, and the keeper dies before a person has looked: nothing is left to keep.
@@ -277,6 +292,33 @@ TEST_F(Held, OfARunningCallWhatDiedWithAKeeperIsAccounted) {
   EXPECT_EQ(open(call, 0, 950), "audio");
   EXPECT_EQ(open(call, 0, 10), kErasedState);
   EXPECT_EQ(keeper->call_state(call)->lost, (std::vector<SegmentRange>{{0, 0, 900}, {1, 0, 900}}));
+  EXPECT_EQ(lost_in_log(call), keeper->call_state(call)->lost) << "a proof explains it by the log";
+}
+
+// The row was not written behind the decision: the next keeper finds the loss in the log, and says
+// it no second time.
+TEST_F(Held, WhatIsLostWithADecisionIsLoggedOnce) {
+  const auto call = with_held(false);
+  end(call, 1'000);
+  keeper->listen_done({call});
+  persist();
+  boot();
+  const auto rows = dir + "/rows";
+  std::filesystem::create_directories(rows);
+  for (const char* mirror : {"/a", "/b"})
+    std::filesystem::copy(dir + mirror, rows + mirror, std::filesystem::copy_options::recursive);
+  ASSERT_TRUE(decide(call, held_, HeldDecision::kKeep));
+  const auto lost = lost_in_log(call);
+  EXPECT_EQ(lost, (std::vector<SegmentRange>{{0, 0, 900}, {1, 0, 900}}));
+  for (const char* mirror : {"/a", "/b"}) {  // as if it had died between log and row
+    std::filesystem::remove_all(dir + mirror);
+    std::filesystem::copy(rows + mirror, dir + mirror, std::filesystem::copy_options::recursive);
+  }
+  for (int i = 0; i < 2; ++i) {
+    boot();
+    EXPECT_EQ(lost_in_log(call), lost);
+    EXPECT_EQ(keeper->call_state(call)->lost, lost);
+  }
 }
 
 // A keeper that dies right behind the entry: the next one does what the person said, once.

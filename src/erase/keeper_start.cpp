@@ -85,6 +85,8 @@ Status Keeper::replay_entry(const audit::Entry& entry) {
   } else if (entry.type == "held_decided") {
     replay_decision(*call, entry);
     new_rows_ = true;  // so that what is lost is accounted once, and not again with every start
+  } else if (entry.type == "keeper_adopted") {
+    replay_lost(*call, entry);
   }
   return {};
 }
