@@ -13,6 +13,9 @@
 namespace callward::app {
 namespace {
 
+constexpr const char* kKeysInUse =
+    "the key store is in use: its pages are checked while Callward is stopped";
+
 void print_lines(const char* label, const std::vector<std::string>& lines) {
   for (const auto& line : lines) std::printf("%s: %s\n", label, line.c_str());
 }
@@ -39,10 +42,8 @@ void check_objects(store::ObjectStore& objects, const std::vector<std::string>& 
 }
 
 Result<std::vector<std::string>> check_keys(Vfs& vfs, Entropy& entropy, const Config& config) {
-  const auto secrets = TRY(load_keeper_secrets(vfs, config));
-  const auto store =
-      TRY(keys::KeyStore::open(vfs, entropy, mirror_paths(config), secrets.anchor_wrap));
-  return store->check();
+  const auto keys = TRY(open_keys(vfs, entropy, config));
+  return keys.store->check();
 }
 
 // The log, with its progress.
@@ -98,11 +99,14 @@ Result<ExitCode> command_fsck(const CliContext& context) {
   } else {
     findings.push_back("log/public.key: " + key.error().message);
   }
-  // Two openers of one key store would be one too many.
+  // Two openers of one key store would be one too many: a keeper holds its lock, and between two
+  // keepers of a planned restart it is nobody's to take.
   if (is_running(context.config))
-    notes.emplace_back("the key store is in use: its pages are checked while Callward is stopped");
+    notes.emplace_back(kKeysInUse);
   else if (auto checked = check_keys(vfs, entropy, context.config))
     findings.insert(findings.end(), checked->begin(), checked->end());
+  else if (checked.error().code == Errc::kBusy)
+    notes.emplace_back(kKeysInUse);
   else
     findings.push_back("key store: " + checked.error().message);
   if (context.json) {
@@ -129,9 +133,8 @@ Result<ExitCode> command_mirror_renew(const CliContext& context, std::size_t num
   if (number < 1 || number > config.keys.mirrors.size())
     return fail(Errc::kConfig,
                 "there are mirrors 1 to " + std::to_string(config.keys.mirrors.size()));
-  const auto secrets = TRY(load_keeper_secrets(vfs, config));
-  const auto store =
-      TRY(keys::KeyStore::open(vfs, entropy, mirror_paths(config), secrets.anchor_wrap));
+  const auto keys = TRY(open_keys(vfs, entropy, config));
+  const auto& store = keys.store;
   const auto key = TRY(load_log_key(vfs, config));
   const auto log = TRY(audit::verify_log(vfs, config.log.dir, key));
   if (!log.good() || log.entries + log.journal_entries < store->log_size())

@@ -82,11 +82,9 @@ class KeyTrial {
 
 Result<std::map<CallId, keys::Cover>> covers_on_disk(Vfs& vfs, Entropy& entropy,
                                                      const Config& config) {
-  const auto secrets = TRY(load_keeper_secrets(vfs, config));
-  const auto store =
-      TRY(keys::KeyStore::open(vfs, entropy, mirror_paths(config), secrets.anchor_wrap));
+  const auto opened = TRY(open_keys(vfs, entropy, config));
   std::map<CallId, keys::Cover> covers;
-  TRY(store->for_each([&](std::uint64_t row, ByteView content) -> Status {
+  TRY(opened.store->for_each([&](std::uint64_t row, ByteView content) -> Status {
     auto call = TRY(erase::CallKeys::decode_row(row, content));
     covers[call.id] = std::move(call.cover);
     return {};

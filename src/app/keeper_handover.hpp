@@ -6,7 +6,8 @@
 //   resting        finishes what runs
 //   frozen     ─── Handed ───────────────▶
 //              ◀── NextPart, NextFd ... ──  the state, the sockets
-//                                           opens key store and log, one entry
+//                                           takes the writer's lock, opens key store and log,
+//                                           writes one entry
 //              ◀── Taken ─────────────────
 //   decided    ─── Go ───────────────────▶  serves
 //              ◀── Serving ───────────────
@@ -15,10 +16,13 @@
 // INVARIANTS
 //   (1) Until Go the old one may give up: it says Abandoned and goes on with all it had. After Go
 //       it goes on only if the connection breaks without Serving: then the new one died, and had
-//       neither read from a peer nor written to the key store.
+//       neither read from a peer nor erased a key.
 //   (2) The new one serves after Go; or, with the whole state, when the connection breaks without
 //       Abandoned: then the old one is dead.
-//   (3) The bytes are wiped where they were. A version that is not known ends the hand-over, and
+//   (3) Only who holds the writer's lock (writer_lock.hpp) has log and key store open. The old one
+//       lets go of it when frozen and goes on once it has it again, whatever either of them was
+//       told: a new one that was stopped in the middle of its entry is waited for, or killed first.
+//   (4) The bytes are wiped where they were. A version that is not known ends the hand-over, and
 //       nothing else.
 #pragma once
 

@@ -76,12 +76,12 @@ Status KeeperProcess::run() {
   loop_ = TRY(io::Loop::create(clock_));
   TRY(loop_->on_stop_signal([this] { asked_to_stop(); }));
   if (context_.take_over >= 0) return serve(TRY(take_over()));
-  const auto opened = open_state();
+  const auto opened = open_state(WriterLock::kDyingMs);
   const auto report = TRY(enter_sandbox(policy_of("keeper", context_.config)));
   log_event("keeper.sandboxed",
             {{"memory_locked", report.memory_locked}, {"landlock", report.landlock_abi}});
   if (!opened && !TRY(serve_locked(*loop_, context_, entropy_, opened.error().message,
-                                   [this] { return open_state(); })))
+                                   [this] { return open_state(0); })))
     return {};  // asked to stop
   server_ = TRY(io::ChannelServer::listen(
       *loop_, context_.config.socket("keeper"), limits(),
@@ -114,28 +114,37 @@ Status KeeperProcess::serve(std::unique_ptr<TakingOver> taken) {
   });
   auto outcome = loop_->run();
   link_.reset();
-  if (!gone_) keeper_->stop();  // else all of it is another's now
+  if (gone_) return outcome;  // all of it is another's now
+  if (frozen_)
+    return outcome ? fail(Errc::kBusy,
+                          "another process holds log and key "
+                          "store, and does not end")
+                   : outcome;
+  keeper_->stop();
   return outcome;
 }
 
 // All or nothing: what was opened before a failure is let go, for the next try.
-Status KeeperProcess::open_state() {
-  auto opened = try_open_state();
+Status KeeperProcess::open_state(std::int64_t lock_wait_ms) {
+  auto opened = try_open_state(lock_wait_ms);
   if (!opened) {
     keeper_.reset();
     log_.reset();
     store_.reset();
+    lock_.reset();
   }
   return opened;
 }
 
-Status KeeperProcess::try_open_state() {
-  TRY(open_files());
+Status KeeperProcess::try_open_state(std::int64_t lock_wait_ms) {
+  TRY(open_files(lock_wait_ms));
   return keeper_->start();
 }
 
-Status KeeperProcess::open_files() {
+Status KeeperProcess::open_files(std::int64_t lock_wait_ms) {
   const auto& config = context_.config;
+  TRY(vfs_.make_dirs(config.log.dir));
+  lock_ = TRY(WriterLock::take(config.log.dir, lock_wait_ms));
   const auto secrets = TRY(load_keeper_secrets(vfs_, config));
   store_ = TRY(keys::KeyStore::open(vfs_, entropy_, mirror_paths(config), secrets.anchor_wrap));
   log_ = TRY(audit::Log::open(vfs_, config.log.dir, config.log.origin, secrets.log_seed));
@@ -159,7 +168,8 @@ bool KeeperProcess::repair_mirrors() {
   return any;
 }
 
-// What failed while we run is tried again: keys that are only in memory would die with a restart.
+// What failed while we run is tried again: keys that are only in memory would
+// die with a restart.
 void KeeperProcess::mend() {
   if (log_->failed()) {
     const auto secrets = load_keeper_secrets(vfs_, context_.config);
@@ -297,8 +307,8 @@ void KeeperProcess::wipe_everywhere(const keys::WipeRanges& message, std::functi
     if (peer == nullptr) continue;
     ++*waiting;
     ask(*peer, message, kWipeWaitMs, [this, id, one_less](Result<io::Frame> answer) {
-      // One that does not answer hears nothing more and must come back as a fresh one; the
-      // supervisor ends a process that hangs.
+      // One that does not answer hears nothing more and must come back as a
+      // fresh one; the supervisor ends a process that hangs.
       if (auto* silent = find(id); !answer && silent != nullptr) {
         log_event("keeper.holder_cut", {{"role", static_cast<unsigned>(silent->role)}});
         silent->channel->close();
@@ -316,7 +326,8 @@ void KeeperProcess::hello(Peer& peer, io::Frame frame) {
   const auto role = static_cast<unsigned>(message->role);
   if (message->version != keys::kKeeperProtocolVersion || role < 1 || role > 4)
     return refuse(peer, frame, {Errc::kUnsupported, "another version of the protocol"});
-  // Who it is, the supervisor says: a captured server would call itself the listener.
+  // Who it is, the supervisor says: a captured server would call itself the
+  // listener.
   static constexpr std::array kNames = {"", "recorder", "listener", "server", "supervisor"};
   const auto child = child_of_pid(context_.config, peer.channel->peer_pid());
   if (!child || *child != kNames[role]) {

@@ -1,26 +1,35 @@
-// The keeper's process: sockets around erase::Keeper. One thread; one round of the loop is one
-// commit of the log.
+// The keeper's process: sockets around erase::Keeper. One thread; one round of
+// the loop is one commit of the log.
 //
-//   serving ──[the supervisor's HandOver]──▶ coming to rest ──[quiet]──▶ frozen ──▶ gone
+//   serving ──[the supervisor's HandOver]──▶ coming to rest ──[quiet]──▶ frozen
+//   ──▶ gone
 //      ▲                                          │                        │
 //      └───────────[the new one failed]───────────┴────────────────────────┘
 //
 // (The other side, and who decides: keeper_handover.hpp.)
 //
 // INVARIANTS
-//   (1) While it comes to rest no request of a peer is begun: it stays in the socket, or is held if
-//       the peer still owes us an answer. Nothing is dropped: it is handed over, or taken later.
+//   (1) While it comes to rest no request of a peer is begun: it stays in the
+//   socket, or is held if
+//       the peer still owes us an answer. Nothing is dropped: it is handed
+//       over, or taken later.
 //   (2) Frozen it reads and writes nothing: no socket, no log, no key store.
+//   (3) Log and key store are open for writing only under the writer's lock
+//   (writer_lock.hpp).
+//       Frozen it has let go of it, and goes on only once it has it back: the
+//       new one has ended then, and whatever that wrote is read again.
 #pragma once
 
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/keeper_handover.hpp"
 #include "app/process.hpp"
+#include "app/writer_lock.hpp"
 #include "base/event_log.hpp"
 #include "erase/keeper.hpp"
 
@@ -57,9 +66,9 @@ class KeeperProcess {
   }
   static const std::vector<Rule>& rules();
 
-  Status open_state();
-  Status try_open_state();
-  Status open_files();
+  Status open_state(std::int64_t lock_wait_ms);
+  Status try_open_state(std::int64_t lock_wait_ms);
+  Status open_files(std::int64_t lock_wait_ms);
   erase::KeeperPolicy policy() const;
   erase::Keeper::Outbox outbox();
   io::ChannelLimits limits() const;
@@ -127,6 +136,8 @@ class KeeperProcess {
   bool at_rest();
   Result<FrozenProcess> freeze();
   void go_on(const std::string& why);
+  void take_back(const std::string& why, std::int64_t waited_ms);
+  void serve_again();
   void asked_to_stop();
   Result<std::unique_ptr<TakingOver>> take_over();
   Status open_taken(FrozenProcess& frozen);
@@ -137,6 +148,7 @@ class KeeperProcess {
   SystemEntropy entropy_;
   RealVfs vfs_;
   std::unique_ptr<io::Loop> loop_;
+  std::optional<WriterLock> lock_;  // before what it guards: given up after that is closed
   std::unique_ptr<keys::KeyStore> store_;
   std::unique_ptr<audit::Log> log_;
   std::unique_ptr<erase::Keeper> keeper_;

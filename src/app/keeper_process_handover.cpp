@@ -1,5 +1,5 @@
-// The keeper's planned restart, as its process sees it: coming to rest, what is handed over, going
-// on; and the other side of it.
+// The keeper's planned restart, as its process sees it: coming to rest, what is
+// handed over, going on; and the other side of it.
 #include <algorithm>
 
 #include "app/keeper_process.hpp"
@@ -11,10 +11,14 @@ namespace callward::app {
 namespace {
 
 constexpr std::size_t kHeldBytesMax = 8u << 20;  // a peer's, while it owes us an answer
+// For the writer's lock, when the new one came to nothing. The supervisor kills
+// that one when told, and if it cannot be told, after a minute.
+constexpr std::int64_t kLockMsMax = 90'000, kLockLookMs = 20, kTellAgainMs = 1'000;
 
 }  // namespace
 
-// The old one ------------------------------------------------------------------------------------
+// The old one
+// ------------------------------------------------------------------------------------
 
 void KeeperProcess::on_supervisor(io::Frame frame) {
   if (frame.type != store::HandOver::kType || !frame.fd.valid()) return;
@@ -50,8 +54,8 @@ void KeeperProcess::hold(Peer& peer, io::Frame frame) {
   if (peer.held_bytes > kHeldBytesMax) (void)handing_->abandon("a peer says too much meanwhile");
 }
 
-// Whoever owes us nothing is not read any more: what it says waits in its socket. Whoever does is
-// read on for its answer alone.
+// Whoever owes us nothing is not read any more: what it says waits in its
+// socket. Whoever does is read on for its answer alone.
 bool KeeperProcess::at_rest() {
   bool all = keeper_->quiet();
   for (auto& [id, peer] : peers_) {
@@ -84,19 +88,50 @@ Result<FrozenProcess> KeeperProcess::freeze() {
         {peer->role, peer->greeted, std::move(input), std::move(carried.output)});
     frozen.fds.push_back(std::move(carried.fd));
   }
-  keeper_->freeze();  // last: the log takes nothing more
+  keeper_->freeze();  // last: the log takes nothing more, and is the new one's
+                      // to open
+  lock_.reset();
   return frozen;
 }
 
-// As if nothing had been. If it was frozen, the new one may have written an entry: the log is
-// opened anew, now or when it can be.
+// As if nothing had been.
 void KeeperProcess::go_on(const std::string& why) {
   log_event("keeper.hand_over_failed", {{"why", why}});
-  if (frozen_) {
-    frozen_ = false;
-    keeper_->hand_over_failed(why);
-    mend();
+  if (frozen_) return take_back(why, 0);
+  if (link_) (void)link_->client().send(store::HandOverFailed{why});
+  serve_again();
+}
+
+// The new one may have log and key store open, and be anywhere in writing an
+// entry, stopped or slow: nothing is ours until it has let go of the lock, by
+// its end. Then the log is opened anew (now, or when it can be), with what
+// stands there. A process that nobody can end in this time is a machine's
+// trouble: then we end as well, keys in memory and all, and whoever comes next
+// is locked and says so.
+void KeeperProcess::take_back(const std::string& why, std::int64_t waited_ms) {
+  // A message is lost while the supervisor cannot be reached: it is told until
+  // it has acted.
+  if (waited_ms % kTellAgainMs == 0 && link_)
+    (void)link_->client().send(store::HandOverFailed{why});
+  if (!lock_) {
+    auto lock = WriterLock::take(context_.config.log.dir);
+    if (!lock && waited_ms >= kLockMsMax) {
+      log_event("keeper.lock_not_back", {{"why", lock.error().message}});
+      return loop_->stop();
+    }
+    if (!lock)
+      return (void)loop_->after_ms(
+          kLockLookMs, [this, why, next = waited_ms + kLockLookMs] { take_back(why, next); });
+    lock_ = std::move(*lock);
   }
+  frozen_ = false;
+  keeper_->freeze();  // it may have failed before it came to that
+  keeper_->hand_over_failed(why);
+  mend();
+  serve_again();
+}
+
+void KeeperProcess::serve_again() {
   if (resting_) {
     resting_ = false;
     keeper_->rest(false);
@@ -116,24 +151,26 @@ void KeeperProcess::go_on(const std::string& why) {
       on_close(id);
     }
   }
-  if (link_) (void)link_->client().send(store::HandOverFailed{why});
   loop_->after_ms(0, [this] {
     handing_.reset();  // it is on the call stack now
     if (stop_wanted_) loop_->stop();
   });
 }
 
-// Not in the middle: either the state is ours again first, or it is the new one's, and so told.
+// Not in the middle: either the state is ours again first, or it is the new
+// one's, and so told.
 void KeeperProcess::asked_to_stop() {
   if (!handing_) return loop_->stop();
   stop_wanted_ = true;
   (void)handing_->abandon("the keeper was asked to stop");
 }
 
-// The new one ------------------------------------------------------------------------------------
+// The new one
+// ------------------------------------------------------------------------------------
 
-// Sandbox and locked memory come before the first byte of state. Until confirm() one entry of the
-// log is all that is written.
+// Sandbox and locked memory come before the first byte of state. Until
+// confirm() it writes, under the writer's lock, one entry of the log and what
+// opening mends (a torn end, files that a crash left).
 Result<std::unique_ptr<TakingOver>> KeeperProcess::take_over() {
   auto taking = std::make_unique<TakingOver>(io::Fd(context_.take_over));
   const auto taken = [&]() -> Status {
@@ -153,14 +190,15 @@ Result<std::unique_ptr<TakingOver>> KeeperProcess::take_over() {
 Status KeeperProcess::open_taken(FrozenProcess& frozen) {
   auto state = TRY(erase::decode_handed(frozen.process.keeper.expose()));
   frozen.process.keeper = SecretBytes();
-  TRY(open_files());
+  TRY(open_files(0));
   TRY(keeper_->take_over(std::move(state)));
   next_ask_ = frozen.process.next_ask;
   log_event("keeper.taken_over", {{"peers", frozen.process.peers.size()}});
   return {};
 }
 
-// A connection that cannot be gone on with is closed: its peer comes back as after a death.
+// A connection that cannot be gone on with is closed: its peer comes back as
+// after a death.
 Status KeeperProcess::take_peers(FrozenProcess frozen) {
   server_ = TRY(io::ChannelServer::take_over(
       *loop_, std::move(frozen.fds[0]), context_.config.socket("keeper"), limits(),

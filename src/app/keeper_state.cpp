@@ -73,6 +73,13 @@ Result<KeeperSecrets> load_keeper_secrets(Vfs& vfs, const Config& config) {
                        Key32(std::span<const std::uint8_t, 32>(seed->expose().data(), 32))};
 }
 
+Result<OpenKeys> open_keys(Vfs& vfs, Entropy& entropy, const Config& config) {
+  auto lock = TRY(WriterLock::take(config.log.dir, WriterLock::kDyingMs));
+  const auto secrets = TRY(load_keeper_secrets(vfs, config));
+  auto store = TRY(keys::KeyStore::open(vfs, entropy, mirror_paths(config), secrets.anchor_wrap));
+  return OpenKeys{std::move(lock), std::move(store)};
+}
+
 Result<audit::NamedKey> load_log_key(Vfs& vfs, const Config& config) {
   const auto raw = TRY(vfs.read_file(config.log_public_key_file(), 1'024));
   return audit::parse_verifier_key(std::string(as_text(raw)));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/config.hpp"
+#include "app/writer_lock.hpp"
 #include "audit/note.hpp"
 #include "base/entropy.hpp"
 #include "base/vfs.hpp"
@@ -21,6 +22,12 @@ struct KeeperSecrets {
 };
 // kCorrupt: the credential does not fit the log key.
 Result<KeeperSecrets> load_keeper_secrets(Vfs& vfs, const Config& config);
+// The key store for a command that reads or mends it itself. kBusy: a keeper has it open.
+struct OpenKeys {
+  WriterLock lock;
+  std::unique_ptr<keys::KeyStore> store;
+};
+Result<OpenKeys> open_keys(Vfs& vfs, Entropy& entropy, const Config& config);
 Result<audit::NamedKey> load_log_key(Vfs& vfs, const Config& config);
 
 }  // namespace callward::app

@@ -1,6 +1,7 @@
 // A planned restart, both sides: the keeper that comes to rest and tells what it knows, and the one
 // that goes on from there. Between hand_over() and either end the old one does nothing at all; the
-// new one writes one entry of the log, and nothing to the key store, until it is the keeper.
+// new one writes what opening log and key store mends, and one entry of the log, until it is the
+// keeper. That they do not meet is the caller's to see to (app/writer_lock.hpp).
 #include <algorithm>
 
 #include "base/event_log.hpp"
