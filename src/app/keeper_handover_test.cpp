@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 
 #include "app/program_path.hpp"
+#include "base/vfs.hpp"
 
 namespace callward::app {
 namespace {
@@ -192,6 +194,20 @@ TEST_F(HandOvers, AnOldOneThatDiesInTheMiddleLeavesNoKeeper) {
   while (!rested) ASSERT_TRUE(loop->run_once(10));
   handing.reset();
   other.join();
+}
+
+// CALLWARD_WRITE_VECTORS=1 writes it anew.
+TEST_F(HandOvers, TheFuzzersSeedIsOfTodaysLayout) {
+  RealVfs vfs;
+  const std::string seed = std::string(CALLWARD_SOURCE_DIR) + "/fuzz/corpus/handover/process";
+  if (std::getenv("CALLWARD_WRITE_VECTORS") != nullptr) {
+    auto made = process();
+    made.keeper = SecretBytes(as_bytes("state"));
+    ASSERT_TRUE(vfs.write_file_atomic(seed, pack_secret(made).expose()));
+  }
+  const auto read = decode_process(*vfs.read_file(seed, 1 << 20));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->peers.size(), 1u);
 }
 
 TEST(ProgramPath, IsTheNameNotTheFile) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <random>
 
@@ -13,6 +14,8 @@
 
 namespace callward::erase {
 namespace {
+
+constexpr std::uint64_t kFuzzSeed = 2;
 
 // Any state that a keeper may be in, of any numbers at all.
 class AnyState {
@@ -171,6 +174,17 @@ RC_GTEST_PROP(Handover, WhatIsCutOffIsRefused, (std::uint64_t seed)) {
   const auto read = decode_handed(raw->expose().first(cut));
   RC_ASSERT(!read.has_value());
   RC_ASSERT(read.error().code == Errc::kMalformed);
+}
+
+// A field that is added would leave the fuzzer outside: CALLWARD_WRITE_VECTORS=1 writes it anew.
+TEST(Handover, TheFuzzersSeedIsOfTodaysLayout) {
+  RealVfs vfs;
+  const std::string seed = std::string(CALLWARD_SOURCE_DIR) + "/fuzz/corpus/handover/state";
+  if (std::getenv("CALLWARD_WRITE_VECTORS") != nullptr)
+    ASSERT_TRUE(vfs.write_file_atomic(seed, encode_handed(AnyState(kFuzzSeed).state())->expose()));
+  const auto state = decode_handed(*vfs.read_file(seed, 1 << 20));
+  ASSERT_TRUE(state) << state.error().message;
+  EXPECT_FALSE(state->calls.empty() || state->orders.empty() || state->decided.empty());
 }
 
 TEST(Handover, ANewerVersionIsRefusedByName) {
