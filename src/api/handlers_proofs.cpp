@@ -45,8 +45,8 @@ Result<std::uint64_t> first_bundle(Service& service, std::int64_t started_at, st
   return low;
 }
 
-// Which entries belong to a call's proof: those about it, and those that end its orders. The text is
-// looked at first, since a log has many entries and a call few.
+// Which entries belong to a call's proof: those about it, and those that end its orders. The text
+// is looked at first, since a log has many entries and a call few.
 class CallEntries {
  public:
   explicit CallEntries(const CallId& call) : call_(call.hex()) {}

@@ -23,9 +23,9 @@
 //   (5) Partial tiles go when the full one is under a durable checkpoint; the journal when all of
 //   it is.
 //
-// One thread, but for write_publish() (GroupCommitter is the front for many). One process: who opens
-// a log keeps a second one out before (app/writer_lock.hpp); who hands it to another calls let_go()
-// before, and opens it anew if he goes on.
+// One thread, but for write_publish() (GroupCommitter is the front for many). One process: who
+// opens a log keeps a second one out before (app/writer_lock.hpp); who hands it to another calls
+// let_go() before, and opens it anew if he goes on.
 #pragma once
 
 #include <functional>

@@ -6,9 +6,10 @@
 //   checkpoint  the signed tree head that the paths lead to
 //
 // The log's entry `key_statement` holds the statement's hash, so that one signature, the
-// checkpoint's, stands for all of it, and witnesses' cosignatures do too. The reader recomputes that
-// the nodes are the exact complement of what was logged as erased or lost before that entry, and that
-// keeper and log name the same ranges: so whoever hands the proof on can leave nothing out.
+// checkpoint's, stands for all of it, and witnesses' cosignatures do too. The reader recomputes
+// that the nodes are the exact complement of what was logged as erased or lost before that entry,
+// and that keeper and log name the same ranges: so whoever hands the proof on can leave nothing
+// out.
 //
 // It cannot prove that nobody copied a key before; nor that the keeper says all that it has. For the
 // second there is the challenge, and the hunt through what is on the disk (docs/auditors.md).

@@ -302,8 +302,8 @@ class Check {
     report_.lost = both(join(std::move(report_.lost)), whole_);
   }
 
-  // Keeper and log name the same ranges: an entry that was left out of the file shows here, whatever
-  // the nodes say.
+  // Keeper and log name the same ranges: an entry that was left out of the file shows here,
+  // whatever the nodes say.
   void check_words() {
     const auto& said = report_.statement;
     if (!said.row) return;
