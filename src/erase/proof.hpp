@@ -11,8 +11,8 @@
 // and that keeper and log name the same ranges: so whoever hands the proof on can leave nothing
 // out.
 //
-// It cannot prove that nobody copied a key before; nor that the keeper says all that it has. For the
-// second there is the challenge, and the hunt through what is on the disk (docs/auditors.md).
+// It cannot prove that nobody copied a key before; nor that the keeper says all that it has. For
+// the second there is the challenge (docs/formats/proof.md).
 #pragma once
 
 #include <string>
