@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "audit/log.hpp"
+#include "audit/rules.hpp"
 #include "audit/verify.hpp"
 
 namespace callward::audit {
@@ -89,6 +90,26 @@ TEST(Entry, CanonicalFormIsStrict) {
   entry.data = {{"cause", "x"}};
   EXPECT_FALSE(encode_entry(entry));
   entry.type = "unheard_of";
+  EXPECT_FALSE(encode_entry(entry));
+}
+
+// Readers count with what they read: nothing that the table knows is below zero.
+TEST(Entry, NumbersAndRangesAreNotNegative) {
+  const auto with = [](const std::string& number) {
+    return R"({"actor":"keeper","at":5,"data":{"first":)" + number + R"(,"lost":[[0,)" + number +
+           R"(,7]]},"subject":"-","type":"keeper_adopted","v":1})";
+  };
+  EXPECT_TRUE(decode_entry(with("0")));
+  EXPECT_TRUE(decode_entry(with("5")));
+  EXPECT_FALSE(decode_entry(with("-1")));
+  EXPECT_FALSE(check_entry(with("-1")));
+  Entry entry{"keeper_adopted", "keeper", "-", 5, {}};
+  for (const auto& range : {boost::json::array{0, -1, 7}, boost::json::array{-1, 0, 7},
+                            boost::json::array{0, 0, -7}, boost::json::array{0, 0}}) {
+    entry.data = {{"first", 0}, {"lost", boost::json::array{range}}};
+    EXPECT_FALSE(encode_entry(entry));
+  }
+  entry.data = {{"first", -1}, {"lost", boost::json::array{}}};
   EXPECT_FALSE(encode_entry(entry));
 }
 
@@ -389,6 +410,29 @@ TEST_F(Logs, EntriesThatBreakTheTreeOrTheirSchemaAreNamed) {
   report = verify();  // its tile stands in: one thing is wrong, and it is named
   EXPECT_EQ(report.findings.size(), 1u);
   EXPECT_NE(report.findings.front().find("tile/entries/000"), std::string::npos);
+}
+
+// Whoever can write a bundle writes what keeps the rules: they are read as the checkpoint signs it.
+TEST_F(Logs, TheRulesAreThoseOfTheEntriesThatAreSigned) {
+  {
+    auto log = open();
+    add(*log, 300);
+    ASSERT_TRUE(log->publish());
+  }
+  EXPECT_TRUE(check_rules(vfs, dir, key));
+  for (const std::string name : {"000", "001.p/44"}) {
+    const auto path = dir + "/tile/entries/" + name;
+    const auto whole = *vfs.read_file(path, 1 << 20);
+    std::string text(as_text(whole));
+    const auto at = text.find("recorder");
+    ASSERT_NE(at, std::string::npos);
+    text[at] = 'R';
+    ASSERT_TRUE(vfs.write_file_atomic(path, as_bytes(text)));
+    const auto checked = check_rules(vfs, dir, key);
+    ASSERT_FALSE(checked) << name;
+    EXPECT_EQ(checked.error().code, Errc::kCorrupt);
+    ASSERT_TRUE(vfs.write_file_atomic(path, whole));
+  }
 }
 
 TEST_F(Logs, VerifiesWhileTheLogGrows) {

@@ -156,13 +156,17 @@ Status write_value(const value& json, std::string& out, int depth) {
   return {};
 }
 
-bool is_whole(const value& json) { return json.is_int64() || json.is_uint64(); }
+// Whole, and never below zero: sizes, counts, indices, times. What is too large for every reader
+// write_number refuses.
+bool is_count(const value& json) {
+  return json.is_uint64() || (json.is_int64() && json.get_int64() >= 0);
+}
 
 bool is_range_list(const value& json) {
   if (!json.is_array()) return false;
   return std::all_of(json.get_array().begin(), json.get_array().end(), [](const value& range) {
     return range.is_array() && range.get_array().size() == 3 &&
-           std::all_of(range.get_array().begin(), range.get_array().end(), is_whole);
+           std::all_of(range.get_array().begin(), range.get_array().end(), is_count);
   });
 }
 
@@ -175,7 +179,7 @@ bool is_hash(const value& json) {
 bool fits(FieldKind kind, const value& json) {
   switch (kind) {
     case FieldKind::kNumber:
-      return is_whole(json);
+      return is_count(json);
     case FieldKind::kText:
       return json.is_string() && json.get_string().size() <= kEntryTextBytesMax;
     case FieldKind::kFlag:

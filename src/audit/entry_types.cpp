@@ -154,7 +154,7 @@ std::string entry_types_markdown() {
   };
   std::string out =
       "# Entry types of the audit log\n\nGenerated from `src/audit/entry_types.cpp`; a test holds "
-      "this page to it.\n";
+      "this page to it. Numbers, those in lists of ranges too, are never negative.\n";
   for (const auto& type : entry_types()) {
     out += "\n## " + std::string(type.name) + "\n" + std::string(type.meaning) +
            "\n\n| field of `data` | kind |\n|---|---|\n";

@@ -57,6 +57,9 @@ const std::vector<Rule>& rules() {
       {"call-begins-once", kBreach, "A call begins once, and ends once."},
       {"call-ends", kBreach,
        "A call that ran when the keeper was started anew is adopted or ended within 10 minutes."},
+      {"handed-over-whole", kBreach,
+       "A keeper that was handed over has the keys of at least as many calls as run by the log; "
+       "else it counts as started anew."},
       {"call-runs-long", kWarning, "A call runs at most 24 hours."},
       {"call-is-sealed", kBreach, "An hour after its end a call is sealed."},
       {"sealed-as-one", kBreach, "A call that is sealed again has the same root."},
@@ -70,8 +73,8 @@ const std::vector<Rule>& rules() {
       {"opened-with-reason", kBreach,
        "What is opened, exported or decided has a reason: the entry holds its salted hash."},
       {"opened-by-somebody", kBreach,
-       "Who opens, exports or decides is the operator of the command line, or a person with a "
-       "session."},
+       "Who opens, exports, decides or asks for a proof is the operator of the command line, or a "
+       "person with a session."},
       {"erased-stays-closed", kBreach,
        "Where all that was asked for had been ordered erased, or held, no key is given; of audio "
        "alone, no more keys than segments that were not."},
@@ -160,6 +163,7 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
       {"erase_unconfirmed", &R::erase_unconfirmed},
       {"order_held", &R::order_held},
       {"held_decided", &R::held_decided},
+      {"key_statement", &R::key_statement},
       {"opened", &R::opened},
       {"exported", &R::opened},
       {"signed_in", &R::signed_in},
@@ -210,11 +214,20 @@ void RuleChecker::add(std::uint64_t index, std::string_view text) {
     (this->*handler->second)(entry);
 }
 
-// A planned restart hands all keys over: the calls go on as if nothing had been.
+// A planned restart hands all keys over: the calls go on as if nothing had been. It may have more
+// than run (ended calls that nobody has heard yet), never fewer.
 void RuleChecker::keeper_started(const Entry& entry) {
   const auto* handed_over = entry.data.if_contains("handed_over");
-  if (handed_over != nullptr && handed_over->is_bool() && handed_over->get_bool()) return;
+  if (handed_over != nullptr && handed_over->is_bool() && handed_over->get_bool()) {
+    const auto calls =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_of(entry, "calls")));
+    if (calls >= running_.size()) return;
+    find("handed-over-whole", entry.index, entry.subject,
+         "keys of " + std::to_string(calls) + " calls were handed over, and " +
+             std::to_string(running_.size()) + " ran");
+  }
   keeper_started_at_ = entry.at;
+  running_.clear();  // until they are adopted
 }
 
 void RuleChecker::call_started(const Entry& entry) {
@@ -224,6 +237,7 @@ void RuleChecker::call_started(const Entry& entry) {
                 "began before, at entry " + std::to_string(call.started.index));
   call.started = {entry.index, entry.at, true};
   call.alive_at = entry.at;
+  running_.insert(entry.subject);
   ++report_.calls;
 }
 
@@ -233,6 +247,7 @@ void RuleChecker::call_ended(const Entry& entry) {
     find("call-begins-once", entry.index, entry.subject,
          "ended before, at entry " + std::to_string(call.ended.index));
   call.ended = {entry.index, entry.at, true};
+  running_.erase(entry.subject);
 }
 
 void RuleChecker::call_sealed(const Entry& entry) {
@@ -248,6 +263,7 @@ void RuleChecker::call_sealed(const Entry& entry) {
 void RuleChecker::keeper_adopted(const Entry& entry) {
   auto& call = call_of(entry);
   call.alive_at = entry.at;
+  if (call.started.set && !call.ended.set) running_.insert(entry.subject);
   const auto* lost = entry.data.if_contains("lost");
   if (lost == nullptr || !lost->is_array()) return;
   std::int64_t segments = 0;
@@ -277,7 +293,12 @@ void RuleChecker::erase_intended(const Entry& entry) {
   order.intended = {entry.index, entry.at, true};
   order.call = entry.subject;
   order.decided = true;
-  call_of(entry).closed[id] = ranges_of(entry);
+  close(call_of(entry), id, entry);
+}
+
+// What was closed under an order's id before stays closed.
+void RuleChecker::close(Call& call, const std::string& order, const Entry& entry) {
+  for (const auto& range : ranges_of(entry)) call.closed[order].insert(range);
 }
 
 void RuleChecker::erased(const Entry& entry) {
@@ -305,7 +326,7 @@ void RuleChecker::order_held(const Entry& entry) {
   auto& order = orders_[id];
   order.held = {entry.index, entry.at, true};
   order.call = entry.subject;
-  call_of(entry).closed[id] = ranges_of(entry);
+  close(call_of(entry), id, entry);
 }
 
 // "erase": the intention follows, under the same number. Anything else: what was held opens again
@@ -353,6 +374,12 @@ void RuleChecker::opened(const Entry& entry) {
     find("opened-with-reason", entry.index, entry.subject, entry.type + " without a reason's hash");
   check_reader(entry);
   check_given(entry, call);
+}
+
+// Nothing is given; but the log says who wanted to know what of which call.
+void RuleChecker::key_statement(const Entry& entry) {
+  call_of(entry);
+  check_reader(entry);
 }
 
 void RuleChecker::check_reader(const Entry& entry) {
@@ -454,13 +481,22 @@ RulesReport RuleChecker::finish() {
 Result<RulesReport> check_rules(Vfs& vfs, const std::string& dir, const NamedKey& key,
                                 const RuleGrace& grace,
                                 const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
-  const auto size = TRY(read_checkpoint(vfs, dir + "/checkpoint", key)).checkpoint.size;
+  const auto checkpoint = TRY(read_checkpoint(vfs, dir + "/checkpoint", key)).checkpoint;
+  const auto size = checkpoint.size;
   RuleChecker checker(grace);
+  CompactRange tree;
   for (std::uint64_t at = 0; at < size; at += kTileWidth) {
     const auto texts = TRY(read_bundle(vfs, dir, at / kTileWidth, std::min(kTileWidth, size - at)));
-    for (std::size_t i = 0; i < texts.size(); ++i) checker.add(at + i, texts[i]);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      checker.add(at + i, texts[i]);
+      tree.append(leaf_hash(as_bytes(texts[i])));
+    }
     if (progress) progress(at + texts.size(), size);
   }
+  if (tree.root() != checkpoint.root)
+    return fail(Errc::kCorrupt,
+                "the entries are not those that the checkpoint signs: no rule was checked; "
+                "`callward log verify` names what is wrong");
   return checker.finish();
 }
 

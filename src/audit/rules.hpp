@@ -9,6 +9,7 @@
 // Memory: a few hundred bytes a call, and the ordered ranges.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -73,6 +74,7 @@ class RuleChecker {
  private:
   struct Range {
     std::int64_t stream = 0, first = 0, end = 0;
+    auto operator<=>(const Range&) const = default;
   };
   struct Entry {
     std::uint64_t index = 0;
@@ -90,7 +92,7 @@ class RuleChecker {
     std::int64_t alive_at = 0;  // its last sign of life: start, adoption
     std::string root;
     // Ordered or held: what opens to nobody, by order.
-    std::map<std::string, std::vector<Range>> closed;
+    std::map<std::string, std::set<Range>> closed;
     bool unknown_said = false;
   };
   struct Order {
@@ -126,7 +128,9 @@ class RuleChecker {
   void erase_unconfirmed(const Entry& entry);
   void order_held(const Entry& entry);
   void held_decided(const Entry& entry);
+  static void close(Call& call, const std::string& order, const Entry& entry);
   void opened(const Entry& entry);
+  void key_statement(const Entry& entry);
   void signed_in(const Entry& entry);
   void session_ended(const Entry& entry);
   void check_reader(const Entry& entry);
@@ -141,10 +145,11 @@ class RuleChecker {
   std::map<std::string, Person> persons_;
   std::int64_t newest_at_ = 0;
   std::int64_t keeper_started_at_ = 0;
+  std::set<std::string> running_;  // calls whose keys a living keeper must have
 };
 
-// All published entries of a log's folder, under its newest checkpoint (which must hold under
-// `key`; whether the tree is that of the entries says verify_log).
+// All published entries of a log's folder, under its newest checkpoint, which must hold under
+// `key`. kCorrupt when the entries are not those that it signs (verify_log says which).
 Result<RulesReport> check_rules(
     Vfs& vfs, const std::string& dir, const NamedKey& key, const RuleGrace& grace = {},
     const std::function<void(std::uint64_t, std::uint64_t)>& progress = {});

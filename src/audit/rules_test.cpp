@@ -276,6 +276,75 @@ TEST(Rules, WhatIsHeldStaysClosedUntilItIsKept) {
   whole.expect_clean();
 }
 
+// An order's id names it; it takes nothing back of what was said under it before.
+TEST(Rules, AnOrderThatIsSaidAgainOpensNothing) {
+  Story erased;
+  erased.call_starts();
+  erased.intends(10, 20);
+  erased.intends(900, 901);
+  erased.erases();
+  erased.opens({range(0, 0, 30)}, 20);
+  erased.expect_clean();
+  auto held = erased;
+  erased.opens({range(0, 10, 20)}, 1);
+  erased.expect("erased-stays-closed");
+  held.say("order_held", "listener", kCall,
+           {{"order", kOrder},
+            {"reason", "card"},
+            {"source", "listener"},
+            {"ranges", array{range(0, 900, 901)}}});
+  held.decides("keep");
+  held.opens({range(0, 10, 20)}, 1);
+  held.expect("erased-stays-closed");
+}
+
+TEST(Rules, AProofIsAskedForBySomebodyAndOfACall) {
+  const auto asks = [](Story& story, const std::string& actor) {
+    story.say("key_statement", actor, kCall, {{"hash", kHash}});
+  };
+  Story story;
+  auto never = story;
+  asks(never, "operator");
+  never.expect("call-begins");
+  story.call_starts();
+  auto stranger = story;
+  asks(stranger, kPerson);
+  stranger.expect("opened-by-somebody");
+  story.signs_in();
+  asks(story, kPerson);
+  asks(story, "operator");
+  story.expect_clean();
+  EXPECT_EQ(story.check().unknown, 0u);
+}
+
+// It says that it has what the one before it had: the log knows how much that was.
+TEST(Rules, AKeeperThatWasHandedOverHasTheCallsThatRan) {
+  const auto handed = [](Story& story, int calls) {
+    story.say(
+        "keeper_started", "keeper", "-",
+        {{"epoch", 1}, {"mirrors", 2}, {"log_size", 0}, {"handed_over", true}, {"calls", calls}});
+  };
+  Story story;
+  story.call_starts();
+  auto more = story;
+  handed(more, 3);  // ended ones that the listener has not heard are among them
+  more.time_passes(11);
+  more.expect_clean();
+  handed(story, 0);
+  story.expect("handed-over-whole");
+  story.time_passes(11);  // and it is a start as any other
+  EXPECT_EQ(story.check().breaches, 2u);
+  story.call_ends();
+  story.expect("handed-over-whole");
+  // What an earlier keeper had lost already is said there, once.
+  Story lost;
+  lost.call_starts();
+  lost.keeper_starts();
+  handed(lost, 0);
+  lost.time_passes(11);
+  lost.expect("call-ends");
+}
+
 TEST(Rules, WhatIsHeldIsDecided) {
   Story story;
   story.keeper_starts();
