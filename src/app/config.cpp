@@ -250,8 +250,9 @@ Status read_log(const toml::table& root, LogConfig& log) {
       }))
     return fail(Errc::kConfig, "log.origin must be one word without a plus");
   std::set<std::string> names;
+  std::set<crypto::PublicKey> keys;
   for (const auto& witness : log.witnesses)
-    if (!names.insert(witness.name).second)
+    if (!names.insert(witness.name).second || !keys.insert(witness.key.key).second)
       return fail(Errc::kConfig, "log.witnesses must not name one witness twice");
   if (!log.witnesses.empty() &&
       log.witness_quorum > static_cast<std::int64_t>(log.witnesses.size()))

@@ -205,7 +205,10 @@ TEST(Config, WitnessesAreNamedWithTheirKeys) {
   EXPECT_EQ(config->log.witnesses[0].url, "https://w.example/x");
   EXPECT_EQ(config->log.witnesses[0].name, key.name);
   EXPECT_EQ(config->log.witness_policy().keys[0].key, key.key);
+  const auto renamed = audit::witness_verifier_key({"witness.example/2", key.key});
   for (const auto& bad : {"witnesses = [" + good + ", " + good + "]",
+                          // Its name is another, and it is the same witness.
+                          "witnesses = [" + good + ", " + entry("https://x", renamed) + "]",
                           "witnesses = [" + good + "]\nwitness_quorum = 2",
                           "witnesses = [" + entry("ftp://w", vkey) + "]",
                           // A log's key is no witness's.

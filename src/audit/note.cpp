@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 namespace callward::audit {
 namespace {
@@ -198,13 +199,17 @@ Result<Cosignature> find_cosignature(const std::string& note, const WitnessKey& 
 Result<std::vector<Cosignature>> check_cosignatures(const std::string& note,
                                                     const WitnessPolicy& policy) {
   std::vector<Cosignature> good;
+  std::set<crypto::PublicKey> counted;  // one key is one witness, by whatever names it is listed
   std::string why;
   for (const auto& key : policy.keys) {
+    if (counted.contains(key.key)) continue;
     auto one = find_cosignature(note, key);
-    if (one)
+    if (one) {
+      counted.insert(key.key);
       good.push_back(std::move(*one));
-    else
+    } else {
       why += (why.empty() ? "" : "; ") + one.error().message;
+    }
   }
   if (good.size() < policy.quorum)
     return fail(Errc::kCorrupt, "witnesses: " + std::to_string(good.size()) + " of the " +

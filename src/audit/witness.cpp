@@ -17,6 +17,21 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return size;
 }
 
+// The witness's own line among those that it answered. Nothing else that it sends is ever passed on.
+Result<Cosignature> find_in_answer(const std::string& note, const std::string& body,
+                                   const WitnessKey& key) {
+  if (body.size() > WitnessClient::kAnswerBytesMax)
+    return fail(Errc::kTooLarge, "its answer is too long");
+  // A note's text ends at its last empty line: an answer with one would move that end, and what
+  // holds over the text that it makes would not hold over ours.
+  if (body.starts_with('\n') || body.find("\n\n") != std::string::npos)
+    return fail(Errc::kMalformed, "an empty line among its signatures");
+  const auto bare = note.substr(0, note.rfind("\n\n") + 2);
+  const auto found = TRY(find_cosignature(bare + body, key));
+  // As it will be read by others: under our text, alone.
+  return find_cosignature(bare + found.line, key);
+}
+
 }  // namespace
 
 std::string encode_continuation(const Continuation& continuation) {
@@ -111,10 +126,7 @@ Result<Cosignature> WitnessClient::ask(const std::string& note, const Checkpoint
 
 Result<Cosignature> WitnessClient::take_signed(const std::string& note, std::uint64_t size,
                                                const std::string& body) {
-  // Nothing that the witness sends but the line that holds is ever passed on.
-  auto found = body.size() > kAnswerBytesMax
-                   ? Result<Cosignature>(fail(Errc::kTooLarge, "its answer is too long"))
-                   : find_cosignature(note.substr(0, note.rfind("\n\n") + 2) + body, config_.key);
+  auto found = find_in_answer(note, body, config_.key);
   if (!found)
     return settle(WitnessState::kLies, Errc::kCorrupt,
                   "its answer holds no cosignature of its key: " + found.error().message);

@@ -202,6 +202,29 @@ TEST_F(Witnesses, OneThatIsAwayOrConfusedCostsItsCosignatureOnly) {
   }
 }
 
+// One that signs another text, and answers so that the two together look like a note.
+TEST_F(Witnesses, OneThatMovesTheNotesEndLies) {
+  log.grow(10);
+  const auto note = note_of(log);
+  const auto text = note.substr(0, note.rfind("\n\n") + 1);
+  for (const std::string put : {"\njunk\n", "\n"}) {
+    const auto line =
+        *cosign(text + put + "\n\xE2\x80\x94 x AA==\n", witness.name, witness_seed, 5);
+    const auto body = put.substr(1) + "\n" + line;
+    auto one = client([&](const auto&, const auto&) -> Result<WitnessClient::Answer> {
+      return WitnessClient::Answer{200, body};
+    });
+    EXPECT_FALSE(ask(one, log)) << put;
+    EXPECT_EQ(one.state(), WitnessState::kLies);
+  }
+  // A good line does not excuse what stands before it.
+  auto late = client([&](const auto&, const auto&) -> Result<WitnessClient::Answer> {
+    return WitnessClient::Answer{200, "junk\n\n" + *cosign(note, witness.name, witness_seed, 5)};
+  });
+  EXPECT_FALSE(ask(late, log));
+  EXPECT_EQ(late.state(), WitnessState::kLies);
+}
+
 TEST_F(Witnesses, KeysOfLogsAndOfWitnessesAreNotTakenForEachOther) {
   const auto text = witness_verifier_key(witness);
   EXPECT_EQ(parse_witness_key(text + "\n")->key, witness.key);
@@ -226,6 +249,11 @@ TEST_F(Witnesses, AQuorumCountsEachWitnessOnce) {
   const WitnessKey second{"witness.example/2", *crypto::ed25519_public(second_seed)};
   EXPECT_TRUE(check_cosignatures(note + line, {{witness, second}, 1}));
   EXPECT_FALSE(check_cosignatures(note + line + line, {{witness, second}, 2}));
+  // One key is one witness, however often and by whatever names it is listed.
+  EXPECT_FALSE(check_cosignatures(note + line, {{witness, witness}, 2}));
+  const WitnessKey renamed{"witness.example/x", witness.key};
+  const auto as_renamed = *cosign(note, renamed.name, witness_seed, 7);
+  EXPECT_FALSE(check_cosignatures(note + line + as_renamed, {{witness, renamed}, 2}));
   EXPECT_EQ(check_cosignatures(note + line + *cosign(note, second.name, second_seed, 7),
                                {{witness, second}, 2})
                 ->size(),
