@@ -1,6 +1,8 @@
 #include "audit/daily.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 
 #include "audit/entry.hpp"
 #include "audit/tiles.hpp"
@@ -37,6 +39,20 @@ bool is_day(std::string_view text) {
     if (dash ? text[i] != '-' : text[i] < '0' || text[i] > '9') return false;
   }
   return true;
+}
+
+std::optional<std::int64_t> end_of_day(std::string_view day) {
+  using namespace std::chrono;
+  if (!is_day(day)) return std::nullopt;
+  const auto part = [&](std::size_t at, std::size_t length) {
+    unsigned number = 0;
+    std::from_chars(day.data() + at, day.data() + at + length, number);
+    return number;
+  };
+  const year_month_day date{year(static_cast<int>(part(0, 4))), month(part(5, 2)),
+                            std::chrono::day(part(8, 2))};
+  if (!date.ok()) return std::nullopt;
+  return duration_cast<milliseconds>((sys_days(date) + days(1)).time_since_epoch()).count();
 }
 
 Result<std::vector<std::string>> list_days(Vfs& vfs, const std::string& dir) {

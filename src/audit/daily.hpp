@@ -30,6 +30,12 @@ Result<SignedCheckpoint> read_checkpoint(Vfs& vfs, const std::string& path, cons
 
 std::string day_of(std::int64_t utc_ms);  // "2026-11-25"
 bool is_day(std::string_view text);
+// The midnight at which it ends, UTC ms; nothing for 2026-02-30.
+std::optional<std::int64_t> end_of_day(std::string_view day);
+// A day's checkpoint is the first one after that midnight, or at the latest one of the day after:
+// entries may be dated by so much on the wrong side of either end (they are published a second
+// after they were dated, or a little more).
+inline constexpr std::int64_t kDaySlackMs = 60'000;
 
 // The days that are there, oldest first.
 Result<std::vector<std::string>> list_days(Vfs& vfs, const std::string& dir);

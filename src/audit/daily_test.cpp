@@ -11,6 +11,11 @@
 namespace callward::audit {
 namespace {
 
+constexpr std::int64_t kDayMs = 24 * 3'600'000;
+constexpr std::int64_t kMidnight = 1'795'564'800'000;  // 2026-11-25T00:00:00Z
+// Of a day of that November.
+constexpr std::int64_t noon_of(int day) { return kMidnight + (day - 25) * kDayMs + kDayMs / 2; }
+
 class Daily : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -22,8 +27,8 @@ class Daily : public ::testing::Test {
   void grow(Log& to, std::uint64_t size, const std::string& cause = "test") {
     while (to.size() < size) {
       for (int i = 0; i < 200 && to.size() + static_cast<std::uint64_t>(i) < size; ++i)
-        ASSERT_TRUE(to.stage(
-            {"call_missing", "recorder", "-", 1'000, {{"cause", cause}, {"sip_status", i}}}));
+        ASSERT_TRUE(
+            to.stage({"call_missing", "recorder", "-", at, {{"cause", cause}, {"sip_status", i}}}));
       ASSERT_TRUE(to.commit());
     }
     ASSERT_TRUE(to.publish());
@@ -51,6 +56,7 @@ class Daily : public ::testing::Test {
   WitnessKey witness{"witness.example/1", *crypto::ed25519_public(witness_seed)};
   std::string dir;
   std::unique_ptr<Log> log;
+  std::int64_t at = noon_of(24);  // of the entries that grow() adds
 };
 
 TEST_F(Daily, EachDayContinuesTheOneBefore) {
@@ -60,6 +66,7 @@ TEST_F(Daily, EachDayContinuesTheOneBefore) {
                                                                 {"2026-11-23", 256},
                                                                 {"2026-11-25", 700}};
   for (const auto& [day, size] : days) {
+    at = noon_of(std::stoi(day.substr(8)));
     grow(*log, size);
     close(day);
   }
@@ -97,6 +104,7 @@ TEST_F(Daily, ALogThatWasWrittenAnewDoesNotContinueYesterday) {
   close("2026-11-24");
   const auto same_size = *read_day(vfs, dir, "2026-11-24");
   EXPECT_EQ(check_continues(yesterday, same_size, key, {}).error().code, Errc::kCorrupt);
+  at += kDayMs;
   grow(*log, 400, "another");
   const auto today = *continue_from(vfs, dir, key, 300, note());
   EXPECT_EQ(check_continues(yesterday, today, key, {}).error().code, Errc::kCorrupt);
@@ -110,8 +118,10 @@ TEST_F(Daily, ALogThatWasWrittenAnewDoesNotContinueYesterday) {
 }
 
 TEST_F(Daily, EveryByteOfADayIsChecked) {
+  at = noon_of(23);
   grow(*log, 100);
   close("2026-11-23");
+  at = noon_of(24);
   grow(*log, 300);
   close("2026-11-24");
   const auto before = *read_day(vfs, dir, "2026-11-23");
@@ -139,13 +149,61 @@ TEST_F(Daily, EveryByteOfADayIsChecked) {
   EXPECT_TRUE(verify().good());
 }
 
-// Entries of these tests are of 1970: the log is older than any day.
+// A day's file holds all of its day, and nothing of the day after the next: a short one would leave
+// out of every archive what was logged behind it.
+TEST_F(Daily, ADayIsHeldToItsMidnight) {
+  at = noon_of(23);
+  grow(*log, 10);
+  at = kMidnight - 2'000;  // published a little after midnight
+  const auto early = note();
+  grow(*log, 20);
+  close("2026-11-24");
+  EXPECT_TRUE(verify().good());
+  at = kMidnight - 1'000;
+  grow(*log, 21);
+  at = noon_of(25);
+  grow(*log, 30);
+  EXPECT_TRUE(verify().good()) << verify().findings.front();
+  std::filesystem::remove_all(dir + "/daily");
+  at = kMidnight + kDayMs + 5'000;
+  grow(*log, 40);
+  ASSERT_TRUE(close_day(vfs, dir, key, "2026-11-25", early));  // signed, a beginning, and too short
+  auto report = verify();
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_NE(report.findings[0].find("daily/2026-11-25.checkpoint: entry 10 "), std::string::npos)
+      << report.findings[0];
+  std::filesystem::remove_all(dir + "/daily");
+  close("2026-11-24");  // of two days later
+  EXPECT_TRUE(verify().good());
+  std::filesystem::remove_all(dir + "/daily");
+  close("2026-11-23");
+  report = verify();
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_NE(report.findings[0].find("daily/2026-11-23.checkpoint: entry 39 "), std::string::npos)
+      << report.findings[0];
+}
+
+// What is behind a day may stand in the journal alone.
+TEST_F(Daily, ADayIsHeldToItsMidnightByTheJournalToo) {
+  grow(*log, 20);
+  close("2026-11-24");
+  ASSERT_TRUE(log->stage({"call_missing",
+                          "recorder",
+                          "-",
+                          kMidnight - 2 * 3'600'000,
+                          {{"cause", "late"}, {"sip_status", 503}}}));
+  ASSERT_TRUE(log->commit());
+  const auto report = verify();
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_NE(report.findings[0].find("entry 20 "), std::string::npos) << report.findings[0];
+}
+
 TEST_F(Daily, ADayIsClosedOnceSoonAfterItsEnd) {
-  constexpr std::int64_t kMidnight = 1'795'564'800'000;  // 2026-11-25T00:00:00Z
   DayCloser closer(vfs, dir, key, false);
   EXPECT_FALSE(closer.tick(kMidnight));  // there is no checkpoint yet
   grow(*log, 10);
   EXPECT_EQ(**closer.tick(kMidnight), "2026-11-24");
+  at = kMidnight;
   grow(*log, 20);
   EXPECT_FALSE(closer.tick(kMidnight + 1'000)->has_value());
   EXPECT_FALSE(DayCloser(vfs, dir, key, false).tick(kMidnight + 2'000)->has_value());
@@ -160,14 +218,14 @@ TEST_F(Daily, ADayIsClosedOnceSoonAfterItsEnd) {
 }
 
 TEST_F(Daily, ADayBeforeTheLogHasNoFile) {
-  grow(*log, 10);  // of 1970-01-01
+  at = 1'000;  // 1970-01-01
+  grow(*log, 10);
   DayCloser closer(vfs, dir, key, false);
   EXPECT_FALSE(closer.tick(5'000)->has_value());
   EXPECT_FALSE(vfs.exists(dir + "/daily"));
 }
 
 TEST_F(Daily, ADayWaitsForItsWitnessesAWhile) {
-  constexpr std::int64_t kMidnight = 1'795'564'800'000;
   grow(*log, 10);
   ASSERT_TRUE(vfs.make_dirs(dir + "/witness"));
   const auto cosigned = [&] { return note() + *cosign(note(), witness.name, witness_seed, 9); };

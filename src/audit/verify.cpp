@@ -10,6 +10,7 @@ namespace {
 constexpr std::size_t kJournalBytesLimit =
     Log::kJournalBytesMax + kBatchBytesMax + kJournalHeaderBytes;
 constexpr std::int64_t kBackwardsMsMax = 1'000;
+constexpr std::int64_t kDayMs = 24 * 3'600'000;
 
 std::string at_byte(std::uint64_t offset) { return "byte " + std::to_string(offset) + ": "; }
 std::string numbered(std::uint64_t index) { return "entry " + std::to_string(index); }
@@ -116,11 +117,30 @@ class Verifier {
         finding(proof, "does not begin where the day before ended");
       else if (!day_before_.empty() || before == 0)
         check_day_proof(proof, *read, *opened);
+      if (const auto end = end_of_day(day))
+        day_ends_.emplace(opened->size, std::make_pair(file, *end));
+      else
+        finding(file, "is of no day that there is");
       before = opened->size;
       day_before_ = read->note;
       earlier_.emplace(opened->size, std::make_pair(file, opened->root));
       ++report_.days;
     }
+  }
+
+  // Entry `index` of time `at`, once for each entry in their order. A day ends no earlier than its
+  // midnight, and it is closed before the next one. Where time went back the newest time counts.
+  void hold_to_days(std::uint64_t index, std::int64_t at) {
+    last_at_ = std::max(last_at_, at);
+    const auto behind = day_ends_.equal_range(index);
+    for (auto day = behind.first; day != behind.second; ++day)
+      if (last_at_ < day->second.second - kDaySlackMs)
+        finding(day->second.first,
+                numbered(index) + " is of that day as well, and stands behind its end");
+    const auto last = day_ends_.equal_range(index + 1);
+    for (auto day = last.first; day != last.second; ++day)
+      if (at >= day->second.second + kDayMs + kDaySlackMs)
+        finding(day->second.first, numbered(index) + " is of a day after the next one");
   }
 
   void check_day_proof(const std::string& file, const Continuation& day, const Checkpoint& now) {
@@ -204,7 +224,7 @@ class Verifier {
       if (!at) finding(file, at_byte(offset) + numbered(index) + ": " + at.error().message);
       if (at && *at + kBackwardsMsMax < last_at_)
         warning(file, numbered(index) + ": its time lies before that of an earlier one");
-      if (at) last_at_ = std::max(last_at_, *at);
+      if (at) hold_to_days(index, *at);
       append(leaf_hash(as_bytes(text)));
       offset += 2 + text.size();
     }
@@ -311,6 +331,9 @@ class Verifier {
           finding(name, numbered(index) + " is not that of the log");
       } else if (const auto at = check_entry(scan.entries[i]); !at) {
         finding(name, numbered(index) + ": " + at.error().message);
+      } else if (index >= dated_) {  // two journals may both hold it
+        hold_to_days(index, *at);
+        dated_ = index + 1;
       }
     }
   }
@@ -357,6 +380,9 @@ class Verifier {
   // Checkpoints of days and of witnesses, by size: their files and roots.
   std::multimap<std::uint64_t, std::pair<std::string, Hash>> earlier_;
   std::string day_before_;  // its note
+  // Days by their sizes: their files, and the midnights at which they ended.
+  std::multimap<std::uint64_t, std::pair<std::string, std::int64_t>> day_ends_;
+  std::uint64_t dated_ = 0;  // of the journals' entries: those before were held to the days
   VerifyReport report_;
   std::set<std::string> files_, used_;
   Checkpoint checkpoint_;

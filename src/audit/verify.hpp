@@ -3,7 +3,8 @@
 //
 // Found: a flipped byte in any file of the log, a file that is missing, an entry that breaks its
 // schema, a journal that does not continue the tree; a day's checkpoint or a witnessed one that is
-// not a beginning of this log, or whose cosignatures do not hold. Warned: files that are not the
+// not a beginning of this log, or whose cosignatures do not hold; a day's that ends before its
+// midnight or after the next one, by the entries' times. Warned: files that are not the
 // log's, what a crash left over, time that goes back. Memory: the tree's right edge, and 32 bytes
 // for each entry that a journal holds.
 #pragma once
