@@ -128,41 +128,49 @@ void WitnessCarrier::run(std::size_t which) {
 void WitnessCarrier::take(std::size_t which, const Round& asked, const audit::WitnessClient& client,
                           const Result<audit::Cosignature>& outcome) {
   const auto& name = client.config().name;
-  bool turned = false;
+  bool turned = false, said = false;
+  std::optional<Round> enough;
   {
     const std::lock_guard lock(mutex_);
     ++asked_;
     auto& shown = shown_[which];
     turned = shown.state != client.state() &&
              (audit::is_alarm(shown.state) || audit::is_alarm(client.state()));
-    if (shown.state != client.state() && client.state() != audit::WitnessState::kGood)
-      log_event(
-          "server.witness",
-          {{"witness", name}, {"state", audit::to_text(client.state())}, {"why", client.why()}});
+    said = shown.state != client.state() && client.state() != audit::WitnessState::kGood;
     shown = {client.state(), client.why(), client.signed_size(), client.signed_at_s()};
     // A late answer to an earlier round is let go: its checkpoint is no longer the newest asked.
     if (outcome && asked.number == round_.number) {
       round_.lines[name] = outcome->line;
-      if (round_.lines.size() >= static_cast<std::size_t>(setup_.log.witness_quorum)) {
-        if (const auto written = write_witnessed(); !written)
-          log_event("server.witnessed_not_written", {{"why", written.error().message}});
-        else
-          witnessed_at_s_ = outcome->at_s;
-      }
+      if (round_.lines.size() >= static_cast<std::size_t>(setup_.log.witness_quorum))
+        enough = round_;
     }
   }
+  if (said)
+    log_event(
+        "server.witness",
+        {{"witness", name}, {"state", audit::to_text(client.state())}, {"why", client.why()}});
+  if (enough) write_witnessed(*enough, outcome->at_s);
   if (turned && setup_.on_alarm) setup_.on_alarm();
 }
 
-// The lines in the configuration's order.
-Status WitnessCarrier::write_witnessed() {
-  auto note = round_.note;
+// The lines in the configuration's order. The disk may be slow: what the loop asks for is under
+// another lock. Of two threads that come with one round, the one that has more lines is right.
+void WitnessCarrier::write_witnessed(const Round& round, std::uint64_t at_s) {
+  const std::lock_guard writing(write_mutex_);
+  const auto newness = std::make_pair(round.number, round.lines.size());
+  if (newness <= written_) return;
+  auto note = round.note;
   for (const auto& witness : setup_.log.witnesses)
-    if (const auto line = round_.lines.find(witness.name); line != round_.lines.end())
+    if (const auto line = round.lines.find(witness.name); line != round.lines.end())
       note += line->second;
-  TRY(setup_.vfs.write_file_atomic(setup_.log.dir + "/" + audit::kWitnessedFile, as_bytes(note)));
-  witnessed_size_ = round_.checkpoint.size;
-  return {};
+  if (const auto done = setup_.vfs.write_file_atomic(setup_.log.dir + "/" + audit::kWitnessedFile,
+                                                     as_bytes(note));
+      !done)
+    return log_event("server.witnessed_not_written", {{"why", done.error().message}});
+  written_ = newness;
+  const std::lock_guard lock(mutex_);
+  witnessed_size_ = round.checkpoint.size;
+  witnessed_at_s_ = at_s;
 }
 
 boost::json::object WitnessCarrier::status() const {

@@ -19,6 +19,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "app/config.hpp"
@@ -70,10 +71,12 @@ class WitnessCarrier {
   void run(std::size_t which);
   void take(std::size_t which, const Round& asked, const audit::WitnessClient& client,
             const Result<audit::Cosignature>& outcome);
-  Status write_witnessed();
+  void write_witnessed(const Round& round, std::uint64_t at_s);
 
   Setup setup_;
-  mutable std::mutex mutex_;
+  std::mutex write_mutex_;  // of the file; taken before mutex_, never by the loop
+  std::pair<std::uint64_t, std::size_t> written_;  // the file's round, and how many lines it has
+  mutable std::mutex mutex_;  // of what follows; held for moments, never over I/O
   std::condition_variable changed_;
   bool stop_ = false;
   Round round_;
