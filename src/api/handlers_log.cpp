@@ -4,6 +4,7 @@
 #include <map>
 
 #include "api/service.hpp"
+#include "audit/daily.hpp"
 #include "audit/log.hpp"
 #include "audit/receipt.hpp"
 #include "audit/verify.hpp"
@@ -11,11 +12,8 @@
 namespace callward::api {
 namespace {
 
-Result<audit::Checkpoint> checkpoint(Service& service, std::string* note = nullptr) {
-  const auto raw =
-      TRY(service.vfs.read_file(service.log_dir + "/checkpoint", audit::kNoteBytesMax));
-  if (note != nullptr) *note = std::string(as_text(raw));
-  return audit::open_checkpoint(std::string(as_text(raw)), service.log_key);
+Result<audit::SignedCheckpoint> newest(Service& service) {
+  return audit::read_checkpoint(service.vfs, service.log_dir + "/checkpoint", service.log_key);
 }
 
 boost::json::object entry_json(std::int64_t index, const audit::Entry& entry) {
@@ -79,7 +77,7 @@ Result<Response> entries(Service& service, const Request& request) {
     return at == request.query.end() ? std::string() : at->second.substr(0, 64);
   };
   Sieve sieve(text("type"), text("subject"));
-  const auto size = static_cast<std::int64_t>(TRY(checkpoint(service)).size);
+  const auto size = static_cast<std::int64_t>(TRY(newest(service)).checkpoint.size);
   const auto before = std::min(size, TRY(query_number(request, "before", size, 0, 1ll << 50)));
   const auto limit = TRY(query_number(request, "limit", 100, 1, 500));
   const auto width = static_cast<std::int64_t>(audit::kTileWidth);
@@ -145,10 +143,8 @@ void add_log_routes(Service& service, std::vector<Route>& routes) {
   routes.push_back(
       {"GET", "/v1/log/checkpoint", "getCheckpoint", kReaders,
        guarded([&](const Request&) -> Result<Response> {
-         std::string note;
-         TRY(checkpoint(service, &note));
          return Response::json(
-             {{"note", note},
+             {{"note", TRY(newest(service)).note},
               {"verifier_key", audit::verifier_key(service.log_key.name, service.log_key.key)}});
        })});
   routes.push_back({"GET", "/v1/log/entries/{index}/receipt", "getReceipt", kReaders,

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <set>
 
 #include "app/witness_carrier.hpp"
 #include "audit/receipt.hpp"
@@ -75,10 +76,13 @@ void LogCommands::place_options(CLI::App* sub, bool positional) {
   sub->add_option(positional ? "dir" : "--dir", dir_, "a log's folder, instead of --config's");
 }
 
-void LogCommands::key_options(CLI::App* sub, bool key_required) {
+void LogCommands::key_option(CLI::App* sub, bool required) {
   auto* key = sub->add_option("--key", key_,
                               "the log's verifier key, or a file with it: kept apart from the log");
-  if (key_required) key->required();
+  if (required) key->required();
+}
+
+void LogCommands::witness_options(CLI::App* sub) {
   sub->add_option("--witness-key", witness_keys_,
                   "a witness's verifier key, or a file with it; may be named again");
   sub->add_option("--witness-quorum", quorum_, "how many of them must have signed")
@@ -93,11 +97,12 @@ void LogCommands::add(CLI::App& app, std::function<int()>& chosen) {
       "verify", "re-derive the log's tree from its entries; exit code 3 when something is wrong",
       &LogCommands::verify);
   place_options(sub, true);
-  key_options(sub, false);
+  key_option(sub, false);
+  witness_options(sub);
   sub = command("check", "hold the entries to the rules; exit code 3 when one is broken",
                 &LogCommands::check);
   place_options(sub, true);
-  key_options(sub, false);
+  key_option(sub, false);
   sub =
       command("receipt", "write the proof that an entry stands in the log", &LogCommands::receipt);
   sub->add_option("index", index_, "the entry's number, from 0")->required();
@@ -107,7 +112,8 @@ void LogCommands::add(CLI::App& app, std::function<int()>& chosen) {
       command("check-receipt", "check such a proof, without the log", &LogCommands::check_receipt);
   sub->add_option("file", file_)->required();
   sub->add_option("--entry", entry_, "a file with the entry; default: the one in the receipt");
-  key_options(sub, true);
+  key_option(sub, true);
+  witness_options(sub);
   sub = command("export", "write the checkpoint of a day, or of now, for a stranger's archive",
                 &LogCommands::export_day);
   sub->add_option("--day", day_, "a UTC day that is over, 2026-11-24; default: now");
@@ -117,7 +123,8 @@ void LogCommands::add(CLI::App& app, std::function<int()>& chosen) {
   sub = command("check-export", "prove that each file continues the one before, without the log",
                 &LogCommands::check_export);
   sub->add_option("files", files_, "oldest first")->required()->expected(1, 4'096);
-  key_options(sub, true);
+  key_option(sub, true);
+  witness_options(sub);
   sub = command("witness", "carry the newest checkpoint to the configured witnesses now",
                 &LogCommands::witness);
   sub->add_option("--out", out_, "also write it, with their signatures, to a file");
@@ -128,15 +135,21 @@ void LogCommands::add(CLI::App& app, std::function<int()>& chosen) {
 
 // Where and whose ---------------------------------------------------------------------------------
 
-Result<audit::WitnessPolicy> LogCommands::named_witnesses() const {
-  audit::WitnessPolicy policy{{}, quorum_};
+Result<audit::WitnessPolicy> LogCommands::witnesses(audit::WitnessPolicy configured) const {
+  auto policy = witness_keys_.empty() ? std::move(configured) : audit::WitnessPolicy{};
+  std::set<crypto::PublicKey> keys;
   for (const auto& given : witness_keys_) {
     const auto key = audit::parse_witness_key(TRY(key_text(given)));
     if (!key) return fail(Errc::kConfig, "--witness-key: " + key.error().message);
+    if (!keys.insert(key->key).second)
+      return fail(Errc::kConfig, "--witness-key names one key twice: it is one witness");
     policy.keys.push_back(*key);
   }
-  if (policy.quorum > policy.keys.size() && !policy.keys.empty())
-    return fail(Errc::kConfig, "--witness-quorum is more than the witnesses that are named");
+  if (quorum_) policy.quorum = *quorum_;
+  if (quorum_ && policy.quorum > policy.keys.size())
+    return fail(Errc::kConfig, "--witness-quorum is " + std::to_string(policy.quorum) + ", and " +
+                                   std::to_string(policy.keys.size()) +
+                                   " witnesses are named by --witness-key");
   return policy;
 }
 
@@ -157,10 +170,8 @@ Result<LogCommands::Place> LogCommands::place() const {
   const auto key = audit::parse_verifier_key(TRY(key_text(text)));
   if (!key) return fail(Errc::kConfig, "the log's key: " + key.error().message);
   place.key = *key;
-  if (!witness_keys_.empty()) {
-    place.witnesses = TRY(named_witnesses());
-    place.witnesses_named = true;
-  }
+  place.witnesses = TRY(witnesses(std::move(place.witnesses)));
+  place.witnesses_named = !witness_keys_.empty() || quorum_.has_value();
   return place;
 }
 
@@ -262,7 +273,7 @@ Result<ExitCode> LogCommands::check_receipt() {
   RealVfs vfs;
   const auto key = audit::parse_verifier_key(TRY(key_text(key_)));
   if (!key) return fail(Errc::kConfig, "--key: " + key.error().message);
-  const auto witnesses = TRY(named_witnesses());
+  const auto witnesses = TRY(this->witnesses());
   const auto raw = TRY(vfs.read_file(file_, audit::kReceiptBytesMax));
   std::optional<Bytes> entry;
   if (!entry_.empty()) entry = TRY(vfs.read_file(entry_, 1u << 17));
@@ -325,7 +336,7 @@ Result<ExitCode> LogCommands::check_export() {
   RealVfs vfs;
   const auto key = audit::parse_verifier_key(TRY(key_text(key_)));
   if (!key) return fail(Errc::kConfig, "--key: " + key.error().message);
-  const auto witnesses = TRY(named_witnesses());
+  const auto witnesses = TRY(this->witnesses());
   std::optional<audit::Continuation> before;
   boost::json::array sizes;
   for (const auto& file : files_) {
@@ -338,15 +349,21 @@ Result<ExitCode> LogCommands::check_export() {
       return fail(Errc::kConfig, file + ": " + checked.error().message);
     if (!checked) return found_bad(file, checked.error());
     sizes.push_back(checked->size);
+    // The only times in such a file: those at which witnesses saw it.
+    const auto seen = witnesses.keys.empty()
+                          ? std::vector<audit::Cosignature>{}
+                          : TRY(audit::check_cosignatures(next->note, witnesses));
     if (!json_)
-      std::printf("%s: %llu entries%s\n", file.c_str(), static_cast<Big>(checked->size),
-                  before ? ", continues the one before" : "");
+      std::printf("%s: %llu entries%s%s\n", file.c_str(), static_cast<Big>(checked->size),
+                  before ? ", continues the one before" : "", witnesses_text(seen).c_str());
     before = std::move(*next);
   }
   if (json_)
-    print_json({{"good", true}, {"sizes", std::move(sizes)}});
-  else
+    print_json({{"good", true}, {"compared", files_.size() > 1}, {"sizes", std::move(sizes)}});
+  else if (files_.size() > 1)
     std::printf("good: nothing was rewritten\n");
+  else
+    std::printf("the signature holds; name an older file before it to compare\n");
   return ExitCode::kDone;
 }
 

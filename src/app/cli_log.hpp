@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,11 @@ class LogCommands {
   using Act = Result<ExitCode> (LogCommands::*)();
   CLI::App* command(const char* name, const char* text, Act act);
   void place_options(CLI::App* sub, bool positional);
-  void key_options(CLI::App* sub, bool key_required);
+  void key_option(CLI::App* sub, bool required);
+  void witness_options(CLI::App* sub);
   [[nodiscard]] Result<Place> place() const;
-  [[nodiscard]] Result<audit::WitnessPolicy> named_witnesses() const;
+  // Those of --witness-key, else the configured ones; and how many of them must have signed.
+  [[nodiscard]] Result<audit::WitnessPolicy> witnesses(audit::WitnessPolicy configured = {}) const;
 
   Result<ExitCode> verify();
   Result<ExitCode> check();
@@ -49,7 +52,7 @@ class LogCommands {
   std::function<int()>* chosen_ = nullptr;
   std::string config_, dir_, key_, out_, entry_, day_, since_, file_;
   std::vector<std::string> files_, witness_keys_;
-  std::size_t quorum_ = 1;
+  std::optional<std::size_t> quorum_;
   std::uint64_t index_ = 0;
   bool json_ = false;
 };

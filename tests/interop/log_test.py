@@ -174,8 +174,35 @@ def exports(work):
     run(CALLWARD, "log", "export", "--dir", anew, "--out", work / "export-anew")
     check(run(CALLWARD, "log", "check-export", files[1], work / "export-anew", "--key", key).returncode == 3,
           "check-export takes a log that was written anew")
+    done = run(CALLWARD, "log", "check-export", files[0], "--key", key)
+    check(done.returncode == 0 and "rewritten" not in done.stdout and "older" in done.stdout, f"one file has nothing to be compared with: {done.stdout}")
     done = run(CALLWARD, "log", "export", "--dir", anew, "--since", files[0], "--out", work / "export-never")
     check(done.returncode == 3 and not (work / "export-never").exists(), "an export that continues what it does not")
+
+
+# ---- what must not pass for a check ----
+
+def wrong_use(work):
+    """A quorum of nobody, or of one key that is named twice, checks nothing: exit code 2. Rules over what nobody signed: 3."""
+    log = work / "wrong-use"
+    make_log(log, 300)
+    key, receipt, export = log / "public.key", work / "wrong-use.tlog-proof", work / "wrong-use.export"
+    run(CALLWARD, "log", "receipt", 5, "--dir", log, "--out", receipt)
+    run(CALLWARD, "log", "export", "--dir", log, "--out", export)
+    one = witness_key(work, "witness.example/one", b"\x07" * 32)
+    same = witness_key(work, "witness.example/same", b"\x07" * 32)
+    for command in (["check-receipt", receipt], ["check-export", export], ["verify", log]):
+        for more in (["--witness-quorum", 1], ["--witness-quorum", 3], ["--witness-key", one, "--witness-quorum", 2],
+                     ["--witness-key", one, "--witness-key", one], ["--witness-key", one, "--witness-key", same, "--witness-quorum", 2]):
+            done = run(CALLWARD, "log", *command, "--key", key, *more)
+            check(done.returncode == 2, f"{command[0]} with {more[::2]}: {done.returncode} {done.stdout}{done.stderr}")
+        check(run(CALLWARD, "log", *command, "--key", key).returncode == 0, f"{command[0]} with the log's key alone")
+    done = run(CALLWARD, "log", "check", log, "--key", key)
+    check(done.returncode == 0, f"log check: {done.stdout}{done.stderr}")
+    bundle = log / "tile/entries/000"
+    bundle.write_bytes(bundle.read_bytes().replace(b"ports", b"parts", 1))
+    done = run(CALLWARD, "log", "check", log, "--key", key)
+    check(done.returncode == 3 and "kept" not in done.stdout, f"log check of a changed word: {done.returncode} {done.stdout}")
 
 
 # ---- witnesses ----
@@ -408,6 +435,7 @@ def main():
         large, small = sizes(work)
         receipts(work, large)
         exports(work)
+        wrong_use(work)
         witnesses(work)
         served(work)
         damage(large, ["checkpoint", "tile/0/000", "tile/0/257.p/44", "tile/1/000", "tile/1/001.p/1", "tile/2/000.p/1",
