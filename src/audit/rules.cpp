@@ -69,6 +69,7 @@ const std::vector<Rule>& rules() {
        "`erased` follows an `erase_unconfirmed`: until then a mirror that is away may hold keys."},
       {"erased-was-intended", kBreach,
        "`erased` and `erase_unconfirmed` name orders that were intended before."},
+      {"order-of-one-call", kBreach, "An order's id is of one call."},
       {"held-is-decided", kWarning, "A person decides an order that was held, within 24 hours."},
       {"opened-with-reason", kBreach,
        "What is opened, exported or decided has a reason: the entry holds its salted hash."},
@@ -291,9 +292,18 @@ void RuleChecker::erase_intended(const Entry& entry) {
   // Intended again: it was tried again, which must end as well.
   if (!order.intended.set) ++report_.orders;
   order.intended = {entry.index, entry.at, true};
-  order.call = entry.subject;
+  name_call(order, entry);
   order.decided = true;
   close(call_of(entry), id, entry);
+}
+
+// `erased` names orders alone: one id for two calls would let the one's end stand for the other's.
+void RuleChecker::name_call(Order& order, const Entry& entry) {
+  if (!order.call.empty() && order.call != entry.subject)
+    find("order-of-one-call", entry.index, entry.subject,
+         entry.type + " of an order that is of call " + order.call);
+  else
+    order.call = entry.subject;
 }
 
 // What was closed under an order's id before stays closed.
@@ -325,7 +335,8 @@ void RuleChecker::order_held(const Entry& entry) {
   const auto id = text_of(entry, "order");
   auto& order = orders_[id];
   order.held = {entry.index, entry.at, true};
-  order.call = entry.subject;
+  order.decided = false;  // what was decided was about what was held before
+  name_call(order, entry);
   close(call_of(entry), id, entry);
 }
 
@@ -335,7 +346,7 @@ void RuleChecker::held_decided(const Entry& entry) {
   const auto id = text_of(entry, "order");
   auto& order = orders_[id];
   order.decided = true;
-  order.call = entry.subject;
+  name_call(order, entry);
   if (text_of(entry, "reason_hash").size() != kHashDigits)
     find("opened-with-reason", entry.index, entry.subject, "decided without a reason's hash");
   check_reader(entry);

@@ -128,6 +128,7 @@ class RuleChecker {
   void erase_unconfirmed(const Entry& entry);
   void order_held(const Entry& entry);
   void held_decided(const Entry& entry);
+  void name_call(Order& order, const Entry& entry);
   static void close(Call& call, const std::string& order, const Entry& entry);
   void opened(const Entry& entry);
   void key_statement(const Entry& entry);

@@ -298,6 +298,43 @@ TEST(Rules, AnOrderThatIsSaidAgainOpensNothing) {
   held.expect("erased-stays-closed");
 }
 
+TEST(Rules, AnOrderIsOfOneCall) {
+  Story story;
+  story.call_starts();
+  story.intends();
+  story.erases();
+  const std::string other(32, 'd');
+  story.say("call_started", "recorder", other,
+            {{"row", 2},
+             {"source", "siprec"},
+             {"direction", "incoming"},
+             {"streams", 2},
+             {"started_at", story.at}});
+  story.expect_clean();
+  story.say("erase_intended", "listener", other,
+            {{"order", kOrder},
+             {"reason", "card"},
+             {"source", "listener"},
+             {"ranges", array{range(0, 10, 20)}},
+             {"epoch", 1}});
+  story.erases();
+  story.expect("order-of-one-call");
+}
+
+// A decision is about what was held then.
+TEST(Rules, WhatIsHeldAgainIsDecidedAgain) {
+  Story story;
+  story.keeper_starts();
+  story.call_starts();
+  story.call_ends();
+  story.seals();
+  story.holds();
+  story.decides("keep");
+  story.holds();
+  story.time_passes(25 * 60);
+  story.expect("held-is-decided", RuleWeight::kWarning);
+}
+
 TEST(Rules, AProofIsAskedForBySomebodyAndOfACall) {
   const auto asks = [](Story& story, const std::string& actor) {
     story.say("key_statement", actor, kCall, {{"hash", kHash}});
