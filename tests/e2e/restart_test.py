@@ -189,6 +189,9 @@ def main():
             for call in list(accounts)[:COMPARED]:
                 verdict.sound(place, call, accounts[call], folder)
             verdict.expect(place.cli("log", "verify", expect=(0, 3)).returncode == 0, "the log does not verify")
+            # What a new keeper says of the keys that it was handed is held to the calls that ran by the log.
+            rules = place.cli("log", "check", expect=(0, 3))
+            verdict.expect(rules.returncode == 0, f"the log breaks its rules: {rules.stdout[:2000]}")
             place.stop()
             tried = {c["call"]: c for c in place.json("fsck", "--try-keys")["calls"]}
             for call, account in accounts.items():
