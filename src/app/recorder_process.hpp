@@ -273,6 +273,7 @@ class Recorder {
   std::thread reader_;
   std::map<CallId, Early> early_;
   std::size_t early_bytes_ = 0;
+  std::uint64_t early_truncated_ = 0;
   io::UdpSweeper early_sweeper_;
   // What peers and keeper said before there was anything to answer with, in order.
   std::deque<std::pair<std::uint64_t, io::Frame>> early_frames_;

@@ -14,7 +14,10 @@ using store::FrameType;
 namespace {
 
 constexpr std::size_t kPacketsPerSweepMax = 512;
-constexpr std::int64_t kArrivalAgeNsMax = 5'000'000'000;
+constexpr std::size_t kSweepsPerTurnMax = 6;  // a full buffer of the kernel
+constexpr std::int64_t kArrivalAgeNsMax = 60'000'000'000;
+constexpr std::int64_t kClocksApartNsMax = 1'000'000;
+constexpr int kClockReadsMax = 4;
 constexpr std::size_t kAccountChangesMax = 4'096;  // kept while the spool refuses
 
 store::RecorderState recorder_state(AccountState state) {
@@ -108,23 +111,43 @@ RecorderCall::Line* RecorderCall::line(std::uint8_t stream) {
 
 // ---- from packet to spool -----------------------------------------------------------------------
 
-void RecorderCall::sweep(Line& line) {
-  if (!line.socket.valid()) return;
-  const auto now_ns = elapsed_ns();
-  const auto utc_now_ns = tools_.clock.utc_ms() * 1'000'000;
-  const auto got = tools_.sweeper.sweep(
-      line.socket.get(), kPacketsPerSweepMax,
-      [&](ByteView datagram, std::int64_t at_utc_ns, bool truncated, const Endpoint& from) {
-        ++tools_.counters.received;
-        if (truncated) {
-          ++tools_.counters.truncated;
-          return;
-        }
-        // The kernel's stamp is wall time: only the packet's age is taken from it.
-        const auto age_ns = std::clamp<std::int64_t>(utc_now_ns - at_utc_ns, 0, kArrivalAgeNsMax);
-        on_datagram(line, datagram, std::max<std::int64_t>(now_ns - age_ns, 0), from);
-      });
-  if (!got) ++tools_.counters.socket_errors;
+// Whenever this thread is stopped in here, and for however long: no packet that waits in the socket
+// becomes late by it. What came by `now_ns` has been read when this returns, and nothing later may
+// be finished; each packet's time is the kernel's.
+std::int64_t RecorderCall::sweep(Line& line) {
+  auto now_ns = elapsed_ns();
+  if (!line.socket.valid()) return now_ns;
+  auto utc_now_ns = tools_.clock.utc_ms() * 1'000'000;
+  for (int i = 1; i < kClockReadsMax; ++i) {  // both clocks at one time
+    const auto again_ns = elapsed_ns();
+    if (again_ns - now_ns <= kClocksApartNsMax) break;
+    now_ns = again_ns;
+    utc_now_ns = tools_.clock.utc_ms() * 1'000'000;
+  }
+  auto latest_ns = line.drained_ns;
+  const auto on_packet = [&](ByteView datagram, std::int64_t at_utc_ns, bool truncated,
+                             const Endpoint& from) {
+    ++tools_.counters.received;
+    // The kernel's stamp is wall time: only the packet's age is taken from it. It came after the
+    // socket was last empty and before now, whatever was done to the wall clock.
+    const auto age_ns =
+        std::clamp<std::int64_t>(utc_now_ns - at_utc_ns, -kArrivalAgeNsMax, kArrivalAgeNsMax);
+    const auto upto_ns = age_ns < 0 ? std::max(elapsed_ns(), now_ns) : now_ns;
+    latest_ns = std::max(line.drained_ns, std::min(now_ns - age_ns, upto_ns));
+    if (truncated) {
+      ++tools_.counters.truncated;
+      return;
+    }
+    on_datagram(line, datagram, std::max<std::int64_t>(latest_ns, 0), from);
+  };
+  for (std::size_t i = 0; i < kSweepsPerTurnMax; ++i) {
+    const auto got = tools_.sweeper.sweep(line.socket.get(), kPacketsPerSweepMax, on_packet);
+    if (!got) ++tools_.counters.socket_errors;
+    if (got && *got >= kPacketsPerSweepMax) continue;
+    line.drained_ns = now_ns;
+    return now_ns;
+  }
+  return std::min(now_ns, latest_ns);  // more is there than one turn may read
 }
 
 void RecorderCall::hear_waiting(Line& line, std::vector<WaitingPacket> packets) {
@@ -145,28 +168,32 @@ void RecorderCall::on_datagram(Line& line, ByteView datagram, std::int64_t arriv
     ++tools_.counters.malformed;
     return;
   }
-  if (take_from(line, from, *packet, arrival_ns)) line.segmenter->on_packet(*packet, arrival_ns);
+  if (take_from(line, from, *packet, datagram, arrival_ns))
+    line.segmenter->on_packet(*packet, arrival_ns);
 }
 
 // ---- whose packets ------------------------------------------------------------------------------
 
 bool RecorderCall::take_from(Line& line, const Endpoint& from, const wire::RtpPacket& packet,
-                             std::int64_t arrival_ns) {
+                             ByteView datagram, std::int64_t arrival_ns) {
   const auto stream = line.spec.stream;
   auto& rule = sources_[stream];
   const auto type = packet.payload_type;  // as the segmenter takes them
   const bool audio =
       !packet.payload.empty() && (type == line.spec.payload_type || type == segment::kCodecPcmu ||
                                   type == segment::kCodecPcma);
-  const auto verdict =
-      rule.judge(tools_.source_policy, from, audio && line.spec.mode == store::StreamMode::kActive,
-                 arrival_ns);
-  if (verdict == segment::SourceVerdict::kRefused) {
+  const bool active = line.spec.mode == store::StreamMode::kActive;
+  using enum segment::SourceVerdict;
+  const auto verdict = rule.judge(tools_.source_policy, from, audio && active, arrival_ns);
+  if (verdict == kRefused || verdict == kWaits) {
+    if (verdict == kWaits && active) line.kept.keep(from, datagram, audio, arrival_ns);
     ++tools_.counters.foreign;
     if (rule.refused() == 1) note_source(stream, "recorder.rtp_refused", "rtp_refused");
     return false;
   }
-  if (verdict == segment::SourceVerdict::kTaken) {
+  if (verdict == kAccepted && from == rule.held()) line.kept.clear();
+  if (verdict == kTaken) {
+    hear_kept(line, line.kept.take(from));
     if (rule.holder() == segment::SourceHolder::kForeign) {
       ++tools_.counters.sources_latched;
       note_source(stream, "recorder.rtp_latched", "rtp_latched");
@@ -175,6 +202,34 @@ bool RecorderCall::take_from(Line& line, const Endpoint& from, const wire::RtpPa
     }
   }
   return true;
+}
+
+// As if it had been taken from its first packet on.
+void RecorderCall::hear_kept(Line& line, segment::KeptOfSource kept) {
+  for (const auto& one : kept.packets)
+    if (const auto packet = wire::parse_rtp(one.datagram.expose()))
+      line.segmenter->on_packet(*packet, one.arrival_ns);
+  if (kept.lost_from_ns >= kept.lost_upto_ns) return;
+  const auto from_ms = static_cast<std::uint32_t>(kept.lost_from_ns / 1'000'000);
+  const auto upto_ms = static_cast<std::uint32_t>(kept.lost_upto_ns / 1'000'000) + 1;
+  const bool more = line.refused_from_ms < line.refused_upto_ms;
+  line.refused_from_ms = more ? std::min(line.refused_from_ms, from_ms) : from_ms;
+  line.refused_upto_ms = std::max(line.refused_upto_ms, upto_ms);
+}
+
+void RecorderCall::account_refused(Line& line) {
+  auto& account = spooled.accounts[line.spec.stream];
+  if (line.refused_from_ms >= line.refused_upto_ms) return;
+  if (line.segmenter->next_index() * kSegmentMs < line.refused_upto_ms) return;
+  const auto amend = [&](AccountState state, std::string_view reason) {
+    for (const auto& [start, end] : account.amend(line.refused_from_ms, line.refused_upto_ms, state,
+                                                  reason, AccountState::kLost, store::kLostRefused))
+      line.on_account(start, end, AccountState::kLost, store::kLostRefused);
+  };
+  amend(AccountState::kSilent, {});
+  amend(AccountState::kLost, store::kLostNetwork);
+  amend(AccountState::kLost, store::kLostNoMedia);
+  line.refused_from_ms = line.refused_upto_ms = 0;
 }
 
 // The call's account says that strangers sent, or that one was taken for the client. Who it was is
@@ -234,8 +289,11 @@ std::uint64_t RecorderCall::foreign_packets() const {
 void RecorderCall::tick() {
   for (auto& line : lines) {
     if (line->segmenter == nullptr) continue;
-    sweep(*line);
-    line->segmenter->advance(elapsed_ns());
+    const auto known_ns = sweep(*line);
+    line->kept.expire(known_ns);
+    // Not beyond what may still be taken.
+    line->segmenter->advance(std::min(known_ns, line->kept.earliest_ns()));
+    account_refused(*line);
   }
   flush_account();
 }
@@ -310,12 +368,27 @@ std::vector<keys::StreamEnd> RecorderCall::finish() {
     end_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(elapsed_ns() / 1'000'000, 0));
   for (auto& line : lines) {
     if (line->segmenter == nullptr) continue;
-    sweep(*line);
+    (void)sweep(*line);
+    // Nobody else ever spoke: a call may be shorter than a client must wait.
+    if (sources_[line->spec.stream].holder() == segment::SourceHolder::kNobody) {
+      auto kept = line->kept.take_first();
+      if (!kept.packets.empty()) {
+        hear_kept(*line, std::move(kept));
+        ++tools_.counters.sources_latched;
+        note_source(line->spec.stream, "recorder.rtp_latched", "rtp_latched");
+      }
+    }
+    line->kept.clear();
     // A packet that came in the last moment may reach a little beyond it.
     end_ms = std::max(end_ms, std::min(line->segmenter->media_end_ms(), end_ms + 200));
   }
   for (auto& line : lines) {
-    if (line->segmenter != nullptr) line->segmenter->finish(end_ms);
+    if (line->segmenter != nullptr) {
+      line->segmenter->finish(end_ms);
+      line->refused_upto_ms =
+          std::min(line->refused_upto_ms, line->segmenter->next_index() * kSegmentMs);
+      account_refused(*line);
+    }
     line->socket.reset();
   }
   flush_account();

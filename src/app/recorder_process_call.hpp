@@ -16,6 +16,7 @@
 #include "base/clock.hpp"
 #include "io/udp.hpp"
 #include "keys/keeper_protocol.hpp"
+#include "segment/kept_packets.hpp"
 #include "segment/rtp_source.hpp"
 #include "segment/sealing_writer.hpp"
 #include "segment/segmenter.hpp"
@@ -104,6 +105,10 @@ class RecorderCall {
     std::unique_ptr<segment::Segmenter> segmenter;  // none for an import
     std::uint32_t next_index = 0;                   // of an import
     std::vector<WaitingPacket> waiting;             // until it has keys again
+    segment::KeptPackets kept;                      // of who may turn out to be its client
+    std::int64_t drained_ns = 0;                    // all that came before was read
+    // Where packets of its client were refused and are gone, ms; accounted once it is finished.
+    std::uint32_t refused_from_ms = 0, refused_upto_ms = 0;
 
    private:
     RecorderCall& call_;
@@ -189,10 +194,13 @@ class RecorderCall {
   SecretBytes dialog;
 
  private:
-  void sweep(Line& line);
+  // Until when all packets are known now.
+  std::int64_t sweep(Line& line);
   void on_datagram(Line& line, ByteView datagram, std::int64_t arrival_ns, const Endpoint& from);
-  bool take_from(Line& line, const Endpoint& from, const wire::RtpPacket& packet,
+  bool take_from(Line& line, const Endpoint& from, const wire::RtpPacket& packet, ByteView datagram,
                  std::int64_t arrival_ns);
+  void hear_kept(Line& line, segment::KeptOfSource kept);
+  void account_refused(Line& line);
   void note_source(std::uint8_t stream, std::string_view event, std::string_view flag);
   void put_sources();
   void seal(Line& line, std::uint32_t index, std::uint8_t codec,

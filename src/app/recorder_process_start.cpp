@@ -121,6 +121,8 @@ void Recorder::spool_read(Result<std::unique_ptr<store::Spool>> spool,
   };
   sealer_ = std::thread([this] { run_sealer(); });
   collect_early();
+  tools_->counters.received += early_truncated_;  // the others count when they are heard
+  tools_->counters.truncated += std::exchange(early_truncated_, 0);
   recover();
   ready_ = true;
   for (auto& event : std::exchange(early_events_, {})) on_keeper_event(std::move(event));
@@ -169,7 +171,10 @@ void Recorder::collect_early() {
       (void)early_sweeper_.sweep(
           socket.fd.get(), kEarlyPacketsMax - socket.packets.size(),
           [&](ByteView datagram, std::int64_t at_utc_ns, bool truncated, const Endpoint& from) {
-            if (truncated) return;
+            if (truncated) {
+              ++early_truncated_;
+              return;
+            }
             const auto age_ns = std::clamp<std::int64_t>(utc_now_ns - at_utc_ns, 0, kEarlyAgeNsMax);
             early_bytes_ += datagram.size();
             socket.packets.push_back({SecretBytes(datagram), now_ns - age_ns, from});

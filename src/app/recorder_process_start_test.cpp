@@ -1,5 +1,7 @@
 // The recorder's start on a slow disk, and whose packets it takes. See recorder_process_test.cpp.
+#include <chrono>
 #include <future>
+#include <thread>
 
 #include "app/recorder_test_rig.hpp"
 
@@ -100,10 +102,149 @@ TEST(Recorder, TakesAClientThatSendsFromElsewhereAfterTwoSeconds) {
   auto object = rig.object_of(session.call);
   ASSERT_TRUE(object);
   const auto heard = rig.listen_to(*object, 0);
-  EXPECT_NEAR(static_cast<double>(expect_equal(heard, customer.sent)), 2'000.0, 100.0);
+  EXPECT_EQ(expect_equal(heard, customer.sent), customer.came_ms) << "nothing of the wait is gone";
   EXPECT_GT(heard.digits, 0u);
+  const auto accounts = store::from_recorder_intervals(object->head().account, 2);
+  ASSERT_TRUE(accounts);
+  EXPECT_EQ((*accounts)[0].total_ms(store::AccountState::kLost), 0u);
+  EXPECT_GE((*accounts)[0].total_ms(store::AccountState::kSealed), customer.came_ms);
+  EXPECT_LT((*accounts)[0].total_ms(store::AccountState::kSilent), 300u);
   const auto& flags = object->head().flags;
   EXPECT_EQ(std::count(flags.begin(), flags.end(), "rtp_latched"), 1);
+}
+
+TEST(Recorder, WhoWaitedIsForgottenWhenTheAnnouncedOneSpeaks) {
+  Rig rig("forgotten");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0),
+      far(rig.clock, session.ports[0], 4, 0, "127.0.0.2");
+  announce(rig, session.call, {{0, {customer.here}}});
+  for (int i = 0; i < 150; ++i) {
+    far.send();
+    if (i >= 75) customer.send();
+    rig.pump(20);
+  }
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object);
+  EXPECT_EQ(expect_equal(rig.listen_to(*object, 0), customer.sent), customer.came_ms);
+}
+
+TEST(Recorder, ACallShorterThanTheWaitIsHeard) {
+  Rig rig("short");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0, "127.0.0.3");
+  announce(rig, session.call, {{0, {*parse_endpoint("192.0.2.1", 4000)}}});
+  for (int i = 0; i < 50; ++i) {
+    customer.send();
+    rig.pump(20);
+  }
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object);
+  EXPECT_EQ(expect_equal(rig.listen_to(*object, 0), customer.sent), customer.came_ms);
+  const auto& flags = object->head().flags;
+  EXPECT_EQ(std::count(flags.begin(), flags.end(), "rtp_latched"), 1);
+}
+
+// Without a re-INVITE: after ten seconds it is believed, and what is gone is said to be gone.
+TEST(Recorder, AClientThatGoesOnFromElsewhereIsNotLost) {
+  Rig rig("moved");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0),
+      moved(rig.clock, session.ports[0], 4, 0, "127.0.0.2");
+  announce(rig, session.call, {{0, {customer.here}}});
+  for (int i = 0; i < 700; ++i) {
+    (i < 50 ? customer : moved).send();
+    rig.pump(20);
+  }
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object);
+  const auto heard = rig.listen_to(*object, 0);
+  const auto present =
+      static_cast<std::uint32_t>(std::count(heard.present.begin(), heard.present.end(), true));
+  EXPECT_GE(present, 1'000u + 13'000u - 8'500u);
+  const auto accounts = store::from_recorder_intervals(object->head().account, 2);
+  ASSERT_TRUE(accounts);
+  std::uint32_t refused = 0;
+  for (const auto& interval : (*accounts)[0].intervals())
+    if (interval.reason == store::kLostRefused) refused += interval.end_ms - interval.start_ms;
+  EXPECT_NEAR(refused, 14'000.0 - present, 60.0);
+  EXPECT_LE((*accounts)[0].total_ms(store::AccountState::kLost), refused + 60);
+  const auto& flags = object->head().flags;
+  EXPECT_EQ(std::count(flags.begin(), flags.end(), "rtp_latched"), 1);
+}
+
+// The real time, and a thread that is stopped for a while when it asks for it for the n-th time.
+class StallingClock final : public Clock {
+ public:
+  std::int64_t utc_ms() override { return pass(), real_.utc_ms(); }
+  std::int64_t monotonic_ns() override { return pass(), real_.monotonic_ns(); }
+  int reads_left = 0;
+  std::function<void()> stall;
+
+ private:
+  void pass() {
+    if (reads_left > 0 && --reads_left == 0) stall();
+  }
+  SystemClock real_;
+};
+
+// Wherever the recorder is stopped, what comes meanwhile is in time: the kernel says when it came.
+TEST(Recorder, ItsOwnDelayMakesNoPacketLate) {
+  const auto dir = fresh_dir("stall");
+  RealVfs vfs;
+  SystemEntropy entropy;
+  store::SpoolOptions options;
+  options.dir = dir + "/spool";
+  options.file_bytes = 4u << 20;
+  ASSERT_TRUE(vfs.make_dirs(options.dir));
+  auto spool = store::Spool::open(vfs, options, [](const auto&, const auto&) {}, nullptr);
+  ASSERT_TRUE(spool);
+  StallingClock clock;
+  RecorderTools tools{clock, **spool, entropy, {}, {}, {}, segment::SourcePolicy::kLatch, {}, {}};
+  RecorderCall call(tools, CallId::random(entropy));
+  call.spooled.begin.emplace();
+  call.started_ns = clock.monotonic_ns();
+  ASSERT_TRUE(call.take_keys(keys::Cover::whole(entropy.key()).take_nodes()));
+  auto socket = io::bind_udp("127.0.0.1", 0, kSocketBufferBytes);
+  ASSERT_TRUE(socket);
+  const auto port = *io::local_port(*socket);
+  const store::StreamSpec spec{0, store::Party::kCustomer, store::StreamMode::kActive, 0, 0, 101};
+  call.spooled.streams = {spec};
+  auto& line = call.add_line(spec, std::move(*socket), port, 0, 200);
+  SystemClock real;
+  Sender sender(real, port, 1, 0);
+  const auto talk = [&](int packets, bool turns) {
+    for (int i = 0; i < packets; ++i) {
+      sender.send();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (turns && i % 5 == 4) call.tick();
+    }
+  };
+  talk(20, true);
+  int stalls = 0;
+  for (int at = 1; at <= 5; ++at) {
+    clock.stall = [&] {
+      ++stalls;
+      talk(25, false);
+    };
+    clock.reads_left = at;
+    call.tick();
+    clock.reads_left = 0;
+    talk(5, true);
+    EXPECT_EQ(line.segmenter->counters().late, 0u) << "stopped at its clock's reading " << at;
+  }
+  talk(15, true);
+  EXPECT_GE(stalls, 3);
+  EXPECT_EQ(call.spooled.accounts[0].total_ms(store::AccountState::kLost), 0u);
+  (void)call.finish();
+  spool->reset();
+  std::filesystem::remove_all(dir);
 }
 
 // However long the spool takes to be read: the keys are asked for first, and what comes meanwhile is

@@ -6,14 +6,14 @@
 namespace callward::segment {
 namespace {
 
-enum class Step : std::uint8_t { kRefuse, kTake, kTakeIfQuiet };
+enum class Step : std::uint8_t { kRefuse, kTake, kTakeIfQuiet, kTakeIfGone };
 
 // [holder][rank of a packet that is not the holder's own]
 constexpr std::array<std::array<Step, 3>, 4> kSteps = {{
     //              exact        near                foreign
     /* nobody    */ {Step::kTake, Step::kTake, Step::kTakeIfQuiet},
-    /* announced */ {Step::kTake, Step::kTakeIfQuiet, Step::kRefuse},
-    /* near      */ {Step::kTake, Step::kTakeIfQuiet, Step::kRefuse},
+    /* announced */ {Step::kTake, Step::kTakeIfQuiet, Step::kTakeIfGone},
+    /* near      */ {Step::kTake, Step::kTakeIfQuiet, Step::kTakeIfGone},
     /* foreign   */ {Step::kTake, Step::kTake, Step::kTakeIfQuiet},
 }};
 
@@ -47,6 +47,7 @@ void SourceRule::restore(std::vector<Endpoint> announced, SourceHolder holder, c
   if (announced_.size() > kAnnouncedMax) announced_.resize(kAnnouncedMax);
   holder_ = holder > SourceHolder::kForeign ? SourceHolder::kNobody : holder;
   held_ = held;
+  proof_ = kProofPackets;
   silent_since_ns_ = now_ns;
 }
 
@@ -67,6 +68,30 @@ bool SourceRule::of_change_over(const Endpoint& from, std::int64_t now_ns) const
          std::find(before_.begin(), before_.end(), from) != before_.end();
 }
 
+SourceVerdict SourceRule::not_taken(const Endpoint& from, std::int64_t now_ns,
+                                    SourceVerdict verdict) {
+  if (of_change_over(from, now_ns)) return SourceVerdict::kAccepted;
+  ++refused_;
+  return verdict;
+}
+
+bool SourceRule::steady(const Endpoint& from, std::int64_t now_ns) {
+  auto at = std::find_if(runs_.begin(), runs_.end(), [&](const Run& r) { return r.from == from; });
+  if (at == runs_.end()) {
+    if (runs_.size() >= kSourceRunsMax) {
+      // Who was silent longest makes room, if it is silent at all.
+      at = std::min_element(runs_.begin(), runs_.end(),
+                            [](const Run& a, const Run& b) { return a.last_ns < b.last_ns; });
+      if (now_ns - at->last_ns <= kSourceGapNs) return false;
+      runs_.erase(at);
+    }
+    at = runs_.insert(runs_.end(), {from, now_ns, now_ns});
+  }
+  if (now_ns - at->last_ns > kSourceGapNs) at->since_ns = now_ns;
+  at->last_ns = std::max(at->last_ns, now_ns);
+  return now_ns - at->since_ns >= kSourceSteadyNs;
+}
+
 SourceVerdict SourceRule::judge(SourcePolicy policy, const Endpoint& from, bool may_take,
                                 std::int64_t now_ns) {
   if (policy == SourcePolicy::kAny) return SourceVerdict::kAccepted;
@@ -76,21 +101,26 @@ SourceVerdict SourceRule::judge(SourcePolicy policy, const Endpoint& from, bool 
       holder_ != SourceHolder::kNobody && from == held_ && (!strict || rank != Rank::kForeign);
   if (holds && (rank == Rank::kExact) == (holder_ == SourceHolder::kAnnounced)) {
     silent_since_ns_ = std::max(silent_since_ns_, now_ns);
+    if (may_take && proof_ < kProofPackets) ++proof_;
     return SourceVerdict::kAccepted;
   }
   auto step = kSteps[static_cast<std::size_t>(holder_)][static_cast<std::size_t>(rank)];
   if (strict && rank == Rank::kForeign) step = Step::kRefuse;
-  if (step == Step::kTakeIfQuiet && now_ns - silent_since_ns_ < kSourceQuietNs)
-    step = Step::kRefuse;
-  // The announced one needs no proof; a packet that proves nothing takes no stream.
-  if (step != Step::kRefuse && rank != Rank::kExact && !may_take) step = Step::kRefuse;
-  if (step == Step::kRefuse) {
-    if (of_change_over(from, now_ns)) return SourceVerdict::kAccepted;
-    ++refused_;
-    return SourceVerdict::kRefused;
+  if (step == Step::kRefuse) return not_taken(from, now_ns, SourceVerdict::kRefused);
+  if (rank == Rank::kExact && !may_take) {
+    const bool alone = holder_ == SourceHolder::kNobody || holder_ == SourceHolder::kAnnounced;
+    return alone ? SourceVerdict::kAccepted : not_taken(from, now_ns, SourceVerdict::kRefused);
   }
+  if (step == Step::kTakeIfGone && proof_ < kProofPackets) step = Step::kTakeIfQuiet;
+  const auto silent_ns = now_ns - silent_since_ns_;
+  const bool steadily = may_take && step != Step::kTake && steady(from, now_ns);
+  const bool waits = !may_take || (step == Step::kTakeIfQuiet && silent_ns < kSourceQuietNs) ||
+                     (step == Step::kTakeIfGone && (silent_ns < kSourceGoneNs || !steadily));
+  if (waits) return not_taken(from, now_ns, SourceVerdict::kWaits);
   holder_ = kHolders[static_cast<std::size_t>(rank)];
   held_ = from;
+  proof_ = 1;
+  runs_.clear();
   silent_since_ns_ = std::max(silent_since_ns_, now_ns);
   return SourceVerdict::kTaken;
 }

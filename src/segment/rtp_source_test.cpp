@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "segment/kept_packets.hpp"
 #include "segment/segmenter.hpp"
 
 namespace callward::segment {
@@ -44,72 +45,111 @@ const std::vector<Story>& stories() {
       {"a stranger while it speaks",
        Policy::kLatch,
        {kClient},
-       {{0, kClient, kTaken}, {10, kStranger, kRefused}, {20, kClient, kAccepted}}},
+       {{0, kClient, kTaken}, {10, kStranger, kWaits}, {20, kClient, kAccepted}}},
       {"a stranger before it speaks",
        Policy::kLatch,
        {kClient},
-       {{10, kStranger, kRefused},
-        {1'990, kStranger, kRefused},
+       {{10, kStranger, kWaits},
+        {1'990, kStranger, kWaits},
         {1'995, kClient, kTaken},
-        {2'010, kStranger, kRefused}}},
-      {"a stranger in its long silence",
+        {2'010, kStranger, kWaits}}},
+      {"a stranger's packets now and then in its long silence",
        Policy::kLatch,
        {kClient},
-       {{0, kClient, kTaken}, {60'000, kStranger, kRefused}, {600'000, kStranger, kRefused}}},
+       {{0, kClient, kTaken},
+        {20, kClient, kAccepted},
+        {40, kClient, kAccepted},
+        {60'000, kStranger, kWaits},
+        {61'100, kStranger, kWaits},
+        {62'200, kStranger, kWaits}}},
+      {"a client that goes on from elsewhere",
+       Policy::kLatch,
+       {kClient},
+       {{0, kClient, kTaken},
+        {20, kClient, kAccepted},
+        {40, kClient, kAccepted},
+        {8'000, kStranger, kWaits},
+        {9'000, kStranger, kWaits},
+        {10'000, kStranger, kWaits},
+        {10'020, kStranger, kWaits, false},
+        {10'039, kStranger, kWaits},
+        {10'040, kStranger, kTaken},
+        {10'060, kStranger, kAccepted},
+        {10'080, kClient, kTaken},
+        {10'100, kStranger, kWaits}}},
+      {"one forged packet of the announced one holds for two seconds",
+       Policy::kLatch,
+       {kClient},
+       {{2'000, kStranger, kTaken},
+        {2'010, kClient, kTaken},
+        {2'020, kStranger, kWaits},
+        {4'000, kStranger, kWaits},
+        {4'020, kStranger, kTaken}}},
+      {"forged digits of the announced one take nothing",
+       Policy::kLatch,
+       {kClient},
+       {{0, kClient, kAccepted, false},
+        {2'000, kStranger, kTaken},
+        {2'010, kClient, kRefused, false},
+        {2'020, kStranger, kAccepted}}},
       {"nothing from the announced one",
        Policy::kLatch,
        {kClient},
-       {{100, kStranger, kRefused},
+       {{100, kStranger, kWaits},
         {2'000, kStranger, kTaken},
         {2'020, kStranger, kAccepted},
-        {2'030, kOtherStranger, kRefused},
-        {4'000, kOtherStranger, kRefused},
+        {2'030, kOtherStranger, kWaits},
+        {4'000, kOtherStranger, kWaits},
         {4'020, kOtherStranger, kTaken},
-        {4'030, kStranger, kRefused},
+        {4'030, kStranger, kWaits},
         {4'040, kClient, kTaken},
-        {4'050, kOtherStranger, kRefused},
-        {9'000, kOtherStranger, kRefused}}},
+        {4'050, kOtherStranger, kWaits},
+        {4'060, kClient, kAccepted},
+        {4'080, kClient, kAccepted},
+        {9'000, kOtherStranger, kWaits}}},
       {"digits alone take nothing",
        Policy::kLatch,
        {kClient},
-       {{3'000, kStranger, kRefused, false},
+       {{3'000, kStranger, kWaits, false},
         {3'020, kStranger, kTaken, true},
         {3'040, kStranger, kAccepted, false}}},
       {"the announced one may begin with digits",
        Policy::kLatch,
        {kClient},
-       {{0, kClient, kTaken, false}}},
+       {{0, kClient, kAccepted, false}, {20, kClient, kTaken}, {40, kClient, kAccepted, false}}},
       {"asymmetric RTP",
        Policy::kLatch,
        {kClient},
        {{0, kOtherPort, kTaken},
         {20, kOtherPort, kAccepted},
-        {30, kThirdPort, kRefused},
-        {40, kStranger, kRefused},
-        {5'000, kStranger, kRefused},
+        {30, kThirdPort, kWaits},
+        {40, kOtherPort, kAccepted},
+        {60, kOtherPort, kAccepted},
+        {70, kStranger, kWaits},
+        {5'000, kStranger, kWaits},
         {5'010, kThirdPort, kTaken},
         {5'020, kClient, kTaken},
-        {5'030, kThirdPort, kRefused}}},
+        {5'030, kThirdPort, kWaits}}},
       {"behind a NAT",
        Policy::kLatch,
        {at("10.0.0.5", 4000), kNat},
-       {{0, kBehindNat, kTaken}, {10, kStranger, kRefused}, {20, kBehindNat, kAccepted}}},
+       {{0, kBehindNat, kTaken}, {10, kStranger, kWaits}, {20, kBehindNat, kAccepted}}},
       {"its own address takes over a stranger's",
        Policy::kLatch,
        {kClient},
-       {{2'000, kStranger, kTaken}, {2'010, kOtherPort, kTaken}, {2'020, kStranger, kRefused}}},
+       {{2'000, kStranger, kTaken}, {2'010, kOtherPort, kTaken}, {2'020, kStranger, kWaits}}},
       {"nobody knows the address",
        Policy::kLatch,
        {},
        {{0, kStranger, kTaken},
-        {10, kOtherStranger, kRefused},
+        {10, kOtherStranger, kWaits},
         {20, kStranger, kAccepted},
-        {2'019, kOtherStranger, kRefused},
+        {2'019, kOtherStranger, kWaits},
         {2'020, kOtherStranger, kTaken}}},
       {"IPv6",
        Policy::kLatch,
        {at("2001:db8::10", 4000)},
-       {{0, at("2001:db8::10", 4000), kTaken}, {10, at("2001:db8::66", 4000), kRefused}}},
+       {{0, at("2001:db8::10", 4000), kTaken}, {10, at("2001:db8::66", 4000), kWaits}}},
       {"strictly",
        Policy::kAnnounced,
        {kClient},
@@ -117,7 +157,7 @@ const std::vector<Story>& stories() {
       {"strictly, without a port",
        Policy::kAnnounced,
        {at("192.0.2.10", 0)},
-       {{0, kOtherPort, kTaken}, {10, kThirdPort, kRefused}, {20, kOtherPort, kAccepted}}},
+       {{0, kOtherPort, kTaken}, {10, kThirdPort, kWaits}, {20, kOtherPort, kAccepted}}},
       {"strictly, without an address", Policy::kAnnounced, {}, {{9'000, kClient, kRefused}}},
       {"anybody",
        Policy::kAny,
@@ -136,7 +176,7 @@ TEST(RtpSource, Stories) {
     for (const auto& heard : story.packets) {
       SCOPED_TRACE(heard.ms);
       EXPECT_EQ(rule.judge(story.policy, heard.from, heard.audio, heard.ms * kMs), heard.expected);
-      refused += heard.expected == kRefused ? 1 : 0;
+      refused += heard.expected == kRefused || heard.expected == kWaits ? 1 : 0;
     }
     EXPECT_EQ(rule.refused(), refused);
   }
@@ -150,12 +190,15 @@ TEST(RtpSource, ANewAddressHasAChangeOver) {
     const auto moved = at("192.0.2.99", 5000);
     rule.announce({moved}, 10'000 * kMs);
     EXPECT_EQ(rule.judge(policy, kClient, true, 10'020 * kMs), kAccepted) << "still of before";
-    EXPECT_EQ(rule.judge(policy, kStranger, true, 10'030 * kMs), kRefused);
+    EXPECT_EQ(rule.judge(policy, kStranger, true, 10'030 * kMs),
+              policy == Policy::kLatch ? kWaits : kRefused);
     EXPECT_EQ(rule.judge(policy, moved, true, 10'040 * kMs), kTaken);
     EXPECT_EQ(rule.judge(policy, kClient, true, 10'050 * kMs), kAccepted) << "both for a while";
     EXPECT_EQ(rule.judge(policy, moved, true, 10'060 * kMs), kAccepted);
+    EXPECT_EQ(rule.judge(policy, moved, true, 10'080 * kMs), kAccepted);
     const auto over_ms = 10'000 + kChangeOverNs / kMs;
-    EXPECT_EQ(rule.judge(policy, kClient, true, over_ms * kMs), kRefused);
+    EXPECT_EQ(rule.judge(policy, kClient, true, over_ms * kMs),
+              policy == Policy::kLatch ? kWaits : kRefused);
     EXPECT_EQ(rule.judge(policy, moved, true, (over_ms + 20) * kMs), kAccepted);
   }
 }
@@ -174,9 +217,9 @@ TEST(RtpSource, AClientBehindANatKeepsItsStreamOverANewAnnouncement) {
 TEST(RtpSource, AHoldIsNoSilenceThatAStrangerMayUse) {
   SourceRule rule;
   rule.announce({kClient}, 0);
-  EXPECT_EQ(rule.judge(Policy::kLatch, kStranger, false, 30'000 * kMs), kRefused);  // on hold
-  rule.wait_again(30'000 * kMs);                                                    // resumed
-  EXPECT_EQ(rule.judge(Policy::kLatch, kStranger, true, 30'020 * kMs), kRefused);
+  EXPECT_EQ(rule.judge(Policy::kLatch, kStranger, false, 30'000 * kMs), kWaits);  // on hold
+  rule.wait_again(30'000 * kMs);                                                  // resumed
+  EXPECT_EQ(rule.judge(Policy::kLatch, kStranger, true, 30'020 * kMs), kWaits);
   EXPECT_EQ(rule.judge(Policy::kLatch, kClient, true, 30'040 * kMs), kTaken);
 }
 
@@ -187,11 +230,60 @@ TEST(RtpSource, ANewRecorderGoesOnWithWhatTheOldOneKnew) {
     ASSERT_EQ(old.judge(Policy::kLatch, holder, true, 0), kTaken);
     SourceRule rule;
     rule.restore(old.announced(), old.holder(), old.held(), 60'000 * kMs);
-    EXPECT_EQ(rule.judge(Policy::kLatch, kStranger, true, 60'010 * kMs), kRefused);
-    EXPECT_EQ(rule.judge(Policy::kLatch, kThirdPort, true, 60'020 * kMs), kRefused);
-    EXPECT_EQ(rule.judge(Policy::kLatch, holder, true, 60'030 * kMs), kAccepted);
-    EXPECT_EQ(rule.judge(Policy::kLatch, kStranger, true, 90'000 * kMs), kRefused);
+    EXPECT_EQ(rule.judge(Policy::kLatch, kStranger, true, 60'010 * kMs), kWaits);
+    EXPECT_EQ(rule.judge(Policy::kLatch, kThirdPort, true, 60'020 * kMs), kWaits);
+    EXPECT_EQ(rule.judge(Policy::kLatch, kStranger, true, 69'999 * kMs), kWaits);
+    EXPECT_EQ(rule.judge(Policy::kLatch, holder, true, 69'999 * kMs), kAccepted);
+    EXPECT_EQ(rule.judge(Policy::kLatch, kStranger, true, 71'000 * kMs), kWaits);
   }
+}
+
+TEST(KeptPackets, KeepsEachOnesPacketsAndSaysWhatIsGone) {
+  KeptPackets kept;
+  const Bytes packet(172, 1);
+  EXPECT_EQ(kept.earliest_ns(), INT64_MAX);
+  for (int i = 0; i < 100; ++i) {
+    kept.keep(kStranger, packet, true, i * 20 * kMs);
+    kept.keep(kOtherStranger, packet, false, (i * 20 + 5) * kMs);
+  }
+  EXPECT_EQ(kept.earliest_ns(), 0);
+  auto all = kept.take(kStranger);
+  EXPECT_EQ(all.packets.size(), 100u);
+  EXPECT_EQ(all.packets.back().arrival_ns, 1'980 * kMs);
+  EXPECT_EQ(all.lost_from_ns, all.lost_upto_ns);
+  EXPECT_EQ(kept.earliest_ns(), INT64_MAX) << "the other's are gone, too";
+  EXPECT_TRUE(kept.take(kOtherStranger).packets.empty());
+
+  // Too long: the newest stay, and where the others came is said.
+  for (int i = 0; i < 250; ++i) kept.keep(kStranger, packet, true, i * 20 * kMs);
+  EXPECT_GE(kept.earliest_ns(), 4'980 * kMs - kKeptNsMax);
+  all = kept.take(kStranger);
+  EXPECT_LE(all.packets.size() * packet.size(), kKeptBytesMax);
+  EXPECT_EQ(all.lost_from_ns, 0);
+  EXPECT_EQ(all.lost_upto_ns, all.packets.front().arrival_ns);
+
+  // Too many, too large, of one sender too many.
+  for (int i = 0; i < 400; ++i) kept.keep(kStranger, Bytes(13, 1), true, i * kMs);
+  EXPECT_EQ(kept.take(kStranger).packets.size(), kKeptPacketsMax);
+  for (int i = 0; i < 40; ++i) kept.keep(kStranger, Bytes(1'400, 1), true, i * kMs);
+  EXPECT_EQ(kept.take(kStranger).packets.size(), kKeptBytesMax / 1'400);
+  for (std::uint16_t i = 0; i <= kKeptSourcesMax; ++i) {
+    kept.keep(at("203.0.113.9", static_cast<std::uint16_t>(i + 1)), packet, i == 2, 7 * kMs);
+    kept.keep(at("203.0.113.9", static_cast<std::uint16_t>(i + 1)), packet, i == 2, 9 * kMs);
+  }
+  const auto none = kept.take(at("203.0.113.9", kKeptSourcesMax + 1));
+  EXPECT_TRUE(none.packets.empty());
+  EXPECT_EQ(none.lost_from_ns, 7 * kMs);
+  EXPECT_EQ(none.lost_upto_ns, 9 * kMs);
+
+  // Who has fallen silent holds nothing up.
+  kept.keep(kStranger, packet, true, 0);
+  kept.expire(kKeptNsMax + 1);
+  EXPECT_EQ(kept.earliest_ns(), INT64_MAX);
+  EXPECT_TRUE(kept.take_first().packets.empty());
+  kept.keep(kOtherStranger, packet, false, 0);
+  kept.keep(kStranger, packet, true, 1);
+  EXPECT_EQ(kept.take_first().packets.front().arrival_ns, 1) << "digits alone take nothing";
 }
 
 // What a stream records, as bytes: samples, presence, codec, digits, and the account.
@@ -226,9 +318,16 @@ Bytes record(const std::vector<Arriving>& packets, std::int64_t end_ms) {
   SegmenterConfig config;
   config.event_payload_type = 101;
   Segmenter segmenter(config, 0, store::StreamMode::kActive, account, sink);
+  KeptPackets kept;
   for (const auto& one : packets) {
     const bool audio = one.packet.payload_type == 0;
-    if (rule.judge(Policy::kLatch, one.from, audio, one.at_ns) == kRefused) continue;
+    const auto verdict = rule.judge(Policy::kLatch, one.from, audio, one.at_ns);
+    if (verdict == kWaits) kept.keep(one.from, wire::write_rtp(one.packet), audio, one.at_ns);
+    if (verdict == kWaits || verdict == kRefused) continue;
+    if (verdict == kAccepted && one.from == rule.held()) kept.clear();
+    if (verdict == kTaken)
+      for (const auto& before : kept.take(one.from).packets)
+        segmenter.on_packet(*wire::parse_rtp(before.datagram.expose()), before.arrival_ns);
     segmenter.on_packet(one.packet, one.at_ns);
   }
   segmenter.finish(static_cast<std::uint32_t>(end_ms));

@@ -33,6 +33,8 @@ inline constexpr std::string_view kLostNetwork = "network";  // never came
 inline constexpr std::string_view kLostLate = "late";        // came after its segment was sealed
 inline constexpr std::string_view kLostNoMedia =
     "no_media";  // signalling says media, none came at all
+// Came from where signalling had not said, more of it than is kept until that one is believed.
+inline constexpr std::string_view kLostRefused = "refused";
 inline constexpr std::string_view kLostRecorder = "recorder";  // the recorder was away
 // Why nothing opens of what is sealed: ordered away, and a person must decide; or about to be
 // destroyed, and not known to be gone from every mirror.

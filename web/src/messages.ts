@@ -24,6 +24,7 @@ const CAUSES: Record<string, string> = {
   network: 'never arrived',
   late: 'arrived too late',
   no_media: 'no media came',
+  refused: 'came from another address than announced',
   recorder: 'recorder was away',
   keeper: 'key died with the keeper',
   spool_full: 'spool was full',
