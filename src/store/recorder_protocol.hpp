@@ -243,8 +243,8 @@ struct RecorderInterval {
   std::uint8_t stream = 0;
   RecorderState state{};
   std::uint32_t start_ms = 0, end_ms = 0;
-  std::string
-      cause;  // of a loss: "network", "late", "refused", "recorder", "keeper", "spool_full", "damaged"
+  // Of a loss: "network", "late", "refused", "recorder", "keeper", "spool_full", "damaged".
+  std::string cause;
   template <class V>
   void visit(V& v) {
     v(stream, state, start_ms, end_ms, cause);
