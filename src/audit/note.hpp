@@ -54,7 +54,8 @@ struct Cosignature {
 };
 // The one of `key` on the note's text. kNotFound: there is none; kCorrupt: it does not hold.
 Result<Cosignature> find_cosignature(const std::string& note, const WitnessKey& key);
-// Those of the policy's keys that hold, one a witness (told apart by the key's bytes). kCorrupt when fewer than the quorum do.
+// Those of the policy's keys that hold, one a witness (told apart by the key's bytes). kCorrupt
+// when fewer than the quorum do.
 Result<std::vector<Cosignature>> check_cosignatures(const std::string& note,
                                                     const WitnessPolicy& policy);
 // For tests of both sides, and for whoever would be a witness himself.

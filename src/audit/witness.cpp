@@ -17,7 +17,8 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return size;
 }
 
-// The witness's own line among those that it answered. Nothing else that it sends is ever passed on.
+// The witness's own line among those that it answered. Nothing else that it sends is ever passed
+// on.
 Result<Cosignature> find_in_answer(const std::string& note, const std::string& body,
                                    const WitnessKey& key) {
   if (body.size() > WitnessClient::kAnswerBytesMax)
