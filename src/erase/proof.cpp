@@ -230,6 +230,8 @@ Result<ErasureProof> decode_proof(const std::string& text) {
   if (const auto version = fields.number("callward_erasure_proof"); version > kProofVersion)
     return fail(Errc::kUnsupported,
                 "a proof of version " + std::to_string(version) + ": take a newer Callward");
+  else if (version < kProofVersion)
+    fields.miss("callward_erasure_proof");
   ErasureProof proof;
   proof.statement = fields.text("statement");
   proof.checkpoint = fields.text("checkpoint");

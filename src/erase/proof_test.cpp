@@ -5,6 +5,7 @@
 
 #include "erase/keeper_rig_test.hpp"
 #include "erase/proof.hpp"
+#include "erase/proof_rig_test.hpp"
 
 namespace callward::erase {
 namespace {
@@ -206,89 +207,6 @@ TEST_F(Proofs, FormsThatAreNotOursAreRefused) {
   EXPECT_FALSE(decode_statement(encode_statement(statement)));
 }
 
-// A log written by hand, with whatever in it: what a lying server or keeper would put together.
-struct Forger {
-  SeededEntropy entropy{3};
-  Key32 seed = entropy.key();
-  audit::NamedKey key{"test/log", *crypto::ed25519_public(seed)};
-  CallId call = CallId::random(entropy);
-  std::vector<std::string> texts;
-  std::int64_t at = 1'000;
-
-  std::uint64_t entry(const char* type, const std::string& subject, boost::json::object data) {
-    texts.push_back(*audit::encode_entry({type, "keeper", subject, at += 1'000, std::move(data)}));
-    return texts.size() - 1;
-  }
-  static boost::json::array ranges(const std::vector<SegmentRange>& list) {
-    boost::json::array out;
-    for (const auto& one : list) out.push_back(boost::json::array{one.stream, one.first, one.end});
-    return out;
-  }
-  void started(int streams = 3) {
-    entry("call_started", call.hex(),
-          {{"row", 0},
-           {"source", "siprec"},
-           {"direction", "incoming"},
-           {"streams", streams},
-           {"started_at", 1}});
-  }
-  void ended(std::uint32_t end = 100) {
-    entry("call_ended", call.hex(),
-          {{"ended_at", 2}, {"cause", "bye"}, {"ends", ranges({{0, 0, end}, {1, 0, end}})}});
-  }
-  void intended(const char* order, const std::vector<SegmentRange>& list) {
-    entry("erase_intended", call.hex(),
-          {{"order", order},
-           {"reason", "password"},
-           {"source", "listener"},
-           {"ranges", ranges(list)},
-           {"epoch", 4}});
-  }
-  void erased(const char* order, int epoch = 5) {
-    entry("erased", "-",
-          {{"orders", boost::json::array(1, boost::json::string(order))}, {"epoch", epoch}});
-  }
-  void stated(const KeyStatement& statement) {
-    entry("key_statement", call.hex(),
-          {{"hash", to_hex(crypto::sha256(as_bytes(encode_statement(statement))))}});
-  }
-  // A call of two streams of 100 segments, whose keys are there but for `gone`.
-  KeyStatement statement(const std::vector<SegmentRange>& gone = {}) const {
-    KeyStatement said{.call = call, .at = 50'000, .epoch = 5, .row = true};
-    said.mirrors.push_back({"good", true, 5, "file"});
-    said.streams = {{0, 100, 100}, {1, 100, 100}};
-    said.erased = gone;
-    for (std::uint8_t stream : {std::uint8_t{0}, std::uint8_t{1}})
-      for (std::uint32_t i = 0; i < 100; ++i)
-        if (std::none_of(gone.begin(), gone.end(), [&](const SegmentRange& range) {
-              return range.stream == stream && range.first <= i && i < range.end;
-            }))
-          said.nodes.push_back({24, keys::leaf_of(stream, i)});
-    said.nodes.push_back({4, keys::kCallDataStream});
-    return said;
-  }
-  ProofReport check(const KeyStatement& said, const std::vector<std::uint64_t>& left_out = {}) {
-    std::vector<audit::Hash> leaves;
-    for (const auto& text : texts) leaves.push_back(audit::leaf_hash(as_bytes(text)));
-    const auto nodes = [&](std::uint32_t level, std::uint64_t index) -> Result<audit::Hash> {
-      const auto first = leaves.begin() + static_cast<std::ptrdiff_t>(index << level);
-      return audit::merkle_root({first, first + (std::ptrdiff_t{1} << level)});
-    };
-    ErasureProof proof{.statement = encode_statement(said),
-                       .entries = {},
-                       .checkpoint = *audit::sign_checkpoint(
-                           {"test/log", leaves.size(), audit::merkle_root(leaves)}, seed),
-                       .verifier_key = audit::verifier_key(key.name, key.key)};
-    for (std::uint64_t i = 0; i < texts.size(); ++i)
-      if (std::find(left_out.begin(), left_out.end(), i) == left_out.end())
-        proof.entries.push_back({i, texts[i], *audit::inclusion_proof(i, texts.size(), nodes)});
-    auto report = check_proof(proof, key);
-    EXPECT_TRUE(report);
-    return std::move(*report);
-  }
-};
-
-constexpr const char* kOrder = "11111111111111111111111111111111";
 const std::vector<SegmentRange> kHole{{0, 10, 20}};
 
 struct ForgedProofs : ::testing::Test, Forger {
@@ -306,29 +224,27 @@ struct ForgedProofs : ::testing::Test, Forger {
 };
 
 TEST_F(ForgedProofs, AnHonestOneHolds) {
-  intended(kOrder, kHole);
-  erased(kOrder);
+  intended(kForgedOrder, kHole);
+  erased(kForgedOrder);
   stated(statement(kHole));
   const auto report = check(statement(kHole));
   holds(report);
   EXPECT_EQ(report.opens, report.kept);
 }
 TEST_F(ForgedProofs, EntriesLeftOutShowByTheKeepersOwnWords) {
-  intended(kOrder, kHole);
-  erased(kOrder);
+  intended(kForgedOrder, kHole);
+  erased(kForgedOrder);
   auto said = statement(kHole);
-  for (std::uint32_t i = 10; i < 20; ++i) said.nodes.push_back({24, keys::leaf_of(0, i)});
-  std::sort(said.nodes.begin(), said.nodes.end(), [](const auto& a, const auto& b) {
-    return (std::uint64_t{a.index} << (24 - a.level)) < (std::uint64_t{b.index} << (24 - b.level));
-  });
+  open(said, 0, 10, 20);
+  sort(said.nodes);
   stated(said);
   broken(check(said), "erased, and a key is there");
   broken(check(said, {2, 3}), "no entry is here that ordered it");
   broken(check(said, {3}), "calls it erased, and no entry here does");
 }
 TEST_F(ForgedProofs, WhatTheLogOrderedTheKeeperMustKnow) {
-  intended(kOrder, kHole);
-  erased(kOrder);
+  intended(kForgedOrder, kHole);
+  erased(kForgedOrder);
   stated(statement());
   broken(check(statement()), "and the keeper does not know");
 }
@@ -336,8 +252,8 @@ TEST_F(ForgedProofs, NothingAfterTheStatementExplainsAnything) {
   auto said = statement(kHole);
   said.erased.clear();
   stated(said);
-  intended(kOrder, kHole);
-  erased(kOrder);
+  intended(kForgedOrder, kHole);
+  erased(kForgedOrder);
   const auto report = check(said);
   broken(report, "later than the statement");
   broken(report, "no entry says why");
@@ -345,13 +261,13 @@ TEST_F(ForgedProofs, NothingAfterTheStatementExplainsAnything) {
 }
 TEST_F(ForgedProofs, AnOldStatementIsNotTodays) {
   stated(statement());
-  intended(kOrder, kHole);
+  intended(kForgedOrder, kHole);
   broken(check(statement()), "later than the statement");
 }
 TEST_F(ForgedProofs, AnIntentionAfterItsErasureIsNotErased) {
-  intended(kOrder, {{1, 0, 1}});
-  erased(kOrder);
-  intended(kOrder, kHole);
+  intended(kForgedOrder, {{1, 0, 1}});
+  erased(kForgedOrder);
+  intended(kForgedOrder, kHole);
   auto said = statement({{0, 10, 20}, {1, 0, 1}});
   stated(said);
   const auto report = check(said);
@@ -362,18 +278,8 @@ TEST_F(ForgedProofs, AnIntentionAfterItsErasureIsNotErased) {
 TEST_F(ForgedProofs, ADecidedHoldExplainsNothing) {
   auto said = statement({{0, 0, 100}});
   said.erased.clear();
-  entry("order_held", call.hex(),
-        {{"order", kOrder},
-         {"reason", "pin"},
-         {"source", "listener"},
-         {"ranges", ranges({{0, 0, 100}})}});
-  entry("held_decided", call.hex(),
-        {{"order", kOrder},
-         {"decision", "keep"},
-         {"reason", "pin"},
-         {"ranges", ranges({{0, 0, 100}})},
-         {"whole", false},
-         {"reason_hash", std::string(64, '0')}});
+  held(kForgedOrder, {{0, 0, 100}});
+  decided(kForgedOrder, {{0, 0, 100}});
   stated(said);
   broken(check(said), "no entry says why");
 }
@@ -392,8 +298,8 @@ TEST_F(ForgedProofs, AStreamCannotBeHidden) {
   broken(check(said), "leaves out stream 1");
 }
 TEST_F(ForgedProofs, EpochsAndMirrorsMustFit) {
-  intended(kOrder, kHole);
-  erased(kOrder, 6);
+  intended(kForgedOrder, kHole);
+  erased(kForgedOrder, 6);
   auto said = statement(kHole);
   said.mirrors.push_back({"good", true, 1, "file"});
   stated(said);
@@ -411,8 +317,8 @@ TEST_F(ForgedProofs, TheCallsOwnDataMustBeThere) {
   broken(check(said), "the call's own data");
 }
 TEST_F(ForgedProofs, RangesOfNoStreamAndBeyondTheEndAreNotShownAsErased) {
-  intended(kOrder, {{7, 0, 50}, {0, 500, 900}});
-  erased(kOrder);
+  intended(kForgedOrder, {{7, 0, 50}, {0, 500, 900}});
+  erased(kForgedOrder);
   stated(statement());
   EXPECT_TRUE(check(statement()).erased.empty());
 }

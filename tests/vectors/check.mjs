@@ -2,27 +2,21 @@
 // with src/ or web/: what C++ and this agree on is the format, not one program's habit.
 //
 //   node tests/vectors/check.mjs [folder]        exits 1 and names each case that reads otherwise
-import { createCipheriv, createDecipheriv, createHash, createPublicKey, timingSafeEqual, verify } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createPublicKey, timingSafeEqual, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readErasureProof } from './check_proof.mjs';
+import {
+  canonical, endLeaf, firstLeaf, fromHex, INDEX_BITS, keyOf, leafHash, LEVELS, NONCE, openNote, refuse, Refused, rootOf, sha256, signedBy, strict64,
+} from './parts.mjs';
 
 const folder = process.argv[2] ?? dirname(fileURLToPath(import.meta.url));
 const casesOf = (name) => JSON.parse(readFileSync(join(folder, name), 'utf8')).cases;
-const fromHex = (text) => Buffer.from(text, 'hex');
-const sha256 = (...parts) => createHash('sha256').update(Buffer.concat(parts)).digest();
-const INDEX_BITS = 20, LEVELS = 24, NONCE = Buffer.alloc(12);
-
-class Refused extends Error {
-  constructor(outcome, at) { super(`${outcome} at ${at}`); this.outcome = outcome; this.at = at; }
-}
-const refuse = (outcome, at) => { throw new Refused(outcome, at); };
 
 // ---- tree ----
 const child = (key, bit) => sha256(Buffer.from('CWT1'), Buffer.from([bit]), key);
 const leafOf = (stream, index) => stream * 2 ** INDEX_BITS + index;
-const firstLeaf = (node, levels) => node.index * 2 ** (levels - node.level);
-const endLeaf = (node, levels) => (node.index + 1) * 2 ** (levels - node.level);
 
 function parseCover(raw, levels) {
   if (raw.length < 2 || raw.length !== 2 + raw.readUInt16LE(0) * 36) refuse('malformed', 'cover');
@@ -145,7 +139,7 @@ function readPageCase(item) {
   if (raw.length < 56 || raw.toString('latin1', 0, 4) !== 'CWK1') refuse('malformed');
   if (raw[4] !== 1) refuse('unsupported');
   const bytes = raw.readUInt32LE(16);
-  if (bytes > 8 * 2 ** 20 || raw.length !== 56 + bytes) refuse('malformed');
+  if (bytes > 9 * 2 ** 20 || raw.length !== 56 + bytes) refuse('malformed');
   if (raw[5] !== roleOf(item.level) || raw[6] !== item.level || raw[7] !== 0 || raw.readBigUInt64LE(8) !== BigInt(item.index) ||
       raw.readUInt32LE(20) !== 0) refuse('corrupt');
   const given = fromHex(item.key);
@@ -248,17 +242,12 @@ function readPeaks(item, raw) {
 const readDerived = (item) => ({ words: readWords, peaks: readPeaks })[item.kind](item, fromHex(item.bytes));
 
 // ---- log ----
-const leafHash = (entry) => sha256(Buffer.from([0]), entry);
 function treeRoot(hashes) { // RFC 6962, 2.1
   if (hashes.length === 1) return hashes[0];
   let split = 1;
   while (2 * split < hashes.length) split *= 2;
   return sha256(Buffer.from([1]), treeRoot(hashes.slice(0, split)), treeRoot(hashes.slice(split)));
 }
-// Keys in order, no blank: RFC 8785 for what an entry may hold.
-const canonical = (value) => Array.isArray(value) ? `[${value.map(canonical)}]`
-  : typeof value === 'object' ? `{${Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`)}}`
-    : typeof value === 'number' && !Number.isSafeInteger(value) ? refuse('malformed') : JSON.stringify(value);
 // The types that stand in the vectors, with their fields: docs/log-entries.md has all.
 const TYPES = { keeper_started: 'epoch,log_size,mirrors', call_missing: 'cause,sip_status', call_ended: 'cause,ended_at,ends' };
 function readEntry(item, raw) {
@@ -332,47 +321,6 @@ const readLog = (item) => ({
 
 // ---- receipts (C2SP tlog-proof, signed-note, tlog-cosignature) ----
 const receipts = JSON.parse(readFileSync(join(folder, 'receipt.json'), 'utf8'));
-const strict64 = (text) => {
-  const raw = Buffer.from(text, 'base64');
-  return raw.toString('base64') === text ? raw : refuse('malformed', 'base64');
-};
-function keyOf(text) { // name+hash+key
-  const [, name, hash, key] = /^([^+]+)\+([^+]+)\+(.+)$/.exec(text) ?? refuse('malformed', 'key'); // base64 has pluses, too
-  const tagged = strict64(key);
-  if (sha256(Buffer.from(`${name}\n`), tagged).toString('hex', 0, 4) !== hash) refuse('malformed', 'key');
-  const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), tagged.subarray(1)]);
-  return { name, id: hash, algorithm: tagged[0], key: createPublicKey({ key: spki, format: 'der', type: 'spki' }) };
-}
-function openNote(note) {
-  const gap = note.lastIndexOf('\n\n');
-  if (gap < 0 || !note.endsWith('\n')) refuse('malformed', 'note');
-  const lines = note.slice(gap + 2).split('\n').slice(0, -1).map((line) => {
-    const [mark, name, blob, more] = line.split(' ');
-    if (mark !== '\u2014' || blob === undefined || more !== undefined) refuse('malformed', 'note');
-    return { name, blob: strict64(blob) };
-  });
-  return { body: note.slice(0, gap + 1), lines };
-}
-function signedBy(note, key) {
-  const line = note.lines.find((one) => one.name === key.name && one.blob.toString('hex', 0, 4) === key.id);
-  if (!line) return false;
-  if (key.algorithm === 1) return verify(null, Buffer.from(note.body), key.key, line.blob.subarray(4));
-  const message = `cosignature/v1\ntime ${line.blob.readBigUInt64BE(4)}\n${note.body}`;
-  return verify(null, Buffer.from(message), key.key, line.blob.subarray(12));
-}
-// From the leaf upwards: which side the proof's hash stands on, the index and the size say.
-function rootOf(leaf, index, size, proof) {
-  let [node, last, hash] = [index, size - 1, leaf];
-  for (const other of proof) {
-    if (last === 0) refuse('corrupt', 'proof');
-    if (node % 2 === 1 || node === last) {
-      hash = sha256(Buffer.from([1]), other, hash);
-      while (node % 2 === 0 && node !== 0) [node, last] = [node / 2, Math.floor(last / 2)];
-    } else hash = sha256(Buffer.from([1]), hash, other);
-    [node, last] = [Math.floor(node / 2), Math.floor(last / 2)];
-  }
-  return last === 0 ? hash : refuse('corrupt', 'proof');
-}
 function readReceipt(item) {
   const gap = item.receipt.indexOf('\n\n');
   const lines = item.receipt.slice(0, Math.max(gap, 0)).split('\n');
@@ -394,11 +342,13 @@ function readReceipt(item) {
 }
 
 // ---- all of them ----
+const proofKey = JSON.parse(readFileSync(join(folder, 'proof.json'), 'utf8')).log_key;
 let read = 0;
 const wrong = [];
 const READERS = {
   'tree.json': readTree, 'record.json': readRecord, 'page.json': readPage,
   'spool.json': readSpool, 'derived.json': readDerived, 'log.json': readLog, 'receipt.json': readReceipt,
+  'proof.json': (item) => readErasureProof(item, proofKey),
 };
 for (const [name, reader] of Object.entries(READERS)) {
   for (const item of casesOf(name)) {
