@@ -3,8 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { fromHex, Refused, toHex, type Bytes } from './bytes';
+import { checkReceipt, readBundle, readEntry, readJournal, readReceipt, readTile, rootOf } from './log';
+import { leafHash, LOG_KEY, openCheckpoint, parseVerifierKey, utf8, WITNESS_KEY } from './note';
 import { verifyObject } from './object';
+import { openPage, readInner, readRoot, readRows, readSuperblock, type Child } from './page';
 import { readPeaks, readWords } from './payload';
+import { readProof } from './proof';
+import { checkProof, FINDINGS, type Report } from './proof_check';
 import { openRecord, parseRecord } from './record';
 import { keyOfRecord, leafKey, leafOf, LEVELS, parseCover, puncture, slice, writeCover, type Node } from './tree';
 
@@ -13,8 +18,13 @@ interface Case {
   outcome: string;
   [field: string]: unknown;
 }
-const casesOf = (file: string): Case[] =>
-  JSON.parse(readFileSync(new URL(`../../../tests/vectors/${file}`, import.meta.url), 'utf8')).cases;
+interface VectorFile {
+  cases: Case[];
+  [field: string]: unknown;
+}
+const fileOf = (file: string): VectorFile =>
+  JSON.parse(readFileSync(new URL(`../../../tests/vectors/${file}`, import.meta.url), 'utf8'));
+const casesOf = (file: string): Case[] => fileOf(file).cases;
 const hex = (value: unknown): Bytes => fromHex(value as string);
 
 async function outcomeOf(read: () => Promise<void>): Promise<{ outcome: string; at?: string }> {
@@ -117,5 +127,104 @@ describe('derived.json', () => {
       expect(words).toEqual(item.words);
     });
     expect(found.outcome).toBe(item.outcome);
+  });
+});
+
+const PAGE: Record<string, (item: Case) => Promise<void>> = {
+  async page(item) {
+    const payload = await openPage(hex(item.bytes), item.level as number, item.index as number, hex(item.key));
+    expect(toHex(payload)).toBe(item.payload);
+  },
+  async rows(item) {
+    expect(readRows(hex(item.bytes)).map(({ slot, row }) => [slot, toHex(row)])).toEqual(item.rows);
+  },
+  async inner(item) {
+    expect(readInner(hex(item.bytes)).map(children)).toEqual(item.children);
+  },
+  async root(item) {
+    const root = readRoot(hex(item.bytes));
+    expect([root.nextRow, root.history]).toEqual([item.next_row, item.history]);
+    expect(root.children.map(children)).toEqual(item.children);
+  },
+  async superblock(item) {
+    const { generation, epoch, rootOffset, rootBytes, logSize } = readSuperblock(hex(item.bytes));
+    const said = [item.generation, item.epoch, item.root_offset, item.root_bytes, item.log_size];
+    expect([generation, epoch, rootOffset, rootBytes, logSize]).toEqual(said);
+  },
+};
+const children = ({ slot, offset, bytes, key }: Child): unknown => [slot, offset, bytes, toHex(key)];
+
+describe('page.json', () => {
+  test.each(casesOf('page.json'))('$kind: $name: $outcome', async (item) => {
+    expect((await outcomeOf(() => PAGE[item.kind as string]!(item))).outcome).toBe(item.outcome);
+  });
+});
+
+const text = (bytes: Bytes): string => new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+const LOG: Record<string, (item: Case) => Promise<void>> = {
+  async entry(item) {
+    readEntry(text(hex(item.bytes)));
+    expect(toHex(await leafHash(hex(item.bytes)))).toBe(item.leaf);
+  },
+  async bundle(item) {
+    expect(readBundle(hex(item.bytes), item.count as number).length).toBe(item.count);
+  },
+  async tile(item) {
+    expect(toHex(await rootOf(readTile(hex(item.bytes), item.width as number)))).toBe(item.root);
+  },
+  async checkpoint(item) {
+    const key = await parseVerifierKey(item.verifier as string, LOG_KEY);
+    const checkpoint = await openCheckpoint(text(hex(item.bytes)), key);
+    expect([checkpoint.size, toHex(checkpoint.root)]).toEqual([item.size, item.root]);
+  },
+  async journal(item) {
+    const { entries, end, torn } = readJournal(hex(item.bytes), item.first as number);
+    expect([entries.length, end, torn]).toEqual([item.held, item.end, item.torn]);
+  },
+};
+
+describe('log.json', () => {
+  test.each(casesOf('log.json'))('$kind: $name: $outcome', async (item) => {
+    expect((await outcomeOf(() => LOG[item.kind as string]!(item))).outcome).toBe(item.outcome);
+  });
+});
+
+describe('receipt.json', () => {
+  const file = fileOf('receipt.json');
+  test.each(file.cases)('$name: $outcome', async (item) => {
+    const found = await outcomeOf(async () => {
+      const log = await parseVerifierKey(file.log_key as string, LOG_KEY);
+      const keys = await Promise.all((file.witness_keys as string[]).map((key) => parseVerifierKey(key, WITNESS_KEY)));
+      const entry = item.entry === undefined ? null : utf8(item.entry as string);
+      const quorum = (item.quorum as number | undefined) ?? 0;
+      await checkReceipt(readReceipt(item.receipt as string), entry, log, { keys, quorum });
+    });
+    expect(found.outcome).toBe(item.outcome);
+  });
+});
+
+describe('proof.json', () => {
+  const file = fileOf('proof.json');
+  test('every finding of this reader is in the file', () => {
+    const all = file.cases.flatMap((item) => (item.findings ?? []) as string[]);
+    expect([...new Set(all)].sort()).toEqual([...FINDINGS].sort());
+  });
+  test.each(file.cases)('$name: $outcome', async (item) => {
+    let report: Report | undefined;
+    const found = await outcomeOf(async () => {
+      const key = await parseVerifierKey(file.log_key as string, LOG_KEY);
+      report = await checkProof(readProof(item.proof as string), key);
+    });
+    const findings = [...new Set(report?.findings.map((one) => one.kind))].sort();
+    expect(findings.length > 0 ? 'corrupt' : found.outcome).toBe(item.outcome);
+    if (item.findings !== undefined) expect(findings).toEqual(item.findings);
+    if (item.outcome !== 'ok') return;
+    expect([...report!.notes].sort()).toEqual([...(item.notes as string[])].sort());
+    expect([report!.kept, report!.opens, report!.lost]).toEqual([item.kept, item.opens, item.lost]);
+    expect(report!.checkpoint!.size).toBe(item.size);
+    const erased = report!.erased.map(({ orderedAt, erasedAt, ...one }) => ({
+      ...one, ordered_at: orderedAt, erased_at: erasedAt,
+    }));
+    expect(erased).toEqual(item.erased);
   });
 });

@@ -1,0 +1,36 @@
+// What an entry of each type holds: docs/log-entries.md, in which a test finds each line again. `?`: added later,
+// older entries lack it.
+export type FieldKind = 'number' | 'text' | 'flag' | 'hash' | 'list' | 'ranges';
+
+export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind}?`>> = {
+  keeper_started: { epoch: 'number', mirrors: 'number', log_size: 'number', handed_over: 'flag?', calls: 'number?' },
+  hand_over_failed: { why: 'text' },
+  call_started: { row: 'number', source: 'text', direction: 'text', streams: 'number', started_at: 'number' },
+  call_ended: { ended_at: 'number', cause: 'text', ends: 'ranges' },
+  call_sealed: { root: 'hash', leaves: 'number', bytes: 'number' },
+  call_missing: { cause: 'text', sip_status: 'number', count: 'number?' },
+  keeper_adopted: { first: 'number', lost: 'ranges' },
+  cleared_unheard: { ranges: 'ranges' },
+  heard_again: { ranges: 'ranges' },
+  listened: { heard_live: 'flag' },
+  erase_intended: { order: 'text', reason: 'text', source: 'text', ranges: 'ranges', epoch: 'number' },
+  erased: { orders: 'list', epoch: 'number' },
+  erase_unconfirmed: { orders: 'list', epoch: 'number', unconfirmed_mirrors: 'number' },
+  order_held: { order: 'text', reason: 'text', source: 'text', ranges: 'ranges' },
+  held_decided: {
+    order: 'text',
+    decision: 'text',
+    reason: 'text',
+    ranges: 'ranges',
+    whole: 'flag',
+    reason_hash: 'text',
+  },
+  key_statement: { hash: 'hash' },
+  opened: { purpose: 'text', ranges: 'ranges', kinds: 'list', reason_hash: 'text', given: 'number' },
+  exported: { purpose: 'text', ranges: 'ranges', kinds: 'list', reason_hash: 'text', given: 'number' },
+  signed_in: { session: 'text', method: 'text' },
+  sign_in_failed: { cause: 'text' },
+  session_ended: { session: 'text', cause: 'text' },
+  person_added: { roles: 'list', by: 'text' },
+  config_changed: { hash: 'hash' },
+};
