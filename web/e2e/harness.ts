@@ -21,6 +21,7 @@ export interface Served {
   config: string;
   calls: string;
   cli: (...args: string[]) => Promise<string>;
+  offline: (...args: string[]) => Promise<string>; // without this server's settings
   stop: () => Promise<void>;
 }
 
@@ -64,6 +65,7 @@ export async function serve(): Promise<Served> {
     config,
     calls,
     cli: async (...args) => (await run(binary, [...args, '--config', config], { maxBuffer: 2 ** 26 })).stdout,
+    offline: async (...args) => (await run(binary, args)).stdout,
     async stop() {
       child.removeAllListeners('exit');
       const ended = new Promise((done) => child.once('exit', done));
@@ -160,4 +162,16 @@ export async function screen(page: Page, name: string): Promise<void> {
   if (wide > 390) found.push(`narrow: the page is ${wide} px wide`);
   await page.setViewportSize({ width: 1280, height: 860 });
   if (found.length > 0) throw new Error(`${name}\n${found.join('\n')}`);
+}
+
+// The page as paper: a picture for people, of what the print stylesheet leaves.
+export async function printed(page: Page, name: string): Promise<void> {
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+  await page.setViewportSize({ width: 794, height: 1123 });
+  const buttons = await page.getByRole('button').filter({ visible: true }).count();
+  await page.pdf({ path: join(shots, `${name}-print.pdf`), format: 'A4', printBackground: false });
+  await page.screenshot({ path: join(shots, `${name}-print.png`), fullPage: true });
+  await page.setViewportSize({ width: 1280, height: 860 });
+  await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
+  if (buttons > 0) throw new Error(`${name}: ${buttons} buttons on paper`);
 }

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { browse, PASSPHRASE, screen, serve, type Browser, type Served } from './harness';
+import { browse, PASSPHRASE, printed, screen, serve, type Browser, type Served } from './harness';
 
 let served: Served;
 let browser: Browser;
@@ -218,6 +218,42 @@ describe('the call', () => {
     expect(tone).toBeGreaterThan(0.005);
     expect(tone).toBeLessThan(0.05);
     await screen(page, 'call-erased');
+  });
+});
+
+describe('proof of erasure', () => {
+  test('is made, checked in the browser, kept as a file that the command line believes, and printed', async () => {
+    const { page } = browser;
+    const call = imported.incoming_password!;
+    await page.goto(`/calls/${call}`);
+    await page.getByRole('link', { name: 'Proof of erasure' }).click();
+    await page.waitForURL(`**/calls/${call}/proof`);
+    await page.getByRole('button', { name: 'Make a proof and check it' }).click();
+    await page.locator('[data-holds=true]').waitFor({ timeout: 30_000 });
+    const rows = page.getByRole('region', { name: 'What was erased' }).locator('tbody tr');
+    const texts = (await rows.allInnerTexts()).join('\n');
+    expect(texts).toMatch(/password/);
+    expect(texts).toMatch(/Stream 1 \(agent\), 0:01\.2 – 0:02\.6\s+marked private/);
+    expect(texts).not.toContain('not yet');
+    await screen(page, 'proof');
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download the proof' }).click()]);
+    expect(file.suggestedFilename()).toBe(`erasure-proof-${call}.json`);
+    const [path, key] = [join(served.calls, 'proof.json'), join(served.calls, 'public.key')];
+    await file.saveAs(path);
+    const { verifier_key: text } = (await (await page.request.get('/v1/log/checkpoint')).json()) as { verifier_key: string };
+    writeFileSync(key, `${text}\n`);
+    await served.offline('prove', 'check', path, '--key', key);
+    await printed(page, 'proof');
+    // One entry changed on its way: the browser says so.
+    await page.route('**/erasure-proofs', async (route) => {
+      const answer = await route.fetch();
+      await route.fulfill({ response: answer, body: (await answer.text()).replace('\\"reason\\":\\"private', '\\"reason\\":\\"retained') });
+    });
+    await page.getByRole('button', { name: 'Make a new one' }).click();
+    await page.locator('[data-holds=false]').waitFor({ timeout: 30_000 });
+    expect(await page.getByRole('alert').innerText()).toContain('An entry is not in the log');
+    await screen(page, 'proof-broken');
+    await page.unroute('**/erasure-proofs');
   });
 });
 

@@ -22,7 +22,7 @@ export type Data = { [key: string]: Json };
 
 export function canonical(value: unknown, depth = 0): string {
   if (depth > DEPTH_MAX) refuse('too_large', 'depth');
-  if (typeof value === 'string') return value.isWellFormed() ? JSON.stringify(value) : refuse('malformed', 'text');
+  if (typeof value === 'string') return /\p{Surrogate}/u.test(value) ? refuse('malformed', 'text') : JSON.stringify(value);
   if (typeof value === 'boolean') return String(value);
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : refuse('malformed', 'number');
   if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join(',')}]`;

@@ -1,6 +1,6 @@
 // Addresses are the only state that a page keeps: filters, the place in a call.
 export interface Route {
-  page: 'calls' | 'call' | 'log' | 'system' | 'sessions' | 'signIn' | 'enrol' | 'lost';
+  page: 'calls' | 'call' | 'proof' | 'log' | 'system' | 'sessions' | 'signIn' | 'enrol' | 'lost';
   id: string;
   query: URLSearchParams;
 }
@@ -8,6 +8,7 @@ export interface Route {
 const PAGES: [RegExp, Route['page']][] = [
   [/^\/(calls)?$/, 'calls'],
   [/^\/calls\/([0-9a-f]{32})$/, 'call'],
+  [/^\/calls\/([0-9a-f]{32})\/proof$/, 'proof'],
   [/^\/log$/, 'log'],
   [/^\/system$/, 'system'],
   [/^\/sessions$/, 'sessions'],
@@ -18,7 +19,7 @@ const PAGES: [RegExp, Route['page']][] = [
 export function parse(path: string, search: string): Route {
   for (const [pattern, page] of PAGES) {
     const found = pattern.exec(path);
-    if (found) return { page, id: page === 'call' ? found[1]! : '', query: new URLSearchParams(search) };
+    if (found) return { page, id: page === 'call' || page === 'proof' ? found[1]! : '', query: new URLSearchParams(search) };
   }
   return { page: 'lost', id: '', query: new URLSearchParams(search) };
 }
