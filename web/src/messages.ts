@@ -306,7 +306,7 @@ export const t = {
     download: 'Download the proof',
     print: 'Print',
     holds: 'The proof holds.',
-    holdsLead: (entries: number, size: string) => `Checked in this browser: ${plural(entries, 'entry', 'entries')} of a log of ${size}, the keeper’s statement, and the signature over both.`,
+    holdsLead: (entries: number, size: string) => `Checked in this browser: ${plural(entries, 'entry', 'entries')} of a log of ${size}, the keeper’s statement, and the signature over both by the key below.`,
     broken: 'The proof does not hold.',
     brokenLead: 'Keep the file: it is evidence. What was found:',
     more: (n: number) => `and ${n} more`,

@@ -149,7 +149,7 @@ export function readJournal(raw: Bytes, first: number): Journal {
   const entries: Bytes[] = [];
   let end = 0;
   for (let batch = batchAt(raw, 0); batch?.first === first + entries.length; batch = batchAt(raw, end)) {
-    entries.push(...batch.entries);
+    for (const entry of batch.entries) entries.push(entry);
     end = batch.end;
   }
   for (let at = end; at + BATCH_HEAD_BYTES <= raw.length; ++at) if (batchAt(raw, at)) refuse('corrupt', 'journal');
