@@ -1,6 +1,7 @@
 #include "keys/key_store.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <tuple>
 
 #include "base/check.hpp"
@@ -11,6 +12,30 @@ namespace {
 
 constexpr const char* kStepNames[] = {"write pages", "put epoch", "switch superblock", "reread",
                                       "destroy epoch"};
+constexpr const char* kRetiredFile = "/retired";
+constexpr std::size_t kRetiredBytesMax = 64u << 10;
+
+auto age(const PageTree& tree) {
+  const auto& block = tree.superblock();
+  return std::tuple(block.log_size, block.epoch, block.generation);
+}
+
+// "EPOCH gone|lives FOLDER"
+struct RetiredLine {
+  std::uint64_t epoch = 0;
+  bool destroyed = false;
+  std::string_view store_dir;
+};
+bool parse_retired(std::string_view line, RetiredLine& out) {
+  constexpr std::string_view kGone = " gone ", kLives = " lives ";
+  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), out.epoch);
+  if (error != std::errc()) return false;
+  line.remove_prefix(static_cast<std::size_t>(end - line.data()));
+  out.destroyed = line.starts_with(kGone);
+  if (!out.destroyed && !line.starts_with(kLives)) return false;
+  out.store_dir = line.substr(out.destroyed ? kGone.size() : kLives.size());
+  return !out.store_dir.empty();
+}
 
 }  // namespace
 
@@ -48,6 +73,7 @@ Result<std::unique_ptr<KeyStore>> KeyStore::open(Vfs& vfs, Entropy& entropy,
     }
     store->mirrors_.push_back(std::move(mirror));
   }
+  TRY(store->read_retired());
   store->leave_out_others();
   const auto* good = store->first_good();
   if (good == nullptr) return fail(Errc::kCorrupt, "no mirror of the key store opens: " + why);
@@ -55,15 +81,67 @@ Result<std::unique_ptr<KeyStore>> KeyStore::open(Vfs& vfs, Entropy& entropy,
   return store;
 }
 
-void KeyStore::leave_out_others() {
-  const auto age = [](const PageTree& tree) {
-    const auto& block = tree.superblock();
-    return std::tuple(block.log_size, block.epoch, block.generation);
-  };
-  const PageTree* newest = nullptr;
+const KeyStore::Mirror* KeyStore::newest() const {
+  const Mirror* newest = nullptr;
   for (const auto& mirror : mirrors_)
-    if (mirror.good() && (newest == nullptr || age(*mirror.tree) > age(*newest)))
-      newest = mirror.tree.get();
+    if (mirror.good() && (newest == nullptr || age(*mirror.tree) > age(*newest->tree)))
+      newest = &mirror;
+  return newest;
+}
+
+// What the newest mirror says of those that are retired: one that was away then does not know it
+// of itself, and is older than who was there (retire() commits).
+Status KeyStore::read_retired() {
+  const auto* from = newest();
+  if (from == nullptr || !vfs_.exists(from->paths.store_dir + kRetiredFile)) return {};
+  const auto raw = TRY(vfs_.read_file(from->paths.store_dir + kRetiredFile, kRetiredBytesMax));
+  std::string_view rest = as_text(raw);
+  while (!rest.empty()) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    RetiredLine said;
+    if (!parse_retired(line, said))
+      return fail(Errc::kCorrupt, from->paths.store_dir + kRetiredFile + ": not a line of ours");
+    for (auto& mirror : mirrors_) {
+      if (mirror.paths.store_dir != said.store_dir || &mirror == from) continue;
+      mirror.paths.retired = true;
+      mirror.retired_epoch = said.epoch;
+      mirror.destroyed = said.destroyed;
+      mirror.tree.reset();
+      mirror.why.clear();
+    }
+  }
+  return {};
+}
+
+// Into every good mirror; one that does not take it is left out, so that the newest always knows.
+Status KeyStore::write_retired() {
+  std::string text;
+  for (const auto& mirror : mirrors_)
+    if (mirror.paths.retired)
+      text += std::to_string(mirror.retired_epoch) + (mirror.destroyed ? " gone " : " lives ") +
+              mirror.paths.store_dir + "\n";
+  std::vector<std::pair<Mirror*, Error>> failed;
+  bool any = false;
+  for (auto& mirror : mirrors_) {
+    if (!mirror.good()) continue;
+    if (auto done = vfs_.write_file_atomic(mirror.paths.store_dir + kRetiredFile, as_bytes(text)))
+      any = true;
+    else
+      failed.emplace_back(&mirror, done.error());
+  }
+  if (!any)
+    return failed.empty() ? fail(Errc::kIo, "no good mirror")
+                          : Status(tl::unexpected<Error>(failed.front().second));
+  for (auto& [mirror, error] : failed) leave_out(*mirror, "retire: " + error.message);
+  heal_ = true;  // a commit, so that who does not know it is older
+  return commit(log_size());
+}
+
+void KeyStore::leave_out_others() {
+  const auto* first = this->newest();
+  if (first == nullptr) return;
+  const auto* newest = first->tree.get();
   for (auto& mirror : mirrors_) {
     if (!mirror.good() || mirror.tree.get() == newest) continue;
     if (age(*mirror.tree) < age(*newest))
@@ -274,6 +352,7 @@ std::vector<MirrorStatus> KeyStore::mirrors() const {
                         .retired = mirror.paths.retired,
                         .confirmed = mirror.confirmed(),
                         .why = mirror.why};
+    if (mirror.paths.retired) status.epoch = mirror.retired_epoch;
     if (mirror.tree) {
       status.epoch = mirror.tree->superblock().epoch;
       status.living = mirror.tree->anchor().epochs().value_or(std::vector<std::uint64_t>());
@@ -319,28 +398,29 @@ Status KeyStore::repair_mirror(std::size_t index, MirrorFill how) {
   }
   mirror.tree = std::move(tree);
   mirror.why.clear();
-  mirror.destroyed = mirror.paths.retired = false;
-  return {};
+  mirror.destroyed = false;
+  return std::exchange(mirror.paths.retired, false) ? write_retired() : Status{};
 }
 
 Result<std::optional<std::uint64_t>> KeyStore::retire(std::size_t index) {
   CHECK(index < mirrors_.size());
   auto& mirror = mirrors_[index];
-  std::optional<std::uint64_t> epoch;
-  if (mirror.paths.retired || mirror.destroyed) {
+  if (!mirror.paths.retired) {
+    if (mirror.good() && std::count_if(mirrors_.begin(), mirrors_.end(),
+                                       [](const Mirror& m) { return m.good(); }) == 1)
+      return fail(Errc::kState, "the last good mirror cannot be retired");
+    if (mirror.tree) mirror.retired_epoch = mirror.tree->superblock().epoch;
+    mirror.destroyed = mirror.destroyed || destroy_left_out(mirror);
     mirror.paths.retired = true;
-    return epoch;
+    mirror.tree.reset();
+    if (auto written = write_retired(); !written) {
+      mirror.paths.retired = false;
+      mirror.why = "was to be retired: " + written.error().message;
+      return tl::unexpected<Error>(written.error());
+    }
   }
-  if (mirror.good() && std::count_if(mirrors_.begin(), mirrors_.end(),
-                                     [](const Mirror& m) { return m.good(); }) == 1)
-    return fail(Errc::kState, "the last good mirror cannot be retired");
-  epoch = mirror.tree ? mirror.tree->superblock().epoch : 0;
-  if (destroy_left_out(mirror)) {
-    mirror.destroyed = true;
-    epoch.reset();
-  }
-  mirror.paths.retired = true;
-  return epoch;
+  if (mirror.destroyed) return std::optional<std::uint64_t>();
+  return std::optional(mirror.retired_epoch);
 }
 
 Result<std::vector<std::string>> KeyStore::check() {

@@ -16,6 +16,8 @@
 //   (2) unconfirmed() == 0 means: no key lives in any mirror (retired ones apart) but those of the
 //       state in force. A mirror that is left out is destroyed at the end of the next erasure, as
 //       soon as it answers.
+//       What is retired, and whether it was destroyed, the good mirrors say (the file `retired` in
+//       their store folders): the word outlives a restart, and goes wherever a mirror goes.
 //   (3) A page that does not open in one good mirror is read from another, and written anew at the
 //       next commit. No page is ever "repaired" by forgetting its rows.
 #pragma once
@@ -39,7 +41,7 @@ struct MirrorStatus {
   bool retired = false;
   bool confirmed = false;             // no old key lives there
   std::string why;                    // it is not good
-  std::uint64_t epoch = 0;            // in force there
+  std::uint64_t epoch = 0;            // in force there; of a retired one: last seen (0: unknown)
   std::vector<std::uint64_t> living;  // epochs in its anchor; empty too if it does not answer
   std::string assurance;
 };
@@ -100,7 +102,7 @@ class KeyStore {
   // kDenied: its anchor belongs to another credential. A retired mirror comes back this way, too.
   // kNotFound: kReturning, and there is no anchor: its disk is away, and holds what it held.
   Status repair_mirror(std::size_t index, MirrorFill how = MirrorFill::kReturning);
-  // Takes the mirror out for good. What lives there is destroyed if it answers; if not, the epoch
+  // Takes the mirror out, until it comes back (repair_mirror). What lives there is destroyed if it answers; if not, the epoch
   // that it was last seen in (0: unknown) is returned, for the entry "unconfirmed: mirror, epoch".
   // kState: the last good.
   Result<std::optional<std::uint64_t>> retire(std::size_t index);
@@ -113,9 +115,10 @@ class KeyStore {
   enum class Step : std::uint8_t { kWritePages, kPutEpoch, kSwitch, kReread, kDestroy };
   struct Mirror {
     MirrorPaths paths;
-    std::unique_ptr<PageTree> tree;  // null: cannot be opened
-    std::string why;                 // left out
-    bool destroyed = false;          // left out, and no key lives there
+    std::unique_ptr<PageTree> tree;   // null: cannot be opened
+    std::string why;                  // left out
+    bool destroyed = false;           // left out, and no key lives there
+    std::uint64_t retired_epoch = 0;  // last seen in, as it was retired
     [[nodiscard]] bool good() const { return tree != nullptr && why.empty() && !paths.retired; }
     [[nodiscard]] bool confirmed() const { return good() ? !tree->old_epoch_lives() : destroyed; }
   };
@@ -123,6 +126,9 @@ class KeyStore {
       : vfs_(vfs), entropy_(entropy), wrap_(wrap.clone()) {}
   Result<std::unique_ptr<PageTree>> open_tree(const MirrorPaths& paths);
   void leave_out_others();
+  [[nodiscard]] const Mirror* newest() const;
+  Status read_retired();
+  Status write_retired();
   Status write_staged(std::uint64_t log_size, bool new_epoch);
   Status take(Step step, const std::function<Status(PageTree&)>& action);
   void leave_out(Mirror& mirror, std::string why);

@@ -267,6 +267,89 @@ TEST_F(KeyMirrors, ARetiredMirrorIsNoLongerWaitedFor) {
   EXPECT_EQ(KeyStore::open(vfs, entropy, {paths[1]}, wrap).error().code, Errc::kCorrupt);
 }
 
+// erasure.md 8, test 4: each lost in turn, retired, returning.
+TEST_F(KeyMirrors, EachInTurnIsLostRetiredAndComesBackDestroyed) {
+  paths.push_back({dir + "/c/store", dir + "/c/anchor"});
+  std::filesystem::remove_all(dir + "/a");
+  std::filesystem::remove_all(dir + "/b");
+  ASSERT_TRUE(KeyStore::create(vfs, entropy, paths, wrap));
+  auto store = open();
+  std::uint64_t log_size = 1;
+  for (std::size_t lost = 0; lost < paths.size(); ++lost) {
+    SCOPED_TRACE(lost);
+    const auto secret = 10 + lost;
+    store->stage_put(1, row("kept"));
+    store->stage_put(secret, row("secret"));
+    ASSERT_TRUE(store->commit(++log_size));
+    const auto home = dir + "/" + std::string(1, static_cast<char>('a' + lost));
+    const auto seen = store->epoch();
+    store.reset();
+    std::filesystem::copy(home, dir + "/old", std::filesystem::copy_options::recursive);
+    std::filesystem::rename(home, dir + "/away");
+    store = open();
+    store->stage_drop(secret);
+    ASSERT_TRUE(erase(*store, ++log_size));
+    EXPECT_EQ(store->unconfirmed(), 1u);
+    ASSERT_TRUE(store->retire(lost));
+    EXPECT_EQ(store->unconfirmed(), 0u);
+    // The survivors remember it, whoever opens them next.
+    store.reset();
+    store = open();
+    ASSERT_TRUE(store->mirrors()[lost].retired);
+    EXPECT_FALSE(store->mirrors()[lost].confirmed);
+    EXPECT_GT(store->epoch(), seen);
+    // Its disk is back while nobody looked: it is not believed, though it opens by itself.
+    std::filesystem::rename(dir + "/away", home);
+    EXPECT_EQ(text(*open({paths[lost]}), secret), "secret") << "this is what must be destroyed";
+    store.reset();
+    store = open();
+    EXPECT_TRUE(store->mirrors()[lost].retired);
+    EXPECT_EQ(text(*store, secret), "none");
+    ASSERT_TRUE(store->repair_mirror(lost));
+    EXPECT_FALSE(store->mirrors()[lost].retired);
+    // An older copy of it, put back over what is there: neither it nor the mixture opens.
+    store.reset();
+    for (const char* part : {"/store", "/anchor"}) {
+      std::filesystem::copy(home, dir + "/good", std::filesystem::copy_options::recursive);
+      std::filesystem::remove_all(home + part);
+      std::filesystem::copy(dir + "/old" + part, home + part,
+                            std::filesystem::copy_options::recursive);
+      EXPECT_FALSE(KeyStore::open(vfs, entropy, {paths[lost]}, wrap)) << "epochs mixed: " << part;
+      std::filesystem::remove_all(home);
+      std::filesystem::rename(dir + "/good", home);
+    }
+    std::filesystem::remove_all(home);
+    std::filesystem::rename(dir + "/old", home);
+    store = open();
+    EXPECT_FALSE(store->mirrors()[lost].good) << "older than the others";
+    EXPECT_EQ(text(*store, secret), "none");
+    ASSERT_TRUE(store->repair_mirror(lost));
+    store.reset();
+    store = open();
+    for (const auto& mirror : store->mirrors()) EXPECT_TRUE(mirror.good && !mirror.retired);
+    for (const auto& path : paths) {
+      EXPECT_EQ(text(*open({path}), 1), "kept");
+      EXPECT_EQ(text(*open({path}), secret), "none");
+    }
+  }
+}
+
+// The state of a mirror that was retired without having missed anything: as new as the others.
+TEST_F(KeyMirrors, ARetiredMirrorThatMissedNothingIsOlderAllTheSame) {
+  auto store = open();
+  store->stage_put(1, row("one"));
+  ASSERT_TRUE(store->commit(1));
+  store.reset();
+  std::filesystem::rename(dir + "/a", dir + "/away");
+  store = open();
+  ASSERT_TRUE(store->retire(0));
+  store.reset();
+  std::filesystem::rename(dir + "/away", dir + "/a");
+  store = open();
+  EXPECT_TRUE(store->mirrors()[0].retired);
+  EXPECT_TRUE(store->mirrors()[1].good);
+}
+
 TEST_F(KeyMirrors, AnotherInstallationsMirrorIsNotDestroyed) {
   const std::vector<MirrorPaths> other{{dir + "/c/store", dir + "/c/anchor"}};
   const auto other_wrap = SeededEntropy(44).key();
