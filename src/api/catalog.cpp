@@ -7,6 +7,9 @@
 
 namespace callward::api {
 
+// In the account: the row is gone, and which of the reasons it was says the log.
+constexpr std::string_view kWholeCallReason = "whole_call";
+
 const char* to_text(store::CallPhase phase) {
   switch (phase) {
     case store::CallPhase::kLive:
@@ -152,15 +155,32 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> Catalog::days() {
   return out;
 }
 
+namespace {
+
+// A sealed call that the keeper has no row of went whole, by two persons' word.
+void complete_state(const store::CallEvent& event, keys::CallState& state) {
+  if (state.known || event.phase != store::CallPhase::kComplete) return;
+  for (const auto& end : event.ends)
+    if (end.end_index > 0)
+      state.erased.push_back({{end.stream, 0, end.end_index},
+                              std::string(kWholeCallReason),
+                              keys::OrderOutcome::kErased,
+                              {}});
+}
+
+}  // namespace
+
 Result<std::vector<store::AccountedStream>> Catalog::account(const store::CallEvent& event) {
-  const auto state = TRY(keeper_.call<keys::CallState>(keys::CallStateRequest{event.call}));
+  auto state = TRY(keeper_.call<keys::CallState>(keys::CallStateRequest{event.call}));
+  complete_state(event, state);
   return store::merge_account(event.account, state);
 }
 
 Result<boost::json::object> Catalog::to_json(const store::CallEvent& event) {
   std::map<std::string, std::uint64_t> totals, reasons;
   std::set<OrderId> held;
-  if (const auto state = keeper_.call<keys::CallState>(keys::CallStateRequest{event.call})) {
+  if (auto state = keeper_.call<keys::CallState>(keys::CallStateRequest{event.call})) {
+    complete_state(event, *state);
     for (const auto& range : state->erased)
       if (range.outcome == keys::OrderOutcome::kHeld) held.insert(range.order);
     const auto merged =

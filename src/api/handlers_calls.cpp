@@ -72,10 +72,37 @@ Result<Response> list(Service& service, const Request& request) {
   return Response::json({{"calls", std::move(calls)}, {"next_cursor", std::move(next)}});
 }
 
+// Retired, and not destroyed: what was erased since may open with what stands there.
+boost::json::array retired_mirrors(Service& service) {
+  boost::json::array out;
+  const auto status = service.keeper.call<keys::KeeperStatus>(keys::KeeperStatusRequest{}, 2'000);
+  boost::system::error_code error;
+  const auto json = status ? boost::json::parse(status->json, error) : boost::json::value();
+  const auto* mirrors = json.is_object() ? json.get_object().if_contains("mirrors") : nullptr;
+  if (mirrors == nullptr || !mirrors->is_array()) return out;
+  std::int64_t number = 0;
+  for (const auto& mirror : mirrors->get_array()) {
+    ++number;
+    const auto* object = mirror.if_object();
+    const auto flag = [object](const char* name) {
+      const auto* value = object == nullptr ? nullptr : object->if_contains(name);
+      return value != nullptr && value->is_bool() && value->get_bool();
+    };
+    const auto* epoch = object == nullptr ? nullptr : object->if_contains("epoch");
+    if (flag("retired") && !flag("confirmed") && epoch != nullptr)
+      out.push_back({{"mirror", number}, {"epoch", *epoch}});
+  }
+  return out;
+}
+
 Result<Response> account(Service& service, const Request& request) {
   const auto event = TRY(call_of(service, request));
   Response response;
   response.body = store::account_json(event.call, TRY(service.catalog.account(event)));
+  if (auto retired = retired_mirrors(service); !retired.empty()) {
+    response.body.pop_back();
+    response.body += ",\"unconfirmed_mirrors\":" + boost::json::serialize(retired) + "}";
+  }
   return response;
 }
 

@@ -54,7 +54,8 @@ class CallEntries {
   Status see(std::uint64_t index, std::string text) {
     const bool about = text.find(call_) != std::string::npos;
     const bool ends = text.find("\"type\":\"erase") != std::string::npos;
-    if (!about && !ends) return {};
+    const bool mirror = text.find("\"type\":\"mirror_re") != std::string::npos;
+    if (!about && !ends && !mirror) return {};
     const auto entry = audit::decode_entry(text);
     if (!entry) return {};  // of a newer kind: not needed for what we prove
     if (entry->type == "erased" || entry->type == "erase_unconfirmed") {
@@ -63,7 +64,7 @@ class CallEntries {
         return id.is_string() && orders_.contains(std::string(id.as_string()));
       });
       if (!ours) return {};
-    } else {
+    } else if (entry->type != "mirror_retired" && entry->type != "mirror_returned") {
       if (entry->subject != call_ || !wanted(entry->type)) return {};
       begun_ = begun_ || entry->type == "call_started";
       if (entry->type == "erase_intended")

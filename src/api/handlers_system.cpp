@@ -2,8 +2,10 @@
 #include <sys/statvfs.h>
 
 #include <cctype>
+#include <charconv>
 
 #include "api/service.hpp"
+#include "crypto/sha256.hpp"
 
 namespace callward::api {
 namespace {
@@ -143,11 +145,35 @@ Response ready(Service& service) {
   return Response::json({{"ready", good}}, good ? 200 : 503);
 }
 
+// There is no call whose data the reason could be sealed with: who asks keeps it, and the number
+// that makes its hash in the log provable.
+Result<Response> retire_mirror(Service& service, const Request& request) {
+  const auto& word = request.parameters.at("number");
+  std::uint32_t number = 0;
+  if (const auto read = std::from_chars(word.data(), word.data() + word.size(), number);
+      read.ec != std::errc() || read.ptr != word.data() + word.size())
+    return fail(Errc::kNotFound, "no such mirror");
+  auto body = TRY(BodyReader::parse(request.body));
+  const auto reason = TRY(body.text("reason", 3, 500));
+  TRY(body.finish());
+  const auto r = service.entropy.array<16>();
+  const auto hash = to_hex(crypto::sha256({r, as_bytes(reason)}));
+  const auto retired = TRY(
+      service.keeper.call<keys::MirrorRetired>(keys::RetireMirror{number, request.actor(), hash}));
+  return Response::json({{"mirror", number},
+                         {"destroyed", retired.destroyed},
+                         {"epoch", retired.epoch},
+                         {"r", to_hex(r)},
+                         {"reason_hash", hash}});
+}
+
 }  // namespace
 
 void add_system_routes(Service& service, std::vector<Route>& routes) {
   routes.push_back({"GET", "/v1/system", "getSystem", kReaders,
                     guarded([&](const Request&) { return system(service); })});
+  routes.push_back({"POST", "/v1/system/mirrors/{number}/retirement", "retireMirror", kOwners,
+                    guarded([&](const Request& r) { return retire_mirror(service, r); })});
   routes.push_back({"GET", "/v1/events", "streamEvents", kReaders,
                     [&](const Request& r) { return events(service, r); }});
   routes.push_back({"GET", "/healthz", "healthz", kAnyone,

@@ -98,6 +98,9 @@ struct Rig {
   std::vector<CallId> waiting;  // calls that wait for a person
   std::vector<keys::DecideHeld> decisions;
   std::optional<Errc> decision_refused;
+  std::vector<keys::EraseCall> whole_orders;
+  std::vector<keys::SetHold> holds;
+  std::vector<keys::RetireMirror> retired;
   std::vector<store::CallEvent> live;  // what the recorder knows; under `told`
   std::atomic<int> erase_delay_ms{0};
   std::atomic<bool> log_fails{false};
@@ -123,6 +126,7 @@ struct Rig {
                 .time_zone = "UTC",
                 .disks = {dir}} {
     std::filesystem::create_directories(dir + "/objects");
+    state.known = true;
     router = std::make_unique<Router>(
         routes(service),
         Router::Guards{.session = [this](const std::string& t) { return people.session(t); },
@@ -192,8 +196,26 @@ struct Rig {
                                               ? keys::OrderOutcome::kAccepted
                                               : keys::OrderOutcome::kKept});
         return;
+      case keys::EraseCall::kType:
+        whole_orders.push_back(*unpack<keys::EraseCall>(frame.body));
+        channel.reply(frame,
+                      keys::OrderAccepted{whole_orders.back().order, keys::OrderOutcome::kHeld});
+        return;
+      case keys::SetHold::kType:
+        holds.push_back(*unpack<keys::SetHold>(frame.body));
+        channel.reply(frame, keys::Ack{});
+        return;
+      case keys::HoldsRequest::kType:
+        channel.reply(frame, keys::Holds{waiting.size(), waiting});
+        return;
+      case keys::RetireMirror::kType:
+        retired.push_back(*unpack<keys::RetireMirror>(frame.body));
+        channel.reply(frame, keys::MirrorRetired{false, 7});
+        return;
       case keys::KeeperStatusRequest::kType:
-        channel.reply(frame, keys::KeeperStatus{R"({"epoch":3,"deep":{"rows":7}})"});
+        channel.reply(frame, keys::KeeperStatus{R"({"epoch":3,"deep":{"rows":7},"mirrors":)"
+                                                R"([{"good":true,"epoch":9},{"retired":true,)"
+                                                R"("confirmed":false,"epoch":7}]})"});
         return;
       default:
         channel.reply(frame, keys::ErrorReply{Errc::kUnsupported, "unknown message"});

@@ -14,6 +14,8 @@ inline constexpr std::uint8_t kAnyone = 0;  // no session needed
 inline constexpr std::uint8_t kReaders = static_cast<std::uint8_t>(people::Role::kReviewer) |
                                          static_cast<std::uint8_t>(people::Role::kOwner) |
                                          static_cast<std::uint8_t>(people::Role::kOperator);
+inline constexpr std::uint8_t kOwners = static_cast<std::uint8_t>(people::Role::kOwner) |
+                                        static_cast<std::uint8_t>(people::Role::kOperator);
 inline constexpr std::uint8_t kSignedIn = static_cast<std::uint8_t>(people::Role::kReviewer) |
                                           static_cast<std::uint8_t>(people::Role::kOwner);
 

@@ -102,6 +102,7 @@ std::vector<Route> routes(Service& service) {
   add_call_routes(service, all);
   add_opening_routes(service, all);
   add_held_routes(service, all);
+  add_whole_routes(service, all);
   add_log_routes(service, all);
   add_proof_routes(service, all);
   add_system_routes(service, all);

@@ -75,6 +75,7 @@ void add_session_routes(Service& service, std::vector<Route>& routes);
 void add_call_routes(Service& service, std::vector<Route>& routes);
 void add_opening_routes(Service& service, std::vector<Route>& routes);
 void add_held_routes(Service& service, std::vector<Route>& routes);
+void add_whole_routes(Service& service, std::vector<Route>& routes);
 void add_log_routes(Service& service, std::vector<Route>& routes);
 void add_proof_routes(Service& service, std::vector<Route>& routes);
 void add_system_routes(Service& service, std::vector<Route>& routes);

@@ -230,6 +230,7 @@ Status read_keys(const toml::table& root, KeysConfig& keys) {
   section.number("persist_every_s", keys.persist_every_s, 1, 300);
   section.number("question_open_s_max", keys.question_open_s_max, 5, 600);
   section.number("listener_share_percent", keys.listener_share_percent, 1, 100);
+  section.number("person_share_percent", keys.person_share_percent, 1, 100);
   TRY(section.finish());
   if (keys.on_deadline != "persist" && keys.on_deadline != "hold")
     return fail(Errc::kConfig, "keys.on_deadline must be \"persist\" or \"hold\"");
@@ -407,6 +408,25 @@ Result<Config> load_config(const std::string& file) {
   return config;
 }
 
+Result<std::string> config_with_mirrors(const std::string& toml,
+                                        const std::vector<MirrorConfig>& mirrors) {
+  try {
+    auto root = toml::parse(toml);
+    toml::array list;
+    for (const auto& mirror : mirrors)
+      list.push_back(toml::table{{"store", mirror.store_dir}, {"anchor", mirror.anchor_dir}});
+    if (!root.contains("keys")) root.insert("keys", toml::table{});
+    auto* keys = root["keys"].as_table();
+    if (keys == nullptr) return fail(Errc::kConfig, "[keys] must be a table");
+    keys->insert_or_assign("mirrors", std::move(list));
+    std::ostringstream out;
+    out << "# Restored from a backup; see `callward config show`.\n" << root << "\n";
+    return out.str();
+  } catch (const std::exception& error) {
+    return fail(Errc::kConfig, std::string("the backup's configuration: ") + error.what());
+  }
+}
+
 std::string default_config_text() {
   return R"(# Callward's configuration. Every key is optional; commented ones are the defaults.
 # Paths are relative to this file. `callward config show` prints what is in force.
@@ -426,6 +446,7 @@ std::string default_config_text() {
 # persist_every_s = 30
 # question_open_s_max = 90
 # listener_share_percent = 60
+# person_share_percent = 50  # of a call one person may erase; beyond, a second one confirms
 
 [log]
 # dir = "log"

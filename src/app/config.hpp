@@ -27,6 +27,7 @@ struct KeysConfig {
   std::int64_t question_open_s_max = 90;
   std::int64_t listener_share_percent =
       60;  // of a call that listener orders may erase without a person
+  std::int64_t person_share_percent = 50;  // ... that one person may, without a second
 };
 
 struct LogConfig {
@@ -116,6 +117,10 @@ struct Config {
 // kConfig with the line and the nearest known key for anything that does not fit.
 Result<Config> load_config(const std::string& file);
 Result<Config> parse_config(const std::string& toml, const std::string& file);
+
+// The same configuration with other mirrors; comments are lost. For a restore onto a new machine.
+Result<std::string> config_with_mirrors(const std::string& toml,
+                                        const std::vector<MirrorConfig>& mirrors);
 
 // What `init` writes: every key with its default, commented.
 std::string default_config_text();

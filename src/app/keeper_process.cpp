@@ -67,6 +67,12 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
       {keys::DecideHeld::kType, kServer,
        &P::request<keys::DecideHeld, keys::HeldDecided, &K::decide_held>},
       {keys::HeldCallsRequest::kType, kServer, &P::held_calls},
+      {keys::EraseCall::kType, kServer,
+       &P::request<keys::EraseCall, keys::OrderAccepted, &K::erase_call>},
+      {keys::SetHold::kType, kServer, &P::request<keys::SetHold, keys::Ack, &K::set_hold>},
+      {keys::HoldsRequest::kType, kServer, &P::holds},
+      {keys::RetireMirror::kType, kServer,
+       &P::request<keys::RetireMirror, keys::MirrorRetired, &K::retire_mirror>},
       {keys::Prove::kType, kServer, &P::request<keys::Prove, keys::Proved, &K::prove>},
   };
   return table;
@@ -157,10 +163,14 @@ bool KeeperProcess::repair_mirrors() {
   bool any = false;
   const auto mirrors = store_->mirrors();
   for (std::size_t i = 0; i < mirrors.size(); ++i) {
-    if (mirrors[i].good || mirrors[i].retired) continue;
-    log_event("keeper.mirror_repair", {{"mirror", mirrors[i].store_dir}, {"why", mirrors[i].why}});
+    if (mirrors[i].good) continue;
+    if (!mirrors[i].retired)
+      log_event("keeper.mirror_repair",
+                {{"mirror", mirrors[i].store_dir}, {"why", mirrors[i].why}});
     const auto repaired = store_->repair_mirror(i);
-    if (!repaired)
+    if (repaired && mirrors[i].retired)
+      keeper_->retired_is_back(static_cast<std::uint32_t>(i + 1));
+    else if (!repaired && !mirrors[i].retired)  // of a retired one nobody waits for news
       log_event("keeper.mirror_lost",
                 {{"mirror", mirrors[i].store_dir}, {"why", repaired.error().message}});
     any = any || repaired.has_value();
@@ -195,7 +205,8 @@ erase::KeeperPolicy KeeperProcess::policy() const {
           .persist_unheard = keys.on_deadline == "persist",
           .persist_every_ms = keys.persist_every_s * 1'000,
           .question_open_ms_max = keys.question_open_s_max * 1'000,
-          .listener_share_percent = keys.listener_share_percent};
+          .listener_share_percent = keys.listener_share_percent,
+          .person_share_percent = keys.person_share_percent};
 }
 
 erase::Keeper::Outbox KeeperProcess::outbox() {
@@ -412,6 +423,10 @@ std::uint8_t KeeperProcess::roles_of(std::uint16_t type) {
 
 void KeeperProcess::held_calls(Peer& peer, io::Frame frame) {
   peer.channel->reply(frame, keeper_->held_calls());
+}
+
+void KeeperProcess::holds(Peer& peer, io::Frame frame) {
+  peer.channel->reply(frame, keeper_->holds());
 }
 
 void KeeperProcess::call_state(Peer& peer, io::Frame frame) {

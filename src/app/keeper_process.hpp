@@ -125,6 +125,7 @@ class KeeperProcess {
   void hear_again(Peer& peer, io::Frame frame);
   void call_state(Peer& peer, io::Frame frame);
   void held_calls(Peer& peer, io::Frame frame);
+  void holds(Peer& peer, io::Frame frame);
   std::string heartbeat() const;
   void mend();
   bool repair_mirrors();

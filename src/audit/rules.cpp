@@ -70,6 +70,12 @@ const std::vector<Rule>& rules() {
       {"erased-was-intended", kBreach,
        "`erased` and `erase_unconfirmed` name orders that were intended before."},
       {"order-of-one-call", kBreach, "An order's id is of one call."},
+      {"retired-by-a-person", kBreach,
+       "`erased` leaves out only mirrors that a person retired, and that did not return since."},
+      {"two-erase-a-call", kBreach,
+       "What one person orders beyond a person's share, another one confirms."},
+      {"hold-is-kept", kBreach,
+       "Under a legal hold no person's order beyond a person's share is confirmed."},
       {"held-is-decided", kWarning, "A person decides an order that was held, within 24 hours."},
       {"opened-with-reason", kBreach,
        "What is opened, exported or decided has a reason: the entry holds its salted hash."},
@@ -162,6 +168,11 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
       {"erase_intended", &R::erase_intended},
       {"erased", &R::erased},
       {"erase_unconfirmed", &R::erase_unconfirmed},
+      {"hold_set", &R::hold_set},
+      {"hold_lifted", &R::hold_lifted},
+      {"hold_refused", nullptr},
+      {"mirror_retired", &R::mirror_retired},
+      {"mirror_returned", &R::mirror_returned},
       {"order_held", &R::order_held},
       {"held_decided", &R::held_decided},
       {"key_statement", &R::key_statement},
@@ -319,6 +330,43 @@ void RuleChecker::erased(const Entry& entry) {
            "order " + id + " was never intended");
     order.erased = {entry.index, entry.at, true};
   }
+  const auto* retired = entry.data.if_contains("retired");
+  if (retired == nullptr || !retired->is_array()) return;
+  for (const auto& item : retired->get_array()) {
+    const bool fits = item.is_array() && item.get_array().size() == 2 &&
+                      item.get_array()[0].is_int64() &&
+                      retired_.contains(item.get_array()[0].get_int64());
+    if (!fits)
+      find("retired-by-a-person", entry.index, entry.subject,
+           "it leaves out a mirror that nobody retired");
+  }
+}
+
+void RuleChecker::check_second(const Entry& entry, const Order& order) {
+  if (!order.held.set || order.source == "listener") return;
+  if (order.source == entry.actor)
+    find("two-erase-a-call", entry.index, entry.subject, "ordered and confirmed by " + entry.actor);
+  if (call_of(entry).hold)
+    find("hold-is-kept", entry.index, entry.subject, "confirmed by " + entry.actor);
+}
+
+void RuleChecker::hold_set(const Entry& entry) {
+  check_reader(entry);
+  call_of(entry).hold = true;
+}
+
+void RuleChecker::hold_lifted(const Entry& entry) {
+  check_reader(entry);
+  call_of(entry).hold = false;
+}
+
+void RuleChecker::mirror_retired(const Entry& entry) {
+  check_reader(entry);
+  retired_.insert(number_of(entry, "mirror"));
+}
+
+void RuleChecker::mirror_returned(const Entry& entry) {
+  retired_.erase(number_of(entry, "mirror"));
 }
 
 void RuleChecker::erase_unconfirmed(const Entry& entry) {
@@ -336,6 +384,7 @@ void RuleChecker::order_held(const Entry& entry) {
   auto& order = orders_[id];
   order.held = {entry.index, entry.at, true};
   order.decided = false;  // what was decided was about what was held before
+  order.source = text_of(entry, "source");
   name_call(order, entry);
   close(call_of(entry), id, entry);
 }
@@ -352,6 +401,7 @@ void RuleChecker::held_decided(const Entry& entry) {
   check_reader(entry);
   if (text_of(entry, "decision") == "erase") {
     order.to_erase = {entry.index, entry.at, true};
+    check_second(entry, order);
     return;
   }
   auto& call = call_of(entry);

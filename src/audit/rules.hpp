@@ -94,9 +94,10 @@ class RuleChecker {
     // Ordered or held: what opens to nobody, by order.
     std::map<std::string, std::set<Range>> closed;
     bool unknown_said = false;
+    bool hold = false;
   };
   struct Order {
-    std::string call;
+    std::string call, source;  // source: of one that was held
     Moment intended, unconfirmed, erased, held, to_erase;
     bool decided = false;
   };
@@ -126,6 +127,11 @@ class RuleChecker {
   void erase_intended(const Entry& entry);
   void erased(const Entry& entry);
   void erase_unconfirmed(const Entry& entry);
+  void check_second(const Entry& entry, const Order& order);
+  void hold_set(const Entry& entry);
+  void hold_lifted(const Entry& entry);
+  void mirror_retired(const Entry& entry);
+  void mirror_returned(const Entry& entry);
   void order_held(const Entry& entry);
   void held_decided(const Entry& entry);
   void name_call(Order& order, const Entry& entry);
@@ -144,6 +150,7 @@ class RuleChecker {
   std::map<std::string, Call> calls_;
   std::map<std::string, Order> orders_;
   std::map<std::string, Person> persons_;
+  std::set<std::int64_t> retired_;  // mirrors
   std::int64_t newest_at_ = 0;
   std::int64_t keeper_started_at_ = 0;
   std::set<std::string> running_;  // calls whose keys a living keeper must have

@@ -7,11 +7,14 @@
 namespace callward::erase {
 namespace {
 
-constexpr std::uint8_t kRowVersion = 2;
-constexpr std::uint8_t kRowVersionWithoutHeldIds = 1;  // read, and written anew as version 2
+constexpr std::uint8_t kRowVersion = 3;
+constexpr std::uint8_t kRowVersionWithoutHeldIds = 1;    // read, and written anew as version 3
+constexpr std::uint8_t kRowVersionWithoutProposals = 2;  // likewise
 constexpr std::uint8_t kFlagEnded = 1;
 constexpr std::uint8_t kFlagListened = 2;
 constexpr std::uint8_t kFlagClosed = 4;
+constexpr std::uint8_t kFlagHold = 8;
+constexpr std::uint8_t kFlagDrop = 16;
 
 }  // namespace
 
@@ -50,6 +53,24 @@ void CallKeys::hold(std::vector<SegmentRange> ranges, std::uint8_t reason, const
   }
   for (const auto& range : ranges)
     blocked.push_back({range, reason, BlockState::kHeld, order, persisted[range.stream]});
+}
+
+void CallKeys::propose_drop(const Proposal& proposal) {
+  closed = drop = dirty = true;
+  closed_by = proposal.order;
+  if (proposal_of(proposal.order) == nullptr) proposals.push_back(proposal);
+}
+
+const Proposal* CallKeys::proposal_of(const OrderId& order) const {
+  const auto found = std::find_if(proposals.begin(), proposals.end(),
+                                  [&](const Proposal& item) { return item.order == order; });
+  return found == proposals.end() ? nullptr : &*found;
+}
+
+bool CallKeys::is_husk() const {
+  return to_be_dropped() && std::all_of(blocked.begin(), blocked.end(), [](const Blocked& block) {
+           return block.state == BlockState::kErased;
+         });
 }
 
 bool CallKeys::overlaps_blocked(const SegmentRange& range) const {
@@ -113,6 +134,7 @@ Decision CallKeys::held_under(const OrderId& wanted) const {
   Decision held{.order = wanted, .whole = closed};
   if (closed) {
     held.reason = reason_number(kClosedReason).value_or(0);
+    if (const auto* proposal = proposal_of(wanted)) held.reason = proposal->reason;
     for (std::uint8_t stream = 0; stream < 15; ++stream)
       if (has_stream(stream) && ends[stream] > 0) held.ranges.push_back({stream, 0, ends[stream]});
     return held;
@@ -135,7 +157,11 @@ void CallKeys::take(const Decision& decision) {
   if (decision.whole) {
     closed = false;
     closed_by = {};
+    drop = drop && decision.erase;
   }
+  std::erase_if(proposals, [&](const Proposal& item) {
+    return decision.whole || item.order == decision.order;
+  });
   if (decision.erase)
     for (const auto& range : decision.ranges)
       blocked.push_back({range, decision.reason, BlockState::kOrdered, decision.order});
@@ -250,8 +276,16 @@ SecretBytes CallKeys::encode_row() const {
   head.u16(declared);
   head.i64(started_at);
   head.u8(static_cast<std::uint8_t>((ended ? kFlagEnded : 0) | (listened ? kFlagListened : 0) |
-                                    (closed ? kFlagClosed : 0)));
+                                    (closed ? kFlagClosed : 0) | (legal_hold ? kFlagHold : 0) |
+                                    (drop ? kFlagDrop : 0)));
   if (closed) head.bytes(closed_by.bytes);
+  CHECK(proposals.size() <= 0xFF);  // kProposalsPerCallMax
+  head.u8(static_cast<std::uint8_t>(proposals.size()));
+  for (const auto& proposal : proposals) {
+    head.bytes(proposal.order.bytes);
+    head.bytes(proposal.by.bytes);
+    head.u8(proposal.reason);
+  }
   head.u32(next_call_data);
   head.u64(listener_segments);
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
@@ -288,9 +322,10 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   ByteReader in(raw);
   const auto version = in.u8();
   const bool held_ids = version != kRowVersionWithoutHeldIds;
-  if (in.ok() && held_ids && version != kRowVersion)
+  const bool with_proposals = held_ids && version != kRowVersionWithoutProposals;
+  if (in.ok() && with_proposals && version != kRowVersion)
     return fail(Errc::kUnsupported,
-                "row of version " + std::to_string(version) + "; this program knows 1 and 2");
+                "row of version " + std::to_string(version) + "; this program knows 1 to 3");
   CallKeys call;
   call.row = row;
   call.id.bytes = in.array<16>();
@@ -308,6 +343,20 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   only.bytes = call.id.bytes;
   if (call.closed) call.closed_by = only;
   if (call.closed && held_ids) call.closed_by.bytes = in.array<16>();
+  if (with_proposals) {
+    call.legal_hold = (flags & kFlagHold) != 0;
+    call.drop = (flags & kFlagDrop) != 0;
+    const auto proposals = in.u8();
+    for (int i = 0; i < proposals && in.ok(); ++i) {
+      Proposal proposal;
+      proposal.order.bytes = in.array<16>();
+      proposal.by.bytes = in.array<16>();
+      proposal.reason = in.u8();
+      if (proposal.reason >= kReasons.size())
+        return fail(Errc::kMalformed, "row's proposal has no reason that there is");
+      call.proposals.push_back(proposal);
+    }
+  }
   call.next_call_data = in.u32();
   call.listener_segments = in.u64();
   for (std::uint8_t stream = 0; stream < 15; ++stream) {

@@ -53,6 +53,18 @@ struct Decision {
   std::vector<SegmentRange> ranges;
 };
 
+// A person's order that another person must confirm: who gave it may not be who confirms it.
+struct Proposal {
+  OrderId order;
+  PersonId by;  // zero: the operator of the command line, who counts as one person
+  std::uint8_t reason = 0;
+  template <class V>
+  void visit(V& v) {
+    v(order, by, reason);
+  }
+};
+inline constexpr std::size_t kProposalsPerCallMax = 16;
+
 struct CallKeys {
   CallId id;
   std::uint64_t row = 0;
@@ -64,8 +76,11 @@ struct CallKeys {
   std::int64_t started_at = 0;  // UTC ms
   bool ended = false;
   bool listened = false;
-  bool closed = false;  // too many held ranges: opened to nobody and persisted no further
-  OrderId closed_by;    // the held order that closed it: stands for all of the call
+  bool closed = false;      // too many held ranges: opened to nobody and persisted no further
+  OrderId closed_by;        // the held order that closed it: stands for all of the call
+  bool legal_hold = false;  // a legal hold: not erased as a whole, not by retention
+  bool drop = false;  // closed by a person: if another confirms, all of its keys and its row go
+  std::vector<Proposal> proposals;  // of persons, still to be decided
   bool start_logged = true, end_logged = false;
   bool rooted = false;  // this keeper made its root: forward nodes can be issued again
   std::int64_t begun_ms =
@@ -95,6 +110,12 @@ struct CallKeys {
   }
   // Beyond their bounds: closed until a person decides. With too many of them the whole call is.
   void hold(std::vector<SegmentRange> ranges, std::uint8_t reason, const OrderId& order);
+  // A person wants all of it gone: closed like by too many held ranges.
+  void propose_drop(const Proposal& proposal);
+  [[nodiscard]] const Proposal* proposal_of(const OrderId& order) const;
+  [[nodiscard]] bool to_be_dropped() const { return drop && !closed; }
+  // Confirmed, and every key of it is gone: its row is nothing but a row.
+  [[nodiscard]] bool is_husk() const;
   [[nodiscard]] bool is_blocked(std::uint8_t stream, std::uint32_t index) const;
   [[nodiscard]] bool overlaps_blocked(const SegmentRange& range) const;
   [[nodiscard]] bool all_heard() const;

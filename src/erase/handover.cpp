@@ -39,6 +39,9 @@ bool fits(const HandedCall& call) {
                      [](const HandedStream& stream) { return fits(stream); }) &&
          std::all_of(call.blocked.begin(), call.blocked.end(),
                      [](const Blocked& block) { return fits(block); }) &&
+         call.proposals.size() <= kProposalsPerCallMax &&
+         std::all_of(call.proposals.begin(), call.proposals.end(),
+                     [](const Proposal& item) { return item.reason < kReasons.size(); }) &&
          all_fit(call.lost);
 }
 
@@ -61,9 +64,10 @@ bool each_fits(const std::vector<T>& items) {
 
 HandedCall to_handed(const CallKeys& call) {
   const auto& [id, row, source, direction, streams, declared, started_at, ended, listened, closed,
-               closed_by, start_logged, end_logged, rooted, begun_ms, issued_from, ends, heard,
-               persisted, blocked, lost, cover, listener_segments, next_call_data, question_open,
-               heard_before_question, question_since_ms, dirty, heard_moved] = call;
+               closed_by, legal_hold, drop, proposals, start_logged, end_logged, rooted, begun_ms,
+               issued_from, ends, heard, persisted, blocked, lost, cover, listener_segments,
+               next_call_data, question_open, heard_before_question, question_since_ms, dirty,
+               heard_moved] = call;
   HandedCall out{.id = id,
                  .row = row,
                  .source = source,
@@ -75,6 +79,9 @@ HandedCall to_handed(const CallKeys& call) {
                  .listened = listened,
                  .closed = closed,
                  .closed_by = closed_by,
+                 .legal_hold = legal_hold,
+                 .drop = drop,
+                 .proposals = proposals,
                  .start_logged = start_logged,
                  .end_logged = end_logged,
                  .rooted = rooted,
@@ -109,6 +116,9 @@ Result<CallKeys> from_handed(HandedCall handed) {
   call.listened = handed.listened;
   call.closed = handed.closed;
   call.closed_by = handed.closed_by;
+  call.legal_hold = handed.legal_hold;
+  call.drop = handed.drop;
+  call.proposals = std::move(handed.proposals);
   call.start_logged = handed.start_logged;
   call.end_logged = handed.end_logged;
   call.rooted = handed.rooted;
@@ -145,10 +155,9 @@ Result<HandedState> decode_handed(ByteView raw) {
   ByteReader in(raw);
   const auto version = in.u32();
   if (!in.ok() || version == 0) return fail(Errc::kMalformed, "handed state without a version");
-  if (version > kHandoverVersion)
+  if (version != kHandoverVersion)  // a restart without hand-over takes on older programs' calls
     return fail(Errc::kUnsupported, "handed state of version " + std::to_string(version) +
-                                        ": this program knows up to " +
-                                        std::to_string(kHandoverVersion));
+                                        ": this program knows " + std::to_string(kHandoverVersion));
   auto state = TRY(unpack<HandedState>(raw));
   if (!each_fits(state.calls) || !each_fits(state.orders) || !each_fits(state.unconfirmed) ||
       !each_fits(state.known_orders) || !each_fits(state.decided))

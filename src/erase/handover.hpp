@@ -10,7 +10,7 @@
 
 namespace callward::erase {
 
-inline constexpr std::uint32_t kHandoverVersion = 1;
+inline constexpr std::uint32_t kHandoverVersion = 2;
 inline constexpr std::size_t kHandoverBytesMax = 256u << 20;
 
 struct HandedStream {
@@ -31,6 +31,8 @@ struct HandedCall {
   std::int64_t started_at = 0;
   bool ended = false, listened = false, closed = false;
   OrderId closed_by;
+  bool legal_hold = false, drop = false;
+  std::vector<Proposal> proposals;
   bool start_logged = true, end_logged = false, rooted = false;
   std::int64_t begun_ms = 0;  // monotonic: one clock for all processes of a machine
   std::uint32_t issued_from = 0;
@@ -46,8 +48,9 @@ struct HandedCall {
   template <class V>
   void visit(V& v) {
     v(id, row, source, direction, streams, declared, started_at, ended, listened, closed, closed_by,
-      start_logged, end_logged, rooted, begun_ms, issued_from, marks, blocked, lost, cover,
-      listener_segments, next_call_data, question_open, question_since_ms, dirty, heard_moved);
+      legal_hold, drop, proposals, start_logged, end_logged, rooted, begun_ms, issued_from, marks,
+      blocked, lost, cover, listener_segments, next_call_data, question_open, question_since_ms,
+      dirty, heard_moved);
   }
 };
 HandedCall to_handed(const CallKeys& call);

@@ -31,9 +31,9 @@ class AnyState {
     call.streams = static_cast<std::uint16_t>(below(0x8000));
     call.declared = static_cast<std::uint16_t>(call.streams & below(0x8000));
     call.started_at = static_cast<std::int64_t>(random_());
-    for (auto* each :
-         {&call.ended, &call.listened, &call.closed, &call.start_logged, &call.end_logged,
-          &call.rooted, &call.question_open, &call.dirty, &call.heard_moved})
+    for (auto* each : {&call.ended, &call.listened, &call.closed, &call.start_logged,
+                       &call.end_logged, &call.rooted, &call.legal_hold, &call.drop,
+                       &call.question_open, &call.dirty, &call.heard_moved})
       *each = flag();
     call.closed_by = OrderId::random(entropy_);
     call.begun_ms = static_cast<std::int64_t>(random_());
@@ -51,6 +51,8 @@ class AnyState {
                               static_cast<BlockState>(1 + below(3)), OrderId::random(entropy_),
                               index()});
       call.puncture(call.lost.back());
+      call.proposals.push_back({OrderId::random(entropy_), PersonId::random(entropy_),
+                                static_cast<std::uint8_t>(below(kReasons.size()))});
     }
     call.listener_segments = random_();
     call.next_call_data = index();
@@ -112,21 +114,26 @@ bool same(const Blocked& a, const Blocked& b) {
 // Field by field, by another list than the codec's; a new field does not compile.
 void expect_same(const CallKeys& a, const CallKeys& b) {
   const auto& [id, row, source, direction, streams, declared, started, ended, listened, closed,
-               closed_by, start_logged, end_logged, rooted, begun, issued, ends, heard, persisted,
-               blocked, lost, cover, listener, call_data, question, before, since, dirty, moved] =
-      a;
+               closed_by, hold, drop, proposals, start_logged, end_logged, rooted, begun, issued,
+               ends, heard, persisted, blocked, lost, cover, listener, call_data, question, before,
+               since, dirty, moved] = a;
   const auto& [id2, row2, source2, direction2, streams2, declared2, started2, ended2, listened2,
-               closed2, closed_by2, start_logged2, end_logged2, rooted2, begun2, issued2, ends2,
-               heard2, persisted2, blocked2, lost2, cover2, listener2, call_data2, question2,
-               before2, since2, dirty2, moved2] = b;
+               closed2, closed_by2, hold2, drop2, proposals2, start_logged2, end_logged2, rooted2,
+               begun2, issued2, ends2, heard2, persisted2, blocked2, lost2, cover2, listener2,
+               call_data2, question2, before2, since2, dirty2, moved2] = b;
   RC_ASSERT(std::tie(id, row, source, direction, streams, declared, started, ended, listened,
-                     closed, closed_by, start_logged, end_logged, rooted, begun, issued, ends,
-                     heard, persisted, lost, listener, call_data, question, before, since, dirty,
-                     moved) == std::tie(id2, row2, source2, direction2, streams2, declared2,
-                                        started2, ended2, listened2, closed2, closed_by2,
-                                        start_logged2, end_logged2, rooted2, begun2, issued2, ends2,
-                                        heard2, persisted2, lost2, listener2, call_data2, question2,
-                                        before2, since2, dirty2, moved2));
+                     closed, closed_by, hold, drop, start_logged, end_logged, rooted, begun, issued,
+                     ends, heard, persisted, lost, listener, call_data, question, before, since,
+                     dirty, moved) ==
+            std::tie(id2, row2, source2, direction2, streams2, declared2, started2, ended2,
+                     listened2, closed2, closed_by2, hold2, drop2, start_logged2, end_logged2,
+                     rooted2, begun2, issued2, ends2, heard2, persisted2, lost2, listener2,
+                     call_data2, question2, before2, since2, dirty2, moved2));
+  RC_ASSERT(std::equal(proposals.begin(), proposals.end(), proposals2.begin(), proposals2.end(),
+                       [](const Proposal& x, const Proposal& y) {
+                         return std::tie(x.order, x.by, x.reason) ==
+                                std::tie(y.order, y.by, y.reason);
+                       }));
   RC_ASSERT(std::equal(blocked.begin(), blocked.end(), blocked2.begin(), blocked2.end(), same));
   RC_ASSERT(equal(cover.serialize().expose(), cover2.serialize().expose()));
 }
@@ -193,7 +200,7 @@ TEST(Handover, ANewerVersionIsRefusedByName) {
   const auto read = decode_handed(pack(state));
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, Errc::kUnsupported);
-  EXPECT_NE(read.error().message.find("version 2"), std::string::npos) << read.error().message;
+  EXPECT_NE(read.error().message.find("version 3"), std::string::npos) << read.error().message;
   state.version = 0;
   EXPECT_EQ(decode_handed(pack(state)).error().code, Errc::kMalformed);
 }

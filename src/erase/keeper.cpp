@@ -376,6 +376,7 @@ void Keeper::persist_round(bool everything) {
     call->dirty = call->dirty || call->heard_moved;
     call->heard_moved = false;
   }
+  drop_husks();
   if (auto done = commit_rows(); !done) {
     log_event("keeper.persist_failed", {{"why", done.error().message}});
     return;
@@ -473,6 +474,8 @@ std::string Keeper::status_json() const {
   for (const auto& mirror : store_.mirrors())
     mirrors.push_back({{"store", mirror.store_dir},
                        {"good", mirror.good},
+                       {"retired", mirror.retired},
+                       {"confirmed", mirror.confirmed},
                        {"why", mirror.why},
                        {"epoch", mirror.epoch},
                        {"assurance", mirror.assurance}});

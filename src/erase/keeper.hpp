@@ -43,6 +43,7 @@ struct KeeperPolicy {
   std::int64_t persist_every_ms = 30'000;
   std::int64_t question_open_ms_max = 90'000;
   std::int64_t listener_share_percent = 60;
+  std::int64_t person_share_percent = 50;
   std::int64_t wipe_wait_ms_max = 1'000;
 };
 
@@ -97,6 +98,10 @@ class Keeper {
   void decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecided> reply);
   [[nodiscard]] keys::HeldCalls held_calls() const;
   void prove(const keys::Prove& message, Reply<keys::Proved> reply);
+  void erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepted> reply);
+  void set_hold(const keys::SetHold& message, Reply<keys::Ack> reply);
+  [[nodiscard]] keys::Holds holds() const;
+  void retire_mirror(const keys::RetireMirror& message, Reply<keys::MirrorRetired> reply);
   void log_append(const keys::LogAppend& message, std::uint8_t writer,
                   Reply<keys::LogAppended> reply);
 
@@ -106,6 +111,8 @@ class Keeper {
   // Mirrors that were left out are filled anew: what they had not confirmed is destroyed once more,
   // everywhere.
   void mirrors_are_back();
+  // A retired one was destroyed and filled anew: nothing of what it held is unconfirmed any more.
+  void retired_is_back(std::uint32_t number);
   void end_round();
   void tick();  // some times a second: persisting, deadlines, publishing
   // A planned stop: what may be persisted is.
@@ -161,8 +168,15 @@ class Keeper {
                                               const keys::EraseOrder& message) const;
   static std::vector<SegmentRange> joined_with_neighbours(const CallKeys& call,
                                                           std::vector<SegmentRange> ranges);
-  [[nodiscard]] bool within_bounds(const CallKeys& call,
-                                   const std::vector<SegmentRange>& ranges) const;
+  [[nodiscard]] bool within_share(const CallKeys& call, std::uint64_t asked,
+                                  std::int64_t percent) const;
+  [[nodiscard]] bool within_bounds(const CallKeys& call, const std::vector<SegmentRange>& ranges,
+                                   bool from_listener) const;
+  void refuse_held(const CallKeys& call, const OrderId& order, const std::string& actor,
+                   const Reply<keys::OrderAccepted>& reply);
+  static bool may_act(std::string_view actor);
+  static Status may_decide(const CallKeys& call, const keys::DecideHeld& message);
+  void drop_husks();
   void hold_order(CallKeys& call, const keys::EraseOrder& message,
                   const std::vector<SegmentRange>& ranges, const std::string& source,
                   Reply<keys::OrderAccepted> reply);
@@ -185,6 +199,8 @@ class Keeper {
   void settle_order(Order& order, std::uint32_t unconfirmed);
   void mark_erased(const Order& order);
 
+  [[nodiscard]] boost::json::array retired_unconfirmed() const;
+  void replay_retired(const audit::Entry& entry);
   Status replay_entry(const audit::Entry& entry);
   void replay_ranges(CallKeys& call, const audit::Entry& entry);
   void replay_erased(const audit::Entry& entry);
@@ -222,6 +238,8 @@ class Keeper {
   std::vector<std::shared_ptr<Batch>> batches_;
   std::vector<Order> unconfirmed_;  // done, but a mirror was away
   std::set<CallId> sealed_;
+  std::set<CallId> on_hold_;         // legal holds
+  std::set<CallId> husks_;           // confirmed, and no key is left: their rows go
   std::set<CallId> waiting_;         // something of them is held
   std::set<CallId> deciding_whole_;  // a decision about all of them is on its way to the log
   std::unordered_map<OrderId, keys::HeldDecision>

@@ -75,6 +75,17 @@ Result<Decision> Keeper::decision_of(const CallKeys& call, const keys::DecideHel
   return decision;
 }
 
+// What a person ordered, another one confirms; and under a legal hold nobody.
+Status Keeper::may_decide(const CallKeys& call, const keys::DecideHeld& message) {
+  if (!may_act(message.actor)) return fail(Errc::kDenied, "a person decides, or the operator");
+  const auto* proposal = call.proposal_of(message.order);
+  if (proposal == nullptr || message.decision != keys::HeldDecision::kErase) return {};
+  if (PersonId::parse(message.actor).value_or(PersonId{}) == proposal->by)
+    return fail(Errc::kDenied, "who ordered it cannot confirm it: a second person must");
+  if (call.legal_hold) return fail(Errc::kState, "the call is under a legal hold");
+  return {};
+}
+
 void Keeper::decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecided> reply) {
   if (message.decision != keys::HeldDecision::kErase &&
       message.decision != keys::HeldDecision::kKeep)
@@ -83,6 +94,7 @@ void Keeper::decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecide
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   auto& call = **found;
   if (answer_decided(message, reply)) return;
+  if (auto may = may_decide(call, message); !may) return reply(tl::unexpected<Error>(may.error()));
   auto decision = decision_of(call, message);
   if (!decision) return reply(tl::unexpected<Error>(decision.error()));
   if (orders_.size() >= kOrdersWaitingMax) return reply(fail(Errc::kFull, "too many orders wait"));

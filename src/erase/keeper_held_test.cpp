@@ -421,12 +421,21 @@ TEST(HeldWithoutALog, NothingIsDecided) {
 }
 
 // Rows of version 1 did not say which orders are held: all that they hold is one order.
-TEST_F(Held, RowsOfVersionOneAreRead) {
+TEST_F(Held, RowsOfVersionsOneAndTwoAreRead) {
   const auto call = with_held(true);
   keeper->stop();
   auto now = row();
   auto raw = now.encode_row();
   Bytes old(raw.expose().begin(), raw.expose().end());
+  // Nor did those of version 2 say who ordered what: a byte, the number of such orders.
+  constexpr std::ptrdiff_t kProposalsAt = 32;
+  ASSERT_EQ(old[kProposalsAt], 0);
+  old.erase(old.begin() + kProposalsAt);
+  old[0] = 2;
+  const auto second = CallKeys::decode_row(0, old);
+  ASSERT_TRUE(second) << second.error().message;
+  EXPECT_EQ(second->blocked[1].order, held_);
+  EXPECT_FALSE(second->legal_hold || second->drop || !second->proposals.empty());
   old[0] = 1;
   // The ids of the two held ranges are taken out: 14 bytes into each block.
   const Bytes id(held_.bytes.begin(), held_.bytes.end());
@@ -441,7 +450,7 @@ TEST_F(Held, RowsOfVersionOneAreRead) {
   EXPECT_EQ(read->blocked[0].range, now.blocked[0].range);
   EXPECT_EQ(read->blocked[0].kept_below, now.blocked[0].kept_below);
   EXPECT_EQ(read->blocked[1].order.hex(), call.hex());
-  old[0] = 3;
+  old[0] = 4;
   EXPECT_EQ(CallKeys::decode_row(0, old).error().code, Errc::kUnsupported);
 }
 

@@ -163,7 +163,7 @@ Result<keys::CallState> Keeper::call_state(const CallId& id) {
     state.ends.push_back({stream, end});
     if (call.closed && end > 0)
       state.erased.push_back({{stream, 0, end},
-                              std::string(kClosedReason),
+                              std::string(kReasons[call.held_under(call.closed_by).reason]),
                               keys::OrderOutcome::kHeld,
                               call.closed_by});
     // Of a call that runs the recorder may know of a later segment than our clock: unheard as well.

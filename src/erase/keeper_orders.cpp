@@ -17,6 +17,12 @@ void know_stream(CallKeys& call, std::uint8_t stream) {
     call.streams = static_cast<std::uint16_t>(call.streams | 1u << stream);
 }
 
+std::uint64_t segments_in(const std::vector<SegmentRange>& joined) {
+  std::uint64_t count = 0;
+  for (const auto& range : joined) count += range.end - range.first;
+  return count;
+}
+
 }  // namespace
 
 void Keeper::cleared(const keys::Cleared& message) {
@@ -193,12 +199,32 @@ std::vector<SegmentRange> Keeper::joined_with_neighbours(const CallKeys& call,
   return join(std::move(ranges));
 }
 
-// The listener may erase a share of a call by itself; beyond it a person decides, and meanwhile it
-// is closed.
-bool Keeper::within_bounds(const CallKeys& call, const std::vector<SegmentRange>& ranges) const {
+// The listener, and a person alone, may erase a share of a call; beyond it a person decides, of a
+// person's order another one, and meanwhile it is closed. What persons ordered is all that is
+// ordered and not the listener's.
+bool Keeper::within_bounds(const CallKeys& call, const std::vector<SegmentRange>& ranges,
+                           bool from_listener) const {
+  if (from_listener)
+    return within_share(call, call.listener_segments + call.not_yet_ordered(ranges),
+                        policy_.listener_share_percent);
+  // What the listener wanted gone, and is held, the person confirms: that takes no second one.
+  std::vector<SegmentRange> ordered, wanted;
+  for (const auto& block : call.blocked) {
+    if (block.state != BlockState::kHeld) ordered.push_back(block.range);
+    if (block.state != BlockState::kHeld || call.proposal_of(block.order) == nullptr)
+      wanted.push_back(block.range);
+  }
+  const auto before = segments_in(join(std::move(ordered)));
+  const auto own = before - std::min(before, call.listener_segments);
+  const auto known = segments_in(join(wanted));
+  wanted.insert(wanted.end(), ranges.begin(), ranges.end());
+  return within_share(call, own + segments_in(join(std::move(wanted))) - known,
+                      policy_.person_share_percent);
+}
+
+bool Keeper::within_share(const CallKeys& call, std::uint64_t asked, std::int64_t percent) const {
   constexpr std::uint64_t kFreeSegments =
       300;  // 30 s over all streams: short calls may be mostly secret
-  const auto asked = call.listener_segments + call.not_yet_ordered(ranges);
   std::uint64_t whole = 0;
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
     if ((call.declared >> stream & 1) == 0) continue;
@@ -209,9 +235,8 @@ bool Keeper::within_bounds(const CallKeys& call, const std::vector<SegmentRange>
     else
       whole += elapsed_segments(call);
   }
-  return asked <= std::max<std::uint64_t>(
-                      kFreeSegments,
-                      whole * static_cast<std::uint64_t>(policy_.listener_share_percent) / 100);
+  return asked <=
+         std::max<std::uint64_t>(kFreeSegments, whole * static_cast<std::uint64_t>(percent) / 100);
 }
 
 // True when the order is known already; then it is answered as it was, or together with the first
@@ -240,6 +265,8 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
   auto found = find(message.call);
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   auto& call = **found;
+  if (!from_listener && !may_act(message.actor))
+    return reply(fail(Errc::kDenied, "a person orders, or the operator"));
   if (from_listener && call.listened)
     return reply(fail(Errc::kDenied, "the listener is done with this call"));
   const auto reason = reason_number(message.reason);
@@ -253,8 +280,10 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
     return reply(fail(Errc::kFull, "too many orders wait for this call"));
   if (known_orders_.size() >= kKnownOrdersMax) known_orders_.clear();
   const std::string source = from_listener ? "listener" : message.actor;
-  if (from_listener && !within_bounds(call, *within))
+  if (!within_bounds(call, *within, from_listener)) {
+    if (!from_listener && call.legal_hold) return refuse_held(call, message.order, source, reply);
     return hold_order(call, message, *within, source, std::move(reply));
+  }
   if (from_listener) call.listener_segments += call.not_yet_ordered(*within);
   const auto ranges = joined_with_neighbours(call, std::move(*within));
   for (const auto& range : ranges)
@@ -271,6 +300,13 @@ void Keeper::hold_order(CallKeys& call, const keys::EraseOrder& message,
                         Reply<keys::OrderAccepted> reply) {
   if (deciding_whole_.contains(call.id))
     return reply(fail(Errc::kBusy, "a person is just deciding about this call; ask again"));
+  if (source != "listener" && call.proposal_of(message.order) == nullptr) {
+    if (call.closed || call.proposals.size() >= kProposalsPerCallMax)
+      return reply(
+          fail(Errc::kState, "so much of this call waits for a person: decide that first"));
+    call.proposals.push_back({message.order, PersonId::parse(source).value_or(PersonId{}),
+                              *reason_number(message.reason)});
+  }
   call.hold(ranges, *reason_number(message.reason), message.order);
   note_waiting(call);
   auto staged = stage_entry("order_held", "keeper", call.id.hex(),
@@ -355,17 +391,22 @@ Status Keeper::log_intended(std::vector<Order>& batch) {
 Status Keeper::destroy(const std::vector<Order>& batch) {
   bool on_disk = false;
   for (const auto& order : batch) {
+    if (rows_.count(order.call) == 0) continue;  // it went whole meanwhile
     auto& call = *TRY(find(order.call));
     for (const auto& range : order.ranges) {
       on_disk = on_disk || call.was_persisted(range);
       call.puncture(range);
     }
+    if (!call.to_be_dropped()) continue;
+    // The call's own data with it: numbers, names, reasons.
+    call.cover.puncture(keys::leaf_of(keys::kCallDataStream, 0), 1u << keys::kTreeLevels);
+    call.dirty = on_disk = true;
   }
   if (!on_disk) return {};  // their keys never touched a disk: gone with the memory that held them
   // A row that cannot be written, of whatever call, must not keep the others' secrets alive.
   if (const auto staged = stage_dirty_rows(); !staged)
     for (const auto& order : batch)
-      if (TRY(find(order.call))->dirty) return staged;
+      if (rows_.count(order.call) != 0 && TRY(find(order.call))->dirty) return staged;
   const auto steps = [this]() -> Status {
     TRY(store_.write_pages(log_->size()));
     TRY(store_.put_epoch());
@@ -402,6 +443,8 @@ void Keeper::finish_batch(const std::shared_ptr<Batch>& batch) {
       ids.push_back(boost::json::string(batch->orders[i].id.hex()));
     boost::json::object data{{"orders", std::move(ids)}, {"epoch", batch->epoch}};
     if (unconfirmed != 0) data["unconfirmed_mirrors"] = unconfirmed;
+    if (auto retired = retired_unconfirmed(); unconfirmed == 0 && !retired.empty())
+      data["retired"] = std::move(retired);
     staged = stage_entry(unconfirmed == 0 ? "erased" : "erase_unconfirmed", "keeper", "-",
                          std::move(data));
   }
@@ -416,6 +459,7 @@ void Keeper::finish_batch(const std::shared_ptr<Batch>& batch) {
       return;
     }
     for (auto& order : batch->orders) settle_order(order, unconfirmed);
+    drop_husks();
   });
 }
 
@@ -439,6 +483,7 @@ void Keeper::mark_erased(const Order& order) {
   (*found)->settle_held();
   (*found)->dirty = true;
   note_waiting(**found);
+  if ((*found)->is_husk()) husks_.insert(order.call);
 }
 
 }  // namespace callward::erase

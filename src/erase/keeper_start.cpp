@@ -21,14 +21,19 @@ Status Keeper::start() {
         std::any_of(call->blocked.begin(), call->blocked.end(),
                     [](const Blocked& block) { return block.state == BlockState::kOrdered; });
     note_held(*call);
+    if (call->is_husk()) husks_.insert(call->id);
     if (!call->ended || !call->listened || unfinished) calls_[call->id] = std::move(call);
     return {};
   }));
   TRY(log_->replay(store_.log_size(), [this](std::uint64_t, const audit::Entry& entry) {
     return replay_entry(entry);
   }));
-  for (const auto& [id, call] : calls_) note_held(*call);
+  for (const auto& [id, call] : calls_) {
+    note_held(*call);
+    if (call->is_husk()) husks_.insert(id);
+  }
   TRY(store_.destroy_stale());
+  drop_husks();
   resume_intended();
   TRY(account_lost_ends());
   TRY(stage_entry("keeper_started", "keeper", "-",
@@ -45,6 +50,10 @@ Status Keeper::start() {
 // A source that repeats a held order is answered as it was.
 void Keeper::note_held(const CallKeys& call) {
   note_waiting(call);
+  if (call.legal_hold)
+    on_hold_.insert(call.id);
+  else
+    on_hold_.erase(call.id);
   for (const auto& block : call.blocked)
     if (block.state == BlockState::kHeld) known_orders_[block.order] = keys::OrderOutcome::kHeld;
   if (call.closed) known_orders_[call.closed_by] = keys::OrderOutcome::kHeld;
@@ -56,6 +65,7 @@ Status Keeper::replay_entry(const audit::Entry& entry) {
     replay_erased(entry);
     return {};
   }
+  if (entry.type == "mirror_retired") replay_retired(entry);
   const auto id = CallId::parse(entry.subject);
   if (!id) return {};
   if (entry.type == "call_sealed") sealed_.insert(*id);
@@ -82,6 +92,9 @@ Status Keeper::replay_entry(const audit::Entry& entry) {
     call->dirty = true;
   } else if (entry.type == "erase_intended" || entry.type == "order_held") {
     replay_ranges(*call, entry);
+  } else if (entry.type == "hold_set" || entry.type == "hold_lifted") {
+    call->legal_hold = entry.type == "hold_set";
+    call->dirty = true;
   } else if (entry.type == "held_decided") {
     replay_decision(*call, entry);
     new_rows_ = true;  // so that what is lost is accounted once, and not again with every start
@@ -122,6 +135,15 @@ void Keeper::replay_ranges(CallKeys& call, const audit::Entry& entry) {
   const auto order =
       OrderId::parse(std::string_view(entry.data.at("order").as_string())).value_or(OrderId{});
   const auto state = entry.type == "order_held" ? BlockState::kHeld : BlockState::kOrdered;
+  if (state == BlockState::kHeld && entry.data.at("source").as_string() != "listener") {
+    const Proposal proposal{
+        order,
+        PersonId::parse(std::string_view(entry.data.at("source").as_string())).value_or(PersonId{}),
+        reason};
+    if (entry.data.if_contains("whole") != nullptr) return call.propose_drop(proposal);
+    if (call.proposal_of(order) == nullptr && call.proposals.size() < kProposalsPerCallMax)
+      call.proposals.push_back(proposal);
+  }
   for (const auto& range : parse_ranges(entry.data.at("ranges"))) {
     const bool there =
         std::any_of(call.blocked.begin(), call.blocked.end(), [&](const Blocked& block) {

@@ -102,6 +102,7 @@ class Check {
     std::int64_t erased_at = 0;
     std::uint64_t erased_index = 0, epoch = 0;
     bool confirmed = false;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> retired;  // mirror, epoch last seen there
   };
 
   void finding(std::string text) {
@@ -152,8 +153,9 @@ class Check {
         finding(name + " cannot be read (of a newer Callward?): " + entry.error().message);
         continue;
       }
-      const bool ends_orders = entry->type == "erased" || entry->type == "erase_unconfirmed";
-      if (!ends_orders && entry->subject != report_.statement.call.hex()) {
+      const bool of_many = entry->type == "erased" || entry->type == "erase_unconfirmed" ||
+                           entry->type == "mirror_retired" || entry->type == "mirror_returned";
+      if (!of_many && entry->subject != report_.statement.call.hex()) {
         finding(name + " is about something else");
         continue;
       }
@@ -190,11 +192,18 @@ class Check {
                              .ranges = ranges_in(entry, "ranges", index),
                              .at = entry.at,
                              .index = index});
+    } else if (entry.type == "mirror_returned") {
+      returned_[number_in(entry, "mirror")] = index;
     } else if (entry.type == "order_held") {
+      if (entry.data.if_contains("whole") != nullptr)
+        whole_orders_.emplace(entry.data.at("order").as_string());
       add(held_[std::string(entry.data.at("order").as_string())],
           ranges_in(entry, "ranges", index));
     } else if (entry.type == "held_decided") {
-      held_.erase(std::string(entry.data.at("order").as_string()));
+      const std::string order(entry.data.at("order").as_string());
+      held_.erase(order);
+      dropped_ = dropped_ || (whole_orders_.contains(order) &&
+                              entry.data.at("decision").as_string() == "erase");
     } else if (entry.type == "keeper_adopted") {
       add(report_.lost, ranges_in(entry, "lost", index));
     } else if (entry.type == "call_started") {
@@ -221,7 +230,30 @@ class Check {
       intention.erased_index = index;
       intention.epoch = number_in(entry, "epoch");
       intention.confirmed = entry.type == "erased";
+      intention.retired = retired_in(entry);
     }
+  }
+  // Mirrors that `erased` leaves out, and the epochs that they were last seen in.
+  static std::vector<std::pair<std::uint64_t, std::uint64_t>> retired_in(
+      const audit::Entry& entry) {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> out;
+    const auto* list = entry.data.if_contains("retired");
+    if (list == nullptr || !list->is_array()) return out;
+    for (const auto& item : list->get_array()) {
+      const auto* pair = item.if_array();
+      if (pair == nullptr || pair->size() != 2 || !(*pair)[0].is_int64() || !(*pair)[1].is_int64())
+        continue;
+      out.emplace_back((*pair)[0].get_int64(), (*pair)[1].get_int64());
+    }
+    return out;
+  }
+  // Without the mirrors that came back since, and were destroyed first.
+  void forget_returned(Intention& intention) {
+    std::erase_if(intention.retired, [&](const auto& mirror) {
+      const auto back = returned_.find(mirror.first);
+      return back != returned_.end() && back->second > intention.erased_index;
+    });
+    retired_.insert(intention.retired.begin(), intention.retired.end());
   }
 
   void check_life() {
@@ -284,12 +316,14 @@ class Check {
   }
 
   void collect_erased() {
-    for (const auto& intention : intentions_) {
+    for (auto& intention : intentions_) {
+      forget_returned(intention);
+      const bool everywhere = intention.confirmed && intention.retired.empty();
       const auto there = both(intention.ranges, whole_);
       for (const auto& range : there)
         report_.erased.push_back({range, intention.order, intention.reason, intention.source,
                                   intention.at, intention.erased_at, intention.index,
-                                  intention.erased_index, intention.epoch, intention.confirmed});
+                                  intention.erased_index, intention.epoch, everywhere});
       add(ordered_, there);
       if (intention.confirmed) add(erased_, there);
     }
@@ -326,7 +360,7 @@ class Check {
         report_.call_data_open = true;
       else
         audio.push_back(range);
-    if (said.row && !report_.call_data_open)
+    if (said.row && !report_.call_data_open && !dropped_)
       finding("the key of the call's own data is gone, and no entry says why");
     for (const auto& range : both(audio, erased_))
       finding("erased, and a key is there: " + words(range));
@@ -367,6 +401,11 @@ class Check {
     if (unconfirmed != 0)
       notes.push_back(std::to_string(unconfirmed) +
                       " ranges are gone from the mirrors that answer, and not confirmed by all");
+    for (const auto& [mirror, epoch] : retired_)
+      notes.push_back("erased, unconfirmed: mirror " + std::to_string(mirror) +
+                      ", retired by the owner, last seen in epoch " +
+                      (epoch == 0 ? std::string("unknown") : std::to_string(epoch)));
+    if (dropped_) notes.emplace_back("two persons had all of the call erased, its own data too");
     for (std::size_t i = 0; i < said.mirrors.size(); ++i) {
       const auto& mirror = said.mirrors[i];
       if (mirror.state == "good" && mirror.confirmed) continue;
@@ -386,6 +425,10 @@ class Check {
   std::map<std::uint64_t, audit::Entry> entries_;
   std::vector<Intention> intentions_;
   std::map<std::string, std::vector<SegmentRange>> held_;  // by order, as long as undecided
+  std::map<std::uint64_t, std::uint64_t> returned_;  // mirror, index of its last mirror_returned
+  std::set<std::pair<std::uint64_t, std::uint64_t>> retired_;  // mirror, epoch: still unconfirmed
+  std::set<std::string> whole_orders_;                         // held, about all of the call
+  bool dropped_ = false;  // such a one was confirmed by a second person
   std::optional<boost::json::object> started_, ended_, sealed_;
   std::vector<SegmentRange> whole_;  // every segment that was or may be sealed
   std::vector<SegmentRange> ordered_, erased_;

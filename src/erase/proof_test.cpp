@@ -112,6 +112,36 @@ TEST_F(Proofs, OfACallWithErasedRangesHolds) {
   EXPECT_TRUE(report.call_data_open);
 }
 
+TEST_F(Proofs, OfACallThatTwoPersonsErasedWholeHolds) {
+  const auto call = heard_call();
+  const auto other = heard_call();
+  const auto order = OrderId::random(entropy);
+  Answer<keys::OrderAccepted> accepted;
+  keeper->erase_call({order, call, "customer_request", "operator"}, accepted.reply());
+  keeper->end_round();
+  ASSERT_TRUE(accepted.value) << accepted.value.error().message;
+  EXPECT_FALSE(checked(prove(call)).kept.empty()) << "one person alone has only closed it";
+  Answer<keys::HeldDecided> decided;
+  keeper->decide_held({call, order, keys::HeldDecision::kErase, PersonId::random(entropy).hex(),
+                       std::string(64, 'a')},
+                      decided.reply());
+  keeper->end_round();
+  ASSERT_TRUE(decided.value) << decided.value.error().message;
+  const auto report = checked(prove(call));
+  EXPECT_TRUE(report.holds()) << report.findings.front();
+  EXPECT_FALSE(report.statement.row);
+  EXPECT_TRUE(report.kept.empty());
+  EXPECT_FALSE(report.call_data_open);
+  EXPECT_EQ(report.erased.size(), 2u);
+  // A row that went without an order is found.
+  auto lost = lie(other, [](KeyStatement& statement) {
+    statement.row = false;
+    statement.streams.clear();
+    statement.nodes.clear();
+  });
+  EXPECT_TRUE(says(checked(lost), "no entry says why: stream 0, 0 to 10000 ms"));
+}
+
 TEST_F(Proofs, OfARunningCallAndOfOneAfterARestartHolds) {
   const auto call = begin();
   record(call, 100);

@@ -205,6 +205,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/calls/{id}/whole-erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The first of two persons orders all of a call erased, its own data too
+         * @description The call is closed to everybody, and the order held until another person confirms it (decideHeld). 409 when the call runs, is not heard yet, waits for another decision, or is under a legal hold.
+         */
+        post: operations["eraseCall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/{id}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The owner sets or lifts a legal hold; under it nobody erases the call as a whole */
+        post: operations["setHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Calls under a legal hold */
+        get: operations["listHolds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/held": {
         parameters: {
             query?: never;
@@ -248,7 +302,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A person decides about a held order; erasing cannot be undone */
+        /**
+         * A person decides about a held order; erasing cannot be undone
+         * @description What a person ordered beyond one person's share is confirmed by another; 403 for the same one.
+         */
         post: operations["decideHeld"];
         delete?: never;
         options?: never;
@@ -383,6 +440,26 @@ export interface paths {
         get: operations["getSystem"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/system/mirrors/{number}/retirement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The owner gives up a mirror of the key store that cannot be reached
+         * @description Erasures that wait for it are done without it; every proof names it until it is back and was destroyed. 409 when the mirror is good.
+         */
+        post: operations["retireMirror"];
         delete?: never;
         options?: never;
         head?: never;
@@ -553,6 +630,18 @@ export interface components {
         Account: {
             call: string;
             intervals: components["schemas"]["Interval"][];
+            /** @description Mirrors that the owner retired and that were not destroyed: what was erased since epoch (0: not known) is `erased, unconfirmed` there */
+            unconfirmed_mirrors?: {
+                mirror: number;
+                epoch: number;
+            }[];
+        };
+        RetiredMirror: {
+            mirror: number;
+            destroyed: boolean;
+            epoch: number;
+            r: string;
+            reason_hash: string;
         };
         OpeningRequest: {
             kinds: components["schemas"]["Kind"][];
@@ -1049,6 +1138,94 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    eraseCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CallId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    reason_code: string;
+                    reason: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Held, for a second person */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CallId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    state: "set" | "lifted";
+                    reason: string;
+                };
+            };
+        };
+        responses: {
+            /** @description In the log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        call: string;
+                        hold: boolean;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listHolds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most 1000 of them; total says how many there are */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        total: number;
+                        calls: string[];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     listHeld: {
         parameters: {
             query?: never;
@@ -1320,6 +1497,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["System"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    retireMirror: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 is the first of the configuration */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    reason: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Retired. `epoch` is the one it was last seen in, 0 if that is not known; `destroyed`: it answered after all. `r` and the reason prove `reason_hash` in the log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetiredMirror"];
                 };
             };
             default: components["responses"]["Problem"];

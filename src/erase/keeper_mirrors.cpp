@@ -1,0 +1,59 @@
+// Mirrors that went away: retired by the owner's word, and what becomes of those that come back.
+//
+// The entry mirror_retired is durable before the mirror is given up; a keeper that dies in between
+// does it at its next start. From then on orders are `erased` without it, and every such entry names
+// the mirror and the epoch that may live there still, until mirror_returned says that it was
+// destroyed.
+#include <boost/json.hpp>
+
+#include "base/event_log.hpp"
+#include "erase/keeper.hpp"
+
+namespace callward::erase {
+
+void Keeper::retire_mirror(const keys::RetireMirror& message, Reply<keys::MirrorRetired> reply) {
+  const auto mirrors = store_.mirrors();
+  if (message.number < 1 || message.number > mirrors.size())
+    return reply(fail(Errc::kNotFound, "there are mirrors 1 to " + std::to_string(mirrors.size())));
+  const auto& mirror = mirrors[message.number - 1];
+  if (mirror.good)
+    return reply(fail(Errc::kState, "this mirror is good: nothing of it is unconfirmed"));
+  if (mirror.retired) return reply(keys::MirrorRetired{mirror.confirmed, mirror.epoch});
+  auto staged = stage_entry(
+      "mirror_retired", message.actor, "-",
+      {{"mirror", message.number}, {"epoch", mirror.epoch}, {"reason_hash", message.reason_hash}});
+  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
+  after_log([this, number = message.number, reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    const auto lives = store_.retire(number - 1);
+    if (!lives) return reply(tl::unexpected<Error>(lives.error()));
+    log_event("keeper.mirror_retired", {{"mirror", number}, {"destroyed", !lives->has_value()}});
+    mirrors_are_back();
+    reply(keys::MirrorRetired{!lives->has_value(), lives->value_or(0)});
+  });
+}
+
+void Keeper::replay_retired(const audit::Entry& entry) {
+  const auto number = entry.data.at("mirror").to_number<std::uint64_t>();
+  const auto mirrors = store_.mirrors();
+  if (number < 1 || number > mirrors.size() || mirrors[number - 1].good) return;
+  if (const auto done = store_.retire(number - 1); !done)
+    log_event("keeper.mirror_not_retired", {{"mirror", number}, {"why", done.error().message}});
+}
+
+void Keeper::retired_is_back(std::uint32_t number) {
+  (void)stage_entry("mirror_returned", "keeper", "-",
+                    {{"mirror", number}, {"epoch", store_.epoch()}});
+}
+
+// [mirror, epoch]: what `erased` cannot speak for.
+boost::json::array Keeper::retired_unconfirmed() const {
+  boost::json::array out;
+  const auto mirrors = store_.mirrors();
+  for (std::size_t i = 0; i < mirrors.size(); ++i)
+    if (mirrors[i].retired && !mirrors[i].confirmed)
+      out.push_back(boost::json::array{i + 1, mirrors[i].epoch});
+  return out;
+}
+
+}  // namespace callward::erase

@@ -1,0 +1,125 @@
+// A mirror that is lost, given up by the owner, and comes back: what the keeper, the log and the
+// proof say of it.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+
+#include "audit/rules.hpp"
+#include "erase/keeper_rig_test.hpp"
+
+namespace callward::erase {
+namespace {
+
+class RetiredMirrors : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    dir = ::testing::TempDir() + "cw-retired-" + std::to_string(::getpid());
+    std::filesystem::remove_all(dir);
+    rig = std::make_unique<KeeperRig>(vfs, dir);
+    ASSERT_TRUE(vfs.make_dirs(dir + "/log"));
+    ASSERT_TRUE(keys::KeyStore::create(vfs, rig->entropy, rig->paths, rig->wrap));
+    rig->boot();
+    call = rig->begin();
+    rig->record(call, 100);
+    rig->hear(call, 100);
+    rig->clock.advance_ms(31'000);
+    rig->keeper->tick();
+  }
+  void TearDown() override {
+    rig.reset();
+    std::filesystem::remove_all(dir);
+  }
+  // The disk of mirror 2 goes away, and the keeper begins without it.
+  void lose() {
+    std::filesystem::rename(dir + "/b", dir + "/away");
+    begin_anew();
+  }
+  void begin_anew() {
+    rig->keeper->stop();
+    rig->keeper.reset();
+    rig->log.reset();
+    rig->store.reset();
+    rig->store = std::move(*keys::KeyStore::open(vfs, rig->entropy, rig->paths, rig->wrap));
+    rig->log = std::move(*audit::Log::open(vfs, dir + "/log", "test/log", rig->seed));
+    rig->keeper = std::make_unique<Keeper>(rig->clock, rig->entropy, *rig->store, *rig->log,
+                                           rig->policy, rig->outbox());
+    ASSERT_TRUE(rig->keeper->start());
+  }
+  Result<keys::MirrorRetired> retire(std::uint32_t number) {
+    Answer<keys::MirrorRetired> answer;
+    rig->keeper->retire_mirror({number, "operator", std::string(64, 'a')}, answer.reply());
+    rig->keeper->end_round();
+    rig->keeper->end_round();
+    EXPECT_TRUE(answer.came);
+    return std::move(answer.value);
+  }
+  // What `erased` says of mirrors that it leaves out, newest entry.
+  std::string left_out() {
+    std::string out = "no entry";
+    EXPECT_TRUE(rig->log->replay(0, [&](std::uint64_t, const audit::Entry& entry) -> Status {
+      if (entry.type != "erased") return {};
+      const auto* retired = entry.data.if_contains("retired");
+      out = retired == nullptr ? "none" : boost::json::serialize(*retired);
+      return {};
+    }));
+    return out;
+  }
+  std::uint64_t breaches() {
+    audit::RuleChecker checker;
+    EXPECT_TRUE(rig->log->replay(0, [&](std::uint64_t index, const audit::Entry& entry) -> Status {
+      checker.add(index, *audit::encode_entry(entry));
+      return {};
+    }));
+    std::uint64_t count = 0;
+    for (const auto& finding : checker.finish().findings)
+      count += finding.rule->name == "retired-by-a-person" || finding.rule->name == "erase-is-done";
+    return count;
+  }
+
+  RealVfs vfs;
+  std::string dir;
+  std::unique_ptr<KeeperRig> rig;
+  CallId call;
+};
+
+TEST_F(RetiredMirrors, AnErasureThatWaitsIsDoneWithoutItAndSaysSo) {
+  lose();
+  rig->order(call, {{0, 10, 20}}, false);
+  EXPECT_EQ(rig->states.back(), keys::OrderOutcome::kUnconfirmed);
+  EXPECT_EQ(left_out(), "no entry");
+  const auto retired = retire(2);
+  ASSERT_TRUE(retired) << retired.error().message;
+  EXPECT_FALSE(retired->destroyed);
+  EXPECT_EQ(rig->states.back(), keys::OrderOutcome::kErased);
+  EXPECT_EQ(left_out(), "[[2,0]]") << "its epoch is not known: it was away when the keeper began";
+  EXPECT_EQ(breaches(), 0u);
+  EXPECT_NE(rig->keeper->status_json().find("\"retired\":true,\"confirmed\":false"),
+            std::string::npos);
+}
+
+TEST_F(RetiredMirrors, TheWordOutlivesTheKeeperAndEndsWhenTheMirrorIsBack) {
+  lose();
+  ASSERT_TRUE(retire(2));
+  begin_anew();
+  rig->order(call, {{0, 10, 20}}, false);
+  EXPECT_EQ(left_out(), "[[2,0]]");
+  std::filesystem::rename(dir + "/away", dir + "/b");
+  ASSERT_TRUE(rig->store->repair_mirror(1)) << "destroyed first";
+  rig->keeper->retired_is_back(2);
+  rig->order(call, {{1, 10, 20}}, false);
+  EXPECT_EQ(left_out(), "none");
+  EXPECT_EQ(rig->open(call, 0, 15), kErasedState);
+  EXPECT_EQ(rig->open(call, 0, 5), "audio");
+  EXPECT_EQ(breaches(), 0u);
+}
+
+TEST_F(RetiredMirrors, OneThatIsGoodIsNotGivenUp) {
+  EXPECT_EQ(retire(1).error().code, Errc::kState);
+  EXPECT_EQ(retire(3).error().code, Errc::kNotFound);
+  EXPECT_EQ(rig->log_types()["mirror_retired"], 0);
+}
+
+}  // namespace
+}  // namespace callward::erase

@@ -1,0 +1,125 @@
+// Whole calls, and legal holds.
+//
+//   erase_call ──▶ order_held (whole) ── another person: decide_held ──▶ erase_intended ──▶ erased
+//                  closed, nothing gone       (keeper_held.cpp)      every key, stream 15 too
+//                                                                                  │
+//                                                              its row, without a key, is dropped
+//
+// The row stays until `erased` is in the log: a keeper that dies in between finds in it what is to
+// be done again.
+#include <algorithm>
+#include <array>
+#include <boost/json.hpp>
+
+#include "base/event_log.hpp"
+#include "erase/keeper.hpp"
+
+namespace callward::erase {
+
+// Bounds are by who asks: a server that calls itself one of our processes is no person.
+bool Keeper::may_act(std::string_view actor) {
+  static constexpr std::array<std::string_view, 7> kOurs = {
+      "listener", "keeper", "recorder", "signal", "server", "supervisor", "recovery"};
+  return std::find(kOurs.begin(), kOurs.end(), actor) == kOurs.end();
+}
+
+void Keeper::refuse_held(const CallKeys& call, const OrderId& order, const std::string& actor,
+                         const Reply<keys::OrderAccepted>& reply) {
+  auto staged = stage_entry("hold_refused", actor, call.id.hex(), {{"order", order.hex()}});
+  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
+  after_log([reply](Status) { reply(fail(Errc::kState, "the call is under a legal hold")); });
+}
+
+void Keeper::erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepted> reply) {
+  if (const auto known = known_orders_.find(message.order); known != known_orders_.end())
+    return reply(keys::OrderAccepted{message.order, known->second});
+  auto found = find(message.call);
+  if (!found) return reply(tl::unexpected<Error>(found.error()));
+  auto& call = **found;
+  const auto reason = reason_number(message.reason);
+  if (!reason) return reply(fail(Errc::kMalformed, "unknown reason code"));
+  if (!may_act(message.actor))
+    return reply(fail(Errc::kDenied, "a person orders, or the operator"));
+  if (call.legal_hold) return refuse_held(call, message.order, message.actor, reply);
+  if (!call.ended || !call.listened)
+    return reply(fail(Errc::kState, "a call is erased whole when it has ended and is heard"));
+  if (call.waits_for_a_person() || call.drop)
+    return reply(
+        fail(Errc::kState, "something of this call waits for a person: decide that first"));
+  std::vector<SegmentRange> ranges;
+  for (std::uint8_t stream = 0; stream < keys::kCallDataStream; ++stream)
+    if (call.has_stream(stream) && call.ends[stream] > 0)
+      ranges.push_back({stream, 0, call.ends[stream]});
+  if (ranges.empty()) return reply(fail(Errc::kState, "the call has nothing to erase"));
+  auto staged = stage_entry("order_held", "keeper", call.id.hex(),
+                            {{"order", message.order.hex()},
+                             {"reason", message.reason},
+                             {"source", message.actor},
+                             {"ranges", ranges_json(ranges)},
+                             {"whole", true}});
+  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
+  call.propose_drop({message.order, PersonId::parse(message.actor).value_or(PersonId{}), *reason});
+  note_waiting(call);
+  new_rows_ = true;
+  known_orders_[message.order] = keys::OrderOutcome::kHeld;
+  after_log([this, id = message.order, call_id = call.id, ranges, reason = message.reason,
+             reply](Status logged) {
+    if (!logged) {
+      known_orders_.erase(id);  // it stays closed; the person asks again
+      return reply(tl::unexpected<Error>(logged.error()));
+    }
+    reply(keys::OrderAccepted{id, keys::OrderOutcome::kHeld});
+    outbox_.order_state({id, call_id, keys::OrderOutcome::kHeld, ranges, reason});
+  });
+}
+
+// Rows that hold no key any more: no epoch is needed to let go of them.
+void Keeper::drop_husks() {
+  for (const auto& id : husks_) {
+    const auto row = rows_.find(id);
+    if (row == rows_.end()) continue;
+    store_.stage_drop(row->second);
+    rows_.erase(row);
+    calls_.erase(id);
+    waiting_.erase(id);
+    on_hold_.erase(id);
+  }
+  husks_.clear();
+}
+
+void Keeper::set_hold(const keys::SetHold& message, Reply<keys::Ack> reply) {
+  auto found = find(message.call);
+  if (!found) return reply(tl::unexpected<Error>(found.error()));
+  if ((*found)->to_be_dropped())
+    return reply(fail(Errc::kState, "two persons have decided: the call is being erased"));
+  auto staged = stage_entry(message.on ? "hold_set" : "hold_lifted", message.actor,
+                            message.call.hex(), {{"reason_hash", message.reason_hash}});
+  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
+  // In force from here on if set, from the entry on if lifted.
+  if (message.on) (*found)->legal_hold = (*found)->dirty = true;
+  after_log([this, id = message.call, on = message.on, reply](Status logged) {
+    const auto still = find(id);
+    if (!logged || !still)
+      return reply(tl::unexpected<Error>(logged ? still.error() : logged.error()));
+    (*still)->legal_hold = on;
+    (*still)->dirty = true;
+    if (on)
+      on_hold_.insert(id);
+    else
+      on_hold_.erase(id);
+    if (auto kept = commit_rows(); !kept)  // the log has it: a start reads it from there
+      log_event("keeper.persist_failed", {{"why", kept.error().message}});
+    reply(keys::Ack{});
+  });
+}
+
+keys::Holds Keeper::holds() const {
+  keys::Holds out{.total = on_hold_.size(), .calls = {}};
+  for (const auto& id : on_hold_) {
+    if (out.calls.size() >= kHeldListMax) break;
+    out.calls.push_back(id);
+  }
+  return out;
+}
+
+}  // namespace callward::erase

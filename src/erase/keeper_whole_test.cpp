@@ -1,0 +1,198 @@
+// Destruction has bounds for persons, too: whole calls take two, legal holds stop both.
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "audit/rules.hpp"
+#include "erase/keeper_rig_test.hpp"
+
+namespace callward::erase {
+namespace {
+
+using keys::HeldDecision;
+using keys::OrderOutcome;
+
+class WholeCalls : public ::testing::Test, public KeeperRig {
+ protected:
+  WholeCalls()
+      : KeeperRig(disk(), ::testing::TempDir() + "cw-whole-" + std::to_string(::getpid())) {}
+  static Vfs& disk() {
+    static RealVfs real;
+    return real;
+  }
+  void SetUp() override {
+    std::filesystem::remove_all(dir);
+    ASSERT_TRUE(keys::KeyStore::create(vfs, entropy, paths, wrap));
+    boot();
+    call = heard(1'000);
+  }
+  void TearDown() override { std::filesystem::remove_all(dir); }
+
+  CallId heard(std::uint32_t segments) {
+    const auto id = begin();
+    record(id, segments);
+    Answer<keys::Ack> ended;
+    keeper->call_end({id, clock.utc_ms(), "bye", {{0, segments}, {1, segments}}}, ended.reply());
+    hear(id, segments);
+    keeper->listen_done({id});
+    keeper->end_round();
+    return id;
+  }
+  Result<keys::OrderAccepted> erase_all(const std::string& who) {
+    Answer<keys::OrderAccepted> answer;
+    whole = OrderId::random(entropy);
+    keeper->erase_call({whole, call, "customer_request", who}, answer.reply());
+    keeper->end_round();
+    EXPECT_TRUE(answer.came);
+    return std::move(answer.value);
+  }
+  Result<keys::HeldDecided> decide(const OrderId& order, const std::string& who,
+                                   HeldDecision decision = HeldDecision::kErase) {
+    Answer<keys::HeldDecided> answer;
+    keeper->decide_held({call, order, decision, who, std::string(64, 'a')}, answer.reply());
+    keeper->end_round();
+    return std::move(answer.value);
+  }
+  void hold(bool on) {
+    Answer<keys::Ack> answer;
+    keeper->set_hold({call, on, ada, std::string(64, 'a')}, answer.reply());
+    keeper->end_round();
+    EXPECT_TRUE(answer.value);
+  }
+  OrderOutcome person_orders(std::vector<SegmentRange> ranges, const std::string& who) {
+    last = OrderId::random(entropy);
+    Answer<keys::OrderAccepted> answer;
+    keeper->erase_order({last, call, std::move(ranges), "reviewer", who}, false, answer.reply());
+    keeper->end_round();
+    return answer.value ? answer.value->outcome : OrderOutcome::kRefused;
+  }
+  std::map<std::string, int> broken_rules() {
+    audit::RuleChecker checker;
+    EXPECT_TRUE(log->replay(0, [&](std::uint64_t index, const audit::Entry& entry) -> Status {
+      checker.add(index, *audit::encode_entry(entry));
+      return {};
+    }));
+    std::map<std::string, int> out;
+    for (const auto& finding : checker.finish().findings) ++out[std::string(finding.rule->name)];
+    return out;
+  }
+
+  CallId call;
+  OrderId whole, last;
+  std::string ada = PersonId::random(entropy).hex(), bob = PersonId::random(entropy).hex();
+};
+
+TEST_F(WholeCalls, OnePersonOnlyClosesItAndTheSameOneCannotConfirm) {
+  const auto accepted = erase_all(ada);
+  ASSERT_TRUE(accepted) << accepted.error().message;
+  EXPECT_EQ(accepted->outcome, OrderOutcome::kHeld);
+  EXPECT_EQ(open(call, 0, 5), kErasedState) << "closed to everybody";
+  EXPECT_EQ(decide(whole, ada).error().code, Errc::kDenied);
+  boot();
+  EXPECT_EQ(decide(whole, ada).error().code, Errc::kDenied) << "known after a restart, too";
+  EXPECT_EQ(log_types()["erase_intended"], 0);
+  ASSERT_TRUE(decide(whole, bob, HeldDecision::kKeep));
+  EXPECT_EQ(open(call, 0, 5), "audio") << "kept: open again";
+  EXPECT_TRUE(broken_rules()["two-erase-a-call"] == 0);
+}
+
+TEST_F(WholeCalls, ConfirmedByAnotherEveryKeyGoesAndTheRow) {
+  const auto data = call_data;
+  EXPECT_EQ(open_record(call, data), "{}");
+  ASSERT_TRUE(erase_all("operator"));
+  EXPECT_EQ(decide(whole, "operator").error().code, Errc::kDenied)
+      << "the command line is one person, whoever types";
+  const auto epoch = store->epoch();
+  ASSERT_TRUE(decide(whole, bob));
+  EXPECT_GT(store->epoch(), epoch);
+  EXPECT_EQ(log_types()["erased"], 1);
+  EXPECT_FALSE(keeper->call_state(call)->known) << "no row";
+  EXPECT_NE(open_record(call, data), "{}") << "its own data went with it";
+  EXPECT_NE(open(call, 0, 5), "audio");
+  boot();
+  EXPECT_FALSE(keeper->call_state(call)->known);
+  EXPECT_TRUE(store->check()->empty());
+}
+
+// Everything in its row is gone, and the keeper dies before it lets go of the row.
+TEST_F(WholeCalls, AKeeperThatDiesInBetweenFinishesIt) {
+  answer_wipes = false;
+  ASSERT_TRUE(erase_all(ada));
+  ASSERT_TRUE(decide(whole, bob));
+  EXPECT_EQ(log_types()["erased"], 0) << "others still hold something";
+  answer_wipes = true;
+  boot();
+  keeper->end_round();
+  EXPECT_EQ(log_types()["erased"], 1);
+  EXPECT_FALSE(keeper->call_state(call)->known);
+}
+
+TEST_F(WholeCalls, ALegalHoldStopsBothAndOutlivesTheKeeper) {
+  hold(true);
+  EXPECT_EQ(erase_all(ada).error().code, Errc::kState);
+  EXPECT_EQ(log_types()["hold_refused"], 1);
+  boot();
+  EXPECT_EQ(erase_all(ada).error().code, Errc::kState);
+  EXPECT_EQ(keeper->holds().calls, std::vector<CallId>{call});
+  EXPECT_EQ(person_orders({{0, 0, 1'000}, {1, 0, 1'000}}, ada), OrderOutcome::kRefused);
+  EXPECT_EQ(person_orders({{0, 0, 10}}, ada), OrderOutcome::kAccepted)
+      << "a secret goes all the same";
+  hold(false);
+  ASSERT_TRUE(erase_all(ada));
+  hold(true);  // set between the two
+  EXPECT_EQ(decide(whole, bob).error().code, Errc::kState);
+  hold(false);
+  EXPECT_TRUE(decide(whole, bob));
+  EXPECT_EQ(broken_rules()["hold-is-kept"], 0);
+}
+
+TEST_F(WholeCalls, BeyondAPersonsShareASecondOneConfirms) {
+  // 2,000 segments: half of them is what one person may.
+  EXPECT_EQ(person_orders({{0, 0, 600}}, ada), OrderOutcome::kAccepted);
+  EXPECT_EQ(person_orders({{1, 0, 390}}, ada), OrderOutcome::kAccepted);
+  EXPECT_EQ(person_orders({{1, 390, 900}}, ada), OrderOutcome::kHeld) << "slice by slice, too";
+  EXPECT_EQ(open(call, 1, 500), kErasedState);
+  EXPECT_EQ(decide(last, ada).error().code, Errc::kDenied);
+  boot();
+  EXPECT_EQ(decide(last, ada).error().code, Errc::kDenied);
+  ASSERT_TRUE(decide(last, bob));
+  EXPECT_EQ(log_types()["erased"], 3);
+  EXPECT_EQ(open(call, 1, 950), "audio");
+}
+
+// What a captured server would try: to be taken for the listener, whose orders one person confirms.
+TEST_F(WholeCalls, AServerThatCallsItselfTheListenerIsRefused) {
+  EXPECT_EQ(person_orders({{0, 0, 10}}, "listener"), OrderOutcome::kRefused);
+  EXPECT_EQ(person_orders({{0, 0, 1'000}, {1, 0, 1'000}}, "keeper"), OrderOutcome::kRefused);
+  EXPECT_EQ(erase_all("listener").error().code, Errc::kDenied);
+  ASSERT_TRUE(erase_all(ada));
+  EXPECT_EQ(decide(whole, "listener").error().code, Errc::kDenied);
+  // Names that are no person's id are the operator, one person, however many there are.
+  ASSERT_TRUE(decide(whole, bob, HeldDecision::kKeep));
+  ASSERT_TRUE(erase_all("operator"));
+  EXPECT_EQ(decide(whole, "somebody").error().code, Errc::kDenied);
+  EXPECT_EQ(log_types()["erase_intended"], 0);
+}
+
+// A listener that orders everything erased, one range after the other.
+TEST_F(WholeCalls, AListenerThatWantsEverythingGoneGetsItsShareAndNoMore) {
+  const auto live = begin();
+  record(live, 1'000);
+  hear(live, 1'000);
+  for (std::uint32_t at = 0; at < 1'000; at += 50)
+    order(live, {{0, at, at + 50}, {1, at, at + 50}});
+  std::uint64_t erased = 0, held = 0;
+  for (const auto& block : keeper->call_state(live)->erased)
+    (block.outcome == OrderOutcome::kHeld ? held : erased) += block.range.end - block.range.first;
+  EXPECT_LE(erased, 2'000u * 60 / 100);
+  EXPECT_EQ(erased + held, 2'000u) << "the rest is closed, and waits for a person";
+}
+
+TEST_F(WholeCalls, ARunningCallIsNotErasedWhole) {
+  call = begin();
+  record(call, 100);
+  EXPECT_EQ(erase_all(ada).error().code, Errc::kState);
+}
+
+}  // namespace
+}  // namespace callward::erase
