@@ -71,8 +71,12 @@ Result<ExitCode> command_play(const CliContext& context, const PlayOptions& opti
 struct EraseOptions {
   std::string call, stream, reason_code, reason;
   std::int64_t from_ms = 0, to_ms = 0;
+  bool all = false;
 };
 Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& options);
+Result<ExitCode> command_hold(const CliContext& context, const std::string& call, bool set,
+                              const std::string& reason);
+Result<ExitCode> command_holds(const CliContext& context);
 Result<ExitCode> command_held(const CliContext& context);
 struct DecideOptions {
   std::string call, order, reason;
@@ -108,7 +112,18 @@ Result<ExitCode> command_prove_check(const std::string& file, const std::string&
 // Asks the living keeper for random segments: kept ones must open, erased ones must not.
 Result<ExitCode> command_prove_challenge(const CliContext& context, const ProveOptions& options);
 Result<ExitCode> command_try_keys(const CliContext& context);
+Result<ExitCode> command_backup(const CliContext& context, const std::string& dir);
+Result<ExitCode> command_backup_verify(const std::string& dir, bool json);
+struct RestoreOptions {
+  std::string backup, data, credential, log_key;
+  std::vector<std::string> mirrors;  // folders that hold store/ and anchor/
+  bool json = false;
+};
+// Onto a new machine, with a mirror that survived. Exit code 3 when something stays lost or closed.
+Result<ExitCode> command_restore(const RestoreOptions& options);
 Result<ExitCode> command_mirror_renew(const CliContext& context, std::size_t number);
+Result<ExitCode> command_mirror_retire(const CliContext& context, std::size_t number,
+                                       const std::string& reason);
 Result<ExitCode> command_config_show(const CliContext& context);
 // All objects of the store and their derived twins, by day.
 void list_objects(store::ObjectStore& objects, const std::string& folder, int depth,

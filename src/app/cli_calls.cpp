@@ -82,6 +82,10 @@ Result<ExitCode> command_account(const CliContext& context, const std::string& c
                 short_duration(number(item, "start_ms")).c_str(),
                 short_duration(number(item, "end_ms")).c_str(), text(item, "state").c_str(),
                 text(item, "reason").c_str());
+  for (const auto& mirror : array(account, "unconfirmed_mirrors"))
+    std::printf("erased, unconfirmed: mirror %lld, epoch %lld (retired)\n",
+                static_cast<long long>(number(mirror, "mirror")),
+                static_cast<long long>(number(mirror, "epoch")));
   return ExitCode::kDone;
 }
 
@@ -250,6 +254,16 @@ Result<ExitCode> follow_order(const CliContext& context, HttpClient& http, value
 
 Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& options) {
   const auto http = TRY(HttpClient::create(context.config));
+  if (options.all) {
+    if (!options.stream.empty() || options.from_ms != 0 || options.to_ms != 0)
+      return fail(Errc::kConfig, "--all is the whole call: no --stream, --from, --to with it");
+    auto whole = TRY(http->post(
+        "/v1/calls/" + TRY(full_id(options.call)) + "/whole-erasure",
+        boost::json::object{{"reason_code", options.reason_code}, {"reason", options.reason}}));
+    return follow_order(context, *http, std::move(whole));
+  }
+  if (options.stream.empty() || options.to_ms == 0)
+    return fail(Errc::kConfig, "say what is erased: --stream, --from and --to, or --all");
   auto order = TRY(http->post("/v1/calls/" + TRY(full_id(options.call)) + "/erasures",
                               boost::json::object{{"stream", options.stream},
                                                   {"start_ms", options.from_ms},
@@ -257,6 +271,35 @@ Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& op
                                                   {"reason_code", options.reason_code},
                                                   {"reason", options.reason}}));
   return follow_order(context, *http, std::move(order));
+}
+
+Result<ExitCode> command_hold(const CliContext& context, const std::string& call, bool set,
+                              const std::string& reason) {
+  const auto http = TRY(HttpClient::create(context.config));
+  const auto hold =
+      TRY(http->post("/v1/calls/" + TRY(full_id(call)) + "/hold",
+                     boost::json::object{{"state", set ? "set" : "lifted"}, {"reason", reason}}));
+  if (context.json)
+    print_json(hold);
+  else
+    std::printf("%s: %s\n", call.c_str(), set ? "under a legal hold" : "no legal hold any more");
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> command_holds(const CliContext& context) {
+  const auto http = TRY(HttpClient::create(context.config));
+  const auto holds = TRY(http->get("/v1/holds"));
+  if (context.json) {
+    print_json(holds);
+    return ExitCode::kDone;
+  }
+  for (const auto& call : array(holds, "calls"))
+    std::printf("%s\n", std::string(call.as_string()).c_str());
+  const auto shown = static_cast<std::int64_t>(array(holds, "calls").size());
+  if (shown == 0) std::printf("no call is under a legal hold\n");
+  if (const auto total = number(holds, "total"); total > shown)
+    std::printf("and %lld calls more\n", static_cast<long long>(total - shown));
+  return ExitCode::kDone;
 }
 
 std::vector<std::string> held_lines(const value& held) {
@@ -308,9 +351,10 @@ Result<ExitCode> command_decide(const CliContext& context, const DecideOptions& 
 OrderEnding ending_of_order(const std::string& outcome) {
   if (outcome == "erased" || outcome == "kept") return {ExitCode::kDone, ""};
   if (outcome == "held")
-    return {ExitCode::kFailed,
-            "nothing is erased yet: the order goes beyond its bounds and waits for a person "
-            "(`callward decide`); meanwhile the range opens to nobody"};
+    return {
+        ExitCode::kFailed,
+        "nothing is erased yet: the order goes beyond its bounds and waits for a person, that of "
+        "a person for another one (`callward decide`); meanwhile the range opens to nobody"};
   if (outcome == "unconfirmed")
     return {ExitCode::kFailed,
             "the keys are gone from the mirrors that answer, not from one that is away; they are "

@@ -150,6 +150,32 @@ Result<ExitCode> command_mirror_renew(const CliContext& context, std::size_t num
   return ExitCode::kDone;
 }
 
+// The owner gives up a mirror that cannot be reached: through the service, which goes on.
+Result<ExitCode> command_mirror_retire(const CliContext& context, std::size_t number,
+                                       const std::string& reason) {
+  const auto http = TRY(HttpClient::create(context.config));
+  const auto retired =
+      TRY(http->post("/v1/system/mirrors/" + std::to_string(number) + "/retirement",
+                     boost::json::object{{"reason", reason}}));
+  if (context.json) {
+    print_json(retired);
+    return ExitCode::kDone;
+  }
+  if (retired.at("destroyed").as_bool()) {
+    std::printf("mirror %zu answered as it was retired: no key lives there\n", number);
+    return ExitCode::kDone;
+  }
+  const auto epoch = retired.at("epoch").to_number<std::uint64_t>();
+  std::printf(
+      "mirror %zu is retired; last seen in epoch %s. Erasures are done without it from now on, and "
+      "every proof says so.\nDestroy its disk. If it comes back it is destroyed, then filled "
+      "anew.\n"
+      "To prove the reason later, keep it with r = %s\n",
+      number, epoch == 0 ? "unknown" : std::to_string(epoch).c_str(),
+      std::string(retired.at("r").as_string()).c_str());
+  return ExitCode::kDone;
+}
+
 Result<ExitCode> command_config_show(const CliContext& context) {
   const auto& c = context.config;
   boost::json::array witnesses;

@@ -86,7 +86,13 @@ void add_troubles(const value& status, std::vector<std::string>& out) {
   std::size_t at = 0;
   for (const auto& mirror : array(status, "mirrors")) {
     ++at;
-    if (!flag(mirror, "good"))
+    if (flag(mirror, "retired"))
+      out.push_back("mirror " + std::to_string(at) + " (" + text(mirror, "store") + ") is retired" +
+                    (flag(mirror, "confirmed")
+                         ? "; no key lives there"
+                         : "; erased, unconfirmed: mirror " + std::to_string(at) + ", epoch " +
+                               std::to_string(number(mirror, "epoch"))));
+    else if (!flag(mirror, "good"))
       out.push_back("mirror " + std::to_string(at) + " (" + text(mirror, "store") +
                     ") is not good: " + text(mirror, "why"));
   }

@@ -139,17 +139,15 @@ class CommandLine {
     play->add_option("--out", play_.out, "the WAV file")->required();
     play->add_option("--reason", play_.reason, "why; sealed with the call")->required();
     on(play, [this](const CliContext& c) { return command_play(c, play_); });
-    auto* erase = with_config(command("erase", "erase a range of a call for ever"));
+    auto* erase = with_config(command("erase", "erase a range of a call for ever, or all of it"));
     erase->add_option("call", erase_.call)->required();
+    erase->add_flag("--all", erase_.all,
+                    "the whole call, its own data too: held until another person confirms");
     erase->add_option("--stream", erase_.stream, "customer, agent or both")
-        ->required()
         ->check(CLI::IsMember({"customer", "agent", "both"}));
     erase->add_option("--from", erase_.from_ms, "ms from the call's start")
-        ->required()
         ->check(CLI::NonNegativeNumber);
-    erase->add_option("--to", erase_.to_ms, "ms from the call's start")
-        ->required()
-        ->check(CLI::PositiveNumber);
+    erase->add_option("--to", erase_.to_ms, "ms from the call's start")->check(CLI::PositiveNumber);
     const std::vector<std::string> reasons(erase::kReasons.begin(), erase::kReasons.end());
     erase->add_option("--reason", erase_.reason_code, "the reason's code")
         ->required()
@@ -168,6 +166,16 @@ class CommandLine {
     decide->add_flag("--keep", decide_.keep, "open the ranges again")->excludes(gone);
     decide->add_option("--reason", decide_.reason, "why; sealed with the call")->required();
     on(decide, [this](const CliContext& c) { return command_decide(c, decide_); });
+    auto* hold = command("hold", "legal holds: such a call is not erased as a whole");
+    hold->require_subcommand(1);
+    for (const bool set : {true, false}) {
+      auto* one = with_config(
+          command(set ? "set" : "lift", set ? "put a call under a legal hold" : "end it", hold));
+      one->add_option("call", call_)->required();
+      one->add_option("--reason", reason_, "why; sealed with the call")->required();
+      on(one, [this, set](const CliContext& c) { return command_hold(c, call_, set, reason_); });
+    }
+    on(with_config(command("list", "calls under a legal hold", hold)), command_holds);
     auto* import =
         with_config(command("import", "take in sound files: left customer, right agent"));
     import->add_option("files", import_.files)->required();
@@ -202,6 +210,37 @@ class CommandLine {
     on(challenge, [this](const CliContext& c) { return command_prove_challenge(c, prove_); });
   }
 
+  void add_backup() {
+    auto* backup = with_config(
+        command("backup", "recordings, metadata, log, configuration into a folder; never keys"),
+        false);
+    backup->add_option("--out", backup_, "the folder; the second time only what is new is copied");
+    auto* verify = command("verify", "every file against the manifest", backup);
+    verify->add_option("dir", backup_verified_)->required();
+    verify->add_flag("--json", json_, "for machines");
+    backup->callback([this] {
+      chosen_ = [this] {
+        if (!backup_verified_.empty())
+          return exit_of(command_backup_verify(backup_verified_, json_));
+        if (backup_.empty() || config_.empty())
+          return static_cast<int>(report({Errc::kConfig, "backup needs --config and --out DIR"}));
+        auto config = load_config(config_);
+        if (!config) return static_cast<int>(report(config.error()));
+        return exit_of(command_backup(CliContext{std::move(*config), json_}, backup_));
+      };
+    });
+    auto* restore =
+        command("restore",
+                "a backup onto a new machine, with a mirror that survived; 3: something is lost");
+    restore->add_option("backup", restore_.backup)->required();
+    restore->add_option("--data", restore_.data, "the new data folder")->required();
+    restore->add_option("--mirror", restore_.mirrors, "a folder with store/ and anchor/; repeated");
+    restore->add_option("--credential", restore_.credential, "your copy of keeper/credential");
+    restore->add_option("--log-key", restore_.log_key, "your copy of keeper/log.key");
+    restore->add_flag("--json", restore_.json, "for machines");
+    restore->callback([this] { chosen_ = [this] { return exit_of(command_restore(restore_)); }; });
+  }
+
   void add_files() {
     log_.add(app_, chosen_);
     auto* fsck = with_config(
@@ -215,7 +254,14 @@ class CommandLine {
     auto* renew = with_config(
         command("renew", "stopped: fill a mirror anew whose disk is gone for good", mirror));
     renew->add_option("number", mirror_, "1 is the first of [keys] mirrors")->required();
+    auto* retire = with_config(command(
+        "retire", "running: give up a mirror that cannot be reached; erasures go on without it",
+        mirror));
+    retire->add_option("number", mirror_, "1 is the first of [keys] mirrors")->required();
+    retire->add_option("--reason", reason_, "why; its hash stands in the log")->required();
+    on(retire, [this](const CliContext& c) { return command_mirror_retire(c, mirror_, reason_); });
     on(renew, [this](const CliContext& c) { return command_mirror_renew(c, mirror_); });
+    add_backup();
     auto* config = command("config", "the configuration");
     config->require_subcommand(1);
     on(with_config(command("show", "what is in force", config)), command_config_show);
@@ -229,7 +275,8 @@ class CommandLine {
 
   CLI::App app_{"Callward: records calls, forgets secrets, proves both"};
   std::function<int()> chosen_;
-  std::string config_, process_, day_, call_, transcript_reason_ = "read on the command line";
+  std::string backup_, backup_verified_, reason_, config_, process_, day_, call_,
+      transcript_reason_ = "read on the command line";
   bool json_ = false, try_keys_ = false;
   std::size_t mirror_ = 0;
   int take_over_ = -1;
@@ -240,6 +287,7 @@ class CommandLine {
   DecideOptions decide_;
   ProveOptions prove_;
   ImportOptions import_;
+  RestoreOptions restore_;
 };
 
 }  // namespace

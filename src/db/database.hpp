@@ -47,6 +47,9 @@ class Database {
   static constexpr std::size_t kRowsMax = 100'000;
 };
 
+// A snapshot of a database that others use, into a new file (SQLite's online backup).
+Status copy_sqlite(const std::string& from, const std::string& to);
+
 // Safe for several threads (one at a time inside). Applies what is missing of `migrations`, in
 // order; kUnsupported: the file was written by a newer program.
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,

@@ -1,5 +1,7 @@
 #include <sqlite3.h>
 
+#include <tuple>
+
 #include "base/check.hpp"
 #include "db/database.hpp"
 
@@ -162,6 +164,30 @@ Status migrate(Database& database, const std::vector<std::string>& migrations) {
 }
 
 }  // namespace
+
+Status copy_sqlite(const std::string& from, const std::string& to) {
+  constexpr int kBusyMs = 10'000;
+  const auto open = [](const std::string& path, int flags) {
+    sqlite3* handle = nullptr;
+    const int rc = ::sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+    auto database = std::make_unique<Sqlite>(handle);
+    if (rc == SQLITE_OK) ::sqlite3_busy_timeout(handle, kBusyMs);
+    return std::tuple(std::move(database), handle, rc);
+  };
+  const auto [source, read, read_rc] = open(from, SQLITE_OPEN_READWRITE);
+  if (read_rc != SQLITE_OK) return fail(Errc::kIo, from + ": " + ::sqlite3_errstr(read_rc));
+  const auto [target, write, write_rc] = open(to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  if (write_rc != SQLITE_OK) return fail(Errc::kIo, to + ": " + ::sqlite3_errstr(write_rc));
+  auto* backup = ::sqlite3_backup_init(write, "main", read, "main");
+  if (backup == nullptr) return fail(Errc::kIo, to + ": " + ::sqlite3_errmsg(write));
+  const int step = ::sqlite3_backup_step(backup, -1);  // all of it under one read lock
+  const int end = ::sqlite3_backup_finish(backup);
+  if (step != SQLITE_DONE) return fail(Errc::kIo, from + ": " + ::sqlite3_errstr(step));
+  if (end != SQLITE_OK) return fail(Errc::kIo, to + ": " + ::sqlite3_errstr(end));
+  // One file that says all: no log of its own beside it.
+  TRY(target->query("PRAGMA journal_mode = DELETE", {}));
+  return {};
+}
 
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
                                               const std::vector<std::string>& migrations) {

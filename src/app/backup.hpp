@@ -1,0 +1,53 @@
+// A backup: recordings, metadata, the audit log, the configuration. Never a key: what may be copied
+// is listed here, everything else stays where it is (docs/operators.md, "Backups").
+//
+//   DIR/objects/…            ciphertext, as in the object store; immutable, so copied once
+//   DIR/log/…                the log under one checkpoint, and a journal of what was durable beyond
+//   DIR/server/callward.db   a snapshot of the database
+//   DIR/callward.toml        the configuration
+//   DIR/manifest.json        every file's size and SHA-256, the log's checkpoint; written last
+//
+// Taken while the service runs: objects first, the log last, so that the log is the newest part.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "app/config.hpp"
+#include "base/clock.hpp"
+#include "base/vfs.hpp"
+
+namespace callward::app {
+
+inline constexpr const char* kManifestName = "manifest.json";
+inline constexpr std::uint32_t kManifestVersion = 1;
+
+struct BackedUpFile {
+  std::string path;  // below the backup's folder
+  std::uint64_t bytes = 0;
+  std::string sha256;  // hex
+};
+struct BackupManifest {
+  std::int64_t taken_at = 0;        // UTC ms
+  std::uint64_t log_size = 0;       // durable entries in it
+  std::string checkpoint;           // the signed note
+  std::vector<BackedUpFile> files;  // sorted by path
+};
+struct BackupReport {
+  BackupManifest manifest;
+  std::uint64_t copied = 0;  // files; the others were there from the last time
+};
+using BackupProgress = std::function<void(std::uint64_t done, std::uint64_t all)>;
+
+// kState: another backup's or somebody else's files are in `dir`.
+Result<BackupReport> take_backup(Vfs& vfs, Clock& clock, const Config& config,
+                                 const std::string& dir, const BackupProgress& progress = {});
+Result<BackupManifest> read_manifest(Vfs& vfs, const std::string& dir);
+// One line a finding; empty: every file is there and is what the manifest says.
+Result<std::vector<std::string>> verify_backup(Vfs& vfs, const std::string& dir,
+                                               const BackupProgress& progress = {});
+// `from` into `to`, in pieces, durable; the SHA-256 of what was read.
+Result<BackedUpFile> copy_file(Vfs& vfs, const std::string& from, const std::string& to);
+
+}  // namespace callward::app

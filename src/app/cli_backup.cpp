@@ -1,0 +1,220 @@
+// `callward backup`, `backup verify`, `restore`.
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+#include "app/backup.hpp"
+#include "app/cli.hpp"
+#include "app/keeper_state.hpp"
+#include "app/self_signed.hpp"
+#include "erase/call_keys.hpp"
+#include "keys/key_store.hpp"
+
+namespace callward::app {
+namespace {
+
+// What the keys that survived open of what is in the backup.
+struct KeyFindings {
+  std::string why;             // none opens: nothing of the audio is left
+  std::uint64_t log_size = 0;  // entries that the key store has seen
+  std::size_t recordings = 0, without_keys = 0;
+  std::vector<std::string> mirrors_not_good;
+};
+
+std::set<std::string> recordings_in(const BackupManifest& manifest) {
+  std::set<std::string> calls;
+  for (const auto& file : manifest.files) {
+    const auto slash = file.path.rfind('/');
+    if (file.path.starts_with("objects/") && file.path.ends_with(".cwo"))
+      calls.insert(file.path.substr(slash + 1, file.path.size() - slash - 5));
+  }
+  return calls;
+}
+
+KeyFindings look_at_keys(Vfs& vfs, Entropy& entropy, const Config& config,
+                         const BackupManifest& manifest) {
+  KeyFindings found;
+  const auto calls = recordings_in(manifest);
+  found.recordings = found.without_keys = calls.size();
+  const auto secrets = load_keeper_secrets(vfs, config);
+  if (!secrets) {
+    found.why = secrets.error().message;
+    return found;
+  }
+  const auto store = keys::KeyStore::open(vfs, entropy, mirror_paths(config), secrets->anchor_wrap);
+  if (!store) {
+    found.why = store.error().message;
+    return found;
+  }
+  found.log_size = (*store)->log_size();
+  for (const auto& mirror : (*store)->mirrors())
+    if (!mirror.good) found.mirrors_not_good.push_back(mirror.store_dir + ": " + mirror.why);
+  const auto read = (*store)->for_each([&](std::uint64_t row, ByteView content) -> Status {
+    const auto call = TRY(erase::CallKeys::decode_row(row, content));
+    found.without_keys -= calls.count(call.id.hex());
+    return {};
+  });
+  if (!read) found.why = read.error().message;
+  return found;
+}
+
+Result<std::vector<MirrorConfig>> mirrors_of(const RestoreOptions& options) {
+  if (options.mirrors.empty())
+    return fail(Errc::kConfig,
+                "name the mirror that survived: --mirror DIR (with store/, anchor/)");
+  std::vector<MirrorConfig> mirrors;
+  for (const auto& dir : options.mirrors) mirrors.push_back({dir + "/store", dir + "/anchor"});
+  return mirrors;
+}
+
+// Folders that are filled: each must be new, so that nothing that lives is written over.
+Status must_be_new(Vfs& vfs, const std::string& dir) {
+  const auto names = vfs.list(dir);
+  if (names && !names->empty())
+    return fail(Errc::kExists, dir + " holds something already: a restore never overwrites");
+  return {};
+}
+
+std::string place_of(const Config& config, const std::string& path) {
+  if (path.starts_with("objects/")) return config.recorder.objects_dir + path.substr(7);
+  if (path.starts_with("log/")) return config.log.dir + path.substr(3);
+  return path == "server/callward.db" ? config.server.database : std::string();
+}
+
+Status fill(Vfs& vfs, const RestoreOptions& options, const Config& config,
+            const BackupManifest& manifest) {
+  Progress shown(progress_wanted(options.json), "files");
+  std::uint64_t done = 0;
+  for (const auto& file : manifest.files) {
+    shown.show(done++, manifest.files.size());
+    const auto to = place_of(config, file.path);
+    if (to.empty()) continue;  // the configuration, which was written first
+    const auto copied = TRY(copy_file(vfs, options.backup + "/" + file.path, to));
+    if (copied.sha256 != file.sha256)
+      return fail(Errc::kCorrupt, file.path + ": not what was backed up");
+    if (file.path.ends_with(".cwo") || file.path.ends_with(".cwd")) TRY(vfs.set_read_only(to));
+  }
+  return {};
+}
+
+Status put_secret(Vfs& vfs, const std::string& from, const std::string& to) {
+  if (from.empty() || vfs.exists(to)) return {};
+  constexpr std::size_t kSecretBytesMax = 1'024;
+  auto raw = TRY(vfs.read_file(from, kSecretBytesMax));
+  TRY(vfs.make_dirs(parent_of(to)));
+  const auto written = vfs.write_file_atomic(to, raw);
+  wipe(raw);
+  return written;
+}
+
+std::vector<std::string> losses(const KeyFindings& keys, const BackupManifest& manifest) {
+  std::vector<std::string> lines;
+  if (!keys.why.empty()) {
+    lines.push_back("no living anchor of the key store: " + keys.why);
+    lines.push_back("lost for ever: sound, transcript, numbers, names and notes of " +
+                    std::to_string(keys.recordings) + " recordings");
+    lines.emplace_back(
+        "left: the audit log (verifiable), the list of calls and their times, the ciphertext");
+    return lines;
+  }
+  if (manifest.log_size < keys.log_size)
+    lines.push_back("the log in the backup ends at entry " + std::to_string(manifest.log_size) +
+                    ", the keys have seen " + std::to_string(keys.log_size) +
+                    ": opening will be refused, recording goes on. Put the newer log (from the old "
+                    "machine's disk) in place of the restored one, then start");
+  for (const auto& mirror : keys.mirrors_not_good) lines.push_back("mirror " + mirror);
+  return lines;
+}
+
+ExitCode say(const RestoreOptions& options, const KeyFindings& keys,
+             const std::vector<std::string>& lines, bool written) {
+  if (options.json) {
+    boost::json::array list;
+    for (const auto& line : lines) list.emplace_back(line);
+    print_json({{"restored", written},
+                {"recordings", keys.recordings},
+                {"without_keys", keys.without_keys},
+                {"lost", std::move(list)}});
+  } else {
+    for (const auto& line : lines) std::printf("lost: %s\n", line.c_str());
+    std::printf("%s: %zu recordings, %zu of them without any key (erased whole, or never kept)\n",
+                written ? "restored" : "nothing written", keys.recordings, keys.without_keys);
+  }
+  return lines.empty() ? ExitCode::kDone : ExitCode::kFoundBad;
+}
+
+}  // namespace
+
+Result<ExitCode> command_backup(const CliContext& context, const std::string& dir) {
+  RealVfs vfs;
+  SystemClock clock;
+  Progress shown(progress_wanted(context.json), "objects");
+  const auto report =
+      TRY(take_backup(vfs, clock, context.config, dir,
+                      [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); }));
+  const auto& manifest = report.manifest;
+  if (context.json)
+    print_json({{"files", manifest.files.size()},
+                {"copied", report.copied},
+                {"log_size", manifest.log_size},
+                {"taken_at", manifest.taken_at}});
+  else
+    std::printf(
+        "%zu files, %llu of them copied now; the log up to entry %llu.\nKeys, anchors and the "
+        "credential are not in it: mirrors are their redundancy (docs/operators.md)\n",
+        manifest.files.size(), static_cast<unsigned long long>(report.copied),
+        static_cast<unsigned long long>(manifest.log_size));
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> command_backup_verify(const std::string& dir, bool json) {
+  RealVfs vfs;
+  Progress shown(progress_wanted(json), "files");
+  const auto findings = TRY(verify_backup(
+      vfs, dir, [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); }));
+  if (json) {
+    boost::json::array list;
+    for (const auto& line : findings) list.emplace_back(line);
+    print_json({{"good", findings.empty()}, {"findings", std::move(list)}});
+  } else {
+    for (const auto& line : findings) std::printf("bad: %s\n", line.c_str());
+    std::printf("%s\n", findings.empty() ? "good" : "DAMAGED");
+  }
+  return findings.empty() ? ExitCode::kDone : ExitCode::kFoundBad;
+}
+
+Result<ExitCode> command_restore(const RestoreOptions& options) {
+  RealVfs vfs;
+  SystemClock clock;
+  SystemEntropy entropy;
+  const auto manifest = TRY(read_manifest(vfs, options.backup));
+  const auto file = options.data + "/callward.toml";
+  if (vfs.exists(file)) return fail(Errc::kExists, file + " is there: a restore never overwrites");
+  const auto raw = TRY(vfs.read_file(options.backup + "/callward.toml", 1u << 20));
+  const auto text = TRY(config_with_mirrors(std::string(as_text(raw)), TRY(mirrors_of(options))));
+  auto config = TRY(parse_config(text, file));
+  for (const auto& dir : {config.recorder.objects_dir, config.log.dir}) TRY(must_be_new(vfs, dir));
+  // The keys are looked at first, where the operator's copies lie.
+  auto look = config;
+  if (!options.credential.empty()) look.keys.credential_file = options.credential;
+  if (!options.log_key.empty()) {
+    TRY(vfs.make_dirs(options.data));
+    TRY(put_secret(vfs, options.log_key, config.log_key_file()));
+  }
+  const auto keys = look_at_keys(vfs, entropy, look, manifest);
+  const auto lines = losses(keys, manifest);
+  if (!keys.why.empty()) {
+    if (!options.log_key.empty()) TRY(vfs.remove(config.log_key_file()));
+    return say(options, keys, lines, false);
+  }
+  TRY(vfs.make_dirs(config.run_dir));
+  TRY(put_secret(vfs, options.credential, config.keys.credential_file));
+  TRY(fill(vfs, options, config, manifest));
+  if (!vfs.exists(config.server.tls_certificate))
+    TRY(write_self_signed(vfs, clock, config.server.tls_certificate, config.server.tls_key,
+                          {"localhost", "127.0.0.1", "::1"}));
+  TRY(vfs.write_file_atomic(file, as_bytes(text)));  // last: from here on it is an installation
+  return say(options, keys, lines, true);
+}
+
+}  // namespace callward::app
