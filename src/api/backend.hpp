@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "io/frame.hpp"
-#include "keys/keeper_protocol.hpp"
+#include "keys/keeper_acts.hpp"
 #include "store/recorder_protocol.hpp"
 
 namespace callward::api {

@@ -32,6 +32,7 @@
 #include "base/clock.hpp"
 #include "erase/call_keys.hpp"
 #include "erase/handover.hpp"
+#include "keys/keeper_acts.hpp"
 #include "keys/key_store.hpp"
 #include "keys/record.hpp"
 

@@ -1,7 +1,7 @@
 // Mirrors that went away: retired by the owner's word, and what becomes of those that come back.
 //
 // The entry mirror_retired is durable before the mirror is given up; a keeper that dies in between
-// does it at its next start. From then on orders are `erased` without it, and every such entry names
+// does it at its next start. From then on orders are `erased` without it, and each such entry names
 // the mirror and the epoch that may live there still, until mirror_returned says that it was
 // destroyed.
 #include <boost/json.hpp>

@@ -1,10 +1,9 @@
 // Messages between the keeper and its peers, over run/keeper.sock (frames of io/frame.hpp).
-//
 // A peer says Hello first; what it may send then is the row of its role in the keeper's table. A
 // request has a frame id other than 0 and gets exactly one reply with that id: the reply type named
 // beside it, or ErrorReply. Frames with id 0 are events and get no reply.
 //
-// Types 100-199 go to the keeper, 200-299 come from it. A type is never reused.
+// Types 100-199 go to the keeper, 200-299 come from it, never reused; 145 on: keeper_acts.hpp.
 #pragma once
 
 #include "base/pack.hpp"
@@ -580,72 +579,6 @@ struct HeldCallsRequest {  // -> HeldCalls
 };
 struct HeldCalls {
   static constexpr std::uint16_t kType = 243;
-  std::uint64_t total = 0;
-  std::vector<CallId> calls;  // at most Keeper::kHeldListMax of them
-  template <class V>
-  void visit(V& v) {
-    v(total, calls);
-  }
-};
-
-// The owner's word about a mirror that cannot be reached: it is waited for no longer. Logged
-// (mirror_retired). kState: it is good, or the last one.
-struct RetireMirror {  // -> MirrorRetired
-  static constexpr std::uint16_t kType = 145;
-  std::uint32_t number = 0;  // 1 is the first
-  std::string actor;
-  std::string reason_hash;  // hex SHA-256(r || reason)
-  template <class V>
-  void visit(V& v) {
-    v(number, actor, reason_hash);
-  }
-};
-struct MirrorRetired {
-  static constexpr std::uint16_t kType = 245;
-  bool destroyed = false;   // it answered after all: no key lives there
-  std::uint64_t epoch = 0;  // else the one that it was last seen in; 0: not known
-  template <class V>
-  void visit(V& v) {
-    v(destroyed, epoch);
-  }
-};
-
-// All of a call: its keys and its row. Ordered by one person, held until another confirms it
-// (DecideHeld); the call opens to nobody meanwhile. kState: it runs, is not yet heard, or is under a
-// legal hold.
-struct EraseCall {  // -> OrderAccepted (kHeld)
-  static constexpr std::uint16_t kType = 146;
-  OrderId order;
-  CallId call;
-  std::string reason;  // a code of erase/reasons.hpp
-  std::string actor;
-  template <class V>
-  void visit(V& v) {
-    v(order, call, reason, actor);
-  }
-};
-// A legal hold: the call is not erased as a whole, nor beyond one person's share of it.
-struct SetHold {  // -> Ack, after hold_set or hold_lifted is durable
-  static constexpr std::uint16_t kType = 147;
-  CallId call;
-  bool on = false;
-  std::string actor;
-  std::string reason_hash;  // as in Open
-  template <class V>
-  void visit(V& v) {
-    v(call, on, actor, reason_hash);
-  }
-};
-struct HoldsRequest {  // -> Holds
-  static constexpr std::uint16_t kType = 148;
-  std::uint8_t reserved = 0;
-  template <class V>
-  void visit(V& v) {
-    v(reserved);
-  }
-};
-struct Holds {
-  static constexpr std::uint16_t kType = 248;
   std::uint64_t total = 0;
   std::vector<CallId> calls;  // at most Keeper::kHeldListMax of them
   template <class V>

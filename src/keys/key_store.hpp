@@ -102,9 +102,9 @@ class KeyStore {
   // kDenied: its anchor belongs to another credential. A retired mirror comes back this way, too.
   // kNotFound: kReturning, and there is no anchor: its disk is away, and holds what it held.
   Status repair_mirror(std::size_t index, MirrorFill how = MirrorFill::kReturning);
-  // Takes the mirror out, until it comes back (repair_mirror). What lives there is destroyed if it answers; if not, the epoch
-  // that it was last seen in (0: unknown) is returned, for the entry "unconfirmed: mirror, epoch".
-  // kState: the last good.
+  // Takes the mirror out, until it comes back (repair_mirror). What lives there is destroyed if it
+  // answers; if not, the epoch that it was last seen in (0: unknown) is returned, for the entry
+  // "unconfirmed: mirror, epoch". kState: the last good.
   Result<std::optional<std::uint64_t>> retire(std::size_t index);
 
   // fsck: one line a finding; empty: every superblock, page and anchor slot of every mirror is

@@ -1,0 +1,75 @@
+// Messages to the keeper, continued: what persons do about whole calls, legal holds and mirrors.
+// All from the server; the rules are those of keeper_protocol.hpp.
+#pragma once
+
+#include "keys/keeper_protocol.hpp"
+
+namespace callward::keys {
+
+// The owner's word about a mirror that cannot be reached: it is waited for no longer. Logged
+// (mirror_retired). kState: it is good, or the last one.
+struct RetireMirror {  // -> MirrorRetired
+  static constexpr std::uint16_t kType = 145;
+  std::uint32_t number = 0;  // 1 is the first
+  std::string actor;
+  std::string reason_hash;  // hex SHA-256(r || reason)
+  template <class V>
+  void visit(V& v) {
+    v(number, actor, reason_hash);
+  }
+};
+struct MirrorRetired {
+  static constexpr std::uint16_t kType = 245;
+  bool destroyed = false;   // it answered after all: no key lives there
+  std::uint64_t epoch = 0;  // else the one that it was last seen in; 0: not known
+  template <class V>
+  void visit(V& v) {
+    v(destroyed, epoch);
+  }
+};
+
+// All of a call: its keys and its row. Ordered by one person, held until another confirms it
+// (DecideHeld); the call opens to nobody meanwhile. kState: it runs, is not yet heard, or is under
+// a legal hold.
+struct EraseCall {  // -> OrderAccepted (kHeld)
+  static constexpr std::uint16_t kType = 146;
+  OrderId order;
+  CallId call;
+  std::string reason;  // a code of erase/reasons.hpp
+  std::string actor;
+  template <class V>
+  void visit(V& v) {
+    v(order, call, reason, actor);
+  }
+};
+// A legal hold: the call is not erased as a whole, nor beyond one person's share of it.
+struct SetHold {  // -> Ack, after hold_set or hold_lifted is durable
+  static constexpr std::uint16_t kType = 147;
+  CallId call;
+  bool on = false;
+  std::string actor;
+  std::string reason_hash;  // as in Open
+  template <class V>
+  void visit(V& v) {
+    v(call, on, actor, reason_hash);
+  }
+};
+struct HoldsRequest {  // -> Holds
+  static constexpr std::uint16_t kType = 148;
+  std::uint8_t reserved = 0;
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
+};
+struct Holds {
+  static constexpr std::uint16_t kType = 248;
+  std::uint64_t total = 0;
+  std::vector<CallId> calls;  // at most Keeper::kHeldListMax of them
+  template <class V>
+  void visit(V& v) {
+    v(total, calls);
+  }
+};
+
+}  // namespace callward::keys
