@@ -33,7 +33,6 @@ Status Keeper::start() {
     if (call->is_husk()) husks_.insert(id);
   }
   TRY(store_.destroy_stale());
-  drop_husks();
   resume_intended();
   TRY(account_lost_ends());
   TRY(stage_entry("keeper_started", "keeper", "-",
@@ -44,6 +43,7 @@ Status Keeper::start() {
                    {"calls", 0}}));
   end_round();
   if (log_->failed()) return fail(Errc::kIo, "audit log: " + log_error_);
+  drop_husks();
   return log_->publish();
 }
 

@@ -73,8 +73,10 @@ void Keeper::erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepte
   });
 }
 
-// Rows that hold no key any more: no epoch is needed to let go of them.
+// Rows that hold no key any more: no epoch is needed to let go of them. At once, so that a keeper
+// that takes over finds them gone, too.
 void Keeper::drop_husks() {
+  if (husks_.empty()) return;
   for (const auto& id : husks_) {
     const auto row = rows_.find(id);
     if (row == rows_.end()) continue;
@@ -85,6 +87,8 @@ void Keeper::drop_husks() {
     on_hold_.erase(id);
   }
   husks_.clear();
+  if (auto dropped = commit_rows(); !dropped)  // it stays staged
+    log_event("keeper.persist_failed", {{"why", dropped.error().message}});
 }
 
 void Keeper::set_hold(const keys::SetHold& message, Reply<keys::Ack> reply) {

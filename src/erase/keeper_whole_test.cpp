@@ -182,7 +182,8 @@ TEST_F(WholeCalls, AListenerThatWantsEverythingGoneGetsItsShareAndNoMore) {
   for (std::uint32_t at = 0; at < 1'000; at += 50)
     order(live, {{0, at, at + 50}, {1, at, at + 50}});
   std::uint64_t erased = 0, held = 0;
-  for (const auto& block : keeper->call_state(live)->erased)
+  const auto state = *keeper->call_state(live);
+  for (const auto& block : state.erased)
     (block.outcome == OrderOutcome::kHeld ? held : erased) += block.range.end - block.range.first;
   EXPECT_LE(erased, 2'000u * 60 / 100);
   EXPECT_EQ(erased + held, 2'000u) << "the rest is closed, and waits for a person";
