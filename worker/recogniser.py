@@ -5,7 +5,8 @@
 
 It speaks docs/listening-worker.md on the inherited Unix stream socket N (3 unless told), one request after
 the other, in one thread. It ends when that socket closes. Nothing is ever written to a file, and what was
-heard is never logged.
+heard is never logged. Nor does it stay in memory: what has a name here is set to zero as soon as it was used, what the
+libraries free is overwritten by the allocator (the listener starts us so; src/app/recogniser_worker.cpp).
 """
 
 import argparse
@@ -27,9 +28,12 @@ VAD_SAMPLES_MAX = speech.RATE_HZ * 30
 
 
 def pcm(raw):
+    """A copy as floats; whoever has it sets it to zero when it is done."""
     if len(raw) % 2:
         raise protocol.Malformed(protocol.ERR_MALFORMED, "odd number of bytes")
-    return np.frombuffer(raw, dtype="<i2").astype(np.float32) / 32768.0
+    samples = np.frombuffer(raw, dtype="<i2").astype(np.float32)
+    samples *= np.float32(1 / 32768.0)
+    return samples
 
 
 class Worker:
@@ -46,7 +50,10 @@ class Worker:
             raise protocol.Malformed(protocol.ERR_TOO_LARGE, "voice detection takes whole windows, 30 s at most")
         if flags & 1:
             self.vad.forget(handle)
-        out = self.vad.probabilities(handle, samples) if len(samples) else b""
+        try:
+            out = self.vad.probabilities(handle, samples) if len(samples) else b""
+        finally:
+            samples.fill(0)
         if flags & 2:
             self.vad.forget(handle)
         return protocol.VAD_REPLY, protocol.vad_reply(out)
@@ -58,8 +65,11 @@ class Worker:
         if len(samples) > speech.RATE_HZ * speech.WINDOW_MS_MAX // 1000:
             raise protocol.Malformed(protocol.ERR_TOO_LARGE, "a turn of more than 15 s")
         words, no_speech, looped, truncated = [], 1.0, False, False
-        if len(samples) >= speech.RATE_HZ // 20:
-            words, no_speech, looped, truncated = self.recogniser.recognise(samples)
+        try:
+            if len(samples) >= speech.RATE_HZ // 20:
+                words, no_speech, looped, truncated = self.recogniser.recognise(samples)
+        finally:
+            samples.fill(0)
         flags = protocol.FLAG_LOOPED * looped | protocol.FLAG_TRUNCATED * truncated
         no_speech = int(255 * min(1.0, max(0.0, no_speech)))
         return protocol.RECOGNISE_REPLY, protocol.recognise_reply(no_speech, flags, words)
@@ -113,7 +123,8 @@ def main():
         if frame is None:
             return 0
         kind, request, body = frame
-        reply, content = worker.answer(kind, bytes(body))
+        with memoryview(body) as given:
+            reply, content = worker.answer(kind, given)
         body[:] = bytes(len(body))
         protocol.write_frame(sock, reply, request, content)
 

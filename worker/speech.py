@@ -54,7 +54,11 @@ def to_16k(samples):
     spectrum = np.fft.rfft(padded)
     wide = np.zeros(len(padded) + 1, dtype=complex)
     wide[: len(spectrum)] = spectrum
-    return (2.0 * np.fft.irfft(wide, 2 * len(padded)))[: 2 * len(samples)].astype(np.float32)
+    doubled = np.fft.irfft(wide, 2 * len(padded))
+    out = (2.0 * doubled[: 2 * len(samples)]).astype(np.float32)
+    for used in (padded, spectrum, wide, doubled):
+        used.fill(0)
+    return out
 
 
 def log_mel(samples_8k):
@@ -62,9 +66,13 @@ def log_mel(samples_8k):
     wide = to_16k(samples_8k)[: len(audio)]
     audio[: len(wide)] = wide
     padded = np.pad(audio, FFT // 2, mode="reflect")
+    wide.fill(0)
+    audio.fill(0)
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP][:WINDOW_FRAMES]
     power = np.abs(np.fft.rfft(frames * HANN, axis=1)).astype(np.float32) ** 2
+    padded.fill(0)
     mel = np.log10(np.maximum(FILTERS @ power.T, 1e-10))
+    power.fill(0)
     mel = np.maximum(mel, mel.max() - 8.0)
     return np.ascontiguousarray(((mel + 4.0) / 4.0)[None].astype(np.float32))
 
@@ -206,12 +214,15 @@ class Vad:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        options.enable_cpu_mem_arena = False  # an arena keeps what was freed, unwiped
         self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self.streams = {}
         self.rate = np.array(RATE_HZ, dtype=np.int64)
 
     def forget(self, handle):
-        self.streams.pop(handle, None)
+        kept = self.streams.pop(handle, None)
+        if kept is not None:
+            kept[1].fill(0)
 
     def probabilities(self, handle, samples):
         state, context = self.streams.pop(handle, (None, None))
@@ -223,7 +234,9 @@ class Vad:
             piece = samples[at : at + VAD_WINDOW]
             given = np.concatenate([context, piece])[None]
             probability, state = self.session.run(None, {"input": given, "state": state, "sr": self.rate})
-            context = piece[-VAD_CONTEXT:]
+            given.fill(0)
+            context.fill(0)
+            context = piece[-VAD_CONTEXT:].copy()  # a view would keep all of the samples, and be zeroed with them
             out.append(int(255 * min(1.0, max(0.0, float(probability[0, 0])))))
         if len(self.streams) >= VAD_STREAMS_MAX:
             self.streams.pop(next(iter(self.streams)))

@@ -60,9 +60,17 @@ Result<WorkerProcess> start_worker(const std::vector<std::string>& argv, ByteVie
   std::vector<char*> args;
   for (const auto& arg : argv) args.push_back(const_cast<char*>(arg.c_str()));
   args.push_back(nullptr);
-  // Nothing of our environment but what a program needs to find its libraries.
-  std::vector<std::string> variables = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8",
-                                        "HOME=/nonexistent"};
+  // Nothing of our environment but what a program needs to find its libraries. And what a worker
+  // frees is overwritten at once, so that no turn outlives its erasure in somebody's heap: glibc's
+  // allocator does that when told, if it keeps no thread caches, which it does not wipe; Python's
+  // own allocator and MKL's stand aside for it.
+  std::vector<std::string> variables = {
+      "PATH=/usr/local/bin:/usr/bin:/bin",
+      "LANG=C.UTF-8",
+      "HOME=/nonexistent",
+      "GLIBC_TUNABLES=glibc.malloc.perturb=90:glibc.malloc.tcache_count=0",
+      "PYTHONMALLOC=malloc",
+      "MKL_DISABLE_FAST_MM=1"};
   if (memory.valid())
     variables.push_back("CALLWARD_WORKER_FILTER_FD=" + std::to_string(kWorkerFilterFd));
   std::vector<char*> environment;
