@@ -23,6 +23,20 @@ std::optional<std::uint32_t> number_of(const std::string& name) {
   return load_be<std::uint32_t>(raw->data());
 }
 
+Result<bool> holds_only_zeros(VfsFile& file) {
+  constexpr std::size_t kWindowBytes = 1u << 20;
+  const auto end = TRY(file.written_end());
+  Bytes window(kWindowBytes);
+  for (std::uint64_t at = 0; at < end; at += kWindowBytes) {
+    const auto got = TRY(file.read_at(at, window));
+    if (std::any_of(window.begin(), window.begin() + static_cast<std::ptrdiff_t>(got),
+                    [](std::uint8_t byte) { return byte != 0; }))
+      return false;
+    if (got < kWindowBytes) break;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string Spool::path_of(std::uint32_t number) const {
@@ -73,10 +87,7 @@ Status Spool::recover(const OnRecovered& on_frame, RecoveryReport& report) {
     block.resize(TRY(file->read_at(0, block)));
     const auto head = parse_spool_file_head(block);
     if (!head) {
-      // It may hold calls that a person can still rescue: out of the way, never overwritten.
-      report.unreadable_files.push_back(name);
-      log_event("spool.file_unreadable", {{"file", name}, {"why", head.error().message}});
-      TRY(vfs_.rename(options_.dir + "/" + name, options_.dir + "/" + name + ".bad"));
+      TRY(set_aside(name, head.error(), report));
       continue;
     }
     found.push_back({name, *number, *head});
@@ -88,6 +99,20 @@ Status Spool::recover(const OnRecovered& on_frame, RecoveryReport& report) {
     TRY(recover_file(file.name, file.number, file.head, on_frame, report));
   }
   return {};
+}
+
+// A spare whose making was cut off: its head is durable before it is offered, so no call was in it.
+Status Spool::set_aside(const std::string& name, const Error& why, RecoveryReport& report) {
+  const auto path = options_.dir + "/" + name;
+  const auto file = TRY(vfs_.open(path, OpenMode::kRead));
+  if (TRY(holds_only_zeros(*file))) {
+    ++report.unfinished_files;
+    return vfs_.remove(path);
+  }
+  // It may hold calls that a person can still rescue: out of the way, never overwritten.
+  report.unreadable_files.push_back(name);
+  log_event("spool.file_unreadable", {{"file", name}, {"why", why.message}});
+  return vfs_.rename(path, path + ".bad");
 }
 
 Status Spool::recover_file(const std::string& name, std::uint32_t number, const SpoolFileHead& head,
@@ -245,6 +270,7 @@ void Spool::when_durable(std::function<void()> done) {
     const std::lock_guard lock(mutex_);
     waiters_.push_back(std::move(done));
   }
+  if (options_.commit_ms == 0) wake_.notify_all();
 }
 
 // ---- writing ------------------------------------------------------------------------------------
@@ -255,7 +281,10 @@ void Spool::run() {
   for (;;) {
     next_commit = std::max(next_commit + std::chrono::milliseconds(options_.commit_ms),
                            std::chrono::steady_clock::now());
-    wake_.wait_until(lock, next_commit, [this] { return stop_; });
+    if (options_.commit_ms == 0)
+      wake_.wait(lock, [this] { return stop_ || !waiters_.empty(); });
+    else
+      wake_.wait_until(lock, next_commit, [this] { return stop_; });
     if (stop_ && pending_.empty() && writing_.empty() && waiters_.empty()) return;
     if (writing_.empty()) std::swap(writing_, pending_);
     auto waiters = std::exchange(waiters_, {});

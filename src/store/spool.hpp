@@ -40,7 +40,8 @@ struct SpoolOptions {
   std::uint64_t file_bytes = 256ull << 20;
   std::uint32_t files_max = 64;
   std::size_t queue_bytes_max = 64u << 20;  // appended, not yet durable
-  std::uint32_t commit_ms = 100;
+  std::uint32_t commit_ms =
+      100;  // 0: only when when_durable() asks, for whoever drives time by hand
   std::uint32_t spares_kept_max = 2;
 };
 
@@ -62,6 +63,7 @@ struct SpoolGauges {
 
 struct RecoveryReport {
   std::uint64_t files = 0, frames = 0, damaged_bytes = 0;
+  std::uint64_t unfinished_files = 0;         // spares that were being made: removed
   std::vector<std::string> unreadable_files;  // names; set aside as *.bad, never overwritten
 };
 
@@ -116,6 +118,7 @@ class Spool {
   Status recover(const OnRecovered& on_frame, RecoveryReport& report);
   Status recover_file(const std::string& name, std::uint32_t number, const SpoolFileHead& head,
                       const OnRecovered& on_frame, RecoveryReport& report);
+  Status set_aside(const std::string& name, const Error& why, RecoveryReport& report);
   [[nodiscard]] std::string path_of(std::uint32_t number) const;
   Status make_spare();
   bool wants_spare_locked() const;

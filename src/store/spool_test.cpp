@@ -369,5 +369,33 @@ TEST(Spool, AnUnreadableFileIsSetAsideNotOverwritten) {
   EXPECT_TRUE(spool->append(FrameType::kAudio, call, as_bytes("goes on")));
 }
 
+// Killed between the making of a file and its head: no call was ever in it, and each such death
+// would else cost a file's space for good.
+TEST(Spool, ASpareWhoseMakingWasCutOffIsRemoved) {
+  RealVfs vfs;
+  const auto dir = fresh_dir("unfinished");
+  ASSERT_TRUE(vfs.make_dirs(dir));
+  const auto make = [&](const char* name, std::uint64_t bytes) {
+    const auto file = vfs.open(dir + name, OpenMode::kCreateNew);
+    ASSERT_TRUE(file);
+    if (bytes > 0) {
+      ASSERT_TRUE((*file)->preallocate(bytes));
+    }
+  };
+  make("/spool-00000001.cws", 0);
+  make("/spool-00000002.cws", kSpoolFileBytesMin);
+  // One byte that is not zero far behind the head: it may have been a call's.
+  make("/spool-00000003.cws", kSpoolFileBytesMin);
+  ASSERT_TRUE((*vfs.open(dir + "/spool-00000003.cws", OpenMode::kReadWrite))
+                  ->write_at(kSpoolFileBytesMin - 1, Bytes{1}));
+  RecoveryReport report;
+  const auto spool = open_spool(vfs, small(dir), nullptr, &report);
+  EXPECT_EQ(report.unfinished_files, 2u);
+  EXPECT_EQ(report.unreadable_files, std::vector<std::string>{"spool-00000003.cws"});
+  EXPECT_FALSE(vfs.exists(dir + "/spool-00000001.cws.bad"));
+  EXPECT_FALSE(vfs.exists(dir + "/spool-00000002.cws.bad"));
+  EXPECT_TRUE(vfs.exists(dir + "/spool-00000003.cws.bad"));
+}
+
 }  // namespace
 }  // namespace callward::store
