@@ -58,6 +58,13 @@ std::int64_t Keeper::begun_ms(keys::CallSource source, std::int64_t started_at) 
          std::clamp<std::int64_t>(clock_.utc_ms() - started_at, 0, kCallMsMax);
 }
 
+// After a restart the wall clock says when a call began, and it may have been set back since: then
+// the call would seem too young for orders about what it holds already.
+void Keeper::has_lasted(CallKeys& call, std::uint32_t segments) const {
+  if (call.source == keys::CallSource::kImport) return;
+  call.begun_ms = std::min(call.begun_ms, clock_.monotonic_ms() - std::int64_t{segments} * 100);
+}
+
 std::uint32_t Keeper::elapsed_segments(const CallKeys& call) const {
   const auto elapsed_ms = std::max<std::int64_t>(0, clock_.monotonic_ms() - call.begun_ms);
   return static_cast<std::uint32_t>(std::min<std::int64_t>(elapsed_ms / 100, keys::kIndexMax));

@@ -156,6 +156,7 @@ class Keeper {
   Result<Bytes> seal_call_data(CallKeys& call, ByteView plain);
   [[nodiscard]] std::uint32_t elapsed_segments(const CallKeys& call) const;
   [[nodiscard]] std::int64_t begun_ms(keys::CallSource source, std::int64_t started_at) const;
+  void has_lasted(CallKeys& call, std::uint32_t segments) const;
 
   Result<std::vector<SegmentRange>> ranges_of(const CallKeys& call,
                                               const keys::EraseOrder& message) const;

@@ -47,6 +47,30 @@ TEST_F(KeeperRecovery, ACallIsOnTheDiskBeforeItsStartIsAnswered) {
   EXPECT_EQ(open_record(call, call_data), "{}");
 }
 
+// The keeper dies, and meanwhile the wall clock was set back by an hour: how long the call has lasted
+// is known from what was heard, and from what the recorder hands back.
+TEST_F(KeeperRecovery, AnOrderIsTakenWholeThoughTheClockWasSetBack) {
+  const auto call = begin();
+  const auto started_at = clock.utc_ms();
+  record(call, 400);
+  hear(call, 350);
+  clock.jump_utc_ms(-3'600'000);
+  boot();
+  keys::Adopt adopt{
+      .call = call, .streams = 0b11, .started_at = started_at, .spare = false, .first_index = 400};
+  adopt.nodes = nodes.slice(keys::leaf_of(0, 400), keys::leaf_of(2, 0)).take_nodes();
+  Answer<keys::Adopted> adopted;
+  keeper->adopt(std::move(adopt), adopted.reply());
+  keeper->end_round();
+  ASSERT_TRUE(adopted.value) << adopted.value.error().message;
+  record(call, 500);
+  order(call, {{0, 380, 420}});
+  EXPECT_EQ(outcome, keys::OrderOutcome::kAccepted);
+  hear(call, 500);
+  EXPECT_EQ(open(call, 0, 419), kErasedState);
+  EXPECT_EQ(open(call, 0, 420), "audio");
+}
+
 // The recorder lost its socket, not its keeper: nothing is lost, and the account must not say so.
 TEST_F(KeeperRecovery, ARecorderThatComesBackToALivingKeeperLosesNothing) {
   const auto call = begin();

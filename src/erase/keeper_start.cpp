@@ -16,6 +16,8 @@ Status Keeper::start() {
   TRY(store_.for_each([this](std::uint64_t row, ByteView content) -> Status {
     auto call = std::make_unique<CallKeys>(TRY(CallKeys::decode_row(row, content)));
     call->begun_ms = begun_ms(call->source, call->started_at);
+    for (std::size_t stream = 0; stream < keys::kCallDataStream; ++stream)
+      has_lasted(*call, std::max(call->heard[stream], call->persisted[stream]));
     rows_[call->id] = row;
     const bool unfinished =
         std::any_of(call->blocked.begin(), call->blocked.end(),
@@ -241,6 +243,7 @@ void Keeper::adopt(keys::Adopt message, Reply<keys::Adopted> reply) {
   auto& call = **found;
   if (call.ended) return reply(fail(Errc::kState, "the call has ended"));
   call.declare(message.streams);
+  has_lasted(call, message.first_index);
   keys::Adopted adopted;
   adopted.row = call.row;
   const auto losses = call.lost.size();
