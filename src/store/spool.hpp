@@ -17,6 +17,9 @@
 // INVARIANTS
 //   (1) A frame that is durable is found by `open` after any crash, unless its bytes are damaged.
 //   (2) A file is used again only when every call with a frame in it was freed.
+//   (3) As long as a frame of a freed call is on the disk, so is the frame behind it that says so
+//       (kCallFreed, kLogEntryDone): before its file is used again it is written anew. Else a
+//       restart would find a call without its end, and take it for one that runs.
 #pragma once
 
 #include <atomic>
@@ -107,6 +110,12 @@ class Spool {
     std::unordered_set<CallId> calls;  // with frames in it
     bool spare = false;
   };
+  // A call that was freed, and what of it is still on the disk.
+  struct Dead {
+    std::set<std::uint32_t> files;  // with frames of it
+    std::uint32_t mark = 0;         // file of the frame that says so; 0: none
+    FrameType type{};               // of that frame
+  };
   struct Batch {
     std::uint32_t file = 0;
     std::uint64_t offset = 0;
@@ -124,6 +133,10 @@ class Spool {
   bool wants_spare_locked() const;
   bool take_spare_locked();
   void release_locked(std::uint32_t number);
+  void bury_locked(const CallId& call);
+  bool carry_marks_locked(std::uint32_t number);
+  void forget_dead_locked(std::uint32_t number);
+  Result<FrameRef> append_locked(FrameType type, const CallId& call, ByteView payload);
   void run();
   bool write_out(std::deque<Batch>& batches);
   std::shared_ptr<Bytes> take_buffer_locked();
@@ -136,6 +149,7 @@ class Spool {
   std::condition_variable wake_;
   std::map<std::uint32_t, File> files_;
   std::unordered_map<CallId, std::set<std::uint32_t>> pins_;
+  std::unordered_map<CallId, Dead> dead_;
   std::vector<std::uint32_t> spares_, to_remove_;
   std::optional<std::uint32_t> current_;
   std::uint64_t current_end_ = 0;
