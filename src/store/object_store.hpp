@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -48,8 +49,11 @@ class FileObjectStore final : public ObjectStore {
 
  private:
   Status check_name(const std::string& name) const;
+  Status make_folder(const std::string& folder);
   Vfs& vfs_;
   std::string root_;
+  std::mutex mutex_;
+  std::string durable_folder_;  // the last one that was made so: a day's
 };
 
 // Writes an object, reads it back whole, verifies it, and only then publishes it. `for_each_record`
