@@ -423,9 +423,11 @@ void Spool::tidy() {
     }
     const auto renewed =
         keep && handle->write_at(0, make_spool_file_head(generation, bytes)) && handle->sync_data();
-    if (!renewed) (void)vfs_.remove(path_of(number));
+    // A name that comes back after a loss of power brings its frames back.
+    const bool removed =
+        !renewed && vfs_.remove(path_of(number)) && vfs_.sync_dir(options_.dir).has_value();
     const std::lock_guard lock(mutex_);
-    forget_dead_locked(number);
+    if (renewed || removed) forget_dead_locked(number);
     if (renewed) {
       files_[number].generation = generation;
       files_[number].spare = true;
