@@ -82,6 +82,13 @@ bool FileObjectStore::exists(const std::string& name) {
   return check_name(name) && vfs_.exists(root_ + "/" + name);
 }
 
+Status FileObjectStore::make_durable(const std::string& name) {
+  TRY(check_name(name));
+  const auto folder = parent_of(root_ + "/" + name);
+  TRY(make_folder(folder));
+  return vfs_.sync_dir(folder);
+}
+
 Status FileObjectStore::remove(const std::string& name) {
   TRY(check_name(name));
   TRY(vfs_.remove(root_ + "/" + name));

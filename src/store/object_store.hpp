@@ -32,6 +32,9 @@ class ObjectStore {
   virtual Result<std::unique_ptr<Draft>> create(const std::string& name) = 0;
   virtual Result<std::shared_ptr<VfsFile>> open(const std::string& name) = 0;  // kNotFound
   virtual bool exists(const std::string& name) = 0;
+  // Its name is safe when this returns: one that was published by a process that died meanwhile may
+  // not be.
+  virtual Status make_durable(const std::string& name) = 0;
   virtual Status remove(const std::string& name) = 0;  // when retention has ended
   virtual Result<std::vector<std::string>> list(
       const std::string& folder) = 0;  // names of its entries, sorted
@@ -44,6 +47,7 @@ class FileObjectStore final : public ObjectStore {
   Result<std::unique_ptr<Draft>> create(const std::string& name) override;
   Result<std::shared_ptr<VfsFile>> open(const std::string& name) override;
   bool exists(const std::string& name) override;
+  Status make_durable(const std::string& name) override;
   Status remove(const std::string& name) override;
   Result<std::vector<std::string>> list(const std::string& folder) override;
 
