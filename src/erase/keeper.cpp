@@ -58,6 +58,22 @@ std::int64_t Keeper::begun_ms(keys::CallSource source, std::int64_t started_at) 
          std::clamp<std::int64_t>(clock_.utc_ms() - started_at, 0, kCallMsMax);
 }
 
+// After a restart the wall clock says when a call began, and it may have been set since. What is
+// held of the call says how long it has lasted at least; the recorder, how long it had when it froze
+// the keys.
+void Keeper::has_lasted(CallKeys& call, std::uint32_t segments) const {
+  if (call.source == keys::CallSource::kImport) return;
+  call.begun_ms = std::min(call.begun_ms, clock_.monotonic_ms() - std::int64_t{segments} * 100);
+}
+
+// Behind the last segment that may be spoken of now. Of a call that another keeper began nobody here
+// knows that for sure: an order must not be cut because a clock was set back, and the listener's
+// share bounds it all the same.
+std::uint32_t Keeper::index_limit(const CallKeys& call) const {
+  if (call.source == keys::CallSource::kImport || !call.rooted) return keys::kIndexMax + 1;
+  return std::min(elapsed_segments(call) + kAheadSegmentsMax, keys::kIndexMax + 1);
+}
+
 std::uint32_t Keeper::elapsed_segments(const CallKeys& call) const {
   const auto elapsed_ms = std::max<std::int64_t>(0, clock_.monotonic_ms() - call.begun_ms);
   return static_cast<std::uint32_t>(std::min<std::int64_t>(elapsed_ms / 100, keys::kIndexMax));
@@ -243,6 +259,7 @@ void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {
       const auto end = keys::leaf_of(stream, 0) + (call.has_stream(stream) ? call.ends[stream] : 0);
       call.cover.puncture(end, keys::leaf_of(static_cast<std::uint8_t>(stream + 1), 0));
     }
+    account_missing(call);
   }
   // At the end at once what is heard goes to the disk, with the entry: less is lost when we die in
   // the next half minute.
@@ -406,6 +423,9 @@ void Keeper::persist_deadlines() {
       if (call->ended) due = std::min(due, call->ends[stream]);
       const auto from = std::max(call->heard[stream], call->persisted[stream]);
       if (due <= from) continue;
+      // Nothing to keep: its keys are still with the recorder, which will hand them back.
+      if (call->cover.slice(keys::leaf_of(stream, from), keys::leaf_of(stream, due)).empty())
+        continue;
       ranges.push_back({stream, from, due});
       marks[stream] = due;
     }

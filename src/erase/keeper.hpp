@@ -164,6 +164,8 @@ class Keeper {
   Result<Bytes> seal_call_data(CallKeys& call, ByteView plain);
   [[nodiscard]] std::uint32_t elapsed_segments(const CallKeys& call) const;
   [[nodiscard]] std::int64_t begun_ms(keys::CallSource source, std::int64_t started_at) const;
+  void has_lasted(CallKeys& call, std::uint32_t segments) const;
+  [[nodiscard]] std::uint32_t index_limit(const CallKeys& call) const;
 
   Result<std::vector<SegmentRange>> ranges_of(const CallKeys& call,
                                               const keys::EraseOrder& message) const;
@@ -208,6 +210,7 @@ class Keeper {
   void replay_decision(CallKeys& call, const audit::Entry& entry);
   void replay_lost(CallKeys& call, const audit::Entry& entry);
   Status account_lost_ends();
+  void account_missing(CallKeys& call);
   Status adopt_nodes(CallKeys& call, const keys::Cover& nodes, std::uint32_t first_index,
                      keys::Adopted& adopted);
   void resume_intended();

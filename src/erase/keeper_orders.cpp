@@ -29,10 +29,7 @@ void Keeper::cleared(const keys::Cleared& message) {
   auto found = find(message.call);
   if (!found) return;
   auto& call = **found;
-  const auto limit =
-      call.source == keys::CallSource::kImport
-          ? keys::kIndexMax + 1
-          : std::min(elapsed_segments(call) + kAheadSegmentsMax, keys::kIndexMax + 1);
+  const auto limit = index_limit(call);
   const auto heard_before = call.heard;
   for (const auto& mark : message.marks) {
     know_stream(call, mark.stream);
@@ -163,10 +160,7 @@ Result<std::vector<SegmentRange>> Keeper::ranges_of(const CallKeys& call,
   constexpr std::size_t kRangesMax = 1'024;
   if (message.ranges.empty() || message.ranges.size() > kRangesMax)
     return fail(Errc::kMalformed, "no range, or too many");
-  const auto limit =
-      call.source == keys::CallSource::kImport
-          ? keys::kIndexMax + 1
-          : std::min(elapsed_segments(call) + kAheadSegmentsMax, keys::kIndexMax + 1);
+  const auto limit = index_limit(call);
   std::vector<SegmentRange> ranges;
   for (auto range : message.ranges) {
     if (!call.has_stream(range.stream) || range.first >= range.end)

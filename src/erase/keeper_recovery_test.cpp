@@ -47,6 +47,81 @@ TEST_F(KeeperRecovery, ACallIsOnTheDiskBeforeItsStartIsAnswered) {
   EXPECT_EQ(open_record(call, call_data), "{}");
 }
 
+// Nobody hands back its keys, and its end is told: what no key opens is lost, and said at once.
+TEST_F(KeeperRecovery, WhenBothDieWhatTheyTookIsAccountedAtTheEndOfTheCall) {
+  const auto call = begin();
+  record(call, 700);
+  hear(call, 350);
+  clock.advance_ms(31'000);
+  keeper->tick();
+  hear(call, 600);
+  boot();
+  Answer<keys::Ack> ended;
+  keeper->call_end({call, clock.utc_ms(), "recovered", {{0, 690}, {1, 700}}}, ended.reply());
+  keeper->end_round();
+  ASSERT_TRUE(ended.value);
+  hear(call, 700);
+  // A minute behind, what nobody had heard was kept all the same.
+  const std::vector<SegmentRange> lost{{0, 410, 690}, {1, 410, 700}};
+  EXPECT_EQ(join(keeper->call_state(call)->lost), lost);
+  EXPECT_EQ(open(call, 0, 409), "audio");
+  EXPECT_EQ(open(call, 0, 410), kErasedState);
+  boot();
+  EXPECT_EQ(join(keeper->call_state(call)->lost), lost);
+}
+
+// The keeper dies, and meanwhile the wall clock is set: how old a call is must not be taken from it.
+class KeeperAfterAClockJump : public KeeperRecovery {
+ protected:
+  void live(std::int64_t jump_ms) {
+    call = begin();
+    const auto started_at = clock.utc_ms();
+    record(call, 400);
+    hear(call, 350);
+    clock.jump_utc_ms(jump_ms);
+    boot();
+    keeper->tick();
+    clock.advance_ms(20'000);  // until the recorder hands back
+    keeper->tick();
+    keys::Adopt adopt{.call = call,
+                      .streams = 0b11,
+                      .started_at = started_at,
+                      .spare = false,
+                      .first_index = 400};
+    adopt.nodes = nodes.slice(keys::leaf_of(0, 400), keys::leaf_of(2, 0)).take_nodes();
+    Answer<keys::Adopted> adopted;
+    keeper->adopt(std::move(adopt), adopted.reply());
+    keeper->end_round();
+    ASSERT_TRUE(adopted.value) << adopted.value.error().message;
+    record(call, 640);
+  }
+  CallId call;
+};
+
+TEST_F(KeeperAfterAClockJump, AnOrderIsTakenWholeThoughItWasSetBack) {
+  clock.advance_ms(1);
+  live(-3'600'000);
+  order(call, {{0, 580, 620}, {1, 590, 640}});
+  EXPECT_EQ(outcome, keys::OrderOutcome::kAccepted);
+  hear(call, 640);
+  EXPECT_EQ(open(call, 0, 579), "audio");
+  EXPECT_EQ(open(call, 0, 580), kErasedState);
+  EXPECT_EQ(open(call, 0, 619), kErasedState);
+  EXPECT_EQ(open(call, 1, 639), kErasedState);
+  EXPECT_EQ(open(call, 0, 620), "audio");
+}
+
+// An hour ahead, everything would be long behind the deadline for what nobody heard: marks would
+// pass over keys that the recorder is about to hand back, and those of the future would be kept.
+TEST_F(KeeperAfterAClockJump, NothingIsKeptAheadOfTimeThoughItWasSetForward) {
+  live(3'600'000);
+  hear(call, 640);
+  keeper->tick();
+  EXPECT_EQ(log_types()["cleared_unheard"], 0);
+  EXPECT_EQ(open(call, 0, 400), "audio");
+  EXPECT_EQ(open(call, 0, 639), "audio");
+}
+
 // The recorder lost its socket, not its keeper: nothing is lost, and the account must not say so.
 TEST_F(KeeperRecovery, ARecorderThatComesBackToALivingKeeperLosesNothing) {
   const auto call = begin();

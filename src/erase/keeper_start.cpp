@@ -16,6 +16,8 @@ Status Keeper::start() {
   TRY(store_.for_each([this](std::uint64_t row, ByteView content) -> Status {
     auto call = std::make_unique<CallKeys>(TRY(CallKeys::decode_row(row, content)));
     call->begun_ms = begun_ms(call->source, call->started_at);
+    for (std::size_t stream = 0; stream < keys::kCallDataStream; ++stream)
+      has_lasted(*call, std::max(call->heard[stream], call->persisted[stream]));
     rows_[call->id] = row;
     const bool unfinished =
         std::any_of(call->blocked.begin(), call->blocked.end(),
@@ -208,6 +210,21 @@ Status Keeper::account_lost_ends() {
   return {};
 }
 
+// A call ends whose keys nobody handed back: the recorder had died as well. Said now, before the
+// object is sealed; at the next start it would be too late for whoever reads the account meanwhile.
+void Keeper::account_missing(CallKeys& call) {
+  std::vector<SegmentRange> lost;
+  for (std::uint8_t stream = 0; stream < keys::kCallDataStream; ++stream)
+    if (call.has_stream(stream))
+      for (const auto& gone : call.missing({stream, 0, call.ends[stream]})) lost.push_back(gone);
+  if (lost.empty()) return;
+  call.lost.insert(call.lost.end(), lost.begin(), lost.end());
+  call.skip_lost();
+  call.dirty = true;
+  (void)stage_entry("keeper_adopted", "keeper", call.id.hex(),
+                    {{"first", lost.back().end}, {"lost", ranges_json(lost)}});
+}
+
 // Ordered, and not known to be gone: carried out again, under the same number, whoever asks again
 // for it.
 void Keeper::resume_intended() {
@@ -263,6 +280,8 @@ void Keeper::adopt(keys::Adopt message, Reply<keys::Adopted> reply) {
   auto& call = **found;
   if (call.ended) return reply(fail(Errc::kState, "the call has ended"));
   call.declare(message.streams);
+  if (!call.rooted && call.source != keys::CallSource::kImport)
+    call.begun_ms = clock_.monotonic_ms() - std::int64_t{message.first_index} * 100;
   keys::Adopted adopted;
   adopted.row = call.row;
   const auto losses = call.lost.size();

@@ -52,10 +52,21 @@ Status FileObjectStore::check_name(const std::string& name) const {
   return {};
 }
 
+// A day's first object is only as safe as the names of the folders above it.
+Status FileObjectStore::make_folder(const std::string& folder) {
+  const std::lock_guard lock(mutex_);
+  if (durable_folder_ == folder && vfs_.exists(folder)) return {};
+  TRY(vfs_.make_dirs(folder));
+  for (auto at = folder; at.size() > root_.size(); at = parent_of(at))
+    TRY(vfs_.sync_dir(parent_of(at)));
+  durable_folder_ = folder;
+  return {};
+}
+
 Result<std::unique_ptr<ObjectStore::Draft>> FileObjectStore::create(const std::string& name) {
   TRY(check_name(name));
   const auto path = root_ + "/" + name;
-  TRY(vfs_.make_dirs(parent_of(path)));
+  TRY(make_folder(parent_of(path)));
   const auto draft = path + std::string(kDraftSuffix);
   if (vfs_.exists(draft)) TRY(vfs_.remove(draft));  // of a process that died while it wrote
   auto file = TRY(vfs_.open(draft, OpenMode::kCreateNew));
@@ -69,6 +80,13 @@ Result<std::shared_ptr<VfsFile>> FileObjectStore::open(const std::string& name) 
 
 bool FileObjectStore::exists(const std::string& name) {
   return check_name(name) && vfs_.exists(root_ + "/" + name);
+}
+
+Status FileObjectStore::make_durable(const std::string& name) {
+  TRY(check_name(name));
+  const auto folder = parent_of(root_ + "/" + name);
+  TRY(make_folder(folder));
+  return vfs_.sync_dir(folder);
 }
 
 Status FileObjectStore::remove(const std::string& name) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ class ObjectStore {
   virtual Result<std::unique_ptr<Draft>> create(const std::string& name) = 0;
   virtual Result<std::shared_ptr<VfsFile>> open(const std::string& name) = 0;  // kNotFound
   virtual bool exists(const std::string& name) = 0;
+  // Its name is safe when this returns: one that was published by a process that died meanwhile may
+  // not be.
+  virtual Status make_durable(const std::string& name) = 0;
   virtual Status remove(const std::string& name) = 0;  // when retention has ended
   virtual Result<std::vector<std::string>> list(
       const std::string& folder) = 0;  // names of its entries, sorted
@@ -43,13 +47,17 @@ class FileObjectStore final : public ObjectStore {
   Result<std::unique_ptr<Draft>> create(const std::string& name) override;
   Result<std::shared_ptr<VfsFile>> open(const std::string& name) override;
   bool exists(const std::string& name) override;
+  Status make_durable(const std::string& name) override;
   Status remove(const std::string& name) override;
   Result<std::vector<std::string>> list(const std::string& folder) override;
 
  private:
   Status check_name(const std::string& name) const;
+  Status make_folder(const std::string& folder);
   Vfs& vfs_;
   std::string root_;
+  std::mutex mutex_;
+  std::string durable_folder_;  // the last one that was made so: a day's
 };
 
 // Writes an object, reads it back whole, verifies it, and only then publishes it. `for_each_record`

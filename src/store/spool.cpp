@@ -23,6 +23,25 @@ std::optional<std::uint32_t> number_of(const std::string& name) {
   return load_be<std::uint32_t>(raw->data());
 }
 
+// Says of what came before, under the same id, that it is over.
+bool is_mark(FrameType type) {
+  return type == FrameType::kCallFreed || type == FrameType::kLogEntryDone;
+}
+
+Result<bool> holds_only_zeros(VfsFile& file) {
+  constexpr std::size_t kWindowBytes = 1u << 20;
+  const auto end = TRY(file.written_end());
+  Bytes window(kWindowBytes);
+  for (std::uint64_t at = 0; at < end; at += kWindowBytes) {
+    const auto got = TRY(file.read_at(at, window));
+    if (std::any_of(window.begin(), window.begin() + static_cast<std::ptrdiff_t>(got),
+                    [](std::uint8_t byte) { return byte != 0; }))
+      return false;
+    if (got < kWindowBytes) break;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string Spool::path_of(std::uint32_t number) const {
@@ -73,10 +92,7 @@ Status Spool::recover(const OnRecovered& on_frame, RecoveryReport& report) {
     block.resize(TRY(file->read_at(0, block)));
     const auto head = parse_spool_file_head(block);
     if (!head) {
-      // It may hold calls that a person can still rescue: out of the way, never overwritten.
-      report.unreadable_files.push_back(name);
-      log_event("spool.file_unreadable", {{"file", name}, {"why", head.error().message}});
-      TRY(vfs_.rename(options_.dir + "/" + name, options_.dir + "/" + name + ".bad"));
+      TRY(set_aside(name, head.error(), report));
       continue;
     }
     found.push_back({name, *number, *head});
@@ -87,19 +103,42 @@ Status Spool::recover(const OnRecovered& on_frame, RecoveryReport& report) {
     next_generation_ = std::max(next_generation_, file.head.generation + 1);
     TRY(recover_file(file.name, file.number, file.head, on_frame, report));
   }
+  for (const auto& [number, file] : files_)
+    if (file.calls.empty()) release_locked(number);
   return {};
+}
+
+// A spare whose making was cut off: its head is durable before it is offered, so no call was in it.
+Status Spool::set_aside(const std::string& name, const Error& why, RecoveryReport& report) {
+  const auto path = options_.dir + "/" + name;
+  const auto file = TRY(vfs_.open(path, OpenMode::kRead));
+  if (TRY(holds_only_zeros(*file))) {
+    ++report.unfinished_files;
+    return vfs_.remove(path);
+  }
+  // It may hold calls that a person can still rescue: out of the way, never overwritten.
+  report.unreadable_files.push_back(name);
+  log_event("spool.file_unreadable", {{"file", name}, {"why", why.message}});
+  return vfs_.rename(path, path + ".bad");
 }
 
 Status Spool::recover_file(const std::string& name, std::uint32_t number, const SpoolFileHead& head,
                            const OnRecovered& on_frame, RecoveryReport& report) {
-  File file;
+  // A file is never continued after a restart: what follows its last frame may be half a write.
+  auto& file = files_[number];
   file.handle = TRY(vfs_.open(options_.dir + "/" + name, OpenMode::kReadWrite));
   file.generation = head.generation;
   file.bytes = head.file_bytes;
   const auto outcome = TRY(scan_spool_file(
       *file.handle, head, [&](const FrameView& frame, std::uint64_t at, std::size_t bytes) {
-        file.calls.insert(frame.call);
-        pins_[frame.call].insert(number);
+        if (is_mark(frame.type)) {
+          bury_locked(frame.call);
+          dead_[frame.call].mark = number;
+          dead_[frame.call].type = frame.type;
+        } else {
+          file.calls.insert(frame.call);
+          pins_[frame.call].insert(number);
+        }
         on_frame(frame,
                  {number, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(bytes)});
       }));
@@ -109,10 +148,6 @@ Status Spool::recover_file(const std::string& name, std::uint32_t number, const 
     report.damaged_bytes += damage.to - damage.from;
     log_event("spool.damage", {{"file", name}, {"from", damage.from}, {"to", damage.to}});
   }
-  const bool unused = file.calls.empty();
-  files_.emplace(number, std::move(file));
-  // A file is never continued after a restart: what follows its last frame may be half a write.
-  if (unused) release_locked(number);
   return {};
 }
 
@@ -179,12 +214,50 @@ void Spool::free_call(const CallId& call) {
   const std::lock_guard lock(mutex_);
   const auto pinned = pins_.find(call);
   if (pinned == pins_.end()) return;
+  const auto files = pinned->second;
+  bury_locked(call);
+  for (const auto number : files)
+    if (files_.at(number).calls.empty() && current_ != number) release_locked(number);
+}
+
+// Its frames so far are of no more use; later ones are another life's.
+void Spool::bury_locked(const CallId& call) {
+  auto& dead = dead_[call];
+  const auto pinned = pins_.find(call);
+  if (pinned == pins_.end()) return;
   for (const auto number : pinned->second) {
-    auto& file = files_.at(number);
-    file.calls.erase(call);
-    if (file.calls.empty() && current_ != number) release_locked(number);
+    files_.at(number).calls.erase(call);
+    dead.files.insert(number);
   }
   pins_.erase(pinned);
+}
+
+// What is left to be said before this file may be used again. False: not yet.
+bool Spool::carry_marks_locked(std::uint32_t number) {
+  bool carried = false;
+  for (auto& [call, dead] : dead_) {
+    if (dead.mark != number || dead.files.empty() ||
+        (dead.files.size() == 1 && dead.files.contains(number)))
+      continue;
+    // It lives again: said now, it would be said of its new frames.
+    if (pins_.contains(call)) return false;
+    if (!append_locked(dead.type, call, {})) {
+      // A spare is made in a moment. If there is no room for one, audio needs this file more.
+      if (!space_short_ && files_.size() < options_.files_max) return false;
+      continue;
+    }
+    carried = true;
+  }
+  return !carried;
+}
+
+void Spool::forget_dead_locked(std::uint32_t number) {
+  for (auto at = dead_.begin(); at != dead_.end();) {
+    auto& dead = at->second;
+    dead.files.erase(number);
+    if (dead.mark == number) dead.mark = 0;
+    at = dead.files.empty() ? dead_.erase(at) : std::next(at);
+  }
 }
 
 bool Spool::can_admit() const {
@@ -211,8 +284,14 @@ void Spool::give_buffer_locked(std::shared_ptr<Bytes> buffer) {
 
 Result<FrameRef> Spool::append(FrameType type, const CallId& call, ByteView payload) {
   if (payload.size() > kFramePayloadBytesMax) return fail(Errc::kTooLarge, "spool frame");
-  const auto bytes = frame_bytes(payload.size());
   const std::lock_guard lock(mutex_);
+  const auto ref = append_locked(type, call, payload);
+  if (ref && files_[*current_].calls.insert(call).second) pins_[call].insert(*current_);
+  return ref;
+}
+
+Result<FrameRef> Spool::append_locked(FrameType type, const CallId& call, ByteView payload) {
+  const auto bytes = frame_bytes(payload.size());
   if (bytes > options_.file_bytes - kSpoolFileHeadBytes)
     return fail(Errc::kTooLarge, "larger than a spool file");
   if (queued_bytes_ + bytes > options_.queue_bytes_max) {
@@ -236,7 +315,11 @@ Result<FrameRef> Spool::append(FrameType type, const CallId& call, ByteView payl
   current_end_ += bytes;
   queued_bytes_ += bytes;
   ++counts_.appended_frames;
-  if (file.calls.insert(call).second) pins_[call].insert(*current_);
+  if (is_mark(type)) {
+    auto& dead = dead_[call];
+    dead.mark = *current_;
+    dead.type = type;
+  }
   return ref;
 }
 
@@ -245,6 +328,7 @@ void Spool::when_durable(std::function<void()> done) {
     const std::lock_guard lock(mutex_);
     waiters_.push_back(std::move(done));
   }
+  if (options_.commit_ms == 0) wake_.notify_all();
 }
 
 // ---- writing ------------------------------------------------------------------------------------
@@ -255,7 +339,10 @@ void Spool::run() {
   for (;;) {
     next_commit = std::max(next_commit + std::chrono::milliseconds(options_.commit_ms),
                            std::chrono::steady_clock::now());
-    wake_.wait_until(lock, next_commit, [this] { return stop_; });
+    if (options_.commit_ms == 0)
+      wake_.wait(lock, [this] { return stop_ || !waiters_.empty(); });
+    else
+      wake_.wait_until(lock, next_commit, [this] { return stop_; });
     if (stop_ && pending_.empty() && writing_.empty() && waiters_.empty()) return;
     if (writing_.empty()) std::swap(writing_, pending_);
     auto waiters = std::exchange(waiters_, {});
@@ -316,8 +403,11 @@ void Spool::tidy() {
       return std::any_of(pending_.begin(), pending_.end(),
                          [&](const Batch& b) { return b.file == number; });
     };
-    for (const auto number : std::exchange(to_remove_, {}))
-      (busy(number) ? to_remove_ : released).push_back(number);
+    // Nor anything while the disk refuses: what was carried into another file is not there yet.
+    for (const auto number : std::exchange(to_remove_, {})) {
+      const bool now = writing_.empty() && !busy(number) && carry_marks_locked(number);
+      (now ? released : to_remove_).push_back(number);
+    }
   }
   for (const auto number : released) {
     std::shared_ptr<VfsFile> handle;
@@ -333,8 +423,11 @@ void Spool::tidy() {
     }
     const auto renewed =
         keep && handle->write_at(0, make_spool_file_head(generation, bytes)) && handle->sync_data();
-    if (!renewed) (void)vfs_.remove(path_of(number));
+    // A name that comes back after a loss of power brings its frames back.
+    const bool removed =
+        !renewed && vfs_.remove(path_of(number)) && vfs_.sync_dir(options_.dir).has_value();
     const std::lock_guard lock(mutex_);
+    if (renewed || removed) forget_dead_locked(number);
     if (renewed) {
       files_[number].generation = generation;
       files_[number].spare = true;

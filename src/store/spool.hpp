@@ -17,6 +17,9 @@
 // INVARIANTS
 //   (1) A frame that is durable is found by `open` after any crash, unless its bytes are damaged.
 //   (2) A file is used again only when every call with a frame in it was freed.
+//   (3) As long as a frame of a freed call is on the disk, so is the frame behind it that says so
+//       (kCallFreed, kLogEntryDone): before its file is used again it is written anew. Else a
+//       restart would find a call without its end, and take it for one that runs.
 #pragma once
 
 #include <atomic>
@@ -40,7 +43,8 @@ struct SpoolOptions {
   std::uint64_t file_bytes = 256ull << 20;
   std::uint32_t files_max = 64;
   std::size_t queue_bytes_max = 64u << 20;  // appended, not yet durable
-  std::uint32_t commit_ms = 100;
+  std::uint32_t commit_ms =
+      100;  // 0: only when when_durable() asks, for whoever drives time by hand
   std::uint32_t spares_kept_max = 2;
 };
 
@@ -62,6 +66,7 @@ struct SpoolGauges {
 
 struct RecoveryReport {
   std::uint64_t files = 0, frames = 0, damaged_bytes = 0;
+  std::uint64_t unfinished_files = 0;         // spares that were being made: removed
   std::vector<std::string> unreadable_files;  // names; set aside as *.bad, never overwritten
 };
 
@@ -105,6 +110,12 @@ class Spool {
     std::unordered_set<CallId> calls;  // with frames in it
     bool spare = false;
   };
+  // A call that was freed, and what of it is still on the disk.
+  struct Dead {
+    std::set<std::uint32_t> files;  // with frames of it
+    std::uint32_t mark = 0;         // file of the frame that says so; 0: none
+    FrameType type{};               // of that frame
+  };
   struct Batch {
     std::uint32_t file = 0;
     std::uint64_t offset = 0;
@@ -116,11 +127,16 @@ class Spool {
   Status recover(const OnRecovered& on_frame, RecoveryReport& report);
   Status recover_file(const std::string& name, std::uint32_t number, const SpoolFileHead& head,
                       const OnRecovered& on_frame, RecoveryReport& report);
+  Status set_aside(const std::string& name, const Error& why, RecoveryReport& report);
   [[nodiscard]] std::string path_of(std::uint32_t number) const;
   Status make_spare();
   bool wants_spare_locked() const;
   bool take_spare_locked();
   void release_locked(std::uint32_t number);
+  void bury_locked(const CallId& call);
+  bool carry_marks_locked(std::uint32_t number);
+  void forget_dead_locked(std::uint32_t number);
+  Result<FrameRef> append_locked(FrameType type, const CallId& call, ByteView payload);
   void run();
   bool write_out(std::deque<Batch>& batches);
   std::shared_ptr<Bytes> take_buffer_locked();
@@ -133,6 +149,7 @@ class Spool {
   std::condition_variable wake_;
   std::map<std::uint32_t, File> files_;
   std::unordered_map<CallId, std::set<std::uint32_t>> pins_;
+  std::unordered_map<CallId, Dead> dead_;
   std::vector<std::uint32_t> spares_, to_remove_;
   std::optional<std::uint32_t> current_;
   std::uint64_t current_end_ = 0;

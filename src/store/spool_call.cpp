@@ -287,6 +287,7 @@ Result<ObjectSummary> seal_call(const Spool& spool, const SpoolCall& call, Objec
   if (store.exists(name)) {
     const auto there = TRY(open_object(store, name));
     TRY(there.verify());
+    TRY(store.make_durable(name));
     return there.summary();
   }
   auto written = write_object(

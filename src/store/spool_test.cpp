@@ -181,6 +181,53 @@ TEST(Spool, FilesAreFreedWhenAllTheirCallsAre) {
   for (const auto& call : calls) EXPECT_EQ(frames[call], 20);
 }
 
+// A call ends; the file in which that was said is used again; an older one, with frames of it, is
+// kept by a call that goes on. After a restart the ended one must not look like one that runs.
+TEST(Spool, ACallThatWasFreedIsNotFoundAliveWhateverFilesAreUsedAgain) {
+  RealVfs vfs;
+  const auto dir = fresh_dir("freed");
+  SeededEntropy entropy(3);
+  const auto stays = CallId::random(entropy);
+  std::vector<CallId> ended;
+  const auto fill = [&](Spool& spool, const CallId& call) {
+    for (int k = 0; k < 25; ++k) must_append(spool, FrameType::kAudio, call, Bytes(900));
+  };
+  {
+    auto spool = open_spool(vfs, small(dir));
+    must_append(*spool, FrameType::kAudio, stays, Bytes(900));
+    for (int i = 0; i < 60; ++i) {
+      ended.push_back(CallId::random(entropy));
+      fill(*spool, ended.back());
+      must_append(*spool, FrameType::kCallFreed, ended.back(), {});
+      spool->free_call(ended.back());
+      wait_durable(*spool);
+      if (i == 20) must_append(*spool, FrameType::kAudio, stays, Bytes(900));
+    }
+    EXPECT_LE(spool->gauges().files, 7u);
+  }
+  for (int restarts = 0; restarts < 3; ++restarts) {
+    std::vector<Kept> found;
+    auto spool = open_spool(vfs, small(dir), &found);
+    std::set<CallId> alive;
+    for (const auto& frame : found) {
+      if (frame.type == FrameType::kCallFreed)
+        alive.erase(frame.call);
+      else
+        alive.insert(frame.call);
+    }
+    EXPECT_EQ(alive, std::set<CallId>{stays});
+    // What ended keeps no file: only the two that the other call stands in, and a spare or two.
+    for (int i = 0; i < 3; ++i) {
+      fill(*spool, ended.front());
+      must_append(*spool, FrameType::kCallFreed, ended.front(), {});
+      spool->free_call(ended.front());
+      wait_durable(*spool);
+      wait_durable(*spool);
+    }
+    EXPECT_LE(spool->gauges().files, 7u);
+  }
+}
+
 TEST(Spool, StaleFramesOfAnEarlierLifeAreNotFound) {
   Bytes content = make_spool_file_head(8, kSpoolFileBytesMin);
   CallId call;
@@ -367,6 +414,34 @@ TEST(Spool, AnUnreadableFileIsSetAsideNotOverwritten) {
   EXPECT_TRUE(vfs.exists(dir + "/spool-00000001.cws.bad"));
   CallId call;
   EXPECT_TRUE(spool->append(FrameType::kAudio, call, as_bytes("goes on")));
+}
+
+// Killed between the making of a file and its head: no call was ever in it, and each such death
+// would else cost a file's space for good.
+TEST(Spool, ASpareWhoseMakingWasCutOffIsRemoved) {
+  RealVfs vfs;
+  const auto dir = fresh_dir("unfinished");
+  ASSERT_TRUE(vfs.make_dirs(dir));
+  const auto make = [&](const char* name, std::uint64_t bytes) {
+    const auto file = vfs.open(dir + name, OpenMode::kCreateNew);
+    ASSERT_TRUE(file);
+    if (bytes > 0) {
+      ASSERT_TRUE((*file)->preallocate(bytes));
+    }
+  };
+  make("/spool-00000001.cws", 0);
+  make("/spool-00000002.cws", kSpoolFileBytesMin);
+  // One byte that is not zero far behind the head: it may have been a call's.
+  make("/spool-00000003.cws", kSpoolFileBytesMin);
+  ASSERT_TRUE((*vfs.open(dir + "/spool-00000003.cws", OpenMode::kReadWrite))
+                  ->write_at(kSpoolFileBytesMin - 1, Bytes{1}));
+  RecoveryReport report;
+  const auto spool = open_spool(vfs, small(dir), nullptr, &report);
+  EXPECT_EQ(report.unfinished_files, 2u);
+  EXPECT_EQ(report.unreadable_files, std::vector<std::string>{"spool-00000003.cws"});
+  EXPECT_FALSE(vfs.exists(dir + "/spool-00000001.cws.bad"));
+  EXPECT_FALSE(vfs.exists(dir + "/spool-00000002.cws.bad"));
+  EXPECT_TRUE(vfs.exists(dir + "/spool-00000003.cws.bad"));
 }
 
 }  // namespace
