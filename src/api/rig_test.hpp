@@ -148,6 +148,17 @@ struct Rig {
     recorder_peer = std::make_unique<ScriptedPeer>(
         dir + "/recorder.sock", [this](io::Channel& c, io::Frame& f) { recorder_answers(c, f); });
   }
+  void held_is_decided(io::Channel& channel, io::Frame& frame) {
+    decisions.push_back(*unpack<keys::DecideHeld>(frame.body));
+    const auto& asked = decisions.back();
+    if (decision_refused)
+      channel.reply(frame, keys::ErrorReply{*decision_refused, "nothing is held"});
+    else
+      channel.reply(frame,
+                    keys::HeldDecided{asked.order, asked.decision == keys::HeldDecision::kErase
+                                                       ? keys::OrderOutcome::kAccepted
+                                                       : keys::OrderOutcome::kKept});
+  }
   void keeper_answers(io::Channel& channel, io::Frame& frame) {
     const std::lock_guard lock(told);
     switch (frame.type) {
@@ -186,16 +197,7 @@ struct Rig {
         channel.reply(frame, keys::HeldCalls{waiting.size(), waiting});
         return;
       case keys::DecideHeld::kType:
-        decisions.push_back(*unpack<keys::DecideHeld>(frame.body));
-        if (decision_refused)
-          channel.reply(frame, keys::ErrorReply{*decision_refused, "nothing is held"});
-        else
-          channel.reply(frame,
-                        keys::HeldDecided{decisions.back().order,
-                                          decisions.back().decision == keys::HeldDecision::kErase
-                                              ? keys::OrderOutcome::kAccepted
-                                              : keys::OrderOutcome::kKept});
-        return;
+        return held_is_decided(channel, frame);
       case keys::EraseCall::kType:
         whole_orders.push_back(*unpack<keys::EraseCall>(frame.body));
         channel.reply(frame,

@@ -318,6 +318,53 @@ SecretBytes CallKeys::encode_row() const {
   return row;
 }
 
+namespace {
+
+SegmentRange read_range(ByteReader& in) {
+  SegmentRange range;
+  range.stream = in.u8();
+  range.first = in.u32();
+  range.end = in.u32();
+  return range;
+}
+
+Status read_proposals(ByteReader& in, CallKeys& call) {
+  const auto proposals = in.u8();
+  for (int i = 0; i < proposals && in.ok(); ++i) {
+    Proposal proposal;
+    proposal.order.bytes = in.array<16>();
+    proposal.by.bytes = in.array<16>();
+    proposal.reason = in.u8();
+    if (proposal.reason >= kReasons.size())
+      return fail(Errc::kMalformed, "row's proposal has no reason that there is");
+    call.proposals.push_back(proposal);
+  }
+  return {};
+}
+
+// `only`: the number of everything that is held, in rows that do not name orders.
+Status read_blocks(ByteReader& in, CallKeys& call, bool held_ids, const OrderId& only) {
+  const auto blocks = in.u16();
+  for (int i = 0; i < blocks && in.ok(); ++i) {
+    Blocked block{.range = read_range(in)};
+    block.reason = in.u8();
+    block.state = static_cast<BlockState>(in.u8());
+    if (block.state == BlockState::kHeld) block.order = only;
+    if (block.state == BlockState::kOrdered || (block.state == BlockState::kHeld && held_ids))
+      block.order.bytes = in.array<16>();
+    if (block.state == BlockState::kHeld) block.kept_below = in.u32();
+    if (block.state < BlockState::kOrdered || block.state > BlockState::kErased)
+      return fail(Errc::kMalformed, "row's blocked range is in no known state");
+    if (block.range.stream > 14 || block.range.end > 1u << 20 ||
+        block.range.first > block.range.end || block.reason >= kReasons.size())
+      return fail(Errc::kMalformed, "row's blocked range contradicts itself");
+    call.blocked.push_back(block);
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   ByteReader in(raw);
   const auto version = in.u8();
@@ -346,16 +393,7 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   if (with_proposals) {
     call.legal_hold = (flags & kFlagHold) != 0;
     call.drop = (flags & kFlagDrop) != 0;
-    const auto proposals = in.u8();
-    for (int i = 0; i < proposals && in.ok(); ++i) {
-      Proposal proposal;
-      proposal.order.bytes = in.array<16>();
-      proposal.by.bytes = in.array<16>();
-      proposal.reason = in.u8();
-      if (proposal.reason >= kReasons.size())
-        return fail(Errc::kMalformed, "row's proposal has no reason that there is");
-      call.proposals.push_back(proposal);
-    }
+    TRY(read_proposals(in, call));
   }
   call.next_call_data = in.u32();
   call.listener_segments = in.u64();
@@ -365,32 +403,10 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
     call.heard[stream] = in.u32();
     call.persisted[stream] = in.u32();
   }
-  const auto range_of = [&in] {
-    SegmentRange range;
-    range.stream = in.u8();
-    range.first = in.u32();
-    range.end = in.u32();
-    return range;
-  };
-  const auto blocks = in.u16();
-  for (int i = 0; i < blocks && in.ok(); ++i) {
-    Blocked block{.range = range_of()};
-    block.reason = in.u8();
-    block.state = static_cast<BlockState>(in.u8());
-    if (block.state == BlockState::kHeld) block.order = only;
-    if (block.state == BlockState::kOrdered || (block.state == BlockState::kHeld && held_ids))
-      block.order.bytes = in.array<16>();
-    if (block.state == BlockState::kHeld) block.kept_below = in.u32();
-    if (block.state < BlockState::kOrdered || block.state > BlockState::kErased)
-      return fail(Errc::kMalformed, "row's blocked range is in no known state");
-    if (block.range.stream > 14 || block.range.end > 1u << 20 ||
-        block.range.first > block.range.end || block.reason >= kReasons.size())
-      return fail(Errc::kMalformed, "row's blocked range contradicts itself");
-    call.blocked.push_back(block);
-  }
+  TRY(read_blocks(in, call, held_ids, only));
   const auto losses = in.u16();
   for (int i = 0; i < losses && in.ok(); ++i) {
-    call.lost.push_back(range_of());
+    call.lost.push_back(read_range(in));
     if (call.lost.back().stream > 14)
       return fail(Errc::kMalformed, "row's lost range contradicts itself");
   }

@@ -59,16 +59,16 @@ std::int64_t Keeper::begun_ms(keys::CallSource source, std::int64_t started_at) 
 }
 
 // After a restart the wall clock says when a call began, and it may have been set since. What is
-// held of the call says how long it has lasted at least; the recorder, how long it had when it froze
-// the keys.
+// held of the call says how long it has lasted at least; the recorder, how long it had when it
+// froze the keys.
 void Keeper::has_lasted(CallKeys& call, std::uint32_t segments) const {
   if (call.source == keys::CallSource::kImport) return;
   call.begun_ms = std::min(call.begun_ms, clock_.monotonic_ms() - std::int64_t{segments} * 100);
 }
 
-// Behind the last segment that may be spoken of now. Of a call that another keeper began nobody here
-// knows that for sure: an order must not be cut because a clock was set back, and the listener's
-// share bounds it all the same.
+// Behind the last segment that may be spoken of now. Of a call that another keeper began nobody
+// here knows that for sure: an order must not be cut because a clock was set back, and the
+// listener's share bounds it all the same.
 std::uint32_t Keeper::index_limit(const CallKeys& call) const {
   if (call.source == keys::CallSource::kImport || !call.rooted) return keys::kIndexMax + 1;
   return std::min(elapsed_segments(call) + kAheadSegmentsMax, keys::kIndexMax + 1);
