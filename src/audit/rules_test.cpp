@@ -18,7 +18,8 @@ const std::string kPerson(32, 'a');
 const std::string kHash(64, 'f');
 constexpr std::int64_t kMinute = 60'000;
 
-array range(int stream, int first, int end) { return {stream, first, end}; }
+// A value, not an array: a list of one array is that array for clang, and a list of one for g++.
+boost::json::value range(int stream, int first, int end) { return array{stream, first, end}; }
 
 // A log in the making: entries as the keeper would write them.
 struct Story {

@@ -388,7 +388,9 @@ Status Keeper::destroy(const std::vector<Order>& batch) {
     if (rows_.count(order.call) == 0) continue;  // it went whole meanwhile
     auto& call = *TRY(find(order.call));
     for (const auto& range : order.ranges) {
-      on_disk = on_disk || call.was_persisted(range);
+      // Of a call that another keeper began no row says what that one wrote and never switched to:
+      // such pages open under the epoch key that still lives.
+      on_disk = on_disk || !call.rooted || call.was_persisted(range);
       call.puncture(range);
     }
     if (!call.to_be_dropped()) continue;

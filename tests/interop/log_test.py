@@ -357,8 +357,8 @@ def witnesses(work):
         with false_witness(lambda _: (200, line, 0)) as lying, false_witness(lambda _: (200, b"x" * 10**6, 0)) as endless, \
                 false_witness(lambda _: (200, b"", 30)) as slow:
             names = iter(["away", "slow", "lies", "endless"])
-            strange = [(where, witness_key(work, f"witness.example/{next(names)}", b"\x07" * 32))
-                       for where in (f"http://127.0.0.1:{free_port()}", slow, lying, endless)]
+            strange = [(where, witness_key(work, f"witness.example/{next(names)}", bytes([9 + i]) * 32))
+                       for i, where in enumerate((f"http://127.0.0.1:{free_port()}", slow, lying, endless))]
             strange[2] = (lying, other)
             began = time.monotonic()
             code, states = ask(config_of(work, log, [(url, key), *strange]), log, "--out", work / "cosigned")
