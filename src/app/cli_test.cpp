@@ -123,7 +123,7 @@ TEST(CliProgress, IsOneLineThatGoesAndNothingWhereNobodyLooks) {
       for (std::uint64_t i = 0; i < 1'000; ++i) progress.show(i, 1'000);
     }
     std::string text(static_cast<std::size_t>(std::ftell(file)), '\0');
-    std::rewind(file);
+    EXPECT_EQ(std::fseek(file, 0, SEEK_SET), 0);
     EXPECT_EQ(std::fread(text.data(), 1, text.size(), file), text.size());
     std::fclose(file);
     return text;

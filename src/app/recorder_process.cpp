@@ -340,7 +340,7 @@ Status run_recorder(const ProcessContext& context) {
   });
   recorder.start(std::move(sockets));
   link.beat();
-  const auto ran = loop->run();
+  auto ran = loop->run();
   recorder.stop();
   if (failed) return tl::unexpected(*failed);
   return ran;

@@ -47,8 +47,8 @@ TEST(Endpoint, AddressesOfBothFamiliesAreComparedByteByByte) {
   EXPECT_EQ(parse_endpoint("[2001:db8::1]", 5), parse_endpoint("2001:db8:0::1", 5));
   for (const char* unknown :
        {"", "0.0.0.0", "::", "media.example", "192.0.2", "192.0.2.1 ", "[]", "[",
-        "1234567890123456789012345678901234567890123456789012345678901234"
-        "5"})
+        ("1234567890123456789012345678901234567890123456789012345678901234"
+         "5")})
     EXPECT_FALSE(parse_endpoint(unknown, 1)) << unknown;
   for (const char* own : {"10.1.2.3", "127.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",
                           "169.254.0.1", "100.64.0.1", "::1", "fd00::1", "fe80::1"})

@@ -22,6 +22,8 @@ inline std::string read_material(const std::string& name) {
 
 }  // namespace callward::wire
 
+// NOLINTBEGIN(bugprone-macro-parentheses): what is declared cannot stand in parentheses
 #define MATERIAL_OR_SKIP(variable, name)                              \
   const std::string variable = ::callward::wire::read_material(name); \
   if (variable.empty()) GTEST_SKIP() << "material is absent: " << (name)
+// NOLINTEND(bugprone-macro-parentheses)
