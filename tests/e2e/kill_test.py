@@ -197,6 +197,43 @@ class Verdict:
                             for r in runs if r["opens"] and r["stream"] == item["stream"])
                 self.expect(opens == item["end_ms"] - item["start_ms"], f"{call} {item['stream']}: of {item} only {opens} ms open")
 
+    # ---- what every story of this kind ends with
+    def recordings(self, place, output, calls):
+        """{call: its start}, held to what the client said in `output`."""
+        results = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        good = sum(r.get("sip_status") == 200 and r.get("ended") == "bye" for r in results)
+        self.expect(good == calls, f"only {good} of {calls} calls ended as the client meant")
+        started = {c["id"]: c["started_at"] for c in place.calls()}
+        print(f"  {len(started)} recordings of {calls} calls; listening", flush=True)
+        self.expect(len(started) == calls, f"{len(started)} recordings of {calls} calls")
+        return started
+
+    def stopped(self, place, accounts):
+        """The log holds and keeps its rules; then the service is stopped, and what the disk opens is what the accounts say."""
+        self.expect(place.cli("log", "verify", expect=(0, 3)).returncode == 0, "the log does not verify")
+        rules = place.cli("log", "check", expect=(0, 3))
+        self.expect(rules.returncode == 0, f"the log breaks its rules: {rules.stdout[:2000]}")
+        place.stop()
+        tried = {c["call"]: c for c in place.json("fsck", "--try-keys")["calls"]}
+        for call, account in accounts.items():
+            self.disk(call, account, tried[call]["audio"])
+        self.expect(place.cli("fsck", expect=(0, 3)).returncode == 0, "fsck finds damage")
+
+    def told(self):
+        print(f"  {self.compared_ms / 1000:.1f} s of {COMPARED} calls follow what was sent, sample by sample")
+        for (number, how), count in sorted(self.secrets.items()):
+            print(f"  secret {number}: {how} in {count} calls")
+        for line in self.failures[:20]:
+            print(f"  FAILS  {line}")
+        print(f"{'1 passed, 0 failed' if not self.failures else '0 passed, 1 failed'}")
+        return 1 if self.failures else 0
+
+
+def keep(folder):
+    kept = tempfile.mkdtemp(prefix="callward-kept-")
+    shutil.copytree(folder, kept, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sock"))
+    print(f"kept: {kept}")
+
 
 def sent_samples(sent_dir):
     """{stream: samples} of the first call: all send the same."""
@@ -229,36 +266,16 @@ def main():
                 if client.poll() is None:
                     client.kill()
             verdict = Verdict(truth, sent_samples(sent_dir), windows, lag)
-            results = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-            good = sum(r.get("sip_status") == 200 and r.get("ended") == "bye" for r in results)
-            verdict.expect(good == args.calls, f"only {good} of {args.calls} calls ended as the client meant")
-            started = {c["id"]: c["started_at"] for c in place.calls()}
-            print(f"  {len(started)} recordings of {args.calls} calls; listening", flush=True)
-            verdict.expect(len(started) == args.calls, f"{len(started)} recordings of {args.calls} calls")
+            started = verdict.recordings(place, output, args.calls)
             place.wait_complete(started, LISTEN_S_MAX)
             accounts = {call: verdict.call(place, call, at) for call, at in started.items()}
             for call in list(accounts)[:COMPARED]:
                 verdict.sound(place, call, accounts[call], folder)
-            verdict.expect(place.cli("log", "verify", expect=(0, 3)).returncode == 0, "the log does not verify")
-            rules = place.cli("log", "check", expect=(0, 3))
-            verdict.expect(rules.returncode == 0, f"the log breaks its rules: {rules.stdout[:2000]}")
-            place.stop()
-            tried = {c["call"]: c for c in place.json("fsck", "--try-keys")["calls"]}
-            for call, account in accounts.items():
-                verdict.disk(call, account, tried[call]["audio"])
-            verdict.expect(place.cli("fsck", expect=(0, 3)).returncode == 0, "fsck finds damage")
+            verdict.stopped(place, accounts)
         if args.keep:
-            kept = tempfile.mkdtemp(prefix="callward-kept-")
-            shutil.copytree(folder, kept, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sock"))
-            print(f"kept: {kept}")
+            keep(folder)
     print(f"  the longest losses of a stream, ms by cause: {verdict.lost or 'none'}")
-    print(f"  {verdict.compared_ms / 1000:.1f} s of {COMPARED} calls follow what was sent, sample by sample")
-    for (number, how), count in sorted(verdict.secrets.items()):
-        print(f"  secret {number}: {how} in {count} calls")
-    for line in verdict.failures[:20]:
-        print(f"  FAILS  {line}")
-    print(f"{'1 passed, 0 failed' if not verdict.failures else '0 passed, 1 failed'}")
-    return 1 if verdict.failures else 0
+    return verdict.told()
 
 
 if __name__ == "__main__":

@@ -177,38 +177,18 @@ def main():
             verdict = Verdict(truth, sent_samples(sent_dir), {v: (0, 0) for v in kill_test.VICTIMS}, 0)
             for ok, text in said.values():
                 verdict.expect(ok, text)
-            results = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-            good = sum(r.get("sip_status") == 200 and r.get("ended") == "bye" for r in results)
-            verdict.expect(good == args.calls, f"only {good} of {args.calls} calls ended as the client meant")
-            started = {c["id"]: c["started_at"] for c in place.calls()}
-            verdict.expect(len(started) == args.calls, f"{len(started)} recordings of {args.calls} calls")
-            print(f"  {len(started)} recordings; listening", flush=True)
+            started = verdict.recordings(place, output, args.calls)
             place.wait_complete(started, LISTEN_S_MAX)
             accounts = {call: verdict.call(place, call, at) for call, at in started.items()}
             judge(place, verdict, accounts)
             for call in list(accounts)[:COMPARED]:
                 verdict.sound(place, call, accounts[call], folder)
-            verdict.expect(place.cli("log", "verify", expect=(0, 3)).returncode == 0, "the log does not verify")
-            # What a new keeper says of the keys that it was handed is held to the calls that ran by the log.
-            rules = place.cli("log", "check", expect=(0, 3))
-            verdict.expect(rules.returncode == 0, f"the log breaks its rules: {rules.stdout[:2000]}")
-            place.stop()
-            tried = {c["call"]: c for c in place.json("fsck", "--try-keys")["calls"]}
-            for call, account in accounts.items():
-                verdict.disk(call, account, tried[call]["audio"])
-            verdict.expect(place.cli("fsck", expect=(0, 3)).returncode == 0, "fsck finds damage")
+            # `log check`, too: what a new keeper says of the keys that it was handed is held to the calls that ran by the log.
+            verdict.stopped(place, accounts)
         if args.keep:
-            kept = tempfile.mkdtemp(prefix="callward-kept-")
-            shutil.copytree(folder, kept, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sock"))
-            print(f"kept: {kept}")
+            kill_test.keep(folder)
     print(f"  the longest losses of a stream, ms by cause: {verdict.lost or 'none'} (late and network up to {DRIFT_MS_MAX})")
-    print(f"  {verdict.compared_ms / 1000:.1f} s of {COMPARED} calls follow what was sent, sample by sample")
-    for (number, how), count in sorted(verdict.secrets.items()):
-        print(f"  secret {number}: {how} in {count} calls")
-    for line in verdict.failures[:20]:
-        print(f"  FAILS  {line}")
-    print(f"{'1 passed, 0 failed' if not verdict.failures else '0 passed, 1 failed'}")
-    return 1 if verdict.failures else 0
+    return verdict.told()
 
 
 if __name__ == "__main__":
