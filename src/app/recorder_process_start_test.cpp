@@ -75,10 +75,8 @@ TEST(Recorder, TakesNothingFromStrangersWhileTheAnnouncedOneSpeaks) {
   }
   EXPECT_NE(rig.recorder->status_json().find("\"foreign\":315,"), std::string::npos)
       << rig.recorder->status_json();
-  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
-  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
-  auto object = rig.object_of(session.call);
-  ASSERT_TRUE(object);
+  auto object = rig.sealed_object(session.call);
+  ASSERT_TRUE(object) << object.error().message;
   const auto heard = rig.listen_to(*object, 0);
   EXPECT_EQ(expect_equal(heard, customer.sent), customer.came_ms);
   EXPECT_EQ(heard.digits, 0u);
@@ -97,10 +95,8 @@ TEST(Recorder, TakesAClientThatSendsFromElsewhereAfterTwoSeconds) {
     rig.pump(20);
   }
   key_digit(customer, customer.sequence++, customer.timestamp);
-  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
-  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
-  auto object = rig.object_of(session.call);
-  ASSERT_TRUE(object);
+  auto object = rig.sealed_object(session.call);
+  ASSERT_TRUE(object) << object.error().message;
   const auto heard = rig.listen_to(*object, 0);
   EXPECT_EQ(expect_equal(heard, customer.sent), customer.came_ms) << "nothing of the wait is gone";
   EXPECT_GT(heard.digits, 0u);
@@ -124,10 +120,8 @@ TEST(Recorder, WhoWaitedIsForgottenWhenTheAnnouncedOneSpeaks) {
     if (i >= 75) customer.send();
     rig.pump(20);
   }
-  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
-  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
-  auto object = rig.object_of(session.call);
-  ASSERT_TRUE(object);
+  auto object = rig.sealed_object(session.call);
+  ASSERT_TRUE(object) << object.error().message;
   EXPECT_EQ(expect_equal(rig.listen_to(*object, 0), customer.sent), customer.came_ms);
 }
 
@@ -140,10 +134,8 @@ TEST(Recorder, ACallShorterThanTheWaitIsHeard) {
     customer.send();
     rig.pump(20);
   }
-  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
-  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
-  auto object = rig.object_of(session.call);
-  ASSERT_TRUE(object);
+  auto object = rig.sealed_object(session.call);
+  ASSERT_TRUE(object) << object.error().message;
   EXPECT_EQ(expect_equal(rig.listen_to(*object, 0), customer.sent), customer.came_ms);
   const auto& flags = object->head().flags;
   EXPECT_EQ(std::count(flags.begin(), flags.end(), "rtp_latched"), 1);
@@ -164,10 +156,8 @@ TEST(Recorder, AClientThatGoesOnFromElsewhereIsNotLost) {
     (i < 50 ? customer : moved).send();
     rig.pump(20);
   }
-  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
-  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
-  auto object = rig.object_of(session.call);
-  ASSERT_TRUE(object);
+  auto object = rig.sealed_object(session.call);
+  ASSERT_TRUE(object) << object.error().message;
   const auto heard = rig.listen_to(*object, 0);
   const auto present =
       static_cast<std::uint32_t>(std::count(heard.present.begin(), heard.present.end(), true));
@@ -193,7 +183,9 @@ class StallingClock final : public Clock {
 
  private:
   void pass() {
-    if (reads_left > 0 && --reads_left == 0) stall();
+    if (reads_left == 0) return;
+    --reads_left;
+    if (reads_left == 0) stall();
   }
   SystemClock real_;
 };

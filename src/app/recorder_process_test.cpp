@@ -182,9 +182,7 @@ TEST(Recorder, ANewOneGoesOnWhereTheOldOneDied) {
     return list && !list->sessions.empty();
   }));
   talk(100);
-  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
-  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
-  auto object = rig.object_of(session.call);
+  auto object = rig.sealed_object(session.call);
   ASSERT_TRUE(object) << object.error().message;
   EXPECT_TRUE(object->verify());
   const auto heard = rig.listen_to(*object, 0);
@@ -300,10 +298,8 @@ TEST(Recorder, HoldResumeANewStreamAndSilenceAreAccounted) {
     third.send();
     talk(1, true);
   }
-  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
-  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
-  auto object = rig.object_of(session.call);
-  ASSERT_TRUE(object);
+  auto object = rig.sealed_object(session.call);
+  ASSERT_TRUE(object) << object.error().message;
   ASSERT_EQ(object->head().streams.size(), 3u);
   const auto accounts = store::from_recorder_intervals(object->head().account, 3);
   ASSERT_TRUE(accounts);

@@ -286,6 +286,14 @@ struct Rig {
     }
     return out;
   }
+  // The call ends, is sealed, and its object is opened.
+  Result<store::ObjectReader> sealed_object(const CallId& call) {
+    if (!ask<store::Ack>(*signal, store::SessionEnd{call, "bye"}))
+      return fail(Errc::kTimeout, "the end of the call is not taken");
+    if (!until([&] { return !keeper->sealed.empty(); }))
+      return fail(Errc::kTimeout, "the call is not sealed");
+    return object_of(call);
+  }
   Result<store::ObjectReader> object_of(const CallId& call) {
     store::FileObjectStore objects(vfs, config.objects_dir);
     return store::open_object(
