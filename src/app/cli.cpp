@@ -25,6 +25,16 @@ void print_json(const boost::json::value& value) {
   std::printf("%s\n", boost::json::serialize(value).c_str());
 }
 
+void print_lines(const char* label, const std::vector<std::string>& lines) {
+  for (const auto& line : lines) std::printf("%s: %s\n", label, line.c_str());
+}
+
+boost::json::array to_array(const std::vector<std::string>& lines) {
+  boost::json::array out;
+  for (const auto& line : lines) out.emplace_back(line);
+  return out;
+}
+
 bool progress_wanted(bool json) { return !json && ::isatty(STDERR_FILENO) != 0; }
 
 Progress::~Progress() {

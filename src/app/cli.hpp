@@ -26,6 +26,8 @@ struct CliContext {
 bool is_running(const Config& config);  // whether `serve` does, on this data folder
 ExitCode report(const Error& error);    // to standard error; the exit code that fits
 void print_json(const boost::json::value& value);
+void print_lines(const char* label, const std::vector<std::string>& lines);
+boost::json::array to_array(const std::vector<std::string>& lines);
 std::string short_time(std::int64_t utc_ms);
 std::string short_duration(std::int64_t ms);
 

@@ -16,16 +16,6 @@ namespace {
 constexpr const char* kKeysInUse =
     "the key store is in use: its pages are checked while Callward is stopped";
 
-void print_lines(const char* label, const std::vector<std::string>& lines) {
-  for (const auto& line : lines) std::printf("%s: %s\n", label, line.c_str());
-}
-
-boost::json::array to_array(const std::vector<std::string>& lines) {
-  boost::json::array out;
-  for (const auto& line : lines) out.emplace_back(line);
-  return out;
-}
-
 // Every object and its derived twin, read whole.
 void check_objects(store::ObjectStore& objects, const std::vector<std::string>& paths,
                    bool progress, std::vector<std::string>& findings) {

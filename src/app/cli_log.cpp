@@ -17,16 +17,6 @@ constexpr std::size_t kKeyBytesMax = 1'024;
 
 using Big = unsigned long long;
 
-void print_lines(const char* label, const std::vector<std::string>& lines) {
-  for (const auto& line : lines) std::printf("%s: %s\n", label, line.c_str());
-}
-
-boost::json::array to_array(const std::vector<std::string>& lines) {
-  boost::json::array out;
-  for (const auto& line : lines) out.emplace_back(line);
-  return out;
-}
-
 // A verifier key as it is written down, or the file that it stands in.
 Result<std::string> key_text(const std::string& given) {
   RealVfs vfs;
