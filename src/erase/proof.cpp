@@ -70,15 +70,9 @@ bool is_number(const json::value& value, std::int64_t most) {
 Result<std::vector<SegmentRange>> ranges_of(const json::array& list) {
   std::vector<SegmentRange> out;
   for (const auto& item : list) {
-    const auto* range = item.if_array();
-    if (range == nullptr || range->size() != 3 ||
-        !is_number((*range)[0], keys::kCallDataStream - 1) ||
-        !is_number((*range)[1], keys::kIndexMax) || !is_number((*range)[2], keys::kIndexMax + 1) ||
-        (*range)[1].get_int64() >= (*range)[2].get_int64())
-      return fail(Errc::kMalformed, "a range is [stream, first, end)");
-    out.push_back({static_cast<std::uint8_t>((*range)[0].get_int64()),
-                   static_cast<std::uint32_t>((*range)[1].get_int64()),
-                   static_cast<std::uint32_t>((*range)[2].get_int64())});
+    const auto range = read_range(item);
+    if (!range) return fail(Errc::kMalformed, "a range is [stream, first, end)");
+    out.push_back(*range);
   }
   return out;
 }
@@ -138,6 +132,18 @@ Result<audit::Hash> hash_of(const json::value& value) {
 }
 
 }  // namespace
+
+std::optional<SegmentRange> read_range(const json::value& item) {
+  const auto* range = item.if_array();
+  if (range == nullptr || range->size() != 3 ||
+      !is_number((*range)[0], keys::kCallDataStream - 1) ||
+      !is_number((*range)[1], keys::kIndexMax) || !is_number((*range)[2], keys::kIndexMax + 1) ||
+      (*range)[1].get_int64() >= (*range)[2].get_int64())
+    return std::nullopt;
+  return SegmentRange{static_cast<std::uint8_t>((*range)[0].get_int64()),
+                      static_cast<std::uint32_t>((*range)[1].get_int64()),
+                      static_cast<std::uint32_t>((*range)[2].get_int64())};
+}
 
 bool KeyStatement::operator==(const KeyStatement& other) const {
   return encode_statement(*this) == encode_statement(other);

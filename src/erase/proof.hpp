@@ -15,6 +15,8 @@
 // the second there is the challenge (docs/formats/proof.md).
 #pragma once
 
+#include <boost/json/value.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,9 @@
 #include "keys/keeper_protocol.hpp"
 
 namespace callward::erase {
+
+// [stream, first, end) of an audio stream; nothing for what is none.
+std::optional<keys::SegmentRange> read_range(const boost::json::value& item);
 
 struct NodePlace {
   std::uint8_t level = 0;

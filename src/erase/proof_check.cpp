@@ -113,22 +113,11 @@ class Check {
   std::vector<SegmentRange> ranges_in(const audit::Entry& entry, const char* field,
                                       std::uint64_t index) {
     std::vector<SegmentRange> out;
-    for (const auto& item : entry.data.at(field).as_array()) {
-      const auto* range = item.if_array();
-      const bool whole = range != nullptr && range->size() == 3 &&
-                         std::all_of(range->begin(), range->end(), [](const auto& number) {
-                           return number.is_int64() && number.get_int64() >= 0 &&
-                                  number.get_int64() <= keys::kIndexMax + 1;
-                         });
-      if (!whole || (*range)[0].get_int64() >= keys::kCallDataStream ||
-          (*range)[1].get_int64() >= (*range)[2].get_int64()) {
+    for (const auto& item : entry.data.at(field).as_array())
+      if (const auto range = read_range(item))
+        out.push_back(*range);
+      else
         finding("entry " + std::to_string(index) + " names a range that is none");
-        continue;
-      }
-      out.push_back({static_cast<std::uint8_t>((*range)[0].get_int64()),
-                     static_cast<std::uint32_t>((*range)[1].get_int64()),
-                     static_cast<std::uint32_t>((*range)[2].get_int64())});
-    }
     return join(std::move(out));
   }
   static std::uint64_t number_in(const audit::Entry& entry, const char* field) {
@@ -186,6 +175,7 @@ class Check {
     if (entry.type == "erased" || entry.type == "erase_unconfirmed") {
       take_erased(index, entry);
     } else if (entry.type == "erase_intended") {
+      by_order_[std::string(entry.data.at("order").as_string())].push_back(intentions_.size());
       intentions_.push_back({.order = std::string(entry.data.at("order").as_string()),
                              .reason = std::string(entry.data.at("reason").as_string()),
                              .source = std::string(entry.data.at("source").as_string()),
@@ -220,18 +210,20 @@ class Check {
   }
 
   void take_erased(std::uint64_t index, const audit::Entry& entry) {
-    std::set<std::string> orders;
-    for (const auto& item : entry.data.at("orders").as_array())
-      if (item.is_string()) orders.emplace(item.as_string());
-    for (auto& intention : intentions_) {
-      if (!orders.contains(intention.order) || intention.confirmed) continue;
-      if (intention.erased_at != 0 && entry.type != "erased") continue;
-      intention.erased_at = entry.at;
-      intention.erased_index = index;
-      intention.epoch = number_in(entry, "epoch");
-      intention.confirmed = entry.type == "erased";
-      intention.retired = retired_in(entry);
+    for (const auto& item : entry.data.at("orders").as_array()) {
+      if (!item.is_string()) continue;
+      const auto known = by_order_.find(std::string(item.as_string()));
+      if (known == by_order_.end()) continue;  // of another call: batches serve many
+      for (const auto at : known->second) end(intentions_[at], index, entry);
     }
+  }
+  static void end(Intention& intention, std::uint64_t index, const audit::Entry& entry) {
+    if (intention.confirmed || (intention.erased_at != 0 && entry.type != "erased")) return;
+    intention.erased_at = entry.at;
+    intention.erased_index = index;
+    intention.epoch = number_in(entry, "epoch");
+    intention.confirmed = entry.type == "erased";
+    intention.retired = retired_in(entry);
   }
   // Mirrors that `erased` leaves out, and the epochs that they were last seen in.
   static std::vector<std::pair<std::uint64_t, std::uint64_t>> retired_in(
@@ -424,7 +416,8 @@ class Check {
   ProofReport report_;
   std::map<std::uint64_t, audit::Entry> entries_;
   std::vector<Intention> intentions_;
-  std::map<std::string, std::vector<SegmentRange>> held_;  // by order, as long as undecided
+  std::map<std::string, std::vector<std::size_t>> by_order_;  // places in intentions_
+  std::map<std::string, std::vector<SegmentRange>> held_;     // by order, as long as undecided
   std::map<std::uint64_t, std::uint64_t> returned_;  // mirror, index of its last mirror_returned
   std::set<std::pair<std::uint64_t, std::uint64_t>> retired_;  // mirror, epoch: still unconfirmed
   std::set<std::string> whole_orders_;                         // held, about all of the call
