@@ -141,9 +141,11 @@ struct CallKeys {
   // Ranges that are ordered or held, and not yet erased.
   [[nodiscard]] std::size_t open_blocks() const;
 
-  // Whether any leaf of `range` stands in a row on a disk.
-  [[nodiscard]] bool was_persisted(const SegmentRange& range) const {
-    return range.first < persisted[range.stream];
+  // Whether any leaf of `range` may stand in a page on a disk. Of a call that another keeper began
+  // no mark says what that one wrote and never switched to: such pages open under the epoch key
+  // that still lives.
+  [[nodiscard]] bool may_be_on_disk(const SegmentRange& range) const {
+    return !rooted || range.first < persisted[range.stream];
   }
   void puncture(const SegmentRange& range);
 

@@ -183,6 +183,9 @@ class Keeper {
   void hold_order(CallKeys& call, const keys::EraseOrder& message,
                   const std::vector<SegmentRange>& ranges, const std::string& source,
                   Reply<keys::OrderAccepted> reply);
+  void answer_held(const OrderId& order, const CallId& call,
+                   const std::vector<SegmentRange>& ranges, const std::string& reason,
+                   Reply<keys::OrderAccepted> reply);
   bool answer_repeat(const keys::EraseOrder& message, const Reply<keys::OrderAccepted>& reply);
   bool answer_decided(const keys::DecideHeld& message, const Reply<keys::HeldDecided>& reply);
   static Result<Decision> decision_of(const CallKeys& call, const keys::DecideHeld& message);

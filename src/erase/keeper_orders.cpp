@@ -309,15 +309,21 @@ void Keeper::hold_order(CallKeys& call, const keys::EraseOrder& message,
                              {"source", source},
                              {"ranges", ranges_json(ranges)}});
   if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-  known_orders_[message.order] = keys::OrderOutcome::kHeld;
-  after_log([this, id = message.order, call_id = call.id, ranges, reason = message.reason,
-             reply](Status logged) {
+  answer_held(message.order, call.id, ranges, message.reason, std::move(reply));
+}
+
+// Closed and logged as held: said to who ordered it, and told to all.
+void Keeper::answer_held(const OrderId& order, const CallId& call,
+                         const std::vector<SegmentRange>& ranges, const std::string& reason,
+                         Reply<keys::OrderAccepted> reply) {
+  known_orders_[order] = keys::OrderOutcome::kHeld;
+  after_log([this, order, call, ranges, reason, reply = std::move(reply)](Status logged) {
     if (!logged) {
-      known_orders_.erase(id);  // it stays closed; the source asks again
+      known_orders_.erase(order);  // it stays closed; who ordered it asks again
       return reply(tl::unexpected<Error>(logged.error()));
     }
-    reply(keys::OrderAccepted{id, keys::OrderOutcome::kHeld});
-    outbox_.order_state({id, call_id, keys::OrderOutcome::kHeld, ranges, reason});
+    reply(keys::OrderAccepted{order, keys::OrderOutcome::kHeld});
+    outbox_.order_state({order, call, keys::OrderOutcome::kHeld, ranges, reason});
   });
 }
 
@@ -388,9 +394,7 @@ Status Keeper::destroy(const std::vector<Order>& batch) {
     if (rows_.count(order.call) == 0) continue;  // it went whole meanwhile
     auto& call = *TRY(find(order.call));
     for (const auto& range : order.ranges) {
-      // Of a call that another keeper began no row says what that one wrote and never switched to:
-      // such pages open under the epoch key that still lives.
-      on_disk = on_disk || !call.rooted || call.was_persisted(range);
+      on_disk = on_disk || call.may_be_on_disk(range);
       call.puncture(range);
     }
     if (!call.to_be_dropped()) continue;
@@ -400,7 +404,7 @@ Status Keeper::destroy(const std::vector<Order>& batch) {
   }
   if (!on_disk) return {};  // their keys never touched a disk: gone with the memory that held them
   // A row that cannot be written, of whatever call, must not keep the others' secrets alive.
-  if (const auto staged = stage_dirty_rows(); !staged)
+  if (auto staged = stage_dirty_rows(); !staged)
     for (const auto& order : batch)
       if (rows_.count(order.call) != 0 && TRY(find(order.call))->dirty) return staged;
   const auto steps = [this]() -> Status {
@@ -421,7 +425,9 @@ void Keeper::ask_wipes(const std::shared_ptr<Batch>& batch) {
   batch->waiting = static_cast<std::uint32_t>(by_call.size());
   for (auto& [call, ranges] : by_call) {
     outbox_.wipe({call, join(ranges)}, [this, batch] {
-      if (batch->waiting > 0 && --batch->waiting == 0) finish_batch(batch);
+      if (batch->waiting == 0) return;
+      --batch->waiting;
+      if (batch->waiting == 0) finish_batch(batch);
     });
   }
 }

@@ -61,16 +61,7 @@ void Keeper::erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepte
   call.propose_drop({message.order, PersonId::parse(message.actor).value_or(PersonId{}), *reason});
   note_waiting(call);
   new_rows_ = true;
-  known_orders_[message.order] = keys::OrderOutcome::kHeld;
-  after_log([this, id = message.order, call_id = call.id, ranges, reason = message.reason,
-             reply](Status logged) {
-    if (!logged) {
-      known_orders_.erase(id);  // it stays closed; the person asks again
-      return reply(tl::unexpected<Error>(logged.error()));
-    }
-    reply(keys::OrderAccepted{id, keys::OrderOutcome::kHeld});
-    outbox_.order_state({id, call_id, keys::OrderOutcome::kHeld, ranges, reason});
-  });
+  answer_held(message.order, call.id, ranges, message.reason, std::move(reply));
 }
 
 // Rows that hold no key any more: no epoch is needed to let go of them. At once, so that a keeper
