@@ -206,7 +206,8 @@ erase::KeeperPolicy KeeperProcess::policy() const {
           .persist_every_ms = keys.persist_every_s * 1'000,
           .question_open_ms_max = keys.question_open_s_max * 1'000,
           .listener_share_percent = keys.listener_share_percent,
-          .person_share_percent = keys.person_share_percent};
+          .person_share_percent = keys.person_share_percent,
+          .publish_beside = true};
 }
 
 erase::Keeper::Outbox KeeperProcess::outbox() {

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
 
 #include "base/check.hpp"
 
@@ -18,6 +22,66 @@ tl::unexpected<Error> refused() {
 }
 
 }  // namespace
+
+// The thread of publish_beside(): one write_publish() at a time, begun and taken by the log's own
+// thread.
+class Log::Publisher {
+ public:
+  enum Wait : bool { kNow, kWait };
+  explicit Publisher(Log& log) : log_(log), thread_([this] { run(); }) {}
+  ~Publisher() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    turn_.notify_all();
+    thread_.join();
+  }
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+
+  // Begun, and its outcome not taken yet. Known to the log's thread without a lock: it alone
+  // changes it.
+  [[nodiscard]] bool writing() const { return writing_; }
+  void begin() {
+    {
+      const std::lock_guard lock(mutex_);
+      asked_ = true;
+    }
+    writing_ = true;
+    turn_.notify_all();
+  }
+  std::optional<Status> outcome(Wait wait) {
+    std::unique_lock lock(mutex_);
+    if (wait == kWait) turn_.wait(lock, [this] { return outcome_.has_value(); });
+    auto outcome = std::exchange(outcome_, std::nullopt);
+    writing_ = !outcome.has_value();
+    return outcome;
+  }
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      turn_.wait(lock, [this] { return asked_ || stop_; });
+      if (!asked_) return;
+      asked_ = false;
+      lock.unlock();
+      auto written = log_.write_publish();
+      lock.lock();
+      outcome_ = std::move(written);
+      turn_.notify_all();
+    }
+  }
+
+  Log& log_;
+  std::mutex mutex_;
+  std::condition_variable turn_;
+  bool asked_ = false, stop_ = false;
+  std::optional<Status> outcome_;
+  bool writing_ = false;
+  std::thread thread_;  // last: begins when all else is there
+};
 
 Log::Log(Vfs& vfs, std::string dir, std::string origin, Key32 seed)
     : vfs_(vfs), dir_(std::move(dir)), origin_(std::move(origin)), seed_(std::move(seed)) {}
@@ -176,12 +240,9 @@ Status Log::start_journal(std::uint64_t first) {
 
 Result<std::uint64_t> Log::stage(const Entry& entry) {
   if (failed_) return refused();
-  return stage_encoded(TRY(encode_entry(entry)));
-}
-
-Result<std::uint64_t> Log::stage_encoded(std::string text) {
-  if (failed_) return refused();
-  if (!has_room(text.size())) return fail(Errc::kFull, "too much waits for the log");
+  auto text = TRY(encode_entry(entry));
+  if (staged_bytes_ + text.size() + 2 > kStagedBytesMax)
+    return fail(Errc::kFull, "too much waits for the log");
   staged_bytes_ += text.size() + 2;
   staged_.push_back(std::move(text));
   return durable_size_ + staged_.size() - 1;
@@ -200,14 +261,39 @@ Status Log::commit() {
   }
   staged_.clear();
   staged_bytes_ = 0;
-  if (written) return {};
-  failed_ = true;
+  if (written) return pending_.size() < kUnpublishedMax ? Status{} : publish();
+  fail_now();
   return fail(written.error().code, "audit log: " + written.error().message);
 }
 
 Status Log::publish() {
   if (failed_) return refused();
+  TRY(settle_publish());
   return begin_publish() ? end_publish(write_publish()) : Status{};
+}
+
+Status Log::publish_beside() {
+  if (failed_) return refused();
+  if (!publisher_) publisher_ = std::make_unique<Publisher>(*this);
+  if (publisher_->writing()) {
+    auto written = publisher_->outcome(Publisher::kNow);
+    if (!written) return {};
+    TRY(end_publish(std::move(*written)));
+  }
+  if (begin_publish()) publisher_->begin();
+  return {};
+}
+
+Status Log::settle_publish() {
+  if (!publisher_ || !publisher_->writing()) return {};
+  return end_publish(std::move(*publisher_->outcome(Publisher::kWait)));
+}
+
+void Log::let_go() { fail_now(); }
+
+void Log::fail_now() {
+  failed_ = true;
+  if (publisher_ && publisher_->writing()) (void)publisher_->outcome(Publisher::kWait);
 }
 
 bool Log::begin_publish() {
@@ -220,18 +306,23 @@ Status Log::write_publish() {
   for (const auto& text : publishing_) TRY(integrate(text));
   TRY(write_partials());
   TRY(sync_dirs());
-  return write_checkpoint();
+  TRY(write_checkpoint());
+  for (const auto& path : completed_) drop_partials_of(path);
+  completed_.clear();
+  return {};
 }
 
 Status Log::end_publish(Status written) {
   publishing_.clear();
-  if (written) written = rotate_journal();
+  if (written) {
+    published_size_ = tree_.size();
+    have_checkpoint_ = true;
+    written = rotate_journal();
+  }
   if (!written) {
-    failed_ = true;
+    fail_now();
     return fail(written.error().code, "audit log: " + written.error().message);
   }
-  for (const auto& path : completed_) drop_partials_of(path);
-  completed_.clear();
   return {};
 }
 
@@ -281,10 +372,7 @@ Status Log::write_partials() {
 
 Status Log::write_checkpoint() {
   const auto note = TRY(sign_checkpoint({origin_, tree_.size(), tree_.root()}, seed_));
-  TRY(vfs_.write_file_atomic(dir_ + "/checkpoint", as_bytes(note)));
-  published_size_ = tree_.size();
-  have_checkpoint_ = true;
-  return {};
+  return vfs_.write_file_atomic(dir_ + "/checkpoint", as_bytes(note));
 }
 
 Status Log::write_synced(const std::string& path, ByteView content) {
@@ -356,6 +444,7 @@ void Log::drop_stale_partials() {
 Status Log::replay(std::uint64_t first,
                    const std::function<Status(std::uint64_t, const Entry&)>& on_entry) {
   if (failed_) return refused();
+  TRY(settle_publish());
   while (first < durable_size_) {
     // A bundle's entries at a time, then what is not integrated yet.
     std::vector<std::string> texts;

@@ -22,10 +22,12 @@
 //       Damage elsewhere is kCorrupt, and nothing is changed.
 //   (5) Partial tiles go when the full one is under a durable checkpoint; the journal when all of
 //   it is.
+//   (6) failed() => no thread of ours writes there any more: it may be opened anew.
 //
-// One thread, but for write_publish() (GroupCommitter is the front for many). One process: who
-// opens a log keeps a second one out before (app/writer_lock.hpp); who hands it to another calls
-// let_go() before, and opens it anew if he goes on.
+// Many writers, one fdatasync: a loop stages what has come, commits once, then answers all of it.
+// Called by one thread; publish_beside() has one of its own for what it writes, and nobody waits
+// for that. One process: who opens a log keeps a second one out before (app/writer_lock.hpp); who
+// hands it to another calls let_go() before, and opens it anew if he goes on.
 #pragma once
 
 #include <functional>
@@ -54,30 +56,27 @@ class Log {
   // Makes all staged entries durable, or none counts: on an error the log has failed (3).
   Status commit();
   [[nodiscard]] bool has_staged() const { return !staged_.empty(); }
-  [[nodiscard]] bool has_room(std::size_t entry_bytes) const {
-    return staged_bytes_ + entry_bytes + 2 <= kStagedBytesMax;
-  }
-  // The same for what encode_entry() made, by whatever thread.
-  Result<std::uint64_t> stage_encoded(std::string text);
   // Brings what is durable into tiles and signs a checkpoint. At most once a second is enough.
   Status publish();
-  // The same in three steps, so that another thread can do the long one, write_publish(), while
-  // entries are staged and committed; nothing else then (no replay, no second publishing).
-  [[nodiscard]] bool begin_publish();  // false: there is nothing to do
-  Status write_publish();
-  Status end_publish(Status written);
+  // The same without waiting: takes the end of the one before, if it has come, and then begins one.
+  // The checkpoint is there when it is there; published_size() says so with the next call. The
+  // thread is made by the first call, so a sandbox must be entered before.
+  Status publish_beside();
 
   [[nodiscard]] std::uint64_t size() const { return durable_size_; }  // durable
   [[nodiscard]] std::uint64_t published_size() const { return published_size_; }
   [[nodiscard]] bool failed() const { return failed_; }
-  // Another is about to write there: as after a failure nothing more is taken (3).
-  void let_go() { failed_ = true; }
+  // Another is about to write there: as after a failure nothing more is taken (3), (6).
+  void let_go();
   // Durable entries [first, size()), in order; stops at the first error of `on_entry`.
   Status replay(std::uint64_t first,
                 const std::function<Status(std::uint64_t index, const Entry&)>& on_entry);
 
   static constexpr std::uint64_t kJournalBytesMax = 8u << 20;  // then a new one is begun
   static constexpr std::size_t kStagedBytesMax = kBatchBytesMax;
+  // Durable and not in tiles: beyond it commit() waits until they are, so that memory has a bound
+  // where more is appended than the disk takes as tiles.
+  static constexpr std::size_t kUnpublishedMax = 262'144;
 
  private:
   struct Level {
@@ -85,7 +84,13 @@ class Log {
     std::vector<Hash> partial;  // of the tile that grows
     bool grown = false;         // since the last checkpoint
   };
+  class Publisher;
   Log(Vfs& vfs, std::string dir, std::string origin, Key32 seed);
+  [[nodiscard]] bool begin_publish();  // false: there is nothing to do
+  Status write_publish();              // by whatever thread: touches nothing that the others do
+  Status end_publish(Status written);
+  Status settle_publish();  // waits for the one that is on its way
+  void fail_now();
   Status make_folders();
   Status load_checkpoint();
   Status load_edge();
@@ -130,6 +135,7 @@ class Log {
   std::uint64_t journal_first_ = 0;
   std::uint64_t journal_end_ = 0;
   bool old_journals_ = false;  // some before it are there, not yet wholly under a checkpoint
+  std::unique_ptr<Publisher> publisher_;  // last: its thread writes into the others
 };
 
 }  // namespace callward::audit

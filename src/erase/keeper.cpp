@@ -371,7 +371,8 @@ void Keeper::tick() {
   }
   if (!log_->failed() && now - last_publish_ms_ >= 1'000) {
     last_publish_ms_ = now;
-    if (auto published = log_->publish(); !published) {
+    auto published = policy_.publish_beside ? log_->publish_beside() : log_->publish();
+    if (!published) {
       log_error_ = published.error().message;
       log_event("keeper.publish_failed", {{"why", log_error_}});
     }

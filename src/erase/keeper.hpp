@@ -46,6 +46,7 @@ struct KeeperPolicy {
   std::int64_t listener_share_percent = 60;
   std::int64_t person_share_percent = 50;
   std::int64_t wipe_wait_ms_max = 1'000;
+  bool publish_beside = false;  // by a thread of the log's; without it a run is the same each time
 };
 
 template <class T>

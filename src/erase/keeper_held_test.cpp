@@ -4,8 +4,8 @@
 #include <boost/json.hpp>
 #include <filesystem>
 
+#include "base/failing_vfs_test.hpp"
 #include "erase/keeper_rig_test.hpp"
-#include "keys/failing_vfs_test.hpp"
 
 namespace callward::erase {
 namespace {
@@ -381,7 +381,7 @@ TEST_F(Held, AnEntryAloneIsEnough) {
 }
 
 TEST(HeldWithoutALog, NothingIsDecided) {
-  keys::FailingVfs failing;
+  FailingVfs failing;
   KeeperRig rig(failing, ::testing::TempDir() + "cw-held-log-" + std::to_string(::getpid()));
   std::filesystem::remove_all(rig.dir);
   ASSERT_TRUE(keys::KeyStore::create(failing, rig.entropy, rig.paths, rig.wrap));
@@ -390,8 +390,8 @@ TEST(HeldWithoutALog, NothingIsDecided) {
   rig.record(call, 1'000);
   rig.hear(call, 1'000);
   const auto held = rig.order(call, {{0, 0, 900}, {1, 0, 900}});
-  failing.refuse = [&](const std::string& path, keys::FileCall what) {
-    return what != keys::FileCall::kOpen && path.starts_with(rig.dir + "/log");
+  failing.refuse = [&](const std::string& path, FileCall what) {
+    return what != FileCall::kOpen && path.starts_with(rig.dir + "/log");
   };
   Answer<keys::HeldDecided> answer;
   rig.keeper->decide_held({call, held, HeldDecision::kKeep, "person", "hash"}, answer.reply());

@@ -3,8 +3,8 @@
 
 #include <filesystem>
 
+#include "base/failing_vfs_test.hpp"
 #include "erase/keeper_rig_test.hpp"
-#include "keys/failing_vfs_test.hpp"
 
 namespace callward::erase {
 namespace {
@@ -304,15 +304,15 @@ TEST_F(KeeperRecovery, ThousandsOfOrdersAreOneEpochAndSeveralEntries) {
 // A recorder takes kExists and kState for "done before". What a log that is away did not take must
 // be asked again, or the call would stay live for ever, its end and its root in no entry.
 TEST(KeeperWithoutItsLog, EndsAndRootsAreAskedForAgain) {
-  keys::FailingVfs disk;
+  FailingVfs disk;
   KeeperRig rig(disk, ::testing::TempDir() + "cw-keeper3-" + std::to_string(::getpid()));
   std::filesystem::remove_all(rig.dir);
   ASSERT_TRUE(keys::KeyStore::create(disk, rig.entropy, rig.paths, rig.wrap));
   rig.boot();
   const auto call = rig.begin();
   rig.record(call, 10);
-  disk.refuse = [&](const std::string& path, keys::FileCall what) {
-    return what != keys::FileCall::kOpen && path.starts_with(rig.dir + "/log");
+  disk.refuse = [&](const std::string& path, FileCall what) {
+    return what != FileCall::kOpen && path.starts_with(rig.dir + "/log");
   };
   const keys::CallEnd end{call, rig.clock.utc_ms(), "bye", {{0, 10}, {1, 10}}};
   const keys::CallSealed sealed{.call = call, .root = {}, .leaves = 21, .object_bytes = 1};

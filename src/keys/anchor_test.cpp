@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/failing_vfs_test.hpp"
 #include "keys/anchor_contract_test.hpp"
-#include "keys/failing_vfs_test.hpp"
 
 namespace callward::keys {
 namespace {

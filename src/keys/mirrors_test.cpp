@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "keys/failing_vfs_test.hpp"
+#include "base/failing_vfs_test.hpp"
 #include "keys/key_store.hpp"
 
 namespace callward::keys {

@@ -6,7 +6,7 @@
 
 #include "base/vfs.hpp"
 
-namespace callward::keys {
+namespace callward {
 
 enum class FileCall : std::uint8_t { kOpen, kWrite, kSync };
 
@@ -63,4 +63,4 @@ class FailingVfs final : public Vfs {
   RealVfs real_;
 };
 
-}  // namespace callward::keys
+}  // namespace callward
