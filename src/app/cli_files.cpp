@@ -5,16 +5,20 @@
 #include "app/keeper_state.hpp"
 #include "app/supervisor.hpp"
 #include "audit/verify.hpp"
+#include "db/database.hpp"
 #include "io/frame.hpp"
 #include "keys/key_store.hpp"
 #include "store/object_store.hpp"
 #include "store/recorder_protocol.hpp"
+#include "store/spool_check.hpp"
 
 namespace callward::app {
 namespace {
 
 constexpr const char* kKeysInUse =
     "the key store is in use: its pages are checked while Callward is stopped";
+constexpr const char* kFilesInUse =
+    "spool and database are in use: they are checked while Callward is stopped";
 
 // Every object and its derived twin, read whole.
 void check_objects(store::ObjectStore& objects, const std::vector<std::string>& paths,
@@ -34,6 +38,20 @@ void check_objects(store::ObjectStore& objects, const std::vector<std::string>& 
 Result<std::vector<std::string>> check_keys(Vfs& vfs, Entropy& entropy, const Config& config) {
   const auto keys = TRY(open_keys(vfs, entropy, config));
   return keys.store->check();
+}
+
+void take(const std::string& what, const Result<std::vector<std::string>>& checked,
+          std::vector<std::string>& findings) {
+  if (!checked) return findings.push_back(what + ": " + checked.error().message);
+  for (const auto& line : *checked) findings.push_back(what + "/" + line);
+}
+
+// What recorder and server write to while they run.
+void check_in_use(Vfs& vfs, const Config& config, std::vector<std::string>& findings) {
+  if (vfs.exists(config.recorder.spool_dir))
+    take("spool", store::check_spool(vfs, config.recorder.spool_dir), findings);
+  if (vfs.exists(config.server.database))
+    take("database", db::check_sqlite(config.server.database), findings);
 }
 
 // The log, with its progress.
@@ -89,6 +107,10 @@ Result<ExitCode> command_fsck(const CliContext& context) {
   } else {
     findings.push_back("log/public.key: " + key.error().message);
   }
+  if (is_running(context.config))
+    notes.emplace_back(kFilesInUse);
+  else
+    check_in_use(vfs, context.config, findings);
   // Two openers of one key store would be one too many: a keeper holds its lock, and between two
   // keepers of a planned restart it is nobody's to take.
   if (is_running(context.config))

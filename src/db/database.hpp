@@ -50,6 +50,10 @@ class Database {
 // A snapshot of a database that others use, into a new file (SQLite's online backup).
 Status copy_sqlite(const std::string& from, const std::string& to);
 
+// What SQLite's own checks say is wrong with a file that nobody writes to; empty: nothing. They see
+// a broken structure, not a value that was changed: SQLite has no checksums.
+Result<std::vector<std::string>> check_sqlite(const std::string& path);
+
 // Safe for several threads (one at a time inside). Applies what is missing of `migrations`, in
 // order; kUnsupported: the file was written by a newer program.
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,

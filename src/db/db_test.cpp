@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "db/database.hpp"
 
@@ -57,6 +58,24 @@ TEST_F(Databases, MigrationsGoForwardAndANewerFileIsRefused) {
     EXPECT_TRUE(db->execute("INSERT INTO t VALUES (1, 'x', NULL, 5)"));
   }
   EXPECT_EQ(open_sqlite(path, kOne).error().code, Errc::kUnsupported);
+}
+
+TEST_F(Databases, ABrokenStructureIsFound) {
+  {
+    auto db = *open_sqlite(path, kOne);
+    for (std::int64_t i = 0; i < 500; ++i)
+      ASSERT_TRUE(db->execute("INSERT INTO t VALUES (?1, ?2, NULL)",
+                              {i, "name " + std::to_string(i * 7'919 % 500)}));
+  }
+  ASSERT_TRUE(check_sqlite(path)->empty());
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  constexpr std::streamoff kPage = 4'096, kCellCount = 3;  // of the second page's head
+  file.seekp(kPage + kCellCount);
+  file.put('\x7f');
+  file.close();
+  EXPECT_FALSE(check_sqlite(path)->empty());
+  std::filesystem::resize_file(path, kPage + 100);
+  EXPECT_FALSE(check_sqlite(path)->empty());
 }
 
 }  // namespace

@@ -189,6 +189,24 @@ Status copy_sqlite(const std::string& from, const std::string& to) {
   return {};
 }
 
+Result<std::vector<std::string>> check_sqlite(const std::string& path) {
+  sqlite3* handle = nullptr;
+  const int rc = ::sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE, nullptr);
+  Sqlite database(handle);
+  if (rc != SQLITE_OK) return fail(Errc::kIo, path + ": " + ::sqlite3_errstr(rc));
+  std::vector<std::string> findings;
+  const auto rows = database.query("PRAGMA integrity_check", {});
+  if (!rows) return std::vector{rows.error().message};
+  for (const auto& row : *rows)
+    if (row.text(0) != "ok") findings.push_back(row.text(0));
+  const auto strays = database.query("PRAGMA foreign_key_check", {});
+  if (!strays) return std::vector{strays.error().message};
+  for (const auto& row : *strays)
+    findings.push_back("a row of " + row.text(0) + " names one of " + row.text(2) +
+                       " that is not there");
+  return findings;
+}
+
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
                                               const std::vector<std::string>& migrations) {
   sqlite3* handle = nullptr;
