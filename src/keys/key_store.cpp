@@ -365,12 +365,25 @@ std::vector<MirrorStatus> KeyStore::mirrors() const {
 
 // Mirrors that come and go ------------------------------------------------------------------------
 
+// From here on the epoch's key comes to live there, whether or not the filling comes to its end: it
+// counts as unconfirmed until it is full, and the survivors say so of a retired one.
+Status KeyStore::note_filling(Mirror& mirror) {
+  const bool said = !mirror.destroyed && mirror.retired_epoch == epoch();
+  mirror.destroyed = false;
+  mirror.retired_epoch = epoch();
+  return mirror.paths.retired && !said ? write_retired() : Status{};
+}
+
 Status KeyStore::repair_mirror(std::size_t index, MirrorFill how) {
   CHECK(index < mirrors_.size());
   auto& mirror = mirrors_[index];
   if (mirror.good()) return {};
   auto* source = first_good();
   if (source == nullptr) return fail(Errc::kCorrupt, "no good mirror to repair from");
+  // A disk that is away must not look like an empty one: what stands on it would still open.
+  const auto mode = how == MirrorFill::kReturning ? AnchorMode::kExisting : AnchorMode::kCreate;
+  auto anchor = TRY(open_file_anchor(vfs_, entropy_, mirror.paths.anchor_dir, wrap_, mode));
+  TRY(note_filling(mirror));
   const auto state = source->superblock();
   RowChanges rows;
   TRY(for_each([&](std::uint64_t row, ByteView content) -> Status {
@@ -378,12 +391,8 @@ Status KeyStore::repair_mirror(std::size_t index, MirrorFill how) {
     return {};
   }));
   // What it held is destroyed first: its old state must not live on beside the new one.
-  // A disk that is away must not look like an empty one: what stands on it would still open.
-  const auto mode = how == MirrorFill::kReturning ? AnchorMode::kExisting : AnchorMode::kCreate;
-  auto anchor = TRY(open_file_anchor(vfs_, entropy_, mirror.paths.anchor_dir, wrap_, mode));
   TRY(anchor->destroy_all());
   mirror.tree.reset();
-  mirror.destroyed = true;
   if (mirror.why.empty()) mirror.why = "is being filled";
   if (vfs_.exists(mirror.paths.store_dir + "/pages"))
     TRY(vfs_.remove(mirror.paths.store_dir + "/pages"));
@@ -398,7 +407,6 @@ Status KeyStore::repair_mirror(std::size_t index, MirrorFill how) {
   }
   mirror.tree = std::move(tree);
   mirror.why.clear();
-  mirror.destroyed = false;
   return std::exchange(mirror.paths.retired, false) ? write_retired() : Status{};
 }
 

@@ -129,6 +129,7 @@ class KeyStore {
   [[nodiscard]] const Mirror* newest() const;
   Status read_retired();
   Status write_retired();
+  Status note_filling(Mirror& mirror);
   Status write_staged(std::uint64_t log_size, bool new_epoch);
   Status take(Step step, const std::function<Status(PageTree&)>& action);
   void leave_out(Mirror& mirror, std::string why);

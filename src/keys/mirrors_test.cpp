@@ -350,6 +350,54 @@ TEST_F(KeyMirrors, ARetiredMirrorThatMissedNothingIsOlderAllTheSame) {
   EXPECT_TRUE(store->mirrors()[1].good);
 }
 
+// A disk that goes away while it is being filled takes the epoch's key with it: whatever is erased
+// afterwards may open there.
+TEST_F(KeyMirrors, OneThatGoesAwayWhileItIsFilledIsUnconfirmed) {
+  int opened = 0;
+  for (const bool retired : {false, true}) {
+    bool whole = false;
+    for (int calls = 0; !whole; ++calls) {
+      SCOPED_TRACE((retired ? "retired, " : "returning, ") + std::to_string(calls));
+      std::filesystem::remove_all(dir);
+      ASSERT_TRUE(KeyStore::create(vfs, entropy, paths, wrap));
+      std::filesystem::rename(dir + "/b", dir + "/away");
+      auto store = open();
+      store->stage_put(1, row("secret"));
+      ASSERT_TRUE(erase(*store, 1));
+      if (retired) ASSERT_TRUE(store->retire(1));
+      std::filesystem::rename(dir + "/away", dir + "/b");
+      int left = calls;
+      vfs.refuse = [&](const std::string& path, FileCall) {
+        return path.find(dir + "/b") == 0 && left-- <= 0;
+      };
+      store->stage_put(3, row("staged meanwhile"));
+      whole = store->repair_mirror(1) && store->mirrors()[1].good;
+      if (whole) {
+        vfs.refuse = nullptr;
+        EXPECT_TRUE(store->commit(3));
+        EXPECT_TRUE(open()->mirrors()[1].good) << "as new as the other";
+      }
+      for (const bool restarted : {false, true}) {
+        if (restarted) store.reset();
+        if (restarted) store = open();
+        const auto mirror = store->mirrors()[1];
+        vfs.refuse = nullptr;
+        const auto there = KeyStore::open(vfs, entropy, {paths[1]}, wrap);
+        vfs.refuse = [&](const std::string& path, FileCall) { return path.find(dir + "/b") == 0; };
+        const bool opens = there && text(**there, 1) == "secret";
+        opened += opens;
+        EXPECT_FALSE(opens && mirror.confirmed && !mirror.good);
+        if (restarted || mirror.good) continue;
+        store->stage_put(2, row("two"));
+        ASSERT_TRUE(erase(*store, 2));
+        EXPECT_FALSE(opens && store->mirrors()[1].confirmed) << "erased, and its key lives";
+      }
+      vfs.refuse = nullptr;
+    }
+  }
+  EXPECT_GT(opened, 0) << "some of these disks could be read";
+}
+
 TEST_F(KeyMirrors, AnotherInstallationsMirrorIsNotDestroyed) {
   const std::vector<MirrorPaths> other{{dir + "/c/store", dir + "/c/anchor"}};
   const auto other_wrap = SeededEntropy(44).key();
