@@ -224,6 +224,20 @@ TEST_F(KeeperRecovery, TheBoundSurvivesARestartAndCountsNothingTwice) {
   EXPECT_EQ(outcome, keys::OrderOutcome::kHeld) << "600 + 300 + 200 is more than half of 2,000";
 }
 
+// The keeper dies before its rows say how much the listener has ordered: the log does.
+TEST_F(KeeperRecovery, TheBoundSurvivesAKeeperThatDies) {
+  policy.listener_share_percent = 50;
+  boot();
+  const auto call = begin();
+  record(call, 1'000);
+  for (std::uint32_t at = 0; at < 900; at += 300) {
+    order(call, {{0, at, at + 300}});
+    boot();
+  }
+  order(call, {{1, 0, 200}});
+  EXPECT_EQ(outcome, keys::OrderOutcome::kHeld) << "900 + 200 is more than half of 2,000";
+}
+
 TEST_F(KeeperRecovery, TheListenerOrdersOnlyWithinWhatItIsHearing) {
   const auto call = begin();
   record(call, 100);

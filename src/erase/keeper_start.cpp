@@ -157,6 +157,8 @@ void Keeper::replay_ranges(CallKeys& call, const audit::Entry& entry) {
       call.hold({range}, reason, order);
       continue;
     }
+    if (entry.data.at("source").as_string() == "listener")
+      call.listener_segments += call.not_yet_ordered({range});
     call.blocked.push_back({range, reason, state, order, call.persisted[range.stream]});
     call.dirty = true;
   }
