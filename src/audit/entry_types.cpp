@@ -93,7 +93,9 @@ const std::vector<EntryType>& entry_types() {
       {"order_held",
        kByKeeper,
        "An order beyond its bounds waits for a person, that of a person (`source` is an id) for a "
-       "second one; opened to nobody meanwhile. `whole`: about all of the call, its own data too.",
+       "second one; opened to nobody meanwhile. The same order again, of a person: all of a call "
+       "is to go that the listener's order closed. `whole`: about all of the call, its own data "
+       "too.",
        {{"order", kText},
         {"reason", kText},
         {"source", kText},

@@ -73,7 +73,9 @@ const std::vector<Rule>& rules() {
       {"retired-by-a-person", kBreach,
        "`erased` leaves out only mirrors that a person retired, and that did not return since."},
       {"two-erase-a-call", kBreach,
-       "What one person orders beyond a person's share, another one confirms."},
+       "What one person orders beyond a person's share, another one confirms; so, too, that all of "
+       "a "
+       "call goes which the listener closed."},
       {"hold-is-kept", kBreach,
        "Under a legal hold no person's order beyond a person's share is confirmed."},
       {"held-is-decided", kWarning, "A person decides an order that was held, within 24 hours."},
@@ -399,14 +401,18 @@ void RuleChecker::held_decided(const Entry& entry) {
   if (text_of(entry, "reason_hash").size() != kHashDigits)
     find("opened-with-reason", entry.index, entry.subject, "decided without a reason's hash");
   check_reader(entry);
+  const auto* whole = entry.data.if_contains("whole");
+  const bool is_whole = whole != nullptr && whole->is_bool() && whole->get_bool();
   if (text_of(entry, "decision") == "erase") {
     order.to_erase = {entry.index, entry.at, true};
     check_second(entry, order);
+    if (is_whole && order.source == "listener")
+      find("two-erase-a-call", entry.index, entry.subject,
+           "closed whole by the listener, and erased by " + entry.actor + " alone");
     return;
   }
   auto& call = call_of(entry);
-  const auto* whole = entry.data.if_contains("whole");
-  if (whole != nullptr && whole->is_bool() && whole->get_bool()) {
+  if (is_whole) {
     std::erase_if(call.closed, [this](const auto& item) {
       auto& other = orders_[item.first];
       other.decided = true;

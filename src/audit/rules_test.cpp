@@ -322,6 +322,36 @@ TEST(Rules, AnOrderIsOfOneCall) {
   story.expect("order-of-one-call");
 }
 
+// Ordered by `source`, confirmed by the operator.
+Story confirmed(const std::string& source, bool hold, bool whole) {
+  Story story;
+  story.call_starts();
+  story.call_ends();
+  story.say("order_held", "keeper", kCall,
+            {{"order", kOrder},
+             {"reason", "card"},
+             {"source", source},
+             {"ranges", array{range(0, 0, 600)}}});
+  if (hold) story.say("hold_set", "operator", kCall, {{"reason_hash", std::string(64, 'a')}});
+  story.decides("erase", whole);
+  story.intends(0, 600);
+  story.erases();
+  return story;
+}
+
+TEST(Rules, TwoErase) {
+  const std::string another(32, 'e');
+  confirmed(another, false, true).expect_clean();
+  confirmed("listener", false, false).expect_clean();
+  confirmed("operator", false, false).expect("two-erase-a-call");
+  confirmed("listener", false, true).expect("two-erase-a-call");
+}
+
+TEST(Rules, NobodyConfirmsUnderALegalHold) {
+  confirmed(std::string(32, 'e'), true, true).expect("hold-is-kept");
+  confirmed("listener", true, false).expect_clean();
+}
+
 // A decision is about what was held then.
 TEST(Rules, WhatIsHeldAgainIsDecidedAgain) {
   Story story;

@@ -172,12 +172,16 @@ class Keeper {
                                               const keys::EraseOrder& message) const;
   static std::vector<SegmentRange> joined_with_neighbours(const CallKeys& call,
                                                           std::vector<SegmentRange> ranges);
-  [[nodiscard]] bool within_share(const CallKeys& call, std::uint64_t asked,
-                                  std::int64_t percent) const;
+  [[nodiscard]] bool within_share(const CallKeys& call, std::uint64_t asked, std::int64_t percent,
+                                  std::uint64_t free) const;
   [[nodiscard]] bool within_bounds(const CallKeys& call, const std::vector<SegmentRange>& ranges,
                                    bool from_listener) const;
+  using Refusal = std::function<void(tl::unexpected<Error>)>;
   void refuse_held(const CallKeys& call, const OrderId& order, const std::string& actor,
-                   const Reply<keys::OrderAccepted>& reply);
+                   Refusal refusal);
+  void propose_closed(CallKeys& call, const Decision& decision, const std::string& actor,
+                      Reply<keys::HeldDecided> reply);
+  [[nodiscard]] bool stopped_by_hold(const CallKeys& call, const Decision& decision) const;
   static bool may_act(std::string_view actor);
   static Status may_decide(const CallKeys& call, const keys::DecideHeld& message);
   void drop_husks();

@@ -75,15 +75,22 @@ Result<Decision> Keeper::decision_of(const CallKeys& call, const keys::DecideHel
   return decision;
 }
 
-// What a person ordered, another one confirms; and under a legal hold nobody.
+// What a person ordered, another one confirms.
 Status Keeper::may_decide(const CallKeys& call, const keys::DecideHeld& message) {
   if (!may_act(message.actor)) return fail(Errc::kDenied, "a person decides, or the operator");
   const auto* proposal = call.proposal_of(message.order);
   if (proposal == nullptr || message.decision != keys::HeldDecision::kErase) return {};
   if (PersonId::parse(message.actor).value_or(PersonId{}) == proposal->by)
     return fail(Errc::kDenied, "who ordered it cannot confirm it: a second person must");
-  if (call.legal_hold) return fail(Errc::kState, "the call is under a legal hold");
   return {};
+}
+
+// Under a legal hold nobody confirms what a person ordered, nor the end of all that is closed; what
+// the listener wants gone is, within what a person may order.
+bool Keeper::stopped_by_hold(const CallKeys& call, const Decision& decision) const {
+  return call.legal_hold && decision.erase &&
+         (call.closed || call.proposal_of(decision.order) != nullptr ||
+          !within_bounds(call, decision.ranges, false));
 }
 
 void Keeper::decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecided> reply) {
@@ -97,6 +104,10 @@ void Keeper::decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecide
   if (auto may = may_decide(call, message); !may) return reply(tl::unexpected<Error>(may.error()));
   auto decision = decision_of(call, message);
   if (!decision) return reply(tl::unexpected<Error>(decision.error()));
+  if (stopped_by_hold(call, *decision))
+    return refuse_held(call, message.order, message.actor, std::move(reply));
+  if (decision->erase && decision->whole && call.proposal_of(message.order) == nullptr)
+    return propose_closed(call, *decision, message.actor, std::move(reply));
   if (orders_.size() >= kOrdersWaitingMax) return reply(fail(Errc::kFull, "too many orders wait"));
   auto staged = stage_entry("held_decided", message.actor, call.id.hex(),
                             {{"order", message.order.hex()},

@@ -28,10 +28,10 @@ class Held : public ::testing::Test, public HeldDisk, public KeeperRig {
   }
   void TearDown() override { std::filesystem::remove_all(dir); }
 
-  Result<keys::HeldDecided> decide(const CallId& call, const OrderId& order,
-                                   HeldDecision decision) {
+  Result<keys::HeldDecided> decide(const CallId& call, const OrderId& order, HeldDecision decision,
+                                   const std::string& who = "person") {
     Answer<keys::HeldDecided> answer;
-    keeper->decide_held({call, order, decision, "person", "hash"}, answer.reply());
+    keeper->decide_held({call, order, decision, who, "hash"}, answer.reply());
     keeper->end_round();
     return answer.value;
   }
@@ -244,7 +244,8 @@ TEST_F(Held, AClosedCallIsDecidedAsAWhole) {
 TEST_F(Held, AClosedCallIsErasedAsAWhole) {
   const auto call = closed_call();
   end(call, 3'000);
-  ASSERT_TRUE(decide(call, held_, HeldDecision::kErase));
+  EXPECT_EQ(decide(call, held_, HeldDecision::kErase)->outcome, OrderOutcome::kHeld);
+  ASSERT_TRUE(decide(call, held_, HeldDecision::kErase, PersonId::random(entropy).hex()));
   EXPECT_EQ(states.back(), OrderOutcome::kErased);
   EXPECT_EQ(open(call, 1, 2'990), kErasedState);
   EXPECT_EQ(open_record(call, call_data), "{}");

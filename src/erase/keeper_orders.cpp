@@ -198,14 +198,18 @@ std::vector<SegmentRange> Keeper::joined_with_neighbours(const CallKeys& call,
 // ordered and not the listener's.
 bool Keeper::within_bounds(const CallKeys& call, const std::vector<SegmentRange>& ranges,
                            bool from_listener) const {
+  constexpr std::uint64_t kFreeSegments =
+      300;  // 30 s over all streams: short calls may be mostly secret
   if (from_listener)
     return within_share(call, call.listener_segments + call.not_yet_ordered(ranges),
-                        policy_.listener_share_percent);
-  // What the listener wanted gone, and is held, the person confirms: that takes no second one.
+                        policy_.listener_share_percent, kFreeSegments);
+  // What the listener wanted gone, and is held, the person confirms: that takes no second one. Not
+  // under a legal hold: else listener and person together were the end of the call.
   std::vector<SegmentRange> ordered, wanted;
   for (const auto& block : call.blocked) {
     if (block.state != BlockState::kHeld) ordered.push_back(block.range);
-    if (block.state != BlockState::kHeld || call.proposal_of(block.order) == nullptr)
+    if (block.state != BlockState::kHeld ||
+        (!call.legal_hold && call.proposal_of(block.order) == nullptr))
       wanted.push_back(block.range);
   }
   const auto before = segments_in(join(std::move(ordered)));
@@ -213,12 +217,12 @@ bool Keeper::within_bounds(const CallKeys& call, const std::vector<SegmentRange>
   const auto known = segments_in(join(wanted));
   wanted.insert(wanted.end(), ranges.begin(), ranges.end());
   return within_share(call, own + segments_in(join(std::move(wanted))) - known,
-                      policy_.person_share_percent);
+                      policy_.person_share_percent, 0);
 }
 
-bool Keeper::within_share(const CallKeys& call, std::uint64_t asked, std::int64_t percent) const {
-  constexpr std::uint64_t kFreeSegments =
-      300;  // 30 s over all streams: short calls may be mostly secret
+// `free`: segments that are within it however short the call is.
+bool Keeper::within_share(const CallKeys& call, std::uint64_t asked, std::int64_t percent,
+                          std::uint64_t free) const {
   std::uint64_t whole = 0;
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
     if ((call.declared >> stream & 1) == 0) continue;
@@ -229,8 +233,7 @@ bool Keeper::within_share(const CallKeys& call, std::uint64_t asked, std::int64_
     else
       whole += elapsed_segments(call);
   }
-  return asked <=
-         std::max<std::uint64_t>(kFreeSegments, whole * static_cast<std::uint64_t>(percent) / 100);
+  return asked <= std::max(free, whole * static_cast<std::uint64_t>(percent) / 100);
 }
 
 // True when the order is known already; then it is answered as it was, or together with the first
@@ -275,7 +278,8 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
   if (known_orders_.size() >= kKnownOrdersMax) known_orders_.clear();
   const std::string source = from_listener ? "listener" : message.actor;
   if (!within_bounds(call, *within, from_listener)) {
-    if (!from_listener && call.legal_hold) return refuse_held(call, message.order, source, reply);
+    if (!from_listener && call.legal_hold)
+      return refuse_held(call, message.order, source, std::move(reply));
     return hold_order(call, message, *within, source, std::move(reply));
   }
   if (from_listener) call.listener_segments += call.not_yet_ordered(*within);
@@ -295,7 +299,8 @@ void Keeper::hold_order(CallKeys& call, const keys::EraseOrder& message,
   if (deciding_whole_.contains(call.id))
     return reply(fail(Errc::kBusy, "a person is just deciding about this call; ask again"));
   if (source != "listener" && call.proposal_of(message.order) == nullptr) {
-    if (call.closed || call.proposals.size() >= kProposalsPerCallMax)
+    // One place is left for who wants a call gone that is closed meanwhile (propose_closed).
+    if (call.closed || call.proposals.size() + 1 >= kProposalsPerCallMax)
       return reply(
           fail(Errc::kState, "so much of this call waits for a person: decide that first"));
     call.proposals.push_back({message.order, PersonId::parse(source).value_or(PersonId{}),

@@ -23,11 +23,38 @@ bool Keeper::may_act(std::string_view actor) {
   return std::find(kOurs.begin(), kOurs.end(), actor) == kOurs.end();
 }
 
+// Logged, then said.
 void Keeper::refuse_held(const CallKeys& call, const OrderId& order, const std::string& actor,
-                         const Reply<keys::OrderAccepted>& reply) {
+                         Refusal refusal) {
   auto staged = stage_entry("hold_refused", actor, call.id.hex(), {{"order", order.hex()}});
+  if (!staged) return refusal(tl::unexpected<Error>(staged.error()));
+  after_log([refusal = std::move(refusal)](Status) {
+    refusal(fail(Errc::kState, "the call is under a legal hold"));
+  });
+}
+
+// Too many ranges of the call are held: most of what is closed no machine took for a secret, and
+// two persons erase it. The first one's word is an order, held as any; the listener's number for
+// all of it goes on standing for it.
+void Keeper::propose_closed(CallKeys& call, const Decision& decision, const std::string& actor,
+                            Reply<keys::HeldDecided> reply) {
+  if (call.proposals.size() >= kProposalsPerCallMax)
+    return reply(fail(Errc::kState, "too much of this call waits for a person: keep it"));
+  auto staged = stage_entry("order_held", "keeper", call.id.hex(),
+                            {{"order", decision.order.hex()},
+                             {"reason", kReasons[decision.reason]},
+                             {"source", actor},
+                             {"ranges", ranges_json(decision.ranges)}});
   if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-  after_log([reply](Status) { reply(fail(Errc::kState, "the call is under a legal hold")); });
+  call.proposals.push_back(
+      {decision.order, PersonId::parse(actor).value_or(PersonId{}), decision.reason});
+  call.dirty = true;
+  after_log([this, id = call.id, order = decision.order, reply](Status logged) {
+    if (logged) return reply(keys::HeldDecided{order, keys::OrderOutcome::kHeld});
+    if (const auto still = find(id))
+      std::erase_if((*still)->proposals, [&](const Proposal& item) { return item.order == order; });
+    reply(tl::unexpected<Error>(logged.error()));
+  });
 }
 
 void Keeper::erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepted> reply) {
@@ -40,7 +67,7 @@ void Keeper::erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepte
   if (!reason) return reply(fail(Errc::kMalformed, "unknown reason code"));
   if (!may_act(message.actor))
     return reply(fail(Errc::kDenied, "a person orders, or the operator"));
-  if (call.legal_hold) return refuse_held(call, message.order, message.actor, reply);
+  if (call.legal_hold) return refuse_held(call, message.order, message.actor, std::move(reply));
   if (!call.ended || !call.listened)
     return reply(fail(Errc::kState, "a call is erased whole when it has ended and is heard"));
   if (call.waits_for_a_person() || call.drop)
@@ -87,6 +114,8 @@ void Keeper::set_hold(const keys::SetHold& message, Reply<keys::Ack> reply) {
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   if ((*found)->to_be_dropped())
     return reply(fail(Errc::kState, "two persons have decided: the call is being erased"));
+  if (message.on && deciding_whole_.contains(message.call))
+    return reply(fail(Errc::kBusy, "a person is just deciding about this call; ask again"));
   auto staged = stage_entry(message.on ? "hold_set" : "hold_lifted", message.actor,
                             message.call.hex(), {{"reason_hash", message.reason_hash}});
   if (!staged) return reply(tl::unexpected<Error>(staged.error()));

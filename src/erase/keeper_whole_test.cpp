@@ -174,6 +174,86 @@ TEST_F(WholeCalls, AServerThatCallsItselfTheListenerIsRefused) {
   EXPECT_EQ(log_types()["erase_intended"], 0);
 }
 
+// The listener held so much of it that all of it is closed: most of that no machine took for a
+// secret, and one person's word would be the end of the whole call.
+class ClosedByTheListener : public WholeCalls {
+ protected:
+  void SetUp() override {
+    WholeCalls::SetUp();
+    call = begin();
+    record(call, 3'000);
+    order(call, {{0, 0, 2'900}, {1, 0, 690}});
+    std::vector<SegmentRange> many;
+    for (std::uint32_t at = 0; at < 400; ++at) many.push_back({1, 701 + 2 * at, 702 + 2 * at});
+    closing = order(call, many);
+    Answer<keys::Ack> ended;
+    keeper->call_end({call, clock.utc_ms(), "bye", {{0, 3'000}, {1, 3'000}}}, ended.reply());
+    hear(call, 3'000);
+    keeper->listen_done({call});
+    keeper->end_round();
+  }
+  OrderId closing;
+};
+
+TEST_F(ClosedByTheListener, OnePersonAloneDoesNotEraseIt) {
+  const auto intended = log_types()["erase_intended"];
+  const auto first = decide(closing, ada);
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(first->outcome, OrderOutcome::kHeld);
+  EXPECT_EQ(decide(closing, ada).error().code, Errc::kDenied);
+  EXPECT_EQ(keeper->held_calls().total, 1u);
+  boot();
+  EXPECT_EQ(decide(closing, ada).error().code, Errc::kDenied) << "known after a restart, too";
+  EXPECT_EQ(log_types()["erase_intended"], intended);
+  ASSERT_TRUE(decide(closing, bob));
+  EXPECT_EQ(open(call, 1, 2'990), kErasedState);
+  EXPECT_EQ(open_record(call, call_data), "{}") << "nobody ordered that";
+  EXPECT_EQ(broken_rules()["two-erase-a-call"], 0);
+}
+
+TEST_F(ClosedByTheListener, OnePersonOpensItAgain) {
+  ASSERT_TRUE(decide(closing, ada));
+  ASSERT_TRUE(decide(closing, ada, HeldDecision::kKeep)) << "keeping takes no second one";
+  EXPECT_EQ(open(call, 1, 2'990), "audio");
+  EXPECT_EQ(keeper->held_calls().total, 0u);
+}
+
+TEST_F(ClosedByTheListener, ALegalHoldStopsIt) {
+  hold(true);
+  EXPECT_EQ(decide(closing, ada).error().code, Errc::kState);
+  EXPECT_EQ(log_types()["hold_refused"], 1);
+  hold(false);
+  ASSERT_TRUE(decide(closing, ada));
+  hold(true);
+  EXPECT_EQ(decide(closing, bob).error().code, Errc::kState) << "set between the two";
+  EXPECT_EQ(log_types()["held_decided"], 0);
+}
+
+// What the listener wants gone one person confirms; under a legal hold not the whole call.
+TEST_F(WholeCalls, ALegalHoldStopsWhatTheListenerWantsBeyondAPersonsShare) {
+  call = begin();
+  record(call, 1'000);
+  hear(call, 1'000);
+  const auto all = order(call, {{0, 0, 1'000}, {1, 0, 1'000}});
+  ASSERT_EQ(outcome, OrderOutcome::kHeld);
+  hold(true);
+  EXPECT_EQ(decide(all, bob).error().code, Errc::kState);
+  EXPECT_EQ(person_orders({{0, 0, 1'000}, {1, 0, 1'000}}, bob), OrderOutcome::kRefused)
+      << "nor by ordering the same anew";
+  EXPECT_EQ(log_types()["hold_refused"], 2);
+  EXPECT_EQ(log_types()["erase_intended"], 0);
+  EXPECT_EQ(person_orders({{0, 0, 100}}, bob), OrderOutcome::kAccepted) << "a secret still goes";
+  hold(false);
+  EXPECT_TRUE(decide(all, bob));
+}
+
+// However short it is: 15 s of two sides are within the 30 s that the listener always may.
+TEST_F(WholeCalls, OnePersonAloneErasesNoShortCallEither) {
+  call = heard(150);
+  EXPECT_EQ(person_orders({{0, 0, 150}, {1, 0, 150}}, ada), OrderOutcome::kHeld);
+  EXPECT_EQ(person_orders({{0, 0, 150}}, ada), OrderOutcome::kAccepted) << "half of it";
+}
+
 // A listener that orders everything erased, one range after the other.
 TEST_F(WholeCalls, AListenerThatWantsEverythingGoneGetsItsShareAndNoMore) {
   const auto live = begin();

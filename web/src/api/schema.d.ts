@@ -304,7 +304,7 @@ export interface paths {
         put?: never;
         /**
          * A person decides about a held order; erasing cannot be undone
-         * @description What a person ordered beyond one person's share is confirmed by another; 403 for the same one.
+         * @description What a person ordered beyond one person's share is confirmed by another; 403 for the same one. Of a call that is closed whole the first person's erase is such an order (202, outcome held). 409 under a legal hold.
          */
         post: operations["decideHeld"];
         delete?: never;
