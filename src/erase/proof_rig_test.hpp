@@ -74,13 +74,35 @@ struct Forger {
     entry("order_held", call.hex(),
           {{"order", order}, {"reason", "pin"}, {"source", "listener"}, {"ranges", ranges(list)}});
   }
-  void decided(const char* order, const std::vector<keys::SegmentRange>& list) {
+  void retired() {
+    entry("mirror_retired", "-",
+          {{"mirror", 2}, {"epoch", 4}, {"reason_hash", std::string(64, '0')}});
+  }
+  void returned() { entry("mirror_returned", "-", {{"mirror", 2}, {"epoch", 5}}); }
+  void erased_but_for_retired(const char* order) {
+    boost::json::array retired;
+    retired.push_back(boost::json::array{2, 4});
+    entry("erased", "-",
+          {{"orders", boost::json::array(1, boost::json::string(order))},
+           {"epoch", 5},
+           {"retired", std::move(retired)}});
+  }
+  void held_whole(const char* order, const std::vector<keys::SegmentRange>& list) {
+    entry("order_held", call.hex(),
+          {{"order", order},
+           {"reason", "customer_request"},
+           {"source", "operator"},
+           {"ranges", ranges(list)},
+           {"whole", true}});
+  }
+  void decided(const char* order, const std::vector<keys::SegmentRange>& list,
+               const char* decision = "keep", bool whole = false) {
     entry("held_decided", call.hex(),
           {{"order", order},
-           {"decision", "keep"},
+           {"decision", decision},
            {"reason", "pin"},
            {"ranges", ranges(list)},
-           {"whole", false},
+           {"whole", whole},
            {"reason_hash", std::string(64, '0')}});
   }
   void stated(const KeyStatement& statement) {

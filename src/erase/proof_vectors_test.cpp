@@ -61,6 +61,7 @@ constexpr Kind kNotes[] = {
     {"held_gone", "and its keys are gone already"},
     {"held", "closed until a person decides"},
     {"live", "the call still runs"},
+    {"whole", "two persons had all of the call erased"},
     {"no_row", "holds nothing of this call any more"},
 };
 
@@ -240,6 +241,53 @@ void good_mirrors(std::vector<Case>& all) {
     story.stated(said);
     story.tell("the key store has nothing of the call any more", said);
   }
+}
+
+// A mirror that the owner gave up counts as unconfirmed until it is back.
+void retired_mirrors(std::vector<Case>& all) {
+  const auto tell = [&](const char* name, bool back, bool before) {
+    Story story(all);
+    story.started();
+    story.ended();
+    story.retired();
+    if (back && before) story.returned();
+    story.intended(kForgedOrder, kHole);
+    story.erased_but_for_retired(kForgedOrder);
+    if (back && !before) story.returned();
+    auto said = story.statement(kHole);
+    if (!back || before) said.mirrors.push_back({"retired", false, 4, "file"});
+    story.stated(said);
+    story.tell(name, said);
+  };
+  tell("a retired mirror may hold the key still", false, false);
+  tell("a retired mirror came back, and was destroyed", true, false);
+  tell("a retired mirror came back before the erasure, and went again", true, true);
+}
+
+void whole_calls(std::vector<Case>& all) {
+  const std::vector<SegmentRange> everything{{0, 0, 100}, {1, 0, 100}};
+  const auto tell = [&](const char* name, const char* decision, bool row) {
+    Story story(all);
+    story.started();
+    story.ended();
+    story.held_whole(kForgedOrder, everything);
+    story.decided(kForgedOrder, everything, decision, true);
+    story.intended(kForgedOrder, everything);
+    story.unconfirmed(kForgedOrder);
+    auto said = story.statement(everything);
+    said.ordered = std::move(said.erased);
+    said.erased.clear();
+    said.nodes.clear();
+    said.mirrors.push_back({"left_out", false, 4, "file"});
+    said.row = row;
+    if (!row) said.ordered.clear();
+    if (!row) said.streams.clear();
+    story.stated(said);
+    story.tell(name, said);
+  };
+  tell("two persons had all of it erased, and its row stands yet", "erase", true);
+  tell("two persons had all of it erased", "erase", false);
+  tell("the call's own data is gone, and who decided wanted it kept", "keep", true);
 }
 
 void left_out(std::vector<Case>& all) {
@@ -514,6 +562,8 @@ std::vector<Case> cases() {
   std::vector<Case> all;
   good_ones(all);
   good_mirrors(all);
+  retired_mirrors(all);
+  whole_calls(all);
   left_out(all);
   lying_keepers(all);
   contradictions(all);

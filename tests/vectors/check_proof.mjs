@@ -74,12 +74,16 @@ class Segments {
 const ENTRY_FIELDS = {
   call_started: 'direction,row,source,started_at,streams', call_ended: 'cause,ended_at,ends', call_sealed: 'bytes,leaves,root', keeper_adopted: 'first,lost',
   erase_intended: 'epoch,order,ranges,reason,source', erased: 'epoch,orders', erase_unconfirmed: 'epoch,orders,unconfirmed_mirrors',
+  mirror_retired: 'epoch,mirror,reason_hash', mirror_returned: 'epoch,mirror',
   order_held: 'order,ranges,reason,source', held_decided: 'decision,order,ranges,reason,reason_hash,whole', key_statement: 'hash',
 };
+const MAY_HAVE = { erased: 'retired', order_held: 'whole' };
 function entryOf(text) {
   const entry = JSON.parse(text);
-  return canonical(entry) === text && entry.v === 1 && Object.keys(entry.data ?? {}).sort().join() === ENTRY_FIELDS[entry.type] ? entry : null;
+  const fields = Object.keys(entry.data ?? {}).filter((name) => name !== MAY_HAVE[entry.type]);
+  return canonical(entry) === text && entry.v === 1 && fields.sort().join() === ENTRY_FIELDS[entry.type] ? entry : null;
 }
+const ofManyCalls = (type) => ['erased', 'erase_unconfirmed', 'mirror_retired', 'mirror_returned'].includes(type);
 function openedLog({ proof, said }, logKey, tell) {
   const log = keyOf(logKey);
   let note;
@@ -101,7 +105,7 @@ function openedLog({ proof, said }, logKey, tell) {
     const entry = there ? entryOf(text) : null;
     if (!there) tell('entry_not_in_log');
     else if (!entry) tell('entry_unreadable');
-    else if (!entry.type.startsWith('erase') || entry.type === 'erase_intended' ? entry.subject !== said.call : false) tell('entry_of_another');
+    else if (!ofManyCalls(entry.type) && entry.subject !== said.call) tell('entry_of_another');
     else entries.push({ index, ...entry });
   }
   const hash = sha256(Buffer.from(proof.statement)).toString('hex'), statements = entries.filter((one) => one.type === 'key_statement');
@@ -111,15 +115,20 @@ function openedLog({ proof, said }, logKey, tell) {
   return { size: Number(size), entries: entries.filter((one) => one.index < own.index) };
 }
 function historyOf(entries, tell) {
-  const story = { intended: [], held: {}, lost: [], once: {} };
+  const story = { intended: [], held: {}, lost: [], once: {}, wholeOrders: [], wholeGone: false };
   const good = (ranges) => ranges.filter((one) => isRange(one) || tell('bad_range'));
   for (const { type, at, data } of entries) {
-    if (type === 'erase_intended') story.intended.push({ ...data, ranges: good(data.ranges), ordered_at: at, erased_at: 0, confirmed: false, of: 0 });
+    if (type === 'mirror_returned') for (const one of story.intended) one.left_out = one.left_out.filter((mirror) => mirror !== data.mirror);
+    if (type === 'erase_intended') story.intended.push({ ...data, ranges: good(data.ranges), ordered_at: at, erased_at: 0, confirmed: false, of: 0, left_out: [] });
     if (type === 'erased' || type === 'erase_unconfirmed')
       for (const one of story.intended.filter((each) => data.orders.includes(each.order) && !each.confirmed && (type === 'erased' || each.erased_at === 0)))
-        Object.assign(one, { erased_at: at, confirmed: type === 'erased', of: data.epoch });
+        Object.assign(one, { erased_at: at, confirmed: type === 'erased', of: data.epoch, left_out: (data.retired ?? []).map(([mirror]) => mirror) });
     if (type === 'order_held') (story.held[data.order] ??= []).push(...good(data.ranges));
-    if (type === 'held_decided') delete story.held[data.order];
+    if (type === 'order_held' && 'whole' in data) story.wholeOrders.push(data.order);
+    if (type === 'held_decided') {
+      delete story.held[data.order];
+      story.wholeGone ||= data.decision === 'erase' && story.wholeOrders.includes(data.order);
+    }
     if (type === 'keeper_adopted') story.lost.push(...good(data.lost));
     if (type.startsWith('call_')) {
       if (type in story.once && canonical(story.once[type]) !== canonical(data)) tell('entries_differ');
@@ -170,7 +179,7 @@ function judged(said, story, whole, tell) {
     tellIf('erased_left_out', set(said.erased).and(call).minus(gone));
   }
   const audio = openedBy(said.nodes, width);
-  if (said.row && !audio.streams[15].includes(1)) tell('call_data_gone');
+  if (said.row && !story.wholeGone && !audio.streams[15].includes(1)) tell('call_data_gone');
   audio.streams[15].fill(0);
   tellIf('key_there', audio.and(gone));
   const lost = set(story.lost).and(call), held = set(Object.values(story.held).flat());
@@ -179,8 +188,9 @@ function judged(said, story, whole, tell) {
   tellIf('key_gone', dark.minus(held));
   if (!said.live) tellIf('key_beyond_end', audio.minus(call));
   const kept = call.and(audio), heard = set(said.streams.map(([stream, , upTo]) => [stream, 0, upTo]));
-  const erased = story.intended.flatMap(({ order, reason, source, ordered_at, erased_at, confirmed, ranges }) =>
-    set(ranges).and(call).ranges().map((range) => ({ range, order, reason, source, ordered_at, erased_at, confirmed })));
+  const erased = story.intended.flatMap(({ order, reason, source, ordered_at, erased_at, confirmed, ranges, left_out }) =>
+    set(ranges).and(call).ranges().map((range) => ({ range, order, reason, source, ordered_at, erased_at, confirmed: confirmed && left_out.length === 0 })));
+  if (story.wholeGone) notes.push('whole');
   return { notes, erased, kept: kept.ranges(), opens: kept.and(heard).minus(set([...said.ordered, ...said.held])).ranges(), lost: lost.ranges() };
 }
 function notesOf(said, erased) {

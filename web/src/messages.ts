@@ -350,6 +350,7 @@ export const t = {
       held_gone: 'Some of what waits for a person’s decision has no key any more: it was in memory alone.',
       held: 'Some of it is closed until a person decides.',
       live: 'The call still runs.',
+      whole: 'Two persons had all of the call erased, its own data too.',
       no_row: 'The key store holds nothing of this call any more.',
     },
     erased: 'What was erased',

@@ -14,7 +14,7 @@ export const FINDINGS = [
   'erased_left_out', 'call_data_gone', 'key_there', 'key_gone', 'key_beyond_end',
 ] as const;
 export type Finding = (typeof FINDINGS)[number];
-export type Note = 'ordered' | 'unconfirmed' | 'mirror' | 'held_gone' | 'held' | 'live' | 'no_row';
+export type Note = 'ordered' | 'unconfirmed' | 'mirror' | 'held_gone' | 'held' | 'live' | 'whole' | 'no_row';
 
 export interface ErasedRange {
   range: Range;
@@ -23,7 +23,7 @@ export interface ErasedRange {
   source: string;
   orderedAt: number;
   erasedAt: number; // 0: not gone yet
-  confirmed: boolean; // by every mirror
+  confirmed: boolean; // by every mirror, a retired one that may hold it still counted in
 }
 export interface Report {
   statement: Statement;
@@ -51,19 +51,26 @@ interface Intention {
   erasedAt: number;
   epoch: number;
   confirmed: boolean;
+  endedBy: number; // index of the entry
+  retired: number[]; // mirrors that it leaves out
 }
+// Of many calls, or of none: their subject is no call.
+const OF_MANY = ['erased', 'erase_unconfirmed', 'mirror_retired', 'mirror_returned'];
 // What the log says of this call, up to the statement.
 class History {
   readonly intentions: Intention[] = [];
   readonly held = new Map<string, Leaves>();
   readonly once = new Map<string, Data>(); // call_started, call_ended, call_sealed
   lost: Leaves = [];
+  wholeGone = false; // two persons decided so: the call's own data goes, too
+  private readonly wholeOrders = new Set<string>();
+  private readonly returned = new Map<number, number>(); // mirror, index of its last mirror_returned
 
   constructor(private readonly found: (kind: Finding, about?: string) => void) {}
 
   take(index: number, { type, at, data }: Entry): void {
     const order = data.order as string;
-    if (type === 'erased' || type === 'erase_unconfirmed') this.end(type === 'erased', at, data);
+    if (type === 'erased' || type === 'erase_unconfirmed') this.end(type === 'erased', at, index, data);
     else if (type === 'erase_intended')
       this.intentions.push({
         order, at, index,
@@ -73,11 +80,17 @@ class History {
         erasedAt: 0,
         epoch: 0,
         confirmed: false,
+        endedBy: 0,
+        retired: [],
       });
-    else if (type === 'order_held')
+    else if (type === 'mirror_returned') this.returned.set(data.mirror as number, index);
+    else if (type === 'order_held') {
+      if (data.whole !== undefined) this.wholeOrders.add(order);
       this.held.set(order, either(this.held.get(order) ?? [], this.ranges(data.ranges, index)));
-    else if (type === 'held_decided') this.held.delete(order);
-    else if (type === 'keeper_adopted') this.lost = either(this.lost, this.ranges(data.lost, index));
+    } else if (type === 'held_decided') {
+      this.held.delete(order);
+      this.wholeGone ||= this.wholeOrders.has(order) && data.decision === 'erase';
+    } else if (type === 'keeper_adopted') this.lost = either(this.lost, this.ranges(data.lost, index));
     else if (type === 'call_started' || type === 'call_ended' || type === 'call_sealed') {
       const before = this.once.get(type);
       if (before && JSON.stringify(before) !== JSON.stringify(data)) this.found('entries_differ', type);
@@ -86,13 +99,19 @@ class History {
   }
 
   // An `erased` ends the intentions before it that it names; once it did, nothing changes them.
-  private end(confirmed: boolean, at: number, data: Data): void {
+  private end(confirmed: boolean, at: number, index: number, data: Data): void {
     const orders = new Set(data.orders as Json[]);
     const epoch = Math.max(0, data.epoch as number);
+    const retired = ((data.retired ?? []) as number[][]).filter((one) => Array.isArray(one) && one.length === 2);
     for (const one of this.intentions) {
       if (!orders.has(one.order) || one.confirmed || (one.erasedAt !== 0 && !confirmed)) continue;
-      Object.assign(one, { erasedAt: at, epoch, confirmed });
+      Object.assign(one, { erasedAt: at, epoch, confirmed, endedBy: index, retired: retired.map(([mirror]) => mirror) });
     }
+  }
+
+  // A mirror that was given up may hold the keys until it is back: it is destroyed first then.
+  everywhere(one: Intention): boolean {
+    return one.confirmed && one.retired.every((mirror) => (this.returned.get(mirror) ?? 0) > one.endedBy);
   }
 
   private ranges(value: Json | undefined, index: number): Leaves {
@@ -165,8 +184,7 @@ class Check {
         await checkInclusion(await leafHash(utf8(text)), index, checkpoint, path);
         step = 'entry_unreadable';
         const entry = readEntry(text);
-        const endsOrders = entry.type === 'erased' || entry.type === 'erase_unconfirmed';
-        if (endsOrders || entry.subject === this.statement.call) entries.set(index, entry);
+        if (OF_MANY.includes(entry.type) || entry.subject === this.statement.call) entries.set(index, entry);
         else this.found('entry_of_another', `entry ${index}`);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
@@ -232,11 +250,14 @@ class Check {
   }
 
   private erasedRanges(whole: Leaves): void {
-    const lines = this.history.intentions.flatMap(({ leaves, at: orderedAt, epoch: _, ...one }) =>
-      rangesOf(both(leaves, whole)).map((range) => ({ range, orderedAt, ...one })),
+    const lines = this.history.intentions.flatMap((one) =>
+      rangesOf(both(one.leaves, whole)).map((range) => ({ range, one })),
     );
-    lines.sort((a, b) => a.range[0] - b.range[0] || a.range[1] - b.range[1] || a.index - b.index);
-    this.report.erased = lines.map(({ index: _, ...line }) => line);
+    lines.sort((a, b) => a.range[0] - b.range[0] || a.range[1] - b.range[1] || a.one.index - b.one.index);
+    this.report.erased = lines.map(({ range, one }) => ({
+      range, order: one.order, reason: one.reason, source: one.source, orderedAt: one.at, erasedAt: one.erasedAt,
+      confirmed: this.history.everywhere(one),
+    }));
   }
 
   // Keeper and log name the same ranges.
@@ -257,7 +278,7 @@ class Check {
     );
     const audio = both(opened, AUDIO);
     this.report.callDataOpen = minus(opened, AUDIO).length > 0;
-    if (said.row && !this.report.callDataOpen) this.found('call_data_gone');
+    if (said.row && !this.report.callDataOpen && !this.history.wholeGone) this.found('call_data_gone');
     this.foundLeaves('key_there', both(audio, erased));
     const lost = both(this.history.lost, whole);
     const unexplained = minus(minus(whole, audio), either(ordered, lost));
@@ -281,6 +302,7 @@ class Check {
     if (said.mirrors.some((mirror) => mirror.state !== 'good' || !mirror.confirmed)) notes.push('mirror');
     if (said.held.length > 0) notes.push('held');
     if (said.live) notes.push('live');
+    if (this.history.wholeGone) notes.push('whole');
     if (!said.row) notes.push('no_row');
   }
 }
