@@ -149,7 +149,12 @@ void World::hand_keeper_over() {
 
 void World::listener_and_orders() {
   for (auto& call : calls_) {
-    if (!call->begin_durable || call->listened_told) continue;
+    if (!call->begin_durable) continue;
+    if (call->listened_told) {  // what a person ordered last is decided later
+      for (auto& order : call->orders)
+        if (order.held() && !order.decided && settling_) decide(*call, order);
+      continue;
+    }
     if (!settling_) draw_order(*call);
     for (auto& order : call->orders)
       if (!order.answered && !order.dropped) send_order(*call, order);
@@ -211,9 +216,10 @@ void World::draw_order(SimCall& call) {
 
 void World::send_order(SimCall& call, SimOrder& order) {
   if (!keeper_) return;
+  static const std::string kPerson(32, 'b');  // another one than the operator, who decides
   auto told = ask<keys::OrderAccepted>([&](erase::Reply<keys::OrderAccepted> reply) {
     keeper_->erase_order(
-        {order.id, call.id, order.ranges, "password", order.listener ? "listener" : "person"},
+        {order.id, call.id, order.ranges, "password", order.listener ? "listener" : kPerson},
         order.listener, std::move(reply));
   });
   if (!told) return;
