@@ -194,17 +194,21 @@ Result<ExitCode> command_restore(const RestoreOptions& options) {
   const auto text = TRY(config_with_mirrors(std::string(as_text(raw)), TRY(mirrors_of(options))));
   auto config = TRY(parse_config(text, file));
   for (const auto& dir : {config.recorder.objects_dir, config.log.dir}) TRY(must_be_new(vfs, dir));
+  if (vfs.exists(config.server.database))
+    return fail(Errc::kExists,
+                config.server.database + " is there already: a restore never overwrites");
   // The keys are looked at first, where the operator's copies lie.
   auto look = config;
   if (!options.credential.empty()) look.keys.credential_file = options.credential;
-  if (!options.log_key.empty()) {
+  const bool brings_log_key = !options.log_key.empty() && !vfs.exists(config.log_key_file());
+  if (brings_log_key) {
     TRY(vfs.make_dirs(options.data));
     TRY(put_secret(vfs, options.log_key, config.log_key_file()));
   }
   const auto keys = look_at_keys(vfs, entropy, look, manifest);
   const auto lines = losses(keys, manifest);
   if (!keys.why.empty()) {
-    if (!options.log_key.empty()) TRY(vfs.remove(config.log_key_file()));
+    if (brings_log_key) TRY(vfs.remove(config.log_key_file()));
     return say(options, keys, lines, false);
   }
   TRY(vfs.make_dirs(config.run_dir));
