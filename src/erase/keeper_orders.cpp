@@ -228,8 +228,10 @@ bool Keeper::within_share(const CallKeys& call, std::uint64_t asked, std::int64_
     if ((call.declared >> stream & 1) == 0) continue;
     if (call.ended)
       whole += call.ends[stream];
-    else if (call.source == keys::CallSource::kImport)
-      whole += call.heard[stream];
+    else if (call.source == keys::CallSource::kImport || !call.rooted)
+      // Of a call that another keeper began a wall clock may say how old it is: what was heard or
+      // persisted of it is certain.
+      whole += std::max(call.heard[stream], call.persisted[stream]);
     else
       whole += elapsed_segments(call);
   }

@@ -122,6 +122,18 @@ TEST_F(KeeperAfterAClockJump, NothingIsKeptAheadOfTimeThoughItWasSetForward) {
   EXPECT_EQ(open(call, 0, 639), "audio");
 }
 
+// How much of a running call may go must not be taken from a clock either: a day ahead, all of it
+// was within everybody's share until the recorder had handed back.
+TEST_F(KeeperRecovery, AClockSetForwardMakesNoSharesLarger) {
+  const auto call = begin();
+  record(call, 1'000);
+  hear(call, 1'000);
+  clock.jump_utc_ms(86'400'000);
+  boot();
+  order(call, {{0, 0, 1'000}, {1, 0, 1'000}});
+  EXPECT_EQ(outcome, keys::OrderOutcome::kHeld);
+}
+
 // The recorder lost its socket, not its keeper: nothing is lost, and the account must not say so.
 TEST_F(KeeperRecovery, ARecorderThatComesBackToALivingKeeperLosesNothing) {
   const auto call = begin();
