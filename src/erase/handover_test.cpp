@@ -394,6 +394,37 @@ TEST_F(HandedKeeper, ABatchThatWaitsForOthersMemoryIsFinishedFirst) {
   EXPECT_EQ(open(call, 0, 15), kErasedState);
 }
 
+// Taken and answered, and the disk refused it: it waits, and the one after does it.
+TEST_F(HandedKeeper, AnOrderThatWaitsIsCarriedOutByTheOneAfter) {
+  const auto call = begin();
+  record(call, 100);
+  hear(call, 100);
+  const auto waits = OrderId::random(entropy);
+  auto fresh = offer([&](HandedState& state) {
+    ASSERT_EQ(state.calls.size(), 1u);
+    state.calls[0].blocked.push_back({{0, 10, 20}, 0, BlockState::kOrdered, waits});
+    state.orders.push_back({waits, call, {{0, 10, 20}}, 0, "listener", false});
+  });
+  ASSERT_TRUE(fresh) << fresh.error().message;
+  keeper = std::move(fresh->keeper);
+  log = std::move(fresh->log);
+  store = std::move(fresh->store);
+  EXPECT_EQ(log_types()["erased"], 0);
+  keeper->serve_on();
+  EXPECT_EQ(log_types()["erased"], 1);
+  EXPECT_EQ(open(call, 0, 15), kErasedState);
+}
+
+TEST_F(HandedKeeper, ALegalHoldGoesWithIt) {
+  const auto call = begin();
+  Answer<keys::Ack> held;
+  keeper->set_hold({call, true, "operator", std::string(64, 'a')}, held.reply());
+  keeper->end_round();
+  ASSERT_TRUE(held.value);
+  restart();
+  EXPECT_EQ(keeper->holds().calls, std::vector<CallId>{call});
+}
+
 // The new one got so far that it wrote its entry; then it died. Nothing of it counts.
 TEST_F(HandedKeeper, AHandOverThatFailsChangesNothing) {
   const auto call = begin();

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "erase/keeper_rig_test.hpp"
+#include "erase/proof.hpp"
 
 namespace callward::erase {
 namespace {
@@ -265,6 +266,18 @@ TEST_F(Keepers, AdoptionTakesOnlyWhatIsPastAndPuncturesOrders) {
   EXPECT_EQ(open(call, 0, 62), kErasedState);  // lost with the keeper
   EXPECT_EQ(open(call, 0, 90), "audio");
   EXPECT_EQ(open(call, 1, 75), "audio");
+  // Not closed alone: what the recorder handed back of it is in no memory either.
+  Answer<keys::Proved> proved;
+  keeper->prove({call, "operator"}, proved.reply());
+  keeper->end_round();
+  ASSERT_TRUE(proved.value);
+  const auto said = decode_statement(proved.value->statement);
+  ASSERT_TRUE(said);
+  for (const auto& node : said->nodes) {
+    const auto first = node.index << (keys::kTreeLevels - node.level);
+    const auto end = (node.index + 1) << (keys::kTreeLevels - node.level);
+    EXPECT_FALSE(first < keys::leaf_of(0, 80) && end > keys::leaf_of(0, 70)) << node.index;
+  }
   // A second time (our answer was lost): nothing more is lost. Of a call nobody began: refused.
   for (const auto& id : {call, CallId::random(entropy)}) {
     keys::Adopt more{.call = id, .streams = 0b11, .first_index = 70};
