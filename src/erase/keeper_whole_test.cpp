@@ -112,6 +112,8 @@ TEST_F(WholeCalls, ConfirmedByAnotherEveryKeyGoesAndTheRow) {
   boot();
   EXPECT_FALSE(keeper->call_state(call)->known);
   EXPECT_TRUE(store->check()->empty());
+  const auto row = store->get(0);
+  EXPECT_TRUE(row && !*row) << "nor in the key store";
 }
 
 // Everything in its row is gone, and the keeper dies before it lets go of the row.
@@ -120,6 +122,8 @@ TEST_F(WholeCalls, AKeeperThatDiesInBetweenFinishesIt) {
   ASSERT_TRUE(erase_all(ada));
   ASSERT_TRUE(decide(whole, bob));
   EXPECT_EQ(log_types()["erased"], 0) << "others still hold something";
+  const auto row = CallKeys::decode_row(0, (*store->get(0))->expose());
+  EXPECT_TRUE(row->cover.nodes().empty()) << "its own data's key is destroyed with an epoch, too";
   answer_wipes = true;
   boot();
   keeper->end_round();
@@ -144,6 +148,16 @@ TEST_F(WholeCalls, ALegalHoldStopsBothAndOutlivesTheKeeper) {
   hold(false);
   EXPECT_TRUE(decide(whole, bob));
   EXPECT_EQ(broken_rules()["hold-is-kept"], 0);
+}
+
+// The keeper dies before the row has it: the log is enough.
+TEST_F(WholeCalls, ALegalHoldIsInForceFromItsEntryOn) {
+  Answer<keys::Ack> answer;
+  keeper->set_hold({call, true, ada, std::string(64, 'a')}, answer.reply());
+  ASSERT_TRUE(log->commit());
+  boot();
+  EXPECT_EQ(erase_all(ada).error().code, Errc::kState);
+  EXPECT_EQ(keeper->holds().calls, std::vector<CallId>{call});
 }
 
 TEST_F(WholeCalls, BeyondAPersonsShareASecondOneConfirms) {
