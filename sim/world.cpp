@@ -217,7 +217,8 @@ void World::settle() {
   mirror_back_at_ = keeper_back_at_ = 0;
   recorder_back_at_ = spool_ ? 0 : std::min(recorder_back_at_, step_ + 1);
   const auto settled = [this] {
-    if (!keeper_ || !spool_ || log_->failed() || keys_->unconfirmed() != 0 || keeper_->has_work())
+    if (!keeper_ || !spool_ || log_->failed() || keys_->unconfirmed() != 0 || keeper_->has_work() ||
+        !wipes_.empty())
       return false;
     const auto mirrors = keys_->mirrors();
     return std::all_of(mirrors.begin(), mirrors.end(), [](const auto& one) { return one.good; }) &&

@@ -38,12 +38,13 @@ struct SimOrder {
   keys::OrderOutcome outcome{};
   std::optional<keys::HeldDecision> decision;
   bool decided = false, decision_sent = false;
+  bool moot = false;  // another order had taken all of it before anybody decided
   [[nodiscard]] bool held() const { return answered && outcome == keys::OrderOutcome::kHeld; }
   // It was said that these ranges go.
   [[nodiscard]] bool goes() const {
     if (!answered) return false;
     if (outcome == keys::OrderOutcome::kHeld)
-      return decided && decision == keys::HeldDecision::kErase;
+      return decided && !moot && decision == keys::HeldDecision::kErase;
     return outcome != keys::OrderOutcome::kKept && outcome != keys::OrderOutcome::kRefused;
   }
 };

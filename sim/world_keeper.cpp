@@ -249,6 +249,7 @@ void World::decide(SimCall& call, SimOrder& order) {
     // Done already, and only the answer was lost; or another order took all of it.
     const bool over = !*told && told->error().code == Errc::kNotFound;
     if (*told || over) order.decided = true;
+    order.moot = over && !order.decision_sent;
   }
   order.decision_sent = true;
 }

@@ -141,10 +141,11 @@ keys::OrderOutcome Keeper::carry_out(CallKeys& call, const Decision& decision,
         {decision.order, call.id, decision.ranges, decision.reason, actor, false, {}});
     return known_orders_[decision.order] = keys::OrderOutcome::kAccepted;
   }
-  // Of a call that was closed whole nothing went to the disk meanwhile: its end may be gone, too.
+  // Of a call that was closed whole nothing went to the disk meanwhile: its end may be gone, too. So
+  // may that of one that has ended, for which nobody brings nodes any more.
   std::vector<SegmentRange> lost;
   for (auto range : decision.ranges) {
-    if (!decision.whole) range.end = std::min(range.end, call.persisted[range.stream]);
+    if (!decision.whole && !call.ended) range.end = std::min(range.end, call.persisted[range.stream]);
     const auto gone = call.missing(range);
     lost.insert(lost.end(), gone.begin(), gone.end());
   }

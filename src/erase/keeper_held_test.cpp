@@ -296,6 +296,20 @@ TEST_F(Held, OfARunningCallWhatDiedWithAKeeperIsAccounted) {
   EXPECT_EQ(lost_in_log(call), keeper->call_state(call)->lost) << "a proof explains it by the log";
 }
 
+// The keeper died before anything was persisted, the recorder with it, and the call ended then.
+TEST_F(Held, OfACallThatEndedWithoutItsKeysWhatIsKeptIsAccounted) {
+  const auto call = begin();
+  record(call, 1'000);
+  held_ = order(call, {{0, 0, 900}, {1, 0, 900}});
+  boot();
+  end(call, 1'000);
+  ASSERT_TRUE(decide(call, held_, HeldDecision::kKeep));
+  EXPECT_EQ(open(call, 0, 10), kErasedState);
+  const std::vector<SegmentRange> all{{0, 0, 1'000}, {1, 0, 1'000}};
+  EXPECT_EQ(join(keeper->call_state(call)->lost), all);
+  EXPECT_EQ(join(lost_in_log(call)), all);
+}
+
 // The row was not written behind the decision: the next keeper finds the loss in the log, and says
 // it no second time.
 TEST_F(Held, WhatIsLostWithADecisionIsLoggedOnce) {
