@@ -145,7 +145,8 @@ keys::OrderOutcome Keeper::carry_out(CallKeys& call, const Decision& decision,
   // may that of one that has ended, for which nobody brings nodes any more.
   std::vector<SegmentRange> lost;
   for (auto range : decision.ranges) {
-    if (!decision.whole && !call.ended) range.end = std::min(range.end, call.persisted[range.stream]);
+    if (!decision.whole && !call.ended)
+      range.end = std::min(range.end, call.persisted[range.stream]);
     const auto gone = call.missing(range);
     lost.insert(lost.end(), gone.begin(), gone.end());
   }
