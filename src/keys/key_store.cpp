@@ -387,18 +387,12 @@ Status KeyStore::repair_mirror(std::size_t index, MirrorFill how) {
   if (mirror.why.empty()) mirror.why = "is being filled";
   if (vfs_.exists(mirror.paths.store_dir + "/pages"))
     TRY(vfs_.remove(mirror.paths.store_dir + "/pages"));
-  // Until it is full it is of another history than the others, so that a crash leaves it left out.
-  auto begin = state;
-  begin.generation = std::max<std::uint64_t>(state.generation, 2) - 1;
-  auto tree =
-      TRY(PageTree::create(vfs_, entropy_, mirror.paths.store_dir, std::move(anchor), begin));
-  if (begin.generation < state.generation) {
-    TRY(tree->write_pages(rows, {source->next_row(), state.log_size, false, source->history()}));
-    TRY(tree->switch_superblock());
-  }
-  mirror.tree = std::move(tree);
-  mirror.why.clear();
+  // From here on a key may live there.
   mirror.destroyed = false;
+  mirror.tree =
+      TRY(PageTree::create(vfs_, entropy_, mirror.paths.store_dir, std::move(anchor), state, rows,
+                           {.next_row = source->next_row(), .history = source->history()}));
+  mirror.why.clear();
   return std::exchange(mirror.paths.retired, false) ? write_retired() : Status{};
 }
 
