@@ -364,6 +364,7 @@ void Keeper::tick() {
   const auto now = clock_.monotonic_ms();
   for (const auto& batch : std::vector(batches_))
     if (batch->deadline_ms <= now) finish_batch(batch);
+  if (!unconfirmed_.empty()) mirrors_are_back();
   if (now - last_persist_ms_ >= policy_.persist_every_ms) {
     last_persist_ms_ = now;
     persist_deadlines();

@@ -99,6 +99,20 @@ TEST_F(RetiredMirrors, AnErasureThatWaitsIsDoneWithoutItAndSaysSo) {
             std::string::npos);
 }
 
+// Also when nobody says that the mirrors are back: a keeper that took over destroys what was left, and
+// so does the next erasure.
+TEST_F(RetiredMirrors, WhatWasUnconfirmedIsErasedOnceNothingIs) {
+  lose();
+  rig->order(call, {{0, 10, 20}}, false);
+  ASSERT_EQ(rig->states.back(), keys::OrderOutcome::kUnconfirmed);
+  std::filesystem::rename(dir + "/away", dir + "/b");
+  ASSERT_TRUE(rig->store->repair_mirror(1));
+  rig->keeper->tick();
+  EXPECT_EQ(rig->states.back(), keys::OrderOutcome::kErased);
+  EXPECT_EQ(left_out(), "none");
+  EXPECT_EQ(breaches(), 0u);
+}
+
 TEST_F(RetiredMirrors, TheWordOutlivesTheKeeperAndEndsWhenTheMirrorIsBack) {
   lose();
   ASSERT_TRUE(retire(2));
