@@ -64,8 +64,7 @@ class PageTree {
                                                   const std::string& dir,
                                                   std::unique_ptr<Anchor> anchor,
                                                   const Superblock& begin = {1, 1},
-                                                  const RowChanges& rows = {},
-                                                  Commit commit = {});
+                                                  const RowChanges& rows = {}, Commit commit = {});
   // kCorrupt: no superblock leads to a root that a living epoch key opens.
   static Result<std::unique_ptr<PageTree>> open(Vfs& vfs, Entropy& entropy, const std::string& dir,
                                                 std::unique_ptr<Anchor> anchor);
