@@ -363,6 +363,17 @@ std::vector<MirrorStatus> KeyStore::mirrors() const {
   return all;
 }
 
+KeyStore::Roles KeyStore::roles() const {
+  Roles roles;
+  for (std::size_t i = 0; i < mirrors_.size(); ++i) {
+    const auto& mirror = mirrors_[i];
+    if (mirror.paths.retired) continue;
+    (mirror.good() ? roles.good : roles.left_out).insert(i);
+    if (!mirror.tree && !mirror.destroyed) roles.unread[i] = mirror.why;
+  }
+  return roles;
+}
+
 // Mirrors that come and go ------------------------------------------------------------------------
 
 Status KeyStore::repair_mirror(std::size_t index, MirrorFill how) {
@@ -393,6 +404,7 @@ Status KeyStore::repair_mirror(std::size_t index, MirrorFill how) {
       TRY(PageTree::create(vfs_, entropy_, mirror.paths.store_dir, std::move(anchor), state, rows,
                            {.next_row = source->next_row(), .history = source->history()}));
   mirror.why.clear();
+  heal_ = true;  // a commit, so that its superblock says how far in the log it is
   return std::exchange(mirror.paths.retired, false) ? write_retired() : Status{};
 }
 
