@@ -77,9 +77,10 @@ Result<std::unique_ptr<PageTree>> PageTree::create(Vfs& vfs, Entropy& entropy,
   commit.log_size = begin.log_size;
   commit.new_epoch = true;
   TRY(tree->write_pages(rows, commit));
+  // The name before the superblock: what opens after a kill must open after a loss of power, too.
+  TRY(vfs.sync_dir(dir));
   TRY(tree->put_epoch());
   TRY(tree->switch_superblock());
-  TRY(vfs.sync_dir(dir));
   TRY(tree->reread());
   tree->old_epoch_.reset();
   return tree;
