@@ -80,6 +80,11 @@ const std::vector<EntryType>& entry_types() {
        "The keys of these orders are gone from the mirrors that answer; from `unconfirmed_mirrors` "
        "they are not. It is done again when those are back, and `erased` follows.",
        {{"orders", kList}, {"epoch", kNumber}, {"unconfirmed_mirrors", kNumber}}},
+      {"mirror_left_out",
+       kByKeeper,
+       "A mirror (1 is the first) failed, or is older than the others: from here on it misses what "
+       "they take, until it is filled anew. `epoch` is the others'.",
+       {{"mirror", kNumber}, {"epoch", kNumber}}},
       {"mirror_retired",
        kByKeeper,
        "The owner gave up a mirror (1 is the first) that could not be reached; `epoch` is the one "

@@ -173,6 +173,7 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
       {"hold_set", &R::hold_set},
       {"hold_lifted", &R::hold_lifted},
       {"hold_refused", nullptr},
+      {"mirror_left_out", nullptr},
       {"mirror_retired", &R::mirror_retired},
       {"mirror_returned", &R::mirror_returned},
       {"order_held", &R::order_held},

@@ -121,7 +121,9 @@ Status Keeper::stage_dirty_rows() {
 
 Status Keeper::commit_rows() {
   (void)stage_dirty_rows();  // said in the log; the other rows are persisted all the same
-  return store_.commit(log_->size());
+  auto done = store_.commit(log_->size());
+  watch_mirrors();
+  return done;
 }
 
 // Stream 15's node is on the disk before the call's start is answered: a keeper that dies a second
@@ -364,6 +366,8 @@ void Keeper::tick() {
   const auto now = clock_.monotonic_ms();
   for (const auto& batch : std::vector(batches_))
     if (batch->deadline_ms <= now) finish_batch(batch);
+  watch_mirrors();
+  if (!unconfirmed_.empty()) mirrors_are_back();
   if (now - last_persist_ms_ >= policy_.persist_every_ms) {
     last_persist_ms_ = now;
     persist_deadlines();

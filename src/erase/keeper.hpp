@@ -210,6 +210,8 @@ class Keeper {
   void settle_order(Order& order, std::uint32_t unconfirmed);
   void mark_erased(const Order& order);
 
+  void watch_mirrors();
+  Status holds_the_newest();
   [[nodiscard]] boost::json::array retired_unconfirmed() const;
   void replay_retired(const audit::Entry& entry);
   Status replay_entry(const audit::Entry& entry);
@@ -249,6 +251,7 @@ class Keeper {
       known_orders_;  // since start: repeats are answered alike
   std::vector<std::shared_ptr<Batch>> batches_;
   std::vector<Order> unconfirmed_;  // done, but a mirror was away
+  std::set<std::size_t> left_out_;  // mirrors, as it was logged
   std::set<CallId> sealed_;
   std::set<CallId> on_hold_;         // legal holds
   std::set<CallId> husks_;           // confirmed, and no key is left: their rows go

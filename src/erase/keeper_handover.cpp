@@ -70,6 +70,7 @@ Status Keeper::take_over(HandedState state) {
     return fail(Errc::kCorrupt, "the audit log here is shorter than the one that was handed over");
   if (store_.epoch() != state.epoch)
     return fail(Errc::kState, "the key store here is not the one that was handed over");
+  TRY(holds_the_newest());
   TRY(store_.for_each([this](std::uint64_t row, ByteView content) -> Status {
     const auto call = TRY(CallKeys::decode_row(row, content));
     rows_[call.id] = row;
@@ -123,6 +124,7 @@ void Keeper::serve_on() {
   if (const auto gone = store_.destroy_stale(); !gone)
     log_event("keeper.stale_epochs", {{"why", gone.error().message}});
   log_unlogged();
+  watch_mirrors();
   end_round();
 }
 

@@ -1,4 +1,9 @@
-// Mirrors that went away: retired by the owner's word, and what becomes of those that come back.
+// Mirrors that went away: left out, retired by the owner's word, and what becomes of those that come
+// back.
+//
+// One that is left out misses what the others take, and cannot be told: it may be found alone at the
+// next start, the others' disk away for once. The log says it (mirror_left_out), durable before what
+// it misses is answered.
 //
 // The entry mirror_retired is durable before the mirror is given up; a keeper that dies in between
 // does it at its next start. From then on orders are `erased` without it, and each such entry names
@@ -31,6 +36,45 @@ void Keeper::retire_mirror(const keys::RetireMirror& message, Reply<keys::Mirror
     mirrors_are_back();
     reply(keys::MirrorRetired{!lives->has_value(), lives->value_or(0)});
   });
+}
+
+void Keeper::watch_mirrors() {
+  const auto roles = store_.roles();
+  const bool filled =
+      std::erase_if(left_out_, [&](std::size_t i) { return roles.good.contains(i); }) != 0;
+  // So that the next start finds it as far in the log as it is.
+  if (filled) {
+    (void)stage_dirty_rows();
+    if (const auto done = store_.commit(log_->size()); !done)
+      log_event("keeper.persist_failed", {{"why", done.error().message}});
+  }
+  if (roles.good.empty() || log_->failed()) return;  // nobody takes anything; or said later
+  std::vector<std::size_t> news;
+  for (const auto i : roles.left_out)
+    if (!left_out_.contains(i) && stage_entry("mirror_left_out", "keeper", "-",
+                                              {{"mirror", i + 1}, {"epoch", store_.epoch()}}))
+      news.push_back(i);
+  if (!news.empty() && log_->commit()) left_out_.insert(news.begin(), news.end());
+}
+
+// A state is not the newest when all its mirrors were left out since it was written. If another one
+// does not open, that one has it: its calls would be unknown, and it would be destroyed as older when
+// it is back. So it is waited for; recording goes on meanwhile.
+Status Keeper::holds_the_newest() {
+  const auto roles = store_.roles();
+  if (roles.unread.empty()) return {};
+  auto current = roles.good;
+  TRY(log_->replay(store_.log_size(), [&](std::uint64_t, const audit::Entry& entry) -> Status {
+    if (entry.type == "mirror_left_out")
+      current.erase(entry.data.at("mirror").to_number<std::size_t>() - 1);
+    return {};
+  }));
+  if (!current.empty()) return {};
+  const auto& [number, why] = *roles.unread.begin();
+  return fail(Errc::kUnavailable, "the key store that opens is not the newest: mirror " +
+                                      std::to_string(*roles.good.begin() + 1) +
+                                      " was left out, and mirror " + std::to_string(number + 1) +
+                                      ", which went on, does not open: " + why);
 }
 
 void Keeper::replay_retired(const audit::Entry& entry) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "audit/rules.hpp"
+#include "base/failing_vfs_test.hpp"
 #include "erase/keeper_rig_test.hpp"
 
 namespace callward::erase {
@@ -78,7 +79,25 @@ class RetiredMirrors : public ::testing::Test {
     return count;
   }
 
-  RealVfs vfs;
+  // Calls to this mirror are refused.
+  void refuse(const char* mirror) {
+    vfs.refuse = [folder = dir + mirror](const std::string& path, FileCall) {
+      return path.starts_with(folder);
+    };
+  }
+  // The keeper dies, and another one begins, as its process does it.
+  Status begin_after_death() {
+    rig->keeper.reset();
+    rig->log.reset();
+    rig->store.reset();
+    rig->store = TRY(keys::KeyStore::open(vfs, rig->entropy, rig->paths, rig->wrap));
+    rig->log = TRY(audit::Log::open(vfs, dir + "/log", "test/log", rig->seed));
+    rig->keeper = std::make_unique<Keeper>(rig->clock, rig->entropy, *rig->store, *rig->log,
+                                           rig->policy, rig->outbox());
+    return rig->keeper->start();
+  }
+
+  FailingVfs vfs;
   std::string dir;
   std::unique_ptr<KeeperRig> rig;
   CallId call;
@@ -99,6 +118,20 @@ TEST_F(RetiredMirrors, AnErasureThatWaitsIsDoneWithoutItAndSaysSo) {
             std::string::npos);
 }
 
+// Also when nobody says that the mirrors are back: a keeper that took over destroys what was left, and
+// so does the next erasure.
+TEST_F(RetiredMirrors, WhatWasUnconfirmedIsErasedOnceNothingIs) {
+  lose();
+  rig->order(call, {{0, 10, 20}}, false);
+  ASSERT_EQ(rig->states.back(), keys::OrderOutcome::kUnconfirmed);
+  std::filesystem::rename(dir + "/away", dir + "/b");
+  ASSERT_TRUE(rig->store->repair_mirror(1));
+  rig->keeper->tick();
+  EXPECT_EQ(rig->states.back(), keys::OrderOutcome::kErased);
+  EXPECT_EQ(left_out(), "none");
+  EXPECT_EQ(breaches(), 0u);
+}
+
 TEST_F(RetiredMirrors, TheWordOutlivesTheKeeperAndEndsWhenTheMirrorIsBack) {
   lose();
   ASSERT_TRUE(retire(2));
@@ -113,6 +146,48 @@ TEST_F(RetiredMirrors, TheWordOutlivesTheKeeperAndEndsWhenTheMirrorIsBack) {
   EXPECT_EQ(rig->open(call, 0, 15), kErasedState);
   EXPECT_EQ(rig->open(call, 0, 5), "audio");
   EXPECT_EQ(breaches(), 0u);
+}
+
+// It lacks the calls that began since, and the erasures: found alone, because the other disk does not
+// answer just then, it would be believed, and the newer one destroyed as older when it is back.
+TEST_F(RetiredMirrors, OneThatWasLeftOutIsNotTakenForTheTruthWhileTheOtherIsAway) {
+  refuse("/b");
+  const auto second = rig->begin();
+  EXPECT_EQ(rig->log_types()["mirror_left_out"], 1) << "before its start is answered";
+  rig->order(second, {{0, 0, 3}});
+  EXPECT_EQ(rig->log_types()["mirror_left_out"], 1) << "once";
+  refuse("/a");
+  EXPECT_EQ(begin_after_death().error().code, Errc::kUnavailable);
+  EXPECT_EQ(begin_after_death().error().code, Errc::kUnavailable) << "however often";
+  vfs.refuse = nullptr;
+  ASSERT_TRUE(begin_after_death());
+  const auto state = rig->keeper->call_state(second);
+  ASSERT_TRUE(state && state->known);
+  EXPECT_EQ(state->erased.size(), 1u);
+  EXPECT_EQ(breaches(), 0u);
+}
+
+TEST_F(RetiredMirrors, OneThatWasLeftOutIsBelievedAgainOnceItIsFilled) {
+  refuse("/b");
+  const auto second = rig->begin();
+  vfs.refuse = nullptr;
+  ASSERT_TRUE(rig->store->repair_mirror(1));
+  rig->keeper->tick();
+  refuse("/a");
+  const auto begun = begin_after_death();
+  ASSERT_TRUE(begun) << begun.error().message;
+  EXPECT_TRUE(rig->keeper->call_state(second)->known);
+}
+
+// The owner took the other one out of the configuration: there is nothing newer to wait for.
+TEST_F(RetiredMirrors, OneThatWasLeftOutIsBelievedWhenItIsAllThereIs) {
+  refuse("/b");
+  const auto second = rig->begin();
+  vfs.refuse = nullptr;
+  rig->paths.erase(rig->paths.begin());
+  ASSERT_TRUE(begin_after_death());
+  EXPECT_FALSE(rig->keeper->call_state(second)->known);
+  EXPECT_EQ(rig->open(call, 0, 5), "audio");
 }
 
 TEST_F(RetiredMirrors, OneThatIsGoodIsNotGivenUp) {

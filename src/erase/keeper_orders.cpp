@@ -422,6 +422,7 @@ Status Keeper::destroy(const std::vector<Order>& batch) {
     return store_.destroy_old();
   }();
   if (!steps) store_.forget_attempt();
+  watch_mirrors();
   return steps;
 }
 

@@ -13,6 +13,7 @@ Status Keeper::start() {
     return fail(Errc::kCorrupt, "the audit log (" + std::to_string(log_->size()) +
                                     " entries) is older than the key store (" +
                                     std::to_string(store_.log_size()) + "): opening is refused");
+  TRY(holds_the_newest());
   TRY(store_.for_each([this](std::uint64_t row, ByteView content) -> Status {
     auto call = std::make_unique<CallKeys>(TRY(CallKeys::decode_row(row, content)));
     call->begun_ms = begun_ms(call->source, call->started_at);
@@ -43,6 +44,7 @@ Status Keeper::start() {
                    {"log_size", log_->size()},
                    {"handed_over", false},
                    {"calls", 0}}));
+  watch_mirrors();
   end_round();
   if (log_->failed()) return fail(Errc::kIo, "audit log: " + log_error_);
   drop_husks();

@@ -363,6 +363,17 @@ std::vector<MirrorStatus> KeyStore::mirrors() const {
   return all;
 }
 
+KeyStore::Roles KeyStore::roles() const {
+  Roles roles;
+  for (std::size_t i = 0; i < mirrors_.size(); ++i) {
+    const auto& mirror = mirrors_[i];
+    if (mirror.paths.retired) continue;
+    (mirror.good() ? roles.good : roles.left_out).insert(i);
+    if (!mirror.tree && !mirror.destroyed) roles.unread[i] = mirror.why;
+  }
+  return roles;
+}
+
 // Mirrors that come and go ------------------------------------------------------------------------
 
 // From here on the epoch's key comes to live there, whether or not the filling comes to its end: it
@@ -396,17 +407,11 @@ Status KeyStore::repair_mirror(std::size_t index, MirrorFill how) {
   if (mirror.why.empty()) mirror.why = "is being filled";
   if (vfs_.exists(mirror.paths.store_dir + "/pages"))
     TRY(vfs_.remove(mirror.paths.store_dir + "/pages"));
-  // Until it is full it is of another history than the others, so that a crash leaves it left out.
-  auto begin = state;
-  begin.generation = std::max<std::uint64_t>(state.generation, 2) - 1;
-  auto tree =
-      TRY(PageTree::create(vfs_, entropy_, mirror.paths.store_dir, std::move(anchor), begin));
-  if (begin.generation < state.generation) {
-    TRY(tree->write_pages(rows, {source->next_row(), state.log_size, false, source->history()}));
-    TRY(tree->switch_superblock());
-  }
-  mirror.tree = std::move(tree);
+  mirror.tree =
+      TRY(PageTree::create(vfs_, entropy_, mirror.paths.store_dir, std::move(anchor), state, rows,
+                           {.next_row = source->next_row(), .history = source->history()}));
   mirror.why.clear();
+  heal_ = true;  // a commit, so that its superblock says how far in the log it is
   return std::exchange(mirror.paths.retired, false) ? write_retired() : Status{};
 }
 

@@ -22,7 +22,9 @@
 //       next commit. No page is ever "repaired" by forgetting its rows.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -98,6 +100,13 @@ class KeyStore {
   Status destroy_stale();
 
   [[nodiscard]] std::vector<MirrorStatus> mirrors() const;
+  // By number, without a look at a disk. `unread`, with the reason: could not be opened, so that
+  // nobody knows how new the state is that stands there; they are left out, too.
+  struct Roles {
+    std::set<std::size_t> good, left_out;
+    std::map<std::size_t, std::string> unread;
+  };
+  [[nodiscard]] Roles roles() const;
   // Destroys what the mirror holds, then fills it from a good one. Only after the log agreed.
   // kDenied: its anchor belongs to another credential. A retired mirror comes back this way, too.
   // kNotFound: kReturning, and there is no anchor: its disk is away, and holds what it held.
@@ -145,7 +154,7 @@ class KeyStore {
   std::vector<Mirror> mirrors_;
   RowChanges staged_;
   std::uint64_t next_row_ = 0;
-  bool heal_ = false;  // a page was read from another mirror
+  bool heal_ = false;  // a commit is due though nothing is staged
 };
 
 }  // namespace callward::keys

@@ -225,6 +225,39 @@ TEST_F(KeyMirrors, AMissingDiskIsNotMadeAndTheOthersGoOn) {
   EXPECT_EQ(text(*store, 2), "two");
 }
 
+// A mirror is filled anew, and the filling ends somewhere: what stands there must not open by itself
+// as a store without rows, and a key that lives there is not confirmed as gone.
+TEST_F(KeyMirrors, OneThatWasFilledHalfIsNoStoreAndNotConfirmed) {
+  auto store = open();
+  for (std::uint64_t i = 0; i < 70; ++i) store->stage_put(i, row("row " + std::to_string(i)));
+  ASSERT_TRUE(store->commit(1));
+  refuse("/b/store", FileCall::kWrite);
+  store->stage_put(70, row("seventy"));
+  ASSERT_TRUE(store->commit(2));
+  ASSERT_FALSE(store->mirrors()[1].good);
+  int living = 0;
+  for (int refused = 0;; ++refused) {
+    SCOPED_TRACE("call " + std::to_string(refused));
+    int call = 0;
+    vfs.refuse = [&](const std::string& path, FileCall) {
+      return path.starts_with(dir + "/b") && call++ >= refused;
+    };
+    const bool filled = store->repair_mirror(1).has_value();
+    vfs.refuse = nullptr;
+    if (auto alone = KeyStore::open(vfs, entropy, {paths[1]}, wrap))
+      EXPECT_EQ(text(**alone, 3), "row 3");
+    if (filled) break;
+    const auto anchor =
+        *open_file_anchor(vfs, entropy, paths[1].anchor_dir, wrap, AnchorMode::kExisting);
+    const bool lives = !anchor->epochs()->empty();
+    living += lives ? 1 : 0;
+    if (lives) EXPECT_EQ(store->unconfirmed(), 1u);
+  }
+  EXPECT_GT(living, 0) << "some of them left a key";
+  EXPECT_EQ(store->unconfirmed(), 0u);
+  EXPECT_TRUE(store->mirrors()[1].good);
+}
+
 TEST_F(KeyMirrors, ADiskThatIsGoneForGoodIsReplacedWhenAPersonSaysSo) {
   {
     auto store = open();

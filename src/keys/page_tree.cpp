@@ -64,7 +64,8 @@ Status PageTree::open_file(OpenMode mode) {
 Result<std::unique_ptr<PageTree>> PageTree::create(Vfs& vfs, Entropy& entropy,
                                                    const std::string& dir,
                                                    std::unique_ptr<Anchor> anchor,
-                                                   const Superblock& begin) {
+                                                   const Superblock& begin, const RowChanges& rows,
+                                                   Commit commit) {
   CHECK(begin.generation > 0 && begin.epoch > 0);
   TRY(make_durable_dirs(vfs, dir));
   std::unique_ptr<PageTree> tree(new PageTree(vfs, entropy, dir, std::move(anchor)));
@@ -73,10 +74,13 @@ Result<std::unique_ptr<PageTree>> PageTree::create(Vfs& vfs, Entropy& entropy,
   tree->block_.generation = begin.generation - 1;
   tree->block_.epoch = begin.epoch - 1;
   tree->settled_ = true;
-  TRY(tree->write_pages({}, {.log_size = begin.log_size, .new_epoch = true}));
+  commit.log_size = begin.log_size;
+  commit.new_epoch = true;
+  TRY(tree->write_pages(rows, commit));
+  // The name before the superblock: what opens after a kill must open after a loss of power, too.
+  TRY(vfs.sync_dir(dir));
   TRY(tree->put_epoch());
   TRY(tree->switch_superblock());
-  TRY(vfs.sync_dir(dir));
   TRY(tree->reread());
   tree->old_epoch_.reset();
   return tree;

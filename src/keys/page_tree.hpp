@@ -56,13 +56,15 @@ using LeafRowsSource = std::function<Result<Rows>(std::uint64_t leaf)>;
 
 class PageTree {
  public:
-  // Makes an empty tree of this generation, epoch and log size. kExists if there is one. A mirror
-  // that is filled anew takes the epoch number of the others, so that the log's entries name the
-  // same epoch for all.
+  // Makes a tree of this generation, epoch and log size, with these rows. kExists if there is one. A
+  // mirror that is filled anew takes the epoch number of the others, so that the log's entries name
+  // the same epoch for all; and until all its rows are durable there is no tree at all: one without
+  // them, opened by itself, would be believed. After an error a key may live in the anchor.
   static Result<std::unique_ptr<PageTree>> create(Vfs& vfs, Entropy& entropy,
                                                   const std::string& dir,
                                                   std::unique_ptr<Anchor> anchor,
-                                                  const Superblock& begin = {1, 1});
+                                                  const Superblock& begin = {1, 1},
+                                                  const RowChanges& rows = {}, Commit commit = {});
   // kCorrupt: no superblock leads to a root that a living epoch key opens.
   static Result<std::unique_ptr<PageTree>> open(Vfs& vfs, Entropy& entropy, const std::string& dir,
                                                 std::unique_ptr<Anchor> anchor);

@@ -129,8 +129,10 @@ Status Spool::recover_file(const std::string& name, std::uint32_t number, const 
   file.handle = TRY(vfs_.open(options_.dir + "/" + name, OpenMode::kReadWrite));
   file.generation = head.generation;
   file.bytes = head.file_bytes;
+  std::uint64_t end = 0;
   const auto outcome = TRY(scan_spool_file(
       *file.handle, head, [&](const FrameView& frame, std::uint64_t at, std::size_t bytes) {
+        end = std::max(end, at + bytes);
         if (is_mark(frame.type)) {
           bury_locked(frame.call);
           dead_[frame.call].mark = number;
@@ -142,6 +144,7 @@ Status Spool::recover_file(const std::string& name, std::uint32_t number, const 
         on_frame(frame,
                  {number, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(bytes)});
       }));
+  if (end != 0) recovered_.push_back({file.handle, end});
   ++report.files;
   report.frames += outcome.frames;
   for (const auto& damage : outcome.damage) {
@@ -348,7 +351,7 @@ void Spool::run() {
     auto waiters = std::exchange(waiters_, {});
     const bool stopping = stop_;
     lock.unlock();
-    const bool written = writing_.empty() || write_out(writing_);
+    const bool written = settle_recovered() && (writing_.empty() || write_out(writing_));
     lock.lock();
     failing_ = !written;
     if (written) {
@@ -370,6 +373,29 @@ void Spool::run() {
     tidy();
     lock.lock();
   }
+}
+
+// What recovery found may stand in the system's cache only: a life before this one wrote it, and died
+// before its sync. Nobody is told that anything is durable before that is.
+bool Spool::settle_recovered() {
+  const auto settle = [](const Recovered& file) -> Status {
+    constexpr std::uint64_t kWindowBytes = 1u << 20;
+    for (std::uint64_t at = 0; file.again && at < file.end; at += kWindowBytes) {
+      Bytes window(std::min(kWindowBytes, file.end - at));
+      window.resize(TRY(file.handle->read_at(at, window)));
+      TRY(file.handle->write_at(at, window));
+    }
+    return file.handle->sync_data();
+  };
+  while (!recovered_.empty()) {
+    if (const auto done = settle(recovered_.back()); !done) {
+      recovered_.back().again = true;
+      log_event("spool.sync_failed", {{"why", done.error().message}});
+      return false;
+    }
+    recovered_.pop_back();
+  }
+  return true;
 }
 
 // All of it again after a failure: after a failed sync the kernel may have dropped what was
@@ -405,7 +431,8 @@ void Spool::tidy() {
     };
     // Nor anything while the disk refuses: what was carried into another file is not there yet.
     for (const auto number : std::exchange(to_remove_, {})) {
-      const bool now = writing_.empty() && !busy(number) && carry_marks_locked(number);
+      const bool now =
+          recovered_.empty() && writing_.empty() && !busy(number) && carry_marks_locked(number);
       (now ? released : to_remove_).push_back(number);
     }
   }

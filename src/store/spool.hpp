@@ -88,7 +88,8 @@ class Spool {
   [[nodiscard]] bool can_admit() const;
   // The call's frames are of no more use. Files without any other call's frames become spares.
   void free_call(const CallId& call);
-  // Everything appended so far is durable when `done` is called (on the writer's thread).
+  // Everything recovered, and appended so far, is durable when `done` is called (on the writer's
+  // thread).
   void when_durable(std::function<void()> done);
 
   // Bytes [offset, offset + bytes) of a file, from the queue if they are not yet written. Any
@@ -123,6 +124,12 @@ class Spool {
     std::shared_ptr<Bytes> bytes;
   };
 
+  struct Recovered {
+    std::shared_ptr<VfsFile> handle;
+    std::uint64_t end = 0;  // of the last frame
+    bool again = false;     // a sync of it failed
+  };
+
   Spool(Vfs& vfs, SpoolOptions options) : vfs_(vfs), options_(std::move(options)) {}
   Status recover(const OnRecovered& on_frame, RecoveryReport& report);
   Status recover_file(const std::string& name, std::uint32_t number, const SpoolFileHead& head,
@@ -138,6 +145,7 @@ class Spool {
   void forget_dead_locked(std::uint32_t number);
   Result<FrameRef> append_locked(FrameType type, const CallId& call, ByteView payload);
   void run();
+  bool settle_recovered();
   bool write_out(std::deque<Batch>& batches);
   std::shared_ptr<Bytes> take_buffer_locked();
   void give_buffer_locked(std::shared_ptr<Bytes> buffer);
@@ -156,6 +164,7 @@ class Spool {
   std::uint64_t next_generation_ = 1;
   std::uint32_t next_number_ = 1;
   std::deque<Batch> pending_, writing_;
+  std::vector<Recovered> recovered_;                  // not yet known to be durable; the writer's
   std::vector<std::shared_ptr<Bytes>> free_buffers_;  // empty, with the room that they once had
   std::size_t queued_bytes_ = 0;
   std::vector<std::function<void()>> waiters_;

@@ -24,20 +24,42 @@ class FaultyVfs final : public Vfs {
  public:
   struct Faults {
     std::atomic<bool> no_space{false}, no_write{false}, no_sync{false};
+    std::mutex mutex;
+    std::map<std::string, std::size_t> unsynced;  // bytes written of it, and no sync since
+    std::string no_sync_of;
+    std::size_t written_there = 0;  // in no_sync_of
+    void let_sync() {
+      const std::lock_guard lock(mutex);
+      no_sync_of.clear();
+    }
+    std::size_t unsynced_bytes() {
+      const std::lock_guard lock(mutex);
+      std::size_t sum = 0;
+      for (const auto& [path, bytes] : unsynced) sum += bytes;
+      return sum;
+    }
   };
   class File final : public VfsFile {
    public:
-    File(std::unique_ptr<VfsFile> inner, Faults& faults)
-        : inner_(std::move(inner)), faults_(faults) {}
+    File(std::unique_ptr<VfsFile> inner, std::string path, Faults& faults)
+        : inner_(std::move(inner)), path_(std::move(path)), faults_(faults) {}
     Result<std::size_t> read_at(std::uint64_t offset, MutByteView out) override {
       return inner_->read_at(offset, out);
     }
     Status write_at(std::uint64_t offset, ByteView in) override {
       if (faults_.no_write) return fail(Errc::kIo, "injected");
+      const std::lock_guard lock(faults_.mutex);
+      faults_.unsynced[path_] += in.size();
+      if (path_ == faults_.no_sync_of) faults_.written_there += in.size();
       return inner_->write_at(offset, in);
     }
     Status sync_data() override {
-      if (faults_.no_sync) return fail(Errc::kIo, "injected");
+      const std::lock_guard lock(faults_.mutex);
+      if (faults_.no_sync || path_ == faults_.no_sync_of) {
+        faults_.unsynced[path_] = std::max<std::size_t>(faults_.unsynced[path_], 1);
+        return fail(Errc::kIo, "injected");
+      }
+      faults_.unsynced.erase(path_);
       return inner_->sync_data();
     }
     Status preallocate(std::uint64_t size) override {
@@ -49,16 +71,21 @@ class FaultyVfs final : public Vfs {
 
    private:
     std::unique_ptr<VfsFile> inner_;
+    std::string path_;
     Faults& faults_;
   };
   Result<std::unique_ptr<VfsFile>> open(const std::string& path, OpenMode mode) override {
     auto inner = TRY(real_.open(path, mode));
-    return std::unique_ptr<VfsFile>(std::make_unique<File>(std::move(inner), faults));
+    return std::unique_ptr<VfsFile>(std::make_unique<File>(std::move(inner), path, faults));
   }
   Status rename(const std::string& from, const std::string& to) override {
     return real_.rename(from, to);
   }
-  Status remove(const std::string& path) override { return real_.remove(path); }
+  Status remove(const std::string& path) override {
+    const std::lock_guard lock(faults.mutex);
+    faults.unsynced.erase(path);
+    return real_.remove(path);
+  }
   Status make_dirs(const std::string& path) override { return real_.make_dirs(path); }
   Status sync_dir(const std::string& path) override { return real_.sync_dir(path); }
   Result<std::vector<std::string>> list(const std::string& path) override {
@@ -354,6 +381,63 @@ TEST(Spool, AWriteThatFailsIsRepeatedUntilItWorks) {
     EXPECT_EQ(as_text(found[0].payload), "kept");
     EXPECT_EQ(as_text(found[1].payload), "also");
   }
+}
+
+// A recorder is killed between a write and its sync. The next one reads the frames in the system's
+// cache, and goes on with the call: they must be durable before it is told that anything is.
+TEST(Spool, WhatAnEarlierLifeWroteAndDidNotSyncIsDurableFirst) {
+  FaultyVfs vfs;
+  const auto dir = fresh_dir("unsynced");
+  CallId call;
+  call.bytes[0] = 1;
+  {
+    auto spool = open_spool(vfs, small(dir));
+    wait_durable(*spool);
+    vfs.faults.no_sync = true;
+    ASSERT_TRUE(spool->append(FrameType::kAudio, call, as_bytes("kept")));
+    while (spool->gauges().write_errors < 1) std::this_thread::yield();
+  }
+  EXPECT_GT(vfs.faults.unsynced_bytes(), 0u);
+  vfs.faults.no_sync = false;
+  std::vector<Kept> found;
+  auto spool = open_spool(vfs, small(dir), &found);
+  ASSERT_EQ(found.size(), 1u);
+  wait_durable(*spool);
+  EXPECT_EQ(vfs.faults.unsynced_bytes(), 0u) << "nothing was appended, and something was recovered";
+}
+
+// As with its own: after a sync that failed it is written once more, and nobody is told before.
+TEST(Spool, WhatItRecoveredIsWrittenAgainWhenItsSyncFails) {
+  FaultyVfs vfs;
+  const auto dir = fresh_dir("recovered");
+  CallId call;
+  call.bytes[0] = 1;
+  {
+    auto spool = open_spool(vfs, small(dir));
+    ASSERT_TRUE(spool->append(FrameType::kAudio, call, as_bytes("kept")));
+    wait_durable(*spool);
+  }
+  vfs.faults.no_sync_of = dir + "/spool-00000001.cws";
+  vfs.faults.written_there = 0;
+  std::vector<Kept> found;
+  {
+    auto spool = open_spool(vfs, small(dir), &found);
+    ASSERT_EQ(found.size(), 1u);
+    std::atomic<bool> durable{false};
+    spool->when_durable([&] { durable = true; });
+    while (spool->gauges().write_errors < 3) std::this_thread::yield();
+    EXPECT_FALSE(durable);
+    EXPECT_FALSE(spool->can_admit());
+    EXPECT_GE(vfs.faults.written_there, found[0].ref.offset + found[0].ref.bytes);
+    vfs.faults.let_sync();
+    wait_durable(*spool);
+    EXPECT_TRUE(durable);
+  }
+  EXPECT_EQ(vfs.faults.unsynced_bytes(), 0u);
+  found.clear();
+  auto spool = open_spool(vfs, small(dir), &found);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(as_text(found[0].payload), "kept");
 }
 
 TEST(Spool, ItsQueueHasABound) {

@@ -461,6 +461,7 @@ export const t = {
       hold_set: 'Legal hold set',
       hold_lifted: 'Legal hold lifted',
       hold_refused: 'Erasure refused: legal hold',
+      mirror_left_out: 'A mirror fell behind the others',
       mirror_retired: 'A mirror was given up',
       mirror_returned: 'A mirror came back, destroyed and filled anew',
       order_held: 'Order held',

@@ -16,6 +16,7 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
   erase_intended: { order: 'text', reason: 'text', source: 'text', ranges: 'ranges', epoch: 'number' },
   erased: { orders: 'list', epoch: 'number', retired: 'list?' },
   erase_unconfirmed: { orders: 'list', epoch: 'number', unconfirmed_mirrors: 'number' },
+  mirror_left_out: { mirror: 'number', epoch: 'number' },
   mirror_retired: { mirror: 'number', epoch: 'number', reason_hash: 'text' },
   mirror_returned: { mirror: 'number', epoch: 'number' },
   order_held: { order: 'text', reason: 'text', source: 'text', ranges: 'ranges', whole: 'flag?' },
