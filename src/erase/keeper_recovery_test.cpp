@@ -289,6 +289,44 @@ TEST_F(KeeperRecovery, AnUnfinishedOrderOnAFinishedCallIsFinished) {
   EXPECT_EQ(again.value->outcome, keys::OrderOutcome::kErased);
 }
 
+// It asks for what another order has erased already: it is an order all the same, with its own end in
+// the log.
+TEST_F(KeeperRecovery, AnUnfinishedOrderForWhatIsGoneAlreadyIsFinishedToo) {
+  const auto call = begin();
+  record(call, 100);
+  order(call, {{0, 10, 20}});
+  ASSERT_EQ(log_types()["erased"], 1);
+  answer_wipes = false;
+  const auto id = order(call, {{0, 10, 20}});
+  answer_wipes = true;
+  boot();
+  EXPECT_EQ(log_types()["erased"], 2);
+  std::string last;
+  ASSERT_TRUE(log->replay(0, [&](std::uint64_t, const audit::Entry& entry) -> Status {
+    if (entry.type == "erased") last = entry.data.at("orders").at(0).as_string();
+    return {};
+  }));
+  EXPECT_EQ(last, id.hex());
+}
+
+// Of two held orders for the same range each is decided for itself, after a restart, too.
+TEST_F(KeeperRecovery, TwoHeldOrdersForOneRangeAreBothHeldAfterIt) {
+  policy.listener_share_percent = 1;
+  boot();
+  const auto call = begin();
+  record(call, 400);
+  const std::vector ids{order(call, {{0, 0, 350}}), order(call, {{0, 0, 350}})};
+  ASSERT_EQ(outcome, keys::OrderOutcome::kHeld);
+  boot();
+  for (const auto& id : ids) {
+    Answer<keys::HeldDecided> answer;
+    keeper->decide_held({call, id, keys::HeldDecision::kKeep, "operator", std::string(64, 'a')},
+                        answer.reply());
+    keeper->end_round();
+    EXPECT_TRUE(answer.value) << answer.value.error().message;
+  }
+}
+
 // Done and logged, but no row was written since: the next start takes the log's word and does not
 // do it again.
 TEST_F(KeeperRecovery, AFinishedOrderIsNotDoneAgainAfterAStart) {

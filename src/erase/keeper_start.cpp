@@ -149,9 +149,10 @@ void Keeper::replay_ranges(CallKeys& call, const audit::Entry& entry) {
       call.proposals.push_back(proposal);
   }
   for (const auto& range : parse_ranges(entry.data.at("ranges"))) {
+    // The row may say it already. Each order stands for itself, whatever others ask for the same.
     const bool there =
         std::any_of(call.blocked.begin(), call.blocked.end(), [&](const Blocked& block) {
-          return block.range == range &&
+          return block.range == range && block.order == order &&
                  (block.state == BlockState::kErased || block.state == state);
         });
     if (there) continue;

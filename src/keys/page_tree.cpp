@@ -111,6 +111,10 @@ Result<std::unique_ptr<PageTree>> PageTree::open(Vfs& vfs, Entropy& entropy, con
         tree->old_epoch_ = stale.front();
       return tree;
     }
+    // A disk that does not answer once makes no older state true.
+    const auto code = loaded.error().code;
+    if (code != Errc::kNotFound && code != Errc::kCorrupt && code != Errc::kMalformed)
+      return tl::unexpected<Error>(loaded.error());
     why = "generation " + std::to_string(block.generation) + ", epoch " +
           std::to_string(block.epoch) + ": " + loaded.error().message;
     if (tree->passed_over_.empty()) tree->passed_over_ = why;
