@@ -261,6 +261,7 @@ void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {
     }
     account_missing(call);
   }
+  if (privates_.count(call.id) != 0) end_private(call, "call_ended", "keeper", nullptr);
   // At the end at once what is heard goes to the disk, with the entry: less is lost when we die in
   // the next half minute.
   if (!call.question_open) call.persist_upto(call.heard);
@@ -364,6 +365,7 @@ void Keeper::tick() {
   const auto now = clock_.monotonic_ms();
   for (const auto& batch : std::vector(batches_))
     if (batch->deadline_ms <= now) finish_batch(batch);
+  tick_private();
   if (now - last_persist_ms_ >= policy_.persist_every_ms) {
     last_persist_ms_ = now;
     persist_deadlines();
