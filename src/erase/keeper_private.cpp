@@ -169,7 +169,7 @@ std::vector<SegmentRange> Keeper::private_ranges(const CallKeys& call, const Ord
   return join(std::move(ranges));
 }
 
-// Where it ends is said once: what the log may have of it by a failure that we saw is what we go by.
+// Where it ends is said once: a write that failed may stand in the log all the same.
 void Keeper::end_private(CallKeys& call, const std::string& cause, const std::string& actor,
                          Reply<keys::PrivateState> reply) {
   auto& open = privates_.at(call.id);

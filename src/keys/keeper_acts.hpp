@@ -72,10 +72,10 @@ struct Holds {
   }
 };
 
-// The agent's button: from "on" to "off" what is recorded of a live call is ordered erased, on every
-// stream, with reason `private`. It names no range: a stretch begins now, and ends by itself at the
-// keeper's bound or with the call. Repeats change nothing. kState: no live call, or over a bound
-// (private_refused); kDenied: another person's.
+// The agent's button: from "on" to "off" what is recorded of a live call is ordered erased, on
+// every stream, with reason `private`. It names no range: a stretch begins now, and ends by itself
+// at the keeper's bound or with the call. Repeats change nothing. kState: no live call, or over a
+// bound (private_refused); kDenied: another person's.
 struct PrivateMode {  // -> PrivateState, after private_on or private_off is durable
   static constexpr std::uint16_t kType = 160;
   CallId call;
