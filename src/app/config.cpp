@@ -231,6 +231,8 @@ Status read_keys(const toml::table& root, KeysConfig& keys) {
   section.number("question_open_s_max", keys.question_open_s_max, 5, 600);
   section.number("listener_share_percent", keys.listener_share_percent, 1, 100);
   section.number("person_share_percent", keys.person_share_percent, 1, 100);
+  section.number("private_s_max", keys.private_s_max, 10, 180);
+  section.number("private_share_percent", keys.private_share_percent, 1, 50);
   TRY(section.finish());
   if (keys.on_deadline != "persist" && keys.on_deadline != "hold")
     return fail(Errc::kConfig, "keys.on_deadline must be \"persist\" or \"hold\"");
@@ -447,6 +449,8 @@ std::string default_config_text() {
 # question_open_s_max = 90
 # listener_share_percent = 60
 # person_share_percent = 50  # of a call one person may erase; beyond, a second one confirms
+# private_s_max = 180        # seconds that an agent may be private at a time
+# private_share_percent = 25 # ... and of a call, beyond once at full length
 
 [log]
 # dir = "log"

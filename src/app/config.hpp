@@ -27,7 +27,9 @@ struct KeysConfig {
   std::int64_t question_open_s_max = 90;
   std::int64_t listener_share_percent =
       60;  // of a call that listener orders may erase without a person
-  std::int64_t person_share_percent = 50;  // ... that one person may, without a second
+  std::int64_t person_share_percent = 50;   // ... that one person may, without a second
+  std::int64_t private_s_max = 180;         // an agent may be private, at a time
+  std::int64_t private_share_percent = 25;  // ... and of a call, beyond once at full length
 };
 
 struct LogConfig {

@@ -71,6 +71,8 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
        &P::request<keys::EraseCall, keys::OrderAccepted, &K::erase_call>},
       {keys::SetHold::kType, kServer, &P::request<keys::SetHold, keys::Ack, &K::set_hold>},
       {keys::HoldsRequest::kType, kServer, &P::holds},
+      {keys::PrivateMode::kType, kServer,
+       &P::request<keys::PrivateMode, keys::PrivateState, &K::private_mode>},
       {keys::RetireMirror::kType, kServer,
        &P::request<keys::RetireMirror, keys::MirrorRetired, &K::retire_mirror>},
       {keys::Prove::kType, kServer, &P::request<keys::Prove, keys::Proved, &K::prove>},
@@ -207,6 +209,8 @@ erase::KeeperPolicy KeeperProcess::policy() const {
           .question_open_ms_max = keys.question_open_s_max * 1'000,
           .listener_share_percent = keys.listener_share_percent,
           .person_share_percent = keys.person_share_percent,
+          .private_s_max = keys.private_s_max,
+          .private_share_percent = keys.private_share_percent,
           .publish_beside = true};
 }
 

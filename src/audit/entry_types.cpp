@@ -115,6 +115,23 @@ const std::vector<EntryType>& entry_types() {
        kByKeeper,
        "A person ordered more of a call erased than a legal hold lets; nothing was done.",
        {{"order", kText}}},
+      {"private_on",
+       kByKeeper,
+       "An agent is private: from here on `ranges`, up to the bound, open to nobody. `times`: how "
+       "often in this call, this one included. `private_off` follows, or with a keeper's death "
+       "`erase_intended` for all of it.",
+       {{"order", kText}, {"ranges", kRanges}, {"times", kNumber}}},
+      {"private_off",
+       kByKeeper,
+       "It is over: `ranges` are erased (`erase_intended` of the same number follows), what lies "
+       "behind them opens again. `cause`: off (by the agent), bound, call_ended.",
+       {{"order", kText}, {"ranges", kRanges}, {"cause", kText}, {"times", kNumber}}},
+      {"private_refused",
+       kByKeeper,
+       "An agent wanted to be private beyond the bounds; nothing was done. `cause`: pause, share, "
+       "many_calls (one person in more calls at once than may be), other_person. `count`: how many "
+       "times since the last such entry.",
+       {{"cause", kText}, {"count", kNumber}}},
       {"held_decided",
        kByKeeper,
        "A person decided about an order that was held: `decision` is erase (then `erase_intended` "

@@ -78,6 +78,12 @@ const std::vector<Rule>& rules() {
        "call goes which the listener closed."},
       {"hold-is-kept", kBreach,
        "Under a legal hold no person's order beyond a person's share is confirmed."},
+      {"private-is-short", kBreach,
+       "A stretch that an agent was private for has at most 3 minutes of each stream, and what is "
+       "erased for that reason lies within one."},
+      {"private-ends", kBreach,
+       "A stretch that an agent was private for ends within 10 minutes, or is erased to its bound "
+       "after a restart."},
       {"held-is-decided", kWarning, "A person decides an order that was held, within 24 hours."},
       {"opened-with-reason", kBreach,
        "What is opened, exported or decided has a reason: the entry holds its salted hash."},
@@ -174,6 +180,9 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
       {"hold_lifted", &R::hold_lifted},
       {"hold_refused", nullptr},
       {"mirror_left_out", nullptr},
+      {"private_on", &R::private_on},
+      {"private_off", &R::private_off},
+      {"private_refused", nullptr},
       {"mirror_retired", &R::mirror_retired},
       {"mirror_returned", &R::mirror_returned},
       {"order_held", &R::order_held},
@@ -308,6 +317,7 @@ void RuleChecker::erase_intended(const Entry& entry) {
   order.intended = {entry.index, entry.at, true};
   name_call(order, entry);
   order.decided = true;
+  check_private(entry, order);
   close(call_of(entry), id, entry);
 }
 
@@ -520,6 +530,9 @@ void RuleChecker::finish_orders() {
     if (order.held.set && !order.decided && order.held.at + grace_.held_ms < newest_at_)
       find("held-is-decided", order.held.index, subject,
            "order " + id + " has waited for " + minutes(newest_at_ - order.held.at));
+    if (order.private_on.set && !order.private_off.set && !order.intended.set &&
+        order.private_on.at + grace_.private_ms < newest_at_)
+      find("private-ends", order.private_on.index, subject, "order " + id + " has no end");
     const auto& begun =
         order.to_erase.index > order.intended.index ? order.to_erase : order.intended;
     if (!begun.set) continue;

@@ -58,6 +58,7 @@ struct RuleGrace {
   std::int64_t erase_ms = 10 * 60'000;
   std::int64_t seal_ms = 60 * 60'000;
   std::int64_t adopt_ms = 10 * 60'000;    // after a keeper's start, for the calls that ran
+  std::int64_t private_ms = 10 * 60'000;  // from on to off: the bound, and a log that was away
   std::int64_t held_ms = 24 * 3'600'000;  // an order that waits for a person
   std::int64_t running_ms = 24 * 3'600'000;
   std::int64_t session_ms = 60'000;  // between a session's end and the last thing it asked for
@@ -98,7 +99,7 @@ class RuleChecker {
   };
   struct Order {
     std::string call, source;  // source: of one that was held
-    Moment intended, unconfirmed, erased, held, to_erase;
+    Moment intended, unconfirmed, erased, held, to_erase, private_on, private_off;
     bool decided = false;
   };
   struct Person {
@@ -127,6 +128,9 @@ class RuleChecker {
   void erase_intended(const Entry& entry);
   void erased(const Entry& entry);
   void erase_unconfirmed(const Entry& entry);
+  void private_on(const Entry& entry);
+  void private_off(const Entry& entry);
+  void check_private(const Entry& entry, const Order& order);
   void check_second(const Entry& entry, const Order& order);
   void hold_set(const Entry& entry);
   void hold_lifted(const Entry& entry);

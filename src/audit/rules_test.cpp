@@ -413,6 +413,52 @@ TEST(Rules, AKeeperThatWasHandedOverHasTheCallsThatRan) {
   lost.expect("call-ends");
 }
 
+// An agent's stretch: `to` is where the keeper says that it ended.
+void stays_private(Story& story, int to, bool ends = true) {
+  story.say("private_on", kPerson, kCall,
+            {{"order", kOrder}, {"ranges", array{range(0, 100, 1'900)}}, {"times", 1}});
+  if (!ends) return;
+  story.say(
+      "private_off", kPerson, kCall,
+      {{"order", kOrder}, {"ranges", array{range(0, 100, to)}}, {"cause", "off"}, {"times", 1}});
+}
+void erases_private(Story& story, int to) {
+  story.say("erase_intended", kPerson, kCall,
+            {{"order", kOrder},
+             {"reason", "private"},
+             {"source", kPerson},
+             {"ranges", array{range(0, 100, to)}},
+             {"epoch", 1}});
+  story.erases();
+}
+
+TEST(Rules, AnAgentIsPrivateForThreeMinutesAtMost) {
+  Story story;
+  story.keeper_starts();
+  story.call_starts();
+  auto too_long = story, never_on = story, endless = story;
+  stays_private(story, 200);
+  story.opens({range(0, 300, 310)}, 10);  // behind its end
+  erases_private(story, 200);
+  story.expect_clean();
+  story.opens({range(0, 150, 160)}, 10);
+  story.expect("erased-stays-closed");
+
+  stays_private(too_long, 1'901);
+  too_long.expect("private-is-short");
+  erases_private(never_on, 200);
+  never_on.expect("private-is-short");
+  stays_private(endless, 0, false);
+  endless.time_passes(9);
+  endless.expect_clean();
+  auto restarted = endless;
+  endless.time_passes(3);
+  endless.expect("private-ends");
+  erases_private(restarted, 1'900);
+  restarted.time_passes(3);
+  restarted.expect_clean();
+}
+
 TEST(Rules, WhatIsHeldIsDecided) {
   Story story;
   story.keeper_starts();

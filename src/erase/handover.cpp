@@ -55,6 +55,8 @@ bool fits(const HandedDecision& decided) {
          decided.decision == keys::HeldDecision::kKeep;
 }
 
+bool fits(const HandedPrivate& open) { return open.first <= open.end && open.end <= kEndMax; }
+
 template <class T>
 bool each_fits(const std::vector<T>& items) {
   return std::all_of(items.begin(), items.end(), [](const T& item) { return fits(item); });
@@ -160,7 +162,7 @@ Result<HandedState> decode_handed(ByteView raw) {
                                         ": this program knows " + std::to_string(kHandoverVersion));
   auto state = TRY(unpack<HandedState>(raw));
   if (!each_fits(state.calls) || !each_fits(state.orders) || !each_fits(state.unconfirmed) ||
-      !each_fits(state.known_orders) || !each_fits(state.decided))
+      !each_fits(state.known_orders) || !each_fits(state.decided) || !each_fits(state.privates))
     return fail(Errc::kMalformed, "handed state contradicts itself");
   return state;
 }

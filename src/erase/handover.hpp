@@ -10,7 +10,7 @@
 
 namespace callward::erase {
 
-inline constexpr std::uint32_t kHandoverVersion = 2;
+inline constexpr std::uint32_t kHandoverVersion = 3;
 inline constexpr std::size_t kHandoverBytesMax = 256u << 20;
 
 struct HandedStream {
@@ -88,6 +88,21 @@ struct HandedDecision {
   }
 };
 
+// A call that an agent has made private, and whose end is not logged yet.
+struct HandedPrivate {
+  CallId call;
+  OrderId order;
+  std::string by;
+  std::uint32_t first = 0, end = 0;
+  std::int64_t until_ms = 0;  // monotonic
+  bool logged = false, over = false;
+  std::string cause, ended_by;
+  template <class V>
+  void visit(V& v) {
+    v(call, order, by, first, end, until_ms, logged, over, cause, ended_by);
+  }
+};
+
 struct HandedState {
   std::uint32_t version = kHandoverVersion;
   // What the disk must say to whoever takes over.
@@ -97,13 +112,14 @@ struct HandedState {
   std::vector<HandedOutcome> known_orders;
   std::vector<HandedDecision> decided;
   std::vector<CallId> sealed, unlogged_listens;
+  std::vector<HandedPrivate> privates;
   bool new_rows = false;
   std::int64_t last_persist_ms = 0, retry_orders_ms = 0;  // monotonic
   std::uint64_t orders_done = 0, opened = 0;
   template <class V>
   void visit(V& v) {
     v(version, epoch, log_size, next_row, calls, orders, unconfirmed, known_orders, decided, sealed,
-      unlogged_listens, new_rows, last_persist_ms, retry_orders_ms, orders_done, opened);
+      unlogged_listens, privates, new_rows, last_persist_ms, retry_orders_ms, orders_done, opened);
   }
 };
 // kTooLarge: more than kHandoverBytesMax.

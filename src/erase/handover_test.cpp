@@ -74,6 +74,10 @@ class AnyState {
           {OrderId::random(entropy_), static_cast<keys::HeldDecision>(1 + below(2))});
       state.sealed.push_back(CallId::random(entropy_));
       state.unlogged_listens.push_back(CallId::random(entropy_));
+      const auto open = range();
+      state.privates.push_back({CallId::random(entropy_), OrderId::random(entropy_), "person",
+                                open.first, open.end, static_cast<std::int64_t>(random_()), flag(),
+                                flag(), "off", "person"});
     }
     state.new_rows = flag();
     state.last_persist_ms = static_cast<std::int64_t>(random_());

@@ -263,6 +263,7 @@ void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {
     }
     account_missing(call);
   }
+  if (privates_.count(call.id) != 0) end_private(call, "call_ended", "keeper", nullptr);
   // At the end at once what is heard goes to the disk, with the entry: less is lost when we die in
   // the next half minute.
   if (!call.question_open) call.persist_upto(call.heard);
@@ -368,6 +369,7 @@ void Keeper::tick() {
     if (batch->deadline_ms <= now) finish_batch(batch);
   watch_mirrors();
   if (!unconfirmed_.empty()) mirrors_are_back();
+  tick_private();
   if (now - last_persist_ms_ >= policy_.persist_every_ms) {
     last_persist_ms_ = now;
     persist_deadlines();

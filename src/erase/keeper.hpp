@@ -45,6 +45,8 @@ struct KeeperPolicy {
   std::int64_t question_open_ms_max = 90'000;
   std::int64_t listener_share_percent = 60;
   std::int64_t person_share_percent = 50;
+  std::int64_t private_s_max = 180;         // an agent may stay private, at a time
+  std::int64_t private_share_percent = 25;  // ... and of a call; once at full length in any
   std::int64_t wipe_wait_ms_max = 1'000;
   bool publish_beside = false;  // by a thread of the log's; without it a run is the same each time
 };
@@ -103,6 +105,7 @@ class Keeper {
   void erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepted> reply);
   void set_hold(const keys::SetHold& message, Reply<keys::Ack> reply);
   [[nodiscard]] keys::Holds holds() const;
+  void private_mode(const keys::PrivateMode& message, Reply<keys::PrivateState> reply);
   void retire_mirror(const keys::RetireMirror& message, Reply<keys::MirrorRetired> reply);
   void log_append(const keys::LogAppend& message, std::uint8_t writer,
                   Reply<keys::LogAppended> reply);
@@ -151,6 +154,29 @@ class Keeper {
     std::uint64_t epoch = 0;
     std::uint32_t waiting = 0;
     std::int64_t deadline_ms = 0;
+  };
+
+  struct Private {  // a stretch that is on, or whose end is not logged yet
+    OrderId order;
+    std::string by;
+    std::uint32_t first = 0, end = 0;
+    std::int64_t until_ms = 0;  // monotonic
+    bool logged = false;        // that it began
+    bool over = false;          // its end is fixed
+    std::string cause, ended_by;
+    bool staged = false;  // its end is on its way to the log
+  };
+  struct PrivateUse {
+    std::uint32_t segments = 0, times = 0, last_end = 0;
+  };
+  struct PrivateGrant {
+    std::uint32_t segments = 0;
+    std::string refused;  // why none
+  };
+  struct Refused {
+    std::uint32_t count = 0;  // since the last entry
+    std::int64_t at_ms = 0;
+    bool said = false;
   };
 
   Result<CallKeys*> find(const CallId& id);  // in memory, or loaded from its row
@@ -212,6 +238,26 @@ class Keeper {
 
   void watch_mirrors();
   Status holds_the_newest();
+  static PrivateUse private_use(const CallKeys& call);
+  [[nodiscard]] keys::PrivateState private_state(const CallKeys& call) const;
+  [[nodiscard]] PrivateGrant private_grant(const CallKeys& call, const std::string& actor) const;
+  static std::vector<SegmentRange> private_ranges(const CallKeys& call, const OrderId& order);
+  void begin_private(const CallKeys& call, Reply<keys::PrivateState> reply);
+  Status stage_private_on(const CallKeys& call, const Private& open);
+  void close_private(CallKeys& call);
+  void end_private(CallKeys& call, const std::string& cause, const std::string& actor,
+                   Reply<keys::PrivateState> reply);
+  void settle_private(const CallId& id, const OrderId& order,
+                      const std::vector<SegmentRange>& ranges, const Status& logged);
+  static void trim_private(CallKeys& call, const OrderId& order,
+                           const std::vector<SegmentRange>& ranges);
+  void refuse_private(const CallKeys& call, const std::string& actor, const std::string& cause,
+                      Result<keys::PrivateState> refused, const Reply<keys::PrivateState>& reply);
+  void tick_private();
+  static void replay_private(CallKeys& call, const audit::Entry& entry);
+  [[nodiscard]] std::vector<HandedPrivate> handed_privates() const;
+  void take_privates(const std::vector<HandedPrivate>& handed);
+
   [[nodiscard]] boost::json::array retired_unconfirmed() const;
   void replay_retired(const audit::Entry& entry);
   Status replay_entry(const audit::Entry& entry);
@@ -259,6 +305,8 @@ class Keeper {
   std::set<CallId> deciding_whole_;  // a decision about all of them is on its way to the log
   std::unordered_map<OrderId, keys::HeldDecision>
       decided_;  // since start, or in the log beyond rows
+  std::unordered_map<CallId, Private> privates_;
+  std::unordered_map<CallId, Refused> private_refused_;
   std::unordered_map<CallId, std::vector<SegmentRange>> lost_at_start_;
   std::vector<CallId> unlogged_listens_;  // heard to the end, and the log failed: said again later
   bool resting_ = false;
@@ -290,6 +338,13 @@ class Keeper {
   static constexpr std::size_t kDecidedMax =
       100'000;  // beyond it a repeat is told that nothing is held
   static constexpr std::size_t kHeldListMax = 1'000;
+  // Private: the pause before the next one, the shortest that is worth its entries, in how many
+  // calls one person may be private at once (a consultation is a second one).
+  static constexpr std::uint32_t kPrivatePauseSegments = 600;
+  static constexpr std::uint32_t kPrivateSegmentsMin = 100;
+  static constexpr std::size_t kPrivatePerPersonMax = 2;
+  static constexpr std::int64_t kPrivateRefusedMs = 10'000;  // an entry a call in that time
+  static constexpr std::size_t kPrivateRefusedMax = 10'000;  // calls whose refusals are counted
 };
 
 }  // namespace callward::erase

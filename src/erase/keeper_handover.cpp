@@ -50,6 +50,7 @@ HandedState Keeper::hand_over() const {
   for (const auto& [id, decision] : decided_) state.decided.push_back({id, decision});
   state.sealed.assign(sealed_.begin(), sealed_.end());
   state.unlogged_listens = unlogged_listens_;
+  state.privates = handed_privates();
   state.new_rows = new_rows_;
   state.last_persist_ms = last_persist_ms_;
   state.retry_orders_ms = retry_orders_ms_;
@@ -105,6 +106,7 @@ Status Keeper::take_over(HandedState state) {
   for (const auto& decided : state.decided) decided_[decided.order] = decided.decision;
   sealed_.insert(state.sealed.begin(), state.sealed.end());
   unlogged_listens_ = std::move(state.unlogged_listens);
+  take_privates(state.privates);
   new_rows_ = state.new_rows;
   last_persist_ms_ = state.last_persist_ms;
   retry_orders_ms_ = state.retry_orders_ms;

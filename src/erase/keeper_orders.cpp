@@ -40,6 +40,7 @@ void Keeper::cleared(const keys::Cleared& message) {
     call.heard[mark.stream] = upto;
     call.heard_moved = true;
   }
+  close_private(call);
   call.skip_lost();
   if (message.question_open && !call.question_open) {
     call.question_since_ms = clock_.monotonic_ms();
@@ -270,6 +271,8 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
     return reply(fail(Errc::kDenied, "the listener is done with this call"));
   const auto reason = reason_number(message.reason);
   if (!reason) return reply(fail(Errc::kMalformed, "unknown reason code"));
+  if (message.reason == kPrivateReason)  // its bounds count what stands under it
+    return reply(fail(Errc::kDenied, "private is what an agent is, not a range that is ordered"));
   if (from_listener)
     for (const auto& range : message.ranges) know_stream(call, range.stream);
   auto within = ranges_of(call, message);

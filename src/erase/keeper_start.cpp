@@ -96,6 +96,8 @@ Status Keeper::replay_entry(const audit::Entry& entry) {
     call->dirty = true;
   } else if (entry.type == "erase_intended" || entry.type == "order_held") {
     replay_ranges(*call, entry);
+  } else if (entry.type == "private_on" || entry.type == "private_off") {
+    replay_private(*call, entry);
   } else if (entry.type == "hold_set" || entry.type == "hold_lifted") {
     call->legal_hold = entry.type == "hold_set";
     call->dirty = true;

@@ -65,6 +65,8 @@ void Keeper::erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepte
   auto& call = **found;
   const auto reason = reason_number(message.reason);
   if (!reason) return reply(fail(Errc::kMalformed, "unknown reason code"));
+  if (message.reason == kPrivateReason)
+    return reply(fail(Errc::kDenied, "private is what an agent is, not a call that is ordered"));
   if (!may_act(message.actor))
     return reply(fail(Errc::kDenied, "a person orders, or the operator"));
   if (call.legal_hold) return refuse_held(call, message.order, message.actor, std::move(reply));

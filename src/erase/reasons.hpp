@@ -29,6 +29,9 @@ inline constexpr std::array<std::string_view, 15> kReasons = {"password",
 // Of a call that is closed whole, because too many ranges of it are held.
 inline constexpr std::string_view kClosedReason = "secret_like";
 
+// What an agent was private for; the keeper alone gives it (keeper_private.cpp).
+inline constexpr std::string_view kPrivateReason = "private";
+
 constexpr std::optional<std::uint8_t> reason_number(std::string_view word) {
   for (std::size_t i = 0; i < kReasons.size(); ++i)
     if (kReasons[i] == word) return static_cast<std::uint8_t>(i);

@@ -72,4 +72,31 @@ struct Holds {
   }
 };
 
+// The agent's button: from "on" to "off" what is recorded of a live call is ordered erased, on
+// every stream, with reason `private`. It names no range: a stretch begins now, and ends by itself
+// at the keeper's bound or with the call. Repeats change nothing. kState: no live call, or over a
+// bound (private_refused); kDenied: another person's.
+struct PrivateMode {  // -> PrivateState, after private_on or private_off is durable
+  static constexpr std::uint16_t kType = 160;
+  CallId call;
+  bool on = false;
+  std::string actor;
+  template <class V>
+  void visit(V& v) {
+    v(call, on, actor);
+  }
+};
+struct PrivateState {
+  static constexpr std::uint16_t kType = 260;
+  bool on = false;
+  std::uint32_t left_ms = 0;  // on: until it ends by itself
+  std::uint32_t wait_ms = 0;  // off: until it may be on again
+  std::uint32_t times = 0;    // of this call, this one too
+  std::uint32_t used_ms = 0;  // ... and how long: one that is on counts with its bound
+  template <class V>
+  void visit(V& v) {
+    v(on, left_ms, wait_ms, times, used_ms);
+  }
+};
+
 }  // namespace callward::keys
