@@ -4,6 +4,7 @@
 //
 // A seed that fails is printed with its schedule; the same seed gives the same run. Seeds that found
 // something run first, always.
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,11 +36,34 @@ constexpr std::array kKept{
     Kept{210, "the same"},
     Kept{470, "the same"},
     Kept{376, "an object whose publishing had failed behind the rename was taken for durable"},
+    Kept{433, "a mirror was filled half and stood alone: it opened as a store without rows"},
+    Kept{544, "a mirror that had been left out was taken for the truth: the other gave an error"},
+    Kept{442, "the same"},
+    Kept{373, "what was unconfirmed stayed so when a keeper that took over destroyed the rest"},
+    Kept{344, "the same, with the next erasure"},
+    Kept{502, "the same"},
+    Kept{41, "frames that a killed recorder had not synced were believed, and lost with the power"},
+    Kept{69, "the same"},
+    Kept{282, "the same"},
+    Kept{816, "a mirror filled by a life that was killed: its file was gone with the power"},
+    Kept{1236, "one refused read of a mirror, and its state of a commit before was in force"},
+    Kept{600, "an order for what another one had erased never had its end in the log"},
+    Kept{832, "the same"},
+    Kept{578, "a call that no keeper knew at its end was accounted as sealed"},
+    // Those showed that the model was wrong.
+    Kept{239, "a person decides also when the listener is done: it never did"},
+    Kept{286, "the same"},
+    Kept{455, "the same"},
+    Kept{513, "the same"},
+    Kept{534, "the same"},
+    Kept{44, "who orders may not decide: it was the same person"},
+    Kept{93, "an order that met an error is repeated, as the listener does it"},
+    Kept{649, "a keeper that did not start was told of wipes"},
 };
 
-// What these show is not explained yet: they are not run with the others. Run one by itself:
+// Explained, and not mended (README.md, "Open"): they are not run with the others. One by itself:
 // sim_test --seeds 1 --first N
-constexpr std::array<std::uint64_t, 11> kOpen{41, 69, 239, 286, 373, 433, 442, 455, 513, 534, 544};
+constexpr std::array<std::uint64_t, 1> kOpen{1497};
 
 struct Options {
   std::uint64_t seeds = 200, first = 1, jobs = 2;
@@ -74,10 +98,11 @@ struct Share {
   SimCounts counts;
 };
 Share run_share(const std::vector<std::uint64_t>& seeds, std::uint64_t which,
-                const Options& options) {
+                const Options& options, std::uint64_t& now) {
   Share share;
   for (auto i = which; i < seeds.size(); i += options.jobs) {
     ++share.done;
+    now = seeds[i];
     if (!run_seed(seeds[i], options, share.counts)) ++share.failed;
   }
   return share;
@@ -115,9 +140,16 @@ int main(int argc, char** argv) {
   if (!options.verbose && std::freopen("/dev/null", "w", stderr) == nullptr) return 3;
   int pipe_ends[2];
   if (::pipe(pipe_ends) != 0) return 3;
+  // The seed that each job is at: a job that dies must be found.
+  auto* const at = static_cast<std::uint64_t*>(::mmap(nullptr, options.jobs * sizeof(std::uint64_t),
+                                                      PROT_READ | PROT_WRITE,
+                                                      MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  if (at == MAP_FAILED) return 3;
+  std::vector<pid_t> children;
   for (std::uint64_t job = 0; job < options.jobs; ++job) {
-    if (::fork() != 0) continue;
-    const auto share = run_share(seeds, job, options);
+    children.push_back(::fork());
+    if (children.back() != 0) continue;
+    const auto share = run_share(seeds, job, options, at[job]);
     _exit(::write(pipe_ends[1], &share, sizeof share) == sizeof share ? 0 : 3);
   }
   ::close(pipe_ends[1]);
@@ -128,7 +160,14 @@ int main(int argc, char** argv) {
     add(all.counts, share.counts);
   }
   bool whole = true;
-  for (int status = 0; ::wait(&status) > 0;) whole = whole && status == 0;
+  int status = 0;
+  for (pid_t child = 0; (child = ::wait(&status)) > 0;) {
+    if (status == 0) continue;
+    whole = false;
+    const auto job = std::find(children.begin(), children.end(), child) - children.begin();
+    std::printf("seed %llu: its process died, status %d\n",
+                static_cast<unsigned long long>(at[job]), status);
+  }
   const auto& c = all.counts;
   const auto n = [](std::uint64_t v) { return static_cast<unsigned long long>(v); };
   std::printf(

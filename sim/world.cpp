@@ -1,6 +1,8 @@
 #include "sim/world.hpp"
 
 #include <algorithm>
+#include <boost/json.hpp>
+#include <cstdio>
 
 #include "base/check.hpp"
 
@@ -51,6 +53,7 @@ World::World(std::uint64_t seed)
       wrap_(keeper_entropy_.key()),
       log_seed_(keeper_entropy_.key()),
       reader_(keeper_entropy_.key()),
+      person_(PersonId::random(recorder_entropy_)),
       mirrors_{{"/k/a/store", "/k/a/anchor"}, {"/k/b/store", "/k/b/anchor"}},
       objects_(recorder_vfs_, "/r/objects") {
   for (const char* folder : {"/k", "/k/a", "/k/b"}) CHECK(keeper_disk_.make_dirs(folder));
@@ -65,8 +68,10 @@ std::uint64_t World::random(std::uint64_t below) {
   return load_le<std::uint64_t>(chance_.array<8>().data()) % below;
 }
 
+// On standard error too, among what the product tells there: to be seen with --verbose.
 void World::note(const std::string& what) {
   schedule_.push_back("step " + std::to_string(step_) + ": " + what);
+  std::fprintf(stderr, "%s\n", schedule_.back().c_str());
 }
 
 void World::expect(bool holds, const std::string& finding) {
@@ -91,6 +96,13 @@ std::vector<std::string> World::run() {
   settling_ = true;
   if (findings_.empty()) settle();
   if (findings_.empty()) judge();
+  if (!findings_.empty() && log_)
+    (void)log_->replay(0, [](std::uint64_t index, const audit::Entry& entry) -> Status {
+      std::fprintf(stderr, "entry %llu: %s %s %s\n", static_cast<unsigned long long>(index),
+                   entry.type.c_str(), entry.subject.c_str(),
+                   boost::json::serialize(entry.data).c_str());
+      return {};
+    });
   counts_.calls = calls_.size();
   counts_.disk_calls = keeper_vfs_.calls() + recorder_vfs_.calls();
   return findings_;
@@ -112,7 +124,10 @@ void World::step() {
     for (auto& answer : std::exchange(wipes_, {})) answer();
     keeper_->end_round();
     if (!keeper_vfs_.down() && !log_->failed())
-      for (auto& call : calls_) call->start_unlogged = false;
+      for (auto& call : calls_)
+        if (call->start_unsettled && keys_->log_size() > call->settled_beyond)
+          if (const auto state = keeper_->call_state(call->id); state && state->known)
+            call->start_unsettled = false;
   }
   look_for_deaths();
   for (auto& call : calls_)
@@ -236,11 +251,22 @@ void World::settle() {
   std::string why;
   for (const auto& call : calls_)
     if (!call->seal_told || !call->listened_told)
-      why += " call " + call->id.hex().substr(0, 8) + (call->ended ? " ended" : " live") +
+      why += " call " + name_of(call->id) + (call->ended ? " ended" : " live") +
              (call->end_told ? " end_told" : "") + (call->sealed ? " sealed" : "") +
              (call->seal_told ? " seal_told" : "") + (call->listened_told ? " listened" : "") +
              (call->waits_for_keys ? " waits_for_keys" : "") +
              (call->needs_adoption ? " needs_adoption" : "") + ";";
+  for (const auto& call : calls_)
+    for (const auto& order : call->orders)
+      if (!order.dropped && (!order.answered || (order.held() && !order.decided)))
+        why += " order " + name_of(order.id) + (order.answered ? " held;" : " not answered;");
+  if (keeper_) {
+    why += log_->failed() ? " the log has failed;" : "";
+    why += keys_->unconfirmed() != 0 ? " a mirror is unconfirmed;" : "";
+    why += keeper_->has_work() ? " the keeper has work;" : "";
+    for (const auto& mirror : keys_->mirrors())
+      if (!mirror.good) why += " a mirror is left out: " + mirror.why + ";";
+  }
   expect(false, "it does not come to rest: " + std::string(keeper_ ? "" : "no keeper; ") +
                     (spool_ ? "" : "no recorder; ") + why);
 }

@@ -29,6 +29,11 @@ namespace callward::sim {
 
 inline constexpr std::uint8_t kSimStreams = 2;
 
+template <class Id>
+std::string name_of(const Id& id) {
+  return id.hex().substr(0, 6);
+}
+
 // An order, and what its source was told of it.
 struct SimOrder {
   OrderId id;
@@ -74,8 +79,13 @@ struct SimCall {
   std::uint32_t next = 0;                         // segments of each stream so far
   std::array<std::uint32_t, kSimStreams> ends{};  // once it has ended
   bool begin_durable = false;
-  bool start_unlogged = false;  // it began while the log had failed, and was not logged since
-  bool keyless = false;         // then both died: no key of it is anywhere
+  // Its start was answered while the log had failed, or no mirror took its row, and that was not
+  // made good since: its keys are in memory only ("A keeper whose anchor is locked still issues
+  // roots, in memory only": recording goes on). It is settled once the key store is beyond this
+  // size of the log: every commit writes every changed row.
+  bool start_unsettled = false;
+  std::uint64_t settled_beyond = 0;
+  bool keyless = false;  // then both died: no key of it is anywhere
   bool ended = false, end_told = false, sealed = false, seal_told = false;
   bool listened_told = false, listen_done_sent = false;
   store::ObjectSummary summary;
@@ -151,6 +161,7 @@ class World {
   bool wait_durable();
   void adopt(SimCall& call);
   void reissue(SimCall& call);
+  void lost_with_both(SimCall& call);
   void end_call(SimCall& call, const char* cause);
   void finish_call(SimCall& call);
   // world_judge.cpp
@@ -176,6 +187,7 @@ class World {
   SimVfs keeper_disk_, recorder_disk_;
   GateVfs keeper_vfs_, recorder_vfs_;
   Key32 wrap_, log_seed_, reader_;
+  PersonId person_;  // who orders; the operator decides: two people
   std::vector<keys::MirrorPaths> mirrors_;
   std::unique_ptr<keys::KeyStore> keys_;
   std::unique_ptr<audit::Log> log_;

@@ -56,11 +56,10 @@ void World::judge_recovered_keeper() {
   for (auto& call : calls_) {
     const auto state = keeper_->call_state(call->id);
     if (keeper_vfs_.down()) return;
-    if (!state && state.error().code != Errc::kNotFound)
-      continue;  // a call to the disk was refused
-    if (!state && (call->start_unlogged || call->keyless || !call->begin_durable)) continue;
-    if (!state) {
-      expect(false, "a call is not known any more: " + state.error().message);
+    if (!state) continue;  // a call to the disk was refused
+    if (!state->known) {
+      expect(call->start_unsettled || call->keyless || !call->begin_durable,
+             "a call is not known any more: " + name_of(call->id));
       continue;
     }
     std::vector<keys::SegmentRange> closed;
@@ -74,7 +73,8 @@ void World::judge_recovered_keeper() {
           if (call->ended && i >= call->ends[range.stream])
             break;  // lost with the recorder: there is nothing
           expect(within(closed, range.stream, i),
-                 "an accepted order is forgotten: " + place(range.stream, i));
+                 "an accepted order is forgotten: " + name_of(order.id) + " of " +
+                     name_of(call->id) + ", " + place(range.stream, i));
           for (const auto& record : call->records[{range.stream, i}])
             if (headers.size() < kHeadersMost) headers.push_back(record.header);
         }

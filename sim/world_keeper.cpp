@@ -48,12 +48,17 @@ void World::start_keeper() {
     note("the keeper does not start: " + begun.error().message);
     expect(fault_planned || !mirror_away_.empty(),
            "the keeper does not start: " + begun.error().message);
+    wipes_.clear();  // its own: nobody is there to be answered
     keeper_.reset();
     log_.reset();
     keys_.reset();
     return;
   }
-  note("the keeper is there");
+  std::string stores;
+  for (const auto& mirror : keys_->mirrors())
+    stores += mirror.good ? " " + std::to_string(mirror.epoch) : " -";
+  note("the keeper is there, with epochs" + stores + " and " + std::to_string(log_->size()) +
+       " entries");
   judge_recovered_keeper();
 }
 
@@ -138,6 +143,7 @@ void World::hand_keeper_over() {
     return;
   }
   ++counts_.handovers;
+  note("taken over");
   keeper_ = std::move(fresh);
   log_ = std::move(log);
   keys_ = std::move(store);
@@ -150,17 +156,13 @@ void World::hand_keeper_over() {
 void World::listener_and_orders() {
   for (auto& call : calls_) {
     if (!call->begin_durable) continue;
-    if (call->listened_told) {  // what a person ordered last is decided later
-      for (auto& order : call->orders)
-        if (order.held() && !order.decided && settling_) decide(*call, order);
-      continue;
-    }
     if (!settling_) draw_order(*call);
     for (auto& order : call->orders)
       if (!order.answered && !order.dropped) send_order(*call, order);
+    // A person orders and decides whenever he likes: also when the listener is long done.
     for (auto& order : call->orders)
       if (order.held() && !order.decided && (settling_ || chance(10))) decide(*call, order);
-    listen(*call);
+    if (!call->listened_told) listen(*call);
   }
 }
 
@@ -208,24 +210,28 @@ void World::draw_order(SimCall& call) {
                             std::min(first + length, call.next)});
   }
   ++counts_.orders;
-  note("an order, " + std::string(order.listener ? "of the listener" : "of a person") + ", " +
-       std::to_string(order.ranges.front().first) + ".." +
+  note("an order, " + name_of(order.id) + " of " +
+       std::string(order.listener ? "the listener" : "a person") + " about " + name_of(call.id) +
+       ", " + std::to_string(order.ranges.front().first) + ".." +
        std::to_string(order.ranges.front().end));
   call.orders.push_back(std::move(order));
 }
 
 void World::send_order(SimCall& call, SimOrder& order) {
   if (!keeper_) return;
-  static const std::string kPerson(32, 'b');  // another one than the operator, who decides
   auto told = ask<keys::OrderAccepted>([&](erase::Reply<keys::OrderAccepted> reply) {
     keeper_->erase_order(
-        {order.id, call.id, order.ranges, "password", order.listener ? "listener" : kPerson},
+        {order.id, call.id, order.ranges, "password", order.listener ? "listener" : person_.hex()},
         order.listener, std::move(reply));
   });
   if (!told) return;
   if (*told) {
     order.answered = true;
     order.outcome = (*told)->outcome;
+    note("order " + name_of(order.id) + " is answered: " +
+         (order.held()   ? "held"
+          : order.goes() ? "goes"
+                         : "stays"));
     if (order.outcome == keys::OrderOutcome::kHeld) {
       ++counts_.held;
       order.decision = chance(50) ? keys::HeldDecision::kErase : keys::HeldDecision::kKeep;
@@ -233,7 +239,12 @@ void World::send_order(SimCall& call, SimOrder& order) {
     return;
   }
   const auto code = told->error().code;
-  if (code == Errc::kUnavailable || code == Errc::kBusy || code == Errc::kFull) return;
+  // As the listener does it: repeated until it is taken, unless the keeper finds it impossible. Of a
+  // call whose start was not settled it knows nothing until the recorder has handed it back.
+  constexpr std::array kAgain{Errc::kUnavailable, Errc::kBusy, Errc::kFull, Errc::kIo,
+                              Errc::kCorrupt};
+  if (std::find(kAgain.begin(), kAgain.end(), code) != kAgain.end()) return;
+  if (code == Errc::kNotFound && call.start_unsettled && !call.keyless) return;
   // The recorder died, and what was ordered away was never durable: the call ended before it.
   expect((code == Errc::kMalformed && call.ended) || (code == Errc::kNotFound && call.keyless),
          "an order is refused: " + told->error().message);
@@ -250,6 +261,8 @@ void World::decide(SimCall& call, SimOrder& order) {
     const bool over = !*told && told->error().code == Errc::kNotFound;
     if (*told || over) order.decided = true;
     order.moot = over && !order.decision_sent;
+    note("order " + name_of(order.id) + (order.decided ? " is decided" : " is not decided") +
+         (*told ? "" : ": " + told->error().message));
   }
   order.decision_sent = true;
 }

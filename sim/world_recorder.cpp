@@ -79,12 +79,13 @@ void World::begin_call() {
   call->id = CallId::random(recorder_entropy_);
   call->started_at = clock_.utc_ms();
   call->begun_ms = clock_.monotonic_ms();
+  call->settled_beyond = log_->size();
   auto started = ask<keys::CallStarted>(
       &erase::Keeper::call_start, {call->id, keys::CallSource::kSiprec, keys::Direction::kIncoming,
                                    0b11, call->started_at, to_bytes(as_bytes("{}"))});
   if (!started || !*started) return;
-  note("a call begins");
-  call->start_unlogged = log_->failed();
+  note("a call begins: " + name_of(call->id));
+  call->start_unsettled = log_->failed() || keys_->log_size() <= call->settled_beyond;
   call->row = (*started)->row;
   const auto cover = keys::Cover::from_nodes(std::move((*started)->nodes));
   expect(cover.has_value(), "the keeper's nodes are no cover");
@@ -215,14 +216,20 @@ void World::adopt(SimCall& call) {
     call.frozen.clear();
     return;
   }
-  expect(!call.adopt_as_new || call.start_unlogged, "a call whose start was logged is not known");
+  expect(!call.adopt_as_new || call.start_unsettled, "a call whose start was logged is not known");
   call.adopt_as_new = false;
-  note("adopted, from " + std::to_string(call.frozen_index));
+  note(name_of(call.id) + " is adopted, from " + std::to_string(call.frozen_index));
   for (std::uint8_t stream = 0; stream < kSimStreams; ++stream)
     account_lost(call, stream, (*adopted)->lost_from[stream], call.frozen_index,
                  store::kLostKeeper);
   call.needs_adoption = false;
   call.frozen.clear();
+}
+
+void World::lost_with_both(SimCall& call) {
+  call.keyless = true;
+  for (std::uint8_t stream = 0; stream < kSimStreams; ++stream)
+    account_lost(call, stream, 0, call.spooled->end_index[stream], store::kLostKeeper);
 }
 
 void World::reissue(SimCall& call) {
@@ -236,10 +243,8 @@ void World::reissue(SimCall& call) {
       return;
     }
     if (code == Errc::kNotFound) {
-      expect(call.start_unlogged, "a call whose start was logged is not known");
-      call.keyless = true;
-      for (std::uint8_t stream = 0; stream < kSimStreams; ++stream)
-        account_lost(call, stream, 0, call.spooled->end_index[stream], store::kLostKeeper);
+      expect(call.start_unsettled, "a call whose start was logged is not known");
+      lost_with_both(call);
     }
     end_call(call, "recovered");
     return;
@@ -248,7 +253,7 @@ void World::reissue(SimCall& call) {
   expect(cover.has_value(), "the keeper's nodes are no cover");
   auto first = (*reissued)->first_index;
   for (const auto end : call.spooled->end_index) first = std::max(first, end);
-  note("reissued, from " + std::to_string(first));
+  note(name_of(call.id) + " is reissued, from " + std::to_string(first));
   for (std::uint8_t stream = 0; stream < kSimStreams; ++stream) {
     account_lost(call, stream, call.spooled->accounts[stream].end_ms() / 100, first,
                  store::kLostRecorder);
@@ -261,7 +266,7 @@ void World::reissue(SimCall& call) {
 
 void World::end_call(SimCall& call, const char* cause) {
   if (!spool_ || !call.spooled) return;
-  note(std::string("a call ends: ") + cause);
+  note(name_of(call.id) + " ends: " + cause);
   store::SpoolCallEnded ended{clock_.utc_ms(), cause, {}};
   for (std::uint8_t stream = 0; stream < kSimStreams; ++stream)
     ended.ends.push_back({stream, call.spooled->accounts[stream].end_ms() / 100});
@@ -288,7 +293,11 @@ void World::finish_call(SimCall& call) {
     auto told = ask<keys::Ack>(&erase::Keeper::call_end,
                                {call.id, ended.ended_at, ended.cause, ended.ends});
     const auto code = told && !*told ? told->error().code : Errc::kState;
-    if (!told || (code != Errc::kState && !(code == Errc::kNotFound && call.keyless))) return;
+    if (!told || (code != Errc::kState && code != Errc::kNotFound)) return;
+    if (code == Errc::kNotFound && !call.keyless) {
+      expect(call.start_unsettled, "a call whose start was logged is not known at its end");
+      lost_with_both(call);
+    }
     call.end_told = true;
   }
   if (!commit()) return;
@@ -305,7 +314,7 @@ void World::finish_call(SimCall& call) {
     return;
   call.seal_told = true;
   for (auto& writer : call.writers) writer.reset();
-  note("a call is sealed");
+  note(name_of(call.id) + " is sealed");
   (void)put(call, FrameType::kCallFreed, {});
   spool_->free_call(call.id);
   (void)commit();

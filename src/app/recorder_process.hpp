@@ -207,6 +207,7 @@ class Recorder {
   void not_adopted(RecorderCall& call, const Error& error);
   void on_adopted(RecorderCall& call, const keys::Adopted& adopted);
   void reissue(RecorderCall& call);
+  static void keys_are_nowhere(RecorderCall& call);
   void reissue_answered(RecorderCall& call, Result<keys::Reissued> reissued);
   void on_reissued(RecorderCall& call, keys::Reissued reissued);
   void tell_end(RecorderCall& call);

@@ -169,16 +169,21 @@ void Recorder::reissue(RecorderCall& call) {
                    });
 }
 
+// On a spare root, or its start never came to a disk, and both died: what was recorded opens for
+// nobody.
+void Recorder::keys_are_nowhere(RecorderCall& call) {
+  for (const auto& stream : call.spooled.streams)
+    call.account_lost(stream.stream, 0, segment::kIndexEnd, store::kLostKeeper);
+  call.flush_account();
+}
+
 void Recorder::reissue_answered(RecorderCall& call, Result<keys::Reissued> reissued) {
   if (reissued) return on_reissued(call, std::move(*reissued));
   if (reissued.error().code == Errc::kUnavailable || reissued.error().code == Errc::kTimeout)
     return;  // again later
   log_event("recorder.not_reissued",
             {{"call", call.id().hex()}, {"why", reissued.error().message}});
-  if (reissued.error().code ==
-      Errc::kNotFound)  // on a spare root, and both died: its keys are nowhere
-    for (const auto& stream : call.spooled.streams)
-      call.account_lost(stream.stream, 0, segment::kIndexEnd, store::kLostKeeper);
+  if (reissued.error().code == Errc::kNotFound) keys_are_nowhere(call);
   continue_call(call);
 }
 
@@ -232,6 +237,7 @@ void Recorder::tell_end(RecorderCall& call) {
         if (!reply && !done_before(reply.error()))
           log_event("recorder.end_not_logged",
                     {{"call", id.hex()}, {"why", reply.error().message}});
+        if (!reply && reply.error().code == Errc::kNotFound) keys_are_nowhere(*again);
         again->end_logged = true;  // refused for good: the recording is sealed all the same
         advance_phase(id);
       });

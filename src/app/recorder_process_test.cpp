@@ -268,6 +268,29 @@ TEST(Recorder, ACallWithoutSocketsIsSealedAsItIs) {
   EXPECT_EQ(rig.keeper->sealed.size(), 1u);
 }
 
+// Its start never came to a disk, and the keeper that gave it its keys is gone: what was recorded
+// opens for nobody, and the account says so.
+TEST(Recorder, ACallThatNoKeeperKnowsAtItsEndIsAccountedAsLost) {
+  Rig rig("unknown");
+  const auto session = rig.open_call();
+  Sender customer(rig.clock, session.ports[0], 1, 0);
+  for (int i = 0; i < 100; ++i) {
+    customer.send();
+    rig.pump(20);
+  }
+  rig.keeper->knows_nothing = true;
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{session.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  auto object = rig.object_of(session.call);
+  ASSERT_TRUE(object);
+  int lost = 0;
+  for (const auto& interval : object->head().account) {
+    EXPECT_NE(interval.state, store::RecorderState::kSealed);
+    lost += interval.state == store::RecorderState::kLost && interval.cause == store::kLostKeeper;
+  }
+  EXPECT_GT(lost, 0);
+}
+
 TEST(Recorder, HoldResumeANewStreamAndSilenceAreAccounted) {
   Rig rig("hold");
   const auto session = rig.open_call();

@@ -83,9 +83,13 @@ class TreeKeeper final : public SocketPeer {
       }
       case keys::CallEnd::kType:
         ended.push_back(*unpack<keys::CallEnd>(frame.body));
+        if (knows_nothing)
+          return (void)channel.reply(frame, keys::ErrorReply{Errc::kNotFound, "no such call"});
         break;
       case keys::CallSealed::kType:
         sealed.push_back(*unpack<keys::CallSealed>(frame.body));
+        if (knows_nothing)
+          return (void)channel.reply(frame, keys::ErrorReply{Errc::kNotFound, "no such call"});
         break;
       case keys::LogAppend::kType:
         log.push_back(*unpack<keys::LogAppend>(frame.body));
@@ -108,6 +112,7 @@ class TreeKeeper final : public SocketPeer {
   std::optional<keys::CipherFetched> fetched;
   std::uint32_t reissue_from = 0, lost_from = 0, reissues = 0;
   bool reissue_refused = false;
+  bool knows_nothing = false;
 
  private:
   Entropy& entropy_;
