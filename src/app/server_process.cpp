@@ -191,6 +191,13 @@ Status run_server(const ProcessContext& context) {
       [&](const io::Frame& frame) { on_keeper_frame(service, frame); });
   loop->every_ms(api::Link::kIdleMsMax, [&] { close_idle(keeper, recorder); });
   outside.start(*loop);
+  constexpr std::int64_t kFollowLogEveryMs = 1'000;
+  loop->every_ms(kFollowLogEveryMs, [&, trouble = std::string()]() mutable {
+    const auto read = catalog.follow_log(config.log.dir, log_key, vfs);
+    const auto why = read ? std::string() : read.error().message;
+    if (!why.empty() && why != trouble) log_event("server.log_not_followed", {{"why", why}});
+    trouble = why;
+  });
   const auto address = config.server.listen + ":" + std::to_string(server->port());
   SupervisorLink link(*loop, context, [&] {
     return state_json(recorder_events.connected() && keeper_events.connected(), address,

@@ -352,6 +352,7 @@ export const t = {
       live: 'The call still runs.',
       whole: 'Two persons had all of the call erased, its own data too.',
       no_row: 'The key store holds nothing of this call any more.',
+      retention: 'Its retention is over: all of the call went, its own data too.',
     },
     erased: 'What was erased',
     nothing: 'Nothing of this call was ordered erased.',
