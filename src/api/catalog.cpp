@@ -219,22 +219,22 @@ Result<boost::json::object> Catalog::to_json(const store::CallEvent& event,
   const auto duration = event.ended_at > 0 && event.source != keys::CallSource::kImport
                             ? event.ended_at - event.started_at
                             : std::int64_t{end} * 100;
-  return boost::json::object{{"id", event.call.hex()},
-                             {"started_at", event.started_at},
-                             {"ended_at", event.ended_at > 0 ? boost::json::value(event.ended_at)
-                                                             : boost::json::value(nullptr)},
-                             {"duration_ms", duration},
-                             {"direction", to_text(event.direction)},
-                             {"source", to_text(event.source)},
-                             {"phase", to_text(event.phase)},
-                             {"flags", std::move(flags)},
-                             {"streams", std::move(streams)},
-                             {"totals", std::move(total_json)},
-                             {"erased_by_reason", std::move(reason_json)},
-                             {"held_orders", held.size()},
-                             {"hold", holds != nullptr ? holds->contains(event.call)
-                                                       : !holds_among({event}).empty()},
-                             {"object_deleted", TRY(retired(event.call))}};
+  return boost::json::object{
+      {"id", event.call.hex()},
+      {"started_at", event.started_at},
+      {"ended_at",
+       event.ended_at > 0 ? boost::json::value(event.ended_at) : boost::json::value(nullptr)},
+      {"duration_ms", duration},
+      {"direction", to_text(event.direction)},
+      {"source", to_text(event.source)},
+      {"phase", to_text(event.phase)},
+      {"flags", std::move(flags)},
+      {"streams", std::move(streams)},
+      {"totals", std::move(total_json)},
+      {"erased_by_reason", std::move(reason_json)},
+      {"held_orders", held.size()},
+      {"hold", holds != nullptr ? holds->contains(event.call) : !holds_among({event}).empty()},
+      {"object_deleted", TRY(retired(event.call))}};
 }
 
 std::set<CallId> Catalog::holds_among(const std::vector<store::CallEvent>& events) {

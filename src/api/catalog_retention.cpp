@@ -1,8 +1,8 @@
 // What the log says of calls whose retention is over, in the server's table.
 //
-// The keeper forgets such a call, row and all, once its ciphertext is deleted. That it was retention
-// says the log, which outlives a server that was away, and a database that was put back from a
-// backup: the place up to which it was read stands in the same database.
+// The keeper forgets such a call, row and all, once its ciphertext is deleted. That it was
+// retention says the log, which outlives a server that was away, and a database that was put back
+// from a backup: the place up to which it was read stands in the same database.
 #include "api/catalog.hpp"
 #include "audit/daily.hpp"
 #include "audit/entry.hpp"

@@ -37,8 +37,8 @@ Result<Response> confirm(Service& service, const Request& request) {
   TRY(body.finish());
   const auto r = service.entropy.array<16>();
   const auto hash = to_hex(crypto::sha256({r, as_bytes(reason)}));
-  auto response = TRY(answer_of(service.keeper.call<keys::RetentionStatus>(keys::ConfirmRetention{
-      request.actor(), static_cast<std::uint64_t>(calls), hash})));
+  auto response = TRY(answer_of(service.keeper.call<keys::RetentionStatus>(
+      keys::ConfirmRetention{request.actor(), static_cast<std::uint64_t>(calls), hash})));
   auto json = boost::json::parse(response.body).as_object();
   json["r"] = to_hex(r);
   json["reason_hash"] = hash;

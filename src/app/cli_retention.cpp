@@ -93,12 +93,14 @@ std::vector<std::string> retention_lines(const value& retention) {
     return lines;
   }
   lines.push_back("kept: " + kept);
-  lines.push_back("due: " + calls(number(retention, "due")) + "; under a legal hold, and kept: " +
-                  std::to_string(number(retention, "held")));
+  lines.push_back("due: " + calls(number(retention, "due")) +
+                  "; under a legal hold, and kept: " + std::to_string(number(retention, "held")));
+  const auto next = number(retention, "next_run");
   lines.push_back("last run: " + time_or_never(number(retention, "last_run")) + ", " +
                   calls(number(retention, "last_erased")) + " erased; next: " +
-                  (number(retention, "next_run") > 0 ? short_time(number(retention, "next_run"))
-                                                     : std::string("within a day")));
+                  (text(retention, "state") == "stopped" ? std::string("when the owner confirms")
+                   : next > 0                            ? short_time(next)
+                                                         : std::string("within a day")));
   if (const auto left = number(retention, "objects_to_delete"); left > 0)
     lines.push_back("keys gone, ciphertext still to be deleted: " + calls(left));
   if (const auto unheard = number(retention, "unheard"); unheard > 0)
@@ -119,8 +121,8 @@ Result<ExitCode> command_retention_status(const CliContext& context) {
 
 Result<ExitCode> command_retention_run(const CliContext& context, const RetentionOptions& options) {
   const auto http = TRY(HttpClient::create(context.config));
-  auto retention = http->post("/v1/system/retention/runs",
-                              boost::json::object{{"dry_run", options.dry_run}});
+  auto retention =
+      http->post("/v1/system/retention/runs", boost::json::object{{"dry_run", options.dry_run}});
   if (!retention) {
     const auto now = http->get("/v1/system/retention");
     if (!now || text(*now, "state") != "stopped") return tl::unexpected<Error>(retention.error());

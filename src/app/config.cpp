@@ -318,7 +318,7 @@ Status read_server(const toml::table& root, ServerConfig& server) {
   return section.finish();
 }
 
-// Days are counted from a call's start, imports' too: from when they were spoken.
+// Days are counted from a call's start, of an import from when it was imported.
 Status read_retention(const toml::table& root, RetentionConfig& retention) {
   constexpr std::int64_t kDaysMax = 36'500;
   Section section(root, "retention");

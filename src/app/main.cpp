@@ -198,8 +198,8 @@ class CommandLine {
         with_config(command("run", "erase what is due now, not only once a day", retention));
     run->add_flag("--dry-run", retention_.dry_run, "say what would go, and do nothing");
     on(run, [this](const CliContext& c) { return command_retention_run(c, retention_); });
-    auto* confirm = with_config(
-        command("confirm", "the owner: it has stopped, and may go on with so many calls", retention));
+    auto* confirm = with_config(command(
+        "confirm", "the owner: it has stopped, and may go on with so many calls", retention));
     confirm->add_option("--calls", retention_.calls, "as `callward retention status` says")
         ->required()
         ->check(CLI::NonNegativeNumber);

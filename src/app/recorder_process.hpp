@@ -84,7 +84,7 @@ class Recorder {
     store::ClientRole role{};
     std::uint64_t serial = 0;
   };
-  // Objects of calls whose retention is over, deleted on the sealer's thread: it waits for the disk.
+  // Objects of calls whose retention is over, deleted on the sealer's thread: it waits for disks.
   struct Removal {
     io::Frame request;
     std::vector<keys::RemovableCall> calls;

@@ -50,7 +50,8 @@ boost::json::object Keeper::retention_json() const {
           {"state", state_word(on, work.running, work.guard.stopped())},
           {"why", on ? why_stopped(state) : std::string()},
           {"last_run", state.last_run},
-          {"next_run", on && state.last_run > 0 ? state.last_run + kRunEveryMs : 0},
+          {"next_run",
+           on && !work.guard.stopped() && state.last_run > 0 ? state.last_run + kRunEveryMs : 0},
           {"last_erased", state.last_erased},
           {"objects_to_delete", work.ciphertext.size()}};
 }

@@ -445,8 +445,8 @@ class Check {
   std::map<std::uint64_t, std::uint64_t> returned_;  // mirror, index of its last mirror_returned
   std::set<std::pair<std::uint64_t, std::uint64_t>> retired_;  // mirror, epoch: still unconfirmed
   std::set<std::string> whole_orders_;                         // held, about all of the call
-  std::int64_t row_ = -1;  // of call_started
-  bool over_ = false;      // retention took it
+  std::int64_t row_ = -1;                                      // of call_started
+  bool over_ = false;                                          // retention took it
   bool dropped_ = false;  // such a one was confirmed by a second person
   std::optional<boost::json::object> started_, ended_, sealed_;
   std::vector<SegmentRange> whole_;  // every segment that was or may be sealed
