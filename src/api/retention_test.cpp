@@ -106,5 +106,48 @@ TEST_F(RetentionApi, WhatTheLogSaysOfACallOutlivesTheKeepersRow) {
   EXPECT_TRUE(*catalog.retired(event.call));
 }
 
+// What happened to a call is found by the call, though retention names rows and orders.
+TEST_F(RetentionApi, TheHistoryOfACallHasItsEnd) {
+  const auto seed = entropy.key();
+  service.log_key = {"test/log", *crypto::ed25519_public(seed)};
+  const auto id = CallId::random(entropy).hex();
+  const std::string ours(32, '1'), other(32, '2');
+  auto log = std::move(*audit::Log::open(vfs, service.log_dir, "test/log", seed));
+  const auto say = [&](const std::string& type, const std::string& subject,
+                       boost::json::object data) {
+    ASSERT_TRUE(log->stage({type, "keeper", subject, kNoon, std::move(data)}));
+  };
+  const auto takes = [&](const std::string& order, int first, int end) {
+    boost::json::value rows = boost::json::array{first, end};
+    say("retention_intended", "-",
+        {{"order", order},
+         {"class", "incoming"},
+         {"days", 30},
+         {"calls", end - first},
+         {"rows", boost::json::array(1, rows)},
+         {"epoch", 1}});
+    say("erased", "-",
+        {{"orders", boost::json::array(1, boost::json::string(order))}, {"epoch", 2}});
+  };
+  say("call_started", id,
+      {{"row", 5},
+       {"source", "siprec"},
+       {"direction", "incoming"},
+       {"streams", 1},
+       {"started_at", 1}});
+  takes(other, 7, 9);
+  takes(ours, 4, 7);
+  say("objects_deleted", "-",
+      {{"calls", boost::json::array(1, boost::json::string(id))}, {"kept", boost::json::array{}}});
+  say("objects_deleted", "-", {{"calls", boost::json::array{}}, {"kept", boost::json::array{}}});
+  ASSERT_TRUE(log->commit());
+  ASSERT_TRUE(log->publish());
+  const auto found = json_of(ask("GET", "/v1/log/entries?subject=" + id, reviewer));
+  std::vector<std::int64_t> indices;
+  for (const auto& entry : found.at("entries").as_array())
+    indices.push_back(entry.at("index").as_int64());
+  EXPECT_EQ(indices, (std::vector<std::int64_t>{5, 4, 3, 0}));
+}
+
 }  // namespace
 }  // namespace callward::api
