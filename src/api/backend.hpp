@@ -13,6 +13,7 @@
 
 #include "io/frame.hpp"
 #include "keys/keeper_acts.hpp"
+#include "keys/keeper_retention.hpp"
 #include "store/recorder_protocol.hpp"
 
 namespace callward::api {

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <set>
 
+#include "audit/daily.hpp"
+#include "audit/tiles.hpp"
 #include "base/clock.hpp"
+#include "erase/reasons.hpp"
 
 namespace callward::api {
 
@@ -39,7 +42,10 @@ std::vector<std::string> catalog_migrations() {
       "DROP TABLE idempotency;"
       "CREATE TABLE idempotency (actor TEXT NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, "
       "status INTEGER NOT NULL,"
-      " body TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (actor, key)) STRICT;"};
+      " body TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (actor, key)) STRICT;",
+      // Calls whose retention is over, and how far the log has been read for them.
+      "CREATE TABLE retired (call TEXT PRIMARY KEY, kept INTEGER NOT NULL) STRICT;"
+      "CREATE TABLE log_read (what TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT;"};
 }
 
 Status Catalog::apply(const store::CallEvent& event) {
@@ -155,32 +161,32 @@ Result<std::vector<std::pair<std::string, std::int64_t>>> Catalog::days() {
   return out;
 }
 
-namespace {
-
-// A sealed call that the keeper has no row of went whole, by two persons' word.
-void complete_state(const store::CallEvent& event, keys::CallState& state) {
-  if (state.known || event.phase != store::CallPhase::kComplete) return;
+// A sealed call that the keeper has no row of went whole: its retention was over, or by two
+// persons' word.
+Status Catalog::complete_state(const store::CallEvent& event, keys::CallState& state) {
+  if (state.known || event.phase != store::CallPhase::kComplete) return {};
+  const bool over = TRY(retired(event.call));
   for (const auto& end : event.ends)
     if (end.end_index > 0)
       state.erased.push_back({{end.stream, 0, end.end_index},
-                              std::string(kWholeCallReason),
+                              std::string(over ? erase::kRetentionReason : kWholeCallReason),
                               keys::OrderOutcome::kErased,
                               {}});
+  return {};
 }
-
-}  // namespace
 
 Result<std::vector<store::AccountedStream>> Catalog::account(const store::CallEvent& event) {
   auto state = TRY(keeper_.call<keys::CallState>(keys::CallStateRequest{event.call}));
-  complete_state(event, state);
+  TRY(complete_state(event, state));
   return store::merge_account(event.account, state);
 }
 
-Result<boost::json::object> Catalog::to_json(const store::CallEvent& event) {
+Result<boost::json::object> Catalog::to_json(const store::CallEvent& event,
+                                             const std::set<CallId>* holds) {
   std::map<std::string, std::uint64_t> totals, reasons;
   std::set<OrderId> held;
   if (auto state = keeper_.call<keys::CallState>(keys::CallStateRequest{event.call})) {
-    complete_state(event, *state);
+    TRY(complete_state(event, *state));
     for (const auto& range : state->erased)
       if (range.outcome == keys::OrderOutcome::kHeld) held.insert(range.order);
     const auto merged =
@@ -213,19 +219,32 @@ Result<boost::json::object> Catalog::to_json(const store::CallEvent& event) {
   const auto duration = event.ended_at > 0 && event.source != keys::CallSource::kImport
                             ? event.ended_at - event.started_at
                             : std::int64_t{end} * 100;
-  return boost::json::object{{"id", event.call.hex()},
-                             {"started_at", event.started_at},
-                             {"ended_at", event.ended_at > 0 ? boost::json::value(event.ended_at)
-                                                             : boost::json::value(nullptr)},
-                             {"duration_ms", duration},
-                             {"direction", to_text(event.direction)},
-                             {"source", to_text(event.source)},
-                             {"phase", to_text(event.phase)},
-                             {"flags", std::move(flags)},
-                             {"streams", std::move(streams)},
-                             {"totals", std::move(total_json)},
-                             {"erased_by_reason", std::move(reason_json)},
-                             {"held_orders", held.size()}};
+  return boost::json::object{
+      {"id", event.call.hex()},
+      {"started_at", event.started_at},
+      {"ended_at",
+       event.ended_at > 0 ? boost::json::value(event.ended_at) : boost::json::value(nullptr)},
+      {"duration_ms", duration},
+      {"direction", to_text(event.direction)},
+      {"source", to_text(event.source)},
+      {"phase", to_text(event.phase)},
+      {"flags", std::move(flags)},
+      {"streams", std::move(streams)},
+      {"totals", std::move(total_json)},
+      {"erased_by_reason", std::move(reason_json)},
+      {"held_orders", held.size()},
+      {"hold", holds != nullptr ? holds->contains(event.call) : !holds_among({event}).empty()},
+      {"object_deleted", TRY(retired(event.call))}};
+}
+
+std::set<CallId> Catalog::holds_among(const std::vector<store::CallEvent>& events) {
+  keys::HoldsAmongRequest ask;
+  for (const auto& event : events) ask.calls.push_back(event.call);
+  std::set<CallId> out;
+  if (ask.calls.empty()) return out;
+  if (const auto held = keeper_.call<keys::HoldsAmong>(ask))
+    out.insert(held->calls.begin(), held->calls.end());
+  return out;
 }
 
 Result<std::vector<Bytes>> Catalog::records(const store::CallEvent& event, keys::RecordKind kind,

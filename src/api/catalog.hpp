@@ -5,10 +5,12 @@
 #include <boost/json.hpp>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 
 #include "api/backend.hpp"
+#include "audit/note.hpp"
 #include "db/database.hpp"
 #include "store/account.hpp"
 #include "store/object_store.hpp"
@@ -40,7 +42,15 @@ class Catalog {
   Result<std::vector<std::pair<std::string, std::int64_t>>> days();  // UTC day, calls; newest first
 
   Result<std::vector<store::AccountedStream>> account(const store::CallEvent& event);
-  Result<boost::json::object> to_json(const store::CallEvent& event);
+  // `holds`: which calls are under a legal hold, where somebody has asked already.
+  Result<boost::json::object> to_json(const store::CallEvent& event,
+                                      const std::set<CallId>* holds = nullptr);
+  [[nodiscard]] std::set<CallId> holds_among(const std::vector<store::CallEvent>& events);
+
+  // Calls whose ciphertext went when their retention was over: said by the log, kept here. Reads
+  // what the log has published since the last time; the first time all of it.
+  Status follow_log(const std::string& log_dir, const audit::NamedKey& key, Vfs& vfs);
+  [[nodiscard]] Result<bool> retired(const CallId& call);
 
   // Ciphertext, wherever it is now. Segments [first, end).
   Result<std::vector<Bytes>> records(const store::CallEvent& event, keys::RecordKind kind,
@@ -49,6 +59,8 @@ class Catalog {
 
  private:
   Status index_object(const std::string& name);
+  Status complete_state(const store::CallEvent& event, keys::CallState& state);
+  Status take_deleted(const std::string& entry);
   db::Database& db_;
   store::ObjectStore& objects_;
   Link& keeper_;

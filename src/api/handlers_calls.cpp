@@ -65,7 +65,8 @@ Result<Response> list(Service& service, const Request& request) {
   boost::json::array calls;
   boost::json::value next = nullptr;
   const auto events = TRY(service.catalog.list(filter));
-  for (const auto& event : events) calls.push_back(TRY(service.catalog.to_json(event)));
+  const auto holds = service.catalog.holds_among(events);
+  for (const auto& event : events) calls.push_back(TRY(service.catalog.to_json(event, &holds)));
   if (static_cast<std::int64_t>(events.size()) == filter.limit)
     next = boost::json::string(std::to_string(events.back().started_at) + "." +
                                events.back().call.hex());
@@ -137,6 +138,8 @@ Result<Response> records(Service& service, const Request& request) {
 Result<Response> object(Service& service, const Request& request) {
   const auto event = TRY(call_of(service, request));
   if (event.object.empty()) return fail(Errc::kState, "the call is not sealed yet");
+  if (TRY(service.catalog.retired(event.call)) && !service.objects.exists(event.object))
+    return fail(Errc::kErased, "its retention is over: its keys are destroyed, its object deleted");
   const auto file = TRY(service.objects.open(event.object));
   const auto size = TRY(file->size());
   const auto range = parse_range(request.header("range"), size);

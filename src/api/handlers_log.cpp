@@ -8,6 +8,7 @@
 #include "audit/log.hpp"
 #include "audit/receipt.hpp"
 #include "audit/verify.hpp"
+#include "erase/proof.hpp"
 
 namespace callward::api {
 namespace {
@@ -23,7 +24,7 @@ boost::json::object entry_json(std::int64_t index, const audit::Entry& entry) {
 
 // The entries that were asked for, from newest to oldest. What says that an order's keys are gone
 // names orders, not calls: it waits here until the entry that intended the order, which is older,
-// says whose call it was.
+// says whose call it was. Retention names the rows of its calls: that waits for the call's start.
 class Sieve {
  public:
   Sieve(std::string type, std::string subject)
@@ -34,10 +35,13 @@ class Sieve {
     const bool of_type = type_.empty() || entry.type == type_;
     if (!subject_.empty() && entry.subject == subject_ && entry.type == "erase_intended")
       match(entry);
+    if (!subject_.empty() && entry.subject == subject_ && entry.type == "call_started")
+      match_row(entry.data.at("row").to_number<std::int64_t>());
     if (!taking || !of_type) return;
-    if (subject_.empty() || entry.subject == subject_)
+    if (subject_.empty() || entry.subject == subject_ || deletes(entry))
       found_.emplace(index, entry);
-    else if ((entry.type == "erased" || entry.type == "erase_unconfirmed") &&
+    else if ((entry.type == "erased" || entry.type == "erase_unconfirmed" ||
+              entry.type == "retention_intended") &&
              waiting_.size() < kWaitingMax)
       waiting_.emplace(index, entry);
   }
@@ -52,6 +56,24 @@ class Sieve {
  private:
   static constexpr std::size_t kWaitingMax = 4'096;
   using Newest = std::map<std::int64_t, audit::Entry, std::greater<>>;
+  [[nodiscard]] bool deletes(const audit::Entry& entry) const {
+    if (entry.type != "objects_deleted") return false;
+    const auto names = [this](const boost::json::array& list) {
+      return std::find(list.begin(), list.end(), boost::json::value(subject_)) != list.end();
+    };
+    return names(entry.data.at("calls").as_array()) || names(entry.data.at("kept").as_array());
+  }
+  void match_row(std::int64_t row) {
+    Newest intended;
+    std::erase_if(waiting_, [&](const auto& item) {
+      const bool ours = item.second.type == "retention_intended" &&
+                        callward::erase::names_row(item.second.data.at("rows"), row);
+      if (ours) intended.insert(item);
+      return ours;
+    });
+    found_.insert(intended.begin(), intended.end());
+    for (const auto& [index, entry] : intended) match(entry);
+  }
   void match(const audit::Entry& intended) {
     const auto* order = intended.data.if_contains("order");
     if (order == nullptr) return;

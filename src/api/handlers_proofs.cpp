@@ -53,7 +53,8 @@ class CallEntries {
 
   Status see(std::uint64_t index, std::string text) {
     const bool about = text.find(call_) != std::string::npos;
-    const bool ends = text.find("\"type\":\"erase") != std::string::npos;
+    const bool ends = text.find("\"type\":\"erase") != std::string::npos ||
+                      text.find("\"type\":\"retention_int") != std::string::npos;
     const bool mirror = text.find("\"type\":\"mirror_re") != std::string::npos;
     if (!about && !ends && !mirror) return {};
     const auto entry = audit::decode_entry(text);
@@ -64,9 +65,13 @@ class CallEntries {
         return id.is_string() && orders_.contains(std::string(id.as_string()));
       });
       if (!ours) return {};
+    } else if (entry->type == "retention_intended") {
+      if (!callward::erase::names_row(entry->data.at("rows"), row_)) return {};
+      orders_.insert(std::string(entry->data.at("order").as_string()));
     } else if (entry->type != "mirror_retired" && entry->type != "mirror_returned") {
       if (entry->subject != call_ || !wanted(entry->type)) return {};
       begun_ = begun_ || entry->type == "call_started";
+      if (entry->type == "call_started") row_ = entry->data.at("row").get_int64();
       if (entry->type == "erase_intended")
         orders_.insert(std::string(entry->data.at("order").as_string()));
     }
@@ -87,6 +92,7 @@ class CallEntries {
   }
   std::string call_;
   bool begun_ = false;
+  std::int64_t row_ = -1;
   std::set<std::string> orders_;
   std::vector<callward::erase::ErasureProof::LoggedEntry> found_;
 };

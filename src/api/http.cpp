@@ -129,6 +129,14 @@ Result<std::string> BodyReader::text(const char* name, std::size_t least, std::s
   return std::string(text);
 }
 
+Result<bool> BodyReader::flag(const char* name) {
+  known_.emplace_back(name);
+  const auto* value = object_.if_contains(name);
+  if (value == nullptr || !value->is_bool())
+    return fail(Errc::kMalformed, std::string(name) + " must be true or false");
+  return value->get_bool();
+}
+
 Result<std::int64_t> BodyReader::number(const char* name, std::int64_t least, std::int64_t most) {
   const auto value = TRY(optional_number(name, least, most));
   if (!value) return fail(Errc::kMalformed, std::string(name) + " is missing");

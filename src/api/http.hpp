@@ -60,6 +60,7 @@ class BodyReader {
   static Result<BodyReader> parse(const std::string& body);
   Result<std::string> text(const char* name, std::size_t least, std::size_t most);
   Result<std::int64_t> number(const char* name, std::int64_t least, std::int64_t most);
+  Result<bool> flag(const char* name);
   Result<std::optional<std::int64_t>> optional_number(const char* name, std::int64_t least,
                                                       std::int64_t most);
   Result<std::vector<std::string>> texts(const char* name, std::size_t most);

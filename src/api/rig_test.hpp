@@ -101,6 +101,8 @@ struct Rig {
   std::vector<keys::EraseCall> whole_orders;
   std::vector<keys::SetHold> holds;
   std::vector<keys::RetireMirror> retired;
+  std::vector<keys::RunRetention> runs;
+  std::vector<keys::ConfirmRetention> confirmations;
   std::vector<store::CallEvent> live;  // what the recorder knows; under `told`
   std::atomic<int> erase_delay_ms{0};
   std::atomic<bool> log_fails{false};
@@ -159,6 +161,17 @@ struct Rig {
                                                        ? keys::OrderOutcome::kAccepted
                                                        : keys::OrderOutcome::kKept});
   }
+  void retention_is_asked(io::Channel& channel, io::Frame& frame) {
+    if (frame.type == keys::HoldsAmongRequest::kType)
+      return void(channel.reply(frame, keys::HoldsAmong{waiting}));
+    const bool asked = frame.type == keys::RetentionStatusRequest::kType;
+    if (frame.type == keys::RunRetention::kType)
+      runs.push_back(*unpack<keys::RunRetention>(frame.body));
+    if (frame.type == keys::ConfirmRetention::kType)
+      confirmations.push_back(*unpack<keys::ConfirmRetention>(frame.body));
+    const std::string state = asked ? "waiting" : "running";
+    channel.reply(frame, keys::RetentionStatus{R"({"state":")" + state + R"(","due":3})"});
+  }
   void keeper_answers(io::Channel& channel, io::Frame& frame) {
     const std::lock_guard lock(told);
     switch (frame.type) {
@@ -210,6 +223,11 @@ struct Rig {
       case keys::HoldsRequest::kType:
         channel.reply(frame, keys::Holds{waiting.size(), waiting});
         return;
+      case keys::HoldsAmongRequest::kType:
+      case keys::RetentionStatusRequest::kType:
+      case keys::RunRetention::kType:
+      case keys::ConfirmRetention::kType:
+        return retention_is_asked(channel, frame);
       case keys::RetireMirror::kType:
         retired.push_back(*unpack<keys::RetireMirror>(frame.body));
         channel.reply(frame, keys::MirrorRetired{false, 7});

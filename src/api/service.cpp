@@ -105,6 +105,7 @@ std::vector<Route> routes(Service& service) {
   add_whole_routes(service, all);
   add_log_routes(service, all);
   add_proof_routes(service, all);
+  add_retention_routes(service, all);
   add_system_routes(service, all);
   return all;
 }

@@ -78,6 +78,7 @@ void add_held_routes(Service& service, std::vector<Route>& routes);
 void add_whole_routes(Service& service, std::vector<Route>& routes);
 void add_log_routes(Service& service, std::vector<Route>& routes);
 void add_proof_routes(Service& service, std::vector<Route>& routes);
+void add_retention_routes(Service& service, std::vector<Route>& routes);
 void add_system_routes(Service& service, std::vector<Route>& routes);
 
 // Helpers that several parts use.

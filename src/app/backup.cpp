@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <map>
+#include <set>
 
 #include "app/cli.hpp"
 #include "audit/daily.hpp"
@@ -42,6 +43,7 @@ class Backup {
     std::sort(files().begin(), files().end(),
               [](const BackedUpFile& a, const BackedUpFile& b) { return a.path < b.path; });
     TRY(write_manifest());
+    TRY(drop_deleted());
     return std::move(report_);
   }
 
@@ -66,6 +68,17 @@ class Backup {
     copied.path = name;
     files().push_back(std::move(copied));
     ++report_.copied;
+    return {};
+  }
+
+  // Recordings that retention has deleted since the last time go from the backup, too. After the
+  // manifest, so that it never names what is not there.
+  Status drop_deleted() {
+    std::set<std::string> there;
+    for (const auto& file : files()) there.insert(file.path);
+    for (const auto& [path, file] : last_)
+      if (path.starts_with("objects/") && !there.contains(path) && vfs_.exists(dir_ + "/" + path))
+        TRY(vfs_.remove(dir_ + "/" + path));
     return {};
   }
 
@@ -244,8 +257,10 @@ bool is_inside(std::string_view path) {
 }
 
 Result<BackupManifest> parse_manifest(const boost::json::object& json) {
-  if (json.at("callward_backup").to_number<std::uint32_t>() != kManifestVersion)
-    return fail(Errc::kUnsupported, "a backup of another version");
+  if (const auto version = json.at("callward_backup").to_number<std::uint32_t>();
+      version != kManifestVersion)
+    return fail(Errc::kUnsupported, "a backup of version " + std::to_string(version) +
+                                        "; this program knows " + std::to_string(kManifestVersion));
   BackupManifest manifest;
   manifest.taken_at = json.at("taken_at").to_number<std::int64_t>();
   manifest.log_size = json.at("log_size").to_number<std::uint64_t>();

@@ -79,6 +79,18 @@ Result<ExitCode> command_erase(const CliContext& context, const EraseOptions& op
 Result<ExitCode> command_hold(const CliContext& context, const std::string& call, bool set,
                               const std::string& reason);
 Result<ExitCode> command_holds(const CliContext& context);
+struct RetentionOptions {
+  bool dry_run = false;
+  std::int64_t calls = 0;
+  std::string reason;
+};
+// 3: it has stopped, and erases nothing until the owner confirms.
+Result<ExitCode> command_retention_status(const CliContext& context);
+Result<ExitCode> command_retention_run(const CliContext& context, const RetentionOptions& options);
+Result<ExitCode> command_retention_confirm(const CliContext& context,
+                                           const RetentionOptions& options);
+// How it stands, for people; `retention` is the API's answer.
+std::vector<std::string> retention_lines(const boost::json::value& retention);
 Result<ExitCode> command_held(const CliContext& context);
 struct DecideOptions {
   std::string call, order, reason;

@@ -193,6 +193,10 @@ Result<ExitCode> command_config_show(const CliContext& context) {
   boost::json::array witnesses;
   for (const auto& witness : c.log.witnesses)
     witnesses.push_back({{"url", witness.url}, {"key", audit::witness_verifier_key(witness.key)}});
+  boost::json::object retention;
+  const auto kept = c.retention.policy();
+  for (std::size_t i = 0; i < erase::kCallClasses.size(); ++i)
+    retention[std::string(erase::kCallClasses[i]) + "_days"] = kept.days[i];
   const boost::json::object shown{
       {"file", c.file},
       {"data", {{"dir", c.data_dir}, {"run_dir", c.run_dir}}},
@@ -220,7 +224,8 @@ Result<ExitCode> command_config_show(const CliContext& context) {
        {{"listen", c.server.listen},
         {"port", c.server.port},
         {"console_dir", c.server.console_dir},
-        {"time_zone", c.server.time_zone}}}};
+        {"time_zone", c.server.time_zone}}},
+      {"retention", std::move(retention)}};
   print_json(shown);
   return ExitCode::kDone;
 }

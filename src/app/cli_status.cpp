@@ -105,6 +105,9 @@ void add_troubles(const value& status, std::vector<std::string>& out) {
     out.push_back((flag(witness, "alarm") ? "ALARM: witness " : "witness ") +
                   text(witness, "name") + ": " + text(witness, "why"));
   }
+  if (const auto& retention = object(status, "retention"); text(retention, "state") == "stopped")
+    out.push_back("retention has stopped, and erases nothing: " + text(retention, "why") +
+                  " (callward retention status)");
   const auto& spool = object(status, "spool");
   if (flag(spool, "failing")) out.emplace_back("the spool's disk fails");
   if (flag(spool, "disk_low")) out.emplace_back("the spool's disk is nearly full");

@@ -320,9 +320,21 @@ Status read_server(const toml::table& root, ServerConfig& server) {
   return section.finish();
 }
 
+// Days are counted from a call's start, of an import from when it was imported.
+Status read_retention(const toml::table& root, RetentionConfig& retention) {
+  constexpr std::int64_t kDaysMax = 36'500;
+  Section section(root, "retention");
+  section.number("days", retention.days, 0, kDaysMax);
+  section.number("incoming_days", retention.incoming_days, 0, kDaysMax);
+  section.number("outgoing_days", retention.outgoing_days, 0, kDaysMax);
+  section.number("unknown_days", retention.unknown_days, 0, kDaysMax);
+  section.number("import_days", retention.import_days, 0, kDaysMax);
+  return section.finish();
+}
+
 Status check_sections(const toml::table& root) {
-  static const std::vector<std::string> known = {"data",     "keys",     "log",   "sip",
-                                                 "recorder", "listener", "server"};
+  static const std::vector<std::string> known = {"data",     "keys",     "log",    "sip",
+                                                 "recorder", "listener", "server", "retention"};
   for (const auto& [key, node] : root) {
     const std::string name(key.str());
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
@@ -394,6 +406,7 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   TRY(read_recorder(root, config.recorder));
   TRY(read_listener(root, config.listener));
   TRY(read_server(root, config.server));
+  TRY(read_retention(root, config.retention));
   make_absolute(config);
   TRY(check_whole(config));
   return config;
@@ -497,6 +510,15 @@ std::string default_config_text() {
 # console_dir = "…/web/dist"
 # threads = 4
 # time_zone = "UTC"
+
+[retention]
+# How long calls are kept, counted from their start; 0: for ever. What is older loses its keys and
+# its ciphertext, once a day. A class that is not named is kept as `days` says.
+# days = 0
+# incoming_days = 365
+# outgoing_days = 365
+# unknown_days = 365
+# import_days = 365
 )";
 }
 

@@ -8,6 +8,7 @@
 
 #include "audit/witness.hpp"
 #include "base/result.hpp"
+#include "erase/retention.hpp"
 
 namespace callward::app {
 
@@ -92,6 +93,19 @@ struct ServerConfig {
   std::string time_zone = "UTC";  // of the site, shown with its label
 };
 
+// How long calls are kept, in days; 0: for ever. A class that is not named is kept as `days` says.
+struct RetentionConfig {
+  std::int64_t days = 0;
+  std::int64_t incoming_days = kAsAll, outgoing_days = kAsAll, unknown_days = kAsAll,
+               import_days = kAsAll;
+  static constexpr std::int64_t kAsAll = -1;
+
+  [[nodiscard]] erase::RetentionPolicy policy() const {
+    const auto of = [this](std::int64_t own) { return own == kAsAll ? days : own; };
+    return {{of(incoming_days), of(outgoing_days), of(unknown_days), of(import_days)}};
+  }
+};
+
 struct Config {
   std::string file;  // where it was read
   std::string data_dir;
@@ -103,6 +117,7 @@ struct Config {
   RecorderConfig recorder;
   ListenerConfig listener;
   ServerConfig server;
+  RetentionConfig retention;
 
   [[nodiscard]] std::string socket(const std::string& process) const {
     return run_dir + "/" + process + ".sock";
@@ -111,6 +126,7 @@ struct Config {
   [[nodiscard]] std::string log_key_file() const {
     return data_dir + "/keeper/log.key";
   }  // wrapped by the credential
+  [[nodiscard]] std::string retention_file() const { return data_dir + "/keeper/retention"; }
   [[nodiscard]] std::string log_public_key_file() const {
     return log.dir + "/public.key";
   }  // signed-note verifier key

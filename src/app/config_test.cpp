@@ -100,7 +100,12 @@ constexpr std::array kKeys = {KeyCase{"data.dir", "\"d\"", "1"},
                               KeyCase{"server.database", "\"x/y.db\"", "\"\""},
                               KeyCase{"server.console_dir", "\"c\"", "\"\""},
                               KeyCase{"server.threads", "1", "0"},
-                              KeyCase{"server.time_zone", "\"Europe/Berlin\"", "1"}};
+                              KeyCase{"server.time_zone", "\"Europe/Berlin\"", "1"},
+                              KeyCase{"retention.days", "0", "-1"},
+                              KeyCase{"retention.incoming_days", "365", "36501"},
+                              KeyCase{"retention.outgoing_days", "1", "\"1\""},
+                              KeyCase{"retention.unknown_days", "0", "true"},
+                              KeyCase{"retention.import_days", "30", "30.5"}};
 
 std::string one_key(const std::string& dotted, const std::string& value) {
   const auto dot = dotted.find('.');
@@ -115,6 +120,14 @@ TEST(Config, EveryKeyIsReadAndSaysWhatItExpects) {
     ASSERT_FALSE(bad) << item.key << " = " << item.other;
     EXPECT_EQ(bad.error().code, Errc::kConfig);
   }
+}
+
+TEST(Config, AClassThatIsNotNamedIsKeptAsAllAre) {
+  const auto none = parse_config("", "/x/c.toml");
+  EXPECT_FALSE(none->retention.policy().any()) << "for ever, unless somebody says otherwise";
+  const auto some = parse_config("[retention]\ndays = 90\nimport_days = 0\n", "/x/c.toml");
+  using Days = decltype(erase::RetentionPolicy::days);
+  EXPECT_EQ(some->retention.policy().days, (Days{90, 90, 90, 0}));
 }
 
 // The commented lines of the written file, made live, are all known keys; and none is left out.

@@ -15,6 +15,7 @@ constexpr std::int64_t kTickMs = 200;
 constexpr std::int64_t kMendMs = 5'000;  // a failed log, a mirror that was left out: tried again
 constexpr std::int64_t kFetchWaitMs = 5'000;
 constexpr std::int64_t kWipeWaitMs = 1'000;
+constexpr std::int64_t kRemoveWaitMs = 60'000;  // it waits for the disk, on a thread of its own
 constexpr std::size_t kPeersMax = 64;
 
 std::uint8_t writer_bit(PeerRole role) {
@@ -73,6 +74,13 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
       {keys::HoldsRequest::kType, kServer, &P::holds},
       {keys::PrivateMode::kType, kServer,
        &P::request<keys::PrivateMode, keys::PrivateState, &K::private_mode>},
+      {keys::HoldsAmongRequest::kType, kServer, &P::holds_among},
+      {keys::RetentionStatusRequest::kType, kServer,
+       &P::request<keys::RetentionStatusRequest, keys::RetentionStatus, &K::retention_status>},
+      {keys::RunRetention::kType, kServer,
+       &P::request<keys::RunRetention, keys::RetentionStatus, &K::run_retention>},
+      {keys::ConfirmRetention::kType, kServer,
+       &P::request<keys::ConfirmRetention, keys::RetentionStatus, &K::confirm_retention>},
       {keys::RetireMirror::kType, kServer,
        &P::request<keys::RetireMirror, keys::MirrorRetired, &K::retire_mirror>},
       {keys::Prove::kType, kServer, &P::request<keys::Prove, keys::Proved, &K::prove>},
@@ -211,7 +219,8 @@ erase::KeeperPolicy KeeperProcess::policy() const {
           .person_share_percent = keys.person_share_percent,
           .private_s_max = keys.private_s_max,
           .private_share_percent = keys.private_share_percent,
-          .publish_beside = true};
+          .publish_beside = true,
+          .retention = context_.config.retention.policy()};
 }
 
 erase::Keeper::Outbox KeeperProcess::outbox() {
@@ -226,7 +235,17 @@ erase::Keeper::Outbox KeeperProcess::outbox() {
             broadcast(PeerRole::kServer, message);
           },
       .wipe = [this](const keys::WipeRanges& message,
-                     std::function<void()> done) { wipe_everywhere(message, std::move(done)); }};
+                     std::function<void()> done) { wipe_everywhere(message, std::move(done)); },
+      .remove_objects =
+          [this](const keys::RemoveObjects& message,
+                 std::function<void(Result<keys::ObjectsRemoved>)> done) {
+            remove_objects(message, std::move(done));
+          },
+      .load_retention = [this] { return load_retention_state(vfs_, context_.config); },
+      .save_retention =
+          [this](const std::string& text) {
+            return vfs_.write_file_atomic(context_.config.retention_file(), as_bytes(text));
+          }};
 }
 
 void KeeperProcess::accept(std::unique_ptr<io::Channel> channel) {
@@ -336,6 +355,19 @@ void KeeperProcess::wipe_everywhere(const keys::WipeRanges& message, std::functi
   one_less(fail(Errc::kState, "the one that was counted ahead"));
 }
 
+void KeeperProcess::remove_objects(const keys::RemoveObjects& message,
+                                   std::function<void(Result<keys::ObjectsRemoved>)> done) {
+  for (auto& [id, holder] : peers_) {
+    if (!holder->greeted || holder->role != PeerRole::kRecorder || !holder->channel->open())
+      continue;
+    return ask(*holder, message, kRemoveWaitMs, [done](Result<io::Frame> answer) {
+      done(answer ? unpack<keys::ObjectsRemoved>(answer->body)
+                  : Result<keys::ObjectsRemoved>(tl::unexpected<Error>(answer.error())));
+    });
+  }
+  done(fail(Errc::kUnavailable, "the recorder is not there"));
+}
+
 void KeeperProcess::hello(Peer& peer, io::Frame frame) {
   const auto message = unpack<keys::Hello>(frame.body);
   if (!message) return refuse(peer, frame, message.error());
@@ -432,6 +464,12 @@ void KeeperProcess::held_calls(Peer& peer, io::Frame frame) {
 
 void KeeperProcess::holds(Peer& peer, io::Frame frame) {
   peer.channel->reply(frame, keeper_->holds());
+}
+
+void KeeperProcess::holds_among(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::HoldsAmongRequest>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  peer.channel->reply(frame, keeper_->holds_among(*message));
 }
 
 void KeeperProcess::call_state(Peer& peer, io::Frame frame) {

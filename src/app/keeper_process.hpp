@@ -84,6 +84,8 @@ class KeeperProcess {
   template <class Message>
   void ask(Peer& peer, const Message& message, std::int64_t wait_ms,
            std::function<void(Result<io::Frame>)> done);
+  void remove_objects(const keys::RemoveObjects& message,
+                      std::function<void(Result<keys::ObjectsRemoved>)> done);
   void wipe_everywhere(const keys::WipeRanges& message, std::function<void()> done);
 
   // A reply that finds its peer again when it comes, or nobody.
@@ -126,6 +128,7 @@ class KeeperProcess {
   void call_state(Peer& peer, io::Frame frame);
   void held_calls(Peer& peer, io::Frame frame);
   void holds(Peer& peer, io::Frame frame);
+  void holds_among(Peer& peer, io::Frame frame);
   std::string heartbeat() const;
   void mend();
   bool repair_mirrors();

@@ -80,6 +80,13 @@ Result<OpenKeys> open_keys(Vfs& vfs, Entropy& entropy, const Config& config) {
   return OpenKeys{std::move(lock), std::move(store)};
 }
 
+Result<std::string> load_retention_state(Vfs& vfs, const Config& config) {
+  constexpr std::size_t kStateBytesMax = 1u << 16;
+  if (!vfs.exists(config.retention_file())) return fail(Errc::kNotFound, "no run has been yet");
+  const auto raw = TRY(vfs.read_file(config.retention_file(), kStateBytesMax));
+  return std::string(as_text(raw));
+}
+
 Result<audit::NamedKey> load_log_key(Vfs& vfs, const Config& config) {
   const auto raw = TRY(vfs.read_file(config.log_public_key_file(), 1'024));
   return audit::parse_verifier_key(std::string(as_text(raw)));

@@ -28,6 +28,8 @@ struct OpenKeys {
   std::unique_ptr<keys::KeyStore> store;
 };
 Result<OpenKeys> open_keys(Vfs& vfs, Entropy& entropy, const Config& config);
+// What retention knows of earlier runs, as text (docs/formats/retention.md). kNotFound: nothing.
+Result<std::string> load_retention_state(Vfs& vfs, const Config& config);
 Result<audit::NamedKey> load_log_key(Vfs& vfs, const Config& config);
 
 }  // namespace callward::app

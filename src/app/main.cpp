@@ -148,7 +148,8 @@ class CommandLine {
     erase->add_option("--from", erase_.from_ms, "ms from the call's start")
         ->check(CLI::NonNegativeNumber);
     erase->add_option("--to", erase_.to_ms, "ms from the call's start")->check(CLI::PositiveNumber);
-    const std::vector<std::string> reasons(erase::kReasons.begin(), erase::kReasons.end());
+    std::vector<std::string> reasons(erase::kReasons.begin(), erase::kReasons.end());
+    std::erase(reasons, erase::kRetentionReason);  // the keeper's own
     erase->add_option("--reason", erase_.reason_code, "the reason's code")
         ->required()
         ->check(CLI::IsMember(reasons));
@@ -176,6 +177,7 @@ class CommandLine {
       on(one, [this, set](const CliContext& c) { return command_hold(c, call_, set, reason_); });
     }
     on(with_config(command("list", "calls under a legal hold", hold)), command_holds);
+    add_retention();
     auto* import =
         with_config(command("import", "take in sound files: left customer, right agent"));
     import->add_option("files", import_.files)->required();
@@ -184,6 +186,26 @@ class CommandLine {
     import->add_option("--direction", import_.direction)
         ->check(CLI::IsMember({"incoming", "outgoing", "unknown"}));
     on(import, [this](const CliContext& c) { return command_import(c, import_); });
+  }
+
+  void add_retention() {
+    auto* retention = command("retention", "calls whose time is over; [retention] says when");
+    retention->require_subcommand(1);
+    on(with_config(command("status", "what is due, when it runs; exit code 3 when it has stopped",
+                           retention)),
+       command_retention_status);
+    auto* run =
+        with_config(command("run", "erase what is due now, not only once a day", retention));
+    run->add_flag("--dry-run", retention_.dry_run, "say what would go, and do nothing");
+    on(run, [this](const CliContext& c) { return command_retention_run(c, retention_); });
+    auto* confirm = with_config(command(
+        "confirm", "the owner: it has stopped, and may go on with so many calls", retention));
+    confirm->add_option("--calls", retention_.calls, "as `callward retention status` says")
+        ->required()
+        ->check(CLI::NonNegativeNumber);
+    confirm->add_option("--reason", retention_.reason, "why; its hash stands in the log")
+        ->required();
+    on(confirm, [this](const CliContext& c) { return command_retention_confirm(c, retention_); });
   }
 
   void add_proofs() {
@@ -285,6 +307,7 @@ class CommandLine {
   PlayOptions play_;
   EraseOptions erase_;
   DecideOptions decide_;
+  RetentionOptions retention_;
   ProveOptions prove_;
   ImportOptions import_;
   RestoreOptions restore_;

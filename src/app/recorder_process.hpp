@@ -15,6 +15,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <thread>
 #include <unordered_map>
 
@@ -22,6 +23,7 @@
 #include "app/recorder_process_call.hpp"
 #include "base/queue.hpp"
 #include "io/frame.hpp"
+#include "keys/keeper_retention.hpp"
 #include "store/object_store.hpp"
 
 namespace callward::app {
@@ -82,12 +84,19 @@ class Recorder {
     store::ClientRole role{};
     std::uint64_t serial = 0;
   };
+  // Objects of calls whose retention is over, deleted on the sealer's thread: it waits for disks.
+  struct Removal {
+    io::Frame request;
+    std::vector<keys::RemovableCall> calls;
+    std::vector<keys::ObjectFate> fates;
+  };
   struct SealTask {
     CallId call;
     store::SpoolCall spooled;
     std::vector<Bytes> derived;  // to be added to the derived object
     bool seal = false;           // the recording object too
     std::uint64_t sequence = 0;
+    std::shared_ptr<Removal> removal = {};  // instead of all that
   };
   struct Import {
     std::uint64_t peer = 0;
@@ -217,6 +226,8 @@ class Recorder {
   void send_log();
   void fetch_cipher(const io::Frame& request);
   void wipe_ranges(io::Frame request, int tries_left);
+  void remove_objects(io::Frame request);
+  void remove_now(const std::shared_ptr<Removal>& removal);
 
   io::Loop& loop_;
   Clock& clock_;

@@ -329,6 +329,10 @@ void Recorder::run_sealer() {
       if (seal_queue_.closed()) return;
       continue;
     }
+    if (task->removal) {
+      remove_now(task->removal);
+      continue;
+    }
     Result<store::ObjectSummary> sealed = store::ObjectSummary{};
     Status derived;
     auto records = std::move(task->derived);

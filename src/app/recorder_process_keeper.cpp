@@ -75,6 +75,8 @@ void Recorder::on_keeper_event(io::Frame frame) {
       return fetch_cipher(frame);
     case keys::WipeRanges::kType:
       return wipe_ranges(std::move(frame), 18);
+    case keys::RemoveObjects::kType:
+      return remove_objects(std::move(frame));
     default:
       log_event("recorder.keeper_said", {{"type", frame.type}});
   }
@@ -377,6 +379,52 @@ void Recorder::wipe_ranges(io::Frame request, int tries_left) {
     on_peer_gone(serial);
   }
   if (keeper_->connected()) keeper_->channel()->reply(request, keys::Ack{});
+}
+
+// Retention. A call that is still ours is not deleted: its spool would have it yet.
+void Recorder::remove_objects(io::Frame request) {
+  auto message = unpack<keys::RemoveObjects>(request.body);
+  constexpr std::size_t kRemovePerRequestMax = 1'024;
+  if (!message || message->calls.size() > kRemovePerRequestMax) {
+    keeper_->channel()->reply(request, keys::ErrorReply{Errc::kMalformed, "no list of calls"});
+    return;
+  }
+  auto removal = std::make_shared<Removal>();
+  removal->request = std::move(request);
+  removal->calls = std::move(message->calls);
+  for (const auto& one : removal->calls) {
+    removal->fates.push_back(find(one.call) == nullptr ? keys::ObjectFate::kGone
+                                                       : keys::ObjectFate::kLater);
+    for (const auto kind : {store::ObjectKind::kRecording, store::ObjectKind::kDerived})
+      found_objects_.erase({one.call, kind});
+  }
+  SealTask task{CallId{}, store::SpoolCall(CallId{}), {}};
+  task.removal = removal;
+  if (seal_queue_.push(std::move(task))) return;
+  keeper_->channel()->reply(removal->request,
+                            keys::ErrorReply{Errc::kFull, "the sealer has too much to do"});
+}
+
+// On the sealer's thread. `fates` says beforehand which may go.
+void Recorder::remove_now(const std::shared_ptr<Removal>& removal) {
+  for (std::size_t i = 0; i < removal->calls.size(); ++i) {
+    const auto& one = removal->calls[i];
+    auto& fate = removal->fates[i];
+    if (fate != keys::ObjectFate::kGone) continue;
+    for (const auto kind : {store::ObjectKind::kDerived, store::ObjectKind::kRecording}) {
+      const auto removed = objects_.remove(store::object_name(one.call, one.started_at, kind));
+      if (removed || removed.error().code == Errc::kNotFound) continue;
+      log_event("recorder.object_not_deleted",
+                {{"call", one.call.hex()}, {"why", removed.error().message}});
+      fate = removed.error().code == Errc::kDenied ? keys::ObjectFate::kKept
+                                                   : keys::ObjectFate::kLater;
+      break;
+    }
+  }
+  loop_.post([this, removal, alive = alive_] {
+    if (!*alive || !keeper_->connected()) return;
+    keeper_->channel()->reply(removal->request, keys::ObjectsRemoved{std::move(removal->fates)});
+  });
 }
 
 }  // namespace callward::app

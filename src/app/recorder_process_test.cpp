@@ -444,5 +444,33 @@ TEST(Recorder, RefusesWhatItCannotTakeAndGoesOn) {
   EXPECT_EQ(expect_equal(rig.listen_to(*rig.object_of(session.call), 0), customer.sent), 1'200u);
 }
 
+// Retention is over: keys first, which is the keeper's; then, when it asks, the ciphertext.
+TEST(Recorder, DeletesTheObjectsOfCallsWhoseRetentionIsOver) {
+  Rig rig("retention");
+  const auto old = rig.open_call();
+  ASSERT_TRUE(rig.ask<store::Ack>(*rig.signal, store::SessionEnd{old.call, "bye"}));
+  ASSERT_TRUE(rig.until([&] { return !rig.keeper->sealed.empty(); }));
+  rig.keeper->channels.back()->send(keys::ListeningDone{old.call});
+  ASSERT_TRUE(rig.until([&] { return rig.object_of(old.call).has_value(); }));
+  const auto started_at = rig.object_of(old.call)->head().started_at;
+  const auto running = rig.open_call();
+  rig.pump(200);
+  keys::RemoveObjects message;
+  message.calls = {{old.call, started_at}, {running.call, started_at}, {CallId{}, started_at}};
+  const auto ask = [&] {
+    rig.keeper->removed.reset();
+    rig.keeper->channels.back()->send(message, 78);
+    return rig.until([&] { return rig.keeper->removed.has_value(); });
+  };
+  ASSERT_TRUE(ask());
+  EXPECT_EQ(
+      rig.keeper->removed->fates,
+      (std::vector{keys::ObjectFate::kGone, keys::ObjectFate::kLater, keys::ObjectFate::kGone}))
+      << "one that runs waits; one that is not there is gone";
+  EXPECT_FALSE(rig.object_of(old.call));
+  ASSERT_TRUE(ask());
+  EXPECT_EQ(rig.keeper->removed->fates[0], keys::ObjectFate::kGone) << "asked again";
+}
+
 }  // namespace
 }  // namespace callward::app

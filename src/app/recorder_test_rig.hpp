@@ -98,6 +98,9 @@ class TreeKeeper final : public SocketPeer {
       case keys::CipherFetched::kType:
         fetched = std::move(*unpack<keys::CipherFetched>(frame.body));
         return;
+      case keys::ObjectsRemoved::kType:
+        removed = *unpack<keys::ObjectsRemoved>(frame.body);
+        return;
       default:
         return;
     }
@@ -110,6 +113,7 @@ class TreeKeeper final : public SocketPeer {
   std::vector<keys::CallSealed> sealed;
   std::vector<keys::LogAppend> log;
   std::optional<keys::CipherFetched> fetched;
+  std::optional<keys::ObjectsRemoved> removed;
   std::uint32_t reissue_from = 0, lost_from = 0, reissues = 0;
   bool reissue_refused = false;
   bool knows_nothing = false;

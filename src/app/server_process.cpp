@@ -100,6 +100,17 @@ class LogOutside {
   std::string trouble_;
 };
 
+// What the log says of calls whose retention is over.
+void follow_log(io::Loop& loop, api::Service& service) {
+  constexpr std::int64_t kEveryMs = 1'000;
+  loop.every_ms(kEveryMs, [&service, trouble = std::string()]() mutable {
+    const auto read = service.catalog.follow_log(service.log_dir, service.log_key, service.vfs);
+    const auto why = read ? std::string() : read.error().message;
+    if (!why.empty() && why != trouble) log_event("server.log_not_followed", {{"why", why}});
+    trouble = why;  // once, not each second
+  });
+}
+
 std::string state_json(bool ready, const std::string& address, std::uint64_t refused,
                        const boost::json::object& witnesses) {
   return "{\"ready\":" + std::string(ready ? "true" : "false") +
@@ -191,6 +202,7 @@ Status run_server(const ProcessContext& context) {
       [&](const io::Frame& frame) { on_keeper_frame(service, frame); });
   loop->every_ms(api::Link::kIdleMsMax, [&] { close_idle(keeper, recorder); });
   outside.start(*loop);
+  follow_log(*loop, service);
   const auto address = config.server.listen + ":" + std::to_string(server->port());
   SupervisorLink link(*loop, context, [&] {
     return state_json(recorder_events.connected() && keeper_events.connected(), address,

@@ -113,7 +113,8 @@ const std::vector<EntryType>& entry_types() {
       {"hold_lifted", kByKeeper, "The legal hold is over.", {{"reason_hash", kText}}},
       {"hold_refused",
        kByKeeper,
-       "A person ordered more of a call erased than a legal hold lets; nothing was done.",
+       "A person ordered more of a call erased than a legal hold lets, or its retention is over "
+       "(then `order` is the run); nothing was done.",
        {{"order", kText}}},
       {"private_on",
        kByKeeper,
@@ -144,6 +145,37 @@ const std::vector<EntryType>& entry_types() {
         {"ranges", kRanges},
         {"whole", kFlag},
         {"reason_hash", kText}}},
+      {"retention_run",
+       kByKeeper,
+       "A run of retention begins: `due` calls have been kept for as long as the configuration "
+       "says; `held` more are under a legal hold and stay. `usual` is what a day has, `may` how "
+       "many may go now.",
+       {{"run", kText}, {"due", kNumber}, {"held", kNumber}, {"usual", kNumber}, {"may", kNumber}}},
+      {"retention_intended",
+       kByKeeper,
+       "From here on nothing of these `calls` calls opens: those of `rows` ([first, end) of the "
+       "numbers in `call_started`), of one class, kept for `days` days. All of their keys are "
+       "about to be destroyed; `erased` names the order.",
+       {{"order", kText},
+        {"class", kText},
+        {"days", kNumber},
+        {"calls", kNumber},
+        {"rows", kList},
+        {"epoch", kNumber}}},
+      {"objects_deleted",
+       kByKeeper,
+       "The ciphertext of calls whose retention is over is deleted; of `kept` the store does not "
+       "let go of it (write-once), and no key opens it. Their rows are dropped.",
+       {{"calls", kList}, {"kept", kList}}},
+      {"retention_stopped",
+       kByKeeper,
+       "Retention erases nothing until the owner confirms. `cause`: clock_ahead, clock_back (`by` "
+       "ms), volume (`by` calls are due), state (what was known of earlier runs is unreadable).",
+       {{"cause", kText}, {"by", kNumber}}},
+      {"retention_confirmed",
+       kByKeeper,
+       "The owner let retention go on: the clock is right, and `calls` calls may go at once.",
+       {{"cause", kText}, {"calls", kNumber}, {"reason_hash", kText}}},
       {"key_statement",
        kByKeeper,
        "Somebody asked for a proof: `hash` is SHA-256 of what the keeper said about the call's "

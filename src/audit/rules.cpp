@@ -77,13 +77,26 @@ const std::vector<Rule>& rules() {
        "a "
        "call goes which the listener closed."},
       {"hold-is-kept", kBreach,
-       "Under a legal hold no person's order beyond a person's share is confirmed."},
+       "Under a legal hold no person's order beyond a person's share is confirmed, and no call "
+       "goes "
+       "by retention."},
       {"private-is-short", kBreach,
        "A stretch that an agent was private for has at most 3 minutes of each stream, and what is "
        "erased for that reason lies within one."},
       {"private-ends", kBreach,
        "A stretch that an agent was private for ends within 10 minutes, or is erased to its bound "
        "after a restart."},
+      {"retention-in-time", kBreach,
+       "What goes by retention are calls that began, ended, and are as old as the entry says."},
+      {"retention-within-bounds", kBreach,
+       "A run takes no more calls than it says that it may: twice what is usual in a day (or 10), "
+       "and what the owner confirmed."},
+      {"retention-stays-stopped", kBreach,
+       "After `retention_stopped` nothing is taken until `retention_confirmed`."},
+      {"deleted-was-erased", kBreach,
+       "Only ciphertext of calls that had gone by retention is deleted."},
+      {"retention-deletes", kWarning,
+       "The ciphertext of a call that went by retention is deleted within 24 hours."},
       {"held-is-decided", kWarning, "A person decides an order that was held, within 24 hours."},
       {"opened-with-reason", kBreach,
        "What is opened, exported or decided has a reason: the entry holds its salted hash."},
@@ -183,6 +196,11 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
       {"private_on", &R::private_on},
       {"private_off", &R::private_off},
       {"private_refused", nullptr},
+      {"retention_run", &R::retention_run},
+      {"retention_intended", &R::retention_intended},
+      {"objects_deleted", &R::objects_deleted},
+      {"retention_stopped", &R::retention_stopped},
+      {"retention_confirmed", &R::retention_confirmed},
       {"mirror_retired", &R::mirror_retired},
       {"mirror_returned", &R::mirror_returned},
       {"order_held", &R::order_held},
@@ -261,6 +279,8 @@ void RuleChecker::call_started(const Entry& entry) {
                 "began before, at entry " + std::to_string(call.started.index));
   call.started = {entry.index, entry.at, true};
   call.alive_at = entry.at;
+  call.began_at = number_of(entry, "started_at");
+  rows_[number_of(entry, "row")] = entry.subject;
   running_.insert(entry.subject);
   ++report_.calls;
 }
@@ -361,16 +381,6 @@ void RuleChecker::check_second(const Entry& entry, const Order& order) {
     find("two-erase-a-call", entry.index, entry.subject, "ordered and confirmed by " + entry.actor);
   if (call_of(entry).hold)
     find("hold-is-kept", entry.index, entry.subject, "confirmed by " + entry.actor);
-}
-
-void RuleChecker::hold_set(const Entry& entry) {
-  check_reader(entry);
-  call_of(entry).hold = true;
-}
-
-void RuleChecker::hold_lifted(const Entry& entry) {
-  check_reader(entry);
-  call_of(entry).hold = false;
 }
 
 void RuleChecker::mirror_retired(const Entry& entry) {
@@ -554,6 +564,7 @@ void RuleChecker::finish_orders() {
 RulesReport RuleChecker::finish() {
   finish_calls();
   finish_orders();
+  finish_retention();
   std::stable_sort(report_.findings.begin(), report_.findings.end(),
                    [](const auto& a, const auto& b) { return a.index < b.index; });
   return std::move(report_);

@@ -63,6 +63,8 @@ struct RuleGrace {
   std::int64_t running_ms = 24 * 3'600'000;
   std::int64_t session_ms = 60'000;  // between a session's end and the last thing it asked for
   std::int64_t backwards_ms = 1'000;
+  std::int64_t delete_ms = 24 * 3'600'000;  // from `erased` to the ciphertext's end
+  std::int64_t age_ms = 3'600'000;          // what a clock may be off before retention stops
 };
 
 class RuleChecker {
@@ -96,6 +98,9 @@ class RuleChecker {
     std::map<std::string, std::set<Range>> closed;
     bool unknown_said = false;
     bool hold = false;
+    std::int64_t began_at = 0;  // as call_started says: what retention counts from
+    std::string retired_by;     // order of retention
+    bool deleted = false;       // its ciphertext, or the store keeps it for good
   };
   struct Order {
     std::string call, source;  // source: of one that was held
@@ -142,6 +147,14 @@ class RuleChecker {
   static void close(Call& call, const std::string& order, const Entry& entry);
   void opened(const Entry& entry);
   void key_statement(const Entry& entry);
+  // rules_retention.cpp
+  void retention_run(const Entry& entry);
+  void retention_intended(const Entry& entry);
+  void check_retired(const Entry& entry, const std::string& id, const Call& call);
+  void objects_deleted(const Entry& entry);
+  void retention_stopped(const Entry& entry);
+  void retention_confirmed(const Entry& entry);
+  void finish_retention();
   void signed_in(const Entry& entry);
   void session_ended(const Entry& entry);
   void check_reader(const Entry& entry);
@@ -157,6 +170,10 @@ class RuleChecker {
   std::set<std::int64_t> retired_;  // mirrors
   std::int64_t newest_at_ = 0;
   std::int64_t keeper_started_at_ = 0;
+  std::map<std::int64_t, std::string> rows_;  // calls by row
+  std::int64_t may_retire_ = 0;               // calls: what the present run may
+  std::int64_t let_go_ = 0;                   // and what the owner confirmed for the next one
+  bool retention_stopped_ = false;
   std::set<std::string> running_;  // calls whose keys a living keeper must have
 };
 

@@ -137,8 +137,11 @@ Status RealVfs::rename(const std::string& from, const std::string& to) {
 }
 
 Status RealVfs::remove(const std::string& path) {
-  if (::remove(path.c_str()) != 0) return fail_errno("remove " + path);
-  return {};
+  if (::remove(path.c_str()) == 0) return {};
+  const int error = errno;
+  if (error != EPERM) return fail_errno("remove " + path, error);
+  // Not for want of a right: the file, or its folder, may not be changed (chattr +i).
+  return fail(Errc::kDenied, "remove " + path + ": " + std::strerror(error));
 }
 
 Status RealVfs::make_dirs(const std::string& path) {

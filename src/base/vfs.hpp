@@ -40,7 +40,8 @@ class Vfs {
   virtual ~Vfs() = default;
   virtual Result<std::unique_ptr<VfsFile>> open(const std::string& path, OpenMode mode) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;  // replaces
-  virtual Status remove(const std::string& path) = 0;     // a file, or an empty folder
+  // A file, or an empty folder. kDenied: it may not be changed (write-once).
+  virtual Status remove(const std::string& path) = 0;
   virtual Status make_dirs(const std::string& path) = 0;  // 0700, like mkdir -p
   virtual Status sync_dir(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;  // names, sorted

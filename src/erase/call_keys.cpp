@@ -211,6 +211,8 @@ void CallKeys::join_erased(std::size_t most) {
       const bool touches = last != nullptr && last->range.stream == block.range.stream &&
                            block.range.first <= last->range.end;
       const bool inside = touches && block.range.end <= last->range.end;
+      // That all of it went when its time was over is not forgotten over what had gone before.
+      if (inside && kReasons[block.reason] == kRetentionReason) last->reason = block.reason;
       if (inside || (touches && (any_reason || last->reason == block.reason)))
         last->range.end = std::max(last->range.end, block.range.end);
       else

@@ -167,6 +167,7 @@ void Keeper::call_start(const keys::CallStart& message, Reply<keys::CallStarted>
   call->start_logged = false;
   auto staged = stage_started(*call);
   rows_[call->id] = call->row;
+  note_age(*call);
   auto* raw = call.get();
   calls_[raw->id] = std::move(call);
   new_rows_ = true;
@@ -383,6 +384,7 @@ void Keeper::tick() {
       log_event("keeper.publish_failed", {{"why", log_error_}});
     }
   }
+  tick_retention();
   end_round();
 }
 
@@ -521,6 +523,7 @@ std::string Keeper::status_json() const {
                                                     {"orders_done", orders_done_},
                                                     {"calls_to_decide", waiting_.size()},
                                                     {"openings", opened_},
+                                                    {"retention", retention_json()},
                                                     {"log",
                                                      {{"size", log_->size()},
                                                       {"published", log_->published_size()},

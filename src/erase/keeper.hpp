@@ -32,7 +32,9 @@
 #include "base/clock.hpp"
 #include "erase/call_keys.hpp"
 #include "erase/handover.hpp"
+#include "erase/retention.hpp"
 #include "keys/keeper_acts.hpp"
+#include "keys/keeper_retention.hpp"
 #include "keys/key_store.hpp"
 #include "keys/record.hpp"
 
@@ -49,6 +51,7 @@ struct KeeperPolicy {
   std::int64_t private_share_percent = 25;  // ... and of a call; once at full length in any
   std::int64_t wipe_wait_ms_max = 1'000;
   bool publish_beside = false;  // by a thread of the log's; without it a run is the same each time
+  RetentionPolicy retention = {};
 };
 
 template <class T>
@@ -67,6 +70,13 @@ class Keeper {
     std::function<void(const keys::OrderState&)> order_state;
     // Asks recorder and listener; `done` once both answered or nobody is there.
     std::function<void(const keys::WipeRanges&, std::function<void()> done)> wipe;
+    // Asks the recorder to delete what no key opens any more. Without it nothing is deleted.
+    std::function<void(const keys::RemoveObjects&,
+                       std::function<void(Result<keys::ObjectsRemoved>)> done)>
+        remove_objects = {};
+    // The state of retention on a disk (kNotFound: none yet). Without them it lives in memory.
+    std::function<Result<std::string>()> load_retention = {};
+    std::function<Status(const std::string&)> save_retention = {};
   };
   Keeper(Clock& clock, Entropy& entropy, keys::KeyStore& store, audit::Log& log,
          KeeperPolicy policy, Outbox outbox);
@@ -107,6 +117,11 @@ class Keeper {
   [[nodiscard]] keys::Holds holds() const;
   void private_mode(const keys::PrivateMode& message, Reply<keys::PrivateState> reply);
   void retire_mirror(const keys::RetireMirror& message, Reply<keys::MirrorRetired> reply);
+  void retention_status(const keys::RetentionStatusRequest& message,
+                        Reply<keys::RetentionStatus> reply);
+  void run_retention(const keys::RunRetention& message, Reply<keys::RetentionStatus> reply);
+  void confirm_retention(const keys::ConfirmRetention& message, Reply<keys::RetentionStatus> reply);
+  [[nodiscard]] keys::HoldsAmong holds_among(const keys::HoldsAmongRequest& message) const;
   void log_append(const keys::LogAppend& message, std::uint8_t writer,
                   Reply<keys::LogAppended> reply);
 
@@ -257,6 +272,29 @@ class Keeper {
   static void replay_private(CallKeys& call, const audit::Entry& entry);
   [[nodiscard]] std::vector<HandedPrivate> handed_privates() const;
   void take_privates(const std::vector<HandedPrivate>& handed);
+  // keeper_retention.cpp
+  static bool of_retention(const Order& order) { return order.source == kRetentionSource; }
+  void begin_retention();
+  void note_age(const CallKeys& call);
+  void note_husk(const CallKeys& call);
+  [[nodiscard]] std::vector<std::uint64_t> due_rows(std::int64_t now) const;
+  [[nodiscard]] std::int64_t usual_calls() const;
+  void tick_retention();
+  void start_run(const std::string& actor);
+  void retire_batch();
+  bool may_be_retired(CallKeys& call);
+  void run_over();
+  void stop_retention(RetentionStop why, std::int64_t by);
+  void log_stop();
+  Status save_retention();
+  Status stage_retention(const std::vector<Order*>& group);
+  Status stage_retentions(std::vector<Order>& batch, std::vector<Order*>& staged);
+  void remove_ciphertext();
+  void ciphertext_removed(const std::vector<CallId>& asked,
+                          const Result<keys::ObjectsRemoved>& done);
+  void replay_retention(const audit::Entry& entry);
+  [[nodiscard]] boost::json::object retention_json() const;
+  [[nodiscard]] std::string retention_report(bool dry_run) const;
 
   [[nodiscard]] boost::json::array retired_unconfirmed() const;
   void replay_retired(const audit::Entry& entry);
@@ -315,6 +353,7 @@ class Keeper {
   std::int64_t last_persist_ms_ = 0, last_publish_ms_ = 0, retry_orders_ms_ = 0;
   std::uint64_t orders_done_ = 0, opened_ = 0;
   std::string log_error_, hand_over_failure_;
+  RetentionWork retention_;
 
  public:
   static constexpr std::size_t kOrdersWaitingMax = 100'000;
@@ -345,6 +384,11 @@ class Keeper {
   static constexpr std::size_t kPrivatePerPersonMax = 2;
   static constexpr std::int64_t kPrivateRefusedMs = 10'000;  // an entry a call in that time
   static constexpr std::size_t kPrivateRefusedMax = 10'000;  // calls whose refusals are counted
+  static constexpr std::string_view kRetentionSource = "retention";
+  static constexpr std::size_t kRetiredPerBatchMax = 500;  // one entry names their rows
+  static constexpr std::size_t kRemovePerRequestMax = 64;
+  static constexpr std::int64_t kRunEveryMs = kDayMs;
+  static constexpr std::int64_t kRunAfterStartMs = 60'000;
 };
 
 }  // namespace callward::erase

@@ -72,10 +72,13 @@ Status Keeper::take_over(HandedState state) {
   if (store_.epoch() != state.epoch)
     return fail(Errc::kState, "the key store here is not the one that was handed over");
   TRY(holds_the_newest());
+  begin_retention();
   TRY(store_.for_each([this](std::uint64_t row, ByteView content) -> Status {
     const auto call = TRY(CallKeys::decode_row(row, content));
     rows_[call.id] = row;
     note_held(call);
+    note_age(call);
+    note_husk(call);
     return {};
   }));
   for (auto& handed : state.calls) {
@@ -85,6 +88,9 @@ Status Keeper::take_over(HandedState state) {
       return fail(Errc::kState, "a handed call has another row here");
     call->dirty = true;  // what the old one had staged for its row died with it
     note_held(*call);
+    note_age(*call);
+    retention_.ciphertext.erase(call->id);
+    note_husk(*call);
     calls_[call->id] = std::move(call);
   }
   if (state.next_row > store_.next_row() + kRowsAheadMax)
@@ -102,6 +108,10 @@ Status Keeper::take_over(HandedState state) {
   };
   take(state.orders, orders_);
   take(state.unconfirmed, unconfirmed_);
+  for (const auto& order : orders_)
+    if (of_retention(order)) retention_.in_hand.insert(order.call);
+  for (const auto& order : unconfirmed_)
+    if (of_retention(order)) retention_.in_hand.insert(order.call);
   for (const auto& known : state.known_orders) known_orders_[known.order] = known.outcome;
   for (const auto& decided : state.decided) decided_[decided.order] = decided.decision;
   sealed_.insert(state.sealed.begin(), state.sealed.end());

@@ -76,6 +76,7 @@ Result<crypto::HpkeSealed> seal_keys(Entropy& entropy, const crypto::PublicKey& 
 }  // namespace
 
 keys::KeyState Keeper::key_state(const CallKeys& call, const keys::RecordHeader& header) const {
+  if (call.to_be_dropped()) return keys::KeyState::kErased;  // its own data, too
   for (const auto& range : segments_of(header)) {
     if (range.stream == keys::kCallDataStream && header.kind == keys::RecordKind::kCallData)
       continue;

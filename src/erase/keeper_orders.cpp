@@ -269,6 +269,8 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
     return reply(fail(Errc::kDenied, "a person orders, or the operator"));
   if (from_listener && call.listened)
     return reply(fail(Errc::kDenied, "the listener is done with this call"));
+  if (message.reason == kRetentionReason)
+    return reply(fail(Errc::kDenied, "retention is the keeper's own reason"));
   const auto reason = reason_number(message.reason);
   if (!reason) return reply(fail(Errc::kMalformed, "unknown reason code"));
   if (message.reason == kPrivateReason)  // its bounds count what stands under it
@@ -358,7 +360,12 @@ void Keeper::answer_unlogged(const Status& logged) {
 // again.
 void Keeper::run_orders() {
   if (!orders_due()) return;
-  const auto count = static_cast<std::ptrdiff_t>(std::min(orders_.size(), kOrdersPerBatchMax));
+  auto count = static_cast<std::ptrdiff_t>(std::min(orders_.size(), kOrdersPerBatchMax));
+  // An order of retention is of many calls, and one `erased` ends it for all of them.
+  while (static_cast<std::size_t>(count) < orders_.size() &&
+         orders_[static_cast<std::size_t>(count)].id ==
+             orders_[static_cast<std::size_t>(count) - 1].id)
+    ++count;
   std::vector<Order> batch(std::make_move_iterator(orders_.begin()),
                            std::make_move_iterator(orders_.begin() + count));
   orders_.erase(orders_.begin(), orders_.begin() + count);
@@ -381,9 +388,10 @@ void Keeper::run_orders() {
 
 Status Keeper::log_intended(std::vector<Order>& batch) {
   std::vector<Order*> staged;
-  Status outcome;
+  auto outcome = stage_retentions(batch, staged);
   for (auto& order : batch) {
-    if (order.logged) continue;
+    if (!outcome) break;
+    if (order.logged || of_retention(order)) continue;
     outcome = stage_entry("erase_intended", order.source, order.call.hex(),
                           {{"order", order.id.hex()},
                            {"reason", kReasons[order.reason]},
@@ -449,11 +457,14 @@ void Keeper::finish_batch(const std::shared_ptr<Batch>& batch) {
   batches_.erase(known);
   const auto unconfirmed = store_.unconfirmed();
   Status staged;
+  std::vector<OrderId> named;  // each once: one of retention is of many calls
+  for (const auto& order : batch->orders)
+    if (named.empty() || named.back() != order.id) named.push_back(order.id);
   // An entry has its limit: many orders are several entries.
-  for (std::size_t at = 0; staged && at < batch->orders.size(); at += kOrdersPerEntryMax) {
+  for (std::size_t at = 0; staged && at < named.size(); at += kOrdersPerEntryMax) {
     boost::json::array ids;
-    for (auto i = at; i < std::min(batch->orders.size(), at + kOrdersPerEntryMax); ++i)
-      ids.push_back(boost::json::string(batch->orders[i].id.hex()));
+    for (auto i = at; i < std::min(named.size(), at + kOrdersPerEntryMax); ++i)
+      ids.push_back(boost::json::string(named[i].hex()));
     boost::json::object data{{"orders", std::move(ids)}, {"epoch", batch->epoch}};
     if (unconfirmed != 0) data["unconfirmed_mirrors"] = unconfirmed;
     if (auto retired = retired_unconfirmed(); unconfirmed == 0 && !retired.empty())
@@ -479,6 +490,10 @@ void Keeper::finish_batch(const std::shared_ptr<Batch>& batch) {
 void Keeper::settle_order(Order& order, std::uint32_t unconfirmed) {
   using keys::OrderOutcome;
   ++orders_done_;
+  if (of_retention(order)) {
+    ++retention_.erased;
+    retention_.taken.erase(order.id);
+  }
   const auto outcome = unconfirmed == 0 ? OrderOutcome::kErased : OrderOutcome::kUnconfirmed;
   known_orders_[order.id] = outcome;
   outbox_.order_state(
@@ -496,7 +511,7 @@ void Keeper::mark_erased(const Order& order) {
   (*found)->settle_held();
   (*found)->dirty = true;
   note_waiting(**found);
-  if ((*found)->is_husk()) husks_.insert(order.call);
+  note_husk(**found);
 }
 
 }  // namespace callward::erase

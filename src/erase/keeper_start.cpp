@@ -14,7 +14,9 @@ Status Keeper::start() {
                                     " entries) is older than the key store (" +
                                     std::to_string(store_.log_size()) + "): opening is refused");
   TRY(holds_the_newest());
-  TRY(store_.for_each([this](std::uint64_t row, ByteView content) -> Status {
+  begin_retention();
+  std::vector<CallId> emptied;
+  TRY(store_.for_each([&](std::uint64_t row, ByteView content) -> Status {
     auto call = std::make_unique<CallKeys>(TRY(CallKeys::decode_row(row, content)));
     call->begun_ms = begun_ms(call->source, call->started_at);
     for (std::size_t stream = 0; stream < keys::kCallDataStream; ++stream)
@@ -24,7 +26,8 @@ Status Keeper::start() {
         std::any_of(call->blocked.begin(), call->blocked.end(),
                     [](const Blocked& block) { return block.state == BlockState::kOrdered; });
     note_held(*call);
-    if (call->is_husk()) husks_.insert(call->id);
+    note_age(*call);
+    if (call->is_husk()) emptied.push_back(call->id);
     if (!call->ended || !call->listened || unfinished) calls_[call->id] = std::move(call);
     return {};
   }));
@@ -33,8 +36,9 @@ Status Keeper::start() {
   }));
   for (const auto& [id, call] : calls_) {
     note_held(*call);
-    if (call->is_husk()) husks_.insert(id);
+    note_husk(*call);
   }
+  for (const auto& id : emptied) note_husk(*TRY(find(id)));
   TRY(store_.destroy_stale());
   resume_intended();
   TRY(account_lost_ends());
@@ -70,6 +74,8 @@ Status Keeper::replay_entry(const audit::Entry& entry) {
     return {};
   }
   if (entry.type == "mirror_retired") replay_retired(entry);
+  if (entry.type == "retention_intended" || entry.type == "objects_deleted")
+    replay_retention(entry);
   const auto id = CallId::parse(entry.subject);
   if (!id) return {};
   if (entry.type == "call_sealed") sealed_.insert(*id);
@@ -244,7 +250,9 @@ void Keeper::resume_intended() {
       order.id = block.order;
       order.call = id;
       order.reason = block.reason;
-      order.source = "recovery";
+      const bool retired = call->to_be_dropped() && kReasons[block.reason] == kRetentionReason;
+      order.source = retired ? kRetentionSource : "recovery";
+      if (retired) retention_.in_hand.insert(id);
       order.ranges.push_back(block.range);
     }
     for (auto& [order_id, order] : again) {
@@ -253,6 +261,10 @@ void Keeper::resume_intended() {
       orders_.push_back(std::move(order));
     }
   }
+  // The calls of one order of retention stand together again.
+  std::stable_sort(orders_.begin(), orders_.end(), [](const Order& a, const Order& b) {
+    return (of_retention(a) ? a.id : OrderId{}) < (of_retention(b) ? b.id : OrderId{});
+  });
 }
 
 // Adoption --------------------------------------------------------------------------------------
@@ -279,6 +291,7 @@ void Keeper::adopt(keys::Adopt message, Reply<keys::Adopted> reply) {
     own.push_back({4, keys::kCallDataStream, entropy_.key()});  // all of stream 15
     fresh->cover = *keys::Cover::from_nodes(std::move(own));
     rows_[fresh->id] = fresh->row;
+    note_age(*fresh);
     calls_[fresh->id] = std::move(fresh);
     new_rows_ = true;
   }

@@ -18,8 +18,9 @@ namespace callward::erase {
 
 // Bounds are by who asks: a server that calls itself one of our processes is no person.
 bool Keeper::may_act(std::string_view actor) {
-  static constexpr std::array<std::string_view, 7> kOurs = {
-      "listener", "keeper", "recorder", "signal", "server", "supervisor", "recovery"};
+  static constexpr std::array<std::string_view, 8> kOurs = {
+      "listener", "keeper",     "recorder", "signal",
+      "server",   "supervisor", "recovery", kRetentionSource};
   return std::find(kOurs.begin(), kOurs.end(), actor) == kOurs.end();
 }
 
@@ -69,6 +70,8 @@ void Keeper::erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepte
     return reply(fail(Errc::kDenied, "private is what an agent is, not a call that is ordered"));
   if (!may_act(message.actor))
     return reply(fail(Errc::kDenied, "a person orders, or the operator"));
+  if (message.reason == kRetentionReason)
+    return reply(fail(Errc::kDenied, "retention is the keeper's own reason"));
   if (call.legal_hold) return refuse_held(call, message.order, message.actor, std::move(reply));
   if (!call.ended || !call.listened)
     return reply(fail(Errc::kState, "a call is erased whole when it has ended and is heard"));

@@ -145,6 +145,16 @@ std::optional<SegmentRange> read_range(const json::value& item) {
                       static_cast<std::uint32_t>((*range)[2].get_int64())};
 }
 
+bool names_row(const json::value& rows, std::int64_t row) {
+  const auto* list = rows.if_array();
+  if (list == nullptr) return false;
+  return std::any_of(list->begin(), list->end(), [row](const json::value& item) {
+    const auto* pair = item.if_array();
+    return pair != nullptr && pair->size() == 2 && (*pair)[0].is_int64() && (*pair)[1].is_int64() &&
+           (*pair)[0].get_int64() <= row && row < (*pair)[1].get_int64();
+  });
+}
+
 bool KeyStatement::operator==(const KeyStatement& other) const {
   return encode_statement(*this) == encode_statement(other);
 }

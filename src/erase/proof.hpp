@@ -29,6 +29,8 @@ namespace callward::erase {
 
 // [stream, first, end) of an audio stream; nothing for what is none.
 std::optional<keys::SegmentRange> read_range(const boost::json::value& item);
+// Whether a `retention_intended` names this row: one of its `rows`, [first, end), holds it.
+bool names_row(const boost::json::value& rows, std::int64_t row);
 
 struct NodePlace {
   std::uint8_t level = 0;

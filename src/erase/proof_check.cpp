@@ -143,13 +143,20 @@ class Check {
         continue;
       }
       const bool of_many = entry->type == "erased" || entry->type == "erase_unconfirmed" ||
-                           entry->type == "mirror_retired" || entry->type == "mirror_returned";
+                           entry->type == "mirror_retired" || entry->type == "mirror_returned" ||
+                           takes_by_row(*entry);
       if (!of_many && entry->subject != report_.statement.call.hex()) {
         finding(name + " is about something else");
         continue;
       }
       entries_.emplace(logged.index, std::move(*entry));
     }
+  }
+
+  // Retention names the rows of its calls; which one is this call's says the entry of its start.
+  bool takes_by_row(const audit::Entry& entry) {
+    if (entry.type == "call_started" && row_ < 0) row_ = entry.data.at("row").get_int64();
+    return entry.type == "retention_intended" && names_row(entry.data.at("rows"), row_);
   }
 
   // The statement's own entry: of several, the last that holds its hash.
@@ -182,6 +189,8 @@ class Check {
                              .ranges = ranges_in(entry, "ranges", index),
                              .at = entry.at,
                              .index = index});
+    } else if (entry.type == "retention_intended") {
+      take_retired(index, entry);
     } else if (entry.type == "mirror_returned") {
       returned_[number_in(entry, "mirror")] = index;
     } else if (entry.type == "order_held") {
@@ -203,6 +212,20 @@ class Check {
     } else if (entry.type == "call_sealed") {
       once(sealed_, "call_sealed", entry);
     }
+  }
+  // All of the call, whatever its streams are.
+  void take_retired(std::uint64_t index, const audit::Entry& entry) {
+    Intention intention{.order = std::string(entry.data.at("order").as_string()),
+                        .reason = std::string(kRetentionReason),
+                        .source = entry.actor,
+                        .ranges = {},
+                        .at = entry.at,
+                        .index = index};
+    for (std::uint8_t stream = 0; stream < keys::kCallDataStream; ++stream)
+      intention.ranges.push_back({stream, 0, keys::kIndexMax + 1});
+    by_order_[intention.order].push_back(intentions_.size());
+    intentions_.push_back(std::move(intention));
+    over_ = true;
   }
   void once(std::optional<boost::json::object>& slot, const char* type, const audit::Entry& entry) {
     if (slot && *slot != entry.data) finding(std::string("two entries ") + type + " that differ");
@@ -352,7 +375,7 @@ class Check {
         report_.call_data_open = true;
       else
         audio.push_back(range);
-    if (said.row && !report_.call_data_open && !dropped_)
+    if (said.row && !report_.call_data_open && !dropped_ && !over_)
       finding("the key of the call's own data is gone, and no entry says why");
     for (const auto& range : both(audio, erased_))
       finding("erased, and a key is there: " + words(range));
@@ -397,6 +420,7 @@ class Check {
       notes.push_back("erased, unconfirmed: mirror " + std::to_string(mirror) +
                       ", retired by the owner, last seen in epoch " +
                       (epoch == 0 ? std::string("unknown") : std::to_string(epoch)));
+    if (over_) notes.emplace_back("its time was over: all of the call went, its own data too");
     if (dropped_) notes.emplace_back("two persons had all of the call erased, its own data too");
     for (std::size_t i = 0; i < said.mirrors.size(); ++i) {
       const auto& mirror = said.mirrors[i];
@@ -421,6 +445,8 @@ class Check {
   std::map<std::uint64_t, std::uint64_t> returned_;  // mirror, index of its last mirror_returned
   std::set<std::pair<std::uint64_t, std::uint64_t>> retired_;  // mirror, epoch: still unconfirmed
   std::set<std::string> whole_orders_;                         // held, about all of the call
+  std::int64_t row_ = -1;                                      // of call_started
+  bool over_ = false;                                          // retention took it
   bool dropped_ = false;  // such a one was confirmed by a second person
   std::optional<boost::json::object> started_, ended_, sealed_;
   std::vector<SegmentRange> whole_;  // every segment that was or may be sealed

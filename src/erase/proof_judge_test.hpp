@@ -57,6 +57,7 @@ inline constexpr Kind kNotes[] = {
     {"live", "the call still runs"},
     {"whole", "two persons had all of the call erased"},
     {"no_row", "holds nothing of this call any more"},
+    {"retention", "its time was over"},
 };
 
 template <std::size_t N>

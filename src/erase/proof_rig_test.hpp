@@ -57,6 +57,15 @@ struct Forger {
            {"ranges", ranges(list)},
            {"epoch", 4}});
   }
+  void over(const char* order, std::int64_t first_row, std::int64_t end_row) {
+    entry("retention_intended", "-",
+          {{"order", order},
+           {"class", "incoming"},
+           {"days", 30},
+           {"calls", end_row - first_row},
+           {"rows", boost::json::array(1, boost::json::array{first_row, end_row})},
+           {"epoch", 4}});
+  }
   void erased(const char* order, int epoch = 5) {
     entry("erased", "-",
           {{"orders", boost::json::array(1, boost::json::string(order))}, {"epoch", epoch}});

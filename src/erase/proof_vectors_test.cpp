@@ -199,6 +199,60 @@ void whole_calls(std::vector<Case>& all) {
   tell("the call's own data is gone, and who decided wanted it kept", "keep", true);
 }
 
+// One entry takes many calls, by their rows; this call's is 0.
+void retention_over(std::vector<Case>& all) {
+  {
+    Story story(all);
+    story.started();
+    story.ended();
+    story.intended(kForgedOrder, kHole);
+    story.erased(kForgedOrder);
+    story.over("22222222222222222222222222222222", 0, 3);
+    story.erased("22222222222222222222222222222222");
+    auto said = story.statement();
+    said.row = false;
+    said.streams.clear();
+    said.nodes.clear();
+    story.stated(said);
+    story.tell("a call whose retention is over", said);
+    story.tell("the entry that took it is left out", said, {4});
+  }
+  {
+    Story story(all);
+    story.started();
+    story.ended();
+    story.over(kForgedOrder, 0, 1);
+    story.erased(kForgedOrder);
+    auto said = story.statement();
+    said.nodes.clear();
+    said.erased = {{0, 0, 100}, {1, 0, 100}};
+    story.stated(said);
+    story.tell("its keys went with its retention, and its row is still there", said);
+  }
+  {
+    Story story(all);
+    story.started();
+    story.ended();
+    story.over(kForgedOrder, 1, 3);
+    story.erased(kForgedOrder);
+    auto said = story.statement();
+    said.row = false;
+    said.streams.clear();
+    said.nodes.clear();
+    story.stated(said);
+    story.tell("retention of other rows explains nothing", said);
+  }
+  {
+    Story story(all);
+    story.started();
+    story.ended();
+    story.over(kForgedOrder, 0, 1);
+    auto said = story.statement();
+    story.stated(said);
+    story.tell("retention that the keeper does not know", said);
+  }
+}
+
 void left_out(std::vector<Case>& all) {
   Story story(all);
   erased_once(story);
@@ -473,6 +527,7 @@ std::vector<Case> cases() {
   good_mirrors(all);
   retired_mirrors(all);
   whole_calls(all);
+  retention_over(all);
   left_out(all);
   lying_keepers(all);
   contradictions(all);

@@ -26,6 +26,9 @@ inline constexpr std::array<std::string_view, 15> kReasons = {"password",
                                                               "customer_request",
                                                               "retention"};
 
+// The keeper's own, when a call's time is over: nobody orders by it.
+inline constexpr std::string_view kRetentionReason = "retention";
+
 // Of a call that is closed whole, because too many ranges of it are held.
 inline constexpr std::string_view kClosedReason = "secret_like";
 

@@ -91,6 +91,7 @@ Status FileObjectStore::make_durable(const std::string& name) {
 
 Status FileObjectStore::remove(const std::string& name) {
   TRY(check_name(name));
+  if (!vfs_.exists(root_ + "/" + name)) return fail(Errc::kNotFound, "no such object");
   TRY(vfs_.remove(root_ + "/" + name));
   return vfs_.sync_dir(parent_of(root_ + "/" + name));
 }

@@ -35,7 +35,8 @@ class ObjectStore {
   // Its name is safe when this returns: one that was published by a process that died meanwhile may
   // not be.
   virtual Status make_durable(const std::string& name) = 0;
-  virtual Status remove(const std::string& name) = 0;  // when retention has ended
+  // When retention has ended. kNotFound: there is none; kDenied: the store does not let go of it.
+  virtual Status remove(const std::string& name) = 0;
   virtual Result<std::vector<std::string>> list(
       const std::string& folder) = 0;  // names of its entries, sorted
 };

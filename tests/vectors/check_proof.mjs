@@ -75,6 +75,7 @@ const ENTRY_FIELDS = {
   call_started: 'direction,row,source,started_at,streams', call_ended: 'cause,ended_at,ends', call_sealed: 'bytes,leaves,root', keeper_adopted: 'first,lost',
   erase_intended: 'epoch,order,ranges,reason,source', erased: 'epoch,orders', erase_unconfirmed: 'epoch,orders,unconfirmed_mirrors',
   mirror_retired: 'epoch,mirror,reason_hash', mirror_returned: 'epoch,mirror',
+  retention_intended: 'calls,class,days,epoch,order,rows',
   order_held: 'order,ranges,reason,source', held_decided: 'decision,order,ranges,reason,reason_hash,whole', key_statement: 'hash',
 };
 const MAY_HAVE = { erased: 'retired', order_held: 'whole' };
@@ -95,6 +96,7 @@ function openedLog({ proof, said }, logKey, tell) {
   const [origin, size, root] = note.body.split('\n');
   if (!signedBy(note, log) || origin !== log.name) return tell('checkpoint');
   const entries = [];
+  let row = NaN; // the call's, by its call_started
   for (const { index, entry: text, path } of proof.entries) {
     let there = false;
     try {
@@ -105,8 +107,11 @@ function openedLog({ proof, said }, logKey, tell) {
     const entry = there ? entryOf(text) : null;
     if (!there) tell('entry_not_in_log');
     else if (!entry) tell('entry_unreadable');
-    else if (!ofManyCalls(entry.type) && entry.subject !== said.call) tell('entry_of_another');
-    else entries.push({ index, ...entry });
+    else if (entry.type === 'retention_intended' ? !entry.data.rows.some(([first, end]) => first <= row && row < end) : !ofManyCalls(entry.type) && entry.subject !== said.call) tell('entry_of_another');
+    else {
+      if (entry.type === 'call_started') row = entry.data.row;
+      entries.push({ index, ...entry });
+    }
   }
   const hash = sha256(Buffer.from(proof.statement)).toString('hex'), statements = entries.filter((one) => one.type === 'key_statement');
   const own = statements.findLast((one) => one.data.hash === hash);
@@ -117,9 +122,14 @@ function openedLog({ proof, said }, logKey, tell) {
 function historyOf(entries, tell) {
   const story = { intended: [], held: {}, lost: [], once: {}, wholeOrders: [], wholeGone: false };
   const good = (ranges) => ranges.filter((one) => isRange(one) || tell('bad_range'));
-  for (const { type, at, data } of entries) {
+  for (const { type, actor, at, data } of entries) {
     if (type === 'mirror_returned') for (const one of story.intended) one.left_out = one.left_out.filter((mirror) => mirror !== data.mirror);
     if (type === 'erase_intended') story.intended.push({ ...data, ranges: good(data.ranges), ordered_at: at, erased_at: 0, confirmed: false, of: 0, left_out: [] });
+    if (type === 'retention_intended') {
+      const all = Array.from({ length: 15 }, (_, stream) => [stream, 0, SEGMENTS]);
+      story.intended.push({ ...data, reason: 'retention', source: actor, ranges: all, ordered_at: at, erased_at: 0, confirmed: false, of: 0, left_out: [] });
+      story.over = true;
+    }
     if (type === 'erased' || type === 'erase_unconfirmed')
       for (const one of story.intended.filter((each) => data.orders.includes(each.order) && !each.confirmed && (type === 'erased' || each.erased_at === 0)))
         Object.assign(one, { erased_at: at, confirmed: type === 'erased', of: data.epoch, left_out: (data.retired ?? []).map(([mirror]) => mirror) });
@@ -179,12 +189,13 @@ function judged(said, story, whole, tell) {
     tellIf('erased_left_out', set(said.erased).and(call).minus(gone));
   }
   const audio = openedBy(said.nodes, width);
-  if (said.row && !story.wholeGone && !audio.streams[15].includes(1)) tell('call_data_gone');
+  if (said.row && !story.wholeGone && !story.over && !audio.streams[15].includes(1)) tell('call_data_gone');
   audio.streams[15].fill(0);
   tellIf('key_there', audio.and(gone));
   const lost = set(story.lost).and(call), held = set(Object.values(story.held).flat());
   const dark = call.minus(audio).minus(orders.or(lost)), notes = [];
   if (dark.and(held).any()) notes.push('held_gone');
+  if (story.over) notes.push('retention');
   tellIf('key_gone', dark.minus(held));
   if (!said.live) tellIf('key_beyond_end', audio.minus(call));
   const kept = call.and(audio), heard = set(said.streams.map(([stream, , upTo]) => [stream, 0, upTo]));

@@ -75,10 +75,11 @@ class Installation:
         self.config.write_text(text)
 
     # ---- running ---------------------------------------------------------------------------------
-    def serve(self, log=None, wait=True):
+    def serve(self, log=None, wait=True, env=None):
+        """`env`: added to ours, for the service and all its processes."""
         self.log_file = open(log or self.folder / "service.log", "ab")
         self.service = subprocess.Popen([self.binary, "serve", "--config", self.config], stdout=subprocess.PIPE,
-                                        stderr=self.log_file, start_new_session=True)
+                                        stderr=self.log_file, start_new_session=True, env={**os.environ, **(env or {})})
         if not wait:
             return
         deadline = time.monotonic() + READY_S_MAX

@@ -446,6 +446,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/system/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long calls are kept, what is due, whether it has stopped */
+        get: operations["getRetention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/system/retention/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase what is due now, not only once a day; or say what would go
+         * @description Under the same bounds as the daily run. 409 when no retention is set, it has stopped, or it stops at this.
+         */
+        post: operations["runRetention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/system/retention/confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The owner lets retention go on after it has stopped
+         * @description `calls` is `to_confirm` of getRetention: so many go at once. 409 when the number is another by now, or it has not stopped.
+         */
+        post: operations["confirmRetention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/system/mirrors/{number}/retirement": {
         parameters: {
             query?: never;
@@ -601,6 +658,52 @@ export interface components {
             };
             /** @description orders of this call that wait for a person */
             held_orders: number;
+            /** @description under a legal hold: not erased as a whole, nor by retention */
+            hold: boolean;
+            /** @description its retention is over: keys destroyed, ciphertext deleted where the store lets go of it */
+            object_deleted: boolean;
+        };
+        Retention: {
+            on: boolean;
+            /** @enum {string} */
+            state: "off" | "waiting" | "running" | "stopped";
+            /** @description of a stop, in words */
+            why: string;
+            /** @description 0: for ever */
+            days: {
+                incoming: number;
+                outgoing: number;
+                unknown: number;
+                import: number;
+            };
+            /** @description UTC ms, 0: none yet */
+            last_run: number;
+            /** @description UTC ms, 0: not known */
+            next_run: number;
+            last_erased: number;
+            /** @description calls whose keys are gone and whose ciphertext is still there */
+            objects_to_delete: number;
+            /** @description the time that calls are measured by */
+            now: number;
+            /** @description what the wall clock says */
+            clock: number;
+            due: number;
+            /** @description as old, and under a legal hold */
+            held: number;
+            /** @description of the last run: due, and not heard yet */
+            unheard: number;
+            /** @description calls a day */
+            usual: number;
+            /** @description how many may go now */
+            may: number;
+            /** @description stopped: how many are due by the wall clock */
+            to_confirm: number;
+            /** @enum {string} */
+            would?: "erase" | "stop" | "nothing";
+            /** @description of a dry run, at most 1000 */
+            calls?: string[];
+            r?: string;
+            reason_hash?: string;
         };
         Interval: {
             stream: components["schemas"]["StreamName"];
@@ -1497,6 +1600,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["System"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Retention */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    runRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    dry_run: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description A dry run: `would` and `calls` say what a run would do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            /** @description The run has begun */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    confirmRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    calls: number;
+                    reason: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Confirmed, in the log; the run has begun. `r` and the reason prove `reason_hash` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
                 };
             };
             default: components["responses"]["Problem"];

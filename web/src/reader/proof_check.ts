@@ -14,7 +14,7 @@ export const FINDINGS = [
   'erased_left_out', 'call_data_gone', 'key_there', 'key_gone', 'key_beyond_end',
 ] as const;
 export type Finding = (typeof FINDINGS)[number];
-export type Note = 'ordered' | 'unconfirmed' | 'mirror' | 'held_gone' | 'held' | 'live' | 'whole' | 'no_row';
+export type Note = 'ordered' | 'unconfirmed' | 'mirror' | 'held_gone' | 'held' | 'live' | 'whole' | 'no_row' | 'retention';
 
 export interface ErasedRange {
   range: Range;
@@ -56,6 +56,14 @@ interface Intention {
 }
 // Of many calls, or of none: their subject is no call.
 const OF_MANY = ['erased', 'erase_unconfirmed', 'mirror_retired', 'mirror_returned'];
+// Retention names the rows of its calls, [first, end).
+const takesRow = ({ type, data }: Entry, row: number | undefined): boolean =>
+  type === 'retention_intended' &&
+  row !== undefined &&
+  (data.rows as Json[]).some((one) => {
+    const [first, end] = Array.isArray(one) ? one : [];
+    return typeof first === 'number' && typeof end === 'number' && first <= row && row < end;
+  });
 // What the log says of this call, up to the statement.
 class History {
   readonly intentions: Intention[] = [];
@@ -65,10 +73,11 @@ class History {
   wholeGone = false; // two persons decided so: the call's own data goes, too
   private readonly wholeOrders = new Set<string>();
   private readonly returned = new Map<number, number>(); // mirror, index of its last mirror_returned
+  over = false; // its retention: all of it went
 
   constructor(private readonly found: (kind: Finding, about?: string) => void) {}
 
-  take(index: number, { type, at, data }: Entry): void {
+  take(index: number, { type, actor, at, data }: Entry): void {
     const order = data.order as string;
     if (type === 'erased' || type === 'erase_unconfirmed') this.end(type === 'erased', at, index, data);
     else if (type === 'erase_intended')
@@ -84,7 +93,20 @@ class History {
         retired: [],
       });
     else if (type === 'mirror_returned') this.returned.set(data.mirror as number, index);
-    else if (type === 'order_held') {
+    else if (type === 'retention_intended') {
+      this.over = true;
+      this.intentions.push({
+        order, at, index,
+        reason: 'retention',
+        source: actor,
+        leaves: AUDIO,
+        erasedAt: 0,
+        epoch: 0,
+        confirmed: false,
+        endedBy: 0,
+        retired: [],
+      });
+    } else if (type === 'order_held') {
       if (data.whole !== undefined) this.wholeOrders.add(order);
       this.held.set(order, either(this.held.get(order) ?? [], this.ranges(data.ranges, index)));
     } else if (type === 'held_decided') {
@@ -178,13 +200,16 @@ class Check {
 
   private async entriesOfTheLog(checkpoint: Checkpoint): Promise<Map<number, Entry>> {
     const entries = new Map<number, Entry>();
+    let row: number | undefined;
     for (const { index, entry: text, path } of this.proof.entries) {
       let step: Finding = 'entry_not_in_log';
       try {
         await checkInclusion(await leafHash(utf8(text)), index, checkpoint, path);
         step = 'entry_unreadable';
         const entry = readEntry(text);
-        if (OF_MANY.includes(entry.type) || entry.subject === this.statement.call) entries.set(index, entry);
+        if (entry.type === 'call_started') row ??= entry.data.row as number;
+        const own = entry.subject === this.statement.call;
+        if (own || OF_MANY.includes(entry.type) || takesRow(entry, row)) entries.set(index, entry);
         else this.found('entry_of_another', `entry ${index}`);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
@@ -278,7 +303,8 @@ class Check {
     );
     const audio = both(opened, AUDIO);
     this.report.callDataOpen = minus(opened, AUDIO).length > 0;
-    if (said.row && !this.report.callDataOpen && !this.history.wholeGone) this.found('call_data_gone');
+    const explained = this.history.wholeGone || this.history.over;
+    if (said.row && !this.report.callDataOpen && !explained) this.found('call_data_gone');
     this.foundLeaves('key_there', both(audio, erased));
     const lost = both(this.history.lost, whole);
     const unexplained = minus(minus(whole, audio), either(ordered, lost));
@@ -304,6 +330,7 @@ class Check {
     if (said.live) notes.push('live');
     if (this.history.wholeGone) notes.push('whole');
     if (!said.row) notes.push('no_row');
+    if (this.history.over) notes.push('retention');
   }
 }
 

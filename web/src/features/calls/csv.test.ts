@@ -14,10 +14,10 @@ describe('csv', () => {
   test('a row a call', () => {
     const call = {
       id: 'ab', started_at: 0, ended_at: null, duration_ms: 5, direction: 'incoming', source: 'siprec', phase: 'live',
-      flags: ['=evil'], streams: [], erased_by_reason: { pin: 3 }, held_orders: 7,
+      flags: ['=evil'], streams: [], erased_by_reason: { pin: 3 }, held_orders: 7, hold: true, object_deleted: false,
       totals: { sealed: 1, unheard: 2, erased: 3, lost: 4, on_hold: 5, silent: 6 },
     } as Call;
     const [, row] = toCsv([call]).split('\r\n');
-    expect(row).toBe("ab,1970-01-01T00:00:00.000Z,,5,incoming,siprec,live,'=evil,1,2,3,4,5,6,pin:3,7");
+    expect(row).toBe("ab,1970-01-01T00:00:00.000Z,,5,incoming,siprec,live,'=evil,1,2,3,4,5,6,pin:3,7,true,false");
   });
 });

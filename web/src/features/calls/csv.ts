@@ -4,6 +4,7 @@ import type { Call } from '../../api/client';
 const HEAD = [
   'id', 'started_at', 'ended_at', 'duration_ms', 'direction', 'source', 'phase', 'flags',
   'sealed_ms', 'unheard_ms', 'erased_ms', 'lost_ms', 'on_hold_ms', 'silent_ms', 'erased_reasons', 'held_orders',
+  'legal_hold', 'object_deleted',
 ];
 
 export function cell(value: string | number | null): string {
@@ -31,6 +32,8 @@ export function toCsv(calls: Call[]): string {
     call.totals.silent,
     Object.entries(call.erased_by_reason).map(([reason, ms]) => `${reason}:${ms}`).join(' '),
     call.held_orders,
+    String(call.hold),
+    String(call.object_deleted),
   ]);
   return [HEAD, ...rows].map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
 }

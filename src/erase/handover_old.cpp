@@ -1,0 +1,40 @@
+// Handed state of version 1, before legal holds and persons' proposals: read, so that an older
+// program hands over to this one.
+#include "erase/handover.hpp"
+
+namespace callward::erase {
+namespace {
+
+struct HandedCallV1 {
+  HandedCall now;
+  template <class V>
+  void visit(V& v) {
+    v(now.id, now.row, now.source, now.direction, now.streams, now.declared, now.started_at,
+      now.ended, now.listened, now.closed, now.closed_by, now.start_logged, now.end_logged,
+      now.rooted, now.begun_ms, now.issued_from, now.marks, now.blocked, now.lost, now.cover,
+      now.listener_segments, now.next_call_data, now.question_open, now.question_since_ms,
+      now.dirty, now.heard_moved);
+  }
+};
+
+struct HandedStateV1 {
+  HandedState now;
+  std::vector<HandedCallV1> calls;
+  template <class V>
+  void visit(V& v) {
+    v(now.version, now.epoch, now.log_size, now.next_row, calls, now.orders, now.unconfirmed,
+      now.known_orders, now.decided, now.sealed, now.unlogged_listens, now.new_rows,
+      now.last_persist_ms, now.retry_orders_ms, now.orders_done, now.opened);
+  }
+};
+
+}  // namespace
+
+Result<HandedState> decode_handed_v1(ByteView raw) {
+  auto old = TRY(unpack<HandedStateV1>(raw));
+  for (auto& call : old.calls) old.now.calls.push_back(std::move(call.now));
+  old.now.version = kHandoverVersion;
+  return std::move(old.now);
+}
+
+}  // namespace callward::erase
