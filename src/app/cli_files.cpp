@@ -121,6 +121,12 @@ Result<ExitCode> command_fsck(const CliContext& context) {
     notes.emplace_back(kKeysInUse);
   else
     findings.push_back("key store: " + checked.error().message);
+  if (const auto state = load_retention_state(vfs, context.config)) {
+    if (const auto read = erase::decode_retention(*state); !read)
+      findings.push_back("keeper/retention: " + read.error().message);
+  } else if (state.error().code != Errc::kNotFound) {
+    findings.push_back("keeper/retention: " + state.error().message);
+  }
   if (context.json) {
     print_json({{"good", findings.empty()},
                 {"objects", paths.size()},

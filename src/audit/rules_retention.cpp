@@ -1,4 +1,4 @@
-// The rules of retention and legal holds, as far as the log tells: who went, when, who let it go on.
+// The rules of retention and legal holds: who went, when, and who let it go on.
 #include <algorithm>
 #include <boost/json.hpp>
 

@@ -385,22 +385,21 @@ TEST_F(Retention, WhatCannotBeCountedIsNotErased) {
   EXPECT_EQ(left(), 0u);
 }
 
-// All of its audio had been erased before, for another reason, and still its ciphertext goes.
-TEST_F(Retention, ACallOfWhichNothingWasLeftGoesAsWell) {
-  live(1, 1);
-  const auto all = OrderId::random(entropy);
-  Answer<keys::OrderAccepted> answer;
-  keeper->erase_order({all, calls[0], {{0, 0, 50}, {1, 0, 50}}, "reviewer", "operator"}, false,
-                      answer.reply());
-  keeper->end_round();
-  ASSERT_EQ(answer.value->outcome, keys::OrderOutcome::kAccepted) << "short calls may go";
-  recorder_there = false;
-  live(kDays + 1);
-  begin_keeper();
-  recorder_there = true;
-  ticks(30);
-  EXPECT_EQ(left(), 0u);
-  EXPECT_EQ(log_types()["objects_deleted"], 1);
+// All of its audio had been erased before, for another reason: that its retention is over is what a
+// restart must find in its row, so that its ciphertext goes as well.
+TEST(RetiredCall, RemembersThatItWasRetentionWhateverHadGoneBefore) {
+  CallKeys call;
+  call.declare(0b1);
+  call.ended = call.drop = true;
+  const auto reviewer = *reason_number("reviewer"), retention = *reason_number(kRetentionReason);
+  call.blocked = {{{0, 0, 52}, reviewer, BlockState::kErased, {}, 0},
+                  {{0, 0, 50}, retention, BlockState::kErased, {}, 0}};
+  call.join_erased(Keeper::kRangesPerCallMax);
+  const auto again = CallKeys::decode_row(1, call.encode_row().expose());
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->is_husk());
+  EXPECT_TRUE(std::any_of(again->blocked.begin(), again->blocked.end(),
+                          [&](const Blocked& block) { return block.reason == retention; }));
 }
 
 // Handed over in the middle: keys gone, objects not.
