@@ -157,12 +157,15 @@ Result<HandedState> decode_handed(ByteView raw) {
   ByteReader in(raw);
   const auto version = in.u32();
   if (!in.ok() || version == 0) return fail(Errc::kMalformed, "handed state without a version");
-  constexpr std::uint32_t kVersionWithoutHolds = 1;
-  if (version != kHandoverVersion && version != kVersionWithoutHolds)
+  constexpr std::uint32_t kVersionWithoutPrivates = 2;
+  static_assert(kHandoverVersion == 3, "each version has its reader here");
+  if (version > kHandoverVersion)
     return fail(Errc::kUnsupported, "handed state of version " + std::to_string(version) +
                                         ": this program knows 1 to " +
                                         std::to_string(kHandoverVersion));
-  auto state = TRY(version == kHandoverVersion ? unpack<HandedState>(raw) : decode_handed_v1(raw));
+  auto state = TRY(version == kHandoverVersion          ? unpack<HandedState>(raw)
+                   : version == kVersionWithoutPrivates ? decode_handed_v2(raw)
+                                                        : decode_handed_v1(raw));
   if (!each_fits(state.calls) || !each_fits(state.orders) || !each_fits(state.unconfirmed) ||
       !each_fits(state.known_orders) || !each_fits(state.decided) || !each_fits(state.privates))
     return fail(Errc::kMalformed, "handed state contradicts itself");

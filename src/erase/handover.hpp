@@ -124,7 +124,8 @@ struct HandedState {
 };
 // kTooLarge: more than kHandoverBytesMax.
 Result<SecretBytes> encode_handed(const HandedState& state);
-Result<HandedState> decode_handed_v1(ByteView raw);  // handover_old.cpp
+Result<HandedState> decode_handed_v1(ByteView raw);
+Result<HandedState> decode_handed_v2(ByteView raw);  // handover_old.cpp
 // An older version is read. kUnsupported: of a newer version. kMalformed: cut off, or contradicting
 // itself.
 Result<HandedState> decode_handed(ByteView raw);

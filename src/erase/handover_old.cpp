@@ -1,5 +1,5 @@
-// Handed state of version 1, before legal holds and persons' proposals: read, so that an older
-// program hands over to this one.
+// Handed state of version 1, before legal holds and persons' proposals, and of version 2, before
+// private stretches: read, so that an older program hands over to this one.
 #include "erase/handover.hpp"
 
 namespace callward::erase {
@@ -14,6 +14,16 @@ struct HandedCallV1 {
       now.rooted, now.begun_ms, now.issued_from, now.marks, now.blocked, now.lost, now.cover,
       now.listener_segments, now.next_call_data, now.question_open, now.question_since_ms,
       now.dirty, now.heard_moved);
+  }
+};
+
+struct HandedStateV2 {
+  HandedState now;
+  template <class V>
+  void visit(V& v) {
+    v(now.version, now.epoch, now.log_size, now.next_row, now.calls, now.orders, now.unconfirmed,
+      now.known_orders, now.decided, now.sealed, now.unlogged_listens, now.new_rows,
+      now.last_persist_ms, now.retry_orders_ms, now.orders_done, now.opened);
   }
 };
 
@@ -33,6 +43,12 @@ struct HandedStateV1 {
 Result<HandedState> decode_handed_v1(ByteView raw) {
   auto old = TRY(unpack<HandedStateV1>(raw));
   for (auto& call : old.calls) old.now.calls.push_back(std::move(call.now));
+  old.now.version = kHandoverVersion;
+  return std::move(old.now);
+}
+
+Result<HandedState> decode_handed_v2(ByteView raw) {
+  auto old = TRY(unpack<HandedStateV2>(raw));
   old.now.version = kHandoverVersion;
   return std::move(old.now);
 }

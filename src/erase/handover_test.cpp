@@ -204,7 +204,7 @@ TEST(Handover, ANewerVersionIsRefusedByName) {
   const auto read = decode_handed(pack(state));
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, Errc::kUnsupported);
-  EXPECT_NE(read.error().message.find("version 3"), std::string::npos) << read.error().message;
+  EXPECT_NE(read.error().message.find("version 4"), std::string::npos) << read.error().message;
   state.version = 0;
   EXPECT_EQ(decode_handed(pack(state)).error().code, Errc::kMalformed);
 }

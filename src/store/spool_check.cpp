@@ -43,7 +43,9 @@ class FileCheck {
       say("bytes " + std::to_string(damage.from) + " to " + std::to_string(damage.to) +
           " should be frames and are not");
     for (const auto& [from, to] : padding) TRY(zeros(file, from, to, "padding"));
-    return zeros(file, scan.end, std::min(size, head->file_bytes),
+    const auto end = std::min(size, head->file_bytes);
+    if (TRY(earlier_life(file, *head, scan.end, end))) return {};
+    return zeros(file, scan.end, end,
                  "behind the last frame: damage, or a write that a crash cut off");
   }
 
@@ -55,6 +57,28 @@ class FileCheck {
       findings_.push_back(name_ + ": " + what);
     else if (findings_.size() == kSpoolFindingsMax)
       findings_.push_back(name_ + ": and more");
+  }
+  // Whether frames of an earlier life stand there, in a file that is used again: they count for
+  // nothing, so what is wrong with them does not either.
+  static Result<bool> earlier_life(VfsFile& file, const SpoolFileHead& head, std::uint64_t from,
+                                   std::uint64_t to) {
+    to = std::min(to, TRY(file.written_end()));
+    Bytes piece;
+    // Pieces overlap by the longest frame, so that each is whole in one of them.
+    for (; from < to; from += kPieceBytes) {
+      piece.resize(
+          std::min<std::uint64_t>(kPieceBytes + frame_bytes(kFramePayloadBytesMax), to - from));
+      piece.resize(TRY(file.read_at(from, piece)));
+      for (std::size_t at = 0; at + kFrameHeadBytes <= std::min(piece.size(), kPieceBytes);
+           at += kFrameAlignment) {
+        const auto rest = ByteView(piece).subspan(at);
+        const auto generation = load_le<std::uint64_t>(rest.data() + 8);
+        if (generation < head.generation && rest[0] == 'C' && parse_frame(rest, generation))
+          return true;
+      }
+      if (piece.size() < kFrameHeadBytes) break;
+    }
+    return false;
   }
   Status zeros(VfsFile& file, std::uint64_t from, std::uint64_t to, const std::string& what) {
     // What nobody ever wrote need not be read.

@@ -62,6 +62,20 @@ TEST_F(SpoolCheck, ATruncatedTailIsFound) {
   EXPECT_GE(findings(), 1u);
 }
 
+// A restart uses a file again whose calls are all gone: the frames that stand in it are no damage.
+TEST_F(SpoolCheck, FramesOfAnEarlierLifeAreNoDamage) {
+  for (int life = 0; life < 3; ++life) {
+    std::vector<CallId> calls;
+    auto spool = *Spool::open(vfs, {.dir = dir, .file_bytes = kFileBytes},
+                              [&](const FrameView& frame, auto&) { calls.push_back(frame.call); });
+    for (const auto& call : calls) spool->free_call(call);
+    SeededEntropy entropy{static_cast<std::uint64_t>(40 + life)};
+    ASSERT_TRUE(spool->append(FrameType::kDerived, CallId::random(entropy), Bytes(30, 1)));
+    spool.reset();
+    EXPECT_EQ(findings(), 0u) << check_spool(vfs, dir)->front();
+  }
+}
+
 TEST_F(SpoolCheck, WhatWasSetAsideIsNamed) {
   std::filesystem::rename(file, file + ".bad");
   EXPECT_EQ(check_spool(vfs, dir)->at(0), "spool-00000001.cws.bad: was set aside as unreadable");
