@@ -1,9 +1,9 @@
-// Mirrors that went away: left out, retired by the owner's word, and what becomes of those that come
-// back.
+// Mirrors that went away: left out, retired by the owner's word, and what becomes of those that
+// come back.
 //
-// One that is left out misses what the others take, and cannot be told: it may be found alone at the
-// next start, the others' disk away for once. The log says it (mirror_left_out), durable before what
-// it misses is answered.
+// One that is left out misses what the others take, and cannot be told: it may be found alone at
+// the next start, the others' disk away for once. The log says it (mirror_left_out), durable before
+// what it misses is answered.
 //
 // The entry mirror_retired is durable before the mirror is given up; a keeper that dies in between
 // does it at its next start. From then on orders are `erased` without it, and each such entry names
@@ -57,9 +57,9 @@ void Keeper::watch_mirrors() {
   if (!news.empty() && log_->commit()) left_out_.insert(news.begin(), news.end());
 }
 
-// A state is not the newest when all its mirrors were left out since it was written. If another one
-// does not open, that one has it: its calls would be unknown, and it would be destroyed as older when
-// it is back. So it is waited for; recording goes on meanwhile.
+// A state is not the newest when all its mirrors were left out since it was written. If another
+// one does not open, that one has it: its calls would be unknown, and it would be destroyed as
+// older when it is back. So it is waited for; recording goes on meanwhile.
 Status Keeper::holds_the_newest() {
   const auto roles = store_.roles();
   if (roles.unread.empty()) return {};

@@ -56,10 +56,10 @@ using LeafRowsSource = std::function<Result<Rows>(std::uint64_t leaf)>;
 
 class PageTree {
  public:
-  // Makes a tree of this generation, epoch and log size, with these rows. kExists if there is one. A
-  // mirror that is filled anew takes the epoch number of the others, so that the log's entries name
-  // the same epoch for all; and until all its rows are durable there is no tree at all: one without
-  // them, opened by itself, would be believed. After an error a key may live in the anchor.
+  // Makes a tree of this generation, epoch and log size, with these rows. kExists if there is one.
+  // A mirror that is filled anew takes the epoch number of the others, so that the log's entries
+  // name the same epoch for all; and until all its rows are durable there is no tree at all: one
+  // without them, opened by itself, would be believed. After an error a key may live in the anchor.
   static Result<std::unique_ptr<PageTree>> create(Vfs& vfs, Entropy& entropy,
                                                   const std::string& dir,
                                                   std::unique_ptr<Anchor> anchor,

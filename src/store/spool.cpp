@@ -375,8 +375,8 @@ void Spool::run() {
   }
 }
 
-// What recovery found may stand in the system's cache only: a life before this one wrote it, and died
-// before its sync. Nobody is told that anything is durable before that is.
+// What recovery found may stand in the system's cache only: a life before this one wrote it, and
+// died before its sync. Nobody is told that anything is durable before that is.
 bool Spool::settle_recovered() {
   const auto settle = [](const Recovered& file) -> Status {
     constexpr std::uint64_t kWindowBytes = 1u << 20;
