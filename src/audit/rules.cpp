@@ -74,12 +74,10 @@ const std::vector<Rule>& rules() {
        "`erased` leaves out only mirrors that a person retired, and that did not return since."},
       {"two-erase-a-call", kBreach,
        "What one person orders beyond a person's share, another one confirms; so, too, that all of "
-       "a "
-       "call goes which the listener closed."},
+       "a call goes which the listener closed."},
       {"hold-is-kept", kBreach,
        "Under a legal hold no person's order beyond a person's share is confirmed, and no call "
-       "goes "
-       "by retention."},
+       "goes by retention."},
       {"private-is-short", kBreach,
        "A stretch that an agent was private for has at most 3 minutes of each stream, and what is "
        "erased for that reason lies within one."},
@@ -568,28 +566,6 @@ RulesReport RuleChecker::finish() {
   std::stable_sort(report_.findings.begin(), report_.findings.end(),
                    [](const auto& a, const auto& b) { return a.index < b.index; });
   return std::move(report_);
-}
-
-Result<RulesReport> check_rules(Vfs& vfs, const std::string& dir, const NamedKey& key,
-                                const RuleGrace& grace,
-                                const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
-  const auto checkpoint = TRY(read_checkpoint(vfs, dir + "/checkpoint", key)).checkpoint;
-  const auto size = checkpoint.size;
-  RuleChecker checker(grace);
-  CompactRange tree;
-  for (std::uint64_t at = 0; at < size; at += kTileWidth) {
-    const auto texts = TRY(read_bundle(vfs, dir, at / kTileWidth, std::min(kTileWidth, size - at)));
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      checker.add(at + i, texts[i]);
-      tree.append(leaf_hash(as_bytes(texts[i])));
-    }
-    if (progress) progress(at + texts.size(), size);
-  }
-  if (tree.root() != checkpoint.root)
-    return fail(Errc::kCorrupt,
-                "the entries are not those that the checkpoint signs: no rule was checked; "
-                "`callward log verify` names what is wrong");
-  return checker.finish();
 }
 
 std::string rules_markdown() {

@@ -141,8 +141,8 @@ keys::OrderOutcome Keeper::carry_out(CallKeys& call, const Decision& decision,
         {decision.order, call.id, decision.ranges, decision.reason, actor, false, {}});
     return known_orders_[decision.order] = keys::OrderOutcome::kAccepted;
   }
-  // Of a call that was closed whole nothing went to the disk meanwhile: its end may be gone, too. So
-  // may that of one that has ended, for which nobody brings nodes any more.
+  // Of a call that was closed whole nothing went to the disk meanwhile: its end may be gone, too.
+  // So may that of one that has ended, for which nobody brings nodes any more.
   std::vector<SegmentRange> lost;
   for (auto range : decision.ranges) {
     if (!decision.whole && !call.ended)
