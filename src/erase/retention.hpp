@@ -94,7 +94,7 @@ class RetentionGuard {
   static constexpr std::int64_t kFreeCalls = 10;  // a day: where hardly anybody calls
  private:
   RetentionState state_;
-  std::int64_t now_ = 0, wall_ = 0, mono_ = 0;
+  std::int64_t now_ = 0, wall_ = 0;
   bool first_ = true;
 };
 
