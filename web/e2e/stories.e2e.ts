@@ -147,7 +147,7 @@ describe('the call', () => {
     await screen(page, 'call-closed');
     await page.getByLabel('Reason').first().fill('story: what was said about the printer');
     await page.getByRole('button', { name: 'Open', exact: true }).click();
-    await page.getByText('Opened for').waitFor({ timeout: 20_000 });
+    await page.getByText('Opened for:').waitFor({ timeout: 20_000 });
     // The agent's first turn is drawn; the erased range is hatched from top to bottom.
     await expect.poll(() => inked(1, 1_000, 3_000)).toBeGreaterThan(0.08);
     await expect.poll(() => inked(0, secret.start_ms + 200, secret.end_ms - 200)).toBeGreaterThan(0.9);
@@ -192,7 +192,7 @@ describe('the call', () => {
     await page.getByLabel('From (seconds)').fill('1.2');
     await page.getByLabel('To (seconds)').fill('2.6');
     await page.getByLabel('Side').selectOption('agent');
-    await page.getByLabel('What is it').selectOption('private');
+    await page.getByLabel('What is it').selectOption('reviewer');
     await page.getByLabel('Why, in words').fill('story: the agent gave a private detail');
     await screen(page, 'call-erase');
     await page.getByRole('button', { name: 'Erase…' }).click();
@@ -200,7 +200,7 @@ describe('the call', () => {
     await page.getByRole('button', { name: 'Erase for ever' }).click();
     await page.locator('[data-outcome=erased]').waitFor({ timeout: 15_000 });
     const erased = (await accountOf(call)).find((one) => one.state === 'erased' && one.stream === 'agent' && one.start_ms <= 1_200);
-    expect(erased).toMatchObject({ start_ms: 1_200, end_ms: 2_600, reason: 'private' });
+    expect(erased).toMatchObject({ start_ms: 1_200, end_ms: 2_600, reason: 'reviewer' });
     // The keeper gives no key of it to anybody.
     const states = await page.evaluate(async (id) => {
       const response = await fetch(`/v1/calls/${id}/openings`, {
@@ -233,7 +233,7 @@ describe('proof of erasure', () => {
     const rows = page.getByRole('region', { name: 'What was erased' }).locator('tbody tr');
     const texts = (await rows.allInnerTexts()).join('\n');
     expect(texts).toMatch(/password/);
-    expect(texts).toMatch(/Stream 1 \(agent\), 0:01\.2 – 0:02\.6\s+marked private/);
+    expect(texts).toMatch(/Stream 1 \(agent\), 0:01\.2 – 0:02\.6\s+marked by a reviewer/);
     expect(texts).not.toContain('not yet');
     await screen(page, 'proof');
     const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download the proof' }).click()]);
@@ -296,7 +296,7 @@ describe('held for a person', () => {
     await page.goto(`/calls/${call}`);
     await page.getByLabel('Reason').first().fill('story: somebody must decide');
     await page.getByRole('button', { name: 'Open', exact: true }).click();
-    await page.getByText('Opened for').waitFor({ timeout: 20_000 });
+    await page.getByText('Opened for:').waitFor({ timeout: 20_000 });
     const region = page.getByRole('region', { name: 'Held for a decision' });
     await region.waitFor();
     const held = (await accountOf(call)).find((one) => one.reason === 'held' && one.stream === 'customer')!;

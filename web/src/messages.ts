@@ -10,7 +10,7 @@ const REASONS: Record<string, string> = {
   security_answer: 'security answer',
   secret_like: 'looks like a secret',
   digits: 'keyed digits',
-  private: 'marked private',
+  private: 'the agent was private',
   unrecognised: 'could not be recognised',
   reviewer: 'marked by a reviewer',
   customer_request: 'customer asked for it',
