@@ -247,7 +247,7 @@ describe('proof of erasure', () => {
     // One entry changed on its way: the browser says so.
     await page.route('**/erasure-proofs', async (route) => {
       const answer = await route.fetch();
-      await route.fulfill({ response: answer, body: (await answer.text()).replace('\\"reason\\":\\"private', '\\"reason\\":\\"retained') });
+      await route.fulfill({ response: answer, body: (await answer.text()).replace('\\"reason\\":\\"reviewer', '\\"reason\\":\\"rewriter') });
     });
     await page.getByRole('button', { name: 'Make a new one' }).click();
     await page.locator('[data-holds=false]').waitFor({ timeout: 30_000 });
