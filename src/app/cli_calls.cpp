@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "app/cli.hpp"
+#include "app/json_fields.hpp"
 #include "app/reader.hpp"
 #include "codec/audio_file.hpp"
 #include "codec/g711.hpp"
@@ -14,23 +15,7 @@
 namespace callward::app {
 namespace {
 
-using boost::json::value;
-
-std::int64_t number(const value& json, const char* key) {
-  const auto* found = json.is_object() ? json.get_object().if_contains(key) : nullptr;
-  return found != nullptr && (found->is_int64() || found->is_uint64())
-             ? found->to_number<std::int64_t>()
-             : 0;
-}
-std::string text(const value& json, const char* key) {
-  const auto* found = json.is_object() ? json.get_object().if_contains(key) : nullptr;
-  return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
-}
-const boost::json::array& array(const value& json, const char* key) {
-  static const boost::json::array kEmpty;
-  const auto* found = json.is_object() ? json.get_object().if_contains(key) : nullptr;
-  return found != nullptr && found->is_array() ? found->get_array() : kEmpty;
-}
+using namespace json_fields;
 
 Result<std::string> full_id(const std::string& call) {
   if (!CallId::parse(call))

@@ -4,25 +4,12 @@
 #include <thread>
 
 #include "app/cli.hpp"
+#include "app/json_fields.hpp"
 
 namespace callward::app {
 namespace {
 
-using boost::json::value;
-
-const value* member(const value& json, const char* key) {
-  return json.is_object() ? json.get_object().if_contains(key) : nullptr;
-}
-std::int64_t number(const value& json, const char* key) {
-  const auto* found = member(json, key);
-  return found != nullptr && (found->is_int64() || found->is_uint64())
-             ? found->to_number<std::int64_t>()
-             : 0;
-}
-std::string text(const value& json, const char* key) {
-  const auto* found = member(json, key);
-  return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
-}
+using namespace json_fields;
 
 std::string calls(std::int64_t count) {
   return std::to_string(count) + (count == 1 ? " call" : " calls");

@@ -2,41 +2,14 @@
 #include <cstdio>
 
 #include "app/cli.hpp"
+#include "app/json_fields.hpp"
 #include "io/frame.hpp"
 #include "store/recorder_protocol.hpp"
 
 namespace callward::app {
 namespace {
 
-using boost::json::value;
-
-const value* member(const value& json, const char* key) {
-  return json.is_object() ? json.get_object().if_contains(key) : nullptr;
-}
-std::int64_t number(const value& json, const char* key) {
-  const auto* found = member(json, key);
-  return found != nullptr && (found->is_int64() || found->is_uint64())
-             ? found->to_number<std::int64_t>()
-             : 0;
-}
-std::string text(const value& json, const char* key) {
-  const auto* found = member(json, key);
-  return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
-}
-bool flag(const value& json, const char* key) {
-  const auto* found = member(json, key);
-  return found != nullptr && found->is_bool() && found->get_bool();
-}
-const value& object(const value& json, const char* key) {
-  static const value kEmpty = boost::json::object{};
-  const auto* found = member(json, key);
-  return found != nullptr && found->is_object() ? *found : kEmpty;
-}
-const boost::json::array& array(const value& json, const char* key) {
-  static const boost::json::array kEmpty;
-  const auto* found = member(json, key);
-  return found != nullptr && found->is_array() ? found->get_array() : kEmpty;
-}
+using namespace json_fields;
 
 std::string seconds(std::int64_t ms) { return std::to_string(ms / 1'000) + " s"; }
 
