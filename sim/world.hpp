@@ -42,7 +42,7 @@ struct SimOrder {
   bool answered = false, dropped = false;  // dropped: refused for good
   keys::OrderOutcome outcome{};
   std::optional<keys::HeldDecision> decision;
-  bool decided = false, decision_sent = false;
+  bool decided = false;
   bool moot = false;  // another order had taken all of it before anybody decided
   [[nodiscard]] bool held() const { return answered && outcome == keys::OrderOutcome::kHeld; }
   // It was said that these ranges go.
@@ -148,6 +148,7 @@ class World {
   void draw_order(SimCall& call);
   void send_order(SimCall& call, SimOrder& order);
   void decide(SimCall& call, SimOrder& order);
+  bool in_log(std::string_view type, const OrderId& order);
   void listener_and_orders();
   // world_recorder.cpp
   void start_recorder();

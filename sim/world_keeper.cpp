@@ -251,6 +251,16 @@ void World::send_order(SimCall& call, SimOrder& order) {
   order.dropped = true;
 }
 
+bool World::in_log(std::string_view type, const OrderId& order) {
+  bool found = false;
+  const auto read = log_->replay(0, [&](std::uint64_t, const audit::Entry& entry) -> Status {
+    found = found || (entry.type == type && entry.data.at("order").as_string() == order.hex());
+    return {};
+  });
+  expect(read.has_value(), "the log cannot be read");
+  return found;
+}
+
 void World::decide(SimCall& call, SimOrder& order) {
   if (!keeper_) return;
   auto told = ask<keys::HeldDecided>(
@@ -260,11 +270,11 @@ void World::decide(SimCall& call, SimOrder& order) {
     // Done already, and only the answer was lost; or another order took all of it.
     const bool over = !*told && told->error().code == Errc::kNotFound;
     if (*told || over) order.decided = true;
-    order.moot = over && !order.decision_sent;
+    // Whether a decision whose answer was lost was done, the log says: intended comes first.
+    order.moot = over && !in_log("erase_intended", order.id);
     note("order " + name_of(order.id) + (order.decided ? " is decided" : " is not decided") +
          (*told ? "" : ": " + told->error().message));
   }
-  order.decision_sent = true;
 }
 
 }  // namespace callward::sim

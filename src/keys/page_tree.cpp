@@ -397,7 +397,8 @@ Status PageTree::switch_superblock() {
 }
 
 // What was read at opening may stand in the system's cache only, where a sync failed in an earlier
-// life: the superblock in force is written once more before the first page is.
+// life or was never reached: the superblock in force is written once more before the first page is,
+// and before the key of any other state goes.
 Status PageTree::settle() {
   if (settled_) return {};
   TRY(file_->write_at(block_.generation % 2 * kSuperblockBytes, encode_superblock(block_)));
@@ -437,6 +438,7 @@ Result<std::vector<std::uint64_t>> PageTree::stale_epochs() {
 }
 
 Status PageTree::destroy_stale() {
+  TRY(settle());
   TRY(anchor_->destroy_others(block_.epoch));
   old_epoch_.reset();
   if (!given_up_ || *given_up_ % 2 == block_.generation % 2) return {};
