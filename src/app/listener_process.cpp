@@ -21,7 +21,7 @@ io::ChannelLimits keeper_limits() {
 }  // namespace
 
 Listener::Listener(io::Loop& loop, Clock& clock, Entropy& entropy, ListenerConfig config,
-                   std::string run_dir, listen::Grammar grammar, Bytes worker_filter,
+                   const std::string& run_dir, listen::Grammar grammar, Bytes worker_filter,
                    WorkerLimits worker_limits)
     : loop_(loop),
       clock_(clock),

@@ -35,7 +35,7 @@ inline constexpr int kDoneRepeatsMax = 8;  // then the keeper's view of the end 
 class Listener {
  public:
   Listener(io::Loop& loop, Clock& clock, Entropy& entropy, ListenerConfig config,
-           std::string run_dir, listen::Grammar grammar, Bytes worker_filter,
+           const std::string& run_dir, listen::Grammar grammar, Bytes worker_filter,
            WorkerLimits worker_limits = {});
   ~Listener();
   void start();

@@ -42,7 +42,7 @@ TEST(Upgrade, TheFirstBackupsManifestIsReadAndTheNextVersionRefusedByItsNumber) 
   const auto next = read_manifest(vfs, dir);
   ASSERT_FALSE(next);
   EXPECT_EQ(next.error().code, Errc::kUnsupported) << next.error().message;
-  EXPECT_NE(next.error().message.find("2"), std::string::npos) << next.error().message;
+  EXPECT_NE(next.error().message.find('2'), std::string::npos) << next.error().message;
   std::filesystem::remove_all(dir);
 }
 
