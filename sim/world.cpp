@@ -216,6 +216,7 @@ void World::come_back() {
   look_for_deaths();
   if (!spool_ && step_ >= recorder_back_at_) start_recorder();
   look_for_deaths();
+  if (!told_running_) tell_running();
   for (auto& call : calls_) {
     if (!keeper_ || !spool_) break;
     if (call->live() && call->waits_for_keys) reissue(*call);

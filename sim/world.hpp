@@ -43,13 +43,13 @@ struct SimOrder {
   keys::OrderOutcome outcome{};
   std::optional<keys::HeldDecision> decision;
   bool decided = false;
-  bool moot = false;  // another order had taken all of it before anybody decided
+  bool moot = false;  // others had taken all of it before: gone, and under their names
   [[nodiscard]] bool held() const { return answered && outcome == keys::OrderOutcome::kHeld; }
   // It was said that these ranges go.
   [[nodiscard]] bool goes() const {
     if (!answered) return false;
     if (outcome == keys::OrderOutcome::kHeld)
-      return decided && !moot && decision == keys::HeldDecision::kErase;
+      return decided && decision == keys::HeldDecision::kErase;
     return outcome != keys::OrderOutcome::kKept && outcome != keys::OrderOutcome::kRefused;
   }
 };
@@ -148,7 +148,6 @@ class World {
   void draw_order(SimCall& call);
   void send_order(SimCall& call, SimOrder& order);
   void decide(SimCall& call, SimOrder& order);
-  bool in_log(std::string_view type, const OrderId& order);
   void listener_and_orders();
   // world_recorder.cpp
   void start_recorder();
@@ -160,6 +159,7 @@ class World {
                     std::string_view cause);
   bool commit();
   bool wait_durable();
+  void tell_running();
   void adopt(SimCall& call);
   void reissue(SimCall& call);
   void lost_with_both(SimCall& call);
@@ -210,7 +210,7 @@ class World {
   std::set<keys::Salt> salts_;
   std::uint32_t step_ = 0, keeper_back_at_ = 0, recorder_back_at_ = 0, mirror_back_at_ = 0;
   std::string mirror_away_;
-  bool settling_ = false;
+  bool settling_ = false, told_running_ = false;
   std::int64_t last_mend_ms_ = 0;
   std::vector<std::string> schedule_, findings_;
   SimCounts counts_;

@@ -67,6 +67,7 @@ void World::start_keeper() {
 void World::keeper_died() {
   if (keeper_) {
     note("the keeper died");
+    told_running_ = false;
     ++counts_.keeper_deaths;
     // Until the next round of persisting, what was so is so still on the disk.
     const auto recently = [this](std::int64_t until_ms) {
@@ -76,7 +77,8 @@ void World::keeper_died() {
       const std::uint64_t lag = call->next - std::min(call->heard, call->next);
       call->keeper_loss_most += kPersistSegments + kSlackSegments + lag +
                                 (recently(call->question_until_ms) ? kQuestionSegments : 0) +
-                                (recently(call->deaf_until_ms) ? kDeafSegments : 0);
+                                (recently(call->deaf_until_ms) ? kDeafSegments : 0) +
+                                (call->start_unsettled ? call->next : 0);
       if (!call->spooled || call->seal_told || !call->writers[0] || !call->frozen.empty()) continue;
       call->frozen_index = call->next;
       for (auto& writer : call->writers)
@@ -251,16 +253,6 @@ void World::send_order(SimCall& call, SimOrder& order) {
   order.dropped = true;
 }
 
-bool World::in_log(std::string_view type, const OrderId& order) {
-  bool found = false;
-  const auto read = log_->replay(0, [&](std::uint64_t, const audit::Entry& entry) -> Status {
-    found = found || (entry.type == type && entry.data.at("order").as_string() == order.hex());
-    return {};
-  });
-  expect(read.has_value(), "the log cannot be read");
-  return found;
-}
-
 void World::decide(SimCall& call, SimOrder& order) {
   if (!keeper_) return;
   auto told = ask<keys::HeldDecided>(
@@ -270,8 +262,7 @@ void World::decide(SimCall& call, SimOrder& order) {
     // Done already, and only the answer was lost; or another order took all of it.
     const bool over = !*told && told->error().code == Errc::kNotFound;
     if (*told || over) order.decided = true;
-    // Whether a decision whose answer was lost was done, the log says: intended comes first.
-    order.moot = over && !in_log("erase_intended", order.id);
+    order.moot = over;  // as far as is known: judge_log() looks in the log
     note("order " + name_of(order.id) + (order.decided ? " is decided" : " is not decided") +
          (*told ? "" : ": " + told->error().message));
   }

@@ -54,6 +54,7 @@ void World::start_recorder() {
 // What it had in memory goes: keys, and frames that were not durable (their records may be there).
 void World::recorder_died() {
   note("the recorder died");
+  told_running_ = false;
   ++counts_.recorder_deaths;
   spool_.reset();
   uncommitted_.clear();
@@ -191,6 +192,15 @@ bool World::commit() {
 }
 
 // ---- the keeper was away, or the recorder --------------------------------------------------------
+
+void World::tell_running() {
+  if (!keeper_ || !spool_) return;
+  keys::RunningCalls message;
+  for (const auto& call : calls_)
+    if (call->spooled) message.calls.push_back(call->id);
+  const auto told = ask<keys::Ack>(&erase::Keeper::running_calls, std::move(message));
+  told_running_ = told && *told;
+}
 
 void World::adopt(SimCall& call) {
   keys::Adopt message{.call = call.id,

@@ -57,6 +57,8 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
       {keys::CallEnd::kType, kRecorder, &P::request<keys::CallEnd, keys::Ack, &K::call_end>},
       {keys::CallSealed::kType, kRecorder,
        &P::request<keys::CallSealed, keys::Ack, &K::call_sealed>},
+      {keys::RunningCalls::kType, kRecorder,
+       &P::request<keys::RunningCalls, keys::Ack, &K::running_calls>},
       {keys::EraseOrder::kType, static_cast<std::uint8_t>(kListener | kServer), &P::order},
       {keys::Cleared::kType, kListener, &P::cleared},
       {keys::DerivedPut::kType, kListener, &P::derived},

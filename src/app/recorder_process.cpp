@@ -114,12 +114,13 @@ void Recorder::each_second() {
     std::erase_if(turn, [](const CallPtr& call) { return call->phase > RecorderPhase::kLive; });
   for (auto& [id, call] : calls_)
     tell_keeper(*call);  // what a full queue or a time-out left undone
+  tell_running();
   refill_spares();
   send_log();
 }
 
 bool Recorder::may_admit(std::string& why) const {
-  std::size_t live = opening_;
+  std::size_t live = opening_.size();
   for (const auto& turn : turns_) live += turn.size();
   if (!ready_)
     why = "starting";

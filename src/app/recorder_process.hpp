@@ -16,6 +16,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <thread>
 #include <unordered_map>
 
@@ -23,6 +24,7 @@
 #include "app/recorder_process_call.hpp"
 #include "base/queue.hpp"
 #include "io/frame.hpp"
+#include "keys/keeper_acts.hpp"
 #include "keys/keeper_retention.hpp"
 #include "store/object_store.hpp"
 
@@ -188,7 +190,7 @@ class Recorder {
   };
   void continue_call(RecorderCall& call);
   void ask_listened(RecorderCall& call);
-  void open_call(std::shared_ptr<Opening> opening);
+  void open_call(const std::shared_ptr<Opening>& opening);
   void begin_call(const std::shared_ptr<Opening>& opening, const CallId& id,
                   keys::CallStarted started, bool spare);
   Result<std::pair<io::Fd, std::uint16_t>> bind_port(const std::string& address);
@@ -211,6 +213,8 @@ class Recorder {
   void on_keeper_connected();
   void on_keeper_lost();
   void on_keeper_event(io::Frame frame);
+  void tell_all();
+  void tell_running();
   void tell_keeper(RecorderCall& call);
   void adopt(RecorderCall& call);
   void not_adopted(RecorderCall& call, const Error& error);
@@ -252,7 +256,7 @@ class Recorder {
   std::unordered_map<CallId, CallPtr> calls_;
   std::array<std::vector<CallPtr>, kTicksPerTurn> turns_;
   std::size_t turn_ = 0;
-  std::size_t opening_ = 0;  // asked the keeper, no answer yet
+  std::set<CallId> opening_;  // asked the keeper, no answer yet
   std::unordered_map<CallId, Import> imports_;
   std::unordered_map<CallId, CallId>
       continued_;               // signal's name of a call -> the call that goes on for it
@@ -266,6 +270,7 @@ class Recorder {
 
   std::deque<keys::SpareRoot> spares_;
   bool asking_spares_ = false;
+  bool told_running_ = false, telling_running_ = false;
   struct PendingLog {
     CallId id;
     keys::LogAppend entry;

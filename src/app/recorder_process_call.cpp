@@ -150,7 +150,7 @@ std::int64_t RecorderCall::sweep(Line& line) {
   return std::min(now_ns, latest_ns);  // more is there than one turn may read
 }
 
-void RecorderCall::hear_waiting(Line& line, std::vector<WaitingPacket> packets) {
+void RecorderCall::hear_waiting(Line& line, const std::vector<WaitingPacket>& packets) {
   if (line.segmenter == nullptr) return;
   for (const auto& packet : packets) {
     ++tools_.counters.received;
@@ -205,7 +205,7 @@ bool RecorderCall::take_from(Line& line, const Endpoint& from, const wire::RtpPa
 }
 
 // As if it had been taken from its first packet on.
-void RecorderCall::hear_kept(Line& line, segment::KeptOfSource kept) {
+void RecorderCall::hear_kept(Line& line, const segment::KeptOfSource& kept) {
   for (const auto& one : kept.packets)
     if (const auto packet = wire::parse_rtp(one.datagram.expose()))
       line.segmenter->on_packet(*packet, one.arrival_ns);
@@ -373,7 +373,7 @@ std::vector<keys::StreamEnd> RecorderCall::finish() {
     if (sources_[line->spec.stream].holder() == segment::SourceHolder::kNobody) {
       auto kept = line->kept.take_first();
       if (!kept.packets.empty()) {
-        hear_kept(*line, std::move(kept));
+        hear_kept(*line, kept);
         ++tools_.counters.sources_latched;
         note_source(line->spec.stream, "recorder.rtp_latched", "rtp_latched");
       }

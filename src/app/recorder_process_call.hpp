@@ -144,7 +144,7 @@ class RecorderCall {
   [[nodiscard]] std::uint64_t foreign_packets() const;
 
   // What came while it had no keys, as if it came when it did.
-  void hear_waiting(Line& line, std::vector<WaitingPacket> packets);
+  void hear_waiting(Line& line, const std::vector<WaitingPacket>& packets);
   // Reads what has come, finishes what is due, writes the account's changes. Every 100 ms.
   void tick();
   // All streams end here. Returns each one's end.
@@ -199,7 +199,7 @@ class RecorderCall {
   void on_datagram(Line& line, ByteView datagram, std::int64_t arrival_ns, const Endpoint& from);
   bool take_from(Line& line, const Endpoint& from, const wire::RtpPacket& packet, ByteView datagram,
                  std::int64_t arrival_ns);
-  void hear_kept(Line& line, segment::KeptOfSource kept);
+  void hear_kept(Line& line, const segment::KeptOfSource& kept);
   void account_refused(Line& line);
   void note_source(std::uint8_t stream, std::string_view event, std::string_view flag);
   void put_sources();

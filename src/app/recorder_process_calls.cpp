@@ -41,7 +41,7 @@ Result<std::pair<io::Fd, std::uint16_t>> Recorder::bind_port(const std::string& 
   return fail(Errc::kFull, "no_ports");
 }
 
-void Recorder::open_call(std::shared_ptr<Opening> opening) {
+void Recorder::open_call(const std::shared_ptr<Opening>& opening) {
   const auto id = CallId::random(system_entropy_);
   const auto use_spare = [this, opening](const std::string& why) {
     const auto peer = peers_.find(opening->peer);
@@ -66,12 +66,12 @@ void Recorder::open_call(std::shared_ptr<Opening> opening) {
   start.streams = mask_of(opening->streams);
   start.started_at = opening->started_at;
   start.call_data = to_bytes(opening->call_data.expose());
-  ++opening_;
+  opening_.insert(id);
   keeper_->request(
       start, kCallStartTimeoutMs,
       [this, id, opening, use_spare, alive = alive_](Result<io::Frame> reply) {
         if (!*alive) return;
-        --opening_;
+        opening_.erase(id);
         auto started =
             reply ? unpack<keys::CallStarted>(reply->body) : tl::unexpected(reply.error());
         if (started) return begin_call(opening, id, std::move(*started), false);
@@ -79,10 +79,8 @@ void Recorder::open_call(std::shared_ptr<Opening> opening) {
         if (code == Errc::kUnavailable || code == Errc::kTimeout || code == Errc::kBusy) {
           use_spare(started.error().message);
           // It may have begun there all the same: that one has no recording.
-          if (code == Errc::kTimeout)
-            keeper_->request(keys::CallEnd{id, clock_.utc_ms(), "cancel", {}}, kKeeperTimeoutMs,
-                             [](Result<io::Frame>) {});
-          return;
+          told_running_ = false;
+          return tell_running();
         }
         ++calls_refused_;
         if (const auto peer = peers_.find(opening->peer); peer != peers_.end())
@@ -176,7 +174,7 @@ void Recorder::continue_call(RecorderCall& call) {
   call.lines.clear();
   call.phase = RecorderPhase::kLive;
   end_call(call, "recovered");
-  open_call(std::move(opening));
+  open_call(opening);
 }
 
 // What signalling says now: new streams get a socket and begin here, removed ones lose theirs.

@@ -27,10 +27,30 @@ void Recorder::on_keeper_connected() {
     if (keeper_locked_) return;
     keeper_ready_ = true;
     if (!ready_) return ask_early();
-    std::vector<CallPtr> all;
-    for (auto& [id, call] : calls_) all.push_back(call);
-    for (auto& call : all) tell_keeper(*call);
-    send_log();
+    tell_all();
+  });
+}
+
+void Recorder::tell_all() {
+  tell_running();
+  std::vector<CallPtr> all;
+  for (auto& [id, call] : calls_) all.push_back(call);
+  for (auto& call : all) tell_keeper(*call);
+  send_log();
+}
+
+// What we do not name here, and the keeper knows no more of than that it began, ends there: a start
+// whose answer never came, or came to an earlier recorder that died with its first frame.
+void Recorder::tell_running() {
+  if (!keeper_ready_ || told_running_ || telling_running_) return;
+  keys::RunningCalls message;
+  for (const auto& [id, call] : calls_) message.calls.push_back(id);
+  message.calls.insert(message.calls.end(), opening_.begin(), opening_.end());
+  telling_running_ = true;
+  keeper_->request(message, kKeeperTimeoutMs, [this, alive = alive_](Result<io::Frame> reply) {
+    if (!*alive) return;
+    telling_running_ = false;
+    told_running_ = keeper_ready_ && reply && unpack<keys::Ack>(reply->body);  // else in a second
   });
 }
 
@@ -40,7 +60,7 @@ void Recorder::on_keeper_lost() {
   if (!*alive_) return;
   keeper_ready_ = keeper_locked_ = false;
   for (auto& [id, call] : calls_) call->asked_listened = false;
-  asking_spares_ = sending_log_ = false;
+  asking_spares_ = sending_log_ = told_running_ = telling_running_ = false;
   early_events_.clear();  // of the one that is gone
   for (auto& [id, early] : early_) {
     early.asked = early.answer.has_value();
@@ -202,7 +222,7 @@ void Recorder::on_reissued(RecorderCall& call, keys::Reissued reissued) {
     const auto first = std::max(reissued.first_index, call.spooled.end_index[old->spec.stream]);
     auto& line = call.add_line(old->spec, std::move(old->socket), old->port, first,
                                static_cast<std::uint32_t>(config_.jitter_ms), store::kLostRecorder);
-    call.hear_waiting(line, std::move(old->waiting));
+    call.hear_waiting(line, old->waiting);
   }
   call.flush_account();
   log_event("recorder.reissued",

@@ -141,7 +141,7 @@ void Recorder::on_session_open(Peer& peer, io::Frame& frame) {
     opening->sockets.emplace(stream.stream, std::move(*bound));
   }
   opening->request = std::move(frame);
-  open_call(std::move(opening));
+  open_call(opening);
 }
 
 void Recorder::on_session_update(Peer& peer, io::Frame& frame) {
@@ -387,7 +387,7 @@ void Recorder::on_import_open(Peer& peer, io::Frame& frame) {
   opening->started_at = open->started_at != 0 ? open->started_at : clock_.utc_ms();
   opening->started_ns = clock_.monotonic_ns();
   opening->request = std::move(frame);
-  open_call(std::move(opening));
+  open_call(opening);
 }
 
 void Recorder::on_import_audio(Peer& peer, io::Frame& frame) {

@@ -127,11 +127,7 @@ void Recorder::spool_read(Result<std::unique_ptr<store::Spool>> spool,
   ready_ = true;
   for (auto& event : std::exchange(early_events_, {})) on_keeper_event(std::move(event));
   for (auto& [serial, frame] : std::exchange(early_frames_, {})) on_frame(serial, std::move(frame));
-  if (!keeper_ready_) return;
-  std::vector<CallPtr> all;
-  for (auto& [id, call] : calls_) all.push_back(call);
-  for (auto& call : all) tell_keeper(*call);
-  send_log();
+  if (keeper_ready_) tell_all();
 }
 
 // ---- before the spool is read -------------------------------------------------------------------

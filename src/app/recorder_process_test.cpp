@@ -102,7 +102,14 @@ TEST(Recorder, HoldsOnThroughItsKeepersDeath) {
     rig.pump(20);
   }
   rig.keeper->lost_from = 15;
+  ASSERT_EQ(rig.keeper->running.size(), 1u);
+  EXPECT_TRUE(rig.keeper->running[0].empty());
+  rig.keeper->running_refused = true;
   rig.keeper->live();
+  // A new keeper is told of every call that there is, until it has taken it.
+  ASSERT_TRUE(rig.until([&] { return rig.keeper->running.size() == 3; }));
+  for (const auto& call : {session.call, second.call})
+    EXPECT_EQ(std::count(rig.keeper->running[2].begin(), rig.keeper->running[2].end(), call), 1);
   ASSERT_TRUE(rig.until([&] { return rig.keeper->adopted.size() == 2; }));
   for (auto& adopt : rig.keeper->adopted) {
     const auto cover = keys::Cover::from_nodes(std::move(adopt.nodes));

@@ -91,6 +91,11 @@ class TreeKeeper final : public SocketPeer {
         if (knows_nothing)
           return (void)channel.reply(frame, keys::ErrorReply{Errc::kNotFound, "no such call"});
         break;
+      case keys::RunningCalls::kType:
+        running.push_back(unpack<keys::RunningCalls>(frame.body)->calls);
+        if (std::exchange(running_refused, false))
+          return (void)channel.reply(frame, keys::ErrorReply{Errc::kIo, "the log has failed"});
+        break;
       case keys::LogAppend::kType:
         log.push_back(*unpack<keys::LogAppend>(frame.body));
         channel.reply(frame, keys::LogAppended{1});
@@ -115,7 +120,8 @@ class TreeKeeper final : public SocketPeer {
   std::optional<keys::CipherFetched> fetched;
   std::optional<keys::ObjectsRemoved> removed;
   std::uint32_t reissue_from = 0, lost_from = 0, reissues = 0;
-  bool reissue_refused = false;
+  std::vector<std::vector<CallId>> running;
+  bool reissue_refused = false, running_refused = false;
   bool knows_nothing = false;
 
  private:

@@ -61,7 +61,8 @@ const std::vector<Rule>& rules() {
        "A keeper that was handed over has the keys of at least as many calls as run by the log; "
        "else it counts as started anew."},
       {"call-runs-long", kWarning, "A call runs at most 24 hours."},
-      {"call-is-sealed", kBreach, "An hour after its end a call is sealed."},
+      {"call-is-sealed", kBreach, "An hour after its end a call of which anything came is sealed."},
+      {"call-was-recorded", kWarning, "A call that began was recorded, if only in part."},
       {"sealed-as-one", kBreach, "A call that is sealed again has the same root."},
       {"erase-is-done", kBreach,
        "An erasure that was intended is done: `erased` or `erase_unconfirmed` within 10 minutes."},
@@ -290,6 +291,11 @@ void RuleChecker::call_ended(const Entry& entry) {
          "ended before, at entry " + std::to_string(call.ended.index));
   call.ended = {entry.index, entry.at, true};
   running_.erase(entry.subject);
+  const auto* ends = entry.data.if_contains("ends");
+  call.empty = ends != nullptr && ends->is_array() && ends->get_array().empty();
+  if (call.empty)
+    find("call-was-recorded", entry.index, entry.subject,
+         "nothing of it was: " + text_of(entry, "cause"));
 }
 
 void RuleChecker::call_sealed(const Entry& entry) {
@@ -518,7 +524,7 @@ void RuleChecker::finish_calls() {
   for (const auto& [id, call] : calls_) {
     if (!call.started.set) continue;
     if (call.ended.set) {
-      if (!call.sealed.set && call.ended.at + grace_.seal_ms < newest_at_)
+      if (!call.sealed.set && !call.empty && call.ended.at + grace_.seal_ms < newest_at_)
         find("call-is-sealed", call.ended.index, id,
              "ended " + minutes(newest_at_ - call.ended.at) + " ago, and never sealed");
       continue;

@@ -119,6 +119,8 @@ struct CallKeys {
   [[nodiscard]] bool is_blocked(std::uint8_t stream, std::uint32_t index) const;
   [[nodiscard]] bool overlaps_blocked(const SegmentRange& range) const;
   [[nodiscard]] bool all_heard() const;
+  // Ended, and not one segment of it was recorded: nothing to hear.
+  [[nodiscard]] bool is_empty() const;
 
   // How many segments of `ranges` (joined) nobody has ordered away yet. What is only held is not
   // ordered away: who asks for it again asks as much as the first time.

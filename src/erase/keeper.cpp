@@ -255,6 +255,7 @@ void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {
       call.ends[end.stream] = end.end_index;
     }
     call.ended = true;
+    call.listened = call.listened || call.is_empty();
     call.dirty = true;
     // No leaf beyond the end will ever be used: give them up.
     for (std::uint8_t stream = 0; stream < 15; ++stream) {

@@ -93,6 +93,9 @@ class Keeper {
   void spare_roots(const keys::SpareRoots& message, Reply<keys::SpareRootsGiven> reply);
   void call_end(const keys::CallEnd& message, Reply<keys::Ack> reply);
   void call_sealed(const keys::CallSealed& message, Reply<keys::Ack> reply);
+  // All that it has; others of which nothing was ever heard or persisted end here, without a
+  // segment.
+  void running_calls(const keys::RunningCalls& message, Reply<keys::Ack> reply);
   // Listener
   void erase_order(const keys::EraseOrder& message, bool from_listener,
                    Reply<keys::OrderAccepted> reply);
@@ -202,6 +205,8 @@ class Keeper {
   // kTooLarge: a row is over its limit; the others are staged all the same.
   Status stage_dirty_rows();
   void commit_new_rows();
+  CallKeys& add_without_root(std::unique_ptr<CallKeys> call);
+  Status replay_started(const CallId& id, const audit::Entry& entry);
   Status stage_started(const CallKeys& call);
   Result<Bytes> seal_call_data(CallKeys& call, ByteView plain);
   [[nodiscard]] std::uint32_t elapsed_segments(const CallKeys& call) const;

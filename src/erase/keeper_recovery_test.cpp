@@ -342,6 +342,27 @@ TEST_F(KeeperRecovery, AFinishedOrderIsNotDoneAgainAfterAStart) {
   EXPECT_EQ(keeper->call_state(call)->erased[0].outcome, keys::OrderOutcome::kErased);
 }
 
+// The batch with its end was refused, and was on the disk all the same; it was intended anew, and the
+// keeper died: by the log something is to be done, so it is done again, and said.
+TEST_F(KeeperRecovery, AFinishedOrderThatWasIntendedAnewGetsItsEndAnew) {
+  const auto call = begin();
+  record(call, 100);
+  hear(call, 100);
+  const auto done = order(call, {{0, 10, 20}});
+  boost::json::object intended{{"order", done.hex()}, {"epoch", store->epoch()}};
+  intended["ranges"] = boost::json::array{boost::json::array{0, 10, 20}};
+  intended["reason"] = "password";
+  intended["source"] = "listener";
+  ASSERT_TRUE(log->stage({"erase_intended", "keeper", call.hex(), clock.utc_ms(), intended}));
+  ASSERT_TRUE(log->commit());
+  ASSERT_EQ(log_types()["erased"], 1);
+  boot();
+  EXPECT_EQ(log_types()["erased"], 2);
+  EXPECT_EQ(open(call, 0, 12), kErasedState);
+  boot();
+  EXPECT_EQ(log_types()["erased"], 2);
+}
+
 TEST_F(KeeperRecovery, ThousandsOfOrdersAreOneEpochAndSeveralEntries) {
   const auto call = begin();
   record(call, 100);

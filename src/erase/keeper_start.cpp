@@ -79,13 +79,7 @@ Status Keeper::replay_entry(const audit::Entry& entry) {
   const auto id = CallId::parse(entry.subject);
   if (!id) return {};
   if (entry.type == "call_sealed") sealed_.insert(*id);
-  if (entry.type == "call_started") {
-    // Its row may have died with the keeper; the number is not given to another call.
-    constexpr std::uint64_t kLostRowsMax = 1'000'000;
-    const auto row = entry.data.at("row").to_number<std::uint64_t>();
-    while (store_.next_row() <= row && row - store_.next_row() < kLostRowsMax)
-      (void)store_.allot_row();
-  }
+  if (entry.type == "call_started") TRY(replay_started(*id, entry));
   if (rows_.find(*id) == rows_.end()) return {};
   auto* call = TRY(find(*id));
   if (entry.type == "call_ended") {
@@ -96,6 +90,7 @@ Status Keeper::replay_entry(const audit::Entry& entry) {
       call->declare(static_cast<std::uint16_t>(1u << stream));
       call->ends[stream] = end.at(2).to_number<std::uint32_t>();
     }
+    call->listened = call->listened || call->is_empty();
     call->dirty = true;
   } else if (entry.type == "listened") {
     call->listened = true;
@@ -158,12 +153,16 @@ void Keeper::replay_ranges(CallKeys& call, const audit::Entry& entry) {
   }
   for (const auto& range : parse_ranges(entry.data.at("ranges"))) {
     // The row may say it already. Each order stands for itself, whatever others ask for the same.
-    const bool there =
-        std::any_of(call.blocked.begin(), call.blocked.end(), [&](const Blocked& block) {
+    const auto there =
+        std::find_if(call.blocked.begin(), call.blocked.end(), [&](const Blocked& block) {
           return block.range == range && block.order == order &&
                  (block.state == BlockState::kErased || block.state == state);
         });
-    if (there) continue;
+    if (there != call.blocked.end()) {
+      // Intended anew after it was gone (the log had failed in between): it gets its end anew.
+      if (state == BlockState::kOrdered) there->state = state;
+      continue;
+    }
     if (state == BlockState::kHeld) {
       call.hold({range}, reason, order);
       continue;
@@ -188,6 +187,8 @@ void Keeper::replay_erased(const audit::Entry& entry) {
     if (const auto id = item.is_string() ? OrderId::parse(std::string_view(item.as_string()))
                                          : fail(Errc::kMalformed, ""))
       done.insert(*id);
+  // Whoever gave one, and was not answered, gives it again: it was done.
+  for (const auto& id : done) known_orders_[id] = keys::OrderOutcome::kErased;
   for (auto& [id, call] : calls_) {
     for (auto& block : call->blocked) {
       if (block.state != BlockState::kOrdered || !done.contains(block.order)) continue;
@@ -286,14 +287,7 @@ void Keeper::adopt(keys::Adopt message, Reply<keys::Adopted> reply) {
     fresh->direction = message.direction;
     fresh->start_logged = false;
     fresh->started_at = message.started_at;
-    fresh->begun_ms = begun_ms(message.source, message.started_at);
-    std::vector<keys::TreeNode> own;
-    own.push_back({4, keys::kCallDataStream, entropy_.key()});  // all of stream 15
-    fresh->cover = *keys::Cover::from_nodes(std::move(own));
-    rows_[fresh->id] = fresh->row;
-    note_age(*fresh);
-    calls_[fresh->id] = std::move(fresh);
-    new_rows_ = true;
+    add_without_root(std::move(fresh));
   }
   auto found = find(message.call);
   if (!found) return reply(tl::unexpected<Error>(found.error()));

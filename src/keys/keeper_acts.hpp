@@ -6,6 +6,18 @@
 
 namespace callward::keys {
 
+// After a recorder's or a keeper's start: every call that the recorder has, those included that it
+// has just asked for. What else began, and left no trace but that, ends (kNeverRecorded).
+inline constexpr const char* kNeverRecorded = "never_recorded";
+struct RunningCalls {  // -> Ack, after their ends are durable
+  static constexpr std::uint16_t kType = 117;
+  std::vector<CallId> calls;
+  template <class V>
+  void visit(V& v) {
+    v(calls);
+  }
+};
+
 // The owner's word about a mirror that cannot be reached: it is waited for no longer. Logged
 // (mirror_retired). kState: it is good, or the last one.
 struct RetireMirror {  // -> MirrorRetired

@@ -3,7 +3,7 @@
 // request has a frame id other than 0 and gets exactly one reply with that id: the reply type named
 // beside it, or ErrorReply. Frames with id 0 are events and get no reply.
 //
-// Types 100-199 go to the keeper, 200-299 come from it, never reused; 145 on: keeper_acts.hpp.
+// Types 100-199 go to the keeper, 200-299 come from it, never reused; more: keeper_acts.hpp.
 #pragma once
 
 #include "base/pack.hpp"
@@ -233,7 +233,7 @@ struct CallEnd {  // -> Ack, after call_ended is durable
   CallId call;
   std::int64_t ended_at = 0;
   std::string cause;  // "bye", "cancel", "rtp_timeout", "session_timer", "import_end", "recovered",
-                      // "spool_full"
+                      // "spool_full"; of one without a segment: "never_recorded"
   std::vector<StreamEnd> streams;
   template <class V>
   void visit(V& v) {
