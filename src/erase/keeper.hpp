@@ -302,7 +302,8 @@ class Keeper {
   [[nodiscard]] std::string retention_report(bool dry_run) const;
 
   [[nodiscard]] boost::json::array retired_unconfirmed() const;
-  void replay_retired(const audit::Entry& entry);
+  void replay_mirror(const audit::Entry& entry);
+  void retire_as_logged();
   Status replay_entry(const audit::Entry& entry);
   void replay_ranges(CallKeys& call, const audit::Entry& entry);
   void replay_erased(const audit::Entry& entry);
@@ -339,8 +340,9 @@ class Keeper {
   std::unordered_map<OrderId, keys::OrderOutcome>
       known_orders_;  // since start: repeats are answered alike
   std::vector<std::shared_ptr<Batch>> batches_;
-  std::vector<Order> unconfirmed_;  // done, but a mirror was away
-  std::set<std::size_t> left_out_;  // mirrors, as it was logged
+  std::vector<Order> unconfirmed_;          // done, but a mirror was away
+  std::set<std::size_t> left_out_;          // mirrors, as it was logged
+  std::set<std::uint64_t> retired_in_log_;  // at start: numbers of those that did not return
   std::set<CallId> sealed_;
   std::set<CallId> on_hold_;         // legal holds
   std::set<CallId> husks_;           // confirmed, and no key is left: their rows go

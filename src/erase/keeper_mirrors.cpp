@@ -65,8 +65,12 @@ Status Keeper::holds_the_newest() {
   if (roles.unread.empty()) return {};
   auto current = roles.good;
   TRY(log_->replay(store_.log_size(), [&](std::uint64_t, const audit::Entry& entry) -> Status {
+    if (entry.type != "mirror_left_out" && entry.type != "mirror_returned") return {};
+    const auto mirror = entry.data.at("mirror").to_number<std::size_t>() - 1;
     if (entry.type == "mirror_left_out")
-      current.erase(entry.data.at("mirror").to_number<std::size_t>() - 1);
+      current.erase(mirror);
+    else if (roles.good.contains(mirror))
+      current.insert(mirror);  // filled anew with all that there was
     return {};
   }));
   if (!current.empty()) return {};
@@ -77,17 +81,28 @@ Status Keeper::holds_the_newest() {
                                       ", which went on, does not open: " + why);
 }
 
-void Keeper::replay_retired(const audit::Entry& entry) {
+// The last word about a mirror counts: one that came back is nobody's to give up again.
+void Keeper::replay_mirror(const audit::Entry& entry) {
   const auto number = entry.data.at("mirror").to_number<std::uint64_t>();
+  if (entry.type == "mirror_returned")
+    retired_in_log_.erase(number);
+  else
+    retired_in_log_.insert(number);
+}
+
+void Keeper::retire_as_logged() {
   const auto mirrors = store_.mirrors();
-  if (number < 1 || number > mirrors.size() || mirrors[number - 1].good) return;
-  if (const auto done = store_.retire(number - 1); !done)
-    log_event("keeper.mirror_not_retired", {{"mirror", number}, {"why", done.error().message}});
+  for (const auto number : std::exchange(retired_in_log_, {})) {
+    if (number < 1 || number > mirrors.size() || mirrors[number - 1].good) continue;
+    if (const auto done = store_.retire(number - 1); !done)
+      log_event("keeper.mirror_not_retired", {{"mirror", number}, {"why", done.error().message}});
+  }
 }
 
 void Keeper::retired_is_back(std::uint32_t number) {
   (void)stage_entry("mirror_returned", "keeper", "-",
                     {{"mirror", number}, {"epoch", store_.epoch()}});
+  left_out_.erase(number - 1);  // if it is left out anew, the log says that anew
 }
 
 // [mirror, epoch]: what `erased` cannot speak for.

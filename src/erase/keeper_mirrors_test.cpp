@@ -193,6 +193,58 @@ TEST_F(RetiredMirrors, OneThatWasLeftOutIsBelievedWhenItIsAllThereIs) {
   EXPECT_EQ(rig->open(call, 0, 5), "audio");
 }
 
+// The next keeper reads both from the log, the row of neither being written since: the second word
+// ends the first, and nobody has given the mirror up that is away once more.
+TEST_F(RetiredMirrors, OneThatCameBackIsNotGivenUpAgainByTheNextKeeper) {
+  lose();
+  ASSERT_TRUE(retire(2));
+  std::filesystem::rename(dir + "/away", dir + "/b");
+  ASSERT_TRUE(rig->store->repair_mirror(1));
+  rig->keeper->retired_is_back(2);
+  ASSERT_TRUE(rig->log->commit());
+  refuse("/b");
+  ASSERT_TRUE(begin_after_death());
+  EXPECT_FALSE(rig->store->mirrors()[1].retired);
+  rig->order(call, {{0, 10, 20}}, false);
+  EXPECT_EQ(rig->states.back(), keys::OrderOutcome::kUnconfirmed) << "it is waited for";
+  ASSERT_TRUE(retire(2)) << "the owner may say so anew";
+  EXPECT_EQ(rig->states.back(), keys::OrderOutcome::kErased);
+  EXPECT_EQ(breaches(), 0u);
+}
+
+// Left out, given up, and back: it is as new as the other one, which may then be away for once.
+TEST_F(RetiredMirrors, OneThatCameBackIsBelievedWhenTheOtherIsAway) {
+  refuse("/b");
+  const auto second = rig->begin();
+  ASSERT_TRUE(retire(2));
+  vfs.refuse = nullptr;
+  ASSERT_TRUE(rig->store->repair_mirror(1));
+  rig->keeper->retired_is_back(2);
+  ASSERT_TRUE(rig->log->commit());
+  refuse("/a");
+  const auto begun = begin_after_death();
+  ASSERT_TRUE(begun) << begun.error().message;
+  EXPECT_TRUE(rig->keeper->call_state(second)->known);
+}
+
+// ... and left out anew it is not.
+TEST_F(RetiredMirrors, OneThatCameBackAndIsLeftOutAnewIsNotTakenForTheTruth) {
+  refuse("/b");
+  (void)rig->begin();
+  ASSERT_TRUE(retire(2));
+  vfs.refuse = nullptr;
+  ASSERT_TRUE(rig->store->repair_mirror(1));
+  rig->keeper->retired_is_back(2);
+  refuse("/b");
+  const auto third = rig->begin();
+  EXPECT_EQ(rig->log_types()["mirror_left_out"], 2);
+  refuse("/a");
+  EXPECT_EQ(begin_after_death().error().code, Errc::kUnavailable);
+  vfs.refuse = nullptr;
+  ASSERT_TRUE(begin_after_death());
+  EXPECT_TRUE(rig->keeper->call_state(third)->known);
+}
+
 TEST_F(RetiredMirrors, OneThatIsGoodIsNotGivenUp) {
   EXPECT_EQ(retire(1).error().code, Errc::kState);
   EXPECT_EQ(retire(3).error().code, Errc::kNotFound);

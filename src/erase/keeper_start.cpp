@@ -34,6 +34,7 @@ Status Keeper::start() {
   TRY(log_->replay(store_.log_size(), [this](std::uint64_t, const audit::Entry& entry) {
     return replay_entry(entry);
   }));
+  retire_as_logged();
   for (const auto& [id, call] : calls_) {
     note_held(*call);
     note_husk(*call);
@@ -73,7 +74,7 @@ Status Keeper::replay_entry(const audit::Entry& entry) {
     replay_erased(entry);
     return {};
   }
-  if (entry.type == "mirror_retired") replay_retired(entry);
+  if (entry.type == "mirror_retired" || entry.type == "mirror_returned") replay_mirror(entry);
   if (entry.type == "retention_intended" || entry.type == "objects_deleted")
     replay_retention(entry);
   const auto id = CallId::parse(entry.subject);
