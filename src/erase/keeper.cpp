@@ -344,11 +344,17 @@ void Keeper::mirrors_are_back() {
   unconfirmed_.clear();
 }
 
+Status Keeper::commit_log() {
+  auto logged = log_->commit();
+  for (auto& effect : std::exchange(effects_, {})) effect(logged);
+  return logged;
+}
+
 void Keeper::end_round() {
   constexpr int kRoundsMax =
       8;  // what runs after the log may stage more; what is left waits for the next round
   for (int round = 0; round < kRoundsMax && has_work(); ++round) {
-    auto logged = log_->commit();
+    auto logged = commit_log();
     if (!logged) {
       // Said once, not with every round of a log that stays away.
       if (log_error_ != logged.error().message)
@@ -445,7 +451,7 @@ void Keeper::persist_deadlines() {
     late.emplace_back(call.get(), marks);
   }
   // The entry is durable before a mark moves: a log that fails leaves the keys in memory.
-  if (auto logged = log_->commit(); !logged) {
+  if (auto logged = commit_log(); !logged) {
     log_error_ = logged.error().message;
     return;
   }
@@ -491,7 +497,7 @@ void Keeper::stop() {
         continue;
       unheard.emplace_back(call.get(), marks);
     }
-    if (log_->commit()) {
+    if (commit_log()) {
       for (auto& [call, marks] : unheard) call->persist_upto(marks);
       (void)commit_rows();
     }

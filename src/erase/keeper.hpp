@@ -154,7 +154,7 @@ class Keeper {
   void serve_on();
   [[nodiscard]] std::string status_json() const;
   [[nodiscard]] bool has_work() const {
-    return !after_.empty() || orders_due() || log_->has_staged();
+    return !after_.empty() || !effects_.empty() || orders_due() || log_->has_staged();
   }
 
  private:
@@ -184,6 +184,13 @@ class Keeper {
     std::string cause, ended_by;
     bool staged = false;  // its end is on its way to the log
   };
+  struct Proposed {  // what one person orders, and another one must confirm
+    OrderId order;
+    std::uint8_t reason = 0;
+    std::string actor;
+    std::vector<SegmentRange> ranges;
+    bool whole = false;  // its own data, too
+  };
   struct PrivateUse {
     std::uint32_t segments = 0, times = 0, last_end = 0;
   };
@@ -200,7 +207,13 @@ class Keeper {
   Result<CallKeys*> find(const CallId& id);  // in memory, or loaded from its row
   Status stage_entry(std::string type, std::string actor, std::string subject,
                      boost::json::object data);
+  // What waits for the entries staged so far: `act` answers, sends and stages; an effect changes
+  // what is known, before any row is written that counts the entry as known (invariant 3).
   void after_log(std::function<void(Status)> act) { after_.push_back(std::move(act)); }
+  void with_log(std::function<void(const Status&)> effect) {
+    effects_.push_back(std::move(effect));
+  }
+  Status commit_log();
   Status commit_rows();
   // kTooLarge: a row is over its limit; the others are staged all the same.
   Status stage_dirty_rows();
@@ -225,8 +238,13 @@ class Keeper {
   using Refusal = std::function<void(tl::unexpected<Error>)>;
   void refuse_held(const CallKeys& call, const OrderId& order, const std::string& actor,
                    Refusal refusal);
-  void propose_closed(CallKeys& call, const Decision& decision, const std::string& actor,
-                      Reply<keys::HeldDecided> reply);
+  void propose(const CallKeys& call, const Proposed& proposed, std::function<void(Status)> done);
+  std::function<void(Status)> answer_proposed(const OrderId& order, const CallId& call,
+                                              const std::vector<SegmentRange>& ranges,
+                                              const std::string& reason,
+                                              Reply<keys::OrderAccepted> reply);
+  void propose_decision(const CallKeys& call, const OrderId& order, const std::string& actor,
+                        Reply<keys::HeldDecided> reply);
   [[nodiscard]] bool stopped_by_hold(const CallKeys& call, const Decision& decision) const;
   static bool may_act(std::string_view actor);
   static Status may_decide(const CallKeys& call, const keys::DecideHeld& message);
@@ -237,7 +255,7 @@ class Keeper {
   void answer_held(const OrderId& order, const CallId& call,
                    const std::vector<SegmentRange>& ranges, const std::string& reason,
                    Reply<keys::OrderAccepted> reply);
-  bool answer_repeat(const keys::EraseOrder& message, const Reply<keys::OrderAccepted>& reply);
+  bool answer_repeat(const OrderId& id, const Reply<keys::OrderAccepted>& reply);
   bool answer_decided(const keys::DecideHeld& message, const Reply<keys::HeldDecided>& reply);
   static Result<Decision> decision_of(const CallKeys& call, const keys::DecideHeld& message);
   keys::OrderOutcome carry_out(CallKeys& call, const Decision& decision, const std::string& actor);
@@ -336,6 +354,7 @@ class Keeper {
       calls_;                                       // live, or touched and not yet let go
   std::unordered_map<CallId, std::uint64_t> rows_;  // every call that there is
   std::vector<std::function<void(Status)>> after_;
+  std::vector<std::function<void(const Status&)>> effects_;
   std::deque<Order> orders_;
   std::unordered_map<OrderId, keys::OrderOutcome>
       known_orders_;  // since start: repeats are answered alike
@@ -348,6 +367,7 @@ class Keeper {
   std::set<CallId> husks_;           // confirmed, and no key is left: their rows go
   std::set<CallId> waiting_;         // something of them is held
   std::set<CallId> deciding_whole_;  // a decision about all of them is on its way to the log
+  std::set<CallId> proposing_;       // what a second person must confirm is on its way there
   std::unordered_map<OrderId, keys::HeldDecision>
       decided_;  // since start, or in the log beyond rows
   std::unordered_map<CallId, Private> privates_;

@@ -27,9 +27,10 @@ void Keeper::rest(bool resting) {
 
 // Nothing waits for the log, for others' memory, or to be answered.
 bool Keeper::quiet() const {
-  return after_.empty() && batches_.empty() && !log_->has_staged() && !orders_due() &&
-         std::none_of(orders_.begin(), orders_.end(),
-                      [](const Order& order) { return !order.replies.empty(); });
+  return after_.empty() && effects_.empty() && batches_.empty() && !log_->has_staged() &&
+         !orders_due() && std::none_of(orders_.begin(), orders_.end(), [](const Order& order) {
+           return !order.replies.empty();
+         });
 }
 
 HandedState Keeper::hand_over() const {
@@ -128,7 +129,7 @@ Status Keeper::take_over(HandedState state) {
                    {"log_size", log_->size()},
                    {"handed_over", true},
                    {"calls", calls_.size()}}));
-  return log_->commit();
+  return commit_log();
 }
 
 // From here on this one is the keeper, and what a start does besides may be done.

@@ -107,7 +107,7 @@ void Keeper::decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecide
   if (stopped_by_hold(call, *decision))
     return refuse_held(call, message.order, message.actor, std::move(reply));
   if (decision->erase && decision->whole && call.proposal_of(message.order) == nullptr)
-    return propose_closed(call, *decision, message.actor, std::move(reply));
+    return propose_decision(call, message.order, message.actor, std::move(reply));
   if (orders_.size() >= kOrdersWaitingMax) return reply(fail(Errc::kFull, "too many orders wait"));
   auto staged = stage_entry("held_decided", message.actor, call.id.hex(),
                             {{"order", message.order.hex()},
@@ -120,15 +120,21 @@ void Keeper::decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecide
   if (decided_.size() >= kDecidedMax) decided_.clear();
   decided_[message.order] = message.decision;
   if (decision->whole) deciding_whole_.insert(call.id);
-  after_log([this, id = call.id, decision = std::move(*decision), actor = message.actor,
-             reply](Status logged) {
+  const auto outcome = std::make_shared<Result<keys::OrderOutcome>>(keys::OrderOutcome::kAccepted);
+  with_log([this, id = call.id, decision = std::move(*decision), actor = message.actor,
+            outcome](const Status& logged) {
     const auto still = find(id);
     deciding_whole_.erase(id);
-    if (!logged || !still) {
-      decided_.erase(decision.order);  // it stays held; the person asks again
-      return reply(tl::unexpected<Error>(logged ? still.error() : logged.error()));
+    if (logged && still) {
+      *outcome = carry_out(**still, decision, actor);
+      return;
     }
-    reply(keys::HeldDecided{decision.order, carry_out(**still, decision, actor)});
+    decided_.erase(decision.order);  // it stays held; the person asks again
+    *outcome = tl::unexpected<Error>(logged ? still.error() : logged.error());
+  });
+  after_log([order = message.order, outcome, reply](const Status&) {
+    if (!*outcome) return reply(tl::unexpected<Error>(outcome->error()));
+    reply(keys::HeldDecided{order, **outcome});
   });
 }
 

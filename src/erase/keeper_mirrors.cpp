@@ -54,7 +54,7 @@ void Keeper::watch_mirrors() {
     if (!left_out_.contains(i) && stage_entry("mirror_left_out", "keeper", "-",
                                               {{"mirror", i + 1}, {"epoch", store_.epoch()}}))
       news.push_back(i);
-  if (!news.empty() && log_->commit()) left_out_.insert(news.begin(), news.end());
+  if (!news.empty() && commit_log()) left_out_.insert(news.begin(), news.end());
 }
 
 // A state is not the newest when all its mirrors were left out since it was written. If another

@@ -241,18 +241,17 @@ bool Keeper::within_share(const CallKeys& call, std::uint64_t asked, std::int64_
 
 // True when the order is known already; then it is answered as it was, or together with the first
 // time.
-bool Keeper::answer_repeat(const keys::EraseOrder& message,
-                           const Reply<keys::OrderAccepted>& reply) {
-  const auto known = known_orders_.find(message.order);
+bool Keeper::answer_repeat(const OrderId& id, const Reply<keys::OrderAccepted>& reply) {
+  const auto known = known_orders_.find(id);
   if (known == known_orders_.end()) return false;
   for (auto& order : orders_) {
-    if (order.id != message.order || order.logged) continue;
+    if (order.id != id || order.logged) continue;
     constexpr std::size_t kRepliesMax = 8;
     if (order.replies.size() >= kRepliesMax) order.replies.erase(order.replies.begin());
     order.replies.push_back(reply);
     return true;
   }
-  after_log([id = message.order, outcome = known->second, reply](Status logged) {
+  after_log([id, outcome = known->second, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     reply(keys::OrderAccepted{id, outcome});
   });
@@ -261,7 +260,7 @@ bool Keeper::answer_repeat(const keys::EraseOrder& message,
 
 void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
                          Reply<keys::OrderAccepted> reply) {
-  if (answer_repeat(message, reply)) return;
+  if (answer_repeat(message.order, reply)) return;
   auto found = find(message.call);
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   auto& call = **found;
@@ -305,13 +304,13 @@ void Keeper::hold_order(CallKeys& call, const keys::EraseOrder& message,
                         Reply<keys::OrderAccepted> reply) {
   if (deciding_whole_.contains(call.id))
     return reply(fail(Errc::kBusy, "a person is just deciding about this call; ask again"));
-  if (source != "listener" && call.proposal_of(message.order) == nullptr) {
-    // One place is left for who wants a call gone that is closed meanwhile (propose_closed).
+  if (source != "listener") {
+    // One place is left for who wants a call gone that is closed meanwhile (propose_decision).
     if (call.closed || call.proposals.size() + 1 >= kProposalsPerCallMax)
       return reply(
           fail(Errc::kState, "so much of this call waits for a person: decide that first"));
-    call.proposals.push_back({message.order, PersonId::parse(source).value_or(PersonId{}),
-                              *reason_number(message.reason)});
+    return propose(call, {message.order, *reason_number(message.reason), source, ranges, false},
+                   answer_proposed(message.order, call.id, ranges, message.reason, reply));
   }
   call.hold(ranges, *reason_number(message.reason), message.order);
   note_waiting(call);
@@ -401,7 +400,7 @@ Status Keeper::log_intended(std::vector<Order>& batch) {
     if (!outcome) break;
     staged.push_back(&order);
   }
-  TRY(log_->commit());
+  TRY(commit_log());
   for (auto* order : staged) order->logged = true;
   return outcome;
 }

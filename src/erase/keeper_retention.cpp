@@ -257,7 +257,9 @@ void Keeper::start_run(const std::string& actor) {
 
 // Whether it may go now. What may not is looked at again with the next run.
 bool Keeper::may_be_retired(CallKeys& call) {
-  if (call.legal_hold || call.to_be_dropped() || deciding_whole_.contains(call.id)) return false;
+  if (call.legal_hold || call.to_be_dropped() || deciding_whole_.contains(call.id) ||
+      proposing_.contains(call.id))
+    return false;
   if (call.ended && call.listened) return true;
   ++retention_.unheard;
   return false;

@@ -34,33 +34,68 @@ void Keeper::refuse_held(const CallKeys& call, const OrderId& order, const std::
   });
 }
 
-// Too many ranges of the call are held: most of what is closed no machine took for a secret, and
-// two persons erase it. The first one's word is an order, held as any; the listener's number for
-// all of it goes on standing for it.
-void Keeper::propose_closed(CallKeys& call, const Decision& decision, const std::string& actor,
-                            Reply<keys::HeldDecided> reply) {
+// What one person orders, and another one must confirm, takes effect with its entry and not before:
+// what is not in the log nobody confirms. One at a time of a call. `done`: kHeld, or why not.
+void Keeper::propose(const CallKeys& call, const Proposed& proposed,
+                     std::function<void(Status)> done) {
+  if (proposing_.contains(call.id) || deciding_whole_.contains(call.id))
+    return done(fail(Errc::kBusy, "a person is just deciding about this call; ask again"));
+  boost::json::object data{{"order", proposed.order.hex()},
+                           {"reason", kReasons[proposed.reason]},
+                           {"source", proposed.actor},
+                           {"ranges", ranges_json(proposed.ranges)}};
+  if (proposed.whole) data["whole"] = true;
+  auto staged = stage_entry("order_held", "keeper", call.id.hex(), std::move(data));
+  if (!staged) return done(staged);
+  proposing_.insert(call.id);
+  if (proposed.whole) deciding_whole_.insert(call.id);
+  with_log([this, id = call.id, proposed](const Status& logged) {
+    proposing_.erase(id);
+    if (proposed.whole) deciding_whole_.erase(id);
+    const auto still = find(id);
+    if (!logged || !still) return;
+    auto& held = **still;
+    const Proposal proposal{proposed.order, PersonId::parse(proposed.actor).value_or(PersonId{}),
+                            proposed.reason};
+    if (proposed.whole) {
+      held.propose_drop(proposal);
+    } else {
+      if (held.proposal_of(proposed.order) == nullptr) held.proposals.push_back(proposal);
+      held.hold(proposed.ranges, proposed.reason, proposed.order);
+    }
+    held.dirty = true;
+    known_orders_[proposed.order] = keys::OrderOutcome::kHeld;
+    note_waiting(held);
+  });
+  after_log(std::move(done));
+}
+
+std::function<void(Status)> Keeper::answer_proposed(const OrderId& order, const CallId& call,
+                                                    const std::vector<SegmentRange>& ranges,
+                                                    const std::string& reason,
+                                                    Reply<keys::OrderAccepted> reply) {
+  return [this, order, call, ranges, reason, reply = std::move(reply)](Status held) {
+    if (!held) return reply(tl::unexpected<Error>(held.error()));
+    reply(keys::OrderAccepted{order, keys::OrderOutcome::kHeld});
+    outbox_.order_state({order, call, keys::OrderOutcome::kHeld, ranges, reason});
+  };
+}
+
+// What a person alone may not decide: the first one's word is an order, held as any, under the
+// number that stands for what is held already.
+void Keeper::propose_decision(const CallKeys& call, const OrderId& order, const std::string& actor,
+                              Reply<keys::HeldDecided> reply) {
   if (call.proposals.size() >= kProposalsPerCallMax)
     return reply(fail(Errc::kState, "too much of this call waits for a person: keep it"));
-  auto staged = stage_entry("order_held", "keeper", call.id.hex(),
-                            {{"order", decision.order.hex()},
-                             {"reason", kReasons[decision.reason]},
-                             {"source", actor},
-                             {"ranges", ranges_json(decision.ranges)}});
-  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-  call.proposals.push_back(
-      {decision.order, PersonId::parse(actor).value_or(PersonId{}), decision.reason});
-  call.dirty = true;
-  after_log([this, id = call.id, order = decision.order, reply](Status logged) {
-    if (logged) return reply(keys::HeldDecided{order, keys::OrderOutcome::kHeld});
-    if (const auto still = find(id))
-      std::erase_if((*still)->proposals, [&](const Proposal& item) { return item.order == order; });
-    reply(tl::unexpected<Error>(logged.error()));
+  const auto held = call.held_under(order);
+  propose(call, {order, held.reason, actor, held.ranges, false}, [order, reply](Status done) {
+    if (!done) return reply(tl::unexpected<Error>(done.error()));
+    reply(keys::HeldDecided{order, keys::OrderOutcome::kHeld});
   });
 }
 
 void Keeper::erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepted> reply) {
-  if (const auto known = known_orders_.find(message.order); known != known_orders_.end())
-    return reply(keys::OrderAccepted{message.order, known->second});
+  if (answer_repeat(message.order, reply)) return;
   auto found = find(message.call);
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   auto& call = **found;
@@ -83,17 +118,8 @@ void Keeper::erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepte
     if (call.has_stream(stream) && call.ends[stream] > 0)
       ranges.push_back({stream, 0, call.ends[stream]});
   if (ranges.empty()) return reply(fail(Errc::kState, "the call has nothing to erase"));
-  auto staged = stage_entry("order_held", "keeper", call.id.hex(),
-                            {{"order", message.order.hex()},
-                             {"reason", message.reason},
-                             {"source", message.actor},
-                             {"ranges", ranges_json(ranges)},
-                             {"whole", true}});
-  if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-  call.propose_drop({message.order, PersonId::parse(message.actor).value_or(PersonId{}), *reason});
-  note_waiting(call);
-  new_rows_ = true;
-  answer_held(message.order, call.id, ranges, message.reason, std::move(reply));
+  propose(call, {message.order, *reason, message.actor, ranges, true},
+          answer_proposed(message.order, call.id, ranges, message.reason, std::move(reply)));
 }
 
 // Rows that hold no key any more: no epoch is needed to let go of them. At once, so that a keeper

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "audit/rules.hpp"
+#include "base/failing_vfs_test.hpp"
 #include "erase/keeper_rig_test.hpp"
 
 namespace callward::erase {
@@ -16,9 +17,19 @@ class WholeCalls : public ::testing::Test, public KeeperRig {
  protected:
   WholeCalls()
       : KeeperRig(disk(), ::testing::TempDir() + "cw-whole-" + std::to_string(::getpid())) {}
-  static Vfs& disk() {
-    static RealVfs real;
-    return real;
+  static FailingVfs& disk() {
+    static FailingVfs failing;
+    return failing;
+  }
+  // No entry becomes durable until mend().
+  void refuse_log() {
+    disk().refuse = [this](const std::string& path, FileCall what) {
+      return what != FileCall::kOpen && path.starts_with(dir + "/log");
+    };
+  }
+  void log_is_back() {
+    disk().refuse = {};
+    mend();
   }
   void SetUp() override {
     std::filesystem::remove_all(dir);
@@ -26,7 +37,10 @@ class WholeCalls : public ::testing::Test, public KeeperRig {
     boot();
     call = heard(1'000);
   }
-  void TearDown() override { std::filesystem::remove_all(dir); }
+  void TearDown() override {
+    disk().refuse = {};
+    std::filesystem::remove_all(dir);
+  }
 
   CallId heard(std::uint32_t segments) {
     const auto id = begin();
@@ -281,6 +295,54 @@ TEST_F(WholeCalls, AListenerThatWantsEverythingGoneGetsItsShareAndNoMore) {
     (block.outcome == OrderOutcome::kHeld ? held : erased) += block.range.end - block.range.first;
   EXPECT_LE(erased, 2'000u * 60 / 100);
   EXPECT_EQ(erased + held, 2'000u) << "the rest is closed, and waits for a person";
+}
+
+// Two persons erase a call, and the log is where that can be seen: what is not in it no second one
+// confirms, neither when the log is back nor after a restart.
+TEST_F(WholeCalls, AnOrderThatWasNotLoggedIsNobodysToConfirm) {
+  refuse_log();
+  EXPECT_FALSE(erase_all(ada)) << "she is told";
+  log_is_back();
+  EXPECT_EQ(decide(whole, bob).error().code, Errc::kNotFound);
+  EXPECT_EQ(keeper->held_calls().total, 0u);
+  EXPECT_EQ(open(call, 0, 5), "audio") << "nothing was ordered";
+  keeper->stop();
+  boot();
+  EXPECT_EQ(decide(whole, bob).error().code, Errc::kNotFound);
+  EXPECT_EQ(log_types()["order_held"], 0);
+  ASSERT_TRUE(erase_all(ada)) << "asked again";
+  ASSERT_TRUE(decide(whole, bob));
+  EXPECT_FALSE(keeper->call_state(call)->known);
+}
+
+TEST_F(WholeCalls, APersonsShareThatWasNotLoggedIsNobodysToConfirmEither) {
+  refuse_log();
+  EXPECT_EQ(person_orders({{0, 0, 1'000}, {1, 0, 100}}, ada), OrderOutcome::kRefused);
+  log_is_back();
+  EXPECT_EQ(decide(last, bob).error().code, Errc::kNotFound);
+  EXPECT_EQ(keeper->held_calls().total, 0u);
+  keeper->stop();
+  boot();
+  EXPECT_EQ(decide(last, bob).error().code, Errc::kNotFound);
+  EXPECT_EQ(person_orders({{0, 0, 1'000}, {1, 0, 100}}, ada), OrderOutcome::kHeld);
+  ASSERT_TRUE(decide(last, bob));
+  EXPECT_EQ(open(call, 1, 50), kErasedState);
+}
+
+// The entry is durable and the keeper dies: the next one has it from the log.
+TEST_F(WholeCalls, AnOrderIsInForceFromItsEntryOn) {
+  Answer<keys::OrderAccepted> answer;
+  whole = OrderId::random(entropy);
+  keeper->erase_call({whole, call, "customer_request", ada}, answer.reply());
+  EXPECT_FALSE(answer.came);
+  Answer<keys::OrderAccepted> other;
+  keeper->erase_call({OrderId::random(entropy), call, "customer_request", bob}, other.reply());
+  EXPECT_FALSE(other.value) << "one at a time";
+  ASSERT_TRUE(log->commit());
+  boot();
+  EXPECT_EQ(open(call, 0, 5), kErasedState);
+  EXPECT_EQ(decide(whole, ada).error().code, Errc::kDenied);
+  EXPECT_TRUE(decide(whole, bob));
 }
 
 TEST_F(WholeCalls, ARunningCallIsNotErasedWhole) {
