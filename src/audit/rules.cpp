@@ -96,7 +96,8 @@ const std::vector<Rule>& rules() {
        "Only ciphertext of calls that had gone by retention is deleted."},
       {"retention-deletes", kWarning,
        "The ciphertext of a call that went by retention is deleted within 24 hours."},
-      {"held-is-decided", kWarning, "A person decides an order that was held, within 24 hours."},
+      {"held-is-decided", kWarning,
+       "A person decides an order that was held, or all of it goes with others, within 24 hours."},
       {"opened-with-reason", kBreach,
        "What is opened, exported or decided has a reason: the entry holds its salted hash."},
       {"opened-by-somebody", kBreach,
@@ -538,10 +539,28 @@ void RuleChecker::finish_calls() {
   }
 }
 
+// All that was held went with other orders: nobody has anything to decide.
+bool RuleChecker::is_gone(const std::string& id, const Order& order) const {
+  const auto call = calls_.find(order.call);
+  if (call == calls_.end() || !call->second.closed.contains(id)) return false;
+  std::set<Range> gone;  // by stream and beginning
+  for (const auto& [other, ranges] : call->second.closed)
+    if (const auto at = orders_.find(other); at != orders_.end() && at->second.erased.set)
+      gone.insert(ranges.begin(), ranges.end());
+  const auto& held = call->second.closed.at(id);
+  return !held.empty() && std::all_of(held.begin(), held.end(), [&](const Range& range) {
+    auto upto = range.first;
+    for (const auto& part : gone)
+      if (part.stream == range.stream && part.first <= upto) upto = std::max(upto, part.end);
+    return upto >= range.end;
+  });
+}
+
 void RuleChecker::finish_orders() {
   for (const auto& [id, order] : orders_) {
     const auto subject = order.call.empty() ? std::string("-") : order.call;
-    if (order.held.set && !order.decided && order.held.at + grace_.held_ms < newest_at_)
+    if (order.held.set && !order.decided && order.held.at + grace_.held_ms < newest_at_ &&
+        !is_gone(id, order))
       find("held-is-decided", order.held.index, subject,
            "order " + id + " has waited for " + minutes(newest_at_ - order.held.at));
     if (order.private_on.set && !order.private_off.set && !order.intended.set &&

@@ -161,6 +161,7 @@ class RuleChecker {
   void check_given(const Entry& entry, const Call& call);
   void finish_calls();
   void finish_orders();
+  [[nodiscard]] bool is_gone(const std::string& id, const Order& order) const;
 
   RuleGrace grace_;
   RulesReport report_;

@@ -127,6 +127,17 @@ void CallKeys::settle_held() {
                     block.range.end <= range.end;
            });
   });
+  forget_settled();
+}
+
+// One that stands for all of a closed call has no range of its own.
+void CallKeys::forget_settled() {
+  std::erase_if(proposals, [this](const Proposal& item) {
+    return !(closed && item.order == closed_by) &&
+           std::none_of(blocked.begin(), blocked.end(), [&](const Blocked& block) {
+             return block.state == BlockState::kHeld && block.order == item.order;
+           });
+  });
 }
 
 bool CallKeys::waits_for_a_person() const {
@@ -419,6 +430,7 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   }
   if (!in.ok()) return fail(Errc::kMalformed, "row is cut off");
   call.cover = TRY(keys::Cover::parse(in.bytes(in.remaining())));
+  call.forget_settled();  // rows of before kept such ones
   return call;
 }
 

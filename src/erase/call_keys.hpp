@@ -127,8 +127,10 @@ struct CallKeys {
   [[nodiscard]] std::uint64_t not_yet_ordered(const std::vector<SegmentRange>& ranges) const;
   // There is nothing to hear in what is lost: a mark at its beginning moves behind it.
   void skip_lost();
-  // What was held and lies within an erased range needs no decision any more.
+  // What was held and lies within an erased range needs no decision any more, nor does a person's
+  // order of which nothing else is held.
   void settle_held();
+  void forget_settled();
   [[nodiscard]] bool waits_for_a_person() const;
   // What is held under this order: of a closed call, which must have ended, all of it.
   [[nodiscard]] Decision held_under(const OrderId& wanted) const;

@@ -345,6 +345,43 @@ TEST_F(WholeCalls, AnOrderIsInForceFromItsEntryOn) {
   EXPECT_TRUE(decide(whole, bob));
 }
 
+// What waited for a second person went with another order: there is nothing of it to decide, and it
+// takes none of the places that a call has.
+TEST_F(WholeCalls, WhatIsGoneMeanwhileWaitsForNobody) {
+  ASSERT_EQ(person_orders({{0, 0, 1'000}, {1, 0, 10}}, ada), OrderOutcome::kHeld);
+  ASSERT_TRUE(decide(last, bob));
+  for (std::uint32_t i = 1; i <= 20; ++i) {
+    ASSERT_EQ(person_orders({{1, i * 40, i * 40 + 10}}, ada), OrderOutcome::kHeld) << i;
+    const auto inner = last;
+    ASSERT_EQ(person_orders({{1, i * 40, i * 40 + 20}}, bob), OrderOutcome::kHeld) << i;
+    ASSERT_TRUE(decide(last, ada));
+    EXPECT_EQ(decide(inner, bob).error().code, Errc::kNotFound);
+    EXPECT_EQ(keeper->held_calls().total, 0u);
+  }
+  keeper->stop();
+  EXPECT_TRUE(CallKeys::decode_row(0, (*store->get(0))->expose())->proposals.empty());
+  clock.advance_ms(48 * 3'600'000);
+  boot();
+  EXPECT_EQ(broken_rules()["held-is-decided"], 0) << "nobody has anything to decide";
+}
+
+// Nor do they in rows that were written before: they are read as what they are.
+TEST_F(WholeCalls, ARowWhoseProposalsHoldNothingIsReadWithoutThem) {
+  CallKeys row;
+  row.id = call;
+  row.streams = 0b11;
+  row.proposals = {{OrderId::random(entropy), PersonId::random(entropy), 0},
+                   {OrderId::random(entropy), PersonId::random(entropy), 0}};
+  row.blocked = {{{0, 1, 5}, 0, BlockState::kHeld, row.proposals[1].order}};
+  const auto read = CallKeys::decode_row(0, row.encode_row().expose());
+  ASSERT_TRUE(read);
+  ASSERT_EQ(read->proposals.size(), 1u);
+  EXPECT_EQ(read->proposals[0].order, row.proposals[1].order);
+  row.closed = true;  // then one stands for all of it, and has no range of its own
+  row.closed_by = row.proposals[0].order;
+  EXPECT_EQ(CallKeys::decode_row(0, row.encode_row().expose())->proposals.size(), 2u);
+}
+
 TEST_F(WholeCalls, ARunningCallIsNotErasedWhole) {
   call = begin();
   record(call, 100);
