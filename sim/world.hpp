@@ -43,7 +43,8 @@ struct SimOrder {
   keys::OrderOutcome outcome{};
   std::optional<keys::HeldDecision> decision;
   bool decided = false;
-  bool moot = false;  // others had taken all of it before: gone, and under their names
+  bool first_said = false;  // the operator has: it takes a second person
+  bool moot = false;        // others had taken all of it before: gone, and under their names
   [[nodiscard]] bool held() const { return answered && outcome == keys::OrderOutcome::kHeld; }
   // It was said that these ranges go.
   [[nodiscard]] bool goes() const {

@@ -255,13 +255,18 @@ void World::send_order(SimCall& call, SimOrder& order) {
 
 void World::decide(SimCall& call, SimOrder& order) {
   if (!keeper_) return;
-  auto told = ask<keys::HeldDecided>(
-      &erase::Keeper::decide_held,
-      {call.id, order.id, *order.decision, "operator", std::string(64, '0')});
+  auto told =
+      ask<keys::HeldDecided>(&erase::Keeper::decide_held,
+                             {call.id, order.id, *order.decision,
+                              order.first_said ? person_.hex() : "operator", std::string(64, '0')});
   if (told) {
     // Done already, and only the answer was lost; or another order took all of it.
     const bool over = !*told && told->error().code == Errc::kNotFound;
-    if (*told || over) order.decided = true;
+    // Beyond one person's share: another one says the same.
+    order.first_said = order.first_said ||
+                       (*told && (*told)->outcome == keys::OrderOutcome::kHeld) ||
+                       (order.listener && !*told && told->error().code == Errc::kDenied);
+    if (over || (*told && (*told)->outcome != keys::OrderOutcome::kHeld)) order.decided = true;
     order.moot = over;  // as far as is known: judge_log() looks in the log
     note("order " + name_of(order.id) + (order.decided ? " is decided" : " is not decided") +
          (*told ? "" : ": " + told->error().message));

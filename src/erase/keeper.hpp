@@ -383,6 +383,9 @@ class Keeper {
   RetentionWork retention_;
 
  public:
+  // Of a call, at most, by the listener and one person together; more where the policy lets one of
+  // them alone.
+  static constexpr std::int64_t kTogetherPercent = 90;
   static constexpr std::size_t kOrdersWaitingMax = 100'000;
   static constexpr std::size_t kUnconfirmedMax =
       100'000;  // beyond it the next start does them again

@@ -1,5 +1,8 @@
 // What the listener ordered beyond its bounds is held; a person decides. How that is done:
 //
+// One person erases of it what one person may of a call (within_bounds); beyond it the first one's
+// word is an order that waits for a second one (keeper_whole.cpp).
+//
 // The entry held_decided is durable before anything changes. Then either the held ranges are an
 // ordinary order of that person (erase_intended, erased), under the held order's own number; or
 // they open again, go to the disk with the next round, and what has no key any more (it was in a
@@ -106,7 +109,8 @@ void Keeper::decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecide
   if (!decision) return reply(tl::unexpected<Error>(decision.error()));
   if (stopped_by_hold(call, *decision))
     return refuse_held(call, message.order, message.actor, std::move(reply));
-  if (decision->erase && decision->whole && call.proposal_of(message.order) == nullptr)
+  if (decision->erase && call.proposal_of(message.order) == nullptr &&
+      (decision->whole || !within_bounds(call, decision->ranges, false)))
     return propose_decision(call, message.order, message.actor, std::move(reply));
   if (orders_.size() >= kOrdersWaitingMax) return reply(fail(Errc::kFull, "too many orders wait"));
   auto staged = stage_entry("held_decided", message.actor, call.id.hex(),

@@ -20,7 +20,8 @@ struct HeldDisk {
 
 class Held : public ::testing::Test, public HeldDisk, public KeeperRig {
  protected:
-  Held() : KeeperRig(disk, folder) {}
+  // Most of what is here is held; what one person may of it is another test's matter.
+  Held() : KeeperRig(disk, folder) { policy.person_share_percent = 95; }
   void SetUp() override {
     std::filesystem::remove_all(dir);
     ASSERT_TRUE(keys::KeyStore::create(vfs, entropy, paths, wrap));
@@ -398,6 +399,7 @@ TEST_F(Held, AnEntryAloneIsEnough) {
 TEST(HeldWithoutALog, NothingIsDecided) {
   FailingVfs failing;
   KeeperRig rig(failing, ::testing::TempDir() + "cw-held-log-" + std::to_string(::getpid()));
+  rig.policy.person_share_percent = 95;
   std::filesystem::remove_all(rig.dir);
   ASSERT_TRUE(keys::KeyStore::create(failing, rig.entropy, rig.paths, rig.wrap));
   rig.boot();

@@ -196,29 +196,26 @@ std::vector<SegmentRange> Keeper::joined_with_neighbours(const CallKeys& call,
 
 // The listener, and a person alone, may erase a share of a call; beyond it a person decides, of a
 // person's order another one, and meanwhile it is closed. What persons ordered is all that is
-// ordered and not the listener's.
+// ordered and not the listener's: what they confirmed of the listener's orders, too. Nor may the
+// two together be the end of a call, whoever comes last.
 bool Keeper::within_bounds(const CallKeys& call, const std::vector<SegmentRange>& ranges,
                            bool from_listener) const {
   constexpr std::uint64_t kFreeSegments =
       300;  // 30 s over all streams: short calls may be mostly secret
-  if (from_listener)
-    return within_share(call, call.listener_segments + call.not_yet_ordered(ranges),
-                        policy_.listener_share_percent, kFreeSegments);
-  // What the listener wanted gone, and is held, the person confirms: that takes no second one. Not
-  // under a legal hold: else listener and person together were the end of the call.
-  std::vector<SegmentRange> ordered, wanted;
-  for (const auto& block : call.blocked) {
+  std::vector<SegmentRange> ordered;
+  for (const auto& block : call.blocked)
     if (block.state != BlockState::kHeld) ordered.push_back(block.range);
-    if (block.state != BlockState::kHeld ||
-        (!call.legal_hold && call.proposal_of(block.order) == nullptr))
-      wanted.push_back(block.range);
-  }
   const auto before = segments_in(join(std::move(ordered)));
-  const auto own = before - std::min(before, call.listener_segments);
-  const auto known = segments_in(join(wanted));
-  wanted.insert(wanted.end(), ranges.begin(), ranges.end());
-  return within_share(call, own + segments_in(join(std::move(wanted))) - known,
-                      policy_.person_share_percent, 0);
+  const auto of_persons = before - std::min(before, call.listener_segments);
+  const auto asked = call.not_yet_ordered(ranges);
+  const auto together =
+      std::max({kTogetherPercent, policy_.listener_share_percent, policy_.person_share_percent});
+  if (!from_listener)
+    return within_share(call, of_persons + asked, policy_.person_share_percent, 0) &&
+           within_share(call, before + asked, together, 0);
+  return within_share(call, call.listener_segments + asked, policy_.listener_share_percent,
+                      kFreeSegments) &&
+         (of_persons == 0 || within_share(call, before + asked, together, kFreeSegments));
 }
 
 // `free`: segments that are within it however short the call is.

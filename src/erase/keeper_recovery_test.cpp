@@ -192,6 +192,8 @@ TEST_F(KeeperRecovery, ReissueNeverGoesBack) {
 
 // What was only held is decided by a person: a restart between neither opens nor destroys it.
 TEST_F(KeeperRecovery, WhatIsHeldStaysOnTheDiskUntilAPersonDecides) {
+  policy.person_share_percent = 95;  // so much is one person's to decide
+  boot();
   const auto call = begin();
   record(call, 1'000);
   hear(call, 1'000);

@@ -272,7 +272,80 @@ TEST_F(WholeCalls, ALegalHoldStopsWhatTheListenerWantsBeyondAPersonsShare) {
   EXPECT_EQ(log_types()["erase_intended"], 0);
   EXPECT_EQ(person_orders({{0, 0, 100}}, bob), OrderOutcome::kAccepted) << "a secret still goes";
   hold(false);
-  EXPECT_TRUE(decide(all, bob));
+  EXPECT_EQ(decide(all, bob)->outcome, OrderOutcome::kHeld) << "nor is it one person's otherwise";
+  EXPECT_TRUE(decide(all, ada));
+  EXPECT_EQ(open(call, 0, 500), kErasedState);
+}
+
+// A listener that somebody else commands, and one person: 2,000 segments, and not the end of them.
+class ListenerAndOnePerson : public WholeCalls {
+ protected:
+  void SetUp() override {
+    WholeCalls::SetUp();
+    call = begin();
+    record(call, 1'000);
+    hear(call, 1'000);
+  }
+  std::uint64_t ordered_away() {
+    std::vector<SegmentRange> ranges;
+    const auto state = *keeper->call_state(call);
+    for (const auto& block : state.erased)
+      if (block.outcome != OrderOutcome::kHeld) ranges.push_back(block.range);
+    std::uint64_t count = 0;
+    for (const auto& range : join(ranges)) count += range.end - range.first;
+    return count;
+  }
+};
+
+TEST_F(ListenerAndOnePerson, WhatIsConfirmedCountsForThePersonsShare) {
+  const auto most = order(call, {{0, 0, 1'000}, {1, 0, 300}});
+  ASSERT_EQ(outcome, OrderOutcome::kHeld);
+  const auto first = decide(most, ada);
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(first->outcome, OrderOutcome::kHeld) << "more than half of the call";
+  EXPECT_EQ(log_types()["held_decided"], 0);
+  EXPECT_EQ(decide(most, ada).error().code, Errc::kDenied);
+  EXPECT_EQ(person_orders({{0, 0, 1'000}, {1, 0, 300}}, ada), OrderOutcome::kHeld)
+      << "nor by ordering the same anew";
+  boot();
+  EXPECT_EQ(decide(most, ada).error().code, Errc::kDenied) << "known after a restart, too";
+  ASSERT_TRUE(decide(most, bob));
+  EXPECT_EQ(open(call, 1, 100), kErasedState);
+  EXPECT_EQ(broken_rules()["two-erase-a-call"], 0);
+}
+
+TEST_F(ListenerAndOnePerson, SliceBySliceTheyAreStoppedToo) {
+  order(call, {{0, 0, 1'000}, {1, 0, 200}});
+  ASSERT_EQ(outcome, OrderOutcome::kAccepted) << "its share";
+  std::vector<OrderId> held;
+  for (std::uint32_t at = 200; at < 1'000; at += 100) {
+    held.push_back(order(call, {{1, at, at + 100}}));
+    ASSERT_EQ(outcome, OrderOutcome::kHeld);
+  }
+  EXPECT_EQ(decide(held[0], ada)->outcome, OrderOutcome::kAccepted)
+      << "what is small one person confirms";
+  for (const auto& one : held) (void)decide(one, ada);
+  EXPECT_EQ(ordered_away(), 1'800u);
+  EXPECT_EQ(open(call, 1, 950), kErasedState) << "closed it is";
+  EXPECT_EQ(keeper->held_calls().total, 1u);
+  ASSERT_TRUE(decide(held.back(), bob));
+  EXPECT_EQ(ordered_away(), 1'900u);
+}
+
+TEST_F(ListenerAndOnePerson, TheListenerThatComesLastIsStopped) {
+  ASSERT_EQ(person_orders({{0, 0, 1'000}}, ada), OrderOutcome::kAccepted) << "her share";
+  for (std::uint32_t at = 0; at < 1'000; at += 50) order(call, {{1, at, at + 50}});
+  EXPECT_EQ(ordered_away(), 1'800u);
+  EXPECT_EQ(outcome, OrderOutcome::kHeld);
+}
+
+TEST_F(ListenerAndOnePerson, TheFirstPersonsWordThatWasNotLoggedIsNoOrder) {
+  const auto most = order(call, {{0, 0, 1'000}, {1, 0, 300}});
+  refuse_log();
+  EXPECT_FALSE(decide(most, ada));
+  log_is_back();
+  EXPECT_EQ(decide(most, bob)->outcome, OrderOutcome::kHeld) << "he is the first";
+  EXPECT_TRUE(decide(most, ada));
 }
 
 // However short it is: 15 s of two sides are within the 30 s that the listener always may.
@@ -341,6 +414,33 @@ TEST_F(WholeCalls, AnOrderIsInForceFromItsEntryOn) {
   ASSERT_TRUE(log->commit());
   boot();
   EXPECT_EQ(open(call, 0, 5), kErasedState);
+  EXPECT_EQ(decide(whole, ada).error().code, Errc::kDenied);
+  EXPECT_TRUE(decide(whole, bob));
+}
+
+// A row that says to have seen the entry must know the order: what a round writes for a call that
+// begins is written when it does. The machine dies right behind that.
+TEST_F(WholeCalls, AnOrderStandsInEachRowThatCountsItsEntry) {
+  Answer<keys::OrderAccepted> answer;
+  whole = OrderId::random(entropy);
+  const auto as_it_was = dir + "/as-it-was";
+  keeper->log_append(
+      {"config_changed", "keeper", "-", "{\"hash\":\"" + std::string(64, '0') + "\"}"}, 0xFF,
+      [&](const Result<keys::LogAppended>&) {
+        std::filesystem::create_directories(as_it_was);
+        for (const char* part : {"/a", "/b", "/log"})
+          std::filesystem::copy(dir + part, as_it_was + part,
+                                std::filesystem::copy_options::recursive);
+      });
+  ASSERT_FALSE(std::filesystem::exists(as_it_was)) << "it waits for the round";
+  keeper->erase_call({whole, call, "customer_request", ada}, answer.reply());
+  (void)begin();
+  ASSERT_TRUE(std::filesystem::exists(as_it_was));
+  for (const char* part : {"/a", "/b", "/log"}) {
+    std::filesystem::remove_all(dir + part);
+    std::filesystem::rename(as_it_was + part, dir + part);
+  }
+  boot();
   EXPECT_EQ(decide(whole, ada).error().code, Errc::kDenied);
   EXPECT_TRUE(decide(whole, bob));
 }

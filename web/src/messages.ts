@@ -289,7 +289,7 @@ export const t = {
     allClosed: 'All of this range is erased, being erased or held already.',
     outcome: {
       accepted: 'Accepted: opened to nobody from now on',
-      held: 'Held: beyond what one order may erase; a person must decide. Opened to nobody meanwhile',
+      held: 'Held: beyond what one order or one person may erase; a person, or a second one, must decide. Opened to nobody meanwhile',
       intended: 'Keys are being destroyed',
       erased: 'Erased: the keys are gone from every mirror',
       unconfirmed: 'Erased, but a mirror has not confirmed',
