@@ -167,6 +167,22 @@ Result<Response> retire_mirror(Service& service, const Request& request) {
                          {"reason_hash", hash}});
 }
 
+// The log names the manifest: the receipt of the entry is the backup's signature.
+Result<Response> backup_made(Service& service, const Request& request) {
+  constexpr std::int64_t kCountMax = (1ll << 53) - 1;
+  auto body = TRY(BodyReader::parse(request.body));
+  const auto manifest = TRY(body.text("manifest", 64, 64));
+  const auto files = TRY(body.number("files", 0, kCountMax));
+  const auto log_size = TRY(body.number("log_size", 0, kCountMax));
+  TRY(body.finish());
+  if (manifest.find_first_not_of("0123456789abcdef") != std::string::npos)
+    return fail(Errc::kMalformed, "manifest is a SHA-256 in hexadecimal digits");
+  const boost::json::object data{{"manifest", manifest}, {"files", files}, {"log_size", log_size}};
+  const auto logged = TRY(service.keeper.call<keys::LogAppended>(
+      keys::LogAppend{"backup_made", request.actor(), "-", boost::json::serialize(data)}));
+  return Response::json({{"index", logged.index}}, 201);
+}
+
 }  // namespace
 
 void add_system_routes(Service& service, std::vector<Route>& routes) {
@@ -174,6 +190,8 @@ void add_system_routes(Service& service, std::vector<Route>& routes) {
                     guarded([&](const Request&) { return system(service); })});
   routes.push_back({"POST", "/v1/system/mirrors/{number}/retirement", "retireMirror", kOwners,
                     guarded([&](const Request& r) { return retire_mirror(service, r); })});
+  routes.push_back({"POST", "/v1/backups", "logBackup", kOwners,
+                    guarded([&](const Request& r) { return backup_made(service, r); })});
   routes.push_back({"GET", "/v1/events", "streamEvents", kReaders,
                     [&](const Request& r) { return events(service, r); }});
   routes.push_back({"GET", "/healthz", "healthz", kAnyone,

@@ -63,6 +63,21 @@ TEST_F(Whole, OnlyTheOwnerSetsAHoldAndGivesUpAMirror) {
         << wrong;
 }
 
+TEST_F(Whole, TheOwnerHasABackupsManifestLogged) {
+  const std::string hash(64, 'a');
+  const auto body = [](const std::string& manifest) {
+    return R"({"manifest":")" + manifest + R"(","files":3,"log_size":7})";
+  };
+  EXPECT_EQ(ask("POST", "/v1/backups", reviewer, body(hash)).status, 403);
+  EXPECT_EQ(ask("POST", "/v1/backups", owner, body(std::string(64, 'g'))).status, 400);
+  const auto logged = ask("POST", "/v1/backups", owner, body(hash));
+  ASSERT_EQ(logged.status, 201) << logged.body;
+  ASSERT_FALSE(log.empty());
+  EXPECT_EQ(json_of(logged).at("index").to_number<std::size_t>(), log.size());
+  EXPECT_EQ(log.back().type, "backup_made");
+  EXPECT_EQ(boost::json::parse(log.back().data).at("manifest").as_string(), hash);
+}
+
 TEST_F(Whole, TheAccountOfACallWithoutARowSaysErasedAndNamesRetiredMirrors) {
   {
     const std::lock_guard lock(told);

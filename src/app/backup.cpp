@@ -5,7 +5,9 @@
 #include <map>
 #include <set>
 
+#include "app/backup_seal.hpp"
 #include "app/cli.hpp"
+#include "app/keeper_state.hpp"
 #include "audit/daily.hpp"
 #include "audit/log.hpp"
 #include "crypto/sha256.hpp"
@@ -16,7 +18,6 @@ namespace callward::app {
 namespace {
 
 constexpr std::size_t kPieceBytes = 1u << 20;
-constexpr std::size_t kManifestBytesMax = 1u << 30;
 constexpr std::size_t kJournalBytesLimit = 64u << 20;
 constexpr int kLogTries = 20;  // of a log that grows under the reader
 constexpr const char* kDatabaseName = "server/callward.db";
@@ -34,7 +35,8 @@ class Backup {
     TRY(look_at_last());
     TRY(vfs_.make_dirs(dir_));
     // What this one changes is no longer the last one's: until the manifest is back it is none.
-    if (vfs_.exists(dir_ + "/" + kManifestName)) TRY(vfs_.remove(dir_ + "/" + kManifestName));
+    for (const auto* name : {kManifestName, kManifestReceiptName})
+      if (vfs_.exists(dir_ + "/" + name)) TRY(vfs_.remove(dir_ + "/" + name));
     TRY(objects());
     TRY(database());
     TRY(text_file(config_.file, kConfigName));
@@ -53,14 +55,30 @@ class Backup {
   Status look_at_last() {
     if (!vfs_.exists(dir_ + "/" + kManifestName)) {
       const auto names = vfs_.list(dir_);
-      static const std::vector<std::string> kOurs = {"callward.toml", "log", "objects", "server"};
+      static const std::vector<std::string> kOurs = {"callward.toml", "log", kManifestReceiptName,
+                                                     "objects", "server"};
       if (names && !std::includes(kOurs.begin(), kOurs.end(), names->begin(), names->end()))
         return fail(Errc::kState, dir_ + ": holds something that is no backup of Callward");
       return {};
     }
     const auto last = TRY(read_manifest(vfs_, dir_));
     for (const auto& file : last.files) last_[file.path] = file;
+    is_ours_ = signed_by_our_log();
     return {};
+  }
+
+  // What an unsigned manifest says of a file we do not sign: then all is copied anew.
+  bool signed_by_our_log() {
+    const auto key = load_log_key(vfs_, config_);
+    if (!key) return false;
+    const auto seal = check_backup_seal(vfs_, dir_, *key);
+    return seal && seal->is_signed;
+  }
+  // Copied the last time, and as it was then.
+  const BackedUpFile* unchanged(const std::string& path) {
+    const auto known = last_.find(path);
+    return is_ours_ && known != last_.end() && vfs_.exists(dir_ + "/" + path) ? &known->second
+                                                                              : nullptr;
   }
 
   Status take(const std::string& from, const std::string& name) {
@@ -91,9 +109,8 @@ class Backup {
     for (const auto& name : names) {
       if (progress_) progress_(done++, names.size());
       const auto path = "objects/" + name;
-      const auto known = last_.find(path);
-      if (name.ends_with(".cwo") && known != last_.end() && vfs_.exists(dir_ + "/" + path)) {
-        files().push_back(known->second);
+      if (const auto* known = name.ends_with(".cwo") ? unchanged(path) : nullptr) {
+        files().push_back(*known);
         continue;
       }
       TRY(take(config_.recorder.objects_dir + "/" + name, path));
@@ -201,9 +218,8 @@ class Backup {
       const auto path =
           bundles ? audit::bundle_path(index, width) : audit::tile_path(level, index, width);
       const auto name = "log/" + path;
-      if (const auto known = last_.find(name);
-          width == audit::kTileWidth && known != last_.end() && vfs_.exists(dir_ + "/" + name)) {
-        files().push_back(known->second);
+      if (const auto* known = width == audit::kTileWidth ? unchanged(name) : nullptr) {
+        files().push_back(*known);
         continue;
       }
       // The growing one is cut to the checkpoint's width, whatever it has become since.
@@ -247,6 +263,7 @@ class Backup {
   std::string dir_;
   const BackupProgress& progress_;
   std::map<std::string, BackedUpFile> last_;
+  bool is_ours_ = false;  // the last one: our log stands for what its manifest says
   BackupReport report_;
 };
 
@@ -257,11 +274,12 @@ bool is_inside(std::string_view path) {
 }
 
 Result<BackupManifest> parse_manifest(const boost::json::object& json) {
-  if (const auto version = json.at("callward_backup").to_number<std::uint32_t>();
-      version != kManifestVersion)
-    return fail(Errc::kUnsupported, "a backup of version " + std::to_string(version) +
-                                        "; this program knows " + std::to_string(kManifestVersion));
   BackupManifest manifest;
+  manifest.version = json.at("callward_backup").to_number<std::uint32_t>();
+  if (manifest.version < 1 || manifest.version > kManifestVersion)
+    return fail(Errc::kUnsupported, "a backup of version " + std::to_string(manifest.version) +
+                                        "; this program knows 1 to " +
+                                        std::to_string(kManifestVersion));
   manifest.taken_at = json.at("taken_at").to_number<std::int64_t>();
   manifest.log_size = json.at("log_size").to_number<std::uint64_t>();
   manifest.checkpoint = std::string(json.at("checkpoint").as_string());

@@ -5,7 +5,8 @@
 //   DIR/log/…                the log under one checkpoint, and a journal of what was durable beyond
 //   DIR/server/callward.db   a snapshot of the database
 //   DIR/callward.toml        the configuration
-//   DIR/manifest.json        every file's size and SHA-256, the log's checkpoint; written last
+//   DIR/manifest.json        every file's size and SHA-256, the log's checkpoint
+//   DIR/manifest.receipt     that the log names this manifest (backup_seal.hpp); written last
 //
 // Taken while the service runs: objects first, the log last, so that the log is the newest part.
 #pragma once
@@ -21,7 +22,9 @@
 namespace callward::app {
 
 inline constexpr const char* kManifestName = "manifest.json";
-inline constexpr std::uint32_t kManifestVersion = 1;
+inline constexpr std::uint32_t kManifestVersion = 2;
+inline constexpr std::uint32_t kManifestVersionSigned = 2;  // before, nobody signed it
+inline constexpr std::size_t kManifestBytesMax = 1u << 30;
 
 struct BackedUpFile {
   std::string path;  // below the backup's folder
@@ -29,6 +32,7 @@ struct BackedUpFile {
   std::string sha256;  // hex
 };
 struct BackupManifest {
+  std::uint32_t version = kManifestVersion;
   std::int64_t taken_at = 0;        // UTC ms
   std::uint64_t log_size = 0;       // durable entries in it
   std::string checkpoint;           // the signed note

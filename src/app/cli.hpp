@@ -127,10 +127,18 @@ Result<ExitCode> command_prove_check(const std::string& file, const std::string&
 Result<ExitCode> command_prove_challenge(const CliContext& context, const ProveOptions& options);
 Result<ExitCode> command_try_keys(const CliContext& context);
 Result<ExitCode> command_backup(const CliContext& context, const std::string& dir);
-Result<ExitCode> command_backup_verify(const std::string& dir, bool json);
+struct BackupVerifyOptions {
+  std::string dir;
+  std::string key;     // verifier key of the log, or a file with it; else the one in the backup
+  std::string config;  // or whose log's it is
+  bool allow_unsigned = false;
+  bool json = false;
+};
+Result<ExitCode> command_backup_verify(const BackupVerifyOptions& options);
 struct RestoreOptions {
   std::string backup, data, credential, log_key;
   std::vector<std::string> mirrors;  // folders that hold store/ and anchor/
+  bool allow_unsigned = false;       // of an older version
   bool json = false;
 };
 // Onto a new machine, with a mirror that survived. Exit code 3 when something stays lost or closed.

@@ -3,8 +3,9 @@
 #include <cstdio>
 #include <set>
 
-#include "app/backup.hpp"
+#include "app/backup_seal.hpp"
 #include "app/cli.hpp"
+#include "app/cli_log.hpp"
 #include "app/keeper_state.hpp"
 #include "app/self_signed.hpp"
 #include "erase/call_keys.hpp"
@@ -126,6 +127,44 @@ std::vector<std::string> losses(const KeyFindings& keys, const BackupManifest& m
   return lines;
 }
 
+constexpr const char* kUnsigned =
+    "unsigned: made by an older version. Whoever can write to it can have made it; to take it as "
+    "it "
+    "is: --allow-unsigned";
+
+// Kept apart from the backup: who wrote that anew can have put a key into it.
+Result<std::optional<audit::NamedKey>> trusted_key(Vfs& vfs, const BackupVerifyOptions& options) {
+  if (!options.key.empty()) {
+    auto key = audit::parse_verifier_key(TRY(key_text(options.key)));
+    if (!key) return fail(Errc::kConfig, "--key: " + key.error().message);
+    return std::optional(std::move(*key));
+  }
+  if (options.config.empty()) return std::optional<audit::NamedKey>();
+  return std::optional(TRY(load_log_key(vfs, TRY(load_config(options.config)))));
+}
+
+void say_seal(const Result<BackupSeal>& seal, bool taken_unsigned) {
+  if (taken_unsigned) std::printf("unsigned: made by an older version\n");
+  if (!seal || !seal->is_signed) return;
+  std::printf("signed: entry %llu of the log of %s\n", static_cast<unsigned long long>(seal->index),
+              seal->key.name.c_str());
+  if (seal->own_key)
+    std::printf("the key is the one in the backup; is it yours? (else name yours: --key)\n  %s\n",
+                audit::verifier_key(seal->key.name, seal->key.key).c_str());
+}
+
+// The log's key that the operator brings is who must have signed it.
+Status signed_for(Vfs& vfs, const RestoreOptions& options, const Config& config) {
+  const auto secrets = TRY(load_keeper_secrets(vfs, config));
+  const audit::NamedKey key{config.log.origin, TRY(crypto::ed25519_public(secrets.log_seed))};
+  const auto seal = check_backup_seal(vfs, options.backup, key);
+  if (!seal)
+    return fail(seal.error().code,
+                "nothing is written: " + seal.error().message + " (`backup verify`)");
+  if (seal->is_signed || options.allow_unsigned) return {};
+  return fail(Errc::kState, std::string("nothing is written: ") + kUnsigned);
+}
+
 ExitCode say(const RestoreOptions& options, const KeyFindings& keys,
              const std::vector<std::string>& lines, bool written) {
   if (options.json) {
@@ -153,6 +192,9 @@ Result<ExitCode> command_backup(const CliContext& context, const std::string& di
       TRY(take_backup(vfs, clock, context.config, dir,
                       [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); }));
   const auto& manifest = report.manifest;
+  if (const auto sealed = seal_backup(vfs, clock, context.config, dir, manifest); !sealed)
+    return fail(sealed.error().code,
+                "the backup is whole, and not signed; run it again: " + sealed.error().message);
   if (context.json)
     print_json({{"files", manifest.files.size()},
                 {"copied", report.copied},
@@ -167,18 +209,32 @@ Result<ExitCode> command_backup(const CliContext& context, const std::string& di
   return ExitCode::kDone;
 }
 
-Result<ExitCode> command_backup_verify(const std::string& dir, bool json) {
+Result<ExitCode> command_backup_verify(const BackupVerifyOptions& options) {
   RealVfs vfs;
-  Progress shown(progress_wanted(json), "files");
-  const auto findings = TRY(verify_backup(
-      vfs, dir, [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); }));
-  if (json) {
+  Progress shown(progress_wanted(options.json), "files");
+  const auto key = TRY(trusted_key(vfs, options));
+  auto findings = TRY(verify_backup(
+      vfs, options.dir, [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); }));
+  const auto seal = check_backup_seal(vfs, options.dir, key);
+  if (!seal) findings.push_back(seal.error().message);
+  const bool older = seal && !seal->is_signed;
+  if (older && !options.allow_unsigned) findings.emplace_back(kUnsigned);
+  if (options.json) {
     boost::json::array list;
     for (const auto& line : findings) list.emplace_back(line);
-    print_json({{"good", findings.empty()}, {"findings", std::move(list)}});
+    boost::json::object said{{"good", findings.empty()},
+                             {"signed", seal && seal->is_signed},
+                             {"findings", std::move(list)}};
+    if (seal && seal->is_signed) {
+      said["key"] = audit::verifier_key(seal->key.name, seal->key.key);
+      said["key_is_its_own"] = seal->own_key;
+      said["entry"] = seal->index;
+    }
+    print_json(said);
   } else {
     for (const auto& line : findings) std::printf("bad: %s\n", line.c_str());
-    std::printf("%s\n", findings.empty() ? "good" : "DAMAGED");
+    say_seal(seal, older && options.allow_unsigned);
+    std::printf("%s\n", findings.empty() ? "good" : seal && !older ? "DAMAGED" : "NOT GOOD");
   }
   return findings.empty() ? ExitCode::kDone : ExitCode::kFoundBad;
 }
@@ -210,6 +266,10 @@ Result<ExitCode> command_restore(const RestoreOptions& options) {
   if (!keys.why.empty()) {
     if (brings_log_key) TRY(vfs.remove(config.log_key_file()));
     return say(options, keys, lines, false);
+  }
+  if (const auto ours = signed_for(vfs, options, look); !ours) {
+    if (brings_log_key) TRY(vfs.remove(config.log_key_file()));
+    return tl::unexpected<Error>(ours.error());
   }
   TRY(vfs.make_dirs(config.run_dir));
   TRY(put_secret(vfs, options.credential, config.keys.credential_file));

@@ -17,14 +17,6 @@ constexpr std::size_t kKeyBytesMax = 1'024;
 
 using Big = unsigned long long;
 
-// A verifier key as it is written down, or the file that it stands in.
-Result<std::string> key_text(const std::string& given) {
-  RealVfs vfs;
-  if (!vfs.exists(given)) return given;
-  const auto raw = TRY(vfs.read_file(given, kKeyBytesMax));
-  return std::string(as_text(raw));
-}
-
 // Bytes that do not hold are found bad, whatever is wrong with them.
 Result<ExitCode> found_bad(const std::string& what, const Error& error) {
   std::fprintf(stderr, "callward: %s: %s\n", what.c_str(), error.message.c_str());
@@ -46,6 +38,13 @@ boost::json::array witnesses_json(const std::vector<audit::Cosignature>& lines) 
 }
 
 }  // namespace
+
+Result<std::string> key_text(const std::string& given) {
+  RealVfs vfs;
+  if (!vfs.exists(given)) return given;
+  const auto raw = TRY(vfs.read_file(given, kKeyBytesMax));
+  return std::string(as_text(raw));
+}
 
 // The commands ------------------------------------------------------------------------------------
 

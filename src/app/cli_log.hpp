@@ -16,6 +16,9 @@ class App;
 
 namespace callward::app {
 
+// What was given as a key, or what stands in the file of that name.
+Result<std::string> key_text(const std::string& given);
+
 class LogCommands {
  public:
   // `chosen` is set when one of them was named; it runs it.

@@ -237,13 +237,19 @@ class CommandLine {
         command("backup", "recordings, metadata, log, configuration into a folder; never keys"),
         false);
     backup->add_option("--out", backup_, "the folder; the second time only what is new is copied");
-    auto* verify = command("verify", "every file against the manifest", backup);
-    verify->add_option("dir", backup_verified_)->required();
-    verify->add_flag("--json", json_, "for machines");
+    auto* verify =
+        command("verify", "every file against the manifest, and the manifest against the log's key",
+                backup);
+    verify->add_option("dir", verified_.dir)->required();
+    verify->add_option("--key", verified_.key,
+                       "the log's verifier key, or a file with it: kept apart from the backup");
+    verify->add_option("--config", verified_.config, "or the configuration of the log");
+    verify->add_flag("--allow-unsigned", verified_.allow_unsigned,
+                     "take one that an older version made, which did not sign");
+    verify->add_flag("--json", verified_.json, "for machines");
     backup->callback([this] {
       chosen_ = [this] {
-        if (!backup_verified_.empty())
-          return exit_of(command_backup_verify(backup_verified_, json_));
+        if (!verified_.dir.empty()) return exit_of(command_backup_verify(verified_));
         if (backup_.empty() || config_.empty())
           return static_cast<int>(report({Errc::kConfig, "backup needs --config and --out DIR"}));
         auto config = load_config(config_);
@@ -259,6 +265,8 @@ class CommandLine {
     restore->add_option("--mirror", restore_.mirrors, "a folder with store/ and anchor/; repeated");
     restore->add_option("--credential", restore_.credential, "your copy of keeper/credential");
     restore->add_option("--log-key", restore_.log_key, "your copy of keeper/log.key");
+    restore->add_flag("--allow-unsigned", restore_.allow_unsigned,
+                      "take a backup that an older version made, which did not sign");
     restore->add_flag("--json", restore_.json, "for machines");
     restore->callback([this] { chosen_ = [this] { return exit_of(command_restore(restore_)); }; });
   }
@@ -297,7 +305,7 @@ class CommandLine {
 
   CLI::App app_{"Callward: records calls, forgets secrets, proves both"};
   std::function<int()> chosen_;
-  std::string backup_, backup_verified_, reason_, config_, process_, day_, call_,
+  std::string backup_, reason_, config_, process_, day_, call_,
       transcript_reason_ = "read on the command line";
   bool json_ = false, try_keys_ = false;
   std::size_t mirror_ = 0;
@@ -307,6 +315,7 @@ class CommandLine {
   PlayOptions play_;
   EraseOptions erase_;
   DecideOptions decide_;
+  BackupVerifyOptions verified_;
   RetentionOptions retention_;
   ProveOptions prove_;
   ImportOptions import_;

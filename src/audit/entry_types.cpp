@@ -204,6 +204,13 @@ const std::vector<EntryType>& entry_types() {
        "Somebody tried to sign in as this person, or as nobody known.",
        {{"cause", kText}}},
       {"session_ended", kByServer, "A session ended.", {{"session", kText}, {"cause", kText}}},
+      {"backup_made",
+       kByServer,
+       "A backup was taken: `manifest` is the SHA-256 of its manifest, which names every file of "
+       "it; `log_size` is how much of the log is in it. The receipt of this entry is the backup's "
+       "signature. Of one that was taken while Callward was stopped the command line is the "
+       "writer.",
+       {{"manifest", kHash}, {"files", kNumber}, {"log_size", kNumber}}},
       {"person_added",
        kByServer,
        "A person was added or enrolled.",

@@ -216,6 +216,7 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
       {"hand_over_failed", nullptr},
       {"sign_in_failed", nullptr},
       {"person_added", nullptr},
+      {"backup_made", nullptr},
       {"config_changed", nullptr},
   };
   return table;
@@ -591,17 +592,6 @@ RulesReport RuleChecker::finish() {
   std::stable_sort(report_.findings.begin(), report_.findings.end(),
                    [](const auto& a, const auto& b) { return a.index < b.index; });
   return std::move(report_);
-}
-
-std::string rules_markdown() {
-  std::string out =
-      "# What `callward log check` holds the log to\n\nGenerated from `src/audit/rules.cpp` "
-      "(`callward log rules`); a test holds this page to it. Exit code 3 when there is a breach.\n"
-      "\n| rule | weight | what holds |\n|---|---|---|\n";
-  for (const auto& rule : rules())
-    out += "| " + std::string(rule.name) + " | " + to_text(rule.weight) + " | " +
-           std::string(rule.meaning) + " |\n";
-  return out;
 }
 
 }  // namespace callward::audit

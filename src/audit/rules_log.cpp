@@ -1,4 +1,5 @@
-// The rules over a log's folder: the entries that its checkpoint signs, no others.
+// The rules over a log's folder: the entries that its checkpoint signs, no others; and the rules
+// as a page.
 #include <algorithm>
 
 #include "audit/daily.hpp"
@@ -27,6 +28,17 @@ Result<RulesReport> check_rules(Vfs& vfs, const std::string& dir, const NamedKey
                 "the entries are not those that the checkpoint signs: no rule was checked; "
                 "`callward log verify` names what is wrong");
   return checker.finish();
+}
+
+std::string rules_markdown() {
+  std::string out =
+      "# What `callward log check` holds the log to\n\nGenerated from `src/audit/rules.cpp` "
+      "(`callward log rules`); a test holds this page to it. Exit code 3 when there is a breach.\n"
+      "\n| rule | weight | what holds |\n|---|---|---|\n";
+  for (const auto& rule : rules())
+    out += "| " + std::string(rule.name) + " | " + to_text(rule.weight) + " | " +
+           std::string(rule.meaning) + " |\n";
+  return out;
 }
 
 }  // namespace callward::audit

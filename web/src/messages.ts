@@ -484,6 +484,7 @@ export const t = {
       signed_in: 'Signed in',
       sign_in_failed: 'Sign-in failed',
       session_ended: 'Session ended',
+      backup_made: 'Backup taken',
       person_added: 'Person added',
       config_changed: 'Configuration changed',
     } as Record<string, string>,

@@ -304,7 +304,7 @@ export interface paths {
         put?: never;
         /**
          * A person decides about a held order; erasing cannot be undone
-         * @description What a person ordered beyond one person's share is confirmed by another; 403 for the same one. Of a call that is closed whole the first person's erase is such an order (202, outcome held). 409 under a legal hold.
+         * @description What a person ordered beyond one person's share is confirmed by another; 403 for the same one. Beyond what one person may erase of the call, and of a call that is closed whole, the first person's erase is such an order (202, outcome held). 409 under a legal hold.
          */
         post: operations["decideHeld"];
         delete?: never;
@@ -517,6 +517,26 @@ export interface paths {
          * @description Erasures that wait for it are done without it; every proof names it until it is back and was destroyed. 409 when the mirror is good.
          */
         post: operations["retireMirror"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A backup was taken; the log names its manifest
+         * @description The receipt of the entry (getReceipt), once it is published, is the backup's signature.
+         */
+        post: operations["logBackup"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1715,6 +1735,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RetiredMirror"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    logBackup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description SHA-256 of the manifest */
+                    manifest: string;
+                    files: number;
+                    log_size: number;
+                };
+            };
+        };
+        responses: {
+            /** @description In the log */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description of the entry */
+                        index: number;
+                    };
                 };
             };
             default: components["responses"]["Problem"];

@@ -45,6 +45,7 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
   signed_in: { session: 'text', method: 'text' },
   sign_in_failed: { cause: 'text' },
   session_ended: { session: 'text', cause: 'text' },
+  backup_made: { manifest: 'hash', files: 'number', log_size: 'number' },
   person_added: { roles: 'list', by: 'text' },
   config_changed: { hash: 'hash' },
 };
