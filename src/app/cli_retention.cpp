@@ -70,11 +70,12 @@ std::vector<std::string> retention_lines(const value& retention) {
   const auto* days = member(retention, "days");
   std::string kept;
   if (days != nullptr && days->is_object())
-    for (const auto& item : days->get_object())
-      kept += (kept.empty() ? "" : ", ") + std::string(item.key()) + " " +
-              (number(*days, std::string(item.key()).c_str()) == 0
-                   ? "for ever"
-                   : std::to_string(number(*days, std::string(item.key()).c_str())) + " days");
+    for (const auto& item : days->get_object()) {
+      const std::string name(item.key());
+      const auto count = number(*days, name.c_str());
+      kept += (kept.empty() ? "" : ", ") + name + " " +
+              (count == 0 ? "for ever" : std::to_string(count) + " days");
+    }
   if (text(retention, "state") == "off") {
     lines.emplace_back("calls are kept for ever: no [retention] is set");
     return lines;
@@ -91,7 +92,7 @@ std::vector<std::string> retention_lines(const value& retention) {
   if (const auto left = number(retention, "objects_to_delete"); left > 0)
     lines.push_back("keys gone, ciphertext still to be deleted: " + calls(left));
   if (const auto unheard = number(retention, "unheard"); unheard > 0)
-    lines.push_back("due, and not heard yet: " + calls(unheard) + " of the last run");
+    lines.push_back("as old, and not heard yet: " + calls(unheard));
   if (text(retention, "state") != "stopped") return lines;
   lines.push_back("STOPPED, nothing is erased: " + text(retention, "why"));
   lines.push_back("the clock says " + short_time(number(retention, "clock")) + "; by it " +

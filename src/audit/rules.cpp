@@ -13,8 +13,9 @@ using boost::json::value;
 
 constexpr std::int64_t kCallDataStream = 15;
 constexpr std::size_t kHashDigits = 64;
-constexpr std::int64_t kTimeMax = std::int64_t{1} << 53;     // what the log's numbers may be
-constexpr std::int64_t kSegmentMax = std::int64_t{1} << 32;  // far beyond any call
+constexpr std::int64_t kTimeMax = std::int64_t{1} << 53;      // what the log's numbers may be
+constexpr std::int64_t kSegmentMax = std::int64_t{1} << 32;   // far beyond any call
+constexpr std::int64_t kCallMsMax = std::int64_t{100} << 20;  // as far as an index reaches
 
 // [stream, first, end); nothing for what is no range, so that sums of them are small.
 bool is_segment(const value& json) {
@@ -281,6 +282,9 @@ void RuleChecker::call_started(const Entry& entry) {
   call.started = {entry.index, entry.at, true};
   call.alive_at = entry.at;
   call.began_at = number_of(entry, "started_at");
+  // Whoever says when it began makes it no older than a call can be.
+  if (text_of(entry, "source") != "import")
+    call.began_at = std::max(call.began_at, entry.at - kCallMsMax - grace_.age_ms);
   rows_[number_of(entry, "row")] = entry.subject;
   running_.insert(entry.subject);
   ++report_.calls;

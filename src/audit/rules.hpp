@@ -98,7 +98,7 @@ class RuleChecker {
     std::map<std::string, std::set<Range>> closed;
     bool unknown_said = false;
     bool hold = false, empty = false;
-    std::int64_t began_at = 0;  // as call_started says: what retention counts from
+    std::int64_t began_at = 0;  // what retention counts from
     std::string retired_by;     // order of retention
     bool deleted = false;       // its ciphertext, or the store keeps it for good
   };
@@ -173,7 +173,7 @@ class RuleChecker {
   std::int64_t keeper_started_at_ = 0;
   std::map<std::int64_t, std::string> rows_;  // calls by row
   std::int64_t may_retire_ = 0;               // calls: what the present run may
-  std::int64_t let_go_ = 0;                   // and what the owner confirmed for the next one
+  std::int64_t let_go_ = 0;                   // of what the owner confirmed, what has not gone yet
   bool retention_stopped_ = false;
   std::set<std::string> running_;  // calls whose keys a living keeper must have
 };

@@ -55,7 +55,6 @@ void RuleChecker::retention_run(const Entry& entry) {
          "it says that " + std::to_string(may) + " calls may go, and the bound is " +
              std::to_string(bound + let_go_));
   may_retire_ = may;
-  let_go_ = 0;
 }
 
 // Why this call may not have gone; each once.
@@ -103,6 +102,8 @@ void RuleChecker::retention_intended(const Entry& entry) {
     find("retention-within-bounds", entry.index, entry.subject,
          std::to_string(calls) + " calls taken, and " + std::to_string(may_retire_) + " might go");
   may_retire_ = std::max<std::int64_t>(0, may_retire_ - calls);
+  // What was let go is taken first; the rest stays let go, for a keeper that died in the middle.
+  let_go_ = std::max<std::int64_t>(0, let_go_ - calls);
 }
 
 void RuleChecker::objects_deleted(const Entry& entry) {

@@ -156,6 +156,48 @@ TEST(RetentionRules, ARunKeepsToItsBounds) {
   EXPECT_EQ(confirmed.broken(), Broken{});
 }
 
+// A keeper that died in the middle says it anew, with what is left of it; and no more than that.
+TEST(RetentionRules, WhatWasLetGoIsLetGoOnce) {
+  Log log;
+  for (int row = 0; row < 20; ++row) log.lives(row);
+  log.at += 31 * kDay;
+  log.stops();
+  log.confirms(20);
+  log.runs(30, 5, "operator");
+  log.takes(0, 15);
+  log.runs(15, 5);
+  EXPECT_EQ(log.broken(), Broken{});
+  log.runs(16, 5);
+  EXPECT_EQ(log.broken(), (Broken{{"retention-within-bounds", 1}}));
+}
+
+TEST(RetentionRules, ACallIsNoOlderThanACallCanBe) {
+  Log log;
+  log.lives(0);
+  auto data = object{{"row", 1},
+                     {"source", "siprec"},
+                     {"direction", "incoming"},
+                     {"streams", 1},
+                     {"started_at", log.at - 100 * kDay}};
+  log.say("call_started", "keeper", Log::call(1), data);
+  data["row"] = 2;
+  data["source"] = "import";  // as old as it is
+  log.say("call_started", "keeper", Log::call(2), data);
+  for (const int row : {1, 2}) {
+    boost::json::value range = array{0, 0, 5};
+    log.say("call_ended", "recorder", Log::call(row),
+            {{"ended_at", log.at}, {"cause", "bye"}, {"ends", array(1, range)}});
+    log.say("call_sealed", "recorder", Log::call(row),
+            {{"root", kHash}, {"leaves", 1}, {"bytes", 1}});
+  }
+  log.at += 5 * kDay;
+  log.runs();
+  log.takes(1, 2);
+  EXPECT_EQ(log.broken(), (Broken{{"retention-in-time", 1}}));
+  log.takes(2, 3, 30, std::string(32, '8'));
+  EXPECT_EQ(log.broken(), (Broken{{"retention-in-time", 1}}));
+}
+
 TEST(RetentionRules, WhatStoppedStaysStoppedUntilSomebodyConfirms) {
   Log log;
   log.lives(0);

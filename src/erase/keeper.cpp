@@ -9,6 +9,8 @@
 namespace callward::erase {
 namespace {
 
+constexpr std::int64_t kCallMsMax = 100ll << keys::kIndexBits;  // as far as an index reaches
+
 boost::json::array ends_json(const std::vector<keys::StreamEnd>& ends) {
   boost::json::array out;
   for (const auto& end : ends) out.push_back(boost::json::array{end.stream, 0, end.end_index});
@@ -52,10 +54,18 @@ Status Keeper::stage_entry(std::string type, std::string actor, std::string subj
 // Monotonic time of index 0. From here on nobody who sets a wall clock moves a call's bounds. An
 // import's audio is older than its import, and comes as fast as it can: its clock begins now.
 std::int64_t Keeper::begun_ms(keys::CallSource source, std::int64_t started_at) const {
-  constexpr std::int64_t kCallMsMax = 100ll << keys::kIndexBits;
   if (source == keys::CallSource::kImport) return clock_.monotonic_ms();
   return clock_.monotonic_ms() -
          std::clamp<std::int64_t>(clock_.utc_ms() - started_at, 0, kCallMsMax);
+}
+
+// Retention counts from when a call began, and the recorder says when that was. One that was taken
+// over makes no call older than a call can be, nor one that is never over. Imports are as old as
+// they are.
+std::int64_t Keeper::believed_start(keys::CallSource source, std::int64_t said) const {
+  const auto latest = clock_.utc_ms() + RetentionGuard::kClockJumpMs;
+  if (source == keys::CallSource::kImport) return std::min(said, latest);
+  return std::clamp(said, clock_.utc_ms() - kCallMsMax, latest);
 }
 
 // After a restart the wall clock says when a call began, and it may have been set since. What is
@@ -157,8 +167,8 @@ void Keeper::call_start(const keys::CallStart& message, Reply<keys::CallStarted>
   call->source = message.source;
   call->direction = message.direction;
   call->declare(message.streams);
-  call->started_at = message.started_at;
-  call->begun_ms = begun_ms(message.source, message.started_at);
+  call->started_at = believed_start(message.source, message.started_at);
+  call->begun_ms = begun_ms(message.source, call->started_at);
   call->rooted = true;
   call->cover = keys::Cover::whole(entropy_.key());
   call->dirty = true;

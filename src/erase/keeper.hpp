@@ -224,6 +224,7 @@ class Keeper {
   Result<Bytes> seal_call_data(CallKeys& call, ByteView plain);
   [[nodiscard]] std::uint32_t elapsed_segments(const CallKeys& call) const;
   [[nodiscard]] std::int64_t begun_ms(keys::CallSource source, std::int64_t started_at) const;
+  [[nodiscard]] std::int64_t believed_start(keys::CallSource source, std::int64_t said) const;
   void has_lasted(CallKeys& call, std::uint32_t segments) const;
   [[nodiscard]] std::uint32_t index_limit(const CallKeys& call) const;
 
@@ -300,18 +301,21 @@ class Keeper {
   void begin_retention();
   void note_age(const CallKeys& call);
   void note_husk(const CallKeys& call);
-  [[nodiscard]] std::vector<std::uint64_t> due_rows(std::int64_t now) const;
+  [[nodiscard]] bool is_over(const RetentionWork::Age& age, std::int64_t now) const;
+  [[nodiscard]] RetentionWork::Due due_at(std::int64_t now) const;
   [[nodiscard]] std::int64_t usual_calls() const;
   void tick_retention();
   void start_run(const std::string& actor);
   void retire_batch();
-  bool may_be_retired(CallKeys& call);
+  [[nodiscard]] bool may_be_retired(const CallKeys& call) const;
+  void refuse_holds();
   void run_over();
   void stop_retention(RetentionStop why, std::int64_t by);
   void log_stop();
   Status save_retention();
   Status stage_retention(const std::vector<Order*>& group);
   Status stage_retentions(std::vector<Order>& batch, std::vector<Order*>& staged);
+  [[nodiscard]] keys::RemoveObjects next_to_remove() const;
   void remove_ciphertext();
   void ciphertext_removed(const std::vector<CallId>& asked,
                           const Result<keys::ObjectsRemoved>& done);

@@ -90,11 +90,13 @@ void Keeper::listen_done(const keys::ListenDone& message) {
   call.persist_upto(call.heard);  // with the same row: one that says "listened" is whole
   call.dirty = true;
   after_log([this, id = call.id](Status logged) {
+    const auto still = find(id);
     if (!logged) {  // nobody was told: said again once the log is back
-      if (const auto still = find(id)) (*still)->listened = false;
+      if (still) (*still)->listened = false;
       unlogged_listens_.push_back(id);
       return;
     }
+    if (still) note_age(**still);
     outbox_.listening_done({id});
     persist_round(false);
   });

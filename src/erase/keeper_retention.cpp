@@ -92,7 +92,8 @@ void Keeper::begin_retention() {
 }
 
 void Keeper::note_age(const CallKeys& call) {
-  retention_.ages[call.row] = {call.id, call.started_at, class_of(call.source, call.direction)};
+  retention_.ages[call.row] = {call.id, call.started_at, class_of(call.source, call.direction),
+                               call.ended && call.listened};
 }
 
 void Keeper::note_husk(const CallKeys& call) {
@@ -134,18 +135,27 @@ void Keeper::replay_retention(const audit::Entry& entry) {
 
 // What is due -------------------------------------------------------------------------------------
 
-// Rows of calls whose time is over at `now`, but for those under a legal hold; by class.
-std::vector<std::uint64_t> Keeper::due_rows(std::int64_t now) const {
-  std::vector<std::uint64_t> due;
-  for (const auto kind :
-       {CallClass::kIncoming, CallClass::kOutgoing, CallClass::kUnknown, CallClass::kImport}) {
-    const auto days = policy_.retention.of(kind);
-    if (days <= 0) continue;
-    for (const auto& [row, age] : retention_.ages)
-      if (age.kind == kind && age.started_at <= now - days * kDayMs && rows_.contains(age.call) &&
-          !on_hold_.contains(age.call) && !retention_.in_hand.contains(age.call))
-        due.push_back(row);
+bool Keeper::is_over(const RetentionWork::Age& age, std::int64_t now) const {
+  const auto days = policy_.retention.of(age.kind);
+  return days > 0 && age.started_at <= now - days * kDayMs;
+}
+
+// What may not go does not count as due: else calls that never end, which a captured recorder
+// begins as it likes, were more than usual for ever.
+RetentionWork::Due Keeper::due_at(std::int64_t now) const {
+  RetentionWork::Due due;
+  std::array<std::vector<std::uint64_t>, kCallClasses.size()> by_class;
+  for (const auto& [row, age] : retention_.ages) {
+    if (!is_over(age, now) || !rows_.contains(age.call) || retention_.in_hand.contains(age.call))
+      continue;
+    if (on_hold_.contains(age.call))
+      ++due.held;
+    else if (!age.heard)
+      ++due.unheard;
+    else
+      by_class[static_cast<std::size_t>(age.kind)].push_back(row);
   }
+  for (const auto& rows : by_class) due.rows.insert(due.rows.end(), rows.begin(), rows.end());
   return due;
 }
 
@@ -216,38 +226,40 @@ void Keeper::log_stop() {
   state.stop_logged = true;
   after_log([this](Status logged) {
     retention_.guard.state().stop_logged = logged.has_value();
-    retention_.dirty = true;
+    (void)save_retention();  // else a keeper that takes over says it again
   });
+}
+
+// Calls under a legal hold whose time is over; each is said once.
+void Keeper::refuse_holds() {
+  auto& work = retention_;
+  for (const auto& id : on_hold_) {
+    const auto row = rows_.find(id);
+    const auto age = row == rows_.end() ? work.ages.end() : work.ages.find(row->second);
+    if (age == work.ages.end() || !is_over(age->second, work.guard.now())) continue;
+    if (work.refused.size() < kHeldListMax && work.refused.insert(id).second)
+      (void)stage_entry("hold_refused", "keeper", id.hex(), {{"order", work.run.hex()}});
+  }
 }
 
 void Keeper::start_run(const std::string& actor) {
   auto& work = retention_;
-  const auto due = due_rows(work.guard.now());
+  const auto due = due_at(work.guard.now());
   const auto usual = usual_calls();
   const auto may = work.guard.may_erase(usual);
-  if (static_cast<std::int64_t>(due.size()) > may)
-    return stop_retention(RetentionStop::kVolume, static_cast<std::int64_t>(due.size()));
+  if (static_cast<std::int64_t>(due.rows.size()) > may)
+    return stop_retention(RetentionStop::kVolume, static_cast<std::int64_t>(due.rows.size()));
   work.run = OrderId::random(entropy_);
-  std::int64_t held = 0;
-  for (const auto& id : on_hold_) {
-    const auto row = rows_.find(id);
-    const auto age = row == rows_.end() ? work.ages.end() : work.ages.find(row->second);
-    if (age == work.ages.end()) continue;
-    const auto days = policy_.retention.of(age->second.kind);
-    if (days <= 0 || age->second.started_at > work.guard.now() - days * kDayMs) continue;
-    ++held;
-    if (work.refused.size() < kHeldListMax && work.refused.insert(id).second)
-      (void)stage_entry("hold_refused", "keeper", id.hex(), {{"order", work.run.hex()}});
-  }
+  refuse_holds();
   if (!stage_entry("retention_run", actor, "-",
                    {{"run", work.run.hex()},
-                    {"due", due.size()},
-                    {"held", held},
+                    {"due", due.rows.size()},
+                    {"held", due.held},
                     {"usual", usual},
                     {"may", may}}))
     return;
-  work.due.assign(due.begin(), due.end());
-  work.erased = work.unheard = 0;
+  work.due.assign(due.rows.begin(), due.rows.end());
+  work.erased = 0;
   after_log([this, run = work.run](Status logged) {
     if (retention_.run != run) return;
     retention_.running = logged.has_value() && !retention_.guard.stopped();
@@ -255,14 +267,11 @@ void Keeper::start_run(const std::string& actor) {
   });
 }
 
-// Whether it may go now. What may not is looked at again with the next run.
-bool Keeper::may_be_retired(CallKeys& call) {
-  if (call.legal_hold || call.to_be_dropped() || deciding_whole_.contains(call.id) ||
-      proposing_.contains(call.id))
-    return false;
-  if (call.ended && call.listened) return true;
-  ++retention_.unheard;
-  return false;
+// Whether it may still go: it was due when the run began. What may not is looked at again with the
+// next run.
+bool Keeper::may_be_retired(const CallKeys& call) const {
+  return call.ended && call.listened && !call.legal_hold && !call.to_be_dropped() &&
+         !deciding_whole_.contains(call.id) && !proposing_.contains(call.id);
 }
 
 // One batch of one class. The count is on the disk before the calls are taken.
@@ -314,7 +323,7 @@ void Keeper::run_over() {
   work.guard.run_over(work.erased);
   std::erase_if(work.ages, [this](const auto& item) { return !rows_.contains(item.second.call); });
   (void)save_retention();
-  log_event("keeper.retention_run", {{"erased", work.erased}, {"unheard", work.unheard}});
+  log_event("keeper.retention_run", {{"erased", work.erased}});
 }
 
 // Intended ----------------------------------------------------------------------------------------
@@ -362,23 +371,34 @@ Status Keeper::stage_retentions(std::vector<Order>& batch, std::vector<Order*>& 
 
 // Ciphertext --------------------------------------------------------------------------------------
 
+// Behind those that were asked for last, and round again: objects that cannot be deleted hold up
+// nobody's.
+keys::RemoveObjects Keeper::next_to_remove() const {
+  const auto& work = retention_;
+  keys::RemoveObjects message;
+  auto at = work.ciphertext.upper_bound(work.removed_last);
+  for (std::size_t looked = 0;
+       looked < work.ciphertext.size() && message.calls.size() < kRemovePerRequestMax; ++looked) {
+    if (at == work.ciphertext.end()) at = work.ciphertext.begin();
+    const auto& id = *at++;
+    const auto row = rows_.find(id);
+    const auto age = row == rows_.end() ? work.ages.end() : work.ages.find(row->second);
+    if (age != work.ages.end()) message.calls.push_back({id, age->second.started_at});
+  }
+  return message;
+}
+
 void Keeper::remove_ciphertext() {
   auto& work = retention_;
   if (work.removing || work.ciphertext.empty() || resting_ || log_->failed() ||
       !outbox_.remove_objects || clock_.monotonic_ms() < work.remove_ms)
     return;
-  keys::RemoveObjects message;
+  const auto message = next_to_remove();
+  if (message.calls.empty()) return;
   std::vector<CallId> asked;
-  for (const auto& id : work.ciphertext) {
-    if (asked.size() >= kRemovePerRequestMax) break;
-    const auto row = rows_.find(id);
-    const auto age = row == rows_.end() ? work.ages.end() : work.ages.find(row->second);
-    if (age == work.ages.end()) continue;
-    message.calls.push_back({id, age->second.started_at});
-    asked.push_back(id);
-  }
-  if (asked.empty()) return;
+  for (const auto& one : message.calls) asked.push_back(one.call);
   work.removing = true;
+  work.removed_last = asked.back();
   work.remove_ms = clock_.monotonic_ms() + kRetryRemoveMs;
   outbox_.remove_objects(message, [this, asked](Result<keys::ObjectsRemoved> done) {
     retention_.removing = false;

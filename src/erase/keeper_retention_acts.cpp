@@ -63,30 +63,24 @@ std::string Keeper::retention_report(bool dry_run) const {
   boost::json::object days;
   for (std::size_t i = 0; i < kCallClasses.size(); ++i)
     days[kCallClasses[i]] = policy_.retention.days[i];
-  const auto due = due_rows(guard.now());
+  const auto due = due_at(guard.now());
   const auto usual = usual_calls();
   const auto may = guard.may_erase(usual);
-  std::int64_t held = 0;
-  for (const auto& [row, age] : work.ages) {
-    const auto kept = policy_.retention.of(age.kind);
-    held +=
-        kept > 0 && age.started_at <= guard.now() - kept * kDayMs && on_hold_.contains(age.call);
-  }
   out["days"] = std::move(days);
   out["now"] = guard.now();
   out["clock"] = clock_.utc_ms();
-  out["due"] = due.size();
-  out["held"] = held;
-  out["unheard"] = work.unheard;
+  out["due"] = due.rows.size();
+  out["held"] = due.held;
+  out["unheard"] = due.unheard;
   out["usual"] = usual;
   out["may"] = may;
   // By the wall clock, which the owner's word makes the time.
-  out["to_confirm"] = guard.stopped() ? due_rows(clock_.utc_ms()).size() : 0;
+  out["to_confirm"] = guard.stopped() ? due_at(clock_.utc_ms()).rows.size() : 0;
   if (dry_run) {
     boost::json::array calls;
-    for (const auto row : due)
+    for (const auto row : due.rows)
       if (calls.size() < kHeldListMax) calls.emplace_back(work.ages.at(row).call.hex());
-    const bool stops = static_cast<std::int64_t>(due.size()) > may;
+    const bool stops = static_cast<std::int64_t>(due.rows.size()) > may;
     out["would"] = !policy_.retention.any() || guard.stopped() ? "nothing"
                    : stops                                     ? "stop"
                                                                : "erase";
@@ -132,7 +126,7 @@ void Keeper::confirm_retention(const keys::ConfirmRetention& message,
   if (!may_act(message.actor)) return reply(fail(Errc::kDenied, "the owner confirms"));
   if (guard.observe(clock_.utc_ms(), clock_.monotonic_ms())) retention_.dirty = true;
   if (!guard.stopped()) return reply(fail(Errc::kState, "retention has not stopped"));
-  const auto due = due_rows(guard.wall()).size();
+  const auto due = due_at(guard.wall()).rows.size();
   if (due != message.calls)
     return reply(fail(Errc::kState, "by the clock as it is now " + std::to_string(due) +
                                         " calls are due, not " + std::to_string(message.calls) +

@@ -37,6 +37,7 @@ Status Keeper::start() {
   retire_as_logged();
   for (const auto& [id, call] : calls_) {
     note_held(*call);
+    note_age(*call);
     note_husk(*call);
   }
   for (const auto& id : emptied) note_husk(*TRY(find(id)));
@@ -287,7 +288,7 @@ void Keeper::adopt(keys::Adopt message, Reply<keys::Adopted> reply) {
     fresh->source = message.source;
     fresh->direction = message.direction;
     fresh->start_logged = false;
-    fresh->started_at = message.started_at;
+    fresh->started_at = believed_start(message.source, message.started_at);
     add_without_root(std::move(fresh));
   }
   auto found = find(message.call);

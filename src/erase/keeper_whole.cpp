@@ -141,10 +141,12 @@ void Keeper::drop_husks() {
 }
 
 void Keeper::set_hold(const keys::SetHold& message, Reply<keys::Ack> reply) {
+  if (!may_act(message.actor))
+    return reply(fail(Errc::kDenied, "a person sets a hold or lifts it, or the operator"));
   auto found = find(message.call);
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   if ((*found)->to_be_dropped())
-    return reply(fail(Errc::kState, "two persons have decided: the call is being erased"));
+    return reply(fail(Errc::kState, "it has been decided: the call is being erased"));
   if (message.on && deciding_whole_.contains(message.call))
     return reply(fail(Errc::kBusy, "a person is just deciding about this call; ask again"));
   auto staged = stage_entry(message.on ? "hold_set" : "hold_lifted", message.actor,

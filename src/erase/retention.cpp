@@ -169,21 +169,24 @@ void RetentionGuard::stop(RetentionStop why, std::int64_t by) {
   state_.confirmed = 0;  // what was confirmed was confirmed of another state of things
 }
 
+// A clock that goes to and fro over midnight begins no day a second time.
+std::int64_t RetentionGuard::today() const { return std::max(state_.spent_day, day_of(now_)); }
+
 std::int64_t RetentionGuard::may_erase(std::int64_t usual) const {
-  const auto spent = state_.spent_day == day_of(now_) ? state_.spent : 0;
+  const auto spent = state_.spent_day == today() ? state_.spent : 0;
   const auto bound = std::max(kFreeCalls, kTimesUsual * usual);
   return std::max<std::int64_t>(0, bound - spent) + state_.confirmed;
 }
 
 void RetentionGuard::spend(std::int64_t calls) {
-  const auto today = day_of(now_);
-  if (state_.days.empty() || state_.days.back().day != today) state_.days.push_back({today, 0});
+  const auto day = today();
+  if (state_.days.empty() || state_.days.back().day != day) state_.days.push_back({day, 0});
   state_.days.back().calls += calls;
   if (state_.days.size() > RetentionState::kDaysKept) state_.days.erase(state_.days.begin());
   const auto from_confirmed = std::min(state_.confirmed, calls);
   state_.confirmed -= from_confirmed;
-  if (state_.spent_day != today) state_.spent = 0;
-  state_.spent_day = today;
+  if (state_.spent_day != day) state_.spent = 0;
+  state_.spent_day = day;
   state_.spent += calls - from_confirmed;
 }
 
@@ -199,6 +202,8 @@ void RetentionGuard::confirm(std::int64_t calls) {
   state_.stop_logged = true;
   state_.confirmed = calls;
   state_.utc = now_ = wall_;
+  // A day that never was must not stand in the way of those to come; what went on it did go.
+  state_.spent_day = std::min(state_.spent_day, day_of(now_));
 }
 
 std::int64_t usual_volume(const std::vector<std::int64_t>& started_at, std::int64_t now,

@@ -93,6 +93,7 @@ class RetentionGuard {
   static constexpr std::int64_t kTimesUsual = 2;
   static constexpr std::int64_t kFreeCalls = 10;  // a day: where hardly anybody calls
  private:
+  [[nodiscard]] std::int64_t today() const;
   RetentionState state_;
   std::int64_t now_ = 0, wall_ = 0;
   bool first_ = true;
@@ -104,6 +105,11 @@ struct RetentionWork {
     CallId call;
     std::int64_t started_at = 0;
     CallClass kind{};
+    bool heard = false;  // it has ended, and was heard to its end
+  };
+  struct Due {                           // calls whose time is over
+    std::vector<std::uint64_t> rows;     // those that may go, by class
+    std::int64_t held = 0, unheard = 0;  // and those that may not: a legal hold; not heard yet
   };
   struct Taken {  // an order's class and the days that its calls were kept
     CallClass kind{};
@@ -115,12 +121,12 @@ struct RetentionWork {
   OrderId run;
   std::deque<std::uint64_t> due;  // rows that this run has still to look at
   std::int64_t erased = 0;        // by this run
-  std::int64_t unheard = 0;       // due, and not erased yet because nobody has heard them
   std::map<OrderId, Taken> taken;
   std::set<CallId> in_hand;     // taken, and still with a row: not due again
   std::set<CallId> refused;     // under a legal hold when they were due: said once
   std::set<CallId> ciphertext;  // no key is left; their objects are still to be deleted
   std::set<CallId> deleted;     // of the log, at start: those are deleted already
+  CallId removed_last;          // the last that was asked for: the next ones are behind it
   bool removing = false;
   std::string not_removed;  // why, as it was said
   bool dirty = false;       // the state is not written

@@ -710,7 +710,7 @@ export interface components {
             due: number;
             /** @description as old, and under a legal hold */
             held: number;
-            /** @description of the last run: due, and not heard yet */
+            /** @description as old, and not heard to its end yet: it waits */
             unheard: number;
             /** @description calls a day */
             usual: number;
