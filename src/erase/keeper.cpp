@@ -345,6 +345,7 @@ void Keeper::log_unlogged() {
     for (const auto& id : begun)
       if (const auto still = find(id)) (*still)->start_logged = true;
   });
+  log_privates();
   for (const auto& id : std::exchange(unlogged_listens_, {})) listen_done({id});
 }
 

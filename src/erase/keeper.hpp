@@ -282,6 +282,8 @@ class Keeper {
   [[nodiscard]] PrivateGrant private_grant(const CallKeys& call, const std::string& actor) const;
   static std::vector<SegmentRange> private_ranges(const CallKeys& call, const OrderId& order);
   void begin_private(const CallKeys& call, Reply<keys::PrivateState> reply);
+  void log_privates();
+  void answer_ended(const CallId& id, Reply<keys::PrivateState> reply);
   Status stage_private_on(const CallKeys& call, const Private& open);
   void close_private(CallKeys& call);
   void end_private(CallKeys& call, const std::string& cause, const std::string& actor,

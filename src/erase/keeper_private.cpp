@@ -25,6 +25,11 @@ constexpr std::uint32_t kSegmentsPerSecond = 10;
 
 std::uint8_t private_reason() { return reason_number(kPrivateReason).value_or(0); }
 
+tl::unexpected<Error> not_logged(const Error& error) {
+  return fail(Errc::kUnavailable,
+              "closed to everybody, but not logged; ask again: " + error.message);
+}
+
 }  // namespace
 
 // From the ranges that are closed or gone for this reason: rows keep them, so that a keeper that
@@ -125,9 +130,7 @@ void Keeper::begin_private(const CallKeys& call, Reply<keys::PrivateState> reply
     return reply(tl::unexpected<Error>(staged.error()));
   after_log([this, id = call.id, order = open.order, reply](Status logged) {
     const auto still = privates_.find(id);
-    if (!logged)
-      return reply(fail(Errc::kUnavailable, "closed to everybody, but not logged; ask again: " +
-                                                logged.error().message));
+    if (!logged) return reply(not_logged(logged.error()));
     if (still != privates_.end() && still->second.order == order) still->second.logged = true;
     const auto begun = find(id);
     if (!begun) return reply(tl::unexpected<Error>(begun.error()));
@@ -135,6 +138,16 @@ void Keeper::begin_private(const CallKeys& call, Reply<keys::PrivateState> reply
     outbox_.order_state({order, id, keys::OrderOutcome::kAccepted, private_ranges(**begun, order),
                          std::string(kReasons[private_reason()])});
   });
+}
+
+// The log is back: what is closed since it was away, and will be erased, stands in it before
+// anything is erased, whether anybody asks again or not. (Of one that is over, tick_private() says
+// both ends.)
+void Keeper::log_privates() {
+  for (const auto& [id, open] : privates_) {
+    if (open.logged || open.over) continue;
+    if (const auto found = find(id)) begin_private(**found, [](const auto&) {});
+  }
 }
 
 Status Keeper::stage_private_on(const CallKeys& call, const Private& open) {
@@ -173,6 +186,7 @@ std::vector<SegmentRange> Keeper::private_ranges(const CallKeys& call, const Ord
 void Keeper::end_private(CallKeys& call, const std::string& cause, const std::string& actor,
                          Reply<keys::PrivateState> reply) {
   auto& open = privates_.at(call.id);
+  if (open.staged) return answer_ended(call.id, std::move(reply));  // asked twice in one round
   close_private(call);
   if (!open.over) {
     open.over = true;
@@ -198,12 +212,18 @@ void Keeper::end_private(CallKeys& call, const std::string& cause, const std::st
     return;
   }
   open.staged = true;
-  after_log([this, id = call.id, order = open.order, ranges, reply](Status logged) {
+  after_log([this, id = call.id, order = open.order, ranges](Status logged) {
     settle_private(id, order, ranges, logged);
+  });
+  answer_ended(call.id, std::move(reply));
+}
+
+void Keeper::answer_ended(const CallId& id, Reply<keys::PrivateState> reply) {
+  if (!reply) return;
+  after_log([this, id, reply = std::move(reply)](Status logged) {
     const auto still = find(id);
-    if (!reply) return;
-    if (!logged || !still)
-      return reply(tl::unexpected<Error>(logged ? still.error() : logged.error()));
+    if (!logged) return reply(not_logged(logged.error()));
+    if (!still) return reply(tl::unexpected<Error>(still.error()));
     reply(private_state(**still));
   });
 }
@@ -212,7 +232,7 @@ void Keeper::end_private(CallKeys& call, const std::string& cause, const std::st
 void Keeper::settle_private(const CallId& id, const OrderId& order,
                             const std::vector<SegmentRange>& ranges, const Status& logged) {
   const auto open = privates_.find(id);
-  if (open == privates_.end() || open->second.order != order) return;  // ended twice in one round
+  if (open == privates_.end() || open->second.order != order) return;
   open->second.staged = false;
   if (!logged) return;  // stays closed; tick() says it again
   const auto by = open->second.by;
