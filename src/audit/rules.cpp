@@ -85,7 +85,7 @@ const std::vector<Rule>& rules() {
        "erased for that reason lies within one."},
       {"private-ends", kBreach,
        "A stretch that an agent was private for ends within 10 minutes, or is erased to its bound "
-       "after a restart."},
+       "after a restart; what was recorded until its end is ordered erased within 10 minutes."},
       {"retention-in-time", kBreach,
        "What goes by retention are calls that began, ended, and are as old as the entry says."},
       {"retention-within-bounds", kBreach,
@@ -571,6 +571,10 @@ void RuleChecker::finish_orders() {
     if (order.private_on.set && !order.private_off.set && !order.intended.set &&
         order.private_on.at + grace_.private_ms < newest_at_)
       find("private-ends", order.private_on.index, subject, "order " + id + " has no end");
+    if (order.private_erases && !order.intended.set &&
+        order.private_off.at + grace_.erase_ms < newest_at_)
+      find("private-ends", order.private_off.index, subject,
+           "order " + id + " ended, and nothing of it was erased");
     const auto& begun =
         order.to_erase.index > order.intended.index ? order.to_erase : order.intended;
     if (!begun.set) continue;

@@ -106,6 +106,7 @@ class RuleChecker {
     std::string call, source;  // source: of one that was held
     Moment intended, unconfirmed, erased, held, to_erase, private_on, private_off;
     bool decided = false;
+    bool private_erases = false;  // there was something between its beginning and its end
   };
   struct Person {
     bool signed_in = false;

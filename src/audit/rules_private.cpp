@@ -25,6 +25,7 @@ void RuleChecker::private_off(const Entry& entry) {
   auto& order = orders_[id];
   name_call(order, entry);
   order.private_off = {entry.index, entry.at, true};
+  order.private_erases = !ranges_of(entry).empty();
   check_private(entry, order);
   auto& call = call_of(entry);
   call.closed.erase(id);

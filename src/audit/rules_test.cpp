@@ -329,6 +329,29 @@ TEST(Rules, AnAgentIsPrivateForThreeMinutesAtMost) {
   restarted.expect_clean();
 }
 
+TEST(Rules, WhatAnAgentWasPrivateForIsErased) {
+  Story story;
+  story.keeper_starts();
+  story.call_starts();
+  auto over_before = story;
+  stays_private(story, 200);
+  story.time_passes(9);
+  story.expect_clean();
+  auto late = story;
+  story.time_passes(3);
+  story.expect("private-ends");
+  erases_private(late, 200);
+  late.time_passes(3);
+  late.expect_clean();
+  // The call had ended before it began: there is nothing to erase.
+  over_before.say("private_on", kPerson, kCall,
+                  {{"order", kOrder}, {"ranges", array{range(0, 100, 1'900)}}, {"times", 1}});
+  over_before.say("private_off", kPerson, kCall,
+                  {{"order", kOrder}, {"ranges", array{}}, {"cause", "call_ended"}, {"times", 1}});
+  over_before.time_passes(12);
+  over_before.expect_clean();
+}
+
 TEST(Rules, WhatIsHeldIsDecided) {
   Story story;
   story.keeper_starts();
