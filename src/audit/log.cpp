@@ -200,8 +200,10 @@ Status Log::load_journal(const std::string& name, bool newest) {
     return fail(Errc::kCorrupt,
                 path + ": ends at entry " + std::to_string(reaches) + ", before the checkpoint");
   if (newest) TRY(settle_journal(*file, content, scan));
-  for (auto index = durable_size_; index < reaches; ++index)
+  for (auto index = durable_size_; index < reaches; ++index) {
     pending_.push_back(std::move(scan.entries[static_cast<std::size_t>(index - *first)]));
+    pending_bytes_ += pending_.back().size() + 2;
+  }
   durable_size_ = std::max(durable_size_, reaches);
   if (!newest) return {};
   journal_ = std::move(file);
@@ -258,12 +260,24 @@ Status Log::commit() {
     journal_end_ += batch.size();
     durable_size_ += staged_.size();
     for (auto& text : staged_) pending_.push_back(std::move(text));
+    pending_bytes_ += staged_bytes_;
   }
   staged_.clear();
   staged_bytes_ = 0;
-  if (written) return pending_.size() < kUnpublishedMax ? Status{} : publish();
+  if (written) return make_room();
   fail_now();
   return fail(written.error().code, "audit log: " + written.error().message);
+}
+
+bool Log::over_bounds() const {
+  return publishing_.size() + pending_.size() >= kUnpublishedMax ||
+         publishing_bytes_ + pending_bytes_ >= kUnpublishedBytesMax;
+}
+
+// First by what is on its way: to wait for that may be enough.
+Status Log::make_room() {
+  if (over_bounds()) TRY(settle_publish());
+  return over_bounds() ? publish() : Status{};
 }
 
 Status Log::publish() {
@@ -299,6 +313,7 @@ void Log::fail_now() {
 bool Log::begin_publish() {
   if (failed_ || (durable_size_ == published_size_ && have_checkpoint_)) return false;
   publishing_.swap(pending_);
+  std::swap(publishing_bytes_, pending_bytes_);
   return true;
 }
 
@@ -314,6 +329,7 @@ Status Log::write_publish() {
 
 Status Log::end_publish(Status written) {
   publishing_.clear();
+  publishing_bytes_ = 0;
   if (written) {
     published_size_ = tree_.size();
     have_checkpoint_ = true;

@@ -74,9 +74,11 @@ class Log {
 
   static constexpr std::uint64_t kJournalBytesMax = 8u << 20;  // then a new one is begun
   static constexpr std::size_t kStagedBytesMax = kBatchBytesMax;
-  // Durable and not in tiles: beyond it commit() waits until they are, so that memory has a bound
-  // where more is appended than the disk takes as tiles.
+  // Durable and not under a checkpoint, what is just being written included: at either bound
+  // commit() waits until there is room, so that memory has a bound where more is appended than the
+  // disk takes as tiles.
   static constexpr std::size_t kUnpublishedMax = 262'144;
+  static constexpr std::size_t kUnpublishedBytesMax = 128u << 20;
 
  private:
   struct Level {
@@ -90,6 +92,8 @@ class Log {
   Status write_publish();              // by whatever thread: touches nothing that the others do
   Status end_publish(Status written);
   Status settle_publish();  // waits for the one that is on its way
+  [[nodiscard]] bool over_bounds() const;
+  Status make_room();
   void fail_now();
   Status make_folders();
   Status load_checkpoint();
@@ -124,7 +128,7 @@ class Log {
   std::vector<std::string> publishing_;  // durable, being integrated: from tree_.size()
   std::vector<std::string> pending_;     // durable, behind those
   std::vector<std::string> staged_;
-  std::size_t staged_bytes_ = 0;
+  std::size_t publishing_bytes_ = 0, pending_bytes_ = 0, staged_bytes_ = 0;
   std::set<std::string>
       folders_;  // those whose names, and all above, are durable or in dirty_dirs_
   std::set<std::string> dirty_dirs_;    // to be synced before the checkpoint

@@ -29,6 +29,12 @@ class PublishBeside : public ::testing::Test {
       TRY(log->stage({"call_missing", "recorder", "-", 1, {{"cause", "test"}, {"sip_status", 1}}}));
     return log->commit();
   }
+  // Nearly as large as an entry may be.
+  Entry large_entry() {
+    boost::json::array orders;
+    for (int i = 0; i < 1'500; ++i) orders.emplace_back(boost::json::string(32, 'a'));
+    return {"erased", "keeper", "-", 1, {{"orders", std::move(orders)}, {"epoch", 1}}};
+  }
   // The next write of a tile stands still until the gate is open.
   void hold_tiles() {
     vfs.refuse = [this, open = gate.get_future().share()](const std::string& path, FileCall call) {
@@ -38,6 +44,7 @@ class PublishBeside : public ::testing::Test {
       return false;
     };
   }
+  // Until it is there, or the log has failed.
   void publish_until(std::uint64_t size) {
     for (int i = 0; i < 10'000 && log->published_size() < size && !log->failed(); ++i) {
       (void)log->publish_beside();
@@ -144,6 +151,126 @@ TEST_F(PublishBeside, MemoryOfWhatIsNotPublishedHasABound) {
     ASSERT_TRUE(add(kBatch));
   }
   EXPECT_EQ(log->published_size(), Log::kUnpublishedMax);
+}
+
+// What is being written is not published either: it counts with what came after it.
+TEST_F(PublishBeside, WhatIsBeingWrittenCountsUnderThatBound) {
+  constexpr std::size_t kHalf = Log::kUnpublishedMax / 2;
+  ASSERT_TRUE(add(kHalf));
+  hold_tiles();
+  ASSERT_TRUE(log->publish_beside());
+  reached.get_future().wait();
+  ASSERT_TRUE(add(kHalf - 1));
+  auto last = std::async(std::launch::async, [this] { return add(1); });
+  EXPECT_EQ(last.wait_for(std::chrono::milliseconds(300)), std::future_status::timeout)
+      << "nothing more until there is room";
+  gate.set_value();
+  ASSERT_TRUE(last.get());
+  EXPECT_LT(log->size() - log->published_size(), Log::kUnpublishedMax);
+  EXPECT_EQ(log->published_size(), kHalf) << "and it waits for that much, not for all";
+}
+
+// Entries of 64 KiB fill memory long before there are many of them.
+TEST_F(PublishBeside, LargeEntriesHaveABoundInBytes) {
+  const auto large = large_entry();
+  const auto bytes = encode_entry(large)->size();
+  std::uint64_t unpublished = 0;
+  for (std::size_t added = 0; added < Log::kUnpublishedBytesMax; added += 200 * bytes) {
+    for (int i = 0; i < 200; ++i) ASSERT_TRUE(log->stage(large));
+    ASSERT_TRUE(log->commit());
+    unpublished = (log->size() - log->published_size()) * bytes;
+  }
+  EXPECT_LT(unpublished, Log::kUnpublishedBytesMax);
+  EXPECT_GT(log->published_size(), 0u);
+}
+
+// A disk that takes the journal and no tile (no inode left): each time the log fails, is opened
+// anew, takes some more. Nothing that was answered is lost, and once there is room all is well.
+TEST_F(PublishBeside, TilesThatCanNeverBeWrittenLoseNothing) {
+  std::uint64_t answered = 0;
+  vfs.refuse = [](const std::string& path, FileCall call) {
+    return call == FileCall::kOpen && path.find("/tile/") != std::string::npos &&
+           path.ends_with(".new");
+  };
+  for (int life = 0; life < 4; ++life) {
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_TRUE(add(100));
+      answered += 100;
+    }
+    ASSERT_TRUE(log->publish_beside());
+    publish_until(answered);
+    EXPECT_TRUE(log->failed());
+    EXPECT_FALSE(add(1));
+    log = open();
+    ASSERT_EQ(log->size(), answered);
+    EXPECT_EQ(log->published_size(), 0u);
+  }
+  vfs.refuse = {};
+  publish_until(answered);
+  expect_good(answered);
+}
+
+// A hand-over: who takes over opens the log when let_go() has returned, whatever was on its way.
+TEST_F(PublishBeside, LettingGoWaitsForWhatIsBeingWritten) {
+  ASSERT_TRUE(add(300));
+  hold_tiles();
+  ASSERT_TRUE(log->publish_beside());
+  reached.get_future().wait();
+  ASSERT_TRUE(add(5));
+  auto gone = std::async(std::launch::async, [this] { log->let_go(); });
+  EXPECT_EQ(gone.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  gate.set_value();
+  gone.get();
+  auto next = open();
+  EXPECT_EQ(next->size(), 305u);
+  EXPECT_EQ(next->published_size(), 300u) << "what it had begun is whole";
+  EXPECT_FALSE(log->publish_beside());
+  EXPECT_FALSE(log->publish());
+  std::swap(log, next);
+  next.reset();  // the old one's end changes nothing
+  ASSERT_TRUE(add(1));
+  ASSERT_TRUE(log->publish());
+  expect_good(306);
+}
+
+// Its end while it writes: nothing is written behind it, and the next one reads what is there.
+TEST_F(PublishBeside, ItsEndWaitsForWhatIsBeingWritten) {
+  ASSERT_TRUE(add(300));
+  hold_tiles();
+  ASSERT_TRUE(log->publish_beside());
+  reached.get_future().wait();
+  auto ended = std::async(std::launch::async, [this] { log.reset(); });
+  EXPECT_EQ(ended.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  gate.set_value();
+  ended.get();
+  log = open();
+  EXPECT_EQ(log->published_size(), 300u);
+  expect_good(300);
+}
+
+// Journals are rotated while tiles are written: entries of both are read back, and the older one
+// goes only when all of it is under a checkpoint.
+TEST_F(PublishBeside, AJournalIsRotatedBesideIt) {
+  const auto large = large_entry();
+  std::uint64_t answered = 0;
+  for (int round = 0; round < 12; ++round) {
+    for (int i = 0; i < 30; ++i) ASSERT_TRUE(log->stage(large));
+    ASSERT_TRUE(log->commit());
+    answered += 30;
+    ASSERT_TRUE(log->publish_beside());
+    if (round % 4 != 3) continue;  // dies with it, sometimes while it writes
+    log = nullptr;
+    log = open();
+    ASSERT_EQ(log->size(), answered);
+  }
+  ASSERT_TRUE(add(1));
+  publish_until(++answered);
+  std::size_t journals = 0;
+  const auto names = *vfs.list(dir);
+  for (const auto& name : names) journals += name.starts_with(kJournalPrefix);
+  EXPECT_EQ(journals, 1u);
+  EXPECT_GT(log->published_size(), 0u);
+  expect_good(answered);
 }
 
 }  // namespace
