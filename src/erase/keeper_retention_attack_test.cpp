@@ -222,6 +222,48 @@ TEST_F(RetentionAttack, APlannedRestartRenewsNoBound) {
   EXPECT_EQ(log_types()["retention_stopped"], 1) << "said once, whoever has it in hand";
 }
 
+// The keeper dies with the entry in the log and nothing in its pages: the order is carried out, by
+// its number, and no call of it is taken a second time.
+TEST_F(RetentionAttack, AnOrderThatOnlyTheLogKnowsIsCarriedOut) {
+  live(1, 2);
+  live(kDays - 2);
+  boost::json::value rows = boost::json::array{0, 1};
+  const auto order = OrderId::random(entropy);
+  ASSERT_TRUE(log->stage({"retention_intended",
+                          "keeper",
+                          "-",
+                          clock.utc_ms(),
+                          {{"order", order.hex()},
+                           {"class", "incoming"},
+                           {"days", kDays},
+                           {"calls", 1},
+                           {"rows", boost::json::array(1, rows)},
+                           {"epoch", store->epoch()}}}));
+  ASSERT_TRUE(log->commit());
+  begin_keeper();
+  EXPECT_EQ(log_types()["erased"], 1);
+  ticks(5);
+  EXPECT_TRUE(gone(calls[0]));
+  EXPECT_FALSE(gone(calls[1])) << "it was not named, and its time is not over";
+  EXPECT_EQ(log_types()["retention_intended"], 2) << "said again, as it was done again";
+}
+
+// Who starts, waits: a clock that comes right within a minute (NTP at boot) is seen before.
+TEST_F(RetentionAttack, NothingGoesInTheFirstMinute) {
+  live(1, 2);
+  live(kDays - 2);
+  keeper->stop();
+  clock.advance_ms(3 * kDayMs);
+  begin_keeper();
+  const auto runs = log_types()["retention_run"];
+  ticks(50);
+  EXPECT_EQ(log_types()["retention_run"], runs);
+  EXPECT_EQ(left(), 2u);
+  ticks(60);
+  EXPECT_EQ(log_types()["retention_run"], runs + 1);
+  EXPECT_EQ(left(), 0u);
+}
+
 RetentionGuard counted_from(std::int64_t utc) {
   RetentionGuard guard(RetentionState{.utc = utc, .mono = 0});
   EXPECT_FALSE(guard.observe(utc, 0));
@@ -256,6 +298,39 @@ TEST(RetentionGuardAttack, ADayThatWasNeverOneBindsNobody) {
   guard.confirm(0);
   EXPECT_EQ(guard.may_erase(0), 0) << "10 went today, by whatever clock";
   ASSERT_FALSE(guard.observe(101 * kDayMs, 2'000 + kDayMs));
+  EXPECT_EQ(guard.may_erase(0), RetentionGuard::kFreeCalls);
+}
+
+// A wall clock that is behind, within what it may be, erases nothing before its time by it either.
+TEST(RetentionGuardAttack, NowIsNeverAheadOfTheWall) {
+  auto guard = counted_from(100 * kDayMs);
+  ASSERT_FALSE(guard.observe(100 * kDayMs + 30 * kMinuteMs, 60 * kMinuteMs));
+  EXPECT_EQ(guard.now(), 100 * kDayMs + 30 * kMinuteMs);
+  ASSERT_FALSE(guard.observe(100 * kDayMs + 120 * kMinuteMs, 61 * kMinuteMs));
+  EXPECT_EQ(guard.now(), 100 * kDayMs + 61 * kMinuteMs) << "nor ahead of what was counted";
+}
+
+// The monotonic clock begins anew: how long the machine has been up is known, how long it was off
+// is believed up to an hour.
+TEST(RetentionGuardAttack, ARebootIsAsLongAsTheMachineIsUpAndAnHourAtMost) {
+  const RetentionState before{.utc = 100 * kDayMs, .mono = 5 * kDayMs};
+  RetentionGuard short_one(before);
+  const auto wall = 100 * kDayMs + 120 * kMinuteMs + 30 * kMinuteMs;  // up for 2 h, off for 30 min
+  EXPECT_FALSE(short_one.observe(wall, 120 * kMinuteMs));
+  EXPECT_EQ(short_one.now(), wall);
+  RetentionGuard long_one(before);
+  EXPECT_TRUE(long_one.observe(wall + 31 * kMinuteMs, 120 * kMinuteMs));
+  EXPECT_TRUE(long_one.stopped());
+}
+
+// What the owner let go was for one run.
+TEST(RetentionGuardAttack, WhatWasConfirmedEndsWithItsRun) {
+  auto guard = counted_from(100 * kDayMs);
+  guard.stop(RetentionStop::kVolume, 100);
+  guard.confirm(100);
+  guard.spend(40);
+  EXPECT_EQ(guard.may_erase(0), 60 + RetentionGuard::kFreeCalls);
+  guard.run_over(40);
   EXPECT_EQ(guard.may_erase(0), RetentionGuard::kFreeCalls);
 }
 

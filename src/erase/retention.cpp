@@ -166,7 +166,6 @@ void RetentionGuard::stop(RetentionStop why, std::int64_t by) {
   state_.by = by;
   state_.stopped_at = now_;
   state_.stop_logged = false;
-  state_.confirmed = 0;  // what was confirmed was confirmed of another state of things
 }
 
 // A clock that goes to and fro over midnight begins no day a second time.
