@@ -109,7 +109,12 @@ TEST_F(PublishBeside, AFailureIsToldWithTheNextCall) {
     return call == FileCall::kWrite && path.find("/tile/") != std::string::npos;
   };
   ASSERT_TRUE(log->publish_beside());
-  publish_until(300);
+  Status told;
+  for (int i = 0; i < 10'000 && told; ++i) {
+    told = log->publish_beside();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(told.error().code, Errc::kIo) << "what went wrong, to who asks first";
   EXPECT_TRUE(log->failed());
   EXPECT_EQ(log->publish_beside().error().code, Errc::kUnavailable);
   EXPECT_EQ(add(1).error().code, Errc::kUnavailable);
@@ -246,6 +251,53 @@ TEST_F(PublishBeside, ItsEndWaitsForWhatIsBeingWritten) {
   log = open();
   EXPECT_EQ(log->published_size(), 300u);
   expect_good(300);
+}
+
+// Who reads it waits for what is being written: until then what is where changes under him.
+TEST_F(PublishBeside, ReadingWaitsForWhatIsBeingWritten) {
+  ASSERT_TRUE(add(300));
+  hold_tiles();
+  ASSERT_TRUE(log->publish_beside());
+  reached.get_future().wait();
+  auto count = std::async(std::launch::async, [this] {
+    std::uint64_t entries = 0;
+    EXPECT_TRUE(log->replay(0, [&](std::uint64_t, const Entry&) -> Status {
+      ++entries;
+      return {};
+    }));
+    return entries;
+  });
+  EXPECT_EQ(count.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  gate.set_value();
+  EXPECT_EQ(count.get(), 300u);
+}
+
+// A journal that is large enough is followed by the next one while some of it is in no tile yet:
+// it stays until all of it is, and the tiles of that may fail.
+TEST_F(PublishBeside, AJournalStaysUntilAllOfItIsUnderACheckpoint) {
+  ASSERT_TRUE(add(1));
+  vfs.refuse = [this, open = gate.get_future().share()](const std::string& path, FileCall call) {
+    if (call != FileCall::kWrite || path.find("/tile/") == std::string::npos) return false;
+    if (!std::exchange(held, true)) {
+      reached.set_value();
+      open.wait();
+    }
+    return path.find(".p/201") != std::string::npos;  // the second checkpoint's
+  };
+  ASSERT_TRUE(log->publish_beside());
+  reached.get_future().wait();
+  for (std::size_t i = 0; i < 200; ++i) ASSERT_TRUE(log->stage(large_entry()));
+  ASSERT_TRUE(log->commit());
+  gate.set_value();
+  publish_until(1);
+  EXPECT_EQ(log->published_size(), 1u);
+  publish_until(201);
+  ASSERT_TRUE(log->failed());
+  vfs.refuse = {};
+  log = open();
+  EXPECT_EQ(log->size(), 201u);
+  ASSERT_TRUE(log->publish());
+  expect_good(201);
 }
 
 // Journals are rotated while tiles are written: entries of both are read back, and the older one

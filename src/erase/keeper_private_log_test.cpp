@@ -189,6 +189,11 @@ TEST_F(PrivateWithoutLog, AHandOverCarriesWhatIsNotLogged) {
     hand_over();
     if (off_too) pass(1);  // both ends with the first tick
     EXPECT_EQ(entries("private_on").size(), ++begun);
+    if (off_too) {
+      ASSERT_EQ(entries("private_off").size(), begun) << "at once: it is over";
+      EXPECT_EQ(entries("private_off").back().at("cause").as_string(), "off");
+      EXPECT_EQ(entries("private_off").back().at("actor").as_string(), kAgent);
+    }
     pass(200);
     EXPECT_EQ(erased_segments(call), off_too ? 100u + Keeper::kAheadSegmentsMax : 1'800u);
     EXPECT_EQ(broken_rules(), std::vector<std::string>{});

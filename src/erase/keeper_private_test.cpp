@@ -65,6 +65,29 @@ TEST_F(PrivateMode, RepeatsChangeNothing) {
   EXPECT_EQ(log_types()["private_off"], 1);
 }
 
+// A third party is added while it is private: closed as soon as anybody knows of it.
+TEST_F(PrivateMode, AStreamThatBeginsMeanwhileIsClosedAsWell) {
+  const auto call = talk(10);
+  keys::ForwardKeys forward(nodes, 2);
+  for (std::uint32_t i = 0; i < 500; ++i)
+    records[{2, i}] =
+        cipher.seal(entropy, {.kind = keys::RecordKind::kAudio, .stream = 2, .first = i}, call,
+                    as_bytes("audio"), *forward.take(i));
+  ASSERT_TRUE(say(call, true));
+  pass(10);
+  keeper->cleared({call, {{2, 190}}, false});
+  keeper->end_round();
+  EXPECT_EQ(open(call, 2, 99), "audio");
+  EXPECT_EQ(open(call, 2, 150), kErasedState);
+  ASSERT_TRUE(say(call, false));
+  pass(20);
+  keeper->cleared({call, {{2, 400}}, false});
+  keeper->end_round();
+  EXPECT_EQ(erased_segments(call, 2), 100u + Keeper::kAheadSegmentsMax);
+  EXPECT_EQ(open(call, 2, 150), kErasedState);
+  EXPECT_EQ(open(call, 2, 250), "audio");
+}
+
 // Attacks ----------------------------------------------------------------------------------------
 
 TEST_F(PrivateMode, WhoNeverSaysOffIsPrivateForThreeMinutesOnly) {
@@ -208,6 +231,30 @@ TEST_F(PrivateMode, AKeeperThatDiesAfterOffErasesWhatWasPrivateAlone) {
   EXPECT_EQ(erased_segments(call), 50u + Keeper::kAheadSegmentsMax);
   EXPECT_EQ(open(call, 0, 120), kErasedState);
   EXPECT_EQ(open(call, 0, 190), "audio");
+}
+
+// Its row was written while it was private; where it ended only the log knows.
+TEST_F(PrivateMode, AKeeperThatDiesRightAfterOffReadsItsEndFromTheLog) {
+  const auto call = talk(10, 600);
+  ASSERT_TRUE(say(call, true));
+  pass(35);
+  ASSERT_TRUE(say(call, false));
+  boot();
+  EXPECT_EQ(erased_segments(call), 350u + Keeper::kAheadSegmentsMax);
+  Answer<keys::Adopted> adopted;
+  keeper->adopt({.call = call,
+                 .source = keys::CallSource::kSiprec,
+                 .direction = keys::Direction::kIncoming,
+                 .streams = 0b11,
+                 .first_index = 450,
+                 .nodes = nodes.slice(0, keys::leaf_of(15, 0)).take_nodes()},
+                adopted.reply());
+  keeper->end_round();
+  ASSERT_TRUE(adopted.value) << adopted.value.error().message;
+  pass(100);
+  hear(call, 1'000);
+  EXPECT_EQ(open(call, 0, 460), kErasedState);
+  EXPECT_EQ(open(call, 0, 480), "audio");
 }
 
 TEST_F(PrivateMode, AHandOverKeepsWhoAndWhen) {
