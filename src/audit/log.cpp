@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "base/check.hpp"
@@ -28,6 +29,14 @@ tl::unexpected<Error> refused() {
 class Log::Publisher {
  public:
   enum Wait : bool { kNow, kWait };
+  // Null where the machine gives no thread.
+  static std::unique_ptr<Publisher> of(Log& log) {
+    try {
+      return std::make_unique<Publisher>(log);
+    } catch (const std::system_error&) {
+      return nullptr;
+    }
+  }
   explicit Publisher(Log& log) : log_(log), thread_([this] { run(); }) {}
   ~Publisher() {
     {
@@ -288,7 +297,8 @@ Status Log::publish() {
 
 Status Log::publish_beside() {
   if (failed_) return refused();
-  if (!publisher_) publisher_ = std::make_unique<Publisher>(*this);
+  if (!publisher_) publisher_ = Publisher::of(*this);
+  if (!publisher_) return publish();  // whoever appends waits for it; the next call tries again
   if (publisher_->writing()) {
     auto written = publisher_->outcome(Publisher::kNow);
     if (!written) return {};

@@ -1,7 +1,11 @@
 // Publishing beside the one who appends: by the log's own thread.
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <thread>
 
@@ -251,6 +255,27 @@ TEST_F(PublishBeside, ItsEndWaitsForWhatIsBeingWritten) {
   log = open();
   EXPECT_EQ(log->published_size(), 300u);
   expect_good(300);
+}
+
+// A machine that gives no thread (a limit on processes or memory): published all the same, by who
+// asks. A process of its own, with no room for a stack.
+TEST_F(PublishBeside, WithoutAThreadItIsPublishedByWhoAsks) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer's own memory is limited as well";
+#endif
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // no stack of an earlier thread is at hand
+  ASSERT_TRUE(add(300));
+  const auto without_stacks = [this] {
+    rlimit none{};
+    std::ifstream("/proc/self/statm") >> none.rlim_cur;
+    none.rlim_cur = none.rlim_cur * static_cast<rlim_t>(::getpagesize()) + (2u << 20);
+    none.rlim_max = none.rlim_cur;
+    const bool set = ::setrlimit(RLIMIT_AS, &none) == 0;
+    const bool done = set && log->publish_beside().has_value();
+    std::filesystem::remove_all(dir);
+    std::_Exit(done && log->published_size() == 300 ? 0 : 1);
+  };
+  EXPECT_EXIT(without_stacks(), ::testing::ExitedWithCode(0), "");
 }
 
 // Who reads it waits for what is being written: until then what is where changes under him.
