@@ -81,8 +81,9 @@ const std::vector<Rule>& rules() {
        "Under a legal hold no person's order beyond a person's share is confirmed, and no call "
        "goes by retention."},
       {"private-is-short", kBreach,
-       "A stretch that an agent was private for has at most 3 minutes of each stream, and what is "
-       "erased for that reason lies within one."},
+       "A stretch that an agent was private for has at most 3 minutes of each stream, begins a "
+       "minute after the last one, and is with those before it at most half of the call so far, or "
+       "3 minutes; what is erased for that reason lies within one."},
       {"private-ends", kBreach,
        "A stretch that an agent was private for ends within 10 minutes, or is erased to its bound "
        "after a restart; what was recorded until its end is ordered erased within 10 minutes."},

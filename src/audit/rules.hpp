@@ -137,6 +137,7 @@ class RuleChecker {
   void private_on(const Entry& entry);
   void private_off(const Entry& entry);
   void check_private(const Entry& entry, const Order& order);
+  void check_private_use(const Entry& entry);
   void check_second(const Entry& entry, const Order& order);
   void hold_set(const Entry& entry);
   void hold_lifted(const Entry& entry);

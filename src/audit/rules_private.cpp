@@ -6,7 +6,11 @@
 namespace callward::audit {
 namespace {
 
-constexpr std::int64_t kPrivateSegmentsMax = 1'800;  // 3 minutes, whatever is configured
+// Whatever is configured: 3 minutes at a time, once at that length and else half of the call so
+// far, a minute in between.
+constexpr std::int64_t kPrivateSegmentsMax = 1'800;
+constexpr std::int64_t kPrivatePercentMax = 50;
+constexpr std::int64_t kPauseSegments = 600;
 
 }  // namespace
 
@@ -16,7 +20,33 @@ void RuleChecker::private_on(const Entry& entry) {
   name_call(order, entry);
   order.private_on = {entry.index, entry.at, true};
   check_private(entry, order);
+  check_private_use(entry);
   close(call_of(entry), id, entry);
+}
+
+// A stretch begins: with those before it, is it within its bounds?
+void RuleChecker::check_private_use(const Entry& entry) {
+  const auto id = text_of(entry, "order");
+  for (const auto& range : ranges_of(entry)) {
+    std::int64_t used = 0, last_end = 0;
+    for (const auto& [other, closed] : call_of(entry).closed) {
+      if (other == id || !orders_[other].private_on.set) continue;
+      for (const auto& before : closed) {
+        if (before.stream != range.stream) continue;
+        used += before.end - before.first;
+        last_end = std::max(last_end, before.end);
+      }
+    }
+    const auto most = std::max(kPrivateSegmentsMax, range.first * kPrivatePercentMax / 100);
+    if (used > 0 && range.first < last_end + kPauseSegments)
+      return find("private-is-short", entry.index, entry.subject,
+                  std::to_string(std::max<std::int64_t>(0, range.first - last_end)) +
+                      " segments after the last one");
+    if (used + range.end - range.first > most)
+      return find("private-is-short", entry.index, entry.subject,
+                  std::to_string(used + range.end - range.first) + " segments in all, where " +
+                      std::to_string(most) + " may be");
+  }
 }
 
 // What lies behind its end opens again, unless it was closed otherwise.

@@ -329,6 +329,25 @@ TEST(Rules, AnAgentIsPrivateForThreeMinutesAtMost) {
   restarted.expect_clean();
 }
 
+TEST(Rules, AnAgentIsPrivateWithinAShareOfTheCallAndWithPauses) {
+  const auto with = [](int first, int end) {
+    Story story;
+    story.keeper_starts();
+    story.call_starts();
+    stays_private(story, 1'900);  // from 100
+    erases_private(story, 1'900);
+    story.say("private_on", kPerson, kCall,
+              {{"order", std::string(32, '9')},
+               {"ranges", array{range(0, first, end), range(1, 0, 10)}},
+               {"times", 2}});
+    return story;
+  };
+  with(6'000, 7'200).expect_clean();
+  with(6'000, 7'201).expect("private-is-short");
+  with(2'499, 2'500).expect("private-is-short");
+  with(1'000, 1'100).expect("private-is-short");
+}
+
 TEST(Rules, WhatAnAgentWasPrivateForIsErased) {
   Story story;
   story.keeper_starts();
