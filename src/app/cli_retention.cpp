@@ -44,7 +44,7 @@ Result<ExitCode> show_dry_run(const CliContext& context, const value& retention)
     std::printf("a run now would erase nothing\n");
   if (const auto* list = member(retention, "calls"); list != nullptr && list->is_array()) {
     for (const auto& call : list->get_array())
-      std::printf("%s\n", std::string(call.as_string()).c_str());
+      if (const auto* id = call.if_string()) std::printf("%s\n", id->c_str());
     const auto shown = static_cast<std::int64_t>(list->get_array().size());
     if (const auto due = number(retention, "due"); due > shown)
       std::printf("and %s more\n", calls(due - shown).c_str());

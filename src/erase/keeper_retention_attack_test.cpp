@@ -196,6 +196,33 @@ TEST_F(RetentionAttack, ALogThatFailsLetsNothingGo) {
   EXPECT_EQ(broken_rules(), (std::map<std::string, int>{}));
 }
 
+// A hold that the log refused is not said to be set, and holds all the same: nothing goes meanwhile,
+// nor counts as due.
+TEST_F(RetentionAttack, AHoldThatIsNotLoggedHolds) {
+  live(1, 3);
+  disk().refuse = [](const std::string& path, FileCall call) {
+    return call == FileCall::kWrite && path.find("/journal-") != std::string::npos;
+  };
+  Answer<keys::Ack> answer;
+  keeper->set_hold({calls[0], true, "operator", std::string(64, 'a')}, answer.reply());
+  keeper->set_hold({calls[1], true, "operator", std::string(64, 'a')}, answer.reply());
+  keeper->end_round();
+  EXPECT_FALSE(answer.value);
+  disk().refuse = {};
+  mend();
+  Answer<keys::Ack> again;
+  keeper->set_hold({calls[0], true, "operator", std::string(64, 'a')}, again.reply());
+  keeper->end_round();
+  EXPECT_TRUE(again.value);
+  live(kDays + 1);
+  EXPECT_FALSE(gone(calls[0]));
+  EXPECT_FALSE(gone(calls[1])) << "asked for once only";
+  EXPECT_TRUE(gone(calls[2]));
+  EXPECT_EQ(keeper->holds().total, 2u);
+  EXPECT_EQ(report().at("due").to_number<int>(), 0);
+  EXPECT_EQ(broken_rules(), (std::map<std::string, int>{}));
+}
+
 // Bounds over planned restarts: what a day may destroy was counted before it was handed over.
 TEST_F(RetentionAttack, APlannedRestartRenewsNoBound) {
   live(2, 8);

@@ -152,8 +152,11 @@ void Keeper::set_hold(const keys::SetHold& message, Reply<keys::Ack> reply) {
   auto staged = stage_entry(message.on ? "hold_set" : "hold_lifted", message.actor,
                             message.call.hex(), {{"reason_hash", message.reason_hash}});
   if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-  // In force from here on if set, from the entry on if lifted.
-  if (message.on) (*found)->legal_hold = (*found)->dirty = true;
+  // In force from here on if set, whatever the log says, from the entry on if lifted.
+  if (message.on) {
+    (*found)->legal_hold = (*found)->dirty = true;
+    on_hold_.insert(message.call);
+  }
   after_log([this, id = message.call, on = message.on, reply](Status logged) {
     const auto still = find(id);
     if (!logged || !still)

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "audit/rules.hpp"
+#include "base/failing_vfs_test.hpp"
 #include "erase/keeper_rig_test.hpp"
 
 namespace callward::erase {
@@ -20,9 +21,9 @@ class RetentionRig : public ::testing::Test, public KeeperRig {
  protected:
   RetentionRig()
       : KeeperRig(disk(), ::testing::TempDir() + "cw-retention-" + std::to_string(::getpid())) {}
-  static Vfs& disk() {
-    static RealVfs real;
-    return real;
+  static FailingVfs& disk() {
+    static FailingVfs files;
+    return files;
   }
   void SetUp() override {
     std::filesystem::remove_all(dir);
@@ -30,7 +31,10 @@ class RetentionRig : public ::testing::Test, public KeeperRig {
     policy.retention.days = {kDays, kDays, 0, 0};
     begin_keeper();
   }
-  void TearDown() override { std::filesystem::remove_all(dir); }
+  void TearDown() override {
+    disk().refuse = {};
+    std::filesystem::remove_all(dir);
+  }
 
   Keeper::Outbox retention_outbox() {
     auto out = outbox();
