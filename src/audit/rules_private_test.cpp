@@ -67,6 +67,18 @@ TEST(Rules, AnAgentIsPrivateWithinAShareOfTheCallAndWithPauses) {
   with(6'000, 7'201).expect("private-is-short");
   with(2'499, 2'500).expect("private-is-short");
   with(1'000, 1'100).expect("private-is-short");
+  auto too_soon = with(6'000, 6'100);
+  auto later = too_soon;
+  const auto again = [](Story& story, int first) {
+    story.say("private_on", kPerson, kCall,
+              {{"order", std::string(32, '8')},
+               {"ranges", array{range(0, first, first + 50)}},
+               {"times", 3}});
+  };
+  again(too_soon, 6'699);
+  too_soon.expect("private-is-short");
+  again(later, 6'700);
+  later.expect_clean();
 }
 
 TEST(Rules, WhatAnAgentWasPrivateForIsErased) {

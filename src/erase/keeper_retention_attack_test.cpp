@@ -75,7 +75,11 @@ TEST_F(RetentionAttack, ObjectsThatCannotBeDeletedHoldNobodyUp) {
   auto sorted = calls;
   std::sort(sorted.begin(), sorted.end());
   stuck = {sorted.begin(), sorted.begin() + Keeper::kRemovePerRequestMax};
+  recorder_there = false;
   live(kDays + 2);
+  ASSERT_EQ(left(), 70u) << "their keys are gone, and all wait for the recorder";
+  recorder_there = true;
+  ticks(60);
   EXPECT_EQ(left(), Keeper::kRemovePerRequestMax) << "only those that cannot be deleted";
   stuck.clear();
   ticks(60);
@@ -273,6 +277,21 @@ TEST_F(RetentionAttack, AnOrderThatOnlyTheLogKnowsIsCarriedOut) {
   EXPECT_TRUE(gone(calls[0]));
   EXPECT_FALSE(gone(calls[1])) << "it was not named, and its time is not over";
   EXPECT_EQ(log_types()["retention_intended"], 2) << "said again, as it was done again";
+}
+
+// That it was heard to its end only the log knows: it goes when its time is over, all the same.
+TEST_F(RetentionAttack, ACallThatTheLogAloneKnowsAsHeardGoes) {
+  const auto id = endless();
+  Answer<keys::Ack> ended;
+  keeper->call_end({id, clock.utc_ms(), "bye", {{0, 50}, {1, 50}}}, ended.reply());
+  hear(id, 50);
+  ticks(40);
+  ASSERT_TRUE(
+      log->stage({"listened", "listener", id.hex(), clock.utc_ms(), {{"heard_live", true}}}));
+  ASSERT_TRUE(log->commit());
+  begin_keeper();
+  live(kDays + 2);
+  EXPECT_TRUE(gone(id));
 }
 
 // Who starts, waits: a clock that comes right within a minute (NTP at boot) is seen before.
