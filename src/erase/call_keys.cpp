@@ -33,8 +33,7 @@ std::vector<SegmentRange> join(std::vector<SegmentRange> ranges) {
 }
 
 bool CallKeys::is_empty() const {
-  return ended &&
-         std::all_of(ends.begin(), ends.end(), [](std::uint32_t end) { return end == 0; });
+  return ended && std::all_of(ends.begin(), ends.end(), [](std::uint32_t end) { return end == 0; });
 }
 
 bool CallKeys::is_blocked(std::uint8_t stream, std::uint32_t index) const {
