@@ -31,7 +31,8 @@ const std::vector<EntryType>& entry_types() {
         {"started_at", kNumber}}},
       {"call_ended",
        kByKeeper,
-       "A call ended; `ends` has [stream, 0, end] in segments, so that a truncated tail shows.",
+       "A call ended; `ends` has [stream, 0, end] in segments, so that a truncated tail shows. "
+       "Empty, `cause` never_recorded: a crash left nothing of it, and there is nothing to seal.",
        {{"ended_at", kNumber}, {"cause", kText}, {"ends", kRanges}}},
       {"call_sealed",
        kByKeeper,
