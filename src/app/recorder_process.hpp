@@ -270,7 +270,7 @@ class Recorder {
 
   std::deque<keys::SpareRoot> spares_;
   bool asking_spares_ = false;
-  bool told_running_ = false, telling_running_ = false;
+  bool told_running_ = false, telling_running_ = false, tell_running_again_ = false;
   struct PendingLog {
     CallId id;
     keys::LogAppend entry;

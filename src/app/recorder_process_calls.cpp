@@ -80,6 +80,7 @@ void Recorder::open_call(const std::shared_ptr<Opening>& opening) {
           use_spare(started.error().message);
           // It may have begun there all the same: that one has no recording.
           told_running_ = false;
+          tell_running_again_ = telling_running_;  // what is on its way names it still
           return tell_running();
         }
         ++calls_refused_;

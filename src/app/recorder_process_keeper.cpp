@@ -50,7 +50,8 @@ void Recorder::tell_running() {
   keeper_->request(message, kKeeperTimeoutMs, [this, alive = alive_](Result<io::Frame> reply) {
     if (!*alive) return;
     telling_running_ = false;
-    told_running_ = keeper_ready_ && reply && unpack<keys::Ack>(reply->body);  // else in a second
+    const bool again = std::exchange(tell_running_again_, false);
+    told_running_ = keeper_ready_ && reply && unpack<keys::Ack>(reply->body) && !again;
   });
 }
 

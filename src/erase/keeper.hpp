@@ -372,6 +372,8 @@ class Keeper {
   std::set<CallId> on_hold_;         // legal holds
   std::set<CallId> husks_;           // confirmed, and no key is left: their rows go
   std::set<CallId> waiting_;         // something of them is held
+  // Erasures that a person has decided, on their way to the log: they count for the bounds already.
+  std::unordered_map<OrderId, std::pair<CallId, std::vector<SegmentRange>>> deciding_;
   std::set<CallId> deciding_whole_;  // a decision about all of them is on its way to the log
   std::set<CallId> proposing_;       // what a second person must confirm is on its way there
   std::unordered_map<OrderId, keys::HeldDecision>

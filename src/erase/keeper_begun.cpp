@@ -7,8 +7,8 @@
 //
 // Their recording never reached a disk: the recorder died before its first frame was durable, or
 // the start's answer came too late and a spare root was taken. The recorder says which calls it
-// has; the others end, without a segment. Only those of which nothing was ever heard or persisted:
-// that a recording is gone that had been heard must be seen, not tidied away.
+// has; the others end, without a segment. Only young ones, of which nothing was ever heard, persisted
+// or ordered, and those without any key: that a recording is gone must be seen, not tidied away.
 #include <algorithm>
 #include <boost/json.hpp>
 
@@ -27,9 +27,15 @@ keys::Direction direction_of(std::string_view text) {
   return keys::Direction::kUnknown;
 }
 
-bool has_begun_only(const CallKeys& call) {
+// A recorder that dies with a call's first frame is back within this time.
+constexpr std::uint32_t kFirstFrameSegments = 200;
+
+bool has_begun_only(const CallKeys& call, std::uint32_t age) {
   const auto zero = [](std::uint32_t mark) { return mark == 0; };
   if (call.ended) return call.is_empty() && !call.end_logged;  // the log had failed
+  const bool has_keys =
+      !call.cover.slice(keys::leaf_of(0, 0), keys::leaf_of(keys::kCallDataStream, 0)).empty();
+  if (has_keys && (age > kFirstFrameSegments || !call.blocked.empty())) return false;
   return std::all_of(call.heard.begin(), call.heard.end(), zero) &&
          std::all_of(call.persisted.begin(), call.persisted.end(), zero);
 }
@@ -78,7 +84,7 @@ void Keeper::running_calls(const keys::RunningCalls& message, Reply<keys::Ack> r
   const std::set<CallId> there(message.calls.begin(), message.calls.end());
   std::vector<CallId> gone;
   for (const auto& [id, call] : calls_)
-    if (!there.contains(id) && has_begun_only(*call)) gone.push_back(id);
+    if (!there.contains(id) && has_begun_only(*call, elapsed_segments(*call))) gone.push_back(id);
   for (const auto& id : gone) {
     log_event("keeper.never_recorded", {{"call", id.hex()}});
     call_end({id, clock_.utc_ms(), keys::kNeverRecorded, {}}, [](const Result<keys::Ack>&) {});

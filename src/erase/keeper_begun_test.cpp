@@ -168,6 +168,20 @@ TEST_F(KeeperBegun, WhatWasHeardIsNotTidiedAway) {
   EXPECT_EQ(open(call, 0, 20), "audio");
 }
 
+// Nobody hears it, and it lives in memory alone: it is older than any that died with its first frame.
+TEST_F(KeeperBegun, WhatNobodyHeardYetIsNotTidiedAwayEither) {
+  policy.persist_unheard = false;
+  boot();
+  const auto call = begin();
+  record(call, 3'000);
+  ASSERT_TRUE(tell_running({}));
+  EXPECT_TRUE(keeper->call_state(call)->live);
+  Answer<keys::Reissued> reissued;
+  keeper->reissue({call}, reissued.reply());
+  ASSERT_TRUE(reissued.value);
+  EXPECT_FALSE(reissued.value->nodes.empty());
+}
+
 TEST_F(KeeperBegun, WhenTheLogFailedItIsSaidTheNextTime) {
   const auto gone = begin();
   disk.refuse = [](const std::string& path, FileCall call) {

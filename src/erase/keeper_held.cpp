@@ -124,11 +124,13 @@ void Keeper::decide_held(const keys::DecideHeld& message, Reply<keys::HeldDecide
   if (decided_.size() >= kDecidedMax) decided_.clear();
   decided_[message.order] = message.decision;
   if (decision->whole) deciding_whole_.insert(call.id);
+  if (decision->erase) deciding_[message.order] = {call.id, decision->ranges};
   const auto outcome = std::make_shared<Result<keys::OrderOutcome>>(keys::OrderOutcome::kAccepted);
   with_log([this, id = call.id, decision = std::move(*decision), actor = message.actor,
             outcome](const Status& logged) {
     const auto still = find(id);
     deciding_whole_.erase(id);
+    deciding_.erase(decision.order);
     if (logged && still) {
       *outcome = carry_out(**still, decision, actor);
       return;

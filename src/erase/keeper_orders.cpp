@@ -207,6 +207,9 @@ bool Keeper::within_bounds(const CallKeys& call, const std::vector<SegmentRange>
   std::vector<SegmentRange> ordered;
   for (const auto& block : call.blocked)
     if (block.state != BlockState::kHeld) ordered.push_back(block.range);
+  for (const auto& [order, decided] : deciding_)
+    if (decided.first == call.id)
+      ordered.insert(ordered.end(), decided.second.begin(), decided.second.end());
   const auto before = segments_in(join(std::move(ordered)));
   const auto of_persons = before - std::min(before, call.listener_segments);
   const auto asked = call.not_yet_ordered(ranges);
@@ -228,10 +231,13 @@ bool Keeper::within_share(const CallKeys& call, std::uint64_t asked, std::int64_
     if ((call.declared >> stream & 1) == 0) continue;
     if (call.ended)
       whole += call.ends[stream];
-    else if (call.source == keys::CallSource::kImport || !call.rooted)
-      // Of a call that another keeper began a wall clock may say how old it is: what was heard or
-      // persisted of it is certain.
+    else if (call.source == keys::CallSource::kImport)
       whole += std::max(call.heard[stream], call.persisted[stream]);
+    else if (!call.rooted)
+      // Of a call that another keeper began a wall clock may say how old it is, and a listener what
+      // it has heard: the lesser counts.
+      whole +=
+          std::min(std::max(call.heard[stream], call.persisted[stream]), elapsed_segments(call));
     else
       whole += elapsed_segments(call);
   }
@@ -282,13 +288,13 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
     return reply(fail(Errc::kFull, "too many orders wait for this call"));
   if (known_orders_.size() >= kKnownOrdersMax) known_orders_.clear();
   const std::string source = from_listener ? "listener" : message.actor;
-  if (!within_bounds(call, *within, from_listener)) {
+  const auto ranges = joined_with_neighbours(call, *within);  // all of it counts
+  if (!within_bounds(call, ranges, from_listener)) {
     if (!from_listener && call.legal_hold)
       return refuse_held(call, message.order, source, std::move(reply));
     return hold_order(call, message, *within, source, std::move(reply));
   }
-  if (from_listener) call.listener_segments += call.not_yet_ordered(*within);
-  const auto ranges = joined_with_neighbours(call, std::move(*within));
+  if (from_listener) call.listener_segments += call.not_yet_ordered(ranges);
   for (const auto& range : ranges)
     call.blocked.push_back({range, *reason, BlockState::kOrdered, message.order});
   call.dirty = true;

@@ -212,7 +212,7 @@ void Keeper::end_private(CallKeys& call, const std::string& cause, const std::st
     return;
   }
   open.staged = true;
-  after_log([this, id = call.id, order = open.order, ranges](Status logged) {
+  with_log([this, id = call.id, order = open.order, ranges](const Status& logged) {
     settle_private(id, order, ranges, logged);
   });
   answer_ended(call.id, std::move(reply));

@@ -171,6 +171,37 @@ TEST_F(KeeperRecovery, AdoptionsAndEndsOutOfTheTreeAreRefused) {
   EXPECT_FALSE(keeper->derived_put(put));
 }
 
+// A recorder that was taken over, or lost the end of its spool: what was heard has its keys.
+TEST_F(KeeperRecovery, AnEndBeforeWhatWasHeardDestroysNothing) {
+  const auto call = begin();
+  record(call, 600);
+  hear(call, 600);
+  clock.advance_ms(31'000);
+  keeper->tick();
+  Answer<keys::Ack> ended;
+  keeper->call_end({call, clock.utc_ms(), "bye", {}}, ended.reply());
+  keeper->end_round();
+  ASSERT_TRUE(ended.value);
+  EXPECT_EQ(open(call, 0, 20), kUnheardState) << "closed, and not erased";
+}
+
+// Of a call that it did not begin the keeper takes the listener's word for no share.
+TEST_F(KeeperRecovery, AListenerMakesItsOwnShareNoLarger) {
+  const auto call = begin();
+  record(call, 600);
+  hear(call, 550);
+  boot();
+  keys::Adopt adopt{.call = call, .streams = 0b11, .first_index = 600};
+  adopt.nodes = nodes.slice(keys::leaf_of(0, 600), keys::leaf_of(2, 0)).take_nodes();
+  Answer<keys::Adopted> adopted;
+  keeper->adopt(std::move(adopt), adopted.reply());
+  keeper->end_round();
+  ASSERT_TRUE(adopted.value);
+  hear(call, 1u << 20);
+  (void)order(call, {{0, 0, 600}, {1, 0, 600}});
+  EXPECT_EQ(outcome, keys::OrderOutcome::kHeld);
+}
+
 // Whoever sets the wall clock back gets no keys of what is past.
 TEST_F(KeeperRecovery, ReissueNeverGoesBack) {
   const auto call = begin();

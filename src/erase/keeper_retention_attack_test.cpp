@@ -69,6 +69,16 @@ TEST_F(RetentionAttack, CallsThatNeverEndStopNobodysRetention) {
   EXPECT_EQ(broken_rules(), (std::map<std::string, int>{}));
 }
 
+// It has numbers and names, if no sound: its time comes as any other's.
+TEST_F(RetentionAttack, ACallWithoutASegmentGoesToo) {
+  const auto id = begin();
+  Answer<keys::Ack> ended;
+  keeper->call_end({id, clock.utc_ms(), "cancel", {{0, 0}, {1, 0}}}, ended.reply());
+  keeper->end_round();
+  live(kDays + 2);
+  EXPECT_TRUE(gone(id)) << report();
+}
+
 // Objects that lie on a bad part of the disk are asked for again and again; those behind them go.
 TEST_F(RetentionAttack, ObjectsThatCannotBeDeletedHoldNobodyUp) {
   live(7, 10);

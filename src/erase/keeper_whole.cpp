@@ -157,16 +157,18 @@ void Keeper::set_hold(const keys::SetHold& message, Reply<keys::Ack> reply) {
     (*found)->legal_hold = (*found)->dirty = true;
     on_hold_.insert(message.call);
   }
-  after_log([this, id = message.call, on = message.on, reply](Status logged) {
+  with_log([this, id = message.call, on = message.on](const Status& logged) {
     const auto still = find(id);
-    if (!logged || !still)
-      return reply(tl::unexpected<Error>(logged ? still.error() : logged.error()));
+    if (!logged || !still) return;
     (*still)->legal_hold = on;
     (*still)->dirty = true;
     if (on)
       on_hold_.insert(id);
     else
       on_hold_.erase(id);
+  });
+  after_log([this, reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     if (auto kept = commit_rows(); !kept)  // the log has it: a start reads it from there
       log_event("keeper.persist_failed", {{"why", kept.error().message}});
     reply(keys::Ack{});

@@ -332,6 +332,38 @@ TEST_F(ListenerAndOnePerson, SliceBySliceTheyAreStoppedToo) {
   EXPECT_EQ(ordered_away(), 1'900u);
 }
 
+// Each is measured with those before it, also when they come together.
+TEST_F(ListenerAndOnePerson, AllAtOnceTheyAreStoppedToo) {
+  order(call, {{0, 0, 1'000}, {1, 0, 200}});
+  std::vector<OrderId> held;
+  for (std::uint32_t at = 200; at < 1'000; at += 100)
+    held.push_back(order(call, {{1, at, at + 100}}));
+  std::vector<Answer<keys::HeldDecided>> answers(held.size());
+  for (std::size_t i = 0; i < held.size(); ++i)
+    keeper->decide_held({call, held[i], keys::HeldDecision::kErase, ada, std::string(64, '0')},
+                        answers[i].reply());
+  keeper->end_round();
+  EXPECT_EQ(ordered_away(), 1'800u);
+}
+
+// With very many holes the pieces between them go, too: they count.
+TEST_F(ListenerAndOnePerson, ManySmallHolesAreNoWayAroundAShare) {
+  std::vector<SegmentRange> holes;
+  for (std::uint8_t stream : {std::uint8_t{0}, std::uint8_t{1}})
+    for (std::uint32_t i = 0; i < 510; ++i) holes.push_back({stream, i * 39, i * 39 + 1});
+  for (const bool listener : {true, false}) {
+    call = begin();
+    record(call, 20'000);
+    hear(call, 20'000);
+    if (listener)
+      order(call, holes);
+    else
+      outcome = person_orders(holes, ada);
+    EXPECT_EQ(outcome, OrderOutcome::kHeld);
+    EXPECT_EQ(ordered_away(), 0u);
+  }
+}
+
 TEST_F(ListenerAndOnePerson, TheListenerThatComesLastIsStopped) {
   ASSERT_EQ(person_orders({{0, 0, 1'000}}, ada), OrderOutcome::kAccepted) << "her share";
   for (std::uint32_t at = 0; at < 1'000; at += 50) order(call, {{1, at, at + 50}});
@@ -443,6 +475,28 @@ TEST_F(WholeCalls, AnOrderStandsInEachRowThatCountsItsEntry) {
   boot();
   EXPECT_EQ(decide(whole, ada).error().code, Errc::kDenied);
   EXPECT_TRUE(decide(whole, bob));
+}
+
+// Lifted and set again in one round: no row may say the one and count the other's entry.
+TEST_F(WholeCalls, AHoldStandsInEachRowThatCountsItsEntry) {
+  const auto as_it_was = dir + "/as-it-was";
+  const auto hold = [&](bool on, Reply<keys::Ack> reply) {
+    keeper->set_hold({call, on, "operator", std::string(64, '0')}, std::move(reply));
+  };
+  hold(false, [&](const Result<keys::Ack>&) {
+    std::filesystem::create_directories(as_it_was);
+    for (const char* part : {"/a", "/b", "/log"})
+      std::filesystem::copy(dir + part, as_it_was + part, std::filesystem::copy_options::recursive);
+  });
+  hold(true, [](const Result<keys::Ack>&) {});
+  keeper->end_round();
+  ASSERT_TRUE(std::filesystem::exists(as_it_was));
+  for (const char* part : {"/a", "/b", "/log"}) {
+    std::filesystem::remove_all(dir + part);
+    std::filesystem::rename(as_it_was + part, dir + part);
+  }
+  boot();
+  EXPECT_EQ(keeper->holds().total, 1u);
 }
 
 // What waited for a second person went with another order: there is nothing of it to decide, and it
