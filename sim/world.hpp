@@ -148,6 +148,7 @@ class World {
   void listen(SimCall& call);
   void draw_order(SimCall& call);
   void send_order(SimCall& call, SimOrder& order);
+  bool signs_in();
   void decide(SimCall& call, SimOrder& order);
   void listener_and_orders();
   // world_recorder.cpp

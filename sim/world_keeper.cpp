@@ -253,8 +253,19 @@ void World::send_order(SimCall& call, SimOrder& order) {
   order.dropped = true;
 }
 
+// Who decides has signed in; the log's rules look for it.
+bool World::signs_in() {
+  const auto said = ask<keys::LogAppended>([&](erase::Reply<keys::LogAppended> reply) {
+    keeper_->log_append(
+        {"signed_in", person_.hex(), person_.hex(), R"({"session":"s1","method":"passphrase"})"},
+        audit::kByServer, std::move(reply));
+  });
+  return said && *said;
+}
+
 void World::decide(SimCall& call, SimOrder& order) {
   if (!keeper_) return;
+  if (order.first_said && (!signs_in() || !keeper_)) return;
   auto told =
       ask<keys::HeldDecided>(&erase::Keeper::decide_held,
                              {call.id, order.id, *order.decision,

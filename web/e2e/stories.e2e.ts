@@ -331,12 +331,17 @@ describe('held for a person', () => {
     await region.getByText(`All ${waiting.length - 1} held orders`).waitFor({ timeout: 30_000 });
     await expect(served.cli('decide', call, '--order', 'ab'.repeat(16), '--erase', '--reason', 'story')).rejects.toThrow(/nothing of this call is held/);
     await expect(served.cli('decide', call, '--order', waiting[0]!.order, '--erase', '--reason', 'story')).rejects.toThrow(/decided already/);
-    // All the rest is erased, with one decision.
+    // All the rest is erased, with one decision; what goes beyond one person's share another one confirms.
     await region.getByRole('button', { name: 'Erase all for ever…' }).first().click();
     await page.getByText('This cannot be undone').first().waitFor();
     await page.getByRole('dialog').getByLabel('Why, in words').fill('story: digits of a card');
     await screen(page, 'call-held-erase');
     await page.getByRole('dialog').getByRole('button', { name: 'Erase for ever' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached', timeout: 20_000 });
+    await screen(page, 'call-held-second');
+    const left = (JSON.parse(await served.cli('held', '--json')) as typeof listed).calls[0]?.orders ?? [];
+    expect(left.length).toBeGreaterThan(0);
+    for (const one of left) await served.cli('decide', call, '--order', one.order, '--erase', '--reason', 'story: the same');
     await region.waitFor({ state: 'detached', timeout: 20_000 });
     await expect.poll(async () => page.locator('[data-outcome=erased]').count(), { timeout: 20_000 }).toBeGreaterThan(0);
     expect(await heldMs(call)).toBe(0);
