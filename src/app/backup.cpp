@@ -1,9 +1,15 @@
 #include "app/backup.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cerrno>
+#include <chrono>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "app/backup_seal.hpp"
 #include "app/cli.hpp"
@@ -12,6 +18,7 @@
 #include "audit/log.hpp"
 #include "crypto/sha256.hpp"
 #include "db/database.hpp"
+#include "io/fd.hpp"
 #include "store/object_store.hpp"
 
 namespace callward::app {
@@ -21,9 +28,25 @@ constexpr std::size_t kPieceBytes = 1u << 20;
 constexpr std::size_t kJournalBytesLimit = 64u << 20;
 constexpr int kLogTries = 20;  // of a log that grows under the reader
 constexpr const char* kDatabaseName = "server/callward.db";
-constexpr const char* kConfigName = "callward.toml";
+constexpr const char* kSnapshotSuffix = ".backup";  // of the database, beside it
+constexpr std::chrono::milliseconds kSnapshotLookEvery{100};
+constexpr int kSnapshotLooksMax = 600;  // 1 min for another backup's
 
 std::string hash_hex(const crypto::Digest& digest) { return to_hex(digest); }
+
+// Two backups at a time share the place of their snapshots: one after the other. Goes with the
+// process, however that ends.
+Result<io::Fd> lock_snapshot(const std::string& folder) {
+  io::Fd held(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!held.valid()) return fail_errno(folder);
+  for (int look = 0; ::flock(held.get(), LOCK_EX | LOCK_NB) != 0; ++look) {
+    if (errno != EWOULDBLOCK) return fail_errno("flock " + folder);
+    if (look >= kSnapshotLooksMax)
+      return fail(Errc::kBusy, folder + ": another backup is copying the database");
+    std::this_thread::sleep_for(kSnapshotLookEvery);
+  }
+  return held;
+}
 
 class Backup {
  public:
@@ -39,7 +62,7 @@ class Backup {
       if (vfs_.exists(dir_ + "/" + name)) TRY(vfs_.remove(dir_ + "/" + name));
     TRY(objects());
     TRY(database());
-    TRY(text_file(config_.file, kConfigName));
+    TRY(text_file(config_.file, kBackedUpConfig));
     TRY(log());
     report_.manifest.taken_at = clock_.utc_ms();
     std::sort(files().begin(), files().end(),
@@ -63,15 +86,15 @@ class Backup {
     }
     const auto last = TRY(read_manifest(vfs_, dir_));
     for (const auto& file : last.files) last_[file.path] = file;
-    is_ours_ = signed_by_our_log();
+    is_ours_ = signed_by_our_log(last);
     return {};
   }
 
   // What an unsigned manifest says of a file we do not sign: then all is copied anew.
-  bool signed_by_our_log() {
+  bool signed_by_our_log(const BackupManifest& last) {
     const auto key = load_log_key(vfs_, config_);
     if (!key) return false;
-    const auto seal = check_backup_seal(vfs_, dir_, *key);
+    const auto seal = check_backup_seal(vfs_, dir_, last, *key);
     return seal && seal->is_signed;
   }
   // Copied the last time, and as it was then.
@@ -118,33 +141,30 @@ class Backup {
     return {};
   }
 
+  // SQLite writes its snapshot itself, so it is made beside the database, where nobody else writes,
+  // and hashed on its way from there.
   Status database() {
-    const auto copy = dir_ + "/" + kDatabaseName;
-    TRY(vfs_.make_dirs(parent_of(copy)));
-    TRY(db::copy_sqlite(config_.server.database, copy + ".new"));
-    TRY(vfs_.rename(copy + ".new", copy));
-    return note(kDatabaseName);
+    const auto lock = TRY(lock_snapshot(parent_of(config_.server.database)));
+    TRY(drop_snapshot());  // of one that was cut off
+    const auto snapshot = config_.server.database + kSnapshotSuffix;
+    auto taken = db::copy_sqlite(config_.server.database, snapshot);
+    if (taken) taken = take(snapshot, kDatabaseName);
+    const auto dropped = drop_snapshot();
+    return taken ? dropped : taken;
   }
-
-  // A file that we have written, into the manifest.
-  Status note(const std::string& name) {
-    auto file = TRY(vfs_.open(dir_ + "/" + name, OpenMode::kRead));
-    crypto::Sha256 hash;
-    Bytes piece(kPieceBytes);
-    std::uint64_t at = 0;
-    while (const auto read = TRY(file->read_at(at, piece))) {
-      hash.update(ByteView(piece).first(read));
-      at += read;
-    }
-    files().push_back({name, at, hash_hex(hash.finish())});
-    ++report_.copied;
+  Status drop_snapshot() {
+    for (const auto* suffix : {"", "-journal", "-wal", "-shm"})
+      if (const auto file = config_.server.database + kSnapshotSuffix + suffix; vfs_.exists(file))
+        TRY(vfs_.remove(file));
     return {};
   }
 
   Status write(const std::string& name, ByteView content) {
     TRY(vfs_.make_dirs(parent_of(dir_ + "/" + name)));
     TRY(vfs_.write_file_atomic(dir_ + "/" + name, content));
-    return note(name);
+    files().push_back({name, content.size(), hash_hex(crypto::sha256(content))});
+    ++report_.copied;
+    return {};
   }
   Status text_file(const std::string& from, const std::string& name) {
     return write(name, TRY(vfs_.read_file(from, 1u << 20)));
@@ -254,6 +274,7 @@ class Backup {
                                                    {"log_size", report_.manifest.log_size},
                                                    {"checkpoint", report_.manifest.checkpoint},
                                                    {"files", std::move(list)}});
+    report_.manifest.sha256 = hash_hex(crypto::sha256(as_bytes(text)));
     return vfs_.write_file_atomic(dir_ + "/" + kManifestName, as_bytes(text));
   }
 
@@ -329,15 +350,31 @@ Result<BackupManifest> read_manifest(Vfs& vfs, const std::string& dir) {
   const auto json = boost::json::parse(as_text(*raw), error);
   if (error || !json.is_object()) return fail(Errc::kMalformed, "the manifest is no JSON");
   try {
-    return parse_manifest(json.get_object());
+    auto manifest = TRY(parse_manifest(json.get_object()));
+    manifest.sha256 = hash_hex(crypto::sha256(*raw));
+    return manifest;
   } catch (const std::exception&) {
     return fail(Errc::kMalformed, "the manifest lacks something");
   }
 }
 
-Result<std::vector<std::string>> verify_backup(Vfs& vfs, const std::string& dir,
-                                               const BackupProgress& progress) {
-  const auto manifest = TRY(read_manifest(vfs, dir));
+Result<Bytes> read_backed_up_config(Vfs& vfs, const std::string& dir,
+                                    const BackupManifest& manifest) {
+  const auto named =
+      std::find_if(manifest.files.begin(), manifest.files.end(),
+                   [](const BackedUpFile& file) { return file.path == kBackedUpConfig; });
+  if (named == manifest.files.end())
+    return fail(Errc::kCorrupt, std::string(kBackedUpConfig) +
+                                    ": the manifest names none, so nobody stands for it");
+  auto raw = TRY(vfs.read_file(dir + "/" + kBackedUpConfig, kConfigBytesMax));
+  if (raw.size() != named->bytes || hash_hex(crypto::sha256(raw)) != named->sha256)
+    return fail(Errc::kCorrupt, std::string(kBackedUpConfig) + ": not what was backed up");
+  return raw;
+}
+
+std::vector<std::string> verify_backup(Vfs& vfs, const std::string& dir,
+                                       const BackupManifest& manifest,
+                                       const BackupProgress& progress) {
   std::vector<std::string> findings;
   std::uint64_t done = 0;
   for (const auto& wanted : manifest.files) {

@@ -9,6 +9,9 @@
 //   DIR/manifest.receipt     that the log names this manifest (backup_seal.hpp); written last
 //
 // Taken while the service runs: objects first, the log last, so that the log is the newest part.
+//
+// Others may be able to write to DIR. So what is hashed is what is written, never what is read
+// back; and who reads a backup uses the bytes that were held to their hash, no others.
 #pragma once
 
 #include <functional>
@@ -37,6 +40,7 @@ struct BackupManifest {
   std::uint64_t log_size = 0;       // durable entries in it
   std::string checkpoint;           // the signed note
   std::vector<BackedUpFile> files;  // sorted by path
+  std::string sha256;               // hex, of its own bytes as they were read or written
 };
 struct BackupReport {
   BackupManifest manifest;
@@ -49,8 +53,14 @@ Result<BackupReport> take_backup(Vfs& vfs, Clock& clock, const Config& config,
                                  const std::string& dir, const BackupProgress& progress = {});
 Result<BackupManifest> read_manifest(Vfs& vfs, const std::string& dir);
 // One line a finding; empty: every file is there and is what the manifest says.
-Result<std::vector<std::string>> verify_backup(Vfs& vfs, const std::string& dir,
-                                               const BackupProgress& progress = {});
+std::vector<std::string> verify_backup(Vfs& vfs, const std::string& dir,
+                                       const BackupManifest& manifest,
+                                       const BackupProgress& progress = {});
+inline constexpr const char* kBackedUpConfig = "callward.toml";
+inline constexpr std::size_t kConfigBytesMax = 1u << 20;
+// The configuration as the manifest names it. kCorrupt: it names none, or another one lies there.
+Result<Bytes> read_backed_up_config(Vfs& vfs, const std::string& dir,
+                                    const BackupManifest& manifest);
 // `from` into `to`, in pieces, durable; the SHA-256 of what was read.
 Result<BackedUpFile> copy_file(Vfs& vfs, const std::string& from, const std::string& to);
 

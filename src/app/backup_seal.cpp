@@ -10,7 +10,6 @@
 #include "audit/entry.hpp"
 #include "audit/log.hpp"
 #include "audit/receipt.hpp"
-#include "crypto/sha256.hpp"
 
 namespace callward::app {
 namespace {
@@ -19,12 +18,6 @@ constexpr std::chrono::milliseconds kPublishedLookEvery{200};
 constexpr int kPublishedLooksMax = 75;  // 15 s: a checkpoint comes every second
 
 std::string in_dir(const std::string& dir, const char* name) { return dir + "/" + name; }
-
-Result<std::string> hash_of_manifest(Vfs& vfs, const std::string& dir) {
-  const auto raw = vfs.read_file(in_dir(dir, kManifestName), kManifestBytesMax);
-  if (!raw) return fail(raw.error().code, "no whole backup: " + raw.error().message);
-  return to_hex(crypto::sha256(*raw));
-}
 
 Result<audit::NamedKey> key_in(Vfs& vfs, const std::string& log_dir) {
   const auto text = TRY(vfs.read_file(log_dir + "/public.key", audit::kNoteBytesMax));
@@ -76,7 +69,7 @@ Status write_backup_receipt(Vfs& vfs, const Config& config, const std::string& d
 
 Status seal_backup(Vfs& vfs, Clock& clock, const Config& config, const std::string& dir,
                    const BackupManifest& manifest) {
-  const boost::json::object data{{"manifest", TRY(hash_of_manifest(vfs, dir))},
+  const boost::json::object data{{"manifest", manifest.sha256},
                                  {"files", manifest.files.size()},
                                  {"log_size", manifest.log_size}};
   const auto index =
@@ -86,7 +79,12 @@ Status seal_backup(Vfs& vfs, Clock& clock, const Config& config, const std::stri
 
 Result<BackupSeal> check_backup_seal(Vfs& vfs, const std::string& dir,
                                      const std::optional<audit::NamedKey>& key) {
-  const auto manifest = TRY(read_manifest(vfs, dir));
+  return check_backup_seal(vfs, dir, TRY(read_manifest(vfs, dir)), key);
+}
+
+Result<BackupSeal> check_backup_seal(Vfs& vfs, const std::string& dir,
+                                     const BackupManifest& manifest,
+                                     const std::optional<audit::NamedKey>& key) {
   const auto file = in_dir(dir, kManifestReceiptName);
   if (manifest.version < kManifestVersionSigned) {
     if (vfs.exists(file))
@@ -110,7 +108,7 @@ Result<BackupSeal> check_backup_seal(Vfs& vfs, const std::string& dir,
   if (!checked) return bad("not signed by " + seal.key.name + ": " + checked.error().message);
   const auto entry = audit::decode_entry(checked->entry);
   if (!entry || entry->type != kBackupEntryType) return bad("of an entry about something else");
-  if (entry->data.at("manifest").as_string() != TRY(hash_of_manifest(vfs, dir)))
+  if (entry->data.at("manifest").as_string() != manifest.sha256)
     return fail(Errc::kCorrupt, std::string(kManifestName) +
                                     ": not the one that the log names: somebody wrote it anew");
   seal.index = receipt->index;

@@ -17,8 +17,9 @@ namespace callward::app {
 inline constexpr const char* kManifestReceiptName = "manifest.receipt";
 inline constexpr const char* kBackupEntryType = "backup_made";
 
-// Has the manifest in `dir` logged, by the running service or, stopped, by this process, and puts
-// the receipt beside it. The backup is whole without, and not signed.
+// Has the manifest logged as it was written, never as it lies in `dir` by now: by the running
+// service or, stopped, by this process. Puts the receipt beside it. The backup is whole without,
+// and not signed.
 Status seal_backup(Vfs& vfs, Clock& clock, const Config& config, const std::string& dir,
                    const BackupManifest& manifest);
 // The receipt of an entry that is durable and may not be published yet, written to `dir`.
@@ -32,7 +33,12 @@ struct BackupSeal {
   audit::NamedKey key;
   bool own_key = false;  // the one in the backup: it does not say whose backup this is
 };
+// Of `manifest`, which was read from `dir`: what holds, holds for what the caller has in his hands.
 // Without `key` the one in the backup is taken. kCorrupt: somebody else wrote it, or wrote it anew.
+Result<BackupSeal> check_backup_seal(Vfs& vfs, const std::string& dir,
+                                     const BackupManifest& manifest,
+                                     const std::optional<audit::NamedKey>& key);
+// For who needs nothing else of the manifest.
 Result<BackupSeal> check_backup_seal(Vfs& vfs, const std::string& dir,
                                      const std::optional<audit::NamedKey>& key);
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <filesystem>
 
@@ -23,10 +24,16 @@ class Restore : public ::testing::Test {
     ASSERT_TRUE(command_init({.dir = dir + "/old", .json = true}));
     write(backup + "/callward.toml", default_config_text());
     write(backup + "/server/callward.db", "of the backup");
-    manifest("");
+    manifest(line_of("callward.toml", default_config_text()));
   }
   void TearDown() override { std::filesystem::remove_all(dir); }
 
+  static std::string line_of(const std::string& name, const std::string& content) {
+    return boost::json::serialize(
+        boost::json::object{{"path", name},
+                            {"bytes", content.size()},
+                            {"sha256", to_hex(crypto::sha256(as_bytes(content)))}});
+  }
   void manifest(const std::string& files) {
     write(backup + "/manifest.json",
           R"({"callward_backup":1,"taken_at":1,"log_size":9,"checkpoint":"","files":[)" + files +
@@ -66,7 +73,8 @@ TEST_F(Restore, WithAMirrorThatSurvivedIsAnInstallation) {
 // Its configuration says where its database is: that may be a living one's.
 TEST_F(Restore, ADatabaseThatIsThereIsNotWrittenOver) {
   manifest(
-      R"({"path":"server/callward.db","bytes":13,"sha256":"0f3a"})");  // copied before it is compared
+      line_of("callward.toml", default_config_text()) + "," +
+      R"({"path":"server/callward.db","bytes":13,"sha256":"0f3a"})");  // compared as it is copied
   write(dir + "/new/server/callward.db", "living");
   EXPECT_EQ(restore(survivor).error().code, Errc::kExists);
   EXPECT_EQ(read(dir + "/new/server/callward.db"), "living");
@@ -82,6 +90,29 @@ TEST_F(Restore, OneThatNobodySignedIsTakenWhenThatIsSaid) {
   EXPECT_FALSE(vfs.exists(dir + "/new/callward.toml"));
 }
 
+TEST_F(Restore, WhatIsNotWhatWasBackedUpDoesNotStayInItsPlace) {
+  manifest(line_of("callward.toml", default_config_text()) + "," +
+           line_of("server/callward.db", "another one, then"));
+  const auto done = restore(survivor);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Errc::kCorrupt) << done.error().message;
+  EXPECT_FALSE(vfs.exists(dir + "/new/server/callward.db"));
+  EXPECT_FALSE(vfs.exists(dir + "/new/callward.toml"));
+}
+
+// What a restored service runs is in it: no hash, no configuration, unsigned ones included.
+TEST_F(Restore, AConfigurationThatTheManifestDoesNotNameIsNone) {
+  for (const auto& files :
+       {std::string(), line_of("callward.toml", default_config_text() + "\n"),
+        line_of("callward.toml", std::string(default_config_text().size(), '#'))}) {
+    manifest(files);
+    const auto done = restore(survivor);
+    ASSERT_FALSE(done) << files;
+    EXPECT_EQ(done.error().code, Errc::kCorrupt) << done.error().message;
+    EXPECT_FALSE(vfs.exists(dir + "/new")) << "nothing is written";
+  }
+}
+
 TEST_F(Restore, AKeyThatIsThereOutlivesARestoreThatFails) {
   write(dir + "/new/keeper/log.key", "put there before");
   const auto done = restore(dir + "/nothing");
@@ -89,6 +120,37 @@ TEST_F(Restore, AKeyThatIsThereOutlivesARestoreThatFails) {
   EXPECT_EQ(*done, ExitCode::kFoundBad);
   EXPECT_EQ(read(dir + "/new/keeper/log.key"), "put there before");
 }
+
+// Somebody who can write to the backup's folder while it is made: as soon as `file` is there, it is
+// another one.
+class Exchanging final : public Vfs {
+ public:
+  Exchanging(std::string file, std::string theirs)
+      : file_(std::move(file)), theirs_(std::move(theirs)) {}
+  Bytes ours;  // what was written
+
+  Status rename(const std::string& from, const std::string& to) override {
+    if (to != file_) return real_.rename(from, to);
+    ours = TRY(real_.read_file(from, 1u << 20));
+    TRY(real_.rename(from, to));
+    return real_.write_file_atomic(to, as_bytes(theirs_));
+  }
+  Result<std::unique_ptr<VfsFile>> open(const std::string& path, OpenMode mode) override {
+    return real_.open(path, mode);
+  }
+  Status remove(const std::string& path) override { return real_.remove(path); }
+  Status make_dirs(const std::string& path) override { return real_.make_dirs(path); }
+  Status sync_dir(const std::string& path) override { return real_.sync_dir(path); }
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    return real_.list(path);
+  }
+  bool exists(const std::string& path) override { return real_.exists(path); }
+  Status set_read_only(const std::string& path) override { return real_.set_read_only(path); }
+
+ private:
+  std::string file_, theirs_;
+  RealVfs real_;
+};
 
 // An installation that is stopped, its backup, and somebody who can write to that.
 class SignedBackup : public ::testing::Test {
@@ -134,7 +196,8 @@ class SignedBackup : public ::testing::Test {
         file.as_object()["sha256"] = to_hex(crypto::sha256(as_bytes(content)));
       }
     write(backup + "/manifest.json", boost::json::serialize(manifest));
-    ASSERT_TRUE(verify_backup(vfs, backup)->empty()) << "it does not contradict itself";
+    ASSERT_TRUE(verify_backup(vfs, backup, *read_manifest(vfs, backup)).empty())
+        << "it does not contradict itself";
   }
   std::string own_config() {
     return read(backup + "/callward.toml") + "\n# persons of somebody else's\n";
@@ -142,6 +205,14 @@ class SignedBackup : public ::testing::Test {
   ExitCode verified(bool allow_unsigned = false, const std::string& config = "") {
     return *command_backup_verify(
         {.dir = backup, .config = config, .allow_unsigned = allow_unsigned, .json = true});
+  }
+  Result<ExitCode> restore() {
+    return command_restore({.backup = backup,
+                            .data = dir + "/new",
+                            .credential = dir + "/old/keeper/credential",
+                            .log_key = dir + "/old/keeper/log.key",
+                            .mirrors = {dir + "/old/keeper/mirror-1"},
+                            .json = true});
   }
   std::string why() {
     const auto seal = check_backup_seal(vfs, backup, std::nullopt);
@@ -202,15 +273,67 @@ TEST_F(SignedBackup, SomebodyElsesIsRefusedByTheKeyThatIsKeptApart) {
   EXPECT_EQ(verified(), ExitCode::kDone) << "it agrees with itself: whose it is, the key says";
   EXPECT_EQ(verified(false, ours), ExitCode::kFoundBad);
   EXPECT_EQ(*command_backup_verify({.dir = backup, .key = key, .json = true}), ExitCode::kFoundBad);
-  const auto restored = command_restore({.backup = backup,
-                                         .data = dir + "/new",
-                                         .credential = dir + "/old/keeper/credential",
-                                         .log_key = dir + "/old/keeper/log.key",
-                                         .mirrors = {dir + "/old/keeper/mirror-1"},
-                                         .json = true});
+  const auto restored = restore();
   ASSERT_FALSE(restored);
   EXPECT_EQ(restored.error().code, Errc::kCorrupt) << restored.error().message;
   EXPECT_FALSE(vfs.exists(dir + "/new/callward.toml"));
+}
+
+TEST_F(SignedBackup, ItsRestoreIsAnInstallation) {
+  const auto restored = restore();
+  ASSERT_TRUE(restored) << restored.error().message;
+  EXPECT_TRUE(load_config(dir + "/new/callward.toml"));
+}
+
+// Manifest and receipt hold, and what the service is to run is somebody else's.
+TEST_F(SignedBackup, ItsConfigurationIsRestoredAsItWasSignedOrNotAtAll) {
+  auto config = read(backup + "/callward.toml");
+  const std::string section = "\n[listener]\n";
+  config.insert(config.find(section) + section.size(), "worker = [\"/tmp/theirs\"]\n");
+  ASSERT_TRUE(parse_config(config, dir + "/new/callward.toml"));
+  write(backup + "/callward.toml", config);
+  EXPECT_EQ(why(), "signed") << "of the configuration the receipt does not speak";
+  const auto restored = restore();
+  ASSERT_FALSE(restored);
+  EXPECT_EQ(restored.error().code, Errc::kCorrupt) << restored.error().message;
+  EXPECT_NE(restored.error().message.find("callward.toml"), std::string::npos)
+      << restored.error().message;
+  EXPECT_FALSE(vfs.exists(dir + "/new")) << "nothing is written";
+}
+
+TEST_F(SignedBackup, TheLogNamesTheManifestThatWasWrittenWhateverLiesThereSince) {
+  auto others = boost::json::parse(read(backup + "/manifest.json"));
+  others.as_object()["taken_at"] = 1;
+  Exchanging exchanging(backup + "/manifest.json", boost::json::serialize(others));
+  SystemClock clock;
+  const auto report = take_backup(exchanging, clock, context->config, backup);
+  ASSERT_TRUE(report) << report.error().message;
+  const auto sealed = seal_backup(exchanging, clock, context->config, backup, report->manifest);
+  ASSERT_TRUE(sealed) << sealed.error().message;
+  EXPECT_EQ(read_manifest(vfs, backup)->taken_at, 1) << "it was exchanged";
+  EXPECT_NE(why().find("somebody wrote it anew"), std::string::npos) << why();
+  write(backup + "/manifest.json", std::string(as_text(exchanging.ours)));
+  EXPECT_EQ(why(), "signed");
+}
+
+TEST_F(SignedBackup, TheManifestNamesWhatWasWrittenWhateverLiesThereSince) {
+  SystemClock clock;
+  for (const std::string name :
+       {"callward.toml", "server/callward.db", "log/checkpoint", "log/public.key"}) {
+    Exchanging exchanging(backup + "/" + name, "somebody else's");
+    const auto report = take_backup(exchanging, clock, context->config, backup);
+    ASSERT_TRUE(report) << name << ": " << report.error().message;
+    const auto& files = report->manifest.files;
+    const auto file = std::find_if(files.begin(), files.end(),
+                                   [&](const BackedUpFile& known) { return known.path == name; });
+    ASSERT_NE(file, files.end()) << name;
+    EXPECT_EQ(file->sha256, to_hex(crypto::sha256(exchanging.ours))) << name;
+    EXPECT_EQ(file->bytes, exchanging.ours.size()) << name;
+    EXPECT_EQ(verify_backup(vfs, backup, report->manifest),
+              std::vector<std::string>{name + ": not what was backed up"});
+  }
+  EXPECT_EQ(vfs.list(parent_of(context->config.server.database))->size(), 1u)
+      << "no snapshot is left beside the database";
 }
 
 // Restored from an older backup, it must not grow by this until the key store takes it for its own.

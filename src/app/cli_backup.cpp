@@ -89,10 +89,12 @@ Status fill(Vfs& vfs, const RestoreOptions& options, const Config& config,
   for (const auto& file : manifest.files) {
     shown.show(done++, manifest.files.size());
     const auto to = place_of(config, file.path);
-    if (to.empty()) continue;  // the configuration, which was written first
+    if (to.empty()) continue;  // the configuration: looked at before, written last
     const auto copied = TRY(copy_file(vfs, options.backup + "/" + file.path, to));
-    if (copied.sha256 != file.sha256)
+    if (copied.bytes != file.bytes || copied.sha256 != file.sha256) {
+      TRY(vfs.remove(to));
       return fail(Errc::kCorrupt, file.path + ": not what was backed up");
+    }
     if (file.path.ends_with(".cwo") || file.path.ends_with(".cwd")) TRY(vfs.set_read_only(to));
   }
   return {};
@@ -154,10 +156,11 @@ void say_seal(const Result<BackupSeal>& seal, bool taken_unsigned) {
 }
 
 // The log's key that the operator brings is who must have signed it.
-Status signed_for(Vfs& vfs, const RestoreOptions& options, const Config& config) {
+Status signed_for(Vfs& vfs, const RestoreOptions& options, const Config& config,
+                  const BackupManifest& manifest) {
   const auto secrets = TRY(load_keeper_secrets(vfs, config));
   const audit::NamedKey key{config.log.origin, TRY(crypto::ed25519_public(secrets.log_seed))};
-  const auto seal = check_backup_seal(vfs, options.backup, key);
+  const auto seal = check_backup_seal(vfs, options.backup, manifest, key);
   if (!seal)
     return fail(seal.error().code,
                 "nothing is written: " + seal.error().message + " (`backup verify`)");
@@ -213,9 +216,11 @@ Result<ExitCode> command_backup_verify(const BackupVerifyOptions& options) {
   RealVfs vfs;
   Progress shown(progress_wanted(options.json), "files");
   const auto key = TRY(trusted_key(vfs, options));
-  auto findings = TRY(verify_backup(
-      vfs, options.dir, [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); }));
-  const auto seal = check_backup_seal(vfs, options.dir, key);
+  const auto manifest = TRY(read_manifest(vfs, options.dir));
+  auto findings =
+      verify_backup(vfs, options.dir, manifest,
+                    [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); });
+  const auto seal = check_backup_seal(vfs, options.dir, manifest, key);
   if (!seal) findings.push_back(seal.error().message);
   const bool older = seal && !seal->is_signed;
   if (older && !options.allow_unsigned) findings.emplace_back(kUnsigned);
@@ -246,8 +251,11 @@ Result<ExitCode> command_restore(const RestoreOptions& options) {
   const auto manifest = TRY(read_manifest(vfs, options.backup));
   const auto file = options.data + "/callward.toml";
   if (vfs.exists(file)) return fail(Errc::kExists, file + " is there: a restore never overwrites");
-  const auto raw = TRY(vfs.read_file(options.backup + "/callward.toml", 1u << 20));
-  const auto text = TRY(config_with_mirrors(std::string(as_text(raw)), TRY(mirrors_of(options))));
+  const auto raw = read_backed_up_config(vfs, options.backup, manifest);
+  if (!raw)
+    return fail(raw.error().code,
+                "nothing is written: " + raw.error().message + " (`backup verify`)");
+  const auto text = TRY(config_with_mirrors(std::string(as_text(*raw)), TRY(mirrors_of(options))));
   auto config = TRY(parse_config(text, file));
   for (const auto& dir : {config.recorder.objects_dir, config.log.dir}) TRY(must_be_new(vfs, dir));
   if (vfs.exists(config.server.database))
@@ -267,7 +275,7 @@ Result<ExitCode> command_restore(const RestoreOptions& options) {
     if (brings_log_key) TRY(vfs.remove(config.log_key_file()));
     return say(options, keys, lines, false);
   }
-  if (const auto ours = signed_for(vfs, options, look); !ours) {
+  if (const auto ours = signed_for(vfs, options, look, manifest); !ours) {
     if (brings_log_key) TRY(vfs.remove(config.log_key_file()));
     return tl::unexpected<Error>(ours.error());
   }
