@@ -7,8 +7,9 @@
 //
 // Their recording never reached a disk: the recorder died before its first frame was durable, or
 // the start's answer came too late and a spare root was taken. The recorder says which calls it
-// has; the others end, without a segment. Only young ones, of which nothing was ever heard, persisted
-// or ordered, and those without any key: that a recording is gone must be seen, not tidied away.
+// has; the others end, without a segment. Only young ones, of which nothing was ever heard,
+// persisted or ordered, and those without any key: that a recording is gone must be seen, not
+// tidied away.
 #include <algorithm>
 #include <boost/json.hpp>
 

@@ -12,6 +12,7 @@ import os
 import pathlib
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -306,6 +307,8 @@ def main():
     parser.add_argument("--data")
     parser.add_argument("--keep", action="store_true", help="with --check: leave the folder for a look")
     args = parser.parse_args()
+    # A stop is a stop, however it is said: the service must not outlive us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="callward-demo-") as folder:
         if args.data is None:
             args.data = f"{folder}/data" if args.check else str(ROOT / "callward-data")
@@ -326,10 +329,9 @@ def main():
             print("\nstopped")
         except Failed as error:
             print(f"failed: {error}", file=sys.stderr)
-            if args.check:
-                log = place.folder / "service.log"
-                if log.exists():
-                    sys.stderr.write("".join(log.read_text(errors="replace").splitlines(True)[-30:]))
+            log = place.folder / "service.log"
+            if log.exists():
+                sys.stderr.write("".join(log.read_text(errors="replace").splitlines(True)[-30 if args.check else -1:]))
             return 1
         finally:
             if args.check and args.keep:
