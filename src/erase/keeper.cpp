@@ -267,13 +267,10 @@ void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {
     call.ended = true;
     call.listened = call.listened || call.is_empty();
     call.dirty = true;
-    // No leaf beyond the end will ever be used: give them up. But not of what was heard or
-    // persisted: whoever says an end before that destroys nothing by it.
+    // No leaf beyond the end will ever be used: give them up.
     for (std::uint8_t stream = 0; stream < 15; ++stream) {
-      const auto used = std::max(call.heard[stream], call.persisted[stream]);
       call.heard[stream] = std::min(call.heard[stream], call.ends[stream]);
-      const auto end = keys::leaf_of(stream, 0) +
-                       (call.has_stream(stream) ? std::max(call.ends[stream], used) : 0);
+      const auto end = keys::leaf_of(stream, 0) + (call.has_stream(stream) ? call.ends[stream] : 0);
       call.cover.puncture(end, keys::leaf_of(static_cast<std::uint8_t>(stream + 1), 0));
     }
     account_missing(call);

@@ -171,20 +171,6 @@ TEST_F(KeeperRecovery, AdoptionsAndEndsOutOfTheTreeAreRefused) {
   EXPECT_FALSE(keeper->derived_put(put));
 }
 
-// A recorder that was taken over, or lost the end of its spool: what was heard has its keys.
-TEST_F(KeeperRecovery, AnEndBeforeWhatWasHeardDestroysNothing) {
-  const auto call = begin();
-  record(call, 600);
-  hear(call, 600);
-  clock.advance_ms(31'000);
-  keeper->tick();
-  Answer<keys::Ack> ended;
-  keeper->call_end({call, clock.utc_ms(), "bye", {}}, ended.reply());
-  keeper->end_round();
-  ASSERT_TRUE(ended.value);
-  EXPECT_EQ(open(call, 0, 20), kUnheardState) << "closed, and not erased";
-}
-
 // Of a call that it did not begin the keeper takes the listener's word for no share.
 TEST_F(KeeperRecovery, AListenerMakesItsOwnShareNoLarger) {
   const auto call = begin();
