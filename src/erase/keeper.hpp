@@ -369,9 +369,9 @@ class Keeper {
   std::set<std::size_t> left_out_;          // mirrors, as it was logged
   std::set<std::uint64_t> retired_in_log_;  // at start: numbers of those that did not return
   std::set<CallId> sealed_;
-  std::set<CallId> on_hold_;         // legal holds
-  std::set<CallId> husks_;           // confirmed, and no key is left: their rows go
-  std::set<CallId> waiting_;         // something of them is held
+  std::set<CallId> on_hold_;  // legal holds
+  std::set<CallId> husks_;    // confirmed, and no key is left: their rows go
+  std::set<CallId> waiting_;  // something of them is held
   // Erasures that a person has decided, on their way to the log: they count for the bounds already.
   std::unordered_map<OrderId, std::pair<CallId, std::vector<SegmentRange>>> deciding_;
   std::set<CallId> deciding_whole_;  // a decision about all of them is on its way to the log
