@@ -369,7 +369,8 @@ TEST_F(KeeperRecovery, AFinishedOrderThatWasIntendedAnewGetsItsEndAnew) {
   hear(call, 100);
   const auto done = order(call, {{0, 10, 20}});
   boost::json::object intended{{"order", done.hex()}, {"epoch", store->epoch()}};
-  intended["ranges"] = boost::json::array{boost::json::array{0, 10, 20}};
+  const boost::json::value range = boost::json::array{0, 10, 20};
+  intended["ranges"] = boost::json::array(1, range);
   intended["reason"] = "password";
   intended["source"] = "listener";
   ASSERT_TRUE(log->stage({"erase_intended", "keeper", call.hex(), clock.utc_ms(), intended}));
