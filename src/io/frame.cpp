@@ -509,16 +509,16 @@ Status BlockingClient::send(Frame frame) {
 
 Result<Frame> BlockingClient::receive(std::int64_t timeout_ms) {
   const auto deadline = now_ms() + timeout_ms;
-  std::array<std::uint8_t, kFrameHeaderBytes> raw{};
-  TRY(read_exactly(raw, deadline));
-  const auto header = parse_header(raw.data());
+  TRY(fill(header_, header_got_, deadline));
+  const auto header = parse_header(header_.data());
   if (header.length > frame_bytes_max_) return fail(Errc::kTooLarge, "frame over its limit");
-  Frame frame;
+  incoming_.body.resize(header.length);
+  TRY(fill(incoming_.body, body_got_, deadline));
+  header_got_ = body_got_ = 0;
+  auto frame = std::exchange(incoming_, Frame{});
   frame.type = header.type;
   frame.flags = static_cast<std::uint16_t>(header.flags & ~kFrameHasFd);
   frame.id = header.id;
-  frame.body.resize(header.length);
-  TRY(read_exactly(frame.body, deadline));
   if ((header.flags & kFrameHasFd) != 0 && !received_fds_.empty()) {
     frame.fd = std::move(received_fds_.front());
     received_fds_.pop_front();
@@ -526,16 +526,17 @@ Result<Frame> BlockingClient::receive(std::int64_t timeout_ms) {
   return frame;
 }
 
-Status BlockingClient::read_exactly(MutByteView out, std::int64_t deadline_ms) {
-  while (!out.empty()) {
+// The deadline may pass at any byte: `got` says where to go on.
+Status BlockingClient::fill(MutByteView out, std::size_t& got, std::int64_t deadline_ms) {
+  while (got < out.size()) {
     const auto left = deadline_ms - now_ms();
     if (left <= 0) return fail(Errc::kTimeout, "no answer in time");
     timeval wait{left / 1000, left % 1000 * 1000};
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-    const auto n = receive_with_fds(fd_.get(), out, received_fds_, 0);
+    const auto n = receive_with_fds(fd_.get(), out.subspan(got), received_fds_, 0);
     if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) continue;
     if (n <= 0) return fail(Errc::kUnavailable, "connection lost");
-    out = out.subspan(static_cast<std::size_t>(n));
+    got += static_cast<std::size_t>(n);
   }
   return {};
 }

@@ -245,18 +245,23 @@ class BlockingClient {
     return unpack<Reply>(frame.body);
   }
   Status send(Frame frame);
+  // kTimeout: nothing whole came. What came of a frame is kept, and the next call goes on with it.
   Result<Frame> receive(std::int64_t timeout_ms);
   [[nodiscard]] int fd() const { return fd_.get(); }
 
  private:
   BlockingClient(Fd fd, std::size_t frame_bytes_max, std::uint16_t error_type)
       : fd_(std::move(fd)), frame_bytes_max_(frame_bytes_max), error_type_(error_type) {}
-  Status read_exactly(MutByteView out, std::int64_t deadline_ms);
+  Status fill(MutByteView out, std::size_t& got, std::int64_t deadline_ms);
   Fd fd_;
   std::size_t frame_bytes_max_;
   std::uint16_t error_type_;
   std::uint32_t next_id_ = 1;
   std::deque<Fd> received_fds_;
+  // Of the frame that comes in: its header, its body, and how much of each is there.
+  std::array<std::uint8_t, kFrameHeaderBytes> header_{};
+  Frame incoming_;
+  std::size_t header_got_ = 0, body_got_ = 0;
 };
 
 // The shape that every error reply has: u8 Errc, text. Unpacked without knowing the protocol's

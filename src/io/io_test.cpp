@@ -157,6 +157,30 @@ TEST_F(Frames, DescriptorsRideAlong) {
   EXPECT_EQ(c, 'x');
 }
 
+// An event that comes when a waiting thread's time is just over: half of it was taken, the rest was
+// read as the next frame's header, and the event was lost.
+TEST_F(Frames, ATimeoutInTheMiddleOfAFrameLosesNothing) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  const Fd sender(ends[0]);
+  auto client = BlockingClient::over(Fd(ends[1]), 1u << 20, Refusal::kType);
+  const auto bytes = frame_bytes(make_frame(Ping{7, Bytes(100)}));
+  const std::size_t cuts[] = {0, 5, kFrameHeaderBytes, kFrameHeaderBytes + 3, bytes.size()};
+  for (std::size_t i = 1; i < std::size(cuts); ++i) {
+    const auto part = bytes.expose().subspan(cuts[i - 1], cuts[i] - cuts[i - 1]);
+    ASSERT_EQ(::send(sender.get(), part.data(), part.size(), 0),
+              static_cast<ssize_t>(part.size()));
+    const auto frame = client->receive(20);
+    if (i + 1 < std::size(cuts)) {
+      ASSERT_FALSE(frame);
+      EXPECT_EQ(frame.error().code, Errc::kTimeout);
+    } else {
+      ASSERT_TRUE(frame) << frame.error().message;
+      EXPECT_EQ(unpack<Ping>(frame->body)->number, 7u);
+    }
+  }
+}
+
 TEST_F(Frames, TimersRunInOrderAndCanBeCancelled) {
   std::string order;
   loop->after_ms(20, [&] { order += 'b'; });
