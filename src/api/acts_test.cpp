@@ -151,6 +151,27 @@ TEST_F(Acts, AnErasureTakesWholeSegmentsOfTheStreamsThatItNames) {
   EXPECT_EQ(ask("GET", "/v1/orders/" + std::string(32, '0'), token).status, 404);
 }
 
+// The keeper was restarted, or its event lost: it finished the order, and nobody was told.
+TEST_F(Acts, AnOrderThatEndedOutOfReachIsAskedFor) {
+  const auto id = std::string(json_of(erase(erasure()))["id"].as_string());
+  service.ask_orders();
+  EXPECT_EQ(json_of(ask("GET", "/v1/orders/" + id, token))["outcome"].as_string(), "accepted");
+  {
+    const std::lock_guard lock(told);
+    order_outcome = keys::OrderOutcome::kErased;
+  }
+  service.ask_orders();
+  EXPECT_EQ(json_of(ask("GET", "/v1/orders/" + id, token))["outcome"].as_string(), "erased");
+  service.ask_orders();
+  const std::lock_guard lock(told);
+  ASSERT_EQ(orders.size(), 3u) << "one that is done is asked for no more";
+  for (std::size_t i = 1; i < orders.size(); ++i) {
+    EXPECT_EQ(orders[i].order, orders[0].order);
+    EXPECT_TRUE(orders[i].ranges.empty()) << "asking orders nothing";
+    EXPECT_EQ(orders[i].actor, "server") << "nor does a process";
+  }
+}
+
 TEST_F(Acts, RangesThatOverflowOrLieBeyondTheCallEraseNothing) {
   const std::vector<std::pair<const char*, std::string>> wrong = {
       {"start_ms", "-1"},

@@ -93,6 +93,7 @@ struct Rig {
   std::mutex told;
   std::vector<keys::LogAppend> log;
   std::vector<keys::EraseOrder> orders;
+  keys::OrderOutcome order_outcome = keys::OrderOutcome::kAccepted;  // of every order
   std::vector<keys::Open> openings;
   keys::CallState state;        // of every call
   std::vector<CallId> waiting;  // calls that wait for a person
@@ -193,8 +194,7 @@ struct Rig {
         orders.push_back(*unpack<keys::EraseOrder>(frame.body));
         if (erase_delay_ms > 0)
           std::this_thread::sleep_for(std::chrono::milliseconds(erase_delay_ms));
-        channel.reply(frame,
-                      keys::OrderAccepted{orders.back().order, keys::OrderOutcome::kAccepted});
+        channel.reply(frame, keys::OrderAccepted{orders.back().order, order_outcome});
         return;
       case keys::Open::kType: {
         openings.push_back(*unpack<keys::Open>(frame.body));

@@ -41,6 +41,28 @@ void Service::on_order_state(const keys::OrderState& state) {
       events.publish("call", boost::json::serialize(*json));
 }
 
+// An order that is sent again is answered as it stands. It names no range and no person: one that
+// the keeper does not know is refused, so that asking can order nothing.
+void Service::ask_orders() {
+  using enum keys::OrderOutcome;
+  std::vector<std::pair<std::string, OrderInfo>> open;
+  {
+    const std::lock_guard lock(orders_mutex);
+    for (const auto& [id, info] : orders)
+      if (info.outcome == kAccepted || info.outcome == kIntended || info.outcome == kUnconfirmed)
+        if (open.size() < kOrdersAskedMax) open.emplace_back(id, info);
+  }
+  for (const auto& [id, info] : open) {
+    const auto order = OrderId::parse(id);
+    const auto call = CallId::parse(info.call);
+    if (!order || !call) continue;
+    const auto now = keeper.call<keys::OrderAccepted>(
+        keys::EraseOrder{*order, *call, {}, info.reason, "server"});
+    if (now && now->outcome != info.outcome)
+      on_order_state({*order, *call, now->outcome, {}, info.reason});
+  }
+}
+
 const char* to_text(keys::OrderOutcome outcome) {
   switch (outcome) {
     case keys::OrderOutcome::kAccepted:

@@ -66,6 +66,9 @@ struct Service {
   // Events from recorder and keeper.
   void on_call_event(const store::CallEvent& event);
   void on_order_state(const keys::OrderState& state);
+  // Of orders under way when the keeper was out of reach: how they went meanwhile. At most so many.
+  void ask_orders();
+  static constexpr std::size_t kOrdersAskedMax = 1'000;
 };
 
 std::vector<Route> routes(Service& service);

@@ -198,7 +198,8 @@ Status run_server(const ProcessContext& context) {
       [&] { catch_up_calls(service, recorder, catalog); },
       [&](const io::Frame& frame) { on_recorder_frame(service, frame); });
   const api::EventPump keeper_events(
-      config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello, [] {},
+      config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello,
+      [&] { service.ask_orders(); },
       [&](const io::Frame& frame) { on_keeper_frame(service, frame); });
   loop->every_ms(api::Link::kIdleMsMax, [&] { close_idle(keeper, recorder); });
   outside.start(*loop);

@@ -168,8 +168,7 @@ TEST_F(Frames, ATimeoutInTheMiddleOfAFrameLosesNothing) {
   const std::size_t cuts[] = {0, 5, kFrameHeaderBytes, kFrameHeaderBytes + 3, bytes.size()};
   for (std::size_t i = 1; i < std::size(cuts); ++i) {
     const auto part = bytes.expose().subspan(cuts[i - 1], cuts[i] - cuts[i - 1]);
-    ASSERT_EQ(::send(sender.get(), part.data(), part.size(), 0),
-              static_cast<ssize_t>(part.size()));
+    ASSERT_EQ(::send(sender.get(), part.data(), part.size(), 0), static_cast<ssize_t>(part.size()));
     const auto frame = client->receive(20);
     if (i + 1 < std::size(cuts)) {
       ASSERT_FALSE(frame);
