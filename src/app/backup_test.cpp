@@ -113,6 +113,40 @@ TEST_F(Restore, AConfigurationThatTheManifestDoesNotNameIsNone) {
   }
 }
 
+// What is missing is brought, and the same command goes through.
+TEST_F(Restore, OneThatFailedHalfwayLeavesItsPlaceAsItWas) {
+  write(backup + "/objects/2026/11/26/00/a.cwo", "an object");
+  manifest(line_of("callward.toml", default_config_text()) + "," +
+           line_of("objects/2026/11/26/00/a.cwo", "an object") + "," +
+           line_of("server/callward.db", "of the backup"));
+  ASSERT_TRUE(vfs.remove(backup + "/server/callward.db"));
+  ASSERT_FALSE(restore(survivor));
+  for (const auto& item : std::filesystem::recursive_directory_iterator(dir + "/new"))
+    EXPECT_TRUE(item.is_directory()) << item.path();
+  write(backup + "/server/callward.db", "of the backup");
+  const auto done = restore(survivor);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(read(dir + "/new/objects/2026/11/26/00/a.cwo"), "an object");
+}
+
+TEST_F(Restore, PathsAreSeenFromWhereTheCommandIsGiven) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(dir);
+  const auto done = command_restore({.backup = "backup",
+                                     .data = "new",
+                                     .credential = "old/keeper/credential",
+                                     .log_key = "old/keeper/log.key",
+                                     .mirrors = {"old/keeper/../keeper/mirror-1"},
+                                     .allow_unsigned = true,
+                                     .json = true});
+  std::filesystem::current_path(before);
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(*done, ExitCode::kDone);
+  const auto config = load_config(dir + "/new/callward.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->keys.mirrors.at(0).store_dir, survivor + "/store");
+}
+
 TEST_F(Restore, AKeyThatIsThereOutlivesARestoreThatFails) {
   write(dir + "/new/keeper/log.key", "put there before");
   const auto done = restore(dir + "/nothing");

@@ -1,6 +1,7 @@
 // `callward backup`, `backup verify`, `restore`.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <set>
 
 #include "app/backup_seal.hpp"
@@ -68,11 +69,13 @@ Result<std::vector<MirrorConfig>> mirrors_of(const RestoreOptions& options) {
   return mirrors;
 }
 
-// Folders that are filled: each must be new, so that nothing that lives is written over.
-Status must_be_new(Vfs& vfs, const std::string& dir) {
-  const auto names = vfs.list(dir);
-  if (names && !names->empty())
-    return fail(Errc::kExists, dir + " holds something already: a restore never overwrites");
+// Folders that are filled: each must be new, so that nothing that lives is written over. Empty
+// folders in it are what a restore that failed left.
+Status must_be_new(const std::string& dir) {
+  std::error_code none;
+  for (const auto& item : std::filesystem::recursive_directory_iterator(dir, none))
+    if (item.is_symlink() || !item.is_directory())
+      return fail(Errc::kExists, dir + " holds something already: a restore never overwrites");
   return {};
 }
 
@@ -82,40 +85,60 @@ std::string place_of(const Config& config, const std::string& path) {
   return path == "server/callward.db" ? config.server.database : std::string();
 }
 
+// What a restore wrote, and takes away again when it comes to no end: the next try finds the place
+// as this one did.
+class Written {
+ public:
+  explicit Written(Vfs& vfs) : vfs_(vfs) {}
+  Written(const Written&) = delete;
+  Written& operator=(const Written&) = delete;
+  ~Written() {
+    for (const auto& path : paths_) (void)vfs_.remove(path);
+  }
+  void add(std::string path) { paths_.push_back(std::move(path)); }
+  void keep() { paths_.clear(); }
+
+ private:
+  Vfs& vfs_;
+  std::vector<std::string> paths_;
+};
+
 Status fill(Vfs& vfs, const RestoreOptions& options, const Config& config,
-            const BackupManifest& manifest) {
+            const BackupManifest& manifest, Written& written) {
   Progress shown(progress_wanted(options.json), "files");
   std::uint64_t done = 0;
   for (const auto& file : manifest.files) {
     shown.show(done++, manifest.files.size());
     const auto to = place_of(config, file.path);
     if (to.empty()) continue;  // the configuration: looked at before, written last
+    written.add(to);
     const auto copied = TRY(copy_file(vfs, options.backup + "/" + file.path, to));
-    if (copied.bytes != file.bytes || copied.sha256 != file.sha256) {
-      TRY(vfs.remove(to));
+    if (copied.bytes != file.bytes || copied.sha256 != file.sha256)
       return fail(Errc::kCorrupt, file.path + ": not what was backed up");
-    }
     if (file.path.ends_with(".cwo") || file.path.ends_with(".cwd")) TRY(vfs.set_read_only(to));
   }
   return {};
 }
 
-Status put_secret(Vfs& vfs, const std::string& from, const std::string& to) {
+Status put_secret(Vfs& vfs, const std::string& from, const std::string& to, Written& written) {
   if (from.empty() || vfs.exists(to)) return {};
   constexpr std::size_t kSecretBytesMax = 1'024;
   auto raw = TRY(vfs.read_file(from, kSecretBytesMax));
   TRY(vfs.make_dirs(parent_of(to)));
-  const auto written = vfs.write_file_atomic(to, raw);
+  written.add(to);
+  const auto put = vfs.write_file_atomic(to, raw);
   wipe(raw);
-  return written;
+  return put;
 }
 
 std::vector<std::string> losses(const KeyFindings& keys, const BackupManifest& manifest) {
   std::vector<std::string> lines;
   if (!keys.why.empty()) {
     lines.push_back("no living anchor of the key store: " + keys.why);
-    lines.push_back("lost for ever: sound, transcript, numbers, names and notes of " +
-                    std::to_string(keys.recordings) + " recordings");
+    lines.push_back(
+        "lost for ever, unless a mirror is found that opens: sound, transcript, numbers, names and "
+        "notes of " +
+        std::to_string(keys.recordings) + " recordings");
     lines.emplace_back(
         "left: the audit log (verifiable), the list of calls and their times, the ciphertext");
     return lines;
@@ -244,48 +267,65 @@ Result<ExitCode> command_backup_verify(const BackupVerifyOptions& options) {
   return findings.empty() ? ExitCode::kDone : ExitCode::kFoundBad;
 }
 
-Result<ExitCode> command_restore(const RestoreOptions& options) {
-  RealVfs vfs;
-  SystemClock clock;
-  SystemEntropy entropy;
-  const auto manifest = TRY(read_manifest(vfs, options.backup));
-  const auto file = options.data + "/callward.toml";
-  if (vfs.exists(file)) return fail(Errc::kExists, file + " is there: a restore never overwrites");
+namespace {
+
+// From here on nothing depends on the folder that the command was given in.
+RestoreOptions with_whole_paths(RestoreOptions options) {
+  const auto whole = [](std::string& path) {
+    if (!path.empty()) path = std::filesystem::absolute(path).lexically_normal().string();
+  };
+  for (auto* path : {&options.backup, &options.data, &options.credential, &options.log_key})
+    whole(*path);
+  for (auto& dir : options.mirrors) whole(dir);
+  return options;
+}
+
+// The configuration of the backup, with the mirrors that survived; nothing living stands in its
+// way.
+Result<std::string> restored_config(Vfs& vfs, const RestoreOptions& options,
+                                    const BackupManifest& manifest, const std::string& file) {
   const auto raw = read_backed_up_config(vfs, options.backup, manifest);
   if (!raw)
     return fail(raw.error().code,
                 "nothing is written: " + raw.error().message + " (`backup verify`)");
   const auto text = TRY(config_with_mirrors(std::string(as_text(*raw)), TRY(mirrors_of(options))));
-  auto config = TRY(parse_config(text, file));
-  for (const auto& dir : {config.recorder.objects_dir, config.log.dir}) TRY(must_be_new(vfs, dir));
+  const auto config = TRY(parse_config(text, file));
+  for (const auto& dir : {config.recorder.objects_dir, config.log.dir}) TRY(must_be_new(dir));
   if (vfs.exists(config.server.database))
     return fail(Errc::kExists,
                 config.server.database + " is there already: a restore never overwrites");
+  return text;
+}
+
+}  // namespace
+
+Result<ExitCode> command_restore(const RestoreOptions& given) {
+  RealVfs vfs;
+  SystemClock clock;
+  SystemEntropy entropy;
+  const auto options = with_whole_paths(given);
+  const auto manifest = TRY(read_manifest(vfs, options.backup));
+  const auto file = options.data + "/callward.toml";
+  if (vfs.exists(file)) return fail(Errc::kExists, file + " is there: a restore never overwrites");
+  const auto text = TRY(restored_config(vfs, options, manifest, file));
+  auto config = TRY(parse_config(text, file));
   // The keys are looked at first, where the operator's copies lie.
   auto look = config;
   if (!options.credential.empty()) look.keys.credential_file = options.credential;
-  const bool brings_log_key = !options.log_key.empty() && !vfs.exists(config.log_key_file());
-  if (brings_log_key) {
-    TRY(vfs.make_dirs(options.data));
-    TRY(put_secret(vfs, options.log_key, config.log_key_file()));
-  }
+  Written written(vfs);
+  TRY(put_secret(vfs, options.log_key, config.log_key_file(), written));
   const auto keys = look_at_keys(vfs, entropy, look, manifest);
   const auto lines = losses(keys, manifest);
-  if (!keys.why.empty()) {
-    if (brings_log_key) TRY(vfs.remove(config.log_key_file()));
-    return say(options, keys, lines, false);
-  }
-  if (const auto ours = signed_for(vfs, options, look, manifest); !ours) {
-    if (brings_log_key) TRY(vfs.remove(config.log_key_file()));
-    return tl::unexpected<Error>(ours.error());
-  }
+  if (!keys.why.empty()) return say(options, keys, lines, false);
+  TRY(signed_for(vfs, options, look, manifest));
   TRY(vfs.make_dirs(config.run_dir));
-  TRY(put_secret(vfs, options.credential, config.keys.credential_file));
-  TRY(fill(vfs, options, config, manifest));
+  TRY(put_secret(vfs, options.credential, config.keys.credential_file, written));
+  TRY(fill(vfs, options, config, manifest, written));
   if (!vfs.exists(config.server.tls_certificate))
     TRY(write_self_signed(vfs, clock, config.server.tls_certificate, config.server.tls_key,
                           {"localhost", "127.0.0.1", "::1"}));
   TRY(vfs.write_file_atomic(file, as_bytes(text)));  // last: from here on it is an installation
+  written.keep();
   return say(options, keys, lines, true);
 }
 

@@ -177,18 +177,17 @@ Result<ExitCode> command_play(const CliContext& context, const PlayOptions& opti
   CallReader reader(*http, *CallId::parse(options.call), "export", options.reason);
   std::array<std::vector<std::int16_t>, 2> sides;
   for (auto& side : sides) side.assign(static_cast<std::size_t>(duration_ms) * 8, 0);
-  std::uint64_t given = 0;
-  std::uint64_t withheld = 0;
+  std::array<std::uint64_t, 2> given{}, withheld{};  // segments of each side
   const bool progress = progress_wanted(context.json);
   TRY(reader.read({"audio"}, 0, duration_ms, [&](OpenedRecord record) {
     if (record.header.stream > 1) return;
     if (record.state != "given") {
-      ++withheld;
+      ++withheld[record.header.stream];
       return;
     }
-    ++given;
-    if (progress && given % 600 == 0)
-      std::fprintf(stderr, "\r%llu s", static_cast<unsigned long long>(given / 20));
+    const auto n = ++given[record.header.stream];
+    if (progress && record.header.stream == 0 && n % 300 == 0)
+      std::fprintf(stderr, "\r%llu s", static_cast<unsigned long long>(n / 10));
     const auto plain = record.plain.expose();
     if (plain.size() < segment::kAudioPayloadBytes) return;
     auto& side = sides[record.header.stream];
@@ -197,18 +196,25 @@ Result<ExitCode> command_play(const CliContext& context, const PlayOptions& opti
       side[at + i] =
           record.header.codec == 8 ? codec::kALawTable[plain[i]] : codec::kMuLawTable[plain[i]];
   }));
+  if (given[0] + given[1] == 0 && withheld[0] + withheld[1] != 0)
+    return fail(Errc::kDenied,
+                "nothing of this call opens: all of it is erased, held or unheard (`" +
+                    std::string("callward account ") + options.call + "`); no file is written");
   RealVfs vfs;
   const auto wav = TRY(codec::write_wav({std::move(sides[0]), std::move(sides[1])}));
   TRY(vfs.write_file_atomic(options.out, wav));
   if (context.json)
     print_json({{"call", options.call},
                 {"out", options.out},
-                {"segments", given},
-                {"withheld", withheld}});
+                {"segments", given[0] + given[1]},
+                {"withheld", withheld[0] + withheld[1]}});
   else
-    std::printf("%s%s: %.1f s written, %.1f s withheld (erased, held or unheard: silence there)\n",
-                progress ? "\r" : "", options.out.c_str(), static_cast<double>(given) / 10,
-                static_cast<double>(withheld) / 10);
+    std::printf(
+        "%s%s: customer %.1f s written, %.1f s withheld; agent %.1f s written, %.1f s withheld "
+        "(erased, held or unheard: silence there)\n",
+        progress ? "\r" : "", options.out.c_str(), static_cast<double>(given[0]) / 10,
+        static_cast<double>(withheld[0]) / 10, static_cast<double>(given[1]) / 10,
+        static_cast<double>(withheld[1]) / 10);
   return ExitCode::kDone;
 }
 

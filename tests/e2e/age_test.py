@@ -78,6 +78,9 @@ def two_persons(place, call):
     place.json("hold", "lift", call, "--reason", "the case is closed")
     order = place.json("erase", call, "--all", "--reason", "customer_request", expect=(1,))
     expect(order["outcome"] == "held", f"one person only closes it: {order}")
+    out = place.folder / "closed.wav"
+    refused = place.cli("play", call, "--out", out, "--reason", "nobody may", expect=(1,))
+    expect("nothing of this call opens" in refused.stderr and not out.exists(), f"a closed call is no silent file: {refused.stderr}")
     place.cli("decide", call, "--order", order["id"], "--erase", "--reason", "me again", expect=(1,))
     person = Person(place)
     status, body = person.send("POST", f"/v1/calls/{call}/held/{order['id']}/decision", {"decision": "erase", "reason": "seen the letter"})
