@@ -20,17 +20,14 @@
 #include "api/http_server.hpp"
 #include "api/service.hpp"
 #include "api/static_files.hpp"
+#include "base/fresh_dir_test.hpp"
 #include "keys/tree.hpp"
 
 namespace callward::api::test {
 
 inline std::string fresh_dir(const std::string& name) {
   static std::atomic<int> count{0};
-  const auto dir =
-      "/tmp/cwa-" + name + "-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
-  std::filesystem::remove_all(dir);
-  std::filesystem::create_directories(dir);
-  return dir;
+  return callward::test::fresh_dir("api-" + name + "-" + std::to_string(++count));
 }
 
 // A process at the other end of a Unix socket, which answers as the test says. The answering

@@ -121,8 +121,7 @@ TEST(ListenerProcess, NothingIsClearedBeforeItsOrderIsAcknowledged) {
 
 class BadWorkers : public testing::TestWithParam<const char*> {};
 TEST_P(BadWorkers, AWorkerThatFailsIsReplacedAndNothingIsLost) {
-  const std::string state = std::string("/tmp/cwl-s-") + GetParam();
-  std::filesystem::remove(state);
+  const auto state = callward::test::fresh_dir(std::string("worker-") + GetParam()) + "/state";
   ListenerRig rig(GetParam(), ListenerRig::scripted(state, GetParam(), kTexts));
   const auto call = password_call(rig.entropy);
   rig.keeper->call = &call;
@@ -134,7 +133,6 @@ TEST_P(BadWorkers, AWorkerThatFailsIsReplacedAndNothingIsLost) {
   expect_heard(rig, call);
   EXPECT_TRUE(rig.status_has("\"restarts\":1")) << rig.listener->status_json();
   EXPECT_TRUE(rig.status_has("\"turns_failed\":1")) << rig.listener->status_json();
-  std::filesystem::remove(state);
 }
 INSTANTIATE_TEST_SUITE_P(ListenerProcess, BadWorkers, testing::Values("die", "hang", "babble"));
 

@@ -11,6 +11,7 @@
 
 #include "app/listener_process.hpp"
 #include "app/peer_test_rig.hpp"
+#include "base/fresh_dir_test.hpp"
 #include "codec/g711.hpp"
 #include "segment/payload.hpp"
 
@@ -149,9 +150,7 @@ class ScriptedRecorder final : public SocketPeer {
 
 struct ListenerRig {
   ListenerRig(const std::string& name, std::vector<std::string> worker)
-      : dir("/tmp/cwl-" + name + "-" + std::to_string(::getpid())) {
-    std::filesystem::remove_all(dir);
-    std::filesystem::create_directories(dir);
+      : dir(callward::test::fresh_dir("listener-" + name)) {
     loop = std::move(*io::Loop::create(clock));
     keeper = std::make_unique<ScriptedKeeper>(*loop, dir + "/keeper.sock");
     recorder = std::make_unique<ScriptedRecorder>(*loop, dir + "/recorder.sock");

@@ -13,15 +13,13 @@
 
 #include "app/peer_test_rig.hpp"
 #include "app/recorder_process.hpp"
+#include "base/fresh_dir_test.hpp"
 #include "wire/rtp.hpp"
 
 namespace callward::app::test {
 
 inline std::string fresh_dir(const std::string& name) {
-  const auto dir = "/tmp/cwr-" + name + "-" + std::to_string(::getpid());
-  std::filesystem::remove_all(dir);
-  std::filesystem::create_directories(dir);
-  return dir;
+  return callward::test::fresh_dir("recorder-" + name);
 }
 
 class TreeKeeper final : public SocketPeer {

@@ -14,6 +14,7 @@
 
 #include "app/peer_test_rig.hpp"
 #include "app/signal_process.hpp"
+#include "base/fresh_dir_test.hpp"
 #include "capture/test_bodies.hpp"
 
 namespace callward::app::signal_test {
@@ -180,9 +181,7 @@ struct ShiftedClock final : Clock {
 
 struct SignalRig {
   explicit SignalRig(const std::string& name, std::uint16_t port = 0)
-      : dir("/tmp/cws-" + name + "-" + std::to_string(::getpid())) {
-    std::filesystem::remove_all(dir);
-    std::filesystem::create_directories(dir);
+      : dir(callward::test::fresh_dir("signal-" + name)) {
     loop = std::move(*io::Loop::create(clock));
     recorder = std::make_unique<ScriptedRecorder>(*loop, dir);
     config.run_dir = dir;

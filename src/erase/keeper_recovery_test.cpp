@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/failing_vfs_test.hpp"
+#include "base/fresh_dir_test.hpp"
 #include "erase/keeper_rig_test.hpp"
 
 namespace callward::erase {
@@ -410,8 +411,7 @@ TEST_F(KeeperRecovery, ThousandsOfOrdersAreOneEpochAndSeveralEntries) {
 // be asked again, or the call would stay live for ever, its end and its root in no entry.
 TEST(KeeperWithoutItsLog, EndsAndRootsAreAskedForAgain) {
   FailingVfs disk;
-  KeeperRig rig(disk, ::testing::TempDir() + "cw-keeper3-" + std::to_string(::getpid()));
-  std::filesystem::remove_all(rig.dir);
+  KeeperRig rig(disk, callward::test::fresh_dir("keeper3"));
   ASSERT_TRUE(keys::KeyStore::create(disk, rig.entropy, rig.paths, rig.wrap));
   rig.boot();
   const auto call = rig.begin();

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 
+#include "base/fresh_dir_test.hpp"
 #include "keys/tree.hpp"
 #include "store/object_store.hpp"
 #include "store/spool_call.hpp"
@@ -288,8 +289,7 @@ TEST(ObjectVectors, AreReadAsTheySay) {
 
 struct Disk {
   explicit Disk(const std::string& name)
-      : dir(::testing::TempDir() + "callward-object-" + name + "-" + std::to_string(::getpid())),
-        store((std::filesystem::remove_all(dir), vfs), dir + "/objects") {}
+      : dir(test::fresh_dir("object-" + name)), store(vfs, dir + "/objects") {}
   std::unique_ptr<Spool> spool(const Spool::OnRecovered& on_frame = [](const FrameView&,
                                                                        const FrameRef&) {}) {
     SpoolOptions options;

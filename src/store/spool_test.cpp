@@ -1,4 +1,5 @@
 #include "store/spool.hpp"
+#include "base/fresh_dir_test.hpp"
 #include "store/spool_call.hpp"
 
 #include <gtest/gtest.h>
@@ -12,12 +13,7 @@
 namespace callward::store {
 namespace {
 
-std::string fresh_dir(const std::string& name) {
-  const auto dir =
-      ::testing::TempDir() + "callward-spool-" + name + "-" + std::to_string(::getpid());
-  std::filesystem::remove_all(dir);
-  return dir;
-}
+std::string fresh_dir(const std::string& name) { return test::fresh_dir("spool-" + name); }
 
 // A disk that can be told to refuse.
 class FaultyVfs final : public Vfs {
