@@ -1,5 +1,4 @@
 // Attacks on signing in, sessions and enrolment.
-#include <chrono>
 
 #include "api/rig_test.hpp"
 
@@ -114,23 +113,6 @@ TEST_F(Attack, UnknownNamesAnswerLikeWrongPassphrases) {
   const auto wrong = sign_in("ada", "wrong", "10.2.0.2");
   EXPECT_EQ(unknown.status, wrong.status);
   EXPECT_EQ(unknown.body, wrong.body);
-  // The same work: each runs the password hash once. Minutes of three tries against each other.
-  const auto least_us = [&](const std::string& name) {
-    std::int64_t least = 1'000'000'000;
-    for (int i = 0; i < 3; ++i) {
-      clock.advance_ms(4'000'000);
-      const auto begin = std::chrono::steady_clock::now();
-      EXPECT_EQ(sign_in(name, "wrong", "10.3.0." + std::to_string(i)).status, 401);
-      least = std::min<std::int64_t>(least, std::chrono::duration_cast<std::chrono::microseconds>(
-                                                std::chrono::steady_clock::now() - begin)
-                                                .count());
-    }
-    return least;
-  };
-  const auto known_us = least_us("ada");
-  const auto unknown_us = least_us("mallory");
-  EXPECT_LT(known_us, 3 * unknown_us);
-  EXPECT_LT(unknown_us, 3 * known_us);
 }
 
 TEST_F(Attack, EnrolmentLinksWorkOnceInTimeAndEndOldSessions) {

@@ -6,6 +6,7 @@
 // hour without a failure forgets them.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -48,8 +49,11 @@ std::vector<std::string> migrations();
 
 class People {
  public:
-  People(db::Database& database, Clock& clock, Entropy& entropy, crypto::Argon2Cost cost = {})
-      : db_(database), clock_(clock), entropy_(entropy), cost_(cost) {}
+  // True when the passphrase is the hash's.
+  using Verify = std::function<bool(const std::string& hash, const SecretBytes& passphrase)>;
+  People(db::Database& database, Clock& clock, Entropy& entropy, crypto::Argon2Cost cost = {},
+         Verify verify = crypto::verify_passphrase)
+      : db_(database), clock_(clock), entropy_(entropy), cost_(cost), verify_(std::move(verify)) {}
 
   // kMalformed: name or passphrase break the rules; kExists.
   Result<Person> add(const std::string& name, std::uint8_t roles,
@@ -91,6 +95,9 @@ class People {
   Clock& clock_;
   Entropy& entropy_;
   crypto::Argon2Cost cost_;
+  Verify verify_;
+  std::once_flag nobody_made_;
+  std::string nobody_;  // the hash of nobody's passphrase, for names that are not known
   std::mutex mutex_;
   std::unordered_map<std::string, Throttle> throttles_;
 };

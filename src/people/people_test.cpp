@@ -49,6 +49,23 @@ TEST_F(Peoples, FailuresAreThrottledByAccountAndAddress) {
             people.sign_in("owner", phrase("x"), "d").error().message);
 }
 
+// How long an answer takes tells nothing: one hash is verified for each, at the same cost.
+TEST_F(Peoples, UnknownNamesCostTheSameWork) {
+  std::vector<std::string> costs;
+  People counted{*database, clock, entropy, {1, 8u << 20}, [&](const auto& hash, const auto& said) {
+                   costs.push_back(hash.substr(0, hash.find("p=") + 3));
+                   return crypto::verify_passphrase(hash, said);
+                 }};
+  ASSERT_TRUE(counted.add("owner", 2, phrase("nine quiet rivers")));
+  ASSERT_TRUE(counted.add("invited", 2, {}));
+  for (const auto* name : {"owner", "nobody", "invited"})
+    EXPECT_EQ(counted.sign_in(name, phrase("wrong"), name).error().code, Errc::kDenied);
+  ASSERT_EQ(costs.size(), 3u);
+  EXPECT_TRUE(costs[0].starts_with("$argon2id$")) << costs[0];
+  EXPECT_EQ(costs[0], costs[1]);
+  EXPECT_EQ(costs[0], costs[2]);
+}
+
 TEST_F(Peoples, EnrolmentLinksWorkOnceAndInTime) {
   const auto person = *people.add("new", 1, std::nullopt);
   EXPECT_FALSE(people.sign_in("new", phrase(""), "a"));
