@@ -24,7 +24,8 @@ bool has_magic(ByteView in, std::string_view magic) {
 // A part of a file in memory, moved forward as the scan goes.
 class Window {
  public:
-  Window(VfsFile& file, std::uint64_t end) : file_(file), end_(end), buffer_(kWindowBytes) {}
+  Window(VfsFile& file, std::uint64_t end)
+      : file_(file), end_(end), buffer_(std::min<std::uint64_t>(kWindowBytes, end)) {}
   // What stands from `offset` on: at least one whole frame's worth unless the file ends before.
   Result<ByteView> at(std::uint64_t offset) {
     const auto wanted = std::min<std::uint64_t>(frame_bytes(kFramePayloadBytesMax), end_ - offset);
