@@ -288,7 +288,7 @@ Result<std::string> restored_config(Vfs& vfs, const RestoreOptions& options,
   if (!raw)
     return fail(raw.error().code,
                 "nothing is written: " + raw.error().message + " (`backup verify`)");
-  const auto text = TRY(config_with_mirrors(std::string(as_text(*raw)), TRY(mirrors_of(options))));
+  auto text = TRY(config_with_mirrors(std::string(as_text(*raw)), TRY(mirrors_of(options))));
   const auto config = TRY(parse_config(text, file));
   for (const auto& dir : {config.recorder.objects_dir, config.log.dir}) TRY(must_be_new(dir));
   if (vfs.exists(config.server.database))
