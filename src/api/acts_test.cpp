@@ -172,6 +172,29 @@ TEST_F(Acts, AnOrderThatEndedOutOfReachIsAskedFor) {
   }
 }
 
+TEST_F(Acts, WhatTheKeeperDoesNotKnowIsForgottenAndOneThatIsAwayIsAskedAgain) {
+  const auto id = std::string(json_of(erase(erasure()))["id"].as_string());
+  const auto known = [&] { return ask("GET", "/v1/orders/" + id, token).status; };
+  const auto refuse = [&](Errc code) {
+    const std::lock_guard lock(told);
+    order_refused = code;
+  };
+  for (const auto away : {Errc::kUnavailable, Errc::kTimeout, Errc::kBusy}) {
+    refuse(away);
+    service.ask_orders();
+    EXPECT_EQ(known(), 200);
+  }
+  refuse(Errc::kDenied);
+  service.ask_orders();
+  EXPECT_EQ(known(), 404);
+  // One that was never taken is nothing to ask for.
+  refuse(Errc::kFull);
+  EXPECT_NE(erase(erasure()).status, 202);
+  const auto asked = order_count();
+  service.ask_orders();
+  EXPECT_EQ(order_count(), asked);
+}
+
 TEST_F(Acts, RangesThatOverflowOrLieBeyondTheCallEraseNothing) {
   const std::vector<std::pair<const char*, std::string>> wrong = {
       {"start_ms", "-1"},

@@ -173,13 +173,17 @@ Result<Response> erase(Service& service, const Request& request) {
   TRY(seal_reason(service, event.call, order.actor, "erase", reason));
   const OrderInfo pending{event.call.hex(), code, keys::OrderOutcome::kAccepted};
   service.remember_order(order.order.hex(), pending);
-  const auto accepted = TRY(service.keeper.call<keys::OrderAccepted>(order));
-  const OrderInfo info{event.call.hex(), code, accepted.outcome};
+  const auto accepted = service.keeper.call<keys::OrderAccepted>(order);
+  if (!accepted) {
+    service.forget_order(order.order.hex());
+    return tl::unexpected<Error>(accepted.error());
+  }
+  const OrderInfo info{event.call.hex(), code, accepted->outcome};
   {
     const std::lock_guard lock(service.orders_mutex);
     auto& known = service.orders[order.order.hex()];
     // The order's end may have been told before its acceptance was read: the later word stands.
-    if (known.outcome == keys::OrderOutcome::kAccepted) known = info;
+    if (known.call.empty() || known.outcome == keys::OrderOutcome::kAccepted) known = info;
   }
   return Response::json(order_json(order.order.hex(), info), 202);
 }
@@ -188,7 +192,8 @@ Result<Response> order(Service& service, const Request& request) {
   const std::lock_guard lock(service.orders_mutex);
   const auto known = service.orders.find(request.parameters.at("id"));
   if (known == service.orders.end())
-    return fail(Errc::kNotFound, "no such order since the server started");
+    return fail(Errc::kNotFound,
+                "no such order is known any more; the call's account says how it went");
   return Response::json(order_json(known->first, known->second));
 }
 

@@ -91,6 +91,7 @@ struct Rig {
   std::vector<keys::LogAppend> log;
   std::vector<keys::EraseOrder> orders;
   keys::OrderOutcome order_outcome = keys::OrderOutcome::kAccepted;  // of every order
+  std::optional<Errc> order_refused;
   std::vector<keys::Open> openings;
   keys::CallState state;        // of every call
   std::vector<CallId> waiting;  // calls that wait for a person
@@ -170,6 +171,14 @@ struct Rig {
     const std::string state = asked ? "waiting" : "running";
     channel.reply(frame, keys::RetentionStatus{R"({"state":")" + state + R"(","due":3})"});
   }
+  void an_order_is_given(io::Channel& channel, io::Frame& frame) {
+    orders.push_back(*unpack<keys::EraseOrder>(frame.body));
+    if (erase_delay_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(erase_delay_ms));
+    if (order_refused)
+      channel.reply(frame, keys::ErrorReply{*order_refused, "not known"});
+    else
+      channel.reply(frame, keys::OrderAccepted{orders.back().order, order_outcome});
+  }
   void keeper_answers(io::Channel& channel, io::Frame& frame) {
     const std::lock_guard lock(told);
     switch (frame.type) {
@@ -188,11 +197,7 @@ struct Rig {
         channel.reply(frame, keys::SealedRecord{unpack<keys::CallDataPut>(frame.body)->call_data});
         return;
       case keys::EraseOrder::kType:
-        orders.push_back(*unpack<keys::EraseOrder>(frame.body));
-        if (erase_delay_ms > 0)
-          std::this_thread::sleep_for(std::chrono::milliseconds(erase_delay_ms));
-        channel.reply(frame, keys::OrderAccepted{orders.back().order, order_outcome});
-        return;
+        return an_order_is_given(channel, frame);
       case keys::Open::kType: {
         openings.push_back(*unpack<keys::Open>(frame.body));
         keys::Opened opened;

@@ -17,6 +17,13 @@ void Service::remember_order(const std::string& id, OrderInfo info) {
   orders[id] = std::move(info);
 }
 
+void Service::forget_order(const std::string& id) {
+  const std::lock_guard lock(orders_mutex);
+  const auto known = orders.find(id);
+  if (known != orders.end() && known->second.outcome == keys::OrderOutcome::kAccepted)
+    orders.erase(known);
+}
+
 bool Service::may_log_throttled(const std::string& subject) {
   const std::lock_guard lock(throttled_mutex);
   const auto now = clock.monotonic_ms();
@@ -49,7 +56,7 @@ void Service::ask_orders() {
   {
     const std::lock_guard lock(orders_mutex);
     for (const auto& [id, info] : orders)
-      if (info.outcome == kAccepted || info.outcome == kIntended || info.outcome == kUnconfirmed)
+      if (info.outcome != kErased && info.outcome != kRefused && info.outcome != kKept)
         if (open.size() < kOrdersAskedMax) open.emplace_back(id, info);
   }
   for (const auto& [id, info] : open) {
@@ -57,9 +64,15 @@ void Service::ask_orders() {
     const auto call = CallId::parse(info.call);
     if (!order || !call) continue;
     const auto now = keeper.call<keys::OrderAccepted>(
-        keys::EraseOrder{*order, *call, {}, info.reason, "server"});
+        keys::EraseOrder{*order, *call, {}, info.reason, "server"}, kOrderAnswerMs);
     if (now && now->outcome != info.outcome)
       on_order_state({*order, *call, now->outcome, {}, info.reason});
+    if (now) continue;
+    if (now.error().code != Errc::kDenied && now.error().code != Errc::kNotFound)
+      return;  // away again: asked anew when it is back
+    const std::lock_guard lock(orders_mutex);
+    const auto known = orders.find(id);
+    if (known != orders.end() && known->second.outcome == info.outcome) orders.erase(known);
   }
 }
 

@@ -60,15 +60,18 @@ struct Service {
   Status log(const std::string& type, const std::string& actor, const std::string& subject,
              const boost::json::object& data);
   void remember_order(const std::string& id, OrderInfo info);
+  void forget_order(const std::string& id);  // unless more was heard of it since
   // A refused try costs its sender nothing, an entry costs us a write to the disk and stays for
   // ever: one a minute for each person (and one for all unknown names).
   bool may_log_throttled(const std::string& subject);
   // Events from recorder and keeper.
   void on_call_event(const store::CallEvent& event);
   void on_order_state(const keys::OrderState& state);
-  // Of orders under way when the keeper was out of reach: how they went meanwhile. At most so many.
+  // Of orders under way when the keeper was out of reach: how they went meanwhile. One that it does
+  // not know any more is forgotten here, too: the call's account says how it went.
   void ask_orders();
-  static constexpr std::size_t kOrdersAskedMax = 1'000;
+  static constexpr std::size_t kOrdersAskedMax = 10'000;
+  static constexpr std::int64_t kOrderAnswerMs = 2'000;  // else the keeper is away again
 };
 
 std::vector<Route> routes(Service& service);

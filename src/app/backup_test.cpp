@@ -119,14 +119,40 @@ TEST_F(Restore, OneThatFailedHalfwayLeavesItsPlaceAsItWas) {
   manifest(line_of("callward.toml", default_config_text()) + "," +
            line_of("objects/2026/11/26/00/a.cwo", "an object") + "," +
            line_of("server/callward.db", "of the backup"));
+  const auto leaves_nothing = [&] {
+    ASSERT_FALSE(restore(survivor));
+    for (const auto& item : std::filesystem::recursive_directory_iterator(dir + "/new"))
+      EXPECT_TRUE(item.is_directory()) << item.path();
+  };
   ASSERT_TRUE(vfs.remove(backup + "/server/callward.db"));
-  ASSERT_FALSE(restore(survivor));
-  for (const auto& item : std::filesystem::recursive_directory_iterator(dir + "/new"))
-    EXPECT_TRUE(item.is_directory()) << item.path();
+  leaves_nothing();
+  std::filesystem::create_directory(backup + "/server/callward.db");  // opens, and does not read
+  leaves_nothing();
+  std::filesystem::remove(backup + "/server/callward.db");
   write(backup + "/server/callward.db", "of the backup");
   const auto done = restore(survivor);
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(read(dir + "/new/objects/2026/11/26/00/a.cwo"), "an object");
+}
+
+TEST_F(Restore, HalfACertificateIsSaidBeforeAnythingIsWritten) {
+  write(dir + "/new/tls/key.pem", "the operator's");
+  EXPECT_EQ(restore(survivor).error().code, Errc::kExists);
+  EXPECT_EQ(read(dir + "/new/tls/key.pem"), "the operator's");
+  EXPECT_FALSE(vfs.exists(dir + "/new/keeper/credential"));
+}
+
+TEST_F(Restore, AWrongCredentialIsNotALoss) {
+  const auto done = command_restore({.backup = backup,
+                                     .data = dir + "/new",
+                                     .credential = dir + "/nowhere",
+                                     .log_key = dir + "/old/keeper/log.key",
+                                     .mirrors = {survivor},
+                                     .allow_unsigned = true,
+                                     .json = true});
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(*done, ExitCode::kFoundBad);
+  EXPECT_FALSE(vfs.exists(dir + "/new/keeper/log.key"));
 }
 
 TEST_F(Restore, PathsAreSeenFromWhereTheCommandIsGiven) {
@@ -144,7 +170,8 @@ TEST_F(Restore, PathsAreSeenFromWhereTheCommandIsGiven) {
   EXPECT_EQ(*done, ExitCode::kDone);
   const auto config = load_config(dir + "/new/callward.toml");
   ASSERT_TRUE(config) << config.error().message;
-  EXPECT_EQ(config->keys.mirrors.at(0).store_dir, survivor + "/store");
+  EXPECT_TRUE(
+      std::filesystem::equivalent(config->keys.mirrors.at(0).store_dir, survivor + "/store"));
 }
 
 TEST_F(Restore, AKeyThatIsThereOutlivesARestoreThatFails) {

@@ -9,6 +9,7 @@
 #include "app/cli_log.hpp"
 #include "app/keeper_state.hpp"
 #include "app/self_signed.hpp"
+#include "app/writer_lock.hpp"
 #include "erase/call_keys.hpp"
 #include "keys/key_store.hpp"
 
@@ -18,6 +19,7 @@ namespace {
 // What the keys that survived open of what is in the backup.
 struct KeyFindings {
   std::string why;             // none opens: nothing of the audio is left
+  bool secrets_fit = false;    // credential and log key were read: it is the mirrors
   std::uint64_t log_size = 0;  // entries that the key store has seen
   std::size_t recordings = 0, without_keys = 0;
   std::vector<std::string> mirrors_not_good;
@@ -43,6 +45,7 @@ KeyFindings look_at_keys(Vfs& vfs, Entropy& entropy, const Config& config,
     found.why = secrets.error().message;
     return found;
   }
+  found.secrets_fit = true;
   const auto store = keys::KeyStore::open(vfs, entropy, mirror_paths(config), secrets->anchor_wrap);
   if (!store) {
     found.why = store.error().message;
@@ -72,10 +75,17 @@ Result<std::vector<MirrorConfig>> mirrors_of(const RestoreOptions& options) {
 // Folders that are filled: each must be new, so that nothing that lives is written over. Empty
 // folders in it are what a restore that failed left.
 Status must_be_new(const std::string& dir) {
-  std::error_code none;
-  for (const auto& item : std::filesystem::recursive_directory_iterator(dir, none))
-    if (item.is_symlink() || !item.is_directory())
-      return fail(Errc::kExists, dir + " holds something already: a restore never overwrites");
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(dir, error); !error && at != fs::end(at);
+       at.increment(error))
+    if (at->is_symlink(error) || !at->is_directory(error))
+      return fail(Errc::kExists,
+                  dir +
+                      " holds something already, and a restore never overwrites (if it is of a "
+                      "restore that was cut off: remove it)");
+  if (error && error != std::errc::no_such_file_or_directory)
+    return fail(Errc::kIo, dir + " cannot be looked through: " + error.message());
   return {};
 }
 
@@ -95,7 +105,10 @@ class Written {
   ~Written() {
     for (const auto& path : paths_) (void)vfs_.remove(path);
   }
-  void add(std::string path) { paths_.push_back(std::move(path)); }
+  void add(const std::string& path) {
+    paths_.push_back(path);
+    paths_.push_back(path + ".new");  // what a write that failed leaves
+  }
   void keep() { paths_.clear(); }
 
  private:
@@ -133,6 +146,12 @@ Status put_secret(Vfs& vfs, const std::string& from, const std::string& to, Writ
 
 std::vector<std::string> losses(const KeyFindings& keys, const BackupManifest& manifest) {
   std::vector<std::string> lines;
+  if (!keys.why.empty() && !keys.secrets_fit) {
+    lines.push_back("the keys cannot be looked at: " + keys.why +
+                    ". Bring --credential and --log-key as they were kept; until then nothing of " +
+                    std::to_string(keys.recordings) + " recordings opens");
+    return lines;
+  }
   if (!keys.why.empty()) {
     lines.push_back("no living anchor of the key store: " + keys.why);
     lines.push_back(
@@ -272,7 +291,7 @@ namespace {
 // From here on nothing depends on the folder that the command was given in.
 RestoreOptions with_whole_paths(RestoreOptions options) {
   const auto whole = [](std::string& path) {
-    if (!path.empty()) path = std::filesystem::absolute(path).lexically_normal().string();
+    if (!path.empty()) path = std::filesystem::absolute(path).string();  // links as the kernel's
   };
   for (auto* path : {&options.backup, &options.data, &options.credential, &options.log_key})
     whole(*path);
@@ -280,21 +299,35 @@ RestoreOptions with_whole_paths(RestoreOptions options) {
   return options;
 }
 
-// The configuration of the backup, with the mirrors that survived; nothing living stands in its
-// way.
+// The configuration of the backup, with the mirrors that survived.
 Result<std::string> restored_config(Vfs& vfs, const RestoreOptions& options,
-                                    const BackupManifest& manifest, const std::string& file) {
+                                    const BackupManifest& manifest) {
   const auto raw = read_backed_up_config(vfs, options.backup, manifest);
   if (!raw)
     return fail(raw.error().code,
                 "nothing is written: " + raw.error().message + " (`backup verify`)");
-  auto text = TRY(config_with_mirrors(std::string(as_text(*raw)), TRY(mirrors_of(options))));
-  const auto config = TRY(parse_config(text, file));
+  return config_with_mirrors(std::string(as_text(*raw)), TRY(mirrors_of(options)));
+}
+
+// Nothing living stands in its way.
+Status must_be_free(Vfs& vfs, const Config& config, const std::string& file) {
+  if (vfs.exists(file)) return fail(Errc::kExists, file + " is there: a restore never overwrites");
   for (const auto& dir : {config.recorder.objects_dir, config.log.dir}) TRY(must_be_new(dir));
   if (vfs.exists(config.server.database))
     return fail(Errc::kExists,
                 config.server.database + " is there already: a restore never overwrites");
-  return text;
+  if (vfs.exists(config.server.tls_certificate) != vfs.exists(config.server.tls_key))
+    return fail(Errc::kExists, "of " + config.server.tls_certificate + " and " +
+                                   config.server.tls_key + " there is one: bring both, or none");
+  return {};
+}
+
+Status make_certificate(Vfs& vfs, Clock& clock, const Config& config, Written& written) {
+  if (vfs.exists(config.server.tls_certificate)) return {};
+  written.add(config.server.tls_certificate);
+  written.add(config.server.tls_key);
+  return write_self_signed(vfs, clock, config.server.tls_certificate, config.server.tls_key,
+                           {"localhost", "127.0.0.1", "::1"});
 }
 
 }  // namespace
@@ -306,9 +339,12 @@ Result<ExitCode> command_restore(const RestoreOptions& given) {
   const auto options = with_whole_paths(given);
   const auto manifest = TRY(read_manifest(vfs, options.backup));
   const auto file = options.data + "/callward.toml";
-  if (vfs.exists(file)) return fail(Errc::kExists, file + " is there: a restore never overwrites");
-  const auto text = TRY(restored_config(vfs, options, manifest, file));
-  auto config = TRY(parse_config(text, file));
+  const auto text = TRY(restored_config(vfs, options, manifest));
+  const auto config = TRY(parse_config(text, file));
+  // Two at once would each take away what the other wrote.
+  TRY(vfs.make_dirs(options.data));
+  const auto alone = TRY(WriterLock::take(options.data));
+  TRY(must_be_free(vfs, config, file));
   // The keys are looked at first, where the operator's copies lie.
   auto look = config;
   if (!options.credential.empty()) look.keys.credential_file = options.credential;
@@ -321,9 +357,8 @@ Result<ExitCode> command_restore(const RestoreOptions& given) {
   TRY(vfs.make_dirs(config.run_dir));
   TRY(put_secret(vfs, options.credential, config.keys.credential_file, written));
   TRY(fill(vfs, options, config, manifest, written));
-  if (!vfs.exists(config.server.tls_certificate))
-    TRY(write_self_signed(vfs, clock, config.server.tls_certificate, config.server.tls_key,
-                          {"localhost", "127.0.0.1", "::1"}));
+  TRY(make_certificate(vfs, clock, config, written));
+  written.add(file);
   TRY(vfs.write_file_atomic(file, as_bytes(text)));  // last: from here on it is an installation
   written.keep();
   return say(options, keys, lines, true);

@@ -185,9 +185,9 @@ Result<ExitCode> command_play(const CliContext& context, const PlayOptions& opti
       ++withheld[record.header.stream];
       return;
     }
-    const auto n = ++given[record.header.stream];
-    if (progress && record.header.stream == 0 && n % 300 == 0)
-      std::fprintf(stderr, "\r%llu s", static_cast<unsigned long long>(n / 10));
+    ++given[record.header.stream];
+    if (const auto n = given[0] + given[1]; progress && n % 600 == 0)
+      std::fprintf(stderr, "\r%llu s", static_cast<unsigned long long>(n / 20));
     const auto plain = record.plain.expose();
     if (plain.size() < segment::kAudioPayloadBytes) return;
     auto& side = sides[record.header.stream];
@@ -196,10 +196,12 @@ Result<ExitCode> command_play(const CliContext& context, const PlayOptions& opti
       side[at + i] =
           record.header.codec == 8 ? codec::kALawTable[plain[i]] : codec::kMuLawTable[plain[i]];
   }));
-  if (given[0] + given[1] == 0 && withheld[0] + withheld[1] != 0)
+  if (given[0] + given[1] == 0)
     return fail(Errc::kDenied,
-                "nothing of this call opens: all of it is erased, held or unheard (`" +
-                    std::string("callward account ") + options.call + "`); no file is written");
+                (withheld[0] + withheld[1] == 0
+                     ? std::string("nothing of this call is stored")
+                     : "nothing of this call opens: it is erased, held, unheard or damaged") +
+                    " (`callward account " + options.call + "` says which); no file is written");
   RealVfs vfs;
   const auto wav = TRY(codec::write_wav({std::move(sides[0]), std::move(sides[1])}));
   TRY(vfs.write_file_atomic(options.out, wav));
@@ -211,7 +213,7 @@ Result<ExitCode> command_play(const CliContext& context, const PlayOptions& opti
   else
     std::printf(
         "%s%s: customer %.1f s written, %.1f s withheld; agent %.1f s written, %.1f s withheld "
-        "(erased, held or unheard: silence there)\n",
+        "(erased, held, unheard or damaged: silence there)\n",
         progress ? "\r" : "", options.out.c_str(), static_cast<double>(given[0]) / 10,
         static_cast<double>(withheld[0]) / 10, static_cast<double>(given[1]) / 10,
         static_cast<double>(withheld[1]) / 10);

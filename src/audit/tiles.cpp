@@ -18,7 +18,7 @@ std::string number_path(std::uint64_t index) {
   return path;
 }
 
-std::string with_width(std::string path, std::uint64_t width) {
+std::string with_width(const std::string& path, std::uint64_t width) {
   return width == kTileWidth ? path : path + ".p/" + std::to_string(width);
 }
 

@@ -21,7 +21,7 @@ class KeyMirrors : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(dir); }
 
-  std::unique_ptr<KeyStore> open(std::vector<MirrorPaths> some) {
+  std::unique_ptr<KeyStore> open(const std::vector<MirrorPaths>& some) {
     auto store = KeyStore::open(vfs, entropy, some, wrap);
     EXPECT_TRUE(store) << (store ? "" : store.error().message);
     return store ? std::move(*store) : nullptr;

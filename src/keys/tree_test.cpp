@@ -46,39 +46,41 @@ rc::Gen<T> anywhere(T first, T end) {
 // trees are deep, so that a run compares a million leaves.
 TEST(Tree, PunctureAgainstBruteForce) {
   std::uint64_t leaves_checked = 0;
-  rc::check("puncture, slice, merge and serialisation keep exactly the leaves they should", [&] {
-    const auto levels = static_cast<std::uint8_t>(
-        *rc::gen::weightedOneOf<int>({{1, anywhere(1, 14)}, {4, rc::gen::just(14)}}));
-    const auto size = 1u << levels;
-    SeededEntropy entropy(*rc::gen::arbitrary<std::uint64_t>());
-    const auto root = entropy.key();
-    auto cover = Cover::whole(root.clone(), levels);
-    std::vector<bool> alive(size, true);
-    const auto rounds = *anywhere(0, 8);
-    for (int i = 0; i < rounds; ++i) {
-      const auto a = *anywhere(0u, size + 1);
-      const auto b = *anywhere(0u, size + 1);
-      cover.puncture(std::min(a, b), std::max(a, b));
-      for (auto leaf = std::min(a, b); leaf < std::max(a, b); ++leaf) alive[leaf] = false;
-    }
-    const auto cut = *anywhere(0u, size + 1);
-    auto left = cover.slice(0, cut);
-    auto right = cover.slice(cut, size);
-    auto again = *Cover::parse(cover.serialize().expose(), levels);
-    std::uint64_t count = 0;
-    for (std::uint32_t leaf = 0; leaf < size; ++leaf, ++leaves_checked) {
-      const auto key = cover.leaf(leaf);
-      RC_ASSERT(key.has_value() == alive[leaf]);
-      RC_ASSERT(again.opens(leaf) == alive[leaf]);
-      RC_ASSERT(left.opens(leaf) == (alive[leaf] && leaf < cut));
-      RC_ASSERT(right.opens(leaf) == (alive[leaf] && leaf >= cut));
-      if (key) RC_ASSERT(same(*key, reference_leaf(root, leaf, levels)));
-      count += alive[leaf];
-    }
-    RC_ASSERT(cover.leaf_count() == count);
-    RC_ASSERT(left.merge(std::move(right)).has_value());
-    RC_ASSERT(left.leaf_count() == count);
-  });
+  const bool held = rc::check(
+      "puncture, slice, merge and serialisation keep exactly the leaves they should", [&] {
+        const auto levels = static_cast<std::uint8_t>(
+            *rc::gen::weightedOneOf<int>({{1, anywhere(1, 14)}, {4, rc::gen::just(14)}}));
+        const auto size = 1u << levels;
+        SeededEntropy entropy(*rc::gen::arbitrary<std::uint64_t>());
+        const auto root = entropy.key();
+        auto cover = Cover::whole(root.clone(), levels);
+        std::vector<bool> alive(size, true);
+        const auto rounds = *anywhere(0, 8);
+        for (int i = 0; i < rounds; ++i) {
+          const auto a = *anywhere(0u, size + 1);
+          const auto b = *anywhere(0u, size + 1);
+          cover.puncture(std::min(a, b), std::max(a, b));
+          for (auto leaf = std::min(a, b); leaf < std::max(a, b); ++leaf) alive[leaf] = false;
+        }
+        const auto cut = *anywhere(0u, size + 1);
+        auto left = cover.slice(0, cut);
+        auto right = cover.slice(cut, size);
+        auto again = *Cover::parse(cover.serialize().expose(), levels);
+        std::uint64_t count = 0;
+        for (std::uint32_t leaf = 0; leaf < size; ++leaf, ++leaves_checked) {
+          const auto key = cover.leaf(leaf);
+          RC_ASSERT(key.has_value() == alive[leaf]);
+          RC_ASSERT(again.opens(leaf) == alive[leaf]);
+          RC_ASSERT(left.opens(leaf) == (alive[leaf] && leaf < cut));
+          RC_ASSERT(right.opens(leaf) == (alive[leaf] && leaf >= cut));
+          if (key) RC_ASSERT(same(*key, reference_leaf(root, leaf, levels)));
+          count += alive[leaf];
+        }
+        RC_ASSERT(cover.leaf_count() == count);
+        RC_ASSERT(left.merge(std::move(right)).has_value());
+        RC_ASSERT(left.leaf_count() == count);
+      });
+  EXPECT_TRUE(held);
   EXPECT_GE(leaves_checked, 1'000'000u);
   std::printf("leaves compared: %llu\n", static_cast<unsigned long long>(leaves_checked));
 }

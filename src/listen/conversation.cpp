@@ -271,7 +271,7 @@ void Conversation::weigh_own_secret(Weighing& w, const Clause& clause, const Mat
   const auto side = w.heard.side == Side::kEither ? Side::kCustomer : w.heard.side;
   const auto assert_at = [&]() -> std::optional<std::size_t> {
     for (auto at = cue.end; at < std::min(w.tokens.size(), cue.end + 4); ++at)
-      if (const auto end = grammar_.match_at(PhraseClass::kAssert, w.words, at)) return *end;
+      if (const auto end = grammar_.match_at(PhraseClass::kAssert, w.words, at)) return end;
     return std::nullopt;
   }();
   const auto next_label = [&] {

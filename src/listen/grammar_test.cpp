@@ -67,12 +67,12 @@ TEST(Grammar, WhatDoesNotFitIsRefusedWithItsLine) {
   EXPECT_FALSE(Grammar::parse({})) << "files missing";
   EXPECT_NE(refused(""), "");
   EXPECT_NE(refused("callward-grammar 2\n[stall]\nwait\n"), "") << "another version";
-  EXPECT_NE(refused("callward-grammar 1\nwait\n").find("2"), std::string::npos)
+  EXPECT_NE(refused("callward-grammar 1\nwait\n").find('2'), std::string::npos)
       << "a phrase before any section";
-  EXPECT_NE(refused("callward-grammar 1\n[nonsense]\nwait\n").find("2"), std::string::npos);
-  EXPECT_NE(refused("callward-grammar 1\n[stall]\nWait\n").find("3"), std::string::npos)
+  EXPECT_NE(refused("callward-grammar 1\n[nonsense]\nwait\n").find('2'), std::string::npos);
+  EXPECT_NE(refused("callward-grammar 1\n[stall]\nWait\n").find('3'), std::string::npos)
       << "capitals";
-  EXPECT_NE(refused("callward-grammar 1\n[stall]\nhold *x on\n").find("3"), std::string::npos);
+  EXPECT_NE(refused("callward-grammar 1\n[stall]\nhold *x on\n").find('3'), std::string::npos);
   EXPECT_NE(refused("callward-grammar 1\n[secret nothing_known]\nword\n"), "");
   std::string long_phrase = "callward-grammar 1\n[stall]\n";
   for (int i = 0; i < 20; ++i) long_phrase += "word ";

@@ -80,14 +80,14 @@ Result<Person> People::add(const std::string& name, std::uint8_t roles,
     TRY(check_passphrase(*passphrase));
     hash = TRY(crypto::hash_passphrase(*passphrase, cost_));
   }
-  const Person person{PersonId::random(entropy_), name, roles};
+  Person person{PersonId::random(entropy_), name, roles};
   TRY(db_.execute("INSERT INTO persons VALUES (?1, ?2, ?3, ?4, ?5)",
                   {person.id.hex(), name, std::int64_t{roles}, hash, clock_.utc_ms()}));
   return person;
 }
 
 Result<std::string> People::make_enrolment(const PersonId& person) {
-  const auto token = to_hex(entropy_.array<kTokenBytes>());
+  auto token = to_hex(entropy_.array<kTokenBytes>());
   TRY(db_.execute("INSERT INTO enrolments VALUES (?1, ?2, ?3)",
                   {digest_of(token), person.hex(), clock_.utc_ms() + kEnrolmentMsMax}));
   return token;
@@ -151,10 +151,11 @@ Result<NewSession> People::sign_in(const std::string& name, const SecretBytes& p
       TRY(db_.query("SELECT id, name, roles, passphrase FROM persons WHERE name = ?1", {name}));
   // Unknown names cost the same work as wrong passphrases.
   std::call_once(nobody_made_, [this] {
-    nobody_ = crypto::hash_passphrase(SecretBytes(as_bytes("nobody")), cost_).value_or("");
+    nobody_ = crypto::hash_passphrase(SecretBytes(as_bytes("nobody")), cost_);
   });
+  if (!nobody_) return fail(nobody_.error().code, nobody_.error().message);
   const bool known = !rows.empty() && !rows[0].null(3);
-  const bool right = verify_(known ? rows[0].text(3) : nobody_, passphrase) && known;
+  const bool right = verify_(known ? rows[0].text(3) : *nobody_, passphrase) && known;
   if (!right) {
     failed(account_key);
     failed(address_key);

@@ -97,7 +97,7 @@ class People {
   crypto::Argon2Cost cost_;
   Verify verify_;
   std::once_flag nobody_made_;
-  std::string nobody_;  // the hash of nobody's passphrase, for names that are not known
+  Result<std::string> nobody_;  // the hash of nobody's passphrase, for names that are not known
   std::mutex mutex_;
   std::unordered_map<std::string, Throttle> throttles_;
 };

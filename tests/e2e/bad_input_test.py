@@ -220,8 +220,9 @@ def unheard_until_repaired(folder, worker, said):
         expect(min(ends.values()) >= 3_500, f"all of it is recorded: {ends}")
         for stream, end in ends.items():
             expect(covered(account, stream, 0, end, ("unheard", "silent")) == end, f"what nobody heard is unheard: {account}")
-        played = place.json("play", call, "--out", pathlib.Path(folder) / "x.wav", "--reason", "a test of it")
-        expect(played["segments"] == 0, "and opened to nobody")
+        out = pathlib.Path(folder) / "x.wav"
+        refused = place.cli("play", call, "--out", out, "--reason", "a test of it", expect=(1,))
+        expect("nothing of this call opens" in refused.stderr and not out.exists(), f"and opened to nobody: {refused.stderr}")
         states = wait_status(place, lambda s: s["listener"].get("degraded"))
         expect(states["listener"]["degraded"] == "no_recogniser" and said in json.dumps(states["listener"]), f"the listener says so: {states['listener']}")
         place.stop()

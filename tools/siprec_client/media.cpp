@@ -151,7 +151,7 @@ void MediaStream::send_events(std::int64_t media_ms) {
   digit_step_ = 0;
 }
 
-void MediaStream::put(Bytes packet) {
+void MediaStream::put(const Bytes& packet) {
   emit(packet);
   finish();
 }

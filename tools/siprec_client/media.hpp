@@ -53,7 +53,7 @@ class MediaStream {
  private:
   void send_audio();
   void send_events(std::int64_t media_ms);
-  void put(Bytes packet);
+  void put(const Bytes& packet);
   void emit(const Bytes& packet);
   bool chance(double probability);
   static void extend(std::vector<Range>& ranges, std::size_t start, std::size_t end);

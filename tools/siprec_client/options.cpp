@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdlib>
 
 namespace callward::siprec_client {
@@ -22,7 +23,11 @@ bool split_server(const std::string& text, Options& options) {
 bool split_digits(const std::string& text, Options& options) {
   const auto at = text.find('@');
   options.digits = text.substr(0, at);
-  if (at != std::string::npos) options.digits_at_ms = std::atoll(text.c_str() + at + 1);
+  if (at != std::string::npos) {
+    const auto* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + at + 1, end, options.digits_at_ms);
+    if (error != std::errc{} || stop != end) return false;
+  }
   return options.digits.find_first_not_of("0123456789*#ABCD") == std::string::npos;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cstdlib>
 
 namespace callward::siprec_client {
@@ -75,7 +76,8 @@ std::optional<SipMessage> parse_sip(const std::string& text) {
                              trimmed(line.substr(colon + 1)));
   }
   if (out.start_line.compare(0, 8, "SIP/2.0 ") == 0) {
-    out.status = std::atoi(out.start_line.c_str() + 8);
+    const auto* line = out.start_line.data();
+    (void)std::from_chars(line + 8, line + out.start_line.size(), out.status);  // 0: refused below
     const auto cseq = out.header("cseq");
     out.method = trimmed(cseq.substr(std::min(cseq.find(' '), cseq.size())));
     if (out.status < 100 || out.method.empty()) return std::nullopt;
