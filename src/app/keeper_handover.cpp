@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::int64_t kLookMs = 5;
 constexpr std::int64_t kAnswerMsMax = 15'000;   // TakeOver: the old one comes to rest first
+constexpr std::int64_t kLastWordMsMax = 2'000;  // what was said before the end is there already
 constexpr std::int64_t kConfirmMsMax = 30'000;  // longer than it stays frozen: it decides
 
 struct TakeOver {  // -> Handed
@@ -263,13 +264,20 @@ Status TakingOver::confirm() {
   if (go && go->type == Go::kType) return {};
   if (go) return fail(Errc::kMalformed, "the old keeper answered something else");
   if (go.error().code != Errc::kUnavailable) return tl::unexpected<Error>(go.error());
-  // The connection is gone. What the old one said before that can still be read.
+  // The connection is gone. What the old one said before that can still be read, to its end: only
+  // then is it dead without a word, and not merely unread.
   constexpr int kLastWordsMax = 8;
-  for (int i = 0; i < kLastWordsMax && !abandoned_; ++i) {
-    const auto last = client_->receive(1);
-    if (!last) break;
-    listen(*last);
+  bool at_end = false;
+  for (int i = 0; i < kLastWordsMax && !abandoned_ && !at_end; ++i) {
+    const auto last = client_->receive(kLastWordMsMax);
+    if (last)
+      listen(*last);
+    else if (last.error().code == Errc::kUnavailable)
+      at_end = true;
+    else
+      return tl::unexpected<Error>(last.error());
   }
+  if (!abandoned_ && !at_end) return fail(Errc::kState, "the old keeper goes on saying things");
   if (abandoned_) return fail(Errc::kState, "the old keeper gave the hand-over up");
   log_event("keeper.old_died", {{"taken_over", true}});
   return {};

@@ -158,6 +158,28 @@ TEST_F(HandOvers, ANewOneThatIsLateIsNoKeeper) {
   EXPECT_FALSE(served);
 }
 
+// The old one gave up, and its word is slow to come: it is not dead. (It was taken for dead after a
+// millisecond.)
+TEST_F(HandOvers, AWordThatIsSlowToComeIsHeardToItsEnd) {
+  constexpr std::uint16_t kAbandoned = 804;  // keeper_handover.cpp
+  TakingOver taking{io::Fd(ends[1])};
+  io::Frame word;
+  word.type = kAbandoned;
+  word.body = {0};
+  const auto bytes = io::frame_bytes(word);
+  ASSERT_EQ(::shutdown(ends[0], SHUT_RD), 0);  // what is sent to it fails
+  std::thread old([&] {
+    for (const auto& byte : bytes.expose()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      ASSERT_EQ(::send(ends[0], &byte, 1, 0), 1);
+    }
+    ::close(ends[0]);
+  });
+  const auto mine = taking.confirm();
+  old.join();
+  EXPECT_FALSE(mine);
+}
+
 TEST_F(HandOvers, WhatDoesNotComeToRestIsNotHandedOver) {
   looked = -1'000'000;
   run([&](auto& taking) { EXPECT_FALSE(taking->receive()); }, {.rest_ms = 100});

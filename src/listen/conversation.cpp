@@ -32,6 +32,13 @@ bool near(std::string_view a, std::string_view b) {  // at most one letter apart
 
 }  // namespace
 
+// Room for all of it: growing would leave copies behind.
+Conversation::Conversation(const Grammar& grammar, ConversationLimits limits)
+    : grammar_(grammar), limits_(limits) {
+  secret_words_.reserve(kMemoryMax);
+  secret_digits_.reserve(kMemoryMax);
+}
+
 Conversation::~Conversation() {
   for (auto& word : secret_words_) wipe_text(word);
   for (auto& digits : secret_digits_) wipe_text(digits);
@@ -541,6 +548,7 @@ std::vector<Finding> Conversation::hear(const Heard& heard) {
     weigh_clauses(w);
   }
   for (auto& token : w.tokens) wipe_text(token.text), wipe_text(token.value);
+  for (auto& run : w.runs) wipe_text(run.digits);
   return std::move(w.findings);
 }
 

@@ -65,8 +65,7 @@ struct ConversationLimits {
 
 class Conversation {
  public:
-  explicit Conversation(const Grammar& grammar, ConversationLimits limits = {})
-      : grammar_(grammar), limits_(limits) {}
+  explicit Conversation(const Grammar& grammar, ConversationLimits limits = {});
   ~Conversation();
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;

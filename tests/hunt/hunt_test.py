@@ -259,9 +259,14 @@ class Tally:
     def line(self, place):
         return self.lines.setdefault(place, {"bytes": 0, "unexpected": 0, "planted": 0, "found": 0})
 
-    def clean(self, targets):
-        """{target: place}: nothing of it is there."""
+    def clean(self, targets, remembered=None):
+        """{target: place}: nothing of it is there; but once in `remembered` what a listener has to know again."""
         for target, (count, speed, hits) in self.hunter.search(list(targets)).items():
+            if target == remembered:
+                known = [hit for hit in hits if hit[0] == "digits" and hit[2] == 1]
+                hits = [hit for hit in hits if hit not in known]
+                if known:
+                    print(f"  the listener remembers, until the call ends: {sorted(piece for _, piece, _, _ in known)}")
             line = self.line(targets[target])
             line["bytes"] += count
             line["mb_per_s"] = speed
@@ -301,14 +306,16 @@ def one_of_each(hunter, turn):
     return out
 
 
-def hunt_memory(tally, names, when):
-    targets = {}
+def hunt_memory(tally, names, when, live=False):
+    targets, listener = {}, None
     order = ("worker", "listener", "keeper", "recorder")  # where most may be, first: each moment counts
     for pid, name in sorted(names.items(), key=lambda item: order.index(item[1]) if item[1] in order else len(order)):
         targets[f"pid:{pid}"] = f"memory{when}: {name}"
+        if live and name == "listener":  # what was secret is secret when it is said again (listen/conversation.hpp, 3)
+            listener = f"pid:{pid}"
         if name in ("listener", "worker"):
             targets[f"doubled:{pid}"] = f"memory{when}: {name}, at 16 kHz"
-    tally.clean(targets)
+    tally.clean(targets, listener)
 
 
 def plant_in_memory(tally, names):
@@ -427,7 +434,7 @@ def hunt(args, folder, disk):
             secret = wait_live_erasure(place, calls[0])
             say("the spoken secret is erased, the call goes on: memory")
             aim(hunter, trace.Trace(trace_file.read_bytes()), lambda traced: live_patterns(traced, place, calls[0], secret))
-            hunt_memory(tally, ground.family(place.service.pid), ", the call going on")
+            hunt_memory(tally, ground.family(place.service.pid), ", the call going on", live=True)
         say("calls placed, listening")
         finish_calls(place, calls, made)
         aim(hunter, trace.Trace(trace_file.read_bytes()), lambda traced: patterns(traced, calls, common))
