@@ -175,7 +175,7 @@ Result<Response> erase(Service& service, const Request& request) {
   service.remember_order(order.order.hex(), pending);
   const auto accepted = service.keeper.call<keys::OrderAccepted>(order);
   if (!accepted) {
-    service.forget_order(order.order.hex());
+    service.forget_order(order.order.hex(), pending.outcome);
     return tl::unexpected<Error>(accepted.error());
   }
   const OrderInfo info{event.call.hex(), code, accepted->outcome};

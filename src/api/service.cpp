@@ -17,11 +17,10 @@ void Service::remember_order(const std::string& id, OrderInfo info) {
   orders[id] = std::move(info);
 }
 
-void Service::forget_order(const std::string& id) {
+void Service::forget_order(const std::string& id, keys::OrderOutcome as) {
   const std::lock_guard lock(orders_mutex);
   const auto known = orders.find(id);
-  if (known != orders.end() && known->second.outcome == keys::OrderOutcome::kAccepted)
-    orders.erase(known);
+  if (known != orders.end() && known->second.outcome == as) orders.erase(known);
 }
 
 bool Service::may_log_throttled(const std::string& subject) {
@@ -70,9 +69,7 @@ void Service::ask_orders() {
     if (now) continue;
     if (now.error().code != Errc::kDenied && now.error().code != Errc::kNotFound)
       return;  // away again: asked anew when it is back
-    const std::lock_guard lock(orders_mutex);
-    const auto known = orders.find(id);
-    if (known != orders.end() && known->second.outcome == info.outcome) orders.erase(known);
+    forget_order(id, info.outcome);
   }
 }
 

@@ -60,7 +60,8 @@ struct Service {
   Status log(const std::string& type, const std::string& actor, const std::string& subject,
              const boost::json::object& data);
   void remember_order(const std::string& id, OrderInfo info);
-  void forget_order(const std::string& id);  // unless more was heard of it since
+  // Unless more was heard of it since it stood so.
+  void forget_order(const std::string& id, keys::OrderOutcome as);
   // A refused try costs its sender nothing, an entry costs us a write to the disk and stays for
   // ever: one a minute for each person (and one for all unknown names).
   bool may_log_throttled(const std::string& subject);
