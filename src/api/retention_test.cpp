@@ -14,7 +14,7 @@ constexpr std::int64_t kNoon = 1'795'521'600'000;
 
 struct RetentionApi : ::testing::Test, Rig {
   std::string reviewer = signed_in("ada");
-  std::string owner = signed_in("eve", static_cast<std::uint8_t>(people::Role::kOwner));
+  std::string owner = signed_in("eve", people::bit(people::Role::kOwner));
   void SetUp() override { start_peers(); }
 };
 

@@ -319,7 +319,7 @@ struct Rig {
   }
 
   static SecretBytes phrase(std::string_view text) { return SecretBytes(as_bytes(text)); }
-  std::string signed_in(const std::string& name, std::uint8_t roles = 1) {
+  std::string signed_in(const std::string& name, people::Roles roles = 1) {
     EXPECT_TRUE(people.add(name, roles, phrase("nine quiet rivers")));
     return people.sign_in(name, phrase("nine quiet rivers"), "10.0.0.1")->token;
   }

@@ -90,7 +90,7 @@ Response Router::handle(Request request) const {
           return Response::problem(401, "not signed in", who.error().message);
         return Response::of(who.error());
       }
-      const auto roles = request.is_operator ? static_cast<std::uint8_t>(people::Role::kOperator)
+      const auto roles = request.is_operator ? people::bit(people::Role::kOperator)
                                              : request.session->person.roles;
       if ((roles & route.roles) == 0)
         return Response::problem(403, "denied", "your role may not do this");

@@ -10,21 +10,21 @@
 
 namespace callward::api {
 
-inline constexpr std::uint8_t kAnyone = 0;  // no session needed
-inline constexpr std::uint8_t kReaders = static_cast<std::uint8_t>(people::Role::kReviewer) |
-                                         static_cast<std::uint8_t>(people::Role::kOwner) |
-                                         static_cast<std::uint8_t>(people::Role::kOperator);
-inline constexpr std::uint8_t kOwners = static_cast<std::uint8_t>(people::Role::kOwner) |
-                                        static_cast<std::uint8_t>(people::Role::kOperator);
-inline constexpr std::uint8_t kSignedIn = static_cast<std::uint8_t>(people::Role::kReviewer) |
-                                          static_cast<std::uint8_t>(people::Role::kOwner);
+inline constexpr people::Roles kAnyone = 0;  // no session needed
+inline constexpr auto kReaders = static_cast<people::Roles>(people::bit(people::Role::kReviewer) |
+                                                            people::bit(people::Role::kOwner) |
+                                                            people::bit(people::Role::kOperator));
+inline constexpr auto kOwners = static_cast<people::Roles>(people::bit(people::Role::kOwner) |
+                                                           people::bit(people::Role::kOperator));
+inline constexpr auto kSignedIn = static_cast<people::Roles>(people::bit(people::Role::kReviewer) |
+                                                             people::bit(people::Role::kOwner));
 
 using Handler = std::function<Response(const Request&)>;
 
 struct Route {
   std::string method, pattern;  // "/v1/calls/{id}"
   std::string operation;
-  std::uint8_t roles;
+  people::Roles roles;
   Handler handler;
 };
 

@@ -116,7 +116,7 @@ TEST(Router, RolesAreAsked) {
   EXPECT_EQ(rig.router->handle(request).status, 200);
   request.method = "DELETE";
   EXPECT_EQ(rig.router->handle(request).status, 403);
-  const Router narrow({{"GET", "/owners", "x", static_cast<std::uint8_t>(people::Role::kOwner),
+  const Router narrow({{"GET", "/owners", "x", people::bit(people::Role::kOwner),
                         [](const Request&) { return Response::empty(); }}},
                       {.session = [&](const std::string& t) { return rig.people.session(t); },
                        .operator_token = "o"});

@@ -12,7 +12,7 @@ constexpr std::int64_t kNoon = 1'795'521'600'000;
 
 struct Whole : ::testing::Test, Rig {
   std::string reviewer = signed_in("ada");
-  std::string owner = signed_in("eve", static_cast<std::uint8_t>(people::Role::kOwner));
+  std::string owner = signed_in("eve", people::bit(people::Role::kOwner));
   store::CallEvent event = call(store::CallPhase::kComplete, kNoon);
   std::string path = "/v1/calls/" + event.call.hex();
   void SetUp() override {

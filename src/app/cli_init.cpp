@@ -41,10 +41,9 @@ Result<ExitCode> command_init(const InitOptions& options) {
                         {"localhost", "127.0.0.1", "::1"}));
   const auto database = TRY(open_server_database(vfs, config));
   people::People people(*database, clock, entropy);
-  const auto owner = TRY(people.add(options.owner,
-                                    static_cast<std::uint8_t>(people::Role::kOwner) |
-                                        static_cast<std::uint8_t>(people::Role::kReviewer),
-                                    passphrase));
+  const auto owner = TRY(people.add(
+      options.owner, people::bit(people::Role::kOwner) | people::bit(people::Role::kReviewer),
+      passphrase));
   std::string link;
   if (!passphrase)
     link = "https://" + config.server.listen + ":" + std::to_string(config.server.port) +

@@ -7,20 +7,13 @@
 namespace callward::people {
 namespace {
 
-struct RoleWord {
-  Role role;
-  std::string_view word;
-};
-constexpr std::array kRoleWords = {RoleWord{Role::kReviewer, "reviewer"},
-                                   RoleWord{Role::kOwner, "owner"},
-                                   RoleWord{Role::kOperator, "operator"}};
 constexpr std::size_t kTokenBytes = 32;
 
 std::string digest_of(const std::string& token) { return to_hex(crypto::sha256(as_bytes(token))); }
 
 Person person_of(const db::Row& row) {
   return {PersonId::parse(row.text(0)).value_or(PersonId{}), row.text(1),
-          static_cast<std::uint8_t>(row.number(2))};
+          static_cast<Roles>(row.number(2))};
 }
 
 bool good_name(const std::string& name) {
@@ -30,19 +23,6 @@ bool good_name(const std::string& name) {
 }
 
 }  // namespace
-
-std::optional<Role> parse_role(std::string_view word) {
-  for (const auto& item : kRoleWords)
-    if (item.word == word) return item.role;
-  return std::nullopt;
-}
-
-std::vector<std::string> role_words(std::uint8_t roles) {
-  std::vector<std::string> words;
-  for (const auto& item : kRoleWords)
-    if ((roles & static_cast<std::uint8_t>(item.role)) != 0) words.emplace_back(item.word);
-  return words;
-}
 
 std::vector<std::string> migrations() {
   return {
@@ -71,7 +51,7 @@ Status People::check_passphrase(const SecretBytes& passphrase) {
   return {};
 }
 
-Result<Person> People::add(const std::string& name, std::uint8_t roles,
+Result<Person> People::add(const std::string& name, Roles roles,
                            const std::optional<SecretBytes>& passphrase) {
   if (!good_name(name)) return fail(Errc::kMalformed, "a name has 1 to 64 characters and no space");
   if (roles == 0) return fail(Errc::kMalformed, "a person needs a role");

@@ -18,21 +18,14 @@
 #include "base/id.hpp"
 #include "crypto/argon2id.hpp"
 #include "db/database.hpp"
+#include "people/roles.hpp"
 
 namespace callward::people {
-
-enum class Role : std::uint8_t {
-  kReviewer = 1,
-  kOwner = 2,
-  kOperator = 4
-};  // bits; operator: the command line on this machine
-std::optional<Role> parse_role(std::string_view word);
-std::vector<std::string> role_words(std::uint8_t roles);
 
 struct Person {
   PersonId id;
   std::string name;
-  std::uint8_t roles = 0;
+  Roles roles = 0;
 };
 struct Session {
   std::string id;  // public: names it in lists and in the log
@@ -56,7 +49,7 @@ class People {
       : db_(database), clock_(clock), entropy_(entropy), cost_(cost), verify_(std::move(verify)) {}
 
   // kMalformed: name or passphrase break the rules; kExists.
-  Result<Person> add(const std::string& name, std::uint8_t roles,
+  Result<Person> add(const std::string& name, Roles roles,
                      const std::optional<SecretBytes>& passphrase);
   // A one-time token (hex) by which a person sets the first passphrase; 72 hours.
   Result<std::string> make_enrolment(const PersonId& person);

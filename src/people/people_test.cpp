@@ -15,8 +15,7 @@ class Peoples : public ::testing::Test {
 };
 
 TEST_F(Peoples, SignInGivesASessionThatEnds) {
-  ASSERT_TRUE(
-      people.add("owner", static_cast<std::uint8_t>(Role::kOwner), phrase("nine quiet rivers")));
+  ASSERT_TRUE(people.add("owner", bit(Role::kOwner), phrase("nine quiet rivers")));
   const auto fresh = people.sign_in("owner", phrase("nine quiet rivers"), "127.0.0.1");
   ASSERT_TRUE(fresh);
   EXPECT_EQ(people.session(fresh->token)->person.name, "owner");

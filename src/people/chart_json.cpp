@@ -1,0 +1,184 @@
+// Changes and signatures as JSON: what the log keeps, and what is hashed and signed.
+#include <algorithm>
+
+#include "audit/entry.hpp"
+#include "people/chart.hpp"
+
+namespace callward::people {
+namespace {
+
+using boost::json::object;
+
+constexpr std::string_view kSignedAs = "CWS1 chart";
+
+// Reads fields strictly: each must be there, of its kind; finish() says whether others were.
+class Fields {
+ public:
+  explicit Fields(const object& json) : json_(json) {}
+  Result<std::string_view> text(std::string_view name) {
+    const auto* field = take(name);
+    if (field == nullptr || !field->is_string())
+      return fail(Errc::kMalformed, std::string(name) + " is missing or no text");
+    return std::string_view(field->get_string());
+  }
+  Result<std::int64_t> number(std::string_view name) {
+    const auto* field = take(name);
+    if (field == nullptr || !field->is_int64())
+      return fail(Errc::kMalformed, std::string(name) + " is missing or no whole number");
+    return field->get_int64();
+  }
+  Result<Bytes> bytes(std::string_view name, std::size_t most) {
+    const auto hex = TRY(text(name));
+    if (hex.size() > 2 * most) return fail(Errc::kTooLarge, std::string(name) + " is too long");
+    auto raw = from_hex(hex);
+    // One way to write it: what is signed is text.
+    if (!raw || to_hex(*raw) != hex) return fail(Errc::kMalformed, std::string(name) + ": no hex");
+    return raw;
+  }
+  Result<crypto::Digest> digest(std::string_view name) {
+    const auto raw = TRY(bytes(name, 32));
+    crypto::Digest digest{};
+    if (raw.empty()) return digest;  // zeros are written as nothing
+    if (raw.size() != digest.size() || std::ranges::all_of(raw, [](auto b) { return b == 0; }))
+      return fail(Errc::kMalformed, std::string(name) + ": no hash");
+    std::ranges::copy(raw, digest.begin());
+    return digest;
+  }
+  Result<PersonId> person(std::string_view name) {
+    const auto hex = TRY(text(name));
+    if (hex.empty()) return PersonId{};
+    auto id = PersonId::parse(hex);
+    if (!id || id->is_zero() || id->hex() != hex)
+      return fail(Errc::kMalformed, std::string(name) + ": no id");
+    return id;
+  }
+  const object& json() { return json_; }
+  Status finish() const {
+    return taken_ == json_.size() ? Status{} : fail(Errc::kMalformed, "a field too many");
+  }
+
+ private:
+  const boost::json::value* take(std::string_view name) {
+    ++taken_;
+    return json_.if_contains(name);
+  }
+  const object& json_;
+  std::size_t taken_ = 0;
+};
+
+std::string hex_or_nothing(ByteView bytes) {
+  return std::ranges::all_of(bytes, [](auto b) { return b == 0; }) ? std::string() : to_hex(bytes);
+}
+std::string id_or_nothing(const PersonId& id) { return id.is_zero() ? std::string() : id.hex(); }
+
+std::string words_of(Roles roles) {
+  std::string text;
+  for (const auto& word : role_words(roles)) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+Result<Roles> roles_of(std::string_view text) {
+  Roles roles = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find(' ', at), text.size());
+    const auto role = parse_role(text.substr(at, end - at));
+    if (!role) return fail(Errc::kMalformed, "no such role");
+    roles = static_cast<Roles>(roles | bit(*role));
+    at = end + 1;
+  }
+  if (words_of(roles) != text) return fail(Errc::kMalformed, "roles in another form");
+  return roles;
+}
+
+std::string ids_of(const std::vector<PersonId>& ids) {
+  std::string text;
+  for (const auto& id : ids) text += (text.empty() ? "" : " ") + id.hex();
+  return text;
+}
+Result<std::vector<PersonId>> two_of(std::string_view text) {
+  std::vector<PersonId> ids;
+  if (text.empty()) return ids;
+  if (text.size() != 65) return fail(Errc::kMalformed, "custodians are two, or none");
+  for (const auto at : {0u, 33u}) ids.push_back(TRY(PersonId::parse(text.substr(at, 32))));
+  if (ids_of(ids) != text) return fail(Errc::kMalformed, "custodians in another form");
+  return ids;
+}
+
+Result<ChangeKind> kind_of(std::string_view word) {
+  for (auto kind = ChangeKind::kFounded;; kind = static_cast<ChangeKind>(int(kind) + 1)) {
+    if (word == to_text(kind)) return kind;
+    if (kind == ChangeKind::kCustodians) return fail(Errc::kMalformed, "no such change");
+  }
+}
+
+}  // namespace
+
+object to_json(const Change& change) {
+  return {{"number", static_cast<std::int64_t>(change.number)},
+          {"before", hex_or_nothing(change.before)},
+          {"at", change.at},
+          {"kind", to_text(change.kind)},
+          {"person", change.person.hex()},
+          {"roles", words_of(change.roles)},
+          {"answers_to", id_or_nothing(change.answers_to)},
+          {"invite", hex_or_nothing(change.invite)},
+          {"token", to_hex(change.token)},
+          {"custodians", ids_of(change.custodians)},
+          {"key_id", to_hex(change.key.id)},
+          {"key_algorithm", change.key.algorithm},
+          {"key", to_hex(change.key.key)}};
+}
+
+Result<Change> change_from_json(const object& json) {
+  Fields fields(json);
+  Change change;
+  const auto number = TRY(fields.number("number"));
+  if (number < 1) return fail(Errc::kMalformed, "changes are numbered from 1");
+  change.number = static_cast<std::uint64_t>(number);
+  change.before = TRY(fields.digest("before"));
+  change.at = TRY(fields.number("at"));
+  change.kind = TRY(kind_of(TRY(fields.text("kind"))));
+  change.person = TRY(fields.person("person"));
+  change.roles = TRY(roles_of(TRY(fields.text("roles"))));
+  change.answers_to = TRY(fields.person("answers_to"));
+  change.invite = TRY(fields.digest("invite"));
+  change.token = TRY(fields.bytes("token", 32));
+  change.custodians = TRY(two_of(TRY(fields.text("custodians"))));
+  change.key.id = TRY(fields.bytes("key_id", kPasskeyIdBytesMax));
+  const auto algorithm = TRY(fields.number("key_algorithm"));
+  if (algorithm != 0 && algorithm != kEs256 && algorithm != kEdDsa)
+    return fail(Errc::kMalformed, "a key's algorithm is not known");
+  change.key.algorithm = static_cast<std::int32_t>(algorithm);
+  change.key.key = TRY(fields.bytes("key", 64));
+  TRY(fields.finish());
+  return change;
+}
+
+object to_json(const PersonSignature& signature) {
+  return {{"person", signature.person.hex()},
+          {"passkey", to_hex(signature.said.passkey)},
+          {"client_data", signature.said.client_data},
+          {"authenticator_data", to_hex(signature.said.authenticator_data)},
+          {"signature", to_hex(signature.said.signature)}};
+}
+
+Result<PersonSignature> signature_from_json(const object& json) {
+  Fields fields(json);
+  PersonSignature read;
+  read.person = TRY(fields.person("person"));
+  read.said.passkey = TRY(fields.bytes("passkey", kPasskeyIdBytesMax));
+  read.said.client_data = TRY(fields.text("client_data"));
+  if (read.said.client_data.size() > kClientDataBytesMax)
+    return fail(Errc::kTooLarge, "client_data is too long");
+  read.said.authenticator_data =
+      TRY(fields.bytes("authenticator_data", kAuthenticatorDataBytesMax));
+  read.said.signature = TRY(fields.bytes("signature", kSignatureBytesMax));
+  TRY(fields.finish());
+  return read;
+}
+
+Result<crypto::Digest> hash_of(const Change& change) {
+  const auto text = TRY(audit::canonical_json(to_json(change)));
+  return crypto::sha256({as_bytes(kSignedAs), as_bytes(text)});
+}
+
+}  // namespace callward::people

@@ -1,0 +1,312 @@
+#include "people/chart.hpp"
+
+#include <gtest/gtest.h>
+
+#include "audit/entry.hpp"
+#include "people/passkey_rig_test.hpp"
+
+namespace callward::people {
+namespace {
+
+using enum ChangeKind;
+using test::Authenticator;
+
+const RelyingParty kParty{"calls.example", "https://calls.example"};
+constexpr Roles kOwner = bit(Role::kOwner), kExpert = bit(Role::kExpert),
+                kAuthorised = bit(Role::kAuthorised), kAgent = bit(Role::kAgent),
+                kAdministrator = bit(Role::kAdministrator), kReviewer = bit(Role::kReviewer);
+
+PersonId id_of(std::uint8_t n) {
+  PersonId id;
+  id.bytes[0] = n;
+  return id;
+}
+
+struct Someone {
+  PersonId id;
+  std::shared_ptr<Authenticator> device;
+};
+
+class Charts : public ::testing::Test {
+ protected:
+  Chart chart{kParty};
+  std::uint8_t next_key = 1;
+  std::int64_t now = 1'000'000;
+  Someone olga{id_of(1), fresh_device()};
+
+  std::shared_ptr<Authenticator> fresh_device() {
+    return std::make_shared<Authenticator>(next_key++);
+  }
+  Change change(ChangeKind kind, const PersonId& about) {
+    Change made;
+    made.number = chart.number() + 1;
+    made.before = chart.head();
+    made.at = now;
+    made.kind = kind;
+    made.person = about;
+    return made;
+  }
+  static Passkey key_of(Authenticator& device) {
+    return *check_registration(kParty, {}, device.enrol(kParty, {}));
+  }
+  static SignedChange signed_by(const Change& made, const std::vector<Someone>& people) {
+    SignedChange whole{made, {}};
+    for (const auto& one : people)
+      whole.signatures.push_back({one.id, one.device->sign(kParty, *hash_of(made))});
+    return whole;
+  }
+  Status apply(const Change& made, const std::vector<Someone>& people) {
+    return chart.apply(signed_by(made, people));
+  }
+  Change person(const PersonId& about, Roles roles, const PersonId& answers_to) {
+    auto made = change(kPerson, about);
+    made.roles = roles;
+    made.answers_to = answers_to;
+    return made;
+  }
+  Change with_key(ChangeKind kind, const Someone& about) {
+    auto made = change(kind, about.id);
+    made.key = key_of(*about.device);
+    return made;
+  }
+  void found() {
+    auto made = with_key(kFounded, olga);
+    made.roles = kOwner;
+    ASSERT_TRUE(apply(made, {olga}));
+  }
+  // Somebody with a role that the owner gives alone, invited and enrolled.
+  Someone join(std::uint8_t n, Roles roles, PersonId answers_to = id_of(1)) {
+    Someone one{id_of(n), fresh_device()};
+    EXPECT_TRUE(apply(person(one.id, roles, answers_to), {olga}));
+    const Bytes token(32, n);
+    auto invited = change(kInvited, one.id);
+    invited.invite = crypto::sha256(token);
+    EXPECT_TRUE(apply(invited, {olga}));
+    auto enrolled = with_key(kFirstKey, one);
+    enrolled.token = token;
+    EXPECT_TRUE(apply(enrolled, {one}));
+    return one;
+  }
+  // Takes nothing, and the chart stays as it was.
+  Errc refused(const SignedChange& next) {
+    const auto head = chart.head();
+    const auto done = chart.apply(next);
+    EXPECT_EQ(chart.head(), head);
+    EXPECT_FALSE(done);
+    return done ? Errc::kIo : done.error().code;
+  }
+  Errc refused(const Change& made, const std::vector<Someone>& people) {
+    return refused(signed_by(made, people));
+  }
+};
+
+TEST_F(Charts, IsFoundedOnceByAnOwnersOwnKey) {
+  auto made = with_key(kFounded, olga);
+  EXPECT_EQ(refused(made, {olga}), Errc::kState) << "no role";
+  made.roles = kOwner | kExpert;
+  EXPECT_EQ(refused(made, {olga}), Errc::kState) << "nobody begins as two";
+  made.roles = kOwner;
+  const Someone other{olga.id, fresh_device()};
+  EXPECT_EQ(refused(made, {other}), Errc::kDenied);
+  EXPECT_EQ(refused(made, {}), Errc::kDenied);
+  ASSERT_TRUE(apply(made, {olga}));
+  EXPECT_TRUE(chart.is(olga.id, Role::kOwner));
+  const Someone second{id_of(2), fresh_device()};
+  auto again = with_key(kFounded, second);
+  again.roles = kOwner;
+  EXPECT_EQ(refused(again, {second}), Errc::kState);
+}
+
+TEST_F(Charts, OnlyAnOwnerMakesPeopleAndOnlyTheInvitedEnrol) {
+  found();
+  const auto anna = join(2, kAgent);
+  EXPECT_TRUE(chart.is(anna.id, Role::kAgent));
+  EXPECT_EQ(refused(person(id_of(3), kAgent, olga.id), {anna}), Errc::kDenied);
+  EXPECT_EQ(refused(person(anna.id, kAgent | kReviewer, olga.id), {anna}), Errc::kDenied);
+  ASSERT_TRUE(apply(person(id_of(3), kAgent, olga.id), {olga}));
+  const Someone ben{id_of(3), fresh_device()};
+  auto uninvited = with_key(kFirstKey, ben);
+  uninvited.token = Bytes(32, 3);
+  EXPECT_EQ(refused(uninvited, {ben}), Errc::kDenied);
+  auto invited = change(kInvited, ben.id);
+  invited.invite = crypto::sha256(Bytes(32, 3));
+  ASSERT_TRUE(apply(invited, {olga}));
+  auto enrolled = with_key(kFirstKey, ben);
+  enrolled.token = Bytes(32, 4);
+  EXPECT_EQ(refused(enrolled, {ben}), Errc::kDenied) << "another token";
+  enrolled.token = Bytes(32, 3);
+  enrolled.at = now + Chart::kInvitationMsMax + 1;
+  EXPECT_EQ(refused(enrolled, {ben}), Errc::kDenied) << "too late";
+  enrolled.at = now;
+  enrolled.key = anna.device ? key_of(*anna.device) : Passkey{};
+  EXPECT_EQ(refused(enrolled, {{ben.id, anna.device}}), Errc::kMalformed) << "somebody's already";
+  enrolled = with_key(kFirstKey, ben);
+  enrolled.token = Bytes(32, 3);
+  ASSERT_TRUE(apply(enrolled, {ben}));
+  const Someone late{ben.id, fresh_device()};
+  auto again = with_key(kFirstKey, late);
+  again.token = Bytes(32, 3);
+  EXPECT_EQ(refused(again, {late}), Errc::kDenied) << "a link works once";
+}
+
+TEST_F(Charts, SomeRolesTakeTwoPeopleAndOnesOwnKeyFirst) {
+  found();
+  const auto eve = join(2, kAgent), max = join(3, kAdministrator), anna = join(4, kAgent);
+  EXPECT_EQ(refused(person(eve.id, kExpert, olga.id), {olga}), Errc::kDenied) << "one is not two";
+  EXPECT_EQ(refused(person(eve.id, kExpert, olga.id), {olga, olga}), Errc::kDenied);
+  EXPECT_EQ(refused(person(eve.id, kExpert, olga.id), {olga, eve}), Errc::kDenied) << "herself";
+  EXPECT_EQ(refused(person(eve.id, kExpert, olga.id), {olga, anna}), Errc::kDenied) << "an agent";
+  EXPECT_EQ(refused(person(eve.id, kExpert, olga.id), {max, olga}), Errc::kDenied) << "no owner";
+  EXPECT_EQ(refused(person(eve.id, kExpert, olga.id), {olga, max, anna}), Errc::kDenied);
+  ASSERT_TRUE(apply(person(eve.id, kExpert, olga.id), {olga, max}));
+  EXPECT_TRUE(chart.is(eve.id, Role::kExpert));
+  EXPECT_FALSE(chart.is(eve.id, Role::kAgent)) << "all of the roles, not what is added";
+  EXPECT_EQ(refused(person(id_of(9), kExpert, olga.id), {olga, max}), Errc::kState) << "no key yet";
+  EXPECT_EQ(refused(person(olga.id, kOwner | kAuthorised, {}), {olga, olga}), Errc::kDenied);
+  ASSERT_TRUE(apply(person(olga.id, kOwner | kAuthorised, {}), {olga, eve}));
+  // What is taken away takes one.
+  ASSERT_TRUE(apply(person(eve.id, kAgent, olga.id), {olga}));
+  EXPECT_EQ(refused(person(eve.id, kAgent | kReviewer, olga.id), {olga, max}), Errc::kMalformed)
+      << "a signature that nobody asked for";
+}
+
+TEST_F(Charts, AHierarchyHasNoCircles) {
+  found();
+  const auto anna = join(2, kAgent), ben = join(3, kAgent, id_of(2)),
+             cleo = join(4, kAgent, id_of(3));
+  EXPECT_TRUE(chart.answers_to(cleo.id, olga.id));
+  EXPECT_TRUE(chart.answers_to(cleo.id, anna.id));
+  EXPECT_FALSE(chart.answers_to(anna.id, cleo.id));
+  EXPECT_FALSE(chart.answers_to(anna.id, anna.id));
+  EXPECT_EQ(refused(person(anna.id, kAgent, cleo.id), {olga}), Errc::kMalformed);
+  EXPECT_EQ(refused(person(anna.id, kAgent, anna.id), {olga}), Errc::kMalformed);
+  EXPECT_EQ(refused(person(anna.id, kAgent, id_of(99)), {olga}), Errc::kMalformed);
+  EXPECT_EQ(refused(person(anna.id, kAgent, {}), {olga}), Errc::kMalformed);
+  EXPECT_EQ(refused(change(kLeft, anna.id), {olga}), Errc::kState) << "ben answers to her";
+  ASSERT_TRUE(apply(person(ben.id, kAgent, olga.id), {olga}));
+  ASSERT_TRUE(apply(change(kLeft, anna.id), {olga}));
+  EXPECT_FALSE(chart.is(anna.id, Role::kAgent));
+  EXPECT_FALSE(chart.check(anna.id, {}, anna.device->sign(kParty, {})));
+  // Deep, and no deeper.
+  PersonId superior = cleo.id;
+  Errc last{};
+  for (std::uint8_t n = 20; n < 40; ++n) {
+    const auto done = apply(person(id_of(n), kAgent, superior), {olga});
+    if (!done) last = done.error().code;
+    if (!done) break;
+    superior = id_of(n);
+  }
+  EXPECT_EQ(last, Errc::kMalformed);
+  EXPECT_TRUE(chart.answers_to(superior, olga.id)) << "seen to the top";
+}
+
+TEST_F(Charts, TheLastOwnerAndTheLastKeyStay) {
+  found();
+  const auto max = join(2, kAdministrator);
+  EXPECT_EQ(refused(change(kLeft, olga.id), {olga}), Errc::kState);
+  EXPECT_EQ(refused(person(olga.id, kAgent, max.id), {olga}), Errc::kState);
+  auto removed = change(kKeyRemoved, olga.id);
+  removed.key.id = key_of(*olga.device).id;
+  EXPECT_EQ(refused(removed, {olga}), Errc::kState);
+  const auto rita = join(3, kReviewer, max.id);
+  ASSERT_TRUE(apply(person(max.id, kOwner, {}), {olga, rita}));
+  ASSERT_TRUE(apply(change(kLeft, olga.id), {max}));
+}
+
+TEST_F(Charts, KeysAreAddedByTheirPersonAndReplacedByTwoOthers) {
+  found();
+  const auto max = join(2, kAdministrator), rita = join(3, kReviewer);
+  const Someone spare{max.id, fresh_device()};
+  EXPECT_EQ(refused(with_key(kKeyAdded, spare), {spare}), Errc::kDenied) << "signed by itself";
+  EXPECT_EQ(refused(with_key(kKeyAdded, spare), {olga}), Errc::kDenied);
+  ASSERT_TRUE(apply(with_key(kKeyAdded, spare), {max}));
+  auto lost = change(kKeyRemoved, max.id);
+  lost.key.id = key_of(*max.device).id;
+  EXPECT_EQ(refused(lost, {max}), Errc::kDenied) << "a key does not remove itself";
+  EXPECT_EQ(refused(lost, {rita}), Errc::kDenied);
+  ASSERT_TRUE(apply(lost, {spare}));
+  EXPECT_FALSE(chart.check(max.id, {}, max.device->sign(kParty, {})));
+
+  // All are gone: an owner and a second one, or two custodians.
+  const auto cleo = join(5, kAgent), dan = join(6, kAgent);
+  const Someone renewed{max.id, fresh_device()};
+  EXPECT_EQ(refused(with_key(kKeyReplaced, renewed), {olga}), Errc::kDenied);
+  EXPECT_EQ(refused(with_key(kKeyReplaced, renewed), {olga, cleo}), Errc::kDenied);
+  EXPECT_EQ(refused(with_key(kKeyReplaced, renewed), {cleo, dan}), Errc::kDenied);
+  ASSERT_TRUE(apply(with_key(kKeyReplaced, renewed), {olga, rita}));
+  EXPECT_EQ(chart.find(max.id)->keys.size(), 1u) << "the others are gone";
+  auto custodians = change(kCustodians, olga.id);
+  custodians.custodians = {cleo.id, olga.id};
+  EXPECT_EQ(refused(custodians, {olga}), Errc::kMalformed);
+  custodians.custodians = {cleo.id, dan.id};
+  EXPECT_EQ(refused(custodians, {renewed}), Errc::kDenied) << "one's own to name";
+  ASSERT_TRUE(apply(custodians, {olga}));
+  const Someone olga_anew{olga.id, fresh_device()};
+  EXPECT_EQ(refused(with_key(kKeyReplaced, olga_anew), {cleo}), Errc::kDenied);
+  EXPECT_EQ(refused(with_key(kKeyReplaced, olga_anew), {cleo, rita}), Errc::kDenied);
+  ASSERT_TRUE(apply(with_key(kKeyReplaced, olga_anew), {cleo, dan}));
+}
+
+TEST_F(Charts, NoChangeIsLeftOutTurnedRoundOrSignedForAnother) {
+  found();
+  const auto first = signed_by(person(id_of(2), kAgent, olga.id), {olga});
+  auto other = first;
+  other.change.roles = kReviewer;
+  EXPECT_EQ(refused(other), Errc::kDenied) << "what was signed is something else";
+  ASSERT_TRUE(chart.apply(first));
+  EXPECT_EQ(refused(first), Errc::kState) << "twice";
+  auto skipped = person(id_of(3), kAgent, olga.id);
+  ++skipped.number;
+  EXPECT_EQ(refused(skipped, {olga}), Errc::kState);
+  auto elsewhere = person(id_of(3), kAgent, olga.id);
+  elsewhere.before[5] ^= 1;
+  EXPECT_EQ(refused(elsewhere, {olga}), Errc::kState);
+}
+
+TEST_F(Charts, SaysWhatAReleaseStillNeeds) {
+  found();
+  EXPECT_EQ(chart.lacks().size(), 2u);
+  const auto max = join(2, kAdministrator), eve = join(3, kAgent, id_of(2));
+  ASSERT_TRUE(apply(person(eve.id, kExpert | kAuthorised, max.id), {olga, max}));
+  EXPECT_EQ(chart.lacks().size(), 1u) << "one person is not two";
+  ASSERT_TRUE(apply(person(max.id, kAdministrator | kAuthorised, olga.id), {olga, eve}));
+  EXPECT_EQ(chart.lacks().size(), 1u) << "eve answers to max and to olga: who asks?";
+  join(4, kAgent);
+  EXPECT_TRUE(chart.lacks().empty());
+}
+
+TEST_F(Charts, WhatTheLogKeepsReadsBackAndNothingElseDoes) {
+  found();
+  auto made = with_key(kFirstKey, {id_of(2), fresh_device()});
+  made.token = Bytes(32, 9);
+  made.custodians = {id_of(3), id_of(4)};
+  made.roles = kExpert | kAgent;
+  const auto json = to_json(made);
+  const auto read = change_from_json(json);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(*hash_of(*read), *hash_of(made));
+  for (const auto& [name, value] : json) {
+    auto lacking = json;
+    lacking.erase(name);
+    EXPECT_FALSE(change_from_json(lacking)) << std::string(name);
+    auto wrong = json;
+    wrong[name] = nullptr;
+    EXPECT_FALSE(change_from_json(wrong)) << std::string(name);
+    auto upper = json;
+    if (value.is_string() && !value.get_string().empty()) {
+      upper[name] = std::string(value.get_string()) + " ";
+      EXPECT_FALSE(change_from_json(upper)) << std::string(name);
+    }
+  }
+  auto more = json;
+  more["more"] = 1;
+  EXPECT_FALSE(change_from_json(more));
+  const PersonSignature signature{olga.id, olga.device->sign(kParty, *hash_of(made))};
+  const auto again = signature_from_json(to_json(signature));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->said.signature, signature.said.signature);
+  EXPECT_EQ(again->said.client_data, signature.said.client_data);
+}
+
+}  // namespace
+}  // namespace callward::people
