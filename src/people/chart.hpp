@@ -17,8 +17,8 @@
 //   custodians     a key of the person whose keys they may give anew
 //
 // The second one is somebody else than the first one and than whom the change is about, with a key
-// and a role of kMaySecond; with a custodian it is the other custodian. Every change names the hash of the one before it: none can be left out,
-// turned round or signed twice.
+// and a role of kMaySecond; with a custodian it is the other custodian. Every change names the hash
+// of the one before it: none can be left out, turned round or signed twice.
 #pragma once
 
 #include <array>

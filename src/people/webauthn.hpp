@@ -1,9 +1,9 @@
 // Passkeys: what a person's authenticator says through a browser, checked by libfido2 (W3C Web
 // Authentication Level 2, 7.1 and 7.2).
 //
-// A challenge is 32 bytes that the caller makes: random where somebody signs in, the hash of what is
-// agreed to where somebody acts. The person's presence and verification (PIN, finger) are asked for
-// always, so that one passkey is two factors.
+// A challenge is 32 bytes that the caller makes: random where somebody signs in, the hash of what
+// is agreed to where somebody acts. The person's presence and verification (PIN, finger) are asked
+// for always, so that one passkey is two factors.
 //
 // No attestation is asked for and none is believed: whose key it is, is what the role chart says.
 #pragma once
