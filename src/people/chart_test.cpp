@@ -3,90 +3,22 @@
 #include <gtest/gtest.h>
 
 #include "audit/entry.hpp"
-#include "people/passkey_rig_test.hpp"
+#include "people/chart_rig_test.hpp"
 
 namespace callward::people {
 namespace {
 
 using enum ChangeKind;
-using test::Authenticator;
 
-const RelyingParty kParty{"calls.example", "https://calls.example"};
+using test::id_of;
+using test::kParty;
+using test::Someone;
 constexpr Roles kOwner = bit(Role::kOwner), kExpert = bit(Role::kExpert),
                 kAuthorised = bit(Role::kAuthorised), kAgent = bit(Role::kAgent),
                 kAdministrator = bit(Role::kAdministrator), kReviewer = bit(Role::kReviewer);
 
-PersonId id_of(std::uint8_t n) {
-  PersonId id;
-  id.bytes[0] = n;
-  return id;
-}
-
-struct Someone {
-  PersonId id;
-  std::shared_ptr<Authenticator> device;
-};
-
-class Charts : public ::testing::Test {
+class Charts : public ::testing::Test, public test::ChartRig {
  protected:
-  Chart chart{kParty};
-  std::uint8_t next_key = 1;
-  std::int64_t now = 1'000'000;
-  Someone olga{id_of(1), fresh_device()};
-
-  std::shared_ptr<Authenticator> fresh_device() {
-    return std::make_shared<Authenticator>(next_key++);
-  }
-  Change change(ChangeKind kind, const PersonId& about) {
-    Change made;
-    made.number = chart.number() + 1;
-    made.before = chart.head();
-    made.at = now;
-    made.kind = kind;
-    made.person = about;
-    return made;
-  }
-  static Passkey key_of(Authenticator& device) {
-    return *check_registration(kParty, {}, device.enrol(kParty, {}));
-  }
-  static SignedChange signed_by(const Change& made, const std::vector<Someone>& people) {
-    SignedChange whole{made, {}};
-    for (const auto& one : people)
-      whole.signatures.push_back({one.id, one.device->sign(kParty, *hash_of(made))});
-    return whole;
-  }
-  Status apply(const Change& made, const std::vector<Someone>& people) {
-    return chart.apply(signed_by(made, people));
-  }
-  Change person(const PersonId& about, Roles roles, const PersonId& answers_to) {
-    auto made = change(kPerson, about);
-    made.roles = roles;
-    made.answers_to = answers_to;
-    return made;
-  }
-  Change with_key(ChangeKind kind, const Someone& about) {
-    auto made = change(kind, about.id);
-    made.key = key_of(*about.device);
-    return made;
-  }
-  void found() {
-    auto made = with_key(kFounded, olga);
-    made.roles = kOwner;
-    ASSERT_TRUE(apply(made, {olga}));
-  }
-  // Somebody with a role that the owner gives alone, invited and enrolled.
-  Someone join(std::uint8_t n, Roles roles, PersonId answers_to = id_of(1)) {
-    Someone one{id_of(n), fresh_device()};
-    EXPECT_TRUE(apply(person(one.id, roles, answers_to), {olga}));
-    const Bytes token(32, n);
-    auto invited = change(kInvited, one.id);
-    invited.invite = crypto::sha256(token);
-    EXPECT_TRUE(apply(invited, {olga}));
-    auto enrolled = with_key(kFirstKey, one);
-    enrolled.token = token;
-    EXPECT_TRUE(apply(enrolled, {one}));
-    return one;
-  }
   // Takes nothing, and the chart stays as it was.
   Errc refused(const SignedChange& next) {
     const auto head = chart.head();

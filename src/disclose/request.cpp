@@ -1,0 +1,378 @@
+#include "disclose/request.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace callward::disclose {
+namespace {
+
+using people::Role;
+using enum State;
+using enum EventKind;
+
+constexpr people::Roles kMayAsk = people::bit(Role::kAgent) | people::bit(Role::kTechnician) |
+                                  people::bit(Role::kExpert) | people::bit(Role::kAuthorised) |
+                                  people::bit(Role::kSupervisor) | people::bit(Role::kOwner);
+
+Status denied(std::string why) { return fail(Errc::kDenied, std::move(why)); }
+
+// Nobody acts twice on one request.
+bool has_acted(const Request& r, const PersonId& person) {
+  return person == r.requester || person == r.expert || person == r.released_by ||
+         person == r.second;
+}
+
+// ---- who ----------------------------------------------------------------------------------------
+
+Status by_the_system(const Request&, const Event& e, const World&) {
+  return e.by.is_zero() ? Status{} : denied("nobody does this by hand");
+}
+Status by_the_requester(const Request& r, const Event& e, const World& w) {
+  const auto* member = w.chart.find(e.by);
+  return e.by == r.requester && member != nullptr && !member->left
+             ? Status{}
+             : denied("the requester does this");
+}
+Status by_its_expert(const Request& r, const Event& e, const World& w) {
+  return e.by == r.expert && may_verify(r, e.by, w.chart)
+             ? Status{}
+             : denied("the expert to whom it was assigned does this");
+}
+Status by_an_authorised(const Request& r, const Event& e, const World& w) {
+  return w.chart.is(e.by, Role::kAuthorised) && !has_acted(r, e.by)
+             ? Status{}
+             : denied("an authorised person does this, who did nothing else on this request");
+}
+Status by_who_may_stop_it(const Request& r, const Event& e, const World& w) {
+  const bool may = w.chart.is(e.by, Role::kAuthorised) || w.chart.is(e.by, Role::kOwner) ||
+                   w.chart.answers_to(r.requester, e.by);
+  return e.by.is_zero() || (may && e.by != r.requester)
+             ? Status{}
+             : denied("an authorised person, an owner or the requester's superior does this");
+}
+Status by_a_superior(const Request& r, const Event& e, const World& w) {
+  const bool may = w.chart.answers_to(r.requester, e.by) || w.chart.is(e.by, Role::kOwner);
+  const auto* member = w.chart.find(e.by);
+  return may && member != nullptr && !member->left && !has_acted(r, e.by)
+             ? Status{}
+             : denied("a superior of the requester does this, or an owner, who did nothing else");
+}
+
+// ---- what must hold -----------------------------------------------------------------------------
+
+Status nothing(const Request&, const Event&, const World&) { return {}; }
+
+Status an_expert_who_may(const Request& r, const Event& e, const World& w) {
+  return may_verify(r, e.expert, w.chart) ? Status{} : denied("this expert may not verify it");
+}
+Status a_try_left(const Request& r, const Event&, const World& w) {
+  return r.rings < w.limits.rings_max ? Status{} : denied("the customer was tried often enough");
+}
+Status verified(const Request&, const Event& e, const World& w) {
+  const auto& call = e.call_back;
+  if (call.call.is_zero() || !call.answered || !call.recorded || !call.number_on_file)
+    return denied("no answered and recorded call to the number on file");
+  if (call.seconds < w.limits.call_seconds_min) return denied("the call-back was too short");
+  if (e.checks < std::max(1u, w.limits.checks_min)) return denied("too few checks were passed");
+  return {};
+}
+Status some_of_what_was_asked(const Request& r, const Event& e, const World& w) {
+  if (e.window_ms < 0 || e.window_ms > w.limits.window_ms_max) return denied("too long a window");
+  const auto& fields = e.fields;
+  if (fields.empty() || !std::ranges::is_sorted(fields) ||
+      std::ranges::adjacent_find(fields) != fields.end() ||
+      !std::ranges::includes(r.fields, fields))
+    return denied("release what was asked for, or less; at least one field");
+  return {};
+}
+// The second one signs what the first one signed, or less of it.
+Status no_more_than_the_first(const Request& r, const Event& e, const World& w) {
+  TRY(some_of_what_was_asked(r, e, w));
+  if (!w.chart.is(r.released_by, Role::kAuthorised))
+    return denied("who released first may not release any more");
+  const auto usual = [&w](std::int64_t ms) { return ms == 0 ? w.limits.window_ms : ms; };
+  return std::ranges::includes(r.released, e.fields) && usual(e.window_ms) <= r.until
+             ? Status{}
+             : denied("no more than the first one released");
+}
+Status a_field_that_is_open(const Request& r, const Event& e, const World& w) {
+  if (w.now >= r.until || w.now < r.opened_at) return denied("the window is over");
+  if (e.fields.size() != 1 || !std::ranges::binary_search(r.released, e.fields[0]))
+    return denied("this field was not released");
+  for (const auto& person : {r.released_by, r.second})
+    if (!person.is_zero() && !w.chart.is(person, Role::kAuthorised))
+      return denied("who released it may not release any more");
+  if (!r.broken && !w.chart.is(r.expert, Role::kExpert))
+    return denied("who verified it may not verify any more");
+  return {};
+}
+Status time_is_over(const Request& r, const Event&, const World& w) {
+  const auto end = deadline(r, w.limits);
+  return end != 0 && w.now >= end ? Status{} : fail(Errc::kState, "its time is not over");
+}
+
+// ---- the table ----------------------------------------------------------------------------------
+
+using Rule = Status (*)(const Request&, const Event&, const World&);
+struct Row {
+  State from;
+  EventKind event;
+  State to;
+  Rule who, holds;
+  std::array<Action, 2> actions;
+  std::uint8_t count;
+};
+constexpr auto none = Action::kTellRequester;  // fills what `count` leaves out
+
+using enum Action;
+constexpr std::array kTable = {
+    Row{kRequested, kAssign, kAssigned, by_the_system, an_expert_who_may, {kTellExpert}, 1},
+    Row{kRequested, kWithdraw, kWithdrawn, by_the_requester, nothing, {none}, 0},
+    Row{kRequested,
+        kBreak,
+        kHalfBroken,
+        by_an_authorised,
+        some_of_what_was_asked,
+        {kAlarmOwner, kTellAuthorised},
+        2},
+    Row{kRequested, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
+    Row{kAssigned, kAssign, kAssigned, by_the_system, an_expert_who_may, {kTellExpert}, 1},
+    Row{kAssigned, kRing, kCalling, by_its_expert, a_try_left, {kDial}, 1},
+    Row{kAssigned, kWithdraw, kWithdrawn, by_the_requester, nothing, {none}, 0},
+    Row{kAssigned,
+        kBreak,
+        kHalfBroken,
+        by_an_authorised,
+        some_of_what_was_asked,
+        {kAlarmOwner, kTellAuthorised},
+        2},
+    Row{kAssigned, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
+    Row{kCalling, kNoAnswer, kAssigned, by_the_system, nothing, {kTellExpert}, 1},
+    Row{kCalling, kPass, kVerified, by_its_expert, verified, {kTellAuthorised}, 1},
+    Row{kCalling, kFail, kRefused, by_its_expert, nothing, {kTellRequester, kTellManager}, 2},
+    Row{kCalling, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
+    Row{kVerified, kRelease, kOpen, by_an_authorised, some_of_what_was_asked, {kTellRequester}, 1},
+    Row{kVerified, kDecline, kRefused, by_an_authorised, nothing, {kTellRequester}, 1},
+    Row{kVerified, kWithdraw, kWithdrawn, by_the_requester, nothing, {none}, 0},
+    Row{kVerified, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
+    Row{kHalfReleased,
+        kRelease,
+        kOpen,
+        by_an_authorised,
+        no_more_than_the_first,
+        {kTellRequester},
+        1},
+    Row{kHalfReleased, kDecline, kRefused, by_an_authorised, nothing, {kTellRequester}, 1},
+    Row{kHalfReleased, kWithdraw, kWithdrawn, by_the_requester, nothing, {none}, 0},
+    Row{kHalfReleased, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
+    Row{kHalfBroken,
+        kBreak,
+        kOpen,
+        by_an_authorised,
+        no_more_than_the_first,
+        {kAlarmOwner, kTellRequester},
+        2},
+    Row{kHalfBroken,
+        kDecline,
+        kRefused,
+        by_an_authorised,
+        nothing,
+        {kAlarmOwner, kTellRequester},
+        2},
+    Row{kHalfBroken, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
+    Row{kOpen, kView, kOpen, by_the_requester, a_field_that_is_open, {none}, 0},
+    Row{kOpen, kEnd, kClosed, by_the_requester, nothing, {kWipeReaders, kTellManager}, 2},
+    Row{kOpen, kRevoke, kRevoked, by_who_may_stop_it, nothing, {kWipeReaders, kTellManager}, 2},
+    Row{kOpen, kTime, kExpired, by_the_system, time_is_over, {kWipeReaders, kTellManager}, 2},
+    Row{kClosed, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
+    Row{kExpired, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
+    Row{kRevoked, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
+};
+
+const Row* row_of(State from, EventKind event) {
+  const auto at = std::ranges::find_if(
+      kTable, [&](const Row& row) { return row.from == from && row.event == event; });
+  return at == kTable.end() ? nullptr : &*at;
+}
+
+// ---- what changes -------------------------------------------------------------------------------
+
+void enter(Request& r, State to, std::int64_t now) {
+  if (r.state != to || to == kAssigned) r.since = now;
+  r.state = to;
+}
+
+// Released or broken open by one; by the second, or where one is enough, open.
+void let_open(Request& r, const Event& e, const World& w, bool takes_two) {
+  const auto window = e.window_ms == 0 ? w.limits.window_ms : e.window_ms;
+  r.released = e.fields;
+  if (takes_two && r.released_by.is_zero()) {
+    r.released_by = e.by;
+    r.until = window;  // its length until it opens
+    return enter(r, e.kind == kBreak ? kHalfBroken : kHalfReleased, w.now);
+  }
+  (r.released_by.is_zero() ? r.released_by : r.second) = e.by;
+  r.opened_at = w.now;
+  r.until = w.now + window;
+  enter(r, kOpen, w.now);
+}
+
+Request changed(Request r, const Event& e, const World& w, State to) {
+  switch (e.kind) {
+    case kAssign:
+      r.expert = e.expert;
+      break;
+    case kRing:
+      ++r.rings;
+      r.call_back = {};
+      break;
+    case kPass:
+      r.call_back = e.call_back;
+      r.checks = e.checks;
+      break;
+    case kRelease:
+      let_open(r, e, w, r.call_back.number_age_days < w.limits.number_days_young);
+      return r;
+    case kBreak:
+      r.broken = true;
+      let_open(r, e, w, true);
+      return r;
+    case kView:
+      ++r.views;
+      break;
+    case kReview:
+      r.reviewed_by = e.by;
+      break;
+    default:
+      break;
+  }
+  enter(r, to, w.now);
+  return r;
+}
+
+}  // namespace
+
+bool may_verify(const Request& request, const PersonId& expert, const people::Chart& chart) {
+  return chart.is(expert, Role::kExpert) && expert != request.requester &&
+         !chart.answers_to(expert, request.requester) && expert != request.released_by &&
+         expert != request.second;
+}
+
+Result<Step> ask(const Request& wanted, const World& world) {
+  const auto* member = world.chart.find(wanted.requester);
+  if (member == nullptr || member->left || member->keys.empty() || (member->roles & kMayAsk) == 0)
+    return fail(Errc::kDenied, "somebody who works with customers asks");
+  if (wanted.id.is_zero() || wanted.customer.is_zero() || wanted.of_case.is_zero())
+    return fail(Errc::kMalformed, "of no customer or no case");
+  Request fresh{.id = wanted.id,
+                .customer = wanted.customer,
+                .of_case = wanted.of_case,
+                .requester = wanted.requester,
+                .fields = wanted.fields,
+                .asked_at = world.now,
+                .since = world.now};
+  std::ranges::sort(fresh.fields);
+  const auto twice = std::ranges::unique(fresh.fields);
+  fresh.fields.erase(twice.begin(), twice.end());
+  if (fresh.fields.empty() || fresh.fields.size() > world.limits.fields_max)
+    return fail(Errc::kMalformed, "asks for no field, or for too many");
+  return Step{std::move(fresh), {kFindExpert}};
+}
+
+Result<Step> step(const Request& request, const Event& event, const World& world) {
+  const auto* row = row_of(request.state, event.kind);
+  if (row == nullptr)
+    return fail(Errc::kState, std::string(to_text(event.kind)) +
+                                  " is nothing that happens to what is " + to_text(request.state));
+  // A deadline that passed unseen is passed all the same.
+  if (event.kind != kTime && time_is_over(request, event, world) && !is_over(request.state))
+    return fail(Errc::kState, "its time is over");
+  TRY(row->who(request, event, world));
+  TRY(row->holds(request, event, world));
+  Step done{changed(request, event, world, row->to), {}};
+  for (std::size_t i = 0; i < row->count; ++i) done.actions.push_back(row->actions.at(i));
+  if (done.next.state == kHalfReleased) done.actions = {kTellAuthorised};
+  return done;
+}
+
+std::int64_t deadline(const Request& request, const Limits& limits) {
+  switch (request.state) {
+    case kRequested:
+      return request.since + limits.assign_ms;
+    case kAssigned:
+      return request.since + limits.ring_ms;
+    case kCalling:
+      return request.since + limits.call_ms;
+    case kVerified:
+    case kHalfReleased:
+    case kHalfBroken:
+      return request.since + limits.release_ms;
+    case kOpen:
+      return request.until;
+    case kClosed:
+    case kExpired:
+    case kRevoked:
+      return request.since + limits.review_ms;
+    default:
+      return 0;
+  }
+}
+
+std::vector<EventKind> possible(State state) {
+  std::vector<EventKind> kinds;
+  for (const auto& row : kTable)
+    if (row.from == state) kinds.push_back(row.event);
+  return kinds;
+}
+
+bool is_over(State state) {
+  static constexpr std::array kOver = {kClosed,  kExpired, kRevoked,  kReviewed,
+                                       kRefused, kLapsed,  kWithdrawn};
+  return std::ranges::find(kOver, state) != kOver.end();
+}
+
+const char* to_text(State state) {
+  static constexpr std::array kWords = {
+      "requested", "assigned", "calling", "verified", "half_released", "half_broken", "open",
+      "closed",    "expired",  "revoked", "reviewed", "refused",       "lapsed",      "withdrawn"};
+  static_assert(kWords.size() == kStates);
+  return kWords.at(static_cast<std::size_t>(state));
+}
+
+const char* to_text(EventKind kind) {
+  static constexpr std::array kWords = {"assign", "withdraw", "ring",    "no_answer", "pass",
+                                        "fail",   "release",  "decline", "break",     "view",
+                                        "end",    "revoke",   "review",  "time"};
+  static_assert(kWords.size() == kEventKinds);
+  return kWords.at(static_cast<std::size_t>(kind));
+}
+
+std::string_view who_may(EventKind kind) {
+  switch (kind) {
+    case kAssign:
+    case kNoAnswer:
+    case kTime:
+      return "nobody: the system does it";
+    case kWithdraw:
+    case kView:
+    case kEnd:
+      return "the requester";
+    case kRing:
+    case kPass:
+    case kFail:
+      return "the expert to whom it was assigned";
+    case kRelease:
+    case kDecline:
+    case kBreak:
+      return "an authorised person who is neither requester nor expert, nor has released it "
+             "already";
+    case kRevoke:
+      return "an authorised person, an owner, or a superior of the requester";
+    case kReview:
+      return "a superior of the requester, or an owner, who did nothing else on this request";
+  }
+  return "nobody";
+}
+
+}  // namespace callward::disclose

@@ -1,0 +1,168 @@
+// A request for a customer's data, from the concern to the review. Pure: a request, an event and
+// what is known besides give the request as it is then, and what is to be done. The same table
+// stands behind the keeper's checks, the screens ("why can't I?") and docs/disclosure.md.
+//
+//   requested ─assign─▶ assigned ─ring─▶ calling ─pass─▶ verified ─release─▶ open ─end─▶ closed
+//        │                 ▲  no answer │    │ fail          │  │            │ │            │
+//    withdraw              └────────────┘    ▼      decline  │  │ half   time│ │revoke      ▼
+//        ▼                                refused ◀──────────┘  ▼ released  ▼ ▼         reviewed
+//    withdrawn      every state before open ─time─▶ lapsed      └─▶ open  expired revoked ─▲
+//
+// Break-glass goes round the call-back, never round people: two authorised persons open it, the
+// owner is told at once, the review is due within a day.
+//
+// INVARIANTS (request_test.cpp tries to break them)
+//   (1) Of requester, expert and who releases no two are one person, whatever their roles; nor is
+//       the second of two who release one of them.
+//   (2) What is open was verified, or was broken open by two; its fields are among those asked
+//       for, its end is fixed when it opens.
+//   (3) From a state that is over no event leads back.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/id.hpp"
+#include "people/chart.hpp"
+
+namespace callward::disclose {
+
+using RequestId = Id<struct RequestTag>;
+using CustomerId = Id<struct CustomerTag>;
+using CaseId = Id<struct CaseTag>;
+using FieldNumber = std::uint32_t;  // of a customer, by the vault
+
+enum class State : std::uint8_t {
+  kRequested,
+  kAssigned,
+  kCalling,
+  kVerified,
+  kHalfReleased,  // one of two has released
+  kHalfBroken,    // one of two wants it broken open
+  kOpen,
+  kClosed,  // the requester is done
+  kExpired,
+  kRevoked,
+  kReviewed,
+  kRefused,
+  kLapsed,
+  kWithdrawn,
+};
+inline constexpr std::size_t kStates = 14;
+
+enum class EventKind : std::uint8_t {
+  kAssign,
+  kWithdraw,
+  kRing,
+  kNoAnswer,
+  kPass,
+  kFail,
+  kRelease,
+  kDecline,
+  kBreak,
+  kView,
+  kEnd,
+  kRevoke,
+  kReview,
+  kTime,
+};
+inline constexpr std::size_t kEventKinds = 14;
+
+const char* to_text(State state);
+const char* to_text(EventKind kind);
+
+// How long each part may take, how much of it there may be. Of the policy file.
+struct Limits {
+  std::int64_t assign_ms = 4 * 3'600'000;   // until an expert has it
+  std::int64_t ring_ms = 24 * 3'600'000;    // until the customer was reached
+  std::int64_t call_ms = 3'600'000;         // from ringing to a verdict
+  std::int64_t release_ms = 8 * 3'600'000;  // from the verdict to the release
+  std::int64_t window_ms = 15 * 60'000;     // open, unless less is said
+  std::int64_t window_ms_max = 60 * 60'000;
+  std::int64_t review_ms = 24 * 3'600'000;
+  std::int64_t call_seconds_min = 30;
+  std::uint32_t checks_min = 2;         // besides the call-back
+  std::uint32_t rings_max = 5;          // tries to reach the customer
+  std::int64_t number_days_young = 30;  // changed since: two release
+  std::size_t fields_max = 32;
+};
+
+// What the keeper knows itself of the call-back and the checks; nobody says it.
+struct CallBack {
+  CallId call;
+  bool answered = false, recorded = false, number_on_file = false;
+  std::int64_t seconds = 0;
+  std::int64_t number_age_days = 0;
+};
+
+struct Request {
+  RequestId id;
+  CustomerId customer;
+  CaseId of_case;
+  PersonId requester;
+  std::vector<FieldNumber> fields;  // asked for; sorted, each once
+  std::int64_t asked_at = 0;        // UTC ms, as all times here
+  State state = State::kRequested;
+  std::int64_t since = 0;  // in this state
+  PersonId expert;
+  std::uint32_t rings = 0;
+  CallBack call_back;
+  std::uint32_t checks = 0;  // passed
+  bool broken = false;       // by break-glass
+  PersonId released_by, second;
+  std::vector<FieldNumber> released;
+  std::int64_t opened_at = 0, until = 0;
+  std::uint32_t views = 0;
+  PersonId reviewed_by;
+};
+
+struct Event {
+  EventKind kind{};
+  PersonId by;      // zero: the system
+  PersonId expert;  // assign
+  CallBack call_back;
+  std::uint32_t checks = 0;         // pass: as the keeper counted them
+  std::vector<FieldNumber> fields;  // release, break: narrowed; view: the one
+  std::int64_t window_ms = 0;       // release, break: 0 is the usual
+};
+
+struct World {
+  const people::Chart& chart;
+  const Limits& limits;
+  std::int64_t now = 0;
+};
+
+enum class Action : std::uint8_t {
+  kFindExpert,
+  kTellExpert,
+  kDial,
+  kTellAuthorised,
+  kTellRequester,
+  kWipeReaders,  // whoever reads wipes what it has
+  kAlarmOwner,
+  kTellManager,  // the review is due
+};
+
+struct Step {
+  Request next;
+  std::vector<Action> actions;
+};
+
+// kState: nothing that may happen now. kDenied: not by this person, or something does not hold; the
+// message says what.
+Result<Step> step(const Request& request, const Event& event, const World& world);
+// A new one: kDenied when this person may not ask, kMalformed when nothing sensible is asked for.
+Result<Step> ask(const Request& wanted, const World& world);
+
+// When the state ends by itself; 0: never.
+std::int64_t deadline(const Request& request, const Limits& limits);
+// What may happen in a state, in the order of the table.
+std::vector<EventKind> possible(State state);
+bool is_over(State state);  // nobody sees anything any more
+// Who may do this, in words for a screen: "an authorised person who is neither …".
+std::string_view who_may(EventKind kind);
+// Whether this expert may take it: on nobody's word but the chart's.
+bool may_verify(const Request& request, const PersonId& expert, const people::Chart& chart);
+
+}  // namespace callward::disclose

@@ -1,0 +1,278 @@
+#include "disclose/request.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+#include <map>
+
+#include "people/chart_rig_test.hpp"
+
+namespace callward::disclose {
+namespace {
+
+using people::test::ChartRig;
+using people::test::Someone;
+using enum State;
+using enum EventKind;
+using people::Role;
+
+// Olga owns; Tom the technician answers to Max, Max and the others to Olga.
+struct Company : ChartRig {
+  Someone max, tom, eve, emil, anna, abe, rita;
+  Limits limits;
+  World world{chart, limits, 1'000'000};
+  Company() {
+    found();
+    max = join(2, people::bit(Role::kSupervisor));
+    tom = join(3, people::bit(Role::kTechnician), max.id);
+    eve = promote(4, people::bit(Role::kExpert));
+    emil = promote(5, people::bit(Role::kExpert));
+    anna = promote(6, people::bit(Role::kAuthorised));
+    abe = promote(7, people::bit(Role::kAuthorised));
+    rita = join(8, people::bit(Role::kAdministrator));
+  }
+  // With the role that takes two, once its key is there.
+  Someone promote(std::uint8_t n, people::Roles roles) {
+    const auto one = join(n, people::bit(Role::kAgent));
+    EXPECT_TRUE(apply(person(one.id, roles, olga.id), {olga, max}));
+    return one;
+  }
+  [[nodiscard]] Request asked(const PersonId& by,
+                              std::vector<FieldNumber> fields = {4, 2, 9, 4}) const {
+    Request wanted;
+    wanted.id.bytes[0] = wanted.customer.bytes[0] = wanted.of_case.bytes[0] = 1;
+    wanted.requester = by;
+    wanted.fields = std::move(fields);
+    return wanted;
+  }
+};
+
+class Requests : public ::testing::Test, public Company {
+ protected:
+  Request request = ask(asked(tom.id), world)->next;
+
+  Result<Step> go(const Event& event) {
+    auto done = step(request, event, world);
+    if (done) request = done->next;
+    return done;
+  }
+  Errc refused(const Event& event) {
+    const auto done = step(request, event, world);
+    EXPECT_FALSE(done) << to_text(event.kind);
+    return done ? Errc::kIo : done.error().code;
+  }
+  static Event pass(const PersonId& by, std::int64_t number_age = 400) {
+    Event event{.kind = kPass, .by = by, .checks = 2};
+    event.call_back = {.answered = true,
+                       .recorded = true,
+                       .number_on_file = true,
+                       .seconds = 40,
+                       .number_age_days = number_age};
+    event.call_back.call.bytes[0] = 1;
+    return event;
+  }
+  static Event release(const PersonId& by, std::vector<FieldNumber> fields = {2, 4}) {
+    return {.kind = kRelease, .by = by, .fields = std::move(fields)};
+  }
+  void verified(std::int64_t number_age = 400) {
+    ASSERT_TRUE(go({.kind = kAssign, .expert = eve.id}));
+    ASSERT_TRUE(go({.kind = kRing, .by = eve.id}));
+    ASSERT_TRUE(go(pass(eve.id, number_age)));
+  }
+  Event view(FieldNumber field) { return {.kind = kView, .by = tom.id, .fields = {field}}; }
+};
+
+TEST_F(Requests, FromConcernToReview) {
+  EXPECT_EQ(request.fields, (std::vector<FieldNumber>{2, 4, 9}));
+  verified();
+  const auto opened = go(release(anna.id));
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_EQ(request.state, kOpen);
+  EXPECT_EQ(request.until, world.now + limits.window_ms);
+  ASSERT_TRUE(go(view(4)));
+  EXPECT_EQ(request.views, 1u);
+  EXPECT_EQ(refused(view(9)), Errc::kDenied) << "narrowed away";
+  EXPECT_EQ(refused({.kind = kView, .by = tom.id, .fields = {2, 4}}), Errc::kDenied);
+  EXPECT_EQ(refused({.kind = kView, .by = eve.id, .fields = {2}}), Errc::kDenied);
+  const auto ended = go({.kind = kEnd, .by = tom.id});
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->actions, (std::vector{Action::kWipeReaders, Action::kTellManager}));
+  EXPECT_EQ(refused(view(4)), Errc::kState);
+  EXPECT_EQ(refused({.kind = kReview, .by = anna.id}), Errc::kDenied);
+  ASSERT_TRUE(go({.kind = kReview, .by = max.id}));
+  EXPECT_EQ(request.state, kReviewed);
+  EXPECT_TRUE(possible(kReviewed).empty());
+}
+
+TEST_F(Requests, WhoAsks) {
+  EXPECT_TRUE(ask(asked(max.id), world));
+  EXPECT_EQ(ask(asked(rita.id), world).error().code, Errc::kDenied)
+      << "an administrator reads nothing";
+  EXPECT_EQ(ask(asked(people::test::id_of(99)), world).error().code, Errc::kDenied);
+  EXPECT_EQ(ask(asked(tom.id, {}), world).error().code, Errc::kMalformed);
+  EXPECT_EQ(ask(asked(tom.id, std::vector<FieldNumber>(100, 3)), world)->next.fields.size(), 1u);
+}
+
+TEST_F(Requests, ZeroChecksAreNoneAndTheCallMustHaveBeenOne) {
+  ASSERT_TRUE(go({.kind = kAssign, .expert = eve.id}));
+  EXPECT_EQ(refused(pass(eve.id)), Errc::kState) << "nobody was rung";
+  ASSERT_TRUE(go({.kind = kRing, .by = eve.id}));
+  limits.checks_min = 0;
+  auto event = pass(eve.id);
+  event.checks = 0;
+  EXPECT_EQ(refused(event), Errc::kDenied) << "a policy of no checks still needs one";
+  limits.checks_min = 2;
+  for (const auto& spoil : std::vector<std::function<void(Event&)>>{
+           [](Event& e) { e.checks = 1; }, [](Event& e) { e.call_back.answered = false; },
+           [](Event& e) { e.call_back.recorded = false; },
+           [](Event& e) { e.call_back.number_on_file = false; },
+           [](Event& e) { e.call_back.seconds = 29; }, [](Event& e) { e.call_back.call = {}; }}) {
+    auto spoilt = pass(eve.id);
+    spoil(spoilt);
+    EXPECT_EQ(refused(spoilt), Errc::kDenied);
+  }
+  EXPECT_EQ(refused(pass(emil.id)), Errc::kDenied) << "another expert";
+  EXPECT_TRUE(go(pass(eve.id)));
+}
+
+TEST_F(Requests, AnExpertWhoAnswersToTheRequesterVerifiesNothing) {
+  request = ask(asked(max.id), world)->next;
+  ASSERT_TRUE(apply(person(eve.id, people::bit(Role::kExpert), max.id), {olga}));
+  EXPECT_EQ(refused({.kind = kAssign, .expert = eve.id}), Errc::kDenied);
+  EXPECT_EQ(refused({.kind = kAssign, .expert = anna.id}), Errc::kDenied) << "no expert";
+  EXPECT_EQ(refused({.kind = kAssign, .by = max.id, .expert = emil.id}), Errc::kDenied)
+      << "the requester does not choose";
+  ASSERT_TRUE(go({.kind = kAssign, .expert = emil.id}));
+  // Moved under the requester after the assignment.
+  ASSERT_TRUE(apply(person(emil.id, people::bit(Role::kExpert), max.id), {olga}));
+  EXPECT_EQ(refused({.kind = kRing, .by = emil.id}), Errc::kDenied);
+}
+
+TEST_F(Requests, ANumberThatWasChangedLatelyTakesTwo) {
+  verified(29);
+  ASSERT_TRUE(go(release(anna.id, {2, 4})));
+  EXPECT_EQ(request.state, kHalfReleased);
+  EXPECT_EQ(refused(view(4)), Errc::kState);
+  EXPECT_EQ(refused(release(anna.id)), Errc::kDenied) << "the same one";
+  EXPECT_EQ(refused(release(abe.id, {2, 9})), Errc::kDenied) << "more than the first one";
+  auto longer = release(abe.id);
+  longer.window_ms = limits.window_ms_max;
+  EXPECT_EQ(refused(longer), Errc::kDenied);
+  ASSERT_TRUE(go(release(abe.id, {4})));
+  EXPECT_EQ(request.state, kOpen);
+  EXPECT_EQ(request.released, (std::vector<FieldNumber>{4}));
+}
+
+TEST_F(Requests, BreakGlassTakesTwoAndNeverOneself) {
+  const Event first{.kind = kBreak, .by = anna.id, .fields = {2}};
+  EXPECT_EQ(refused({.kind = kBreak, .by = tom.id, .fields = {2}}), Errc::kDenied);
+  const auto half = go(first);
+  ASSERT_TRUE(half);
+  EXPECT_EQ(half->actions[0], Action::kAlarmOwner);
+  EXPECT_EQ(request.state, kHalfBroken);
+  EXPECT_EQ(refused(first), Errc::kDenied);
+  ASSERT_TRUE(go({.kind = kBreak, .by = abe.id, .fields = {2}}));
+  EXPECT_EQ(request.state, kOpen);
+  EXPECT_TRUE(request.broken);
+  EXPECT_TRUE(go(view(2)));
+}
+
+TEST_F(Requests, WhoeverLosesTheRoleTakesTheReleaseWithIt) {
+  verified();
+  ASSERT_TRUE(go(release(anna.id)));
+  ASSERT_TRUE(apply(person(anna.id, people::bit(Role::kAgent), olga.id), {olga}));
+  EXPECT_EQ(refused(view(4)), Errc::kDenied);
+}
+
+TEST_F(Requests, TimeEndsEveryState) {
+  const auto ends = [&](State as) {
+    const auto now = world.now;
+    EXPECT_EQ(refused({.kind = kTime}), Errc::kState) << "too early";
+    world.now = deadline(request, limits);
+    for (const auto kind : possible(request.state))
+      if (kind != kTime)
+        EXPECT_FALSE(step(request, {.kind = kind, .by = tom.id, .fields = {2}}, world))
+            << "too late";
+    const auto done = step(request, {.kind = kTime}, world);
+    EXPECT_TRUE(done && done->next.state == as) << to_text(request.state);
+    world.now = now;
+  };
+  ends(kLapsed);
+  ASSERT_TRUE(go({.kind = kAssign, .expert = eve.id}));
+  ends(kLapsed);
+  ASSERT_TRUE(go({.kind = kRing, .by = eve.id}));
+  ends(kLapsed);
+  ASSERT_TRUE(go(pass(eve.id, 1)));
+  ends(kLapsed);
+  ASSERT_TRUE(go(release(anna.id)));
+  ends(kLapsed);
+  ASSERT_TRUE(go(release(abe.id)));
+  ends(kExpired);
+  world.now = request.opened_at - 1;
+  EXPECT_EQ(refused(view(4)), Errc::kDenied) << "a clock that was set back";
+}
+
+// Anything by anybody at any time: the invariants hold.
+TEST(RequestTable, NobodyActsTwiceAndNothingOpensByAnotherWay) {
+  const Company company;
+  const std::vector<PersonId> people = {{},
+                                        company.olga.id,
+                                        company.max.id,
+                                        company.tom.id,
+                                        company.eve.id,
+                                        company.emil.id,
+                                        company.anna.id,
+                                        company.abe.id,
+                                        company.rita.id};
+  std::map<State, int> seen;
+  EXPECT_TRUE(rc::check("random histories", [&] {
+    auto world = company.world;
+    const auto anybody = [&] { return *rc::gen::elementOf(people); };
+    auto request = ask(company.asked(company.tom.id), world)->next;
+    for (int i = 0; i < 60; ++i) {
+      Event event;
+      // What may happen, mostly: else nothing ever gets far.
+      const auto kinds = possible(request.state);
+      event.kind = kinds.empty() || *rc::gen::inRange(0, 10) == 0
+                       ? static_cast<EventKind>(*rc::gen::inRange(0, int(kEventKinds)))
+                       : *rc::gen::elementOf(kinds);
+      event.by = anybody();
+      event.expert = anybody();
+      event.checks = *rc::gen::inRange(0u, 4u);
+      event.fields =
+          *rc::gen::elementOf(std::vector<std::vector<FieldNumber>>{{2}, {2, 4}, {9}, {5}, {}});
+      event.call_back.answered = event.call_back.number_on_file = event.call_back.recorded = true;
+      event.call_back.seconds = *rc::gen::inRange(20, 60);
+      event.call_back.number_age_days = *rc::gen::inRange(0, 60);
+      event.call_back.call.bytes[0] = 1;
+      world.now += *rc::gen::inRange(0, 400'000);
+      const auto before = request;
+      const auto done = step(request, event, world);
+      if (!done) continue;
+      request = done->next;
+      ++seen[request.state];
+      RC_ASSERT((!is_over(before.state) || request.state == kReviewed));
+      std::vector<PersonId> acted;
+      for (const auto& person : {request.requester, request.expert, request.released_by,
+                                 request.second, request.reviewed_by})
+        if (!person.is_zero()) acted.push_back(person);
+      std::ranges::sort(acted);
+      RC_ASSERT(std::ranges::adjacent_find(acted) == acted.end());
+      RC_ASSERT(std::ranges::includes(request.fields, request.released));
+      if (request.state == kOpen) {
+        RC_ASSERT(!request.released.empty());
+        const bool two = !request.second.is_zero();
+        const bool proven = request.checks >= 2 && !request.expert.is_zero();
+        RC_ASSERT((request.broken ? two : proven));
+        RC_ASSERT((before.state != kOpen || request.until == before.until));
+        RC_ASSERT(request.until <= world.now + company.limits.window_ms_max);
+      }
+    }
+  }));
+  EXPECT_GT(seen[kOpen], 0);
+  EXPECT_GT(seen[kReviewed], 0);
+}
+
+}  // namespace
+}  // namespace callward::disclose

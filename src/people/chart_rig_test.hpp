@@ -1,0 +1,85 @@
+// A company with an owner, and people who join it: real signatures by the test's authenticators.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "people/chart.hpp"
+#include "people/passkey_rig_test.hpp"
+
+namespace callward::people::test {
+
+inline const RelyingParty kParty{"calls.example", "https://calls.example"};
+
+inline PersonId id_of(std::uint8_t n) {
+  PersonId id;
+  id.bytes[0] = n;
+  return id;
+}
+
+struct Someone {
+  PersonId id;
+  std::shared_ptr<Authenticator> device;
+};
+
+struct ChartRig {
+  Chart chart{kParty};
+  std::uint8_t next_key = 1;
+  std::int64_t now = 1'000'000;
+  Someone olga{id_of(1), fresh_device()};
+
+  std::shared_ptr<Authenticator> fresh_device() {
+    return std::make_shared<Authenticator>(next_key++);
+  }
+  Change change(ChangeKind kind, const PersonId& about) {
+    Change made;
+    made.number = chart.number() + 1;
+    made.before = chart.head();
+    made.at = now;
+    made.kind = kind;
+    made.person = about;
+    return made;
+  }
+  static Passkey key_of(Authenticator& device) {
+    return *check_registration(kParty, {}, device.enrol(kParty, {}));
+  }
+  static SignedChange signed_by(const Change& made, const std::vector<Someone>& people) {
+    SignedChange whole{made, {}};
+    for (const auto& one : people)
+      whole.signatures.push_back({one.id, one.device->sign(kParty, *hash_of(made))});
+    return whole;
+  }
+  Status apply(const Change& made, const std::vector<Someone>& people) {
+    return chart.apply(signed_by(made, people));
+  }
+  Change person(const PersonId& about, Roles roles, const PersonId& answers_to) {
+    auto made = change(ChangeKind::kPerson, about);
+    made.roles = roles;
+    made.answers_to = answers_to;
+    return made;
+  }
+  Change with_key(ChangeKind kind, const Someone& about) {
+    auto made = change(kind, about.id);
+    made.key = key_of(*about.device);
+    return made;
+  }
+  void found() {
+    auto made = with_key(ChangeKind::kFounded, olga);
+    made.roles = bit(Role::kOwner);
+    ASSERT_TRUE(apply(made, {olga}));
+  }
+  // Somebody with a role that the owner gives alone, invited and enrolled.
+  Someone join(std::uint8_t n, Roles roles, PersonId answers_to = id_of(1)) {
+    Someone one{id_of(n), fresh_device()};
+    EXPECT_TRUE(apply(person(one.id, roles, answers_to), {olga}));
+    const Bytes token(32, n);
+    auto invited = change(ChangeKind::kInvited, one.id);
+    invited.invite = crypto::sha256(token);
+    EXPECT_TRUE(apply(invited, {olga}));
+    auto enrolled = with_key(ChangeKind::kFirstKey, one);
+    enrolled.token = token;
+    EXPECT_TRUE(apply(enrolled, {one}));
+    return one;
+  }
+};
+
+}  // namespace callward::people::test
