@@ -25,8 +25,11 @@
 
 #include "base/id.hpp"
 #include "people/chart.hpp"
+#include "vault/policy.hpp"
 
 namespace callward::disclose {
+
+using vault::Limits;
 
 using RequestId = Id<struct RequestTag>;
 using CustomerId = Id<struct CustomerTag>;
@@ -71,22 +74,6 @@ inline constexpr std::size_t kEventKinds = 14;
 
 const char* to_text(State state);
 const char* to_text(EventKind kind);
-
-// How long each part may take, how much of it there may be. Of the policy file.
-struct Limits {
-  std::int64_t assign_ms = 4 * 3'600'000;   // until an expert has it
-  std::int64_t ring_ms = 24 * 3'600'000;    // until the customer was reached
-  std::int64_t call_ms = 3'600'000;         // from ringing to a verdict
-  std::int64_t release_ms = 8 * 3'600'000;  // from the verdict to the release
-  std::int64_t window_ms = 15 * 60'000;     // open, unless less is said
-  std::int64_t window_ms_max = 60 * 60'000;
-  std::int64_t review_ms = 24 * 3'600'000;
-  std::int64_t call_seconds_min = 30;
-  std::uint32_t checks_min = 2;         // besides the call-back
-  std::uint32_t rings_max = 5;          // tries to reach the customer
-  std::int64_t number_days_young = 30;  // changed since: two release
-  std::size_t fields_max = 32;
-};
 
 // What the keeper knows itself of the call-back and the checks; nobody says it.
 struct CallBack {
