@@ -1,9 +1,9 @@
 // The policy: what is asked of customers, what class each answer is of, how long it is kept, what a
-// disclosure takes. One TOML file; the page that tells callers is made from it, and `callward policy
-// check` judges it. docs/policy.md
+// disclosure takes. One TOML file; the page that tells callers is made from it, and `callward
+// policy check` judges it. docs/policy.md
 //
-// Bounds that no policy can widen stand here: what is kept for reference is name, phone and query; a
-// secret lives a day at most; a release takes a call-back and two checks.
+// Bounds that no policy can widen stand here: what is kept for reference is name, phone and query;
+// a secret lives a day at most; a release takes a call-back and two checks.
 #pragma once
 
 #include <cstdint>
