@@ -263,7 +263,7 @@ Result<Step> ask(const Request& wanted, const World& world) {
   const auto* member = world.chart.find(wanted.requester);
   if (member == nullptr || member->left || member->keys.empty() || (member->roles & kMayAsk) == 0)
     return fail(Errc::kDenied, "somebody who works with customers asks");
-  if (wanted.id.is_zero() || wanted.customer.is_zero() || wanted.of_case.is_zero())
+  if (wanted.id.is_zero() || wanted.customer.is_zero() || wanted.of_case == 0)
     return fail(Errc::kMalformed, "of no customer or no case");
   Request fresh{.id = wanted.id,
                 .customer = wanted.customer,

@@ -25,15 +25,16 @@
 
 #include "base/id.hpp"
 #include "people/chart.hpp"
-#include "vault/policy.hpp"
+#include "vault/customer.hpp"
 
 namespace callward::disclose {
 
 using vault::Limits;
 
 using RequestId = Id<struct RequestTag>;
-using CustomerId = Id<struct CustomerTag>;
-using CaseId = Id<struct CaseTag>;
+
+using vault::CaseNumber;
+using vault::CustomerId;
 using FieldNumber = std::uint32_t;  // of a customer, by the vault
 
 enum class State : std::uint8_t {
@@ -86,7 +87,7 @@ struct CallBack {
 struct Request {
   RequestId id;
   CustomerId customer;
-  CaseId of_case;
+  CaseNumber of_case = 0;
   PersonId requester;
   std::vector<FieldNumber> fields;  // asked for; sorted, each once
   std::int64_t asked_at = 0;        // UTC ms, as all times here

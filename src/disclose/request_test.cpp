@@ -41,7 +41,8 @@ struct Company : ChartRig {
   [[nodiscard]] Request asked(const PersonId& by,
                               std::vector<FieldNumber> fields = {4, 2, 9, 4}) const {
     Request wanted;
-    wanted.id.bytes[0] = wanted.customer.bytes[0] = wanted.of_case.bytes[0] = 1;
+    wanted.id.bytes[0] = wanted.customer.bytes[0] = 1;
+    wanted.of_case = 1;
     wanted.requester = by;
     wanted.fields = std::move(fields);
     return wanted;

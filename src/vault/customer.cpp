@@ -1,0 +1,224 @@
+#include "vault/customer.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace callward::vault {
+namespace {
+
+constexpr std::int64_t kHourMs = 3'600'000, kDayMs = 24 * kHourMs;
+constexpr std::size_t kIdRowBytes = 6;
+
+template <class Range, class Match>
+auto* find_in(Range& range, Match match) {
+  const auto at = std::ranges::find_if(range, match);
+  return at == range.end() ? nullptr : &*at;
+}
+
+}  // namespace
+
+CustomerId make_customer_id(std::uint64_t row, Entropy& entropy) {
+  auto id = CustomerId::random(entropy);
+  for (std::size_t i = 0; i < kIdRowBytes; ++i)
+    id.bytes[i] = static_cast<std::uint8_t>(row >> (8 * i));
+  return id;
+}
+
+Result<std::uint64_t> row_of(const CustomerId& id) {
+  std::uint64_t row = 0;
+  for (std::size_t i = 0; i < kIdRowBytes; ++i)
+    row |= static_cast<std::uint64_t>(id.bytes[i]) << (8 * i);
+  if (row < kCustomerRowsFrom || row >= kCustomerRowsEnd)
+    return fail(Errc::kNotFound, "no customer's id");
+  return row;
+}
+
+const char* to_text(FieldState state) {
+  static constexpr std::array kWords = {"", "readable", "compare_only", "gone"};
+  return kWords.at(static_cast<std::size_t>(state));
+}
+const char* to_text(GoneBy by) {
+  static constexpr std::array kWords = {"",      "corrected", "used",    "case_closed",
+                                        "hours", "retention", "customer"};
+  return kWords.at(static_cast<std::size_t>(by));
+}
+
+Customer::Customer(const CustomerId& id, Key32 root)
+    : id_(id), cover_(keys::Cover::whole(std::move(root))) {}
+
+const Version* Customer::find(Leaf leaf) const {
+  return find_in(versions_, [leaf](const auto& v) { return v.leaf == leaf; });
+}
+Version* Customer::find_version(Leaf leaf) {
+  return find_in(versions_, [leaf](const auto& v) { return v.leaf == leaf; });
+}
+Case* Customer::find_case(CaseNumber number) {
+  return find_in(cases_, [number](const auto& c) { return c.number == number; });
+}
+
+const Version* Customer::newest(const std::string& field) const {
+  for (auto at = versions_.rbegin(); at != versions_.rend(); ++at)
+    if (at->field == field && at->state != FieldState::kGone) return &*at;
+  return nullptr;
+}
+
+bool Customer::all_closed() const {
+  return std::ranges::all_of(cases_, [](const auto& c) { return c.closed_at != 0; });
+}
+
+void Customer::let_go(Version& version, GoneBy by) {
+  if (version.state == FieldState::kGone) return;
+  version.state = FieldState::kGone;
+  version.gone_by = by;
+  version.compare.reset();
+}
+
+Result<CaseNumber> Customer::open_case(std::int64_t now) {
+  if (cases_.size() >= kCasesMax) return fail(Errc::kFull, "too many cases of one customer");
+  cases_.push_back({.number = next_case_++, .opened_at = now});
+  return cases_.back().number;
+}
+
+Result<Leaf> Customer::store(const FieldSpec& spec, CaseNumber of_case, const Policy& policy,
+                             std::int64_t now, std::optional<CompareToken> compare) {
+  const auto* in = find_case(of_case);
+  if (in == nullptr || in->closed_at != 0) return fail(Errc::kNotFound, "no such open case");
+  const bool word = spec.of_class == FieldClass::kServiceWord;
+  CHECK(word == compare.has_value());
+  if (next_leaf_ >= kLeavesMax || versions_.size() >= kVersionsMax)
+    return fail(Errc::kFull, "too many fields of one customer");
+  // A secret of another case is that case's; everything else there is once.
+  const bool secret = spec.of_class == FieldClass::kSecret;
+  for (auto& version : versions_)
+    if (version.field == spec.id && (!secret || version.of_case == of_case))
+      let_go(version, GoneBy::kCorrected);
+  if (spec.kind == FieldKind::kPhone) number_since_ = now;
+  versions_.push_back({.field = spec.id,
+                       .kind = spec.kind,
+                       .of_class = spec.of_class,
+                       .of_case = of_case,
+                       .leaf = next_leaf_++,
+                       .stored_at = now,
+                       .gone_at = secret ? now + policy.secret_hours * kHourMs : 0,
+                       .state = word ? FieldState::kCompareOnly : FieldState::kReadable,
+                       .gone_by = GoneBy::kNothing,
+                       .compare = compare});
+  return versions_.back().leaf;
+}
+
+void Customer::used(Leaf leaf) {
+  auto* version = find_version(leaf);
+  if (version != nullptr && version->of_class == FieldClass::kSecret)
+    let_go(*version, GoneBy::kUsed);
+}
+
+Status Customer::close_case(CaseNumber number, const Policy& policy, std::int64_t now) {
+  auto* closed = find_case(number);
+  if (closed == nullptr || closed->closed_at != 0)
+    return fail(Errc::kNotFound, "no such open case");
+  closed->closed_at = now;
+  closed->reference_until = now + policy.reference_days * kDayMs;
+  closed->contact_until = now + policy.contact_days * kDayMs;
+  for (auto& version : versions_)
+    if (version.of_case == number && version.of_class == FieldClass::kSecret)
+      let_go(version, GoneBy::kCaseClosed);
+  return {};
+}
+
+// The last of all cases decides about what outlives one; 0: not while one is open.
+std::int64_t Customer::until(const Version& version) const {
+  if (version.of_class == FieldClass::kSecret) return version.gone_at;
+  std::int64_t last = 0;
+  for (const auto& one : cases_) {
+    if (one.closed_at == 0) return 0;
+    last = std::max(
+        last, version.of_class == FieldClass::kContact ? one.contact_until : one.reference_until);
+  }
+  return last;
+}
+
+void Customer::pass(std::int64_t now) {
+  for (auto& version : versions_) {
+    const auto end = until(version);
+    if (end == 0 || now < end) continue;
+    if (version.of_class == FieldClass::kSecret)
+      let_go(version, GoneBy::kHours);
+    else if (!held_)
+      let_go(version, GoneBy::kRetention);
+  }
+}
+
+std::int64_t Customer::next_pass() const {
+  std::int64_t next = 0;
+  for (const auto& version : versions_) {
+    if (version.state == FieldState::kGone) continue;
+    if (held_ && version.of_class != FieldClass::kSecret) continue;
+    const auto end = until(version);
+    if (end != 0 && (next == 0 || end < next)) next = end;
+  }
+  return next;
+}
+
+Status Customer::erase(std::optional<Leaf> leaf) {
+  if (leaf) {
+    auto* version = find_version(*leaf);
+    if (version == nullptr || version->state == FieldState::kGone)
+      return fail(Errc::kNotFound, "no such field");
+    if (held_ && version->of_class != FieldClass::kSecret)
+      return fail(Errc::kDenied, "under a legal hold");
+    let_go(*version, GoneBy::kCustomer);
+    return {};
+  }
+  if (held_) return fail(Errc::kDenied, "under a legal hold");
+  for (auto& version : versions_) let_go(version, GoneBy::kCustomer);
+  return {};
+}
+
+std::vector<Leaf> Customer::to_compare() const {
+  std::vector<Leaf> leaves;
+  if (!all_closed()) return leaves;
+  for (const auto& version : versions_)
+    if (version.of_class == FieldClass::kContact && version.state == FieldState::kReadable)
+      leaves.push_back(version.leaf);
+  return leaves;
+}
+
+void Customer::set_compare(Leaf leaf, const CompareToken& token) {
+  auto* version = find_version(leaf);
+  CHECK(version != nullptr && version->state == FieldState::kReadable);
+  version->state = FieldState::kCompareOnly;
+  version->compare = token;
+}
+
+Result<bool> Customer::compared(Leaf leaf, bool fits) {
+  auto* version = find_version(leaf);
+  if (version == nullptr || !version->compare)
+    return fail(Errc::kNotFound, "nothing to compare with");
+  auto& misses = version->compare->misses;
+  if (misses >= kMissesMax) return fail(Errc::kDenied, "compared wrongly too often: locked");
+  misses = fits ? 0 : static_cast<std::uint8_t>(misses + 1);
+  return fits;
+}
+
+std::vector<Leaf> Customer::leaves_to_go() const {
+  std::vector<Leaf> leaves;
+  for (const auto& version : versions_)
+    if (version.state != FieldState::kReadable && cover_.opens(keys::leaf_of(0, version.leaf)))
+      leaves.push_back(version.leaf);
+  return leaves;
+}
+
+void Customer::puncture(const std::vector<Leaf>& leaves) {
+  for (const auto leaf : leaves)
+    cover_.puncture(keys::leaf_of(0, leaf), keys::leaf_of(0, leaf) + 1);
+  forget_gone();
+}
+
+void Customer::forget_gone() {
+  std::erase_if(versions_, [this](const auto& version) {
+    return version.state == FieldState::kGone && !cover_.opens(keys::leaf_of(0, version.leaf));
+  });
+}
+
+}  // namespace callward::vault

@@ -1,0 +1,146 @@
+// A customer: the tree of keys, cases, and what is known of each version of each field. The values
+// are records in the server's database; here is who can open them. Pure: it changes itself and says
+// which leaves have to go; the keeper erases them (docs/formats/customer.md).
+//
+//   stored ──▶ readable ──case closes──▶ compare-only ──▶ gone       contact
+//              readable ──────── retention ends ────────▶ gone       reference
+//              readable ── used, case closes, hours ────▶ gone       secret
+//              compare-only ────────────────────────────▶ gone       service word
+//
+// INVARIANTS
+//   (1) A version never becomes readable again, whatever a policy says later: its class and its
+//       hours were taken when it was stored.
+//   (2) The cover opens the leaves of readable versions and those not yet used, no others, once
+//       what `leaves_to_go` names was punctured.
+//   (3) A leaf is used once.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/id.hpp"
+#include "keys/tree.hpp"
+#include "vault/policy.hpp"
+
+namespace callward::vault {
+
+using CustomerId = Id<struct CustomerTag>;
+using CaseNumber = std::uint32_t;  // of one customer, from 1
+using Leaf = std::uint32_t;        // index of stream 0
+
+inline constexpr std::uint64_t kCustomerRowsFrom = std::uint64_t{1} << 28;
+inline constexpr std::uint64_t kCustomerRowsEnd = kCustomerRowsFrom + (std::uint64_t{1} << 27);
+inline constexpr std::uint8_t kCustomerRowVersion = 65;
+
+// The id says its row (ADR 13). kNotFound: it is no customer's.
+CustomerId make_customer_id(std::uint64_t row, Entropy& entropy);
+Result<std::uint64_t> row_of(const CustomerId& id);
+
+enum class FieldState : std::uint8_t { kReadable = 1, kCompareOnly = 2, kGone = 3 };
+enum class GoneBy : std::uint8_t {
+  kNothing = 0,
+  kCorrected = 1,  // a newer version came
+  kUsed = 2,
+  kCaseClosed = 3,
+  kHours = 4,
+  kRetention = 5,
+  kCustomer = 6,  // the customer wants it gone
+};
+const char* to_text(FieldState state);
+const char* to_text(GoneBy by);
+
+// What remains of a value that can be compared and not read: Argon2id of HMAC(keeper's key, value).
+struct CompareToken {
+  std::array<std::uint8_t, 16> salt{};
+  std::array<std::uint8_t, 32> hash{};
+  std::uint8_t misses = 0;  // in a row; locked at kMissesMax
+};
+inline constexpr std::uint8_t kMissesMax = 3;
+
+struct Version {
+  std::string field;  // id in the policy
+  FieldKind kind{};
+  FieldClass of_class{};
+  CaseNumber of_case = 0;
+  Leaf leaf = 0;
+  std::int64_t stored_at = 0;  // UTC ms
+  std::int64_t gone_at = 0;    // of a secret: by then at the latest; 0: no hour
+  FieldState state = FieldState::kReadable;
+  GoneBy gone_by = GoneBy::kNothing;
+  std::optional<CompareToken> compare;
+};
+
+struct Case {
+  CaseNumber number = 0;
+  std::int64_t opened_at = 0, closed_at = 0;            // UTC ms; 0: open
+  std::int64_t reference_until = 0, contact_until = 0;  // once closed, by the policy of then
+};
+
+class Customer {
+ public:
+  static constexpr std::size_t kVersionsMax = 2'000;  // that are not gone; a row has its limit
+  static constexpr std::size_t kCasesMax = 1'000;
+  static constexpr Leaf kLeavesMax = 1u << 20;
+
+  Customer(const CustomerId& id, Key32 root);
+  static Result<Customer> decode(std::uint64_t row, ByteView raw);
+  [[nodiscard]] SecretBytes encode() const;
+
+  Result<CaseNumber> open_case(std::int64_t now);
+  // A new version, readable (a service word: compare-only, with its token). What it replaces goes.
+  // kNotFound: no such open case. kFull.
+  Result<Leaf> store(const FieldSpec& spec, CaseNumber of_case, const Policy& policy,
+                     std::int64_t now, std::optional<CompareToken> compare = {});
+  // A secret that was read is gone; anything else stays.
+  void used(Leaf leaf);
+  Status close_case(CaseNumber number, const Policy& policy, std::int64_t now);
+  // What its time is over for: secrets by the hour, references and compare-only values by retention.
+  // Nothing of a case under a legal hold but secrets.
+  void pass(std::int64_t now);
+  // The customer wants it gone: one version, or (nullopt) everything. kDenied: a legal hold.
+  Status erase(std::optional<Leaf> leaf);
+  // A contact becomes compare-only once its token is made, for which it has to be read once more.
+  [[nodiscard]] std::vector<Leaf> to_compare() const;
+  void set_compare(Leaf leaf, const CompareToken& token);
+  // Whether `given` fits, and what that costs; kDenied: locked, kNotFound: nothing to compare with.
+  Result<bool> compared(Leaf leaf, bool fits);
+
+  // Leaves that the cover still opens and may not: to be punctured, and the store's epoch switched.
+  [[nodiscard]] std::vector<Leaf> leaves_to_go() const;
+  void puncture(const std::vector<Leaf>& leaves);
+  [[nodiscard]] const Version* find(Leaf leaf) const;
+  [[nodiscard]] const Version* newest(const std::string& field) const;  // that is not gone
+  // Not after the last moment, by what it has: when pass() has something to do next; 0: never.
+  [[nodiscard]] std::int64_t next_pass() const;
+
+  [[nodiscard]] const CustomerId& id() const { return id_; }
+  [[nodiscard]] const std::vector<Version>& versions() const { return versions_; }
+  [[nodiscard]] const std::vector<Case>& cases() const { return cases_; }
+  [[nodiscard]] const keys::Cover& cover() const { return cover_; }
+  [[nodiscard]] bool held() const { return held_; }
+  void hold(bool on) { held_ = on; }
+  [[nodiscard]] std::int64_t number_since() const { return number_since_; }
+
+ private:
+  Customer() = default;
+  Version* find_version(Leaf leaf);
+  Case* find_case(CaseNumber number);
+  [[nodiscard]] bool all_closed() const;
+  [[nodiscard]] std::int64_t until(const Version& version) const;
+  static void let_go(Version& version, GoneBy by);
+  void forget_gone();
+
+  CustomerId id_;
+  bool held_ = false;
+  Leaf next_leaf_ = 0;
+  CaseNumber next_case_ = 1;
+  std::int64_t number_since_ = 0;  // when the phone number on file was last changed
+  std::vector<Case> cases_;
+  std::vector<Version> versions_;  // by leaf; those that are gone and punctured are forgotten
+  keys::Cover cover_;
+};
+
+}  // namespace callward::vault

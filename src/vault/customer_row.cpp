@@ -1,0 +1,130 @@
+// A customer's row in the key store (docs/formats/customer.md).
+#include <algorithm>
+#include <cstring>
+
+#include "vault/customer.hpp"
+
+namespace callward::vault {
+namespace {
+
+constexpr std::uint8_t kFlagHeld = 1;
+
+bool good_kind(FieldKind kind) {
+  return kind >= FieldKind::kName && kind <= FieldKind::kServiceWord;
+}
+bool good_class(FieldClass c) {
+  return c >= FieldClass::kReference && c <= FieldClass::kServiceWord;
+}
+
+void write(ByteWriter& out, const Version& version) {
+  out.u8(static_cast<std::uint8_t>(version.field.size()));
+  out.bytes(as_bytes(version.field));
+  out.u8(static_cast<std::uint8_t>(version.kind));
+  out.u8(static_cast<std::uint8_t>(version.of_class));
+  out.u8(static_cast<std::uint8_t>(version.state));
+  out.u8(static_cast<std::uint8_t>(version.gone_by));
+  out.u32(version.of_case);
+  out.u32(version.leaf);
+  out.i64(version.stored_at);
+  out.i64(version.gone_at);
+  out.u8(version.compare ? 1 : 0);
+  if (!version.compare) return;
+  out.bytes(version.compare->salt);
+  out.bytes(version.compare->hash);
+  out.u8(version.compare->misses);
+}
+
+Result<Version> read_version(ByteReader& in) {
+  Version version;
+  version.field = std::string(as_text(in.bytes(in.u8())));
+  version.kind = static_cast<FieldKind>(in.u8());
+  version.of_class = static_cast<FieldClass>(in.u8());
+  version.state = static_cast<FieldState>(in.u8());
+  version.gone_by = static_cast<GoneBy>(in.u8());
+  version.of_case = in.u32();
+  version.leaf = in.u32();
+  version.stored_at = in.i64();
+  version.gone_at = in.i64();
+  const auto compares = in.u8();
+  if (compares == 1) {
+    CompareToken token;
+    token.salt = in.array<16>();
+    token.hash = in.array<32>();
+    token.misses = in.u8();
+    version.compare = token;
+  }
+  const bool gone = version.state == FieldState::kGone;
+  if (!in.ok() || compares > 1 || version.field.empty() || version.field.size() > 32 ||
+      !good_kind(version.kind) || !good_class(version.of_class) ||
+      version.state < FieldState::kReadable || version.state > FieldState::kGone ||
+      version.gone_by > GoneBy::kCustomer || gone != (version.gone_by != GoneBy::kNothing) ||
+      version.compare.has_value() != (version.state == FieldState::kCompareOnly))
+    return fail(Errc::kMalformed, "customer's row: a field that contradicts itself");
+  return version;
+}
+
+}  // namespace
+
+SecretBytes Customer::encode() const {
+  ByteWriter head;
+  head.u8(kCustomerRowVersion);
+  head.bytes(id_.bytes);
+  head.u8(held_ ? kFlagHeld : 0);
+  head.u32(next_leaf_);
+  head.u32(next_case_);
+  head.i64(number_since_);
+  head.u16(static_cast<std::uint16_t>(cases_.size()));
+  for (const auto& one : cases_) {
+    head.u32(one.number);
+    head.i64(one.opened_at);
+    head.i64(one.closed_at);
+    head.i64(one.reference_until);
+    head.i64(one.contact_until);
+  }
+  head.u16(static_cast<std::uint16_t>(versions_.size()));
+  for (const auto& version : versions_) write(head, version);
+  const auto nodes = cover_.serialize();
+  SecretBytes row(head.size() + nodes.size());
+  std::memcpy(row.expose_mut().data(), head.view().data(), head.size());
+  std::memcpy(row.expose_mut().data() + head.size(), nodes.expose().data(), nodes.size());
+  return row;
+}
+
+Result<Customer> Customer::decode(std::uint64_t row, ByteView raw) {
+  ByteReader in(raw);
+  if (in.u8() != kCustomerRowVersion)
+    return fail(Errc::kUnsupported, "a customer's row of a version that is not known");
+  Customer customer;
+  customer.id_.bytes = in.array<16>();
+  const auto said = row_of(customer.id_);
+  if (!said || *said != row) return fail(Errc::kCorrupt, "a customer's row in another's place");
+  const auto flags = in.u8();
+  customer.held_ = (flags & kFlagHeld) != 0;
+  customer.next_leaf_ = in.u32();
+  customer.next_case_ = in.u32();
+  customer.number_since_ = in.i64();
+  const auto cases = in.u16();
+  for (int i = 0; i < cases && in.ok(); ++i) {
+    Case one;
+    one.number = in.u32();
+    one.opened_at = in.i64();
+    one.closed_at = in.i64();
+    one.reference_until = in.i64();
+    one.contact_until = in.i64();
+    if (one.number == 0 || one.number >= customer.next_case_)
+      return fail(Errc::kMalformed, "customer's row: a case that is not numbered");
+    customer.cases_.push_back(one);
+  }
+  const auto versions = in.u16();
+  for (int i = 0; i < versions && in.ok(); ++i) {
+    customer.versions_.push_back(TRY(read_version(in)));
+    if (customer.versions_.back().leaf >= customer.next_leaf_)
+      return fail(Errc::kMalformed, "customer's row: a leaf that is not used yet");
+  }
+  if (!in.ok() || (flags & ~kFlagHeld) != 0 || cases > kCasesMax || versions > kVersionsMax)
+    return fail(Errc::kMalformed, "customer's row is cut off, or over its limits");
+  customer.cover_ = TRY(keys::Cover::parse(in.bytes(in.remaining())));
+  return customer;
+}
+
+}  // namespace callward::vault

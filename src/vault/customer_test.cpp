@@ -1,0 +1,225 @@
+#include "vault/customer.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+#include <map>
+
+namespace callward::vault {
+namespace {
+
+constexpr std::int64_t kHour = 3'600'000, kDay = 24 * kHour;
+
+struct Vault {
+  SeededEntropy entropy{5};
+  Policy policy = *parse_policy(default_policy_text(), "policy.toml");
+  CustomerId id = make_customer_id(kCustomerRowsFrom + 7, entropy);
+  Customer customer{id, entropy.key()};
+  std::int64_t now = 1'000'000'000;
+
+  [[nodiscard]] const FieldSpec& spec(const std::string& name) const { return *policy.find(name); }
+  Leaf store(const std::string& field, CaseNumber of_case) {
+    const bool word = spec(field).of_class == FieldClass::kServiceWord;
+    return *customer.store(spec(field), of_case, policy, now,
+                           word ? std::optional(CompareToken{}) : std::nullopt);
+  }
+  [[nodiscard]] bool opens(Leaf leaf) const {
+    return customer.cover().opens(keys::leaf_of(0, leaf));
+  }
+  // As the keeper does it.
+  std::vector<Leaf> settle() {
+    for (const auto leaf : customer.to_compare()) customer.set_compare(leaf, {});
+    auto leaves = customer.leaves_to_go();
+    customer.puncture(leaves);
+    return leaves;
+  }
+};
+
+class Customers : public ::testing::Test, public Vault {};
+
+TEST_F(Customers, AnIdSaysItsRowAndAGuessedOneIsNone) {
+  EXPECT_EQ(*row_of(id), kCustomerRowsFrom + 7);
+  EXPECT_FALSE(row_of(CustomerId{}));
+  EXPECT_TRUE(row_of(make_customer_id(kCustomerRowsEnd - 1, entropy)));
+  EXPECT_FALSE(row_of(make_customer_id(kCustomerRowsEnd, entropy)));
+  const auto row = customer.encode();
+  EXPECT_TRUE(Customer::decode(*row_of(id), row.expose()));
+  EXPECT_EQ(Customer::decode(*row_of(id) + 1, row.expose()).error().code, Errc::kCorrupt);
+}
+
+TEST_F(Customers, ASecretIsGoneAtItsFirstUseAtTheCasesEndOrAfterADay) {
+  const auto one = *customer.open_case(now), two = *customer.open_case(now);
+  const auto used = store("password", one), closed = store("password", two);
+  EXPECT_TRUE(settle().empty()) << "another case's is no correction";
+  customer.used(used);
+  EXPECT_EQ(settle(), std::vector{used});
+  EXPECT_FALSE(opens(used));
+  ASSERT_TRUE(customer.close_case(two, policy, now));
+  EXPECT_EQ(settle(), std::vector{closed});
+  const auto late = store("password", one);
+  EXPECT_EQ(customer.next_pass(), now + 24 * kHour);
+  customer.pass(now + 24 * kHour - 1);
+  EXPECT_TRUE(settle().empty());
+  customer.hold(true);
+  customer.pass(now + 24 * kHour);
+  EXPECT_EQ(settle(), std::vector{late}) << "no hold keeps a secret";
+  EXPECT_TRUE(customer.versions().empty());
+}
+
+TEST_F(Customers, AContactIsComparedOnlyWhenEveryCaseIsClosed) {
+  const auto one = *customer.open_case(now), two = *customer.open_case(now);
+  const auto mail = store("email", one);
+  ASSERT_TRUE(customer.close_case(one, policy, now));
+  EXPECT_TRUE(customer.to_compare().empty());
+  ASSERT_TRUE(customer.close_case(two, policy, now + kDay));
+  EXPECT_EQ(customer.to_compare(), std::vector{mail});
+  EXPECT_EQ(settle(), std::vector{mail});
+  EXPECT_FALSE(opens(mail));
+  EXPECT_EQ(customer.find(mail)->state, FieldState::kCompareOnly);
+  for (int i = 0; i < kMissesMax; ++i) EXPECT_FALSE(*customer.compared(mail, false));
+  EXPECT_EQ(customer.compared(mail, true).error().code, Errc::kDenied) << "locked";
+  // Opening a case again makes nothing readable.
+  (void)*customer.open_case(now + 2 * kDay);
+  EXPECT_EQ(customer.find(mail)->state, FieldState::kCompareOnly);
+  EXPECT_EQ(customer.next_pass(), 0) << "not while a case is open";
+}
+
+TEST_F(Customers, AMissIsForgottenByAHit) {
+  const auto word = store("service_word", *customer.open_case(now));
+  EXPECT_EQ(settle(), std::vector{word}) << "never readable";
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_FALSE(*customer.compared(word, false));
+    EXPECT_FALSE(*customer.compared(word, false));
+    EXPECT_TRUE(*customer.compared(word, true));
+  }
+}
+
+TEST_F(Customers, ReferencesGoWithRetentionOfTheLastCase) {
+  const auto one = *customer.open_case(now);
+  const auto name = store("name", one), wrong = store("phone", one);
+  now += kHour;
+  const auto phone = store("phone", one);
+  EXPECT_EQ(settle(), std::vector{wrong}) << "corrected";
+  EXPECT_EQ(customer.number_since(), now);
+  EXPECT_EQ(customer.newest("phone")->leaf, phone);
+  ASSERT_TRUE(customer.close_case(one, policy, now));
+  EXPECT_EQ(customer.next_pass(), now + 365 * kDay);
+  customer.pass(now + 365 * kDay - 1);
+  EXPECT_TRUE(settle().empty());
+  customer.hold(true);
+  customer.pass(now + 366 * kDay);
+  EXPECT_TRUE(settle().empty());
+  EXPECT_EQ(customer.erase(std::nullopt).error().code, Errc::kDenied);
+  EXPECT_EQ(customer.erase(name).error().code, Errc::kDenied);
+  customer.hold(false);
+  customer.pass(now + 366 * kDay);
+  EXPECT_EQ(settle(), (std::vector{name, phone}));
+}
+
+TEST_F(Customers, APolicyThatCameLaterRelaxesNothingThatIsThere) {
+  const auto one = *customer.open_case(now);
+  const auto secret = store("password", one);
+  policy.secret_hours = 24 * 30;
+  auto& spec = *std::ranges::find(policy.fields, "password", &FieldSpec::id);
+  spec.of_class = FieldClass::kContact;
+  customer.pass(now + 24 * kHour);
+  EXPECT_EQ(settle(), std::vector{secret});
+}
+
+TEST_F(Customers, WhatIsFullOrClosedTakesNothing) {
+  EXPECT_EQ(customer.store(spec("name"), 1, policy, now).error().code, Errc::kNotFound);
+  const auto one = *customer.open_case(now);
+  ASSERT_TRUE(customer.close_case(one, policy, now));
+  EXPECT_EQ(customer.close_case(one, policy, now).error().code, Errc::kNotFound);
+  EXPECT_EQ(customer.store(spec("name"), one, policy, now).error().code, Errc::kNotFound);
+  while (customer.cases().size() < Customer::kCasesMax) ASSERT_TRUE(customer.open_case(now));
+  EXPECT_EQ(customer.open_case(now).error().code, Errc::kFull);
+}
+
+TEST_F(Customers, ARowCutOrFlippedIsRefusedOrSaysTheSameOfItself) {
+  const auto one = *customer.open_case(now);
+  store("name", one);
+  store("service_word", one);
+  store("password", one);
+  customer.used(2);
+  const auto row = customer.encode();
+  const auto number = *row_of(id);
+  for (std::size_t bytes = 0; bytes < row.size(); ++bytes)
+    EXPECT_FALSE(Customer::decode(number, row.expose().first(bytes))) << bytes;
+  auto longer = to_bytes(row.expose());
+  longer.push_back(0);
+  EXPECT_FALSE(Customer::decode(number, longer));
+  for (std::size_t at = 0; at < row.size(); ++at) {
+    auto flipped = to_bytes(row.expose());
+    flipped[at] ^= 0x40;
+    const auto read = Customer::decode(number, flipped);
+    if (read) EXPECT_TRUE(equal(read->encode().expose(), flipped)) << at;
+  }
+}
+
+// Anything in any order: what is not readable does not open, a leaf is used once, the row says all.
+TEST(CustomerHistories, NothingThatWentOpensAgain) {
+  std::map<GoneBy, int> seen;
+  EXPECT_TRUE(rc::check("random histories", [&] {
+    Vault vault;
+    std::vector<bool> went;  // by leaf
+    constexpr int kSteps = 400;
+    for (int i = 0; i < kSteps; ++i) {
+      const auto some_case = *rc::gen::inRange<CaseNumber>(1, 5);
+      const auto some_leaf = *rc::gen::inRange<Leaf>(0, static_cast<Leaf>(went.size() + 1));
+      switch (*rc::gen::inRange(0, 10)) {
+        case 0:
+          if (vault.customer.cases().size() < 4) (void)vault.customer.open_case(vault.now);
+          break;
+        case 1:
+          for (CaseNumber n = 1; n <= 4; ++n)
+            if (n == some_case || *rc::gen::inRange(0, 3) > 0)
+              (void)vault.customer.close_case(n, vault.policy, vault.now);
+          break;
+        case 2:
+          vault.customer.used(some_leaf);
+          break;
+        case 3:
+          (void)vault.customer.erase(some_leaf);
+          break;
+        case 4:
+          vault.now += *rc::gen::elementOf(std::vector{kHour, 20 * kHour, 20 * kDay, 400 * kDay});
+          vault.customer.pass(vault.now);
+          break;
+        case 5:
+          vault.customer.hold(*rc::gen::arbitrary<bool>());
+          break;
+        default: {
+          const auto& spec = *rc::gen::elementOf(vault.policy.fields);
+          const bool word = spec.of_class == FieldClass::kServiceWord;
+          const auto leaf =
+              vault.customer.store(spec, some_case, vault.policy, vault.now,
+                                   word ? std::optional(CompareToken{}) : std::nullopt);
+          if (!leaf) break;
+          RC_ASSERT(*leaf == went.size());
+          went.push_back(word);
+        }
+      }
+      for (const auto& version : vault.customer.versions()) {
+        if (version.state == FieldState::kGone) ++seen[version.gone_by];
+        if (version.state != FieldState::kReadable) went[version.leaf] = true;
+      }
+      if (*rc::gen::arbitrary<bool>()) {
+        for (const auto leaf : vault.settle()) went[leaf] = true;
+        for (Leaf leaf = 0; leaf < went.size(); ++leaf) RC_ASSERT(vault.opens(leaf) != went[leaf]);
+      }
+      const auto row = vault.customer.encode();
+      auto read = Customer::decode(*row_of(vault.id), row.expose());
+      RC_ASSERT(read.has_value());
+      RC_ASSERT(equal(read->encode().expose(), row.expose()));
+      vault.customer = std::move(*read);
+    }
+  }));
+  for (const auto by : {GoneBy::kCorrected, GoneBy::kUsed, GoneBy::kCaseClosed, GoneBy::kHours,
+                        GoneBy::kRetention, GoneBy::kCustomer})
+    EXPECT_GT(seen[by], 0) << to_text(by);
+}
+
+}  // namespace
+}  // namespace callward::vault
