@@ -97,8 +97,8 @@ class Customer {
   // A secret that was read is gone; anything else stays.
   void used(Leaf leaf);
   Status close_case(CaseNumber number, const Policy& policy, std::int64_t now);
-  // What its time is over for: secrets by the hour, references and compare-only values by retention.
-  // Nothing of a case under a legal hold but secrets.
+  // What its time is over for: secrets by the hour, references and compare-only values by
+  // retention. Under a legal hold secrets only.
   void pass(std::int64_t now);
   // The customer wants it gone: one version, or (nullopt) everything. kDenied: a legal hold.
   Status erase(std::optional<Leaf> leaf);
