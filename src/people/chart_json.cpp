@@ -2,73 +2,18 @@
 #include <algorithm>
 
 #include "audit/entry.hpp"
+#include "audit/fields.hpp"
 #include "people/chart.hpp"
 
 namespace callward::people {
 namespace {
 
+using audit::Fields;
+using audit::hex_or_nothing;
 using boost::json::object;
 
 constexpr std::string_view kSignedAs = "CWS1 chart";
 
-// Reads fields strictly: each must be there, of its kind; finish() says whether others were.
-class Fields {
- public:
-  explicit Fields(const object& json) : json_(json) {}
-  Result<std::string_view> text(std::string_view name) {
-    const auto* field = take(name);
-    if (field == nullptr || !field->is_string())
-      return fail(Errc::kMalformed, std::string(name) + " is missing or no text");
-    return std::string_view(field->get_string());
-  }
-  Result<std::int64_t> number(std::string_view name) {
-    const auto* field = take(name);
-    if (field == nullptr || !field->is_int64())
-      return fail(Errc::kMalformed, std::string(name) + " is missing or no whole number");
-    return field->get_int64();
-  }
-  Result<Bytes> bytes(std::string_view name, std::size_t most) {
-    const auto hex = TRY(text(name));
-    if (hex.size() > 2 * most) return fail(Errc::kTooLarge, std::string(name) + " is too long");
-    auto raw = from_hex(hex);
-    // One way to write it: what is signed is text.
-    if (!raw || to_hex(*raw) != hex) return fail(Errc::kMalformed, std::string(name) + ": no hex");
-    return raw;
-  }
-  Result<crypto::Digest> digest(std::string_view name) {
-    const auto raw = TRY(bytes(name, 32));
-    crypto::Digest digest{};
-    if (raw.empty()) return digest;  // zeros are written as nothing
-    if (raw.size() != digest.size() || std::ranges::all_of(raw, [](auto b) { return b == 0; }))
-      return fail(Errc::kMalformed, std::string(name) + ": no hash");
-    std::ranges::copy(raw, digest.begin());
-    return digest;
-  }
-  Result<PersonId> person(std::string_view name) {
-    const auto hex = TRY(text(name));
-    if (hex.empty()) return PersonId{};
-    auto id = PersonId::parse(hex);
-    if (!id || id->is_zero() || id->hex() != hex)
-      return fail(Errc::kMalformed, std::string(name) + ": no id");
-    return id;
-  }
-  const object& json() { return json_; }
-  Status finish() const {
-    return taken_ == json_.size() ? Status{} : fail(Errc::kMalformed, "a field too many");
-  }
-
- private:
-  const boost::json::value* take(std::string_view name) {
-    ++taken_;
-    return json_.if_contains(name);
-  }
-  const object& json_;
-  std::size_t taken_ = 0;
-};
-
-std::string hex_or_nothing(ByteView bytes) {
-  return std::ranges::all_of(bytes, [](auto b) { return b == 0; }) ? std::string() : to_hex(bytes);
-}
 std::string id_or_nothing(const PersonId& id) { return id.is_zero() ? std::string() : id.hex(); }
 
 std::string words_of(Roles roles) {
@@ -137,9 +82,9 @@ Result<Change> change_from_json(const object& json) {
   change.before = TRY(fields.digest("before"));
   change.at = TRY(fields.number("at"));
   change.kind = TRY(kind_of(TRY(fields.text("kind"))));
-  change.person = TRY(fields.person("person"));
+  change.person = TRY(fields.id<PersonId>("person"));
   change.roles = TRY(roles_of(TRY(fields.text("roles"))));
-  change.answers_to = TRY(fields.person("answers_to"));
+  change.answers_to = TRY(fields.id<PersonId>("answers_to"));
   change.invite = TRY(fields.digest("invite"));
   change.token = TRY(fields.bytes("token", 32));
   change.custodians = TRY(two_of(TRY(fields.text("custodians"))));
@@ -164,7 +109,7 @@ object to_json(const PersonSignature& signature) {
 Result<PersonSignature> signature_from_json(const object& json) {
   Fields fields(json);
   PersonSignature read;
-  read.person = TRY(fields.person("person"));
+  read.person = TRY(fields.id<PersonId>("person"));
   read.said.passkey = TRY(fields.bytes("passkey", kPasskeyIdBytesMax));
   read.said.client_data = TRY(fields.text("client_data"));
   if (read.said.client_data.size() > kClientDataBytesMax)
