@@ -4,6 +4,7 @@
 #include <fido/eddsa.h>
 #include <fido/es256.h>
 
+#include <array>
 #include <boost/json.hpp>
 #include <memory>
 #include <mutex>
@@ -13,7 +14,8 @@
 namespace callward::people {
 namespace {
 
-constexpr std::uint8_t kPresent = 0x01, kVerified = 0x04, kHasKey = 0x40;  // flags of 6.1
+constexpr std::uint8_t kPresent = 0x01, kVerified = 0x04, kHasKey = 0x40,
+                       kHasMore = 0x80;  // flags of 6.1
 constexpr std::size_t kFlagsAt = 32;
 constexpr std::size_t kFixedBytes = 37;  // hash of the party's id, flags, count
 
@@ -21,7 +23,6 @@ template <class T, void (*Free)(T**)>
 struct Freed {
   void operator()(T* it) const { Free(&it); }
 };
-using Credential = std::unique_ptr<fido_cred_t, Freed<fido_cred_t, fido_cred_free>>;
 using Statement = std::unique_ptr<fido_assert_t, Freed<fido_assert_t, fido_assert_free>>;
 using Es256Key = std::unique_ptr<es256_pk_t, Freed<es256_pk_t, es256_pk_free>>;
 using EdDsaKey = std::unique_ptr<eddsa_pk_t, Freed<eddsa_pk_t, eddsa_pk_free>>;
@@ -60,20 +61,46 @@ Status check_authenticator_data(const RelyingParty& party, ByteView data) {
     return fail(Errc::kDenied, "a passkey of another site");
   if ((data[kFlagsAt] & kPresent) == 0 || (data[kFlagsAt] & kVerified) == 0)
     return fail(Errc::kDenied, "nobody was verified by PIN or finger");
+  if ((data[kFlagsAt] & kHasMore) != 0)
+    return fail(Errc::kMalformed, "extensions, which nobody asked for");
   return {};
 }
 
-Result<Passkey> read_key(ByteView data, std::int32_t algorithm) {
-  const Credential credential(fido_cred_new());
-  if (!credential || fido_cred_set_type(credential.get(), algorithm) != FIDO_OK ||
-      fido_cred_set_authdata_raw(credential.get(), data.data(), data.size()) != FIDO_OK)
-    return fail(Errc::kMalformed, "no key that can be read");
-  const ByteView id(fido_cred_id_ptr(credential.get()), fido_cred_id_len(credential.get()));
-  const ByteView key(fido_cred_pubkey_ptr(credential.get()),
-                     fido_cred_pubkey_len(credential.get()));
-  if (id.empty() || id.size() > kPasskeyIdBytesMax || key.empty())
-    return fail(Errc::kMalformed, "no key that can be read");
-  return Passkey{to_bytes(id), algorithm, to_bytes(key), fido_cred_sigcount(credential.get())};
+// The key as CTAP2 writes it, byte for byte: a general reader of CBOR, as libfido2 has it, can be
+// told to make room for gigabytes by five bytes.
+Result<Passkey> read_key(ByteView data) {
+  constexpr std::size_t kIdAt = kFixedBytes + 16 + 2;  // behind the model's id and a length
+  constexpr std::array<std::uint8_t, 10> kEs256Head = {0xA5, 0x01, 0x02, 0x03, 0x26,
+                                                       0x20, 0x01, 0x21, 0x58, 0x20};
+  constexpr std::array<std::uint8_t, 3> kEs256Middle = {0x22, 0x58, 0x20};
+  constexpr std::array<std::uint8_t, 10> kEdDsaHead = {0xA4, 0x01, 0x01, 0x03, 0x27,
+                                                       0x20, 0x06, 0x21, 0x58, 0x20};
+  constexpr std::size_t kHalf = 32;
+  if (data.size() < kIdAt) return fail(Errc::kMalformed, "no key in it");
+  const auto id_bytes = static_cast<std::size_t>(data[kIdAt - 2] << 8 | data[kIdAt - 1]);
+  if (id_bytes == 0 || id_bytes > kPasskeyIdBytesMax || data.size() < kIdAt + id_bytes)
+    return fail(Errc::kMalformed, "a passkey's id of an impossible length");
+  Passkey passkey;
+  passkey.id = to_bytes(data.subspan(kIdAt, id_bytes));
+  passkey.count = load_be<std::uint32_t>(data.data() + kFlagsAt + 1);
+  const auto cose = data.subspan(kIdAt + id_bytes);
+  const auto half = [&](std::size_t at) { return cose.subspan(at, kHalf); };
+  if (cose.size() == kEdDsaHead.size() + kHalf &&
+      equal(cose.first(kEdDsaHead.size()), kEdDsaHead)) {
+    passkey.algorithm = kEdDsa;
+    passkey.key = to_bytes(half(kEdDsaHead.size()));
+    return passkey;
+  }
+  constexpr auto kMiddleAt = kEs256Head.size() + kHalf;
+  if (cose.size() != kMiddleAt + kEs256Middle.size() + kHalf ||
+      !equal(cose.first(kEs256Head.size()), kEs256Head) ||
+      !equal(cose.subspan(kMiddleAt, kEs256Middle.size()), kEs256Middle))
+    return fail(Errc::kMalformed, "neither an ES256 nor an EdDSA key alone");
+  passkey.algorithm = kEs256;
+  passkey.key = to_bytes(half(kEs256Head.size()));
+  const auto y = half(kMiddleAt + kEs256Middle.size());
+  passkey.key.insert(passkey.key.end(), y.begin(), y.end());
+  return passkey;
 }
 
 bool holds(const fido_assert_t* statement, const Passkey& passkey) {
@@ -105,8 +132,7 @@ Result<Passkey> check_registration(const RelyingParty& party, const Challenge& c
   const ByteView data(given.authenticator_data);
   TRY(check_authenticator_data(party, data));
   if ((data[kFlagsAt] & kHasKey) == 0) return fail(Errc::kMalformed, "no key in it");
-  if (auto key = read_key(data, kEs256)) return key;
-  return read_key(data, kEdDsa);
+  return read_key(data);
 }
 
 Result<std::uint32_t> check_assertion(const RelyingParty& party, const Challenge& challenge,
@@ -114,6 +140,9 @@ Result<std::uint32_t> check_assertion(const RelyingParty& party, const Challenge
   begin_library();
   TRY(check_client_data(party, challenge, given.client_data, "webauthn.get"));
   TRY(check_authenticator_data(party, given.authenticator_data));
+  // No key and no extensions: nothing but the fixed part, and nothing for libfido2 to decode.
+  if (given.authenticator_data.size() != kFixedBytes)
+    return fail(Errc::kMalformed, "more in the answer than an answer has");
   if (given.passkey != passkey.id) return fail(Errc::kDenied, "another passkey");
   if (given.signature.empty() || given.signature.size() > kSignatureBytesMax)
     return fail(Errc::kMalformed, "no signature");

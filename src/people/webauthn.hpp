@@ -5,7 +5,8 @@
 // is agreed to where somebody acts. The person's presence and verification (PIN, finger) are asked
 // for always, so that one passkey is two factors.
 //
-// No attestation is asked for and none is believed: whose key it is, is what the role chart says.
+// No attestation and no extensions are asked for; an attestation is not believed, extensions are
+// refused. Whose key it is, is what the role chart says.
 #pragma once
 
 #include <array>

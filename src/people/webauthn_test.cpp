@@ -108,6 +108,25 @@ TEST_P(Passkeys, ARegistrationCutAnywhereIsRefused) {
   EXPECT_FALSE(check_registration(kParty, challenge_of(2), whole));
 }
 
+// Five bytes that tell a reader of CBOR to make room for 20 GB; found by disclosure_fuzz.
+TEST_P(Passkeys, WhatIsNoKeyIsNotDecoded) {
+  auto given = device.enrol(kParty, challenge_of(1));
+  auto& data = given.authenticator_data;
+  const auto whole = data;
+  const std::size_t key_at = 37 + 16 + 2 + 32;
+  const std::array<std::uint8_t, 5> huge = {0x9A, 0x9A, 0x9A, 0x9A, 0x9A};
+  data.resize(key_at);
+  data.insert(data.end(), huge.begin(), huge.end());
+  EXPECT_EQ(check_registration(kParty, challenge_of(1), given).error().code, Errc::kMalformed);
+  data = whole;
+  data.insert(data.end(), huge.begin(), huge.end());
+  EXPECT_EQ(check_registration(kParty, challenge_of(1), given).error().code, Errc::kMalformed);
+  auto said = device.sign(kParty, challenge_of(2));
+  said.authenticator_data.insert(said.authenticator_data.end(), huge.begin(), huge.end());
+  said.authenticator_data[32] |= 0x80;
+  EXPECT_EQ(refused(said), Errc::kMalformed);
+}
+
 INSTANTIATE_TEST_SUITE_P(Algorithms, Passkeys, ::testing::Values(kEs256, kEdDsa),
                          [](const auto& one) { return one.param == kEs256 ? "Es256" : "EdDsa"; });
 
