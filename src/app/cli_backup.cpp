@@ -54,11 +54,13 @@ KeyFindings look_at_keys(Vfs& vfs, Entropy& entropy, const Config& config,
   found.log_size = (*store)->log_size();
   for (const auto& mirror : (*store)->mirrors())
     if (!mirror.good) found.mirrors_not_good.push_back(mirror.store_dir + ": " + mirror.why);
-  const auto read = (*store)->for_each([&](std::uint64_t row, ByteView content) -> Status {
-    const auto call = TRY(erase::CallKeys::decode_row(row, content));
-    found.without_keys -= calls.count(call.id.hex());
-    return {};
-  });
+  const auto read = (*store)->for_each(
+      [&](std::uint64_t row, ByteView content) -> Status {
+        const auto call = TRY(erase::CallKeys::decode_row(row, content));
+        found.without_keys -= calls.count(call.id.hex());
+        return {};
+      },
+      0, keys::kCallRowsEnd);
   if (!read) found.why = read.error().message;
   return found;
 }

@@ -84,11 +84,13 @@ Result<std::map<CallId, keys::Cover>> covers_on_disk(Vfs& vfs, Entropy& entropy,
                                                      const Config& config) {
   const auto opened = TRY(open_keys(vfs, entropy, config));
   std::map<CallId, keys::Cover> covers;
-  TRY(opened.store->for_each([&](std::uint64_t row, ByteView content) -> Status {
-    auto call = TRY(erase::CallKeys::decode_row(row, content));
-    covers[call.id] = std::move(call.cover);
-    return {};
-  }));
+  TRY(opened.store->for_each(
+      [&](std::uint64_t row, ByteView content) -> Status {
+        auto call = TRY(erase::CallKeys::decode_row(row, content));
+        covers[call.id] = std::move(call.cover);
+        return {};
+      },
+      0, keys::kCallRowsEnd));
   return covers;
 }
 

@@ -180,6 +180,8 @@ bool fits(FieldKind kind, const value& json) {
   switch (kind) {
     case FieldKind::kNumber:
       return is_count(json);
+    case FieldKind::kSigned:
+      return json.is_int64();
     case FieldKind::kText:
       return json.is_string() && json.get_string().size() <= kEntryTextBytesMax;
     case FieldKind::kFlag:

@@ -44,7 +44,7 @@ Result<std::int64_t> check_entry(std::string_view text);
 inline constexpr std::uint8_t kByKeeper = 1, kByRecorder = 2, kByListener = 4, kByServer = 8,
                               kBySupervisor = 16;
 
-enum class FieldKind : std::uint8_t { kNumber, kText, kFlag, kRanges, kHash, kList };
+enum class FieldKind : std::uint8_t { kNumber, kSigned, kText, kFlag, kRanges, kHash, kList };
 struct FieldRule {
   std::string_view name;
   FieldKind kind;

@@ -37,6 +37,9 @@ struct Id {
 using CallId = Id<struct CallTag>;
 using PersonId = Id<struct PersonTag>;
 using OrderId = Id<struct OrderTag>;
+using CustomerId = Id<struct CustomerTag>;
+using DialId = Id<struct DialTag>;        // a call that we dial
+using RequestId = Id<struct RequestTag>;  // for a customer's data
 
 }  // namespace callward
 

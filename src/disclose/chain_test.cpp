@@ -8,8 +8,8 @@ namespace callward::disclose {
 namespace {
 
 using enum EventKind;
-using people::test::kParty;
 using people::Role;
+using people::test::kParty;
 using test::Someone;
 
 class Chains : public ::testing::Test, public test::Company {

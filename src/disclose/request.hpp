@@ -31,10 +31,7 @@ namespace callward::disclose {
 
 using vault::Limits;
 
-using RequestId = Id<struct RequestTag>;
-
 using vault::CaseNumber;
-using vault::CustomerId;
 using FieldNumber = std::uint32_t;  // of a customer, by the vault
 
 enum class State : std::uint8_t {

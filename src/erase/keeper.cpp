@@ -43,6 +43,19 @@ Result<CallKeys*> Keeper::find(const CallId& id) {
   return raw;
 }
 
+Result<std::uint64_t> Keeper::OwnLedger::stage(audit::Entry entry) {
+  entry.at = keeper_.clock_.utc_ms();
+  return keeper_.log_->stage(entry);
+}
+
+void Keeper::OwnLedger::after_log(std::function<void(Status)> act) {
+  keeper_.after_log([this, act = std::move(act)](Status logged) {
+    if (logged && keeper_.new_rows_)
+      return act(fail(Errc::kUnavailable, "the key store could not be written"));
+    act(std::move(logged));
+  });
+}
+
 Status Keeper::stage_entry(std::string type, std::string actor, std::string subject,
                            boost::json::object data) {
   auto staged = log_->stage(
@@ -126,6 +139,8 @@ Status Keeper::stage_dirty_rows() {
     store_.stage_put(call->row, std::move(row));
     call->dirty = false;
   }
+  if (tenant_ != nullptr)
+    if (auto staged = tenant_->stage_rows(); !staged) outcome = std::move(staged);
   return outcome;
 }
 
@@ -161,6 +176,8 @@ void Keeper::call_start(const keys::CallStart& message, Reply<keys::CallStarted>
     return reply(fail(Errc::kExists, "this call has begun already"));
   if (message.streams == 0 || (message.streams & 0x8000) != 0)
     return reply(fail(Errc::kMalformed, "no audio stream, or stream 15"));
+  if (store_.next_row() >= keys::kCallRowsEnd)
+    return reply(fail(Errc::kFull, "the key store has had as many calls as it can number"));
   auto call = std::make_unique<CallKeys>();
   call->id = message.call;
   call->row = store_.allot_row();
@@ -352,6 +369,7 @@ void Keeper::log_unlogged() {
 
 void Keeper::mirrors_are_back() {
   if (store_.unconfirmed() != 0) return;
+  if (tenant_ != nullptr) tenant_->mirrors_are_back();
   for (auto& order : unconfirmed_) orders_.push_back(std::move(order));
   unconfirmed_.clear();
 }
@@ -388,7 +406,7 @@ void Keeper::tick() {
   for (const auto& batch : std::vector(batches_))
     if (batch->deadline_ms <= now) finish_batch(batch);
   watch_mirrors();
-  if (!unconfirmed_.empty()) mirrors_are_back();
+  if (!unconfirmed_.empty() || tenant_ != nullptr) mirrors_are_back();
   tick_private();
   if (now - last_persist_ms_ >= policy_.persist_every_ms) {
     last_persist_ms_ = now;
@@ -404,6 +422,7 @@ void Keeper::tick() {
     }
   }
   tick_retention();
+  if (tenant_ != nullptr) tenant_->tick();
   end_round();
 }
 

@@ -37,6 +37,7 @@
 #include "keys/keeper_retention.hpp"
 #include "keys/key_store.hpp"
 #include "keys/record.hpp"
+#include "keys/tenant.hpp"
 
 namespace callward::erase {
 
@@ -80,6 +81,10 @@ class Keeper {
   };
   Keeper(Clock& clock, Entropy& entropy, keys::KeyStore& store, audit::Log& log,
          KeeperPolicy policy, Outbox outbox);
+
+  // Before start() or take_over(); lives as long as this.
+  void set_tenant(keys::Tenant& tenant) { tenant_ = &tenant; }
+  keys::Ledger& ledger() { return ledger_; }
 
   // Loads rows, replays the log beyond them, destroys stale epochs, finishes what was intended.
   // kCorrupt: the log is older than the key store.
@@ -169,6 +174,7 @@ class Keeper {
   };
   struct Batch {  // destroyed, waiting for others' memory before `erased` is logged
     std::vector<Order> orders;
+    std::vector<OrderId> of_tenant;
     std::uint64_t epoch = 0;
     std::uint32_t waiting = 0;
     std::int64_t deadline_ms = 0;
@@ -202,6 +208,28 @@ class Keeper {
     std::uint32_t count = 0;  // since the last entry
     std::int64_t at_ms = 0;
     bool said = false;
+  };
+
+  class OwnLedger final : public keys::Ledger {
+   public:
+    explicit OwnLedger(Keeper& keeper) : keeper_(keeper) {}
+    Result<std::uint64_t> stage(audit::Entry entry) override;
+    void with_log(std::function<void(const Status&)> effect) override {
+      keeper_.with_log(std::move(effect));
+    }
+    void after_log(std::function<void(Status)> act) override;
+    void write_rows() override { keeper_.new_rows_ = true; }
+    Status replay(
+        std::uint64_t first,
+        const std::function<Status(std::uint64_t, const audit::Entry&)>& on_entry) override {
+      return keeper_.log_->replay(first, on_entry);
+    }
+    [[nodiscard]] std::uint64_t log_size() const override { return keeper_.log_->size(); }
+    [[nodiscard]] std::uint64_t rows_upto() const override { return keeper_.store_.log_size(); }
+    [[nodiscard]] bool log_failed() const override { return keeper_.log_->failed(); }
+
+   private:
+    Keeper& keeper_;
   };
 
   Result<CallKeys*> find(const CallId& id);  // in memory, or loaded from its row
@@ -265,11 +293,13 @@ class Keeper {
   static void answer(Order& order, const Status& logged);
   void answer_unlogged(const Status& logged);
   [[nodiscard]] bool orders_due() const {
-    return !resting_ && !orders_.empty() && clock_.monotonic_ms() >= retry_orders_ms_;
+    const bool waits = !orders_.empty() || (tenant_ != nullptr && tenant_->erasure_due());
+    return !resting_ && waits && clock_.monotonic_ms() >= retry_orders_ms_;
   }
   void run_orders();
   Status log_intended(std::vector<Order>& batch);
   Status destroy(const std::vector<Order>& batch);
+  Status end_erased(const Batch& batch, std::uint32_t unconfirmed);
   void ask_wipes(const std::shared_ptr<Batch>& batch);
   void finish_batch(const std::shared_ptr<Batch>& batch);
   void settle_order(Order& order, std::uint32_t unconfirmed);
@@ -389,6 +419,8 @@ class Keeper {
   std::uint64_t orders_done_ = 0, opened_ = 0;
   std::string log_error_, hand_over_failure_;
   RetentionWork retention_;
+  OwnLedger ledger_{*this};
+  keys::Tenant* tenant_ = nullptr;
 
  public:
   // Of a call, at most, by the listener and one person together; more where the policy lets one of

@@ -74,14 +74,16 @@ Status Keeper::take_over(HandedState state) {
     return fail(Errc::kState, "the key store here is not the one that was handed over");
   TRY(holds_the_newest());
   begin_retention();
-  TRY(store_.for_each([this](std::uint64_t row, ByteView content) -> Status {
-    const auto call = TRY(CallKeys::decode_row(row, content));
-    rows_[call.id] = row;
-    note_held(call);
-    note_age(call);
-    note_husk(call);
-    return {};
-  }));
+  TRY(store_.for_each(
+      [this](std::uint64_t row, ByteView content) -> Status {
+        const auto call = TRY(CallKeys::decode_row(row, content));
+        rows_[call.id] = row;
+        note_held(call);
+        note_age(call);
+        note_husk(call);
+        return {};
+      },
+      0, keys::kCallRowsEnd));
   for (auto& handed : state.calls) {
     auto call = std::make_unique<CallKeys>(TRY(from_handed(std::move(handed))));
     const auto known = rows_.emplace(call->id, call->row);
@@ -118,6 +120,7 @@ Status Keeper::take_over(HandedState state) {
   sealed_.insert(state.sealed.begin(), state.sealed.end());
   unlogged_listens_ = std::move(state.unlogged_listens);
   take_privates(state.privates);
+  if (tenant_ != nullptr) TRY(tenant_->begin());
   new_rows_ = state.new_rows;
   last_persist_ms_ = state.last_persist_ms;
   retry_orders_ms_ = state.retry_orders_ms;

@@ -44,6 +44,8 @@ Result<Wanted> parse_wanted(const keys::Open& message) {
   std::uint32_t last = 0;
   for (const auto& raw : message.headers) {
     auto header = TRY(keys::RecordHeader::parse(raw));
+    if (header.kind == keys::RecordKind::kField || header.kind == keys::RecordKind::kStatement)
+      return fail(Errc::kDenied, "a customer's record opens by a disclosure only");
     if (header.kind != keys::RecordKind::kCallData) {
       first = std::min(first, header.first);
       last = std::max(last, header.last);

@@ -384,6 +384,7 @@ void Keeper::run_orders() {
   }
   auto waiting = std::make_shared<Batch>();
   waiting->orders = std::move(batch);
+  if (tenant_ != nullptr) waiting->of_tenant = tenant_->destroyed();
   waiting->epoch = store_.epoch();
   waiting->deadline_ms = clock_.monotonic_ms() + policy_.wipe_wait_ms_max;
   batches_.push_back(waiting);
@@ -393,6 +394,7 @@ void Keeper::run_orders() {
 Status Keeper::log_intended(std::vector<Order>& batch) {
   std::vector<Order*> staged;
   auto outcome = stage_retentions(batch, staged);
+  if (outcome && tenant_ != nullptr) outcome = tenant_->intend();
   for (auto& order : batch) {
     if (!outcome) break;
     if (order.logged || of_retention(order)) continue;
@@ -424,11 +426,17 @@ Status Keeper::destroy(const std::vector<Order>& batch) {
     call.cover.puncture(keys::leaf_of(keys::kCallDataStream, 0), 1u << keys::kTreeLevels);
     call.dirty = on_disk = true;
   }
+  if (tenant_ != nullptr && tenant_->erasure_due()) {
+    TRY(tenant_->puncture());
+    on_disk = true;
+  }
   if (!on_disk) return {};  // their keys never touched a disk: gone with the memory that held them
   // A row that cannot be written, of whatever call, must not keep the others' secrets alive.
-  if (auto staged = stage_dirty_rows(); !staged)
+  if (auto staged = stage_dirty_rows(); !staged) {
+    if (tenant_ != nullptr && tenant_->erasure_due()) return staged;
     for (const auto& order : batch)
       if (rows_.count(order.call) != 0 && TRY(find(order.call))->dirty) return staged;
+  }
   const auto steps = [this]() -> Status {
     TRY(store_.write_pages(log_->size()));
     TRY(store_.put_epoch());
@@ -446,6 +454,7 @@ void Keeper::ask_wipes(const std::shared_ptr<Batch>& batch) {
   for (const auto& order : batch->orders)
     for (const auto& range : order.ranges) by_call[order.call].push_back(range);
   batch->waiting = static_cast<std::uint32_t>(by_call.size());
+  if (batch->waiting == 0) return finish_batch(batch);  // of the tenant's alone
   for (auto& [call, ranges] : by_call) {
     outbox_.wipe({call, join(ranges)}, [this, batch] {
       if (batch->waiting == 0) return;
@@ -460,22 +469,7 @@ void Keeper::finish_batch(const std::shared_ptr<Batch>& batch) {
   if (known == batches_.end()) return;
   batches_.erase(known);
   const auto unconfirmed = store_.unconfirmed();
-  Status staged;
-  std::vector<OrderId> named;  // each once: one of retention is of many calls
-  for (const auto& order : batch->orders)
-    if (named.empty() || named.back() != order.id) named.push_back(order.id);
-  // An entry has its limit: many orders are several entries.
-  for (std::size_t at = 0; staged && at < named.size(); at += kOrdersPerEntryMax) {
-    boost::json::array ids;
-    for (auto i = at; i < std::min(named.size(), at + kOrdersPerEntryMax); ++i)
-      ids.push_back(boost::json::string(named[i].hex()));
-    boost::json::object data{{"orders", std::move(ids)}, {"epoch", batch->epoch}};
-    if (unconfirmed != 0) data["unconfirmed_mirrors"] = unconfirmed;
-    if (auto retired = retired_unconfirmed(); unconfirmed == 0 && !retired.empty())
-      data["retired"] = std::move(retired);
-    staged = stage_entry(unconfirmed == 0 ? "erased" : "erase_unconfirmed", "keeper", "-",
-                         std::move(data));
-  }
+  auto staged = end_erased(*batch, unconfirmed);
   after_log([this, batch, unconfirmed, staged](Status logged) {
     // Gone, and not logged: done again from its beginning when the log is back, or at the next
     // start.
@@ -484,11 +478,33 @@ void Keeper::finish_batch(const std::shared_ptr<Batch>& batch) {
         order.logged = false;
         orders_.push_back(std::move(order));
       }
+      if (tenant_ != nullptr) tenant_->erase_again(batch->of_tenant);
       return;
     }
     for (auto& order : batch->orders) settle_order(order, unconfirmed);
+    if (tenant_ != nullptr && !batch->of_tenant.empty())
+      tenant_->erased(batch->of_tenant, unconfirmed == 0);
     drop_husks();
   });
+}
+
+Status Keeper::end_erased(const Batch& batch, std::uint32_t unconfirmed) {
+  auto named = batch.of_tenant;
+  for (const auto& order : batch.orders)  // each once: one of retention is of many calls
+    if (named.empty() || named.back() != order.id) named.push_back(order.id);
+  // An entry has its limit: many orders are several entries.
+  for (std::size_t at = 0; at < named.size(); at += kOrdersPerEntryMax) {
+    boost::json::array ids;
+    for (auto i = at; i < std::min(named.size(), at + kOrdersPerEntryMax); ++i)
+      ids.push_back(boost::json::string(named[i].hex()));
+    boost::json::object data{{"orders", std::move(ids)}, {"epoch", batch.epoch}};
+    if (unconfirmed != 0) data["unconfirmed_mirrors"] = unconfirmed;
+    if (auto retired = retired_unconfirmed(); unconfirmed == 0 && !retired.empty())
+      data["retired"] = std::move(retired);
+    TRY(stage_entry(unconfirmed == 0 ? "erased" : "erase_unconfirmed", "keeper", "-",
+                    std::move(data)));
+  }
+  return {};
 }
 
 void Keeper::settle_order(Order& order, std::uint32_t unconfirmed) {

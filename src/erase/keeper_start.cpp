@@ -16,21 +16,23 @@ Status Keeper::start() {
   TRY(holds_the_newest());
   begin_retention();
   std::vector<CallId> emptied;
-  TRY(store_.for_each([&](std::uint64_t row, ByteView content) -> Status {
-    auto call = std::make_unique<CallKeys>(TRY(CallKeys::decode_row(row, content)));
-    call->begun_ms = begun_ms(call->source, call->started_at);
-    for (std::size_t stream = 0; stream < keys::kCallDataStream; ++stream)
-      has_lasted(*call, std::max(call->heard[stream], call->persisted[stream]));
-    rows_[call->id] = row;
-    const bool unfinished =
-        std::any_of(call->blocked.begin(), call->blocked.end(),
-                    [](const Blocked& block) { return block.state == BlockState::kOrdered; });
-    note_held(*call);
-    note_age(*call);
-    if (call->is_husk()) emptied.push_back(call->id);
-    if (!call->ended || !call->listened || unfinished) calls_[call->id] = std::move(call);
-    return {};
-  }));
+  TRY(store_.for_each(
+      [&](std::uint64_t row, ByteView content) -> Status {
+        auto call = std::make_unique<CallKeys>(TRY(CallKeys::decode_row(row, content)));
+        call->begun_ms = begun_ms(call->source, call->started_at);
+        for (std::size_t stream = 0; stream < keys::kCallDataStream; ++stream)
+          has_lasted(*call, std::max(call->heard[stream], call->persisted[stream]));
+        rows_[call->id] = row;
+        const bool unfinished =
+            std::any_of(call->blocked.begin(), call->blocked.end(),
+                        [](const Blocked& block) { return block.state == BlockState::kOrdered; });
+        note_held(*call);
+        note_age(*call);
+        if (call->is_husk()) emptied.push_back(call->id);
+        if (!call->ended || !call->listened || unfinished) calls_[call->id] = std::move(call);
+        return {};
+      },
+      0, keys::kCallRowsEnd));
   TRY(log_->replay(store_.log_size(), [this](std::uint64_t, const audit::Entry& entry) {
     return replay_entry(entry);
   }));
@@ -41,6 +43,7 @@ Status Keeper::start() {
     note_husk(*call);
   }
   for (const auto& id : emptied) note_husk(*TRY(find(id)));
+  if (tenant_ != nullptr) TRY(tenant_->begin());
   TRY(store_.destroy_stale());
   resume_intended();
   TRY(account_lost_ends());

@@ -185,9 +185,10 @@ Result<std::optional<SecretBytes>> KeyStore::get(std::uint64_t row) {
 }
 
 // A mirror goes on where another met a damaged page; an error only when none gets any further.
-Status KeyStore::for_each(const std::function<Status(std::uint64_t, ByteView)>& on_row) {
+Status KeyStore::for_each(const std::function<Status(std::uint64_t, ByteView)>& on_row,
+                          std::uint64_t from, std::uint64_t end) {
   Error last{Errc::kState, "no good mirror"};
-  std::uint64_t next = 0;
+  std::uint64_t next = from;
   for (bool progress = true; progress;) {
     progress = false;
     for (auto& mirror : mirrors_) {
@@ -201,7 +202,7 @@ Status KeyStore::for_each(const std::function<Status(std::uint64_t, ByteView)>& 
             if (taken) next = row + 1;
             return taken;
           },
-          next);
+          next, end);
       if (done) heal_ = heal_ || last.code != Errc::kState;
       if (done || refused) return done;
       last = done.error();

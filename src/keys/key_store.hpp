@@ -32,6 +32,13 @@
 
 namespace callward::keys {
 
+// Where the rows of each kind stand (ADR 13); within a kind they are numbered as they come.
+inline constexpr std::uint64_t kCallRowsEnd = std::uint64_t{1} << 28;
+inline constexpr std::uint64_t kCustomerRowsFrom = kCallRowsEnd;
+inline constexpr std::uint64_t kCustomerRowsEnd = kCustomerRowsFrom + (std::uint64_t{1} << 27);
+inline constexpr std::uint64_t kBucketRowsFrom = kCustomerRowsEnd;  // of the blind index
+inline constexpr std::uint64_t kVaultHeadRow = kRowsMax - 1;
+
 struct MirrorPaths {
   std::string store_dir;
   std::string anchor_dir;
@@ -62,13 +69,16 @@ class KeyStore {
                                                 const std::vector<MirrorPaths>& mirrors,
                                                 const Key32& wrap);
 
+  // Of a call; >= kCallRowsEnd: there are no more.
   std::uint64_t allot_row() { return next_row_++; }
   [[nodiscard]] std::uint64_t next_row() const { return next_row_; }
   // With what is staged; falls over to another mirror where a page is damaged. kCorrupt: damaged in
   // all.
   Result<std::optional<SecretBytes>> get(std::uint64_t row);
-  Status for_each(
-      const std::function<Status(std::uint64_t row, ByteView content)>& on_row);  // as committed
+  // As committed, rows [from, end) in their order. What kinds of rows there are, and where each has
+  // its place: ADR 13.
+  Status for_each(const std::function<Status(std::uint64_t row, ByteView content)>& on_row,
+                  std::uint64_t from = 0, std::uint64_t end = kRowsMax);
   // A row over kRowBytesMax makes every commit fail with kTooLarge until it is staged smaller or
   // dropped.
   void stage_put(std::uint64_t row, SecretBytes content) { staged_[row] = std::move(content); }

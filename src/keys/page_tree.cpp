@@ -219,18 +219,27 @@ Result<std::optional<SecretBytes>> PageTree::get(std::uint64_t row) {
 }
 
 Status PageTree::for_each(const std::function<Status(std::uint64_t, ByteView)>& on_row,
-                          std::uint64_t from) {
+                          std::uint64_t from, std::uint64_t end) {
+  if (from >= end) return {};
+  // Of the pages of one kind, whether one may hold any of these; `leaves`: how many it leads to.
+  const auto first = from / kRowsPerLeaf;
+  const auto last = (end - 1) / kRowsPerLeaf;
+  const auto has_some = [first, last](std::uint64_t page, std::uint64_t leaves) {
+    return page * leaves <= last && (page + 1) * leaves > first;
+  };
   for (const auto& [top, top_ref] : root_.children) {
+    if (!has_some(top, 256 * 256)) continue;
     const auto* middle = TRY(inner(2, top));
     for (const auto& [slot, ref] : *middle) {
       const auto low_index = static_cast<std::uint64_t>(top) << 8 | slot;
+      if (!has_some(low_index, 256)) continue;
       const auto* low = TRY(inner(1, low_index));
       for (const auto& [leaf_slot, leaf_child] : *low) {
         const auto leaf = low_index << 8 | leaf_slot;
-        if (leaf < from / kRowsPerLeaf) continue;
+        if (!has_some(leaf, 1)) continue;
         const auto rows = TRY(leaf_rows(leaf));
         for (const auto& [row_slot, row] : rows)
-          if (const auto number = leaf * kRowsPerLeaf + row_slot; number >= from)
+          if (const auto number = leaf * kRowsPerLeaf + row_slot; number >= from && number < end)
             TRY(on_row(number, row.expose()));
       }
     }

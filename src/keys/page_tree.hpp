@@ -70,9 +70,9 @@ class PageTree {
                                                 std::unique_ptr<Anchor> anchor);
 
   Result<std::optional<SecretBytes>> get(std::uint64_t row);
-  // Rows >= from, ascending.
+  // Rows [from, end), ascending; reads no page that has none of them.
   Status for_each(const std::function<Status(std::uint64_t row, ByteView content)>& on_row,
-                  std::uint64_t from = 0);
+                  std::uint64_t from = 0, std::uint64_t end = kRowsMax);
   Result<Rows> leaf_rows(std::uint64_t leaf);
 
   // Step by step; an error leaves the state in force as it was (in memory too), until

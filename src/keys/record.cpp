@@ -25,6 +25,8 @@ bool known(std::uint8_t kind) {
     case RecordKind::kPeaks:
     case RecordKind::kFindings:
     case RecordKind::kCallData:
+    case RecordKind::kField:
+    case RecordKind::kStatement:
       return true;
   }
   return false;
@@ -126,7 +128,7 @@ bool commitment_matches(const RecordHeader& header, const Key32& key) {
   return equal_constant_time(commitment_of(header.kind, header.salt, key), header.commitment);
 }
 
-Bytes RecordCipher::seal_with(RecordHeader header, const CallId& owner, ByteView plain,
+Bytes RecordCipher::seal_with(RecordHeader header, const RecordOwner& owner, ByteView plain,
                               const Key32& key) {
   CHECK(plain.size() <= kRecordPayloadBytesMax);
   header.payload_bytes = static_cast<std::uint32_t>(plain.size());
@@ -138,8 +140,8 @@ Bytes RecordCipher::seal_with(RecordHeader header, const CallId& owner, ByteView
   return record;
 }
 
-Bytes RecordCipher::seal(Entropy& entropy, RecordHeader header, const CallId& owner, ByteView plain,
-                         const Key32& leaf) {
+Bytes RecordCipher::seal(Entropy& entropy, RecordHeader header, const RecordOwner& owner,
+                         ByteView plain, const Key32& leaf) {
   CHECK(!is_derived(header.kind));
   header.streams = 0;
   header.last = header.first;
@@ -147,8 +149,9 @@ Bytes RecordCipher::seal(Entropy& entropy, RecordHeader header, const CallId& ow
   return seal_with(header, owner, plain, record_key(header.kind, header.salt, leaf));
 }
 
-Result<Bytes> RecordCipher::seal_derived(Entropy& entropy, RecordHeader header, const CallId& owner,
-                                         ByteView plain, const LeafSource& leaf_source) {
+Result<Bytes> RecordCipher::seal_derived(Entropy& entropy, RecordHeader header,
+                                         const RecordOwner& owner, ByteView plain,
+                                         const LeafSource& leaf_source) {
   CHECK(is_derived(header.kind) && header.streams != 0);
   if (header.first > header.last || header.last - header.first >= kDerivedSegmentsMax ||
       header.last > 0xFFFFF)
@@ -157,7 +160,8 @@ Result<Bytes> RecordCipher::seal_derived(Entropy& entropy, RecordHeader header, 
   return seal_with(header, owner, plain, TRY(key_of_record(header, leaf_source)));
 }
 
-Result<SecretBytes> RecordCipher::open(ByteView record, const CallId& owner, const Key32& key) {
+Result<SecretBytes> RecordCipher::open(ByteView record, const RecordOwner& owner,
+                                       const Key32& key) {
   const auto header = TRY(parse_record(record));
   if (!commitment_matches(header, key))
     return fail(Errc::kCorrupt, "record is committed to another key");

@@ -5,11 +5,12 @@
 //    8 first u32        12 last u32        16 payload_bytes u32      20 streams u16   22 u16 = 0
 //   24 salt[16]         40 commitment[32]  72 ciphertext[payload_bytes]              .. tag[16]
 //
-//   audio, call data:  key = SHA-256("CWE1" || kind || salt || leaf)
+//   all but derived:   key = SHA-256("CWE1" || kind || salt || leaf)
 //   derived:           key = SHA-256("CWD1" || kind || salt || leaves of all streams in `streams`
 //                            and all segments first..last, by stream, then index)
 //   both:              commitment = SHA-256("CWC1" || kind || salt || key)
-//                      AES-256-GCM, nonce 0, AAD = bytes 0..71 || owner (16 bytes: the call id)
+//                      AES-256-GCM, nonce 0, AAD = bytes 0..71 || owner (16 bytes: the call id; of
+//                      what is a customer's: vault/field_record.hpp)
 //
 // Each key is used once (fresh salt). The commitment is compared before decrypting, because GCM
 // does not commit to its key.
@@ -32,7 +33,9 @@ enum class RecordKind : std::uint8_t {
   kWords = 2,
   kPeaks = 3,
   kFindings = 4,
-  kCallData = 16
+  kCallData = 16,
+  kField = 17,     // one version of one field of a customer
+  kStatement = 18  // what somebody said in words about a request
 };
 constexpr const char* to_text(RecordKind kind) {
   switch (kind) {
@@ -46,6 +49,10 @@ constexpr const char* to_text(RecordKind kind) {
       return "findings";
     case RecordKind::kCallData:
       return "call_data";
+    case RecordKind::kField:
+      return "field";
+    case RecordKind::kStatement:
+      return "statement";
   }
   return "unknown";
 }
@@ -99,20 +106,27 @@ using LeafSource = std::function<Result<Key32>(std::uint8_t stream, std::uint32_
 Result<Key32> key_of_record(const RecordHeader& header, const LeafSource& leaf_source);
 [[nodiscard]] bool commitment_matches(const RecordHeader& header, const Key32& key);
 
+// Whose a record is: bound to it as associated data, so that it opens in no other place.
+struct RecordOwner {
+  std::array<std::uint8_t, 16> bytes{};
+  RecordOwner() = default;
+  RecordOwner(const CallId& call) : bytes(call.bytes) {}  // NOLINT: a call is the usual owner
+};
+
 // Seals and opens; keeps one cipher context. One thread at a time.
 class RecordCipher {
  public:
   // `header` gives kind, stream, codec, first, last, streams; salt and commitment are made here.
-  Bytes seal(Entropy& entropy, RecordHeader header, const CallId& owner, ByteView plain,
+  Bytes seal(Entropy& entropy, RecordHeader header, const RecordOwner& owner, ByteView plain,
              const Key32& leaf);
   // With all leaves of a derived record.
-  Result<Bytes> seal_derived(Entropy& entropy, RecordHeader header, const CallId& owner,
+  Result<Bytes> seal_derived(Entropy& entropy, RecordHeader header, const RecordOwner& owner,
                              ByteView plain, const LeafSource& leaf_source);
   // With the record's own key. kCorrupt: the commitment or the tag does not fit.
-  Result<SecretBytes> open(ByteView record, const CallId& owner, const Key32& key);
+  Result<SecretBytes> open(ByteView record, const RecordOwner& owner, const Key32& key);
 
  private:
-  Bytes seal_with(RecordHeader header, const CallId& owner, ByteView plain, const Key32& key);
+  Bytes seal_with(RecordHeader header, const RecordOwner& owner, ByteView plain, const Key32& key);
   crypto::Aes256Gcm gcm_;
 };
 

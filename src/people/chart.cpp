@@ -106,6 +106,13 @@ std::vector<std::string> Chart::lacks() const {
   return words;
 }
 
+const PersonId* Chart::by_extension(std::string_view extension) const {
+  const auto at = std::ranges::find_if(members_, [&](const auto& m) {
+    return !m.second.left && !extension.empty() && m.second.extension == extension;
+  });
+  return at == members_.end() ? nullptr : &at->first;
+}
+
 // ---- judging a change ---------------------------------------------------------------------------
 
 bool Chart::takes_two(const Change& change) const {
@@ -171,12 +178,28 @@ Status Chart::check_signatures(const SignedChange& next) const {
   return check_second(next);
 }
 
+Status Chart::check_extension(const Change& change) const {
+  const auto& text = change.extension;
+  if (text.empty()) return {};
+  const auto good = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
+           c == '.' || c == '_' || c == '-';
+  };
+  if (text.size() > kExtensionBytesMax || !std::ranges::all_of(text, good))
+    return fail(Errc::kMalformed, "no extension");
+  const auto* whose = by_extension(text);
+  return whose == nullptr || *whose == change.person
+             ? Status{}
+             : fail(Errc::kMalformed, "somebody else's extension");
+}
+
 Status Chart::check_person(const Change& change) const {
   const auto* member = find(change.person);
   if (change.roles == 0 || (change.roles & ~kChartRoles) != 0)
     return fail(Errc::kMalformed, "no role, or one that is not in a chart");
   if (member == nullptr && members_.size() >= kMembersMax)
     return fail(Errc::kFull, "too many people");
+  TRY(check_extension(change));
   const Roles two = change.roles & kTwoToGive;
   if (two != 0 && (member == nullptr || !is_here(*member)))
     return fail(Errc::kState, "first this person's own passkey, then such a role");
@@ -223,6 +246,7 @@ Status Chart::check_sense(const Change& change) const {
                ? Status{}
                : fail(Errc::kState, "a chart is founded once, by its owner");
   if (change.kind == kPerson) return check_person(change);
+  if (!change.extension.empty()) return fail(Errc::kMalformed, "an extension comes with roles");
   if (member == nullptr || member->left) return fail(Errc::kMalformed, "about nobody who is here");
   switch (change.kind) {
     case kLeft:
@@ -274,6 +298,7 @@ void Chart::carry_out(const Change& change) {
       member.left = false;
       member.roles = change.roles;
       member.answers_to = change.answers_to;
+      member.extension = change.extension;
       break;
     case kLeft:
       member = Member{.left = true};

@@ -23,6 +23,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,7 @@ struct Change {
   PersonId person;                   // whom it is about
   Roles roles = 0;                   // founded, person: all of them, not what is added
   PersonId answers_to;               // person: zero for an owner who answers to nobody
+  std::string extension;             // person: the telephone; nothing: none
   crypto::Digest invite{};           // invited: SHA-256 of the token
   Bytes token;                       // first_key: 32 bytes; worth nothing once it was used
   std::vector<PersonId> custodians;  // custodians: two, or none any more
@@ -74,6 +76,7 @@ struct SignedChange {
 struct Member {
   Roles roles = 0;
   PersonId answers_to;
+  std::string extension;
   std::vector<Passkey> keys;
   std::vector<PersonId> custodians;  // two, or none
   crypto::Digest invite{};
@@ -86,6 +89,7 @@ class Chart {
   static constexpr std::size_t kMembersMax = 10'000;
   static constexpr std::size_t kKeysMax = 8;  // of one person
   static constexpr std::size_t kLevelsMax = 12;
+  static constexpr std::size_t kExtensionBytesMax = 32;  // letters, digits, + . _ -
   static constexpr std::int64_t kInvitationMsMax = 72 * 3'600'000;
 
   explicit Chart(RelyingParty party) : party_(std::move(party)) {}
@@ -98,6 +102,8 @@ class Chart {
   // Here, with this role and a key to sign with.
   [[nodiscard]] bool is(const PersonId& person, Role role) const;
   [[nodiscard]] bool answers_to(const PersonId& person, const PersonId& superior) const;
+  // Whose telephone it is; nullptr: nobody's who is here.
+  [[nodiscard]] const PersonId* by_extension(std::string_view extension) const;
   // That this person, by one of the keys in the chart, said this.
   Status check(const PersonId& person, const Challenge& challenge, const Assertion& said) const;
   // What the rules need and the chart lacks, in words; empty: a release is possible.
@@ -114,6 +120,7 @@ class Chart {
   Status check_first(const SignedChange& next) const;
   [[nodiscard]] bool is_custodian(const PersonId& person, const PersonId& of) const;
   Status check_sense(const Change& change) const;
+  Status check_extension(const Change& change) const;
   Status check_person(const Change& change) const;
   Status check_custodians(const Change& change) const;
   [[nodiscard]] bool takes_two(const Change& change) const;
@@ -136,5 +143,11 @@ boost::json::object to_json(const Change& change);
 Result<Change> change_from_json(const boost::json::object& json);
 boost::json::object to_json(const PersonSignature& signature);
 Result<PersonSignature> signature_from_json(const boost::json::object& json);
+// An entry's `signature`: {"by": [one or two]}. None: nobody signed.
+boost::json::object signatures_to_json(const std::vector<PersonSignature>& signatures);
+Result<std::vector<PersonSignature>> signatures_from_json(
+    const std::optional<boost::json::object>& json);
+// The same, from text as it comes over a socket. kMalformed.
+Result<PersonSignature> parse_signature(std::string_view text);
 
 }  // namespace callward::people

@@ -1,5 +1,6 @@
 // Changes and signatures as JSON: what the log keeps, and what is hashed and signed.
 #include <algorithm>
+#include <boost/json/parse.hpp>
 
 #include "audit/entry.hpp"
 #include "audit/fields.hpp"
@@ -65,6 +66,7 @@ object to_json(const Change& change) {
           {"person", change.person.hex()},
           {"roles", words_of(change.roles)},
           {"answers_to", id_or_nothing(change.answers_to)},
+          {"extension", change.extension},
           {"invite", hex_or_nothing(change.invite)},
           {"token", to_hex(change.token)},
           {"custodians", ids_of(change.custodians)},
@@ -85,6 +87,7 @@ Result<Change> change_from_json(const object& json) {
   change.person = TRY(fields.id<PersonId>("person"));
   change.roles = TRY(roles_of(TRY(fields.text("roles"))));
   change.answers_to = TRY(fields.id<PersonId>("answers_to"));
+  change.extension = TRY(fields.text("extension"));
   change.invite = TRY(fields.digest("invite"));
   change.token = TRY(fields.bytes("token", 32));
   change.custodians = TRY(two_of(TRY(fields.text("custodians"))));
@@ -119,6 +122,35 @@ Result<PersonSignature> signature_from_json(const object& json) {
   read.said.signature = TRY(fields.bytes("signature", kSignatureBytesMax));
   TRY(fields.finish());
   return read;
+}
+
+object signatures_to_json(const std::vector<PersonSignature>& signatures) {
+  boost::json::array by;
+  for (const auto& one : signatures) by.emplace_back(to_json(one));
+  object whole;
+  whole["by"] = std::move(by);
+  return whole;
+}
+
+Result<std::vector<PersonSignature>> signatures_from_json(const std::optional<object>& json) {
+  std::vector<PersonSignature> signatures;
+  if (!json) return signatures;
+  const auto* by = json->if_contains("by");
+  if (by == nullptr || !by->is_array() || json->size() != 1 || by->get_array().empty() ||
+      by->get_array().size() > 2)
+    return fail(Errc::kMalformed, "signed by one or two");
+  for (const auto& item : by->get_array()) {
+    if (!item.is_object()) return fail(Errc::kMalformed, "a signature that is none");
+    signatures.push_back(TRY(signature_from_json(item.get_object())));
+  }
+  return signatures;
+}
+
+Result<PersonSignature> parse_signature(std::string_view text) {
+  boost::system::error_code error;
+  const auto json = boost::json::parse(text, error);
+  if (error || !json.is_object()) return fail(Errc::kMalformed, "a signature that is none");
+  return signature_from_json(json.get_object());
 }
 
 Result<crypto::Digest> hash_of(const Change& change) {

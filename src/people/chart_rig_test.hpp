@@ -23,8 +23,9 @@ struct Someone {
 
 struct ChartRig {
   Chart chart{kParty};
+  std::vector<SignedChange> all;  // that were taken
   std::uint8_t next_key = 1;
-  std::int64_t now = 1'000'000;
+  std::int64_t now = 1'700'000'000'000;
   Someone olga{id_of(1), fresh_device()};
 
   std::shared_ptr<Authenticator> fresh_device() {
@@ -49,7 +50,10 @@ struct ChartRig {
     return whole;
   }
   Status apply(const Change& made, const std::vector<Someone>& people) {
-    return chart.apply(signed_by(made, people));
+    auto whole = signed_by(made, people);
+    auto taken = chart.apply(whole);
+    if (taken) all.push_back(std::move(whole));
+    return taken;
   }
   Change person(const PersonId& about, Roles roles, const PersonId& answers_to) {
     auto made = change(ChangeKind::kPerson, about);

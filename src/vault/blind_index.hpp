@@ -16,6 +16,7 @@
 
 #include "base/bytes.hpp"
 #include "base/secret.hpp"
+#include "keys/key_store.hpp"
 #include "vault/policy.hpp"
 
 namespace callward::vault {

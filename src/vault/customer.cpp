@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::int64_t kHourMs = 3'600'000, kDayMs = 24 * kHourMs;
 constexpr std::size_t kIdRowBytes = 6;
+constexpr std::int64_t kFirstNumber = 1;  // long ago: the first one was not changed
 
 template <class Range, class Match>
 auto* find_in(Range& range, Match match) {
@@ -29,7 +30,7 @@ Result<std::uint64_t> row_of(const CustomerId& id) {
   std::uint64_t row = 0;
   for (std::size_t i = 0; i < kIdRowBytes; ++i)
     row |= static_cast<std::uint64_t>(id.bytes[i]) << (8 * i);
-  if (row < kCustomerRowsFrom || row >= kCustomerRowsEnd)
+  if (row < keys::kCustomerRowsFrom || row >= keys::kCustomerRowsEnd)
     return fail(Errc::kNotFound, "no customer's id");
   return row;
 }
@@ -44,6 +45,13 @@ const char* to_text(GoneBy by) {
   return kWords.at(static_cast<std::size_t>(by));
 }
 
+std::optional<GoneBy> parse_gone_by(std::string_view word) {
+  for (auto by = GoneBy::kCorrected; by <= GoneBy::kCustomer;
+       by = static_cast<GoneBy>(static_cast<int>(by) + 1))
+    if (word == to_text(by)) return by;
+  return std::nullopt;
+}
+
 Customer::Customer(const CustomerId& id, Key32 root)
     : id_(id), cover_(keys::Cover::whole(std::move(root))) {}
 
@@ -53,8 +61,16 @@ const Version* Customer::find(Leaf leaf) const {
 Version* Customer::find_version(Leaf leaf) {
   return find_in(versions_, [leaf](const auto& v) { return v.leaf == leaf; });
 }
-Case* Customer::find_case(CaseNumber number) {
+Case* Customer::case_of(CaseNumber number) {
   return find_in(cases_, [number](const auto& c) { return c.number == number; });
+}
+
+const Case* Customer::find_case(CaseNumber number) const {
+  return find_in(cases_, [number](const auto& c) { return c.number == number; });
+}
+
+void Customer::go(Leaf leaf, GoneBy by) {
+  if (auto* version = find_version(leaf); version != nullptr) let_go(*version, by);
 }
 
 const Version* Customer::newest(const std::string& field) const {
@@ -82,7 +98,7 @@ Result<CaseNumber> Customer::open_case(std::int64_t now) {
 
 Result<Leaf> Customer::store(const FieldSpec& spec, CaseNumber of_case, const Policy& policy,
                              std::int64_t now, std::optional<CompareToken> compare) {
-  const auto* in = find_case(of_case);
+  const auto* in = case_of(of_case);
   if (in == nullptr || in->closed_at != 0) return fail(Errc::kNotFound, "no such open case");
   const bool word = spec.of_class == FieldClass::kServiceWord;
   CHECK(word == compare.has_value());
@@ -93,7 +109,7 @@ Result<Leaf> Customer::store(const FieldSpec& spec, CaseNumber of_case, const Po
   for (auto& version : versions_)
     if (version.field == spec.id && (!secret || version.of_case == of_case))
       let_go(version, GoneBy::kCorrected);
-  if (spec.kind == FieldKind::kPhone) number_since_ = now;
+  if (spec.kind == FieldKind::kPhone) number_since_ = number_since_ == 0 ? kFirstNumber : now;
   versions_.push_back({.field = spec.id,
                        .kind = spec.kind,
                        .of_class = spec.of_class,
@@ -107,6 +123,19 @@ Result<Leaf> Customer::store(const FieldSpec& spec, CaseNumber of_case, const Po
   return versions_.back().leaf;
 }
 
+Result<Leaf> Customer::add_words(const FieldSpec& spec, CaseNumber of_case, std::int64_t now) {
+  if (find_case(of_case) == nullptr) return fail(Errc::kNotFound, "no such case");
+  if (next_leaf_ >= kLeavesMax || versions_.size() >= kVersionsMax)
+    return fail(Errc::kFull, "too many fields of one customer");
+  versions_.push_back({.field = spec.id,
+                       .kind = spec.kind,
+                       .of_class = FieldClass::kReference,
+                       .of_case = of_case,
+                       .leaf = next_leaf_++,
+                       .stored_at = now});
+  return versions_.back().leaf;
+}
+
 void Customer::used(Leaf leaf) {
   auto* version = find_version(leaf);
   if (version != nullptr && version->of_class == FieldClass::kSecret)
@@ -114,7 +143,7 @@ void Customer::used(Leaf leaf) {
 }
 
 Status Customer::close_case(CaseNumber number, const Policy& policy, std::int64_t now) {
-  auto* closed = find_case(number);
+  auto* closed = case_of(number);
   if (closed == nullptr || closed->closed_at != 0)
     return fail(Errc::kNotFound, "no such open case");
   closed->closed_at = now;
@@ -123,6 +152,14 @@ Status Customer::close_case(CaseNumber number, const Policy& policy, std::int64_
   for (auto& version : versions_)
     if (version.of_case == number && version.of_class == FieldClass::kSecret)
       let_go(version, GoneBy::kCaseClosed);
+  return {};
+}
+
+Status Customer::assign_case(CaseNumber number, const PersonId& technician) {
+  auto* assigned = case_of(number);
+  if (assigned == nullptr || assigned->closed_at != 0)
+    return fail(Errc::kNotFound, "no such open case");
+  assigned->technician = technician;
   return {};
 }
 
@@ -191,6 +228,22 @@ void Customer::set_compare(Leaf leaf, const CompareToken& token) {
   version->compare = token;
 }
 
+void Customer::set_found_by(Leaf leaf, const Token& token) {
+  auto* version = find_version(leaf);
+  CHECK(version != nullptr && version->state == FieldState::kReadable);
+  version->found_by = token;
+}
+
+std::vector<Token> Customer::take_stale_tokens() {
+  std::vector<Token> stale;
+  for (auto& version : versions_) {
+    if (version.state == FieldState::kReadable || !version.found_by) continue;
+    stale.push_back(*version.found_by);
+    version.found_by.reset();
+  }
+  return stale;
+}
+
 Result<bool> Customer::compared(Leaf leaf, bool fits) {
   auto* version = find_version(leaf);
   if (version == nullptr || !version->compare)
@@ -217,7 +270,8 @@ void Customer::puncture(const std::vector<Leaf>& leaves) {
 
 void Customer::forget_gone() {
   std::erase_if(versions_, [this](const auto& version) {
-    return version.state == FieldState::kGone && !cover_.opens(keys::leaf_of(0, version.leaf));
+    return version.state == FieldState::kGone && !version.found_by &&
+           !cover_.opens(keys::leaf_of(0, version.leaf));
   });
 }
 

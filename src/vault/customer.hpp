@@ -15,6 +15,7 @@
 //   (3) A leaf is used once.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -22,17 +23,16 @@
 #include <vector>
 
 #include "base/id.hpp"
+#include "keys/key_store.hpp"
 #include "keys/tree.hpp"
+#include "vault/blind_index.hpp"
 #include "vault/policy.hpp"
 
 namespace callward::vault {
 
-using CustomerId = Id<struct CustomerTag>;
 using CaseNumber = std::uint32_t;  // of one customer, from 1
 using Leaf = std::uint32_t;        // index of stream 0
 
-inline constexpr std::uint64_t kCustomerRowsFrom = std::uint64_t{1} << 28;
-inline constexpr std::uint64_t kCustomerRowsEnd = kCustomerRowsFrom + (std::uint64_t{1} << 27);
 inline constexpr std::uint8_t kCustomerRowVersion = 65;
 
 // The id says its row (ADR 13). kNotFound: it is no customer's.
@@ -51,6 +51,7 @@ enum class GoneBy : std::uint8_t {
 };
 const char* to_text(FieldState state);
 const char* to_text(GoneBy by);
+std::optional<GoneBy> parse_gone_by(std::string_view word);
 
 // What remains of a value that can be compared and not read: Argon2id of HMAC(keeper's key, value).
 struct CompareToken {
@@ -71,12 +72,14 @@ struct Version {
   FieldState state = FieldState::kReadable;
   GoneBy gone_by = GoneBy::kNothing;
   std::optional<CompareToken> compare;
+  std::optional<Token> found_by;  // it stands in the blind index, while it is readable
 };
 
 struct Case {
   CaseNumber number = 0;
   std::int64_t opened_at = 0, closed_at = 0;            // UTC ms; 0: open
   std::int64_t reference_until = 0, contact_until = 0;  // once closed, by the policy of then
+  PersonId technician;  // who may read its query while it is open; zero: nobody
 };
 
 class Customer {
@@ -94,17 +97,29 @@ class Customer {
   // kNotFound: no such open case. kFull.
   Result<Leaf> store(const FieldSpec& spec, CaseNumber of_case, const Policy& policy,
                      std::int64_t now, std::optional<CompareToken> compare = {});
+  // What was said about a request, in a case that may be closed: kept as a reference. `spec.id` is
+  // nobody's but this.
+  Result<Leaf> add_words(const FieldSpec& spec, CaseNumber of_case, std::int64_t now);
   // A secret that was read is gone; anything else stays.
   void used(Leaf leaf);
   Status close_case(CaseNumber number, const Policy& policy, std::int64_t now);
+  // kNotFound: no such open case.
+  Status assign_case(CaseNumber number, const PersonId& technician);
   // What its time is over for: secrets by the hour, references and compare-only values by
   // retention. Under a legal hold secrets only.
   void pass(std::int64_t now);
+  // It is to go, whatever it is: by the log's word.
+  void go(Leaf leaf, GoneBy by);
+  // Leaves before this one are used, whatever became of them.
+  void skip_leaves(Leaf before) { next_leaf_ = std::max(next_leaf_, before); }
   // The customer wants it gone: one version, or (nullopt) everything. kDenied: a legal hold.
   Status erase(std::optional<Leaf> leaf);
   // A contact becomes compare-only once its token is made, for which it has to be read once more.
   [[nodiscard]] std::vector<Leaf> to_compare() const;
   void set_compare(Leaf leaf, const CompareToken& token);
+  void set_found_by(Leaf leaf, const Token& token);
+  // Those of what is readable no more: to be taken out of the index. Each is said once.
+  std::vector<Token> take_stale_tokens();
   // Whether `given` fits, and what that costs; kDenied: locked, kNotFound: nothing to compare with.
   Result<bool> compared(Leaf leaf, bool fits);
 
@@ -120,6 +135,8 @@ class Customer {
   [[nodiscard]] const std::vector<Version>& versions() const { return versions_; }
   [[nodiscard]] const std::vector<Case>& cases() const { return cases_; }
   [[nodiscard]] const keys::Cover& cover() const { return cover_; }
+  [[nodiscard]] Leaf next_leaf() const { return next_leaf_; }
+  [[nodiscard]] const Case* find_case(CaseNumber number) const;
   [[nodiscard]] bool held() const { return held_; }
   void hold(bool on) { held_ = on; }
   [[nodiscard]] std::int64_t number_since() const { return number_since_; }
@@ -127,7 +144,7 @@ class Customer {
  private:
   Customer() = default;
   Version* find_version(Leaf leaf);
-  Case* find_case(CaseNumber number);
+  Case* case_of(CaseNumber number);
   [[nodiscard]] bool all_closed() const;
   [[nodiscard]] std::int64_t until(const Version& version) const;
   static void let_go(Version& version, GoneBy by);
@@ -137,7 +154,7 @@ class Customer {
   bool held_ = false;
   Leaf next_leaf_ = 0;
   CaseNumber next_case_ = 1;
-  std::int64_t number_since_ = 0;  // when the phone number on file was last changed
+  std::int64_t number_since_ = 0;  // when the number on file was changed; 0: never had one
   std::vector<Case> cases_;
   std::vector<Version> versions_;  // by leaf; those that are gone and punctured are forgotten
   keys::Cover cover_;

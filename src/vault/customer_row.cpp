@@ -7,7 +7,8 @@
 namespace callward::vault {
 namespace {
 
-constexpr std::uint8_t kFlagHeld = 1;
+constexpr std::uint8_t kFlagHeld = 1;                // of a customer
+constexpr std::uint8_t kCompares = 1, kFoundBy = 2;  // of a version
 
 bool good_kind(FieldKind kind) {
   return kind >= FieldKind::kName && kind <= FieldKind::kServiceWord;
@@ -27,11 +28,14 @@ void write(ByteWriter& out, const Version& version) {
   out.u32(version.leaf);
   out.i64(version.stored_at);
   out.i64(version.gone_at);
-  out.u8(version.compare ? 1 : 0);
-  if (!version.compare) return;
-  out.bytes(version.compare->salt);
-  out.bytes(version.compare->hash);
-  out.u8(version.compare->misses);
+  out.u8(static_cast<std::uint8_t>((version.compare ? kCompares : 0) |
+                                   (version.found_by ? kFoundBy : 0)));
+  if (version.compare) {
+    out.bytes(version.compare->salt);
+    out.bytes(version.compare->hash);
+    out.u8(version.compare->misses);
+  }
+  if (version.found_by) out.bytes(*version.found_by);
 }
 
 Result<Version> read_version(ByteReader& in) {
@@ -45,17 +49,18 @@ Result<Version> read_version(ByteReader& in) {
   version.leaf = in.u32();
   version.stored_at = in.i64();
   version.gone_at = in.i64();
-  const auto compares = in.u8();
-  if (compares == 1) {
+  const auto flags = in.u8();
+  if ((flags & kCompares) != 0) {
     CompareToken token;
     token.salt = in.array<16>();
     token.hash = in.array<32>();
     token.misses = in.u8();
     version.compare = token;
   }
+  if ((flags & kFoundBy) != 0) version.found_by = in.array<16>();
   const bool gone = version.state == FieldState::kGone;
-  if (!in.ok() || compares > 1 || version.field.empty() || version.field.size() > 32 ||
-      !good_kind(version.kind) || !good_class(version.of_class) ||
+  if (!in.ok() || (flags & ~(kCompares | kFoundBy)) != 0 || version.field.empty() ||
+      version.field.size() > 32 || !good_kind(version.kind) || !good_class(version.of_class) ||
       version.state < FieldState::kReadable || version.state > FieldState::kGone ||
       version.gone_by > GoneBy::kCustomer || gone != (version.gone_by != GoneBy::kNothing) ||
       version.compare.has_value() != (version.state == FieldState::kCompareOnly))
@@ -80,6 +85,7 @@ SecretBytes Customer::encode() const {
     head.i64(one.closed_at);
     head.i64(one.reference_until);
     head.i64(one.contact_until);
+    head.bytes(one.technician.bytes);
   }
   head.u16(static_cast<std::uint16_t>(versions_.size()));
   for (const auto& version : versions_) write(head, version);
@@ -111,6 +117,7 @@ Result<Customer> Customer::decode(std::uint64_t row, ByteView raw) {
     one.closed_at = in.i64();
     one.reference_until = in.i64();
     one.contact_until = in.i64();
+    one.technician.bytes = in.array<16>();
     if (one.number == 0 || one.number >= customer.next_case_)
       return fail(Errc::kMalformed, "customer's row: a case that is not numbered");
     customer.cases_.push_back(one);

@@ -14,7 +14,7 @@ constexpr std::int64_t kHour = 3'600'000, kDay = 24 * kHour;
 struct Vault {
   SeededEntropy entropy{5};
   Policy policy = *parse_policy(default_policy_text(), "policy.toml");
-  CustomerId id = make_customer_id(kCustomerRowsFrom + 7, entropy);
+  CustomerId id = make_customer_id(keys::kCustomerRowsFrom + 7, entropy);
   Customer customer{id, entropy.key()};
   std::int64_t now = 1'000'000'000;
 
@@ -39,10 +39,10 @@ struct Vault {
 class Customers : public ::testing::Test, public Vault {};
 
 TEST_F(Customers, AnIdSaysItsRowAndAGuessedOneIsNone) {
-  EXPECT_EQ(*row_of(id), kCustomerRowsFrom + 7);
+  EXPECT_EQ(*row_of(id), keys::kCustomerRowsFrom + 7);
   EXPECT_FALSE(row_of(CustomerId{}));
-  EXPECT_TRUE(row_of(make_customer_id(kCustomerRowsEnd - 1, entropy)));
-  EXPECT_FALSE(row_of(make_customer_id(kCustomerRowsEnd, entropy)));
+  EXPECT_TRUE(row_of(make_customer_id(keys::kCustomerRowsEnd - 1, entropy)));
+  EXPECT_FALSE(row_of(make_customer_id(keys::kCustomerRowsEnd, entropy)));
   const auto row = customer.encode();
   EXPECT_TRUE(Customer::decode(*row_of(id), row.expose()));
   EXPECT_EQ(Customer::decode(*row_of(id) + 1, row.expose()).error().code, Errc::kCorrupt);

@@ -169,7 +169,11 @@ Result<Policy> parse_policy(const std::string& text, const std::string& file) {
   Section company(root, "company");
   company.text("name", policy.company);
   company.text("contact", policy.contact);
+  company.text("region", policy.region);
   TRY(company.finish());
+  if (policy.region.size() != 2 ||
+      !std::ranges::all_of(policy.region, [](char c) { return c >= 'A' && c <= 'Z'; }))
+    return fail(Errc::kConfig, "company.region is a country's two capital letters, or ZZ");
   if (policy.company.empty() || policy.contact.empty())
     return fail(Errc::kConfig,
                 "company.name and company.contact tell callers who keeps their data");
@@ -215,6 +219,7 @@ std::string default_policy_text() {
 [company]
 name = "Example Support"
 contact = "privacy@calls.example"
+# region = "US"              # whose numbers are written without a country code
 
 [keep]
 # reference_days = 365       # name, phone and query, after a case is closed

@@ -63,6 +63,7 @@ struct Limits {
 
 struct Policy {
   std::string company, contact;       // who it is, and where customers ask about their data
+  std::string region = "ZZ";          // ISO 3166: whose numbers have no country code; ZZ: nobody's
   std::int64_t reference_days = 365;  // after a case is closed
   std::int64_t contact_days = 30;     // of a compare-only value, after a case is closed
   std::int64_t secret_hours = 24;

@@ -1,0 +1,464 @@
+// How the office begins, what the log tells it, and the turns that the keeper gives it.
+#include "disclose/office.hpp"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "base/event_log.hpp"
+
+namespace callward::disclose {
+namespace {
+
+constexpr std::size_t kEntriesOfRequestMax = 10'000;
+constexpr std::int64_t kReviewKeptMs = 30 * 86'400'000ll;  // one that nobody reviews
+
+bool of_request(std::string_view type) {
+  return type == "disclosure_step" || type == "check_made" || type == "code_sent" ||
+         type == "call_back_made";
+}
+
+}  // namespace
+
+Office::Office(Clock& clock, Entropy& entropy, keys::KeyStore& store, keys::Ledger& ledger,
+               OfficePolicy policy, Outbox outbox)
+    : clock_(clock),
+      entropy_(entropy),
+      ledger_(ledger),
+      policy_(std::move(policy)),
+      outbox_(std::move(outbox)),
+      book_(entropy, store),
+      chart_(policy_.party) {}
+
+std::int64_t Office::now() const { return utc_from_ + clock_.monotonic_ms() - mono_from_; }
+
+Status Office::ready() {
+  if (ledger_.log_failed())
+    return fail(Errc::kUnavailable, "the audit log cannot be written: nothing is read or changed");
+  if (!known_)
+    return fail(Errc::kUnavailable, "people and requests are just being read; ask again");
+  return {};
+}
+
+// ---- beginning ----------------------------------------------------------------------------------
+
+Status Office::begin() {
+  TRY(book_.open());
+  going_.clear();
+  going_of_.clear();
+  for (const auto& order : book_.head().owed) going_[order] = {.logged = true, .punctured = true};
+  mono_from_ = clock_.monotonic_ms();
+  utc_from_ = clock_.utc_ms();
+  if (ledger_.log_size() != 0)
+    utc_from_ = std::max(utc_from_, TRY(entry_at(ledger_.log_size() - 1)).at);
+  TRY(reload());
+  TRY(ledger_.replay(ledger_.rows_upto(), [this](std::uint64_t index, const audit::Entry& entry) {
+    return replay_customer(index, entry);
+  }));
+  return state_policy();
+}
+
+Result<audit::Entry> Office::entry_at(std::uint64_t index) {
+  std::optional<audit::Entry> found;
+  auto done = ledger_.replay(index, [&](std::uint64_t, const audit::Entry& entry) -> Status {
+    found = entry;
+    return fail(Errc::kExists, "that was it");
+  });
+  if (found) return std::move(*found);
+  return done ? Result<audit::Entry>(fail(Errc::kCorrupt, "the log lacks an entry that it had"))
+              : Result<audit::Entry>(tl::unexpected<Error>(done.error()));
+}
+
+void Office::forget() {
+  known_ = false;
+  chart_ = people::Chart(policy_.party);
+  chart_entry_ = 0;
+  chart_staged_ = false;
+  requests_.clear();
+  dials_.clear();
+}
+
+// People and requests as the log has them: from what the head names, and what came since the rows
+// were written, back to their beginnings; then judged anew in the order of the log.
+Status Office::reload() {
+  forget();
+  auto chart_entry = book_.head().chart_entry;
+  std::set<std::uint64_t> last(book_.head().running.begin(), book_.head().running.end());
+  TRY(ledger_.replay(ledger_.rows_upto(),
+                     [&](std::uint64_t index, const audit::Entry& entry) -> Status {
+                       if (entry.type == "chart_changed") chart_entry = index + 1;
+                       if (!of_request(entry.type)) return {};
+                       if (entry.prev_step) last.erase(*entry.prev_step);
+                       last.insert(index);
+                       return {};
+                     }));
+  Entries entries;
+  if (chart_entry != 0) TRY(walk_back(chart_entry - 1, entries));
+  for (const auto index : last) TRY(walk_back(index, entries));
+  for (const auto& [index, entry] : entries) TRY(replay_known(index, entry));
+  if (book_.head().chart_entry == chart_entry && chart_.head() != book_.head().chart_head)
+    return fail(Errc::kCorrupt, "the log has another role chart than the key store knows");
+  known_ = true;
+  for (auto& [id, running] : requests_) carry_out(id, {});
+  return {};
+}
+
+Status Office::walk_back(std::uint64_t from, Entries& entries) {
+  for (std::optional<std::uint64_t> at = from; at && !entries.contains(*at);) {
+    auto entry = TRY(entry_at(*at));
+    const auto before = entry.prev_step;
+    if (before && *before >= *at) return fail(Errc::kCorrupt, "a step before itself");
+    if (entries.size() > kEntriesOfRequestMax * (kRequestsMax + 1))
+      return fail(Errc::kTooLarge, "more steps than there can be");
+    entries.emplace(*at, std::move(entry));
+    at = before;
+  }
+  return {};
+}
+
+Status Office::replay_known(std::uint64_t index, const audit::Entry& entry) {
+  if (entry.type == "chart_changed") {
+    people::SignedChange change{TRY(people::change_from_json(entry.data)),
+                                TRY(people::signatures_from_json(entry.signature))};
+    TRY(chart_.apply(change));
+    chart_entry_ = index + 1;
+    return {};
+  }
+  const auto id = TRY(RequestId::parse(entry.subject));
+  // One that cannot be judged any more (limits that were made stricter meanwhile) is over: nothing
+  // of it opens. It never keeps the others, nor the calls, from going on.
+  if (auto done = replay_step(index, id, entry); !done) {
+    log_event("office.request_dropped", {{"request", id.hex()}, {"why", done.error().message}});
+    requests_.erase(id);
+  }
+  return {};
+}
+
+Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit::Entry& entry) {
+  if (entry.type == "disclosure_step") {
+    SignedStep step{TRY(step_from_json(entry.data)), {}};
+    const auto signatures = TRY(people::signatures_from_json(entry.signature));
+    if (signatures.size() > 1) return fail(Errc::kMalformed, "a step with two signatures");
+    if (!signatures.empty()) step.signature = signatures[0];
+    if (step.step.number == 1) requests_.erase(id);
+    auto& running = requests_[id];
+    TRY(running.chain.apply(step, world_at(step.step.at)));
+    running.entry = index;
+    if (step.step.words != crypto::Digest{}) running.words[step.step.number] = step.step.event.by;
+    if (step.step.event.kind == EventKind::kRing && step.step.number != 1) {
+      running.passed.clear();
+      running.call_back = {};
+    }
+    return {};
+  }
+  const auto at = requests_.find(id);
+  if (at == requests_.end()) return fail(Errc::kCorrupt, "about a request that did not begin");
+  auto& running = at->second;
+  running.entry = index;
+  if (entry.type == "code_sent") ++running.codes;
+  if (entry.type == "check_made") {
+    const auto leaf = static_cast<vault::Leaf>(entry.data.at("leaf").as_int64());
+    const auto kind = std::string_view(entry.data.at("kind").as_string());
+    const auto what = kind == "code" ? std::string(kind) : std::to_string(leaf);
+    if (entry.data.at("passed").as_bool())
+      running.passed.insert(what);
+    else if (kind != "code")
+      ++running.misses[leaf];
+  }
+  if (entry.type == "call_back_made") {
+    running.call_back = {
+        .call =
+            CallId::parse(std::string_view(entry.data.at("call").as_string())).value_or(CallId{}),
+        .answered = entry.data.at("answered").as_bool(),
+        .recorded = entry.data.at("recorded").as_bool(),
+        .number_on_file = true,
+        .seconds = entry.data.at("seconds").as_int64(),
+        .number_age_days = entry.data.at("number_age_days").as_int64()};
+  }
+  return {};
+}
+
+// ---- customers, beyond their rows ---------------------------------------------------------------
+
+Status Office::replay_customer(std::uint64_t index, const audit::Entry& entry) {
+  if (entry.type == "erased") {
+    for (const auto& item : entry.data.at("orders").as_array())
+      if (const auto id = OrderId::parse(std::string_view(item.as_string()))) {
+        going_of_.erase(going_[*id].customer);
+        going_.erase(*id);
+        std::erase(book_.change_head().owed, *id);
+      }
+    return {};
+  }
+  const bool ours = entry.type == "fields_stored" || entry.type == "fields_erase_intended" ||
+                    entry.type == "case_closed" || entry.type == "case_assigned" ||
+                    entry.type == "customer_hold_set" || entry.type == "customer_hold_lifted";
+  if (!ours) return {};
+  const auto id = TRY(CustomerId::parse(entry.subject));
+  auto found = book_.find(id);
+  if (!found && found.error().code != Errc::kNotFound) return tl::unexpected<Error>(found.error());
+  auto* customer = found ? *found : nullptr;
+  if (entry.type == "fields_stored") replay_stored(index, customer, entry);
+  if (entry.type == "fields_erase_intended") replay_going(id, customer, entry);
+  if (customer == nullptr) return {};
+  if (entry.type == "case_closed") {
+    // Contacts that were to become tokens had them in that row: without it they are gone.
+    const auto of_case = static_cast<std::uint32_t>(entry.data.at("case").as_int64());
+    (void)customer->close_case(of_case, policy_.policy, entry.at);
+    for (const auto leaf : customer->to_compare()) customer->go(leaf, vault::GoneBy::kCaseClosed);
+  }
+  if (entry.type == "case_assigned")
+    (void)customer->assign_case(
+        static_cast<std::uint32_t>(entry.data.at("case").as_int64()),
+        PersonId::parse(std::string_view(entry.data.at("person").as_string()))
+            .value_or(PersonId{}));
+  if (entry.type == "customer_hold_set") customer->hold(true);
+  if (entry.type == "customer_hold_lifted") customer->hold(false);
+  book_.touch(*customer);
+  note_going(*customer);
+  return {};
+}
+
+// Logged, and not on the disk when the keeper died: nobody was given it, and its leaves stay
+// unused.
+void Office::replay_stored(std::uint64_t index, vault::Customer* customer,
+                           const audit::Entry& entry) {
+  (void)ledger_.stage({.type = "fields_void",
+                       .actor = "keeper",
+                       .subject = entry.subject,
+                       .data = {{"entry", index}}});
+  if (customer == nullptr) {
+    // Its row number is not used again either: an id in the log is one customer's.
+    const auto row = vault::row_of(CustomerId::parse(entry.subject).value_or(CustomerId{}));
+    if (row) book_.change_head().next_customer = std::max(book_.head().next_customer, *row + 1);
+    return;
+  }
+  for (const auto& item : entry.data.at("fields").as_array())
+    customer->skip_leaves(static_cast<vault::Leaf>(item.at(0).as_int64()) + 1);
+}
+
+void Office::replay_going(const CustomerId& id, vault::Customer* customer,
+                          const audit::Entry& entry) {
+  const auto order = OrderId::parse(std::string_view(entry.data.at("order").as_string()));
+  if (!order || going_.contains(*order)) return;
+  Going going{.customer = id, .whole = entry.data.at("whole").as_bool(), .logged = true};
+  for (const auto& item : entry.data.at("fields").as_array()) {
+    const auto leaf = static_cast<vault::Leaf>(item.at(0).as_int64());
+    going.leaves.push_back(leaf);
+    if (customer != nullptr)
+      customer->go(leaf, vault::parse_gone_by(std::string_view(item.at(1).as_string()))
+                             .value_or(vault::GoneBy::kCustomer));
+  }
+  going_of_.insert(id);
+  going_[*order] = std::move(going);
+}
+
+Status Office::state_policy() {
+  const auto whole = crypto::sha256(
+      {policy_.hash, as_bytes(policy_.party.id), as_bytes(" "), as_bytes(policy_.party.origin)});
+  if (book_.head().policy == whole) return {};
+  const auto& limits = policy_.policy.limits;
+  boost::json::array numbers{limits.assign_ms,
+                             limits.ring_ms,
+                             limits.call_ms,
+                             limits.release_ms,
+                             limits.window_ms,
+                             limits.window_ms_max,
+                             limits.review_ms,
+                             limits.call_seconds_min,
+                             std::int64_t{limits.checks_min},
+                             std::int64_t{limits.rings_max},
+                             limits.number_days_young,
+                             static_cast<std::int64_t>(limits.fields_max)};
+  TRY(ledger_.stage({.type = "policy_in_force",
+                     .actor = "keeper",
+                     .subject = "-",
+                     .data = {{"hash", to_hex(policy_.hash)},
+                              {"party", policy_.party.id},
+                              {"origin", policy_.party.origin},
+                              {"limits", std::move(numbers)}}}));
+  ledger_.with_log([this, whole](const Status& logged) {
+    if (logged) book_.change_head().policy = whole;
+  });
+  return {};
+}
+
+// ---- erasing ------------------------------------------------------------------------------------
+
+void Office::note_going(vault::Customer& customer, bool whole) {
+  const auto leaves = customer.leaves_to_go();
+  if ((leaves.empty() && !whole) || going_of_.contains(customer.id())) return;
+  going_of_.insert(customer.id());
+  going_[OrderId::random(entropy_)] = {.customer = customer.id(), .leaves = leaves, .whole = whole};
+}
+
+bool Office::erasure_due() const {
+  return std::ranges::any_of(going_, [](const auto& g) { return !g.second.taken; });
+}
+
+Status Office::intend() {
+  std::size_t chosen = 0;
+  for (auto& [order, going] : going_) {
+    if (going.taken || chosen >= kErasuresPerTurnMax) continue;
+    ++chosen;
+    going.chosen = true;
+    if (going.logged) continue;
+    auto customer = book_.find(going.customer);
+    boost::json::array fields;
+    if (customer) {
+      going.leaves = (*customer)->leaves_to_go();
+      for (const auto leaf : going.leaves) {
+        const auto* version = (*customer)->find(leaf);
+        const auto* why = version->state == vault::FieldState::kCompareOnly
+                              ? to_text(vault::GoneBy::kCaseClosed)
+                              : to_text(version->gone_by);
+        boost::json::array item;
+        item.emplace_back(std::int64_t{leaf});
+        item.emplace_back(why);
+        fields.emplace_back(std::move(item));
+      }
+    }
+    TRY(ledger_.stage(
+        {.type = "fields_erase_intended",
+         .actor = "keeper",
+         .subject = going.customer.hex(),
+         .data = {{"order", order.hex()}, {"fields", std::move(fields)}, {"whole", going.whole}}}));
+  }
+  return {};
+}
+
+Status Office::puncture() {
+  for (auto& [order, going] : going_) {
+    if (!going.chosen || going.taken) continue;
+    going.logged = true;
+    auto& owed = book_.change_head().owed;
+    if (std::ranges::find(owed, order) == owed.end()) owed.push_back(order);
+    if (going.punctured) continue;
+    if (auto customer = book_.find(going.customer)) {
+      TRY(book_.puncture(**customer));
+      if (going.whole) book_.drop(**customer);
+    }
+    going.punctured = true;
+  }
+  return {};
+}
+
+std::vector<OrderId> Office::destroyed() {
+  std::vector<OrderId> done;
+  for (auto& [order, going] : going_) {
+    if (!going.chosen || !going.punctured || going.taken) continue;
+    going.taken = true;
+    going.chosen = false;
+    done.push_back(order);
+  }
+  return done;
+}
+
+void Office::erased(const std::vector<OrderId>& orders, bool confirmed) {
+  for (const auto& order : orders) {
+    const auto at = going_.find(order);
+    if (at == going_.end()) continue;
+    const auto customer = at->second.customer;
+    if (!customer.is_zero() && !at->second.unconfirmed)
+      outbox_.fields_gone({customer, at->second.leaves});
+    at->second.unconfirmed = !confirmed;
+    if (!confirmed) continue;
+    std::erase(book_.change_head().owed, order);
+    going_.erase(at);
+    going_of_.erase(customer);
+    if (auto left = book_.find(customer)) note_going(**left);
+  }
+}
+
+void Office::erase_again(const std::vector<OrderId>& orders) {
+  for (const auto& order : orders)
+    if (const auto at = going_.find(order); at != going_.end()) at->second.taken = false;
+}
+
+void Office::mirrors_are_back() {
+  for (auto& [order, going] : going_)
+    if (going.unconfirmed) going.taken = false;
+}
+
+// ---- turns --------------------------------------------------------------------------------------
+
+void Office::tick() {
+  if (!known_ && !ledger_.log_failed())
+    if (auto read = reload(); !read) log_event("office.not_read", {{"why", read.error().message}});
+  if (known_ && !ledger_.log_failed()) pass_deadlines();
+  scan_customers();
+  book_.let_go();
+  const auto mono = clock_.monotonic_ms();
+  for (auto& [person, readers] : readers_)
+    std::erase_if(readers, [mono](const auto& reader) { return reader.until_ms <= mono; });
+  std::erase_if(readers_, [](const auto& item) { return item.second.empty(); });
+  std::erase_if(intakes_,
+                [mono](const auto& item) { return mono - item.second > 2 * kIntakeKeyMs; });
+  while (!intake_.empty() && mono - intake_.back().begun_ms > 2 * kIntakeKeyMs) intake_.pop_back();
+}
+
+// What is over by its time goes, whoever has it in mind: all customers are looked at, some at a
+// turn, round after round.
+void Office::scan_customers() {
+  if (ledger_.log_failed() || clock_.monotonic_ms() < next_scan_ms_) return;
+  const auto time = now();
+  const auto more = book_.scan(
+      [time](const vault::Customer& customer) {
+        const auto next = customer.next_pass();
+        return (next != 0 && next <= time) || !customer.leaves_to_go().empty();
+      },
+      [this](vault::Customer& customer) { pass_customer(customer); });
+  if (!more) log_event("office.scan_failed", {{"why", more.error().message}});
+  if (!more || !*more) next_scan_ms_ = clock_.monotonic_ms() + kScanPauseMs;
+}
+
+void Office::pass_customer(vault::Customer& customer) {
+  customer.pass(now());
+  book_.touch(customer);
+  note_going(customer);
+}
+
+// The head names the last entry of each request that is not over.
+void Office::keep_running() {
+  auto& running = book_.change_head().running;
+  running.clear();
+  for (const auto& [id, request] : requests_)
+    if (running.size() < vault::Head::kRunningMax) running.push_back(request.entry);
+}
+
+void Office::pass_deadlines() {
+  const auto time = now();
+  std::vector<RequestId> late, without_expert, forgotten;
+  for (const auto& [id, running] : requests_) {
+    const auto& request = running.chain.request();
+    const auto end = deadline(request, policy_.policy.limits);
+    if (running.staged || end == 0) continue;
+    if (is_over(request.state)) {
+      if (time > end + kReviewKeptMs) forgotten.push_back(id);
+      continue;
+    }
+    if (time >= end) late.push_back(id);
+    if (time < end && request.state == State::kRequested) without_expert.push_back(id);
+  }
+  for (const auto& id : late) system_step(id, EventKind::kTime);
+  for (const auto& id : without_expert) find_expert(id);
+  for (const auto& id : forgotten) requests_.erase(id);
+  if (!forgotten.empty()) keep_running();
+}
+
+std::string Office::status_json() const {
+  std::size_t open = 0, waiting = 0;
+  for (const auto& [id, running] : requests_) {
+    open += running.chain.request().state == State::kOpen;
+    waiting += !is_over(running.chain.request().state);
+  }
+  return boost::json::serialize(
+      boost::json::object{{"customers", book_.head().next_customer - keys::kCustomerRowsFrom},
+                          {"people", chart_.members().size()},
+                          {"requests", waiting},
+                          {"open", open},
+                          {"experts_on_duty", on_duty_.size()},
+                          {"readers", readers_.size()},
+                          {"erasures_waiting", going_.size()}});
+}
+
+}  // namespace callward::disclose

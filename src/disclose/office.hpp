@@ -1,0 +1,278 @@
+// The keeper's other half: customers' data, and who may see what of it. Behind verbs as those of
+// erase::Keeper, whose log and key store it shares (keys/tenant.hpp): a verb checks, stages its
+// entry, and answers when that is durable.
+//
+// INVARIANTS
+//   (1) No entry, no act: what is to be read leaves only after its entry is durable, and after a
+//       second look that nothing changed meanwhile. When the log fails, all that is known of people
+//       and requests is forgotten, and read from it again.
+//   (2) Whoever asks, the server included, is believed nothing that the log does not say: not the
+//       role, not the call-back, not a check, not the time.
+//   (3) A value leaves sealed to a key that a passkey in the role chart has signed, or not at all.
+//   (4) Time goes on by the monotonic clock, from the later of wall clock and last entry: a wall
+//       clock that is set back lengthens no window.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/clock.hpp"
+#include "crypto/curve25519.hpp"
+#include "disclose/chain.hpp"
+#include "keys/record.hpp"
+#include "keys/tenant.hpp"
+#include "keys/vault_protocol.hpp"
+#include "vault/book.hpp"
+
+namespace callward::disclose {
+
+template <class T>
+using Reply = std::function<void(Result<T>)>;
+
+struct OfficePolicy {
+  vault::Policy policy;
+  crypto::Digest hash{};  // of its file
+  people::RelyingParty party;
+};
+
+// How a call-back went, as who dialled says it; the recording is the recorder's word.
+struct DialEnd {
+  bool answered = false;       // by the customer
+  std::int64_t talked_ms = 0;  // both
+  std::string cause;
+};
+
+class Office final : public keys::Tenant {
+ public:
+  // What it wants of others.
+  struct Outbox {
+    std::function<void(const keys::FieldsGone&)> fields_gone;
+    // A secret that was typed in a live call, to be looked for in what is said there.
+    std::function<void(const CallId& call, std::string_view kind, SecretBytes value)> typed_secret;
+    // Rings the expert, then the number (E.164). How it went comes by dial_recorded(), dial_over().
+    std::function<Status(const DialId& dial, const std::string& expert, SecretBytes number)> dial;
+    std::function<void(const DialId& dial)> hang_up;
+    // Whether this call is being recorded, or was.
+    std::function<bool(const CallId& call)> is_recorded;
+    // A one-time code to an address ("email", "sms"). An error: nobody is there who would take it.
+    std::function<Status(std::string_view channel, SecretBytes address, SecretBytes code)> deliver;
+  };
+  Office(Clock& clock, Entropy& entropy, keys::KeyStore& store, keys::Ledger& ledger,
+         OfficePolicy policy, Outbox outbox);
+
+  // What people type (office_fields.cpp).
+  void intake_key(const keys::IntakeKeyRequest& message, Reply<keys::IntakeKey> reply);
+  void store_fields(const keys::StoreFields& message, Reply<keys::FieldsStored> reply);
+  void look_up(const keys::LookUp& message, Reply<keys::FoundCustomers> reply);
+  void customer_state(const keys::CustomerStateRequest& message, Reply<keys::CustomerState> reply);
+  // What becomes of it (office_cases.cpp).
+  void close_case(const keys::CloseCase& message, Reply<keys::Ack> reply);
+  void assign_case(const keys::AssignCase& message, Reply<keys::Ack> reply);
+  void erase_fields(const keys::EraseFields& message, Reply<keys::FieldsErased> reply);
+  void hold_customer(const keys::HoldCustomer& message, Reply<keys::Ack> reply);
+  void read_query(const keys::ReadQuery& message, Reply<keys::ValueRead> reply);
+  // People (office_people.cpp).
+  void chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> reply);
+  void reader_put(const keys::ReaderPut& message, Reply<keys::Ack> reply);
+  void reader_drop(const keys::ReaderDrop& message, Reply<keys::Ack> reply);
+  void duty_put(const keys::DutyPut& message, Reply<keys::Ack> reply);
+  // Requests (office_requests.cpp).
+  void step_draft(const keys::StepDraft& message, Reply<keys::StepDrafted> reply);
+  void step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply);
+  void read_words(const keys::ReadWords& message, Reply<keys::ValueRead> reply);
+  void request_state(const keys::RequestStateRequest& message, Reply<keys::RequestState> reply);
+  // The verification (office_checks.cpp).
+  void check_field(const keys::CheckField& message, Reply<keys::Checked> reply);
+  void send_code(const keys::SendCode& message, Reply<keys::Ack> reply);
+  void check_code(const keys::CheckCode& message, Reply<keys::Checked> reply);
+  void dial_connected(const DialId& dial);
+  void dial_recorded(const DialId& dial, const CallId& call);
+  void dial_over(const DialId& dial, const DialEnd& end);
+
+  // keys::Tenant (office.cpp)
+  Status begin() override;
+  Status stage_rows() override { return book_.stage_rows(); }
+  [[nodiscard]] bool erasure_due() const override;
+  Status intend() override;
+  Status puncture() override;
+  std::vector<OrderId> destroyed() override;
+  void erased(const std::vector<OrderId>& orders, bool confirmed) override;
+  void erase_again(const std::vector<OrderId>& orders) override;
+  void mirrors_are_back() override;
+  void tick() override;
+
+  // Whether somebody's browser has this key, signed; and whether they have the role.
+  [[nodiscard]] bool reads_with(const PersonId& person,
+                                const std::array<std::uint8_t, 32>& key) const;
+  [[nodiscard]] const people::Chart& chart() const { return chart_; }
+  [[nodiscard]] std::int64_t now() const;  // UTC ms (4)
+  [[nodiscard]] std::string status_json() const;
+
+  static constexpr std::int64_t kIntakeKeyMs = 3'600'000;  // then a new one; taken as long again
+  static constexpr std::size_t kIntakesMax = 200'000;      // remembered while their key is taken
+  static constexpr std::size_t kFieldsPerIntakeMax = 32;
+  static constexpr std::size_t kLookUpsPerMinute = 30;  // of one person
+  static constexpr std::size_t kLookUpsPerMinuteAll = 6'000;
+  static constexpr std::int64_t kReaderMs = 12 * 3'600'000;
+  static constexpr std::size_t kReadersPerPersonMax = 8;
+  static constexpr std::int64_t kDraftMs = 5 * 60'000;  // between the draft and its signature
+  static constexpr std::int64_t kCodeMs = 10 * 60'000;
+  static constexpr std::uint8_t kTriesMax = 3;  // of each field and each code, then it is locked
+  static constexpr std::size_t kCodesMax = 3;   // of one request
+  static constexpr std::size_t kRequestsMax = 5'000;  // not over, or not reviewed
+  static constexpr std::size_t kRequestsPerPersonMax = 20;
+  static constexpr std::size_t kErasuresPerTurnMax = 500;  // customers
+  static constexpr std::int64_t kScanPauseMs = 60'000;     // between two rounds over all customers
+
+ private:
+  struct IntakeSecret {
+    std::uint32_t number = 0;
+    Key32 secret;
+    crypto::PublicKey public_key{};
+    std::int64_t begun_ms = 0;  // monotonic
+  };
+  struct Reader {
+    std::array<std::uint8_t, 32> key{};
+    Bytes passkey;              // that signed it
+    std::int64_t until_ms = 0;  // monotonic
+  };
+  struct Code {
+    SecretBytes value;
+    vault::Leaf leaf = 0;
+    std::int64_t until_ms = 0;  // monotonic
+    std::uint8_t misses = 0;
+  };
+  struct Dialling {
+    DialId dial;
+    CallId call;
+    vault::Leaf leaf = 0;
+    std::int64_t number_age_days = 0;
+    std::optional<std::int64_t> connected_ms;  // monotonic
+  };
+  struct Running {
+    Chain chain;
+    std::uint64_t entry = 0;       // its last one
+    std::set<std::string> passed;  // what was compared and fits: a field's leaf, "code"
+    std::map<vault::Leaf, std::uint8_t> misses;
+    CallBack call_back;                       // the last that is over
+    std::map<std::uint32_t, PersonId> words;  // steps that said something, and who
+    std::optional<Code> code;
+    std::size_t codes = 0;
+    SecretBytes dialled;  // the number of the last call-back
+    std::optional<Dialling> dialling;
+    bool staged = false;  // a step of it is on its way to the log
+  };
+  struct Going {  // an erasure of one customer's leaves
+    CustomerId customer;
+    std::vector<vault::Leaf> leaves;
+    bool whole = false;
+    bool chosen = false, logged = false, punctured = false;  // how far it is
+    bool taken = false;                                      // done, and on its way to the log
+    bool unconfirmed = false;                                // but a mirror is away
+  };
+  struct Rate {
+    std::int64_t minute = 0;
+    std::size_t count = 0;
+  };
+
+  // office.cpp
+  void forget();
+  Status reload();
+  Status ready();  // kUnavailable: the log cannot be written
+  using Entries = std::map<std::uint64_t, audit::Entry>;
+  Status walk_back(std::uint64_t from, Entries& entries);
+  Status replay_known(std::uint64_t index, const audit::Entry& entry);
+  Status replay_step(std::uint64_t index, const RequestId& id, const audit::Entry& entry);
+  Status replay_customer(std::uint64_t index, const audit::Entry& entry);
+  void replay_stored(std::uint64_t index, vault::Customer* customer, const audit::Entry& entry);
+  void replay_going(const CustomerId& id, vault::Customer* customer, const audit::Entry& entry);
+  Result<audit::Entry> entry_at(std::uint64_t index);
+  Status state_policy();
+  void note_going(vault::Customer& customer, bool whole = false);
+  void scan_customers();
+  void pass_customer(vault::Customer& customer);
+  void keep_running();
+  // office_fields.cpp
+  IntakeSecret* intake_secret(std::uint32_t number);
+  Result<SecretBytes> open_intake(const keys::SealedValue& value, std::string_view purpose,
+                                  std::initializer_list<std::string_view> about);
+  struct Typed {
+    const vault::FieldSpec* spec;
+    SecretBytes value, normalised;
+  };
+  Result<std::vector<Typed>> open_fields(const keys::StoreFields& message);
+  Result<keys::StoredField> store_one(vault::Customer& customer, std::uint32_t of_case,
+                                      const Typed& typed);
+  Result<vault::CompareToken> compare_token(vault::FieldKind kind, ByteView normalised);
+  Result<bool> compare_fits(const vault::CompareToken& token, vault::FieldKind kind,
+                            ByteView normalised);
+  bool within_rate(const std::string& actor);
+  Result<keys::ValueRead> seal_to(const std::array<std::uint8_t, 32>& key, ByteView aad,
+                                  ByteView value);
+  Status may_act(std::string_view actor, people::Roles roles) const;
+  // office_people.cpp
+  void set_duty(const PersonId& person, bool on);
+  // office_requests.cpp
+  Result<Running*> find_request(const RequestId& id);
+  [[nodiscard]] World world_at(std::int64_t at) const {
+    return {chart_, policy_.policy.limits, at};
+  }
+  Status check_step(const ChainStep& step, const Running* running) const;
+  Status check_asked(const ChainStep& step);
+  Result<std::optional<SecretBytes>> check_words(const keys::StepPut& message,
+                                                 const ChainStep& step);
+  Result<keys::FieldRecord> seal_words(const CustomerId& customer, std::uint32_t of_case,
+                                       const ChainStep& step, const SecretBytes& words);
+  struct View {
+    const vault::Version* version = nullptr;
+    SecretBytes value;
+  };
+  Result<SecretBytes> open_released(const Request& request, vault::Leaf leaf,
+                                    const keys::FieldRecord& record);
+  Status stage_step(const RequestId& id, Running& running, const SignedStep& step);
+  void system_step(const RequestId& id, EventKind kind, const PersonId& expert = {});
+  void carry_out(const RequestId& id, const std::vector<Action>& actions);
+  void find_expert(const RequestId& id);
+  void pass_deadlines();
+  [[nodiscard]] bool may_read_words(const Request& request, const PersonId& person) const;
+  [[nodiscard]] boost::json::object state_of(const Running& running) const;
+  // office_checks.cpp
+  Result<Running*> in_verification(const RequestId& id, const PersonId& expert);
+  Status ring(const RequestId& id, Running& running, const keys::FieldRecord& record);
+  Result<std::uint64_t> stage_of_request(const RequestId& id, Running& running, std::string type,
+                                         std::string actor, boost::json::object data);
+  void answer_check(const RequestId& id, const std::string& what, bool match, std::uint8_t left,
+                    Reply<keys::Checked> reply);
+
+  Clock& clock_;
+  Entropy& entropy_;
+  keys::Ledger& ledger_;
+  OfficePolicy policy_;
+  Outbox outbox_;
+  keys::RecordCipher cipher_;
+  vault::Book book_;
+  people::Chart chart_;
+  std::uint64_t chart_entry_ = 0;  // the newest change's, plus one
+  bool chart_staged_ = false;
+  bool known_ = false;  // chart and requests are those of the log
+  std::map<RequestId, Running> requests_;
+  std::map<DialId, RequestId> dials_;
+  std::map<PersonId, std::vector<Reader>> readers_;
+  std::map<PersonId, std::uint64_t> on_duty_;  // and when they were last given one
+  std::uint64_t assigned_ = 0;
+  std::deque<IntakeSecret> intake_;                           // the newest first; two at most
+  std::unordered_map<keys::IntakeId, std::int64_t> intakes_;  // when, monotonic
+  std::map<std::string, Rate> rates_;
+  std::map<OrderId, Going> going_;
+  std::set<CustomerId> going_of_;
+  std::map<CustomerId, PersonId> proposed_;  // who wants all of it gone
+  std::int64_t utc_from_ = 0, mono_from_ = 0;
+  std::int64_t next_scan_ms_ = 0;
+};
+
+}  // namespace callward::disclose

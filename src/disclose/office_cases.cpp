@@ -1,0 +1,216 @@
+// What becomes of a customer's data: cases that are closed and given to technicians, what the
+// customer wants gone, legal holds.
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "disclose/office.hpp"
+#include "vault/field_record.hpp"
+#include "vault/normalise.hpp"
+
+namespace callward::disclose {
+namespace {
+
+using people::Role;
+
+constexpr auto kLeads =
+    static_cast<people::Roles>(people::bit(Role::kSupervisor) | people::bit(Role::kOwner));
+constexpr auto kServes =
+    static_cast<people::Roles>(kLeads | people::bit(Role::kAgent) | people::bit(Role::kTechnician));
+
+}  // namespace
+
+// The last case of a customer being over, contacts can only be compared: their tokens are made from
+// the records that came with it.
+void Office::close_case(const keys::CloseCase& message, Reply<keys::Ack> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+  if (auto may = may_act(message.actor, kServes); !may) return refuse(may.error());
+  const auto found = book_.find(message.customer);
+  if (!found) return refuse(found.error());
+  const auto* open = (*found)->find_case(message.of_case);
+  if (open == nullptr || open->closed_at != 0)
+    return refuse({Errc::kNotFound, "no such open case"});
+  auto tokens = std::make_shared<std::map<vault::Leaf, vault::CompareToken>>();
+  for (const auto& contact : message.contacts) {
+    const auto* version = (*found)->find(contact.leaf);
+    if (version == nullptr || version->of_class != vault::FieldClass::kContact ||
+        version->state != vault::FieldState::kReadable || tokens->contains(contact.leaf))
+      continue;
+    const auto value =
+        vault::open_value(cipher_, **found, *version, keys::RecordKind::kField, contact.record);
+    if (!value) return refuse(value.error());
+    const auto normalised = vault::normalise(version->kind, value->expose(), policy_.policy.region);
+    if (!normalised) continue;  // what no policy takes any more is gone, and cannot be compared
+    const auto token = compare_token(version->kind, normalised->expose());
+    if (!token) return refuse(token.error());
+    tokens->emplace(contact.leaf, *token);
+  }
+  auto staged = ledger_.stage({.type = "case_closed",
+                               .actor = message.actor,
+                               .subject = message.customer.hex(),
+                               .data = {{"case", std::int64_t{message.of_case}}}});
+  if (!staged) return refuse(staged.error());
+  ledger_.with_log(
+      [this, id = message.customer, of_case = message.of_case, tokens](const Status& logged) {
+        const auto still = book_.find(id);
+        if (!logged || !still || !(*still)->close_case(of_case, policy_.policy, now())) return;
+        for (const auto leaf : (*still)->to_compare()) {
+          const auto token = tokens->find(leaf);
+          if (token != tokens->end())
+            (*still)->set_compare(leaf, token->second);
+          else
+            (*still)->go(leaf, vault::GoneBy::kCaseClosed);
+        }
+        book_.touch(**still);
+        note_going(**still);
+      });
+  ledger_.write_rows();
+  ledger_.after_log([reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    reply(keys::Ack{});
+  });
+}
+
+void Office::assign_case(const keys::AssignCase& message, Reply<keys::Ack> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+  if (auto may = may_act(message.actor, kLeads | people::bit(Role::kAgent)); !may)
+    return refuse(may.error());
+  if (!message.technician.is_zero() && !chart_.is(message.technician, Role::kTechnician))
+    return refuse({Errc::kDenied, "no technician with a passkey"});
+  const auto found = book_.find(message.customer);
+  if (!found) return refuse(found.error());
+  const auto* open = (*found)->find_case(message.of_case);
+  if (open == nullptr || open->closed_at != 0)
+    return refuse({Errc::kNotFound, "no such open case"});
+  auto staged = ledger_.stage(
+      {.type = "case_assigned",
+       .actor = message.actor,
+       .subject = message.customer.hex(),
+       .data = {{"case", std::int64_t{message.of_case}},
+                {"person", message.technician.is_zero() ? "" : message.technician.hex()}}});
+  if (!staged) return refuse(staged.error());
+  ledger_.with_log([this, message](const Status& logged) {
+    const auto still = book_.find(message.customer);
+    if (!logged || !still) return;
+    (void)(*still)->assign_case(message.of_case, message.technician);  // open: it was just now
+    book_.touch(**still);
+  });
+  ledger_.write_rows();
+  ledger_.after_log([reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    reply(keys::Ack{});
+  });
+}
+
+void Office::erase_fields(const keys::EraseFields& message, Reply<keys::FieldsErased> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+  if (auto may = may_act(message.actor, message.all ? kLeads : kServes); !may)
+    return refuse(may.error());
+  const auto found = book_.find(message.customer);
+  if (!found) return refuse(found.error());
+  const auto* version = message.all ? nullptr : (*found)->find(message.leaf);
+  if (!message.all && (version == nullptr || version->state == vault::FieldState::kGone))
+    return refuse({Errc::kNotFound, "no such field"});
+  const bool secret = version != nullptr && version->of_class == vault::FieldClass::kSecret;
+  if ((*found)->held() && !secret) return refuse({Errc::kDenied, "under a legal hold"});
+  const auto actor = PersonId::parse(message.actor).value_or(PersonId{});  // may_act() read it
+  const auto proposed = proposed_.find(message.customer);
+  const bool confirms = message.all && proposed != proposed_.end() && proposed->second != actor;
+  auto staged = ledger_.stage({.type = "erasure_ordered",
+                               .actor = message.actor,
+                               .subject = message.customer.hex(),
+                               .data = {{"all", message.all},
+                                        {"leaf", std::int64_t{message.all ? 0 : message.leaf}},
+                                        {"confirmed", confirms},
+                                        {"reason_hash", message.reason_hash}}});
+  if (!staged) return refuse(staged.error());
+  ledger_.with_log([this, message, actor, confirms](const Status& logged) {
+    if (!logged) return;
+    if (message.all && !confirms) {
+      constexpr std::size_t kProposedMax = 10'000;
+      if (proposed_.size() < kProposedMax) proposed_[message.customer] = actor;
+      return;
+    }
+    proposed_.erase(message.customer);
+    const auto still = book_.find(message.customer);
+    if (!still) return;
+    (void)(*still)->erase(message.all ? std::optional<vault::Leaf>() : message.leaf);
+    book_.touch(**still);
+    note_going(**still, message.all);
+  });
+  ledger_.write_rows();
+  ledger_.after_log([reply, held = message.all && !confirms](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    reply(keys::FieldsErased{held ? keys::OrderOutcome::kHeld : keys::OrderOutcome::kAccepted});
+  });
+}
+
+void Office::hold_customer(const keys::HoldCustomer& message, Reply<keys::Ack> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+  if (auto may = may_act(message.actor, kLeads); !may) return refuse(may.error());
+  const auto found = book_.find(message.customer);
+  if (!found) return refuse(found.error());
+  auto staged = ledger_.stage({.type = message.on ? "customer_hold_set" : "customer_hold_lifted",
+                               .actor = message.actor,
+                               .subject = message.customer.hex(),
+                               .data = {{"reason_hash", message.reason_hash}}});
+  if (!staged) return refuse(staged.error());
+  ledger_.with_log([this, id = message.customer, on = message.on](const Status& logged) {
+    const auto still = book_.find(id);
+    if (!logged || !still) return;
+    (*still)->hold(on);
+    book_.touch(**still);
+  });
+  ledger_.write_rows();
+  ledger_.after_log([reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    reply(keys::Ack{});
+  });
+}
+
+// A technician sees the query of the open case that is theirs, and nothing else of the customer.
+void Office::read_query(const keys::ReadQuery& message, Reply<keys::ValueRead> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+  const auto may_read = [this, message]() -> Status {
+    const auto* customer = TRY(book_.find(message.customer));
+    const auto* open = customer->find_case(message.of_case);
+    const auto* version = customer->find(message.query.leaf);
+    const bool theirs = open != nullptr && open->closed_at == 0 &&
+                        open->technician == message.person &&
+                        chart_.is(message.person, Role::kTechnician) &&
+                        reads_with(message.person, message.reader_key);
+    const bool query = version != nullptr && version->of_case == message.of_case &&
+                       version->kind == vault::FieldKind::kQuery &&
+                       version->state == vault::FieldState::kReadable;
+    return theirs && query ? Status{}
+                           : fail(Errc::kDenied, "the technician of an open case reads its query");
+  };
+  if (auto may = may_read(); !may) return refuse(may.error());
+  const auto& customer = **book_.find(message.customer);
+  auto value = vault::open_value(cipher_, customer, *customer.find(message.query.leaf),
+                                 keys::RecordKind::kField, message.query.record);
+  if (!value) return refuse(value.error());
+  auto staged = ledger_.stage({.type = "query_read",
+                               .actor = message.person.hex(),
+                               .subject = message.customer.hex(),
+                               .data = {{"case", std::int64_t{message.of_case}},
+                                        {"leaf", std::int64_t{message.query.leaf}}}});
+  if (!staged) return refuse(staged.error());
+  ledger_.after_log([this, message, may_read,
+                     value = std::make_shared<SecretBytes>(std::move(*value)),
+                     reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    if (auto may = may_read(); !may) return reply(tl::unexpected<Error>(may.error()));
+    Bytes aad(message.customer.bytes.begin(), message.customer.bytes.end());
+    aad.resize(24);
+    store_le(aad.data() + 16, message.of_case);
+    store_le(aad.data() + 20, message.query.leaf);
+    reply(seal_to(message.reader_key, aad, value->expose()));
+  });
+}
+
+}  // namespace callward::disclose

@@ -1,0 +1,298 @@
+// What people type: sealed to the keeper before it leaves their browser, opened here, sealed anew
+// by the customer's own keys, and never shown to who typed it.
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "crypto/argon2id.hpp"
+#include "crypto/hpke.hpp"
+#include "disclose/office.hpp"
+#include "vault/field_record.hpp"
+#include "vault/normalise.hpp"
+
+namespace callward::disclose {
+namespace {
+
+using people::Role;
+
+constexpr std::string_view kIntakeInfo = "callward intake v1", kReaderInfo = "callward reader v1";
+// The key is the keeper's secret; Argon2id is for the day on which somebody has that, too.
+constexpr crypto::Argon2Cost kCompareCost{.passes = 3, .memory_bytes = 8u << 20};
+constexpr std::string_view kByCustomer = "customer";  // a one-time form
+
+}  // namespace
+
+// ---- the intake's key ---------------------------------------------------------------------------
+
+Office::IntakeSecret* Office::intake_secret(std::uint32_t number) {
+  for (auto& secret : intake_)
+    if (secret.number == number && clock_.monotonic_ms() - secret.begun_ms <= 2 * kIntakeKeyMs)
+      return &secret;
+  return nullptr;
+}
+
+// In memory only: what was recorded of the wire opens to nobody two hours later.
+void Office::intake_key(const keys::IntakeKeyRequest&, Reply<keys::IntakeKey> reply) {
+  const auto mono = clock_.monotonic_ms();
+  if (intake_.empty() || mono - intake_.front().begun_ms >= kIntakeKeyMs) {
+    IntakeSecret fresh{.secret = entropy_.key(), .begun_ms = mono};
+    // A number that another keeper did not give: what was sealed to that one's key is refused.
+    fresh.number = load_le<std::uint32_t>(entropy_.array<4>().data());
+    const auto key = crypto::x25519_public(fresh.secret);
+    if (!key) return reply(tl::unexpected<Error>(key.error()));
+    fresh.public_key = *key;
+    intake_.push_front(std::move(fresh));
+  }
+  const auto& now_in_use = intake_.front();
+  reply(keys::IntakeKey{now_in_use.number, now_in_use.public_key,
+                        (now_in_use.begun_ms + 2 * kIntakeKeyMs - mono) / 1'000});
+}
+
+Result<SecretBytes> Office::open_intake(const keys::SealedValue& value, std::string_view purpose,
+                                        std::initializer_list<std::string_view> about) {
+  const auto* secret = intake_secret(value.key);
+  if (secret == nullptr)
+    return fail(Errc::kState, "sealed to a key that is not taken any more; get the new one");
+  if (value.ciphertext.size() > vault::kValueBytesMax + 64)
+    return fail(Errc::kTooLarge, "a value over its limit");
+  const auto aad = keys::intake_aad(purpose, about);
+  return crypto::hpke_open(secret->secret, value.enc, as_bytes(kIntakeInfo), as_bytes(aad),
+                           value.ciphertext);
+}
+
+Result<keys::ValueRead> Office::seal_to(const std::array<std::uint8_t, 32>& key, ByteView aad,
+                                        ByteView value) {
+  auto sealed = TRY(crypto::hpke_seal(entropy_, key, as_bytes(kReaderInfo), aad, value));
+  return keys::ValueRead{sealed.enc, std::move(sealed.ciphertext)};
+}
+
+// ---- what is compared ---------------------------------------------------------------------------
+
+namespace {
+
+Result<Key32> compare_hash(const Key32& key, vault::FieldKind kind, ByteView normalised,
+                           const std::array<std::uint8_t, 16>& salt) {
+  const std::array<std::uint8_t, 1> tag = {static_cast<std::uint8_t>(kind)};
+  auto mac = crypto::hmac_sha256(key.expose(), {as_bytes("CWT-compare"), tag, normalised});
+  const SecretBytes keyed(mac);
+  wipe(mac.data(), mac.size());
+  return crypto::derive_key(keyed, salt, kCompareCost);
+}
+
+}  // namespace
+
+Result<vault::CompareToken> Office::compare_token(vault::FieldKind kind, ByteView normalised) {
+  vault::CompareToken token;
+  token.salt = entropy_.array<16>();
+  const auto hash = TRY(compare_hash(book_.head().compare_key, kind, normalised, token.salt));
+  std::ranges::copy(hash.expose(), token.hash.begin());
+  return token;
+}
+
+Result<bool> Office::compare_fits(const vault::CompareToken& token, vault::FieldKind kind,
+                                  ByteView normalised) {
+  const auto hash = TRY(compare_hash(book_.head().compare_key, kind, normalised, token.salt));
+  return equal_constant_time(hash.expose(), token.hash);
+}
+
+// ---- storing ------------------------------------------------------------------------------------
+
+Status Office::may_act(std::string_view actor, people::Roles roles) const {
+  const auto id = PersonId::parse(actor);
+  const auto* member = id ? chart_.find(*id) : nullptr;
+  return member != nullptr && !member->left && (member->roles & roles) != 0
+             ? Status{}
+             : fail(Errc::kDenied, "nobody in the role chart who may do this");
+}
+
+Result<std::vector<Office::Typed>> Office::open_fields(const keys::StoreFields& message) {
+  if (message.fields.empty() || message.fields.size() > kFieldsPerIntakeMax)
+    return fail(Errc::kMalformed, "no field, or too many");
+  std::vector<Typed> typed;
+  for (const auto& field : message.fields) {
+    const auto* spec = policy_.policy.find(field.field);
+    if (spec == nullptr) return fail(Errc::kMalformed, "the policy knows no such field");
+    if (std::ranges::find(typed, spec, &Typed::spec) != typed.end())
+      return fail(Errc::kMalformed, field.field + ": twice");
+    auto value = open_intake(field.value, "field", {message.intake.hex(), field.field});
+    if (!value) return fail(value.error().code, field.field + ": " + value.error().message);
+    auto normalised = vault::normalise(spec->kind, value->expose(), policy_.policy.region);
+    if (!normalised)
+      return fail(normalised.error().code, field.field + ": " + normalised.error().message);
+    typed.push_back({spec, std::move(*value), std::move(*normalised)});
+  }
+  if (message.customer.is_zero())
+    for (const auto& spec : policy_.policy.fields)
+      if (spec.required && std::ranges::find(typed, &spec, &Typed::spec) == typed.end())
+        return fail(Errc::kMalformed, spec.id + ": is asked of every new customer");
+  return typed;
+}
+
+Result<keys::StoredField> Office::store_one(vault::Customer& customer, std::uint32_t of_case,
+                                            const Typed& typed) {
+  const auto& spec = *typed.spec;
+  std::optional<vault::CompareToken> compare;
+  if (spec.of_class == vault::FieldClass::kServiceWord)
+    compare = TRY(compare_token(spec.kind, typed.normalised.expose()));
+  const auto leaf = TRY(customer.store(spec, of_case, policy_.policy, now(), compare));
+  const auto& version = *customer.find(leaf);
+  keys::StoredField stored{.field = spec.id,
+                           .leaf = leaf,
+                           .of_class = static_cast<std::uint8_t>(spec.of_class),
+                           .gone_at = version.gone_at,
+                           .record = {}};
+  if (compare) return stored;
+  stored.record = TRY(vault::seal_value(cipher_, entropy_, customer, version,
+                                        keys::RecordKind::kField, typed.value.expose()));
+  if (spec.search)
+    TRY(book_.index(customer, leaf, book_.token_of(spec.kind, typed.normalised.expose())));
+  return stored;
+}
+
+void Office::store_fields(const keys::StoreFields& message, Reply<keys::FieldsStored> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+  constexpr auto kTypes = people::bit(Role::kAgent) | people::bit(Role::kTechnician);
+  if (message.actor != kByCustomer)
+    if (auto may = may_act(message.actor, kTypes); !may) return refuse(may.error());
+  if (message.actor == kByCustomer && message.customer.is_zero())
+    return refuse({Errc::kDenied, "a form is a known customer's"});
+  if (intakes_.contains(message.intake)) return refuse({Errc::kExists, "this was stored already"});
+  if (intakes_.size() >= kIntakesMax) return refuse({Errc::kFull, "too much was typed lately"});
+  auto typed = open_fields(message);
+  if (!typed) return refuse(typed.error());
+  const bool fresh = message.customer.is_zero();
+  auto found = fresh ? book_.create() : book_.find(message.customer);
+  if (!found) return refuse(found.error());
+  auto& customer = **found;
+  keys::FieldsStored stored{.customer = customer.id(), .of_case = message.of_case, .fields = {}};
+  const auto done = [&]() -> Status {
+    if (message.of_case == 0) stored.of_case = TRY(customer.open_case(now()));
+    for (const auto& one : *typed)
+      stored.fields.push_back(TRY(store_one(customer, stored.of_case, one)));
+    boost::json::array fields;
+    for (const auto& one : stored.fields) {
+      boost::json::array item;
+      item.emplace_back(std::int64_t{one.leaf});
+      item.emplace_back(one.field);
+      item.emplace_back(vault::to_text(static_cast<vault::FieldClass>(one.of_class)));
+      fields.emplace_back(std::move(item));
+    }
+    TRY(ledger_.stage({.type = "fields_stored",
+                       .actor = message.actor,
+                       .subject = customer.id().hex(),
+                       .data = {{"call", message.call.is_zero() ? "" : message.call.hex()},
+                                {"case", std::int64_t{stored.of_case}},
+                                {"new_customer", fresh},
+                                {"new_case", message.of_case == 0},
+                                {"fields", std::move(fields)}}}));
+    return {};
+  }();
+  book_.touch(customer);
+  if (!done) {
+    // What was stored of it nobody was given: it goes.
+    for (const auto& one : stored.fields) customer.go(one.leaf, vault::GoneBy::kCorrected);
+    note_going(customer, fresh);
+    return refuse(done.error());
+  }
+  note_going(customer);  // what it replaces
+  intakes_[message.intake] = clock_.monotonic_ms();
+  ledger_.write_rows();
+  ledger_.after_log([this, call = message.call, intake = message.intake, stored = std::move(stored),
+                     typed = std::make_shared<std::vector<Typed>>(std::move(*typed)),
+                     reply](Status logged) {
+    if (!logged) {
+      intakes_.erase(intake);
+      if (auto still = book_.find(stored.customer)) {
+        for (const auto& one : stored.fields) (*still)->go(one.leaf, vault::GoneBy::kCorrected);
+        book_.touch(**still);
+        note_going(**still);
+      }
+      return reply(tl::unexpected<Error>(logged.error()));
+    }
+    for (auto& one : *typed)
+      if (!call.is_zero() && one.spec->of_class == vault::FieldClass::kSecret)
+        outbox_.typed_secret(call, vault::to_text(one.spec->kind), std::move(one.value));
+    reply(stored);
+  });
+}
+
+// ---- finding ------------------------------------------------------------------------------------
+
+bool Office::within_rate(const std::string& actor) {
+  const auto minute = clock_.monotonic_ms() / 60'000;
+  constexpr std::size_t kActorsMax = 10'000;
+  if (rates_.size() > kActorsMax)
+    std::erase_if(rates_, [minute](const auto& item) { return item.second.minute != minute; });
+  const auto spend = [&](const std::string& whose, std::size_t most) {
+    auto& rate = rates_[whose];
+    if (rate.minute != minute) rate = {minute, 0};
+    return ++rate.count <= most;
+  };
+  return spend(actor, kLookUpsPerMinute) && spend("", kLookUpsPerMinuteAll);
+}
+
+void Office::look_up(const keys::LookUp& message, Reply<keys::FoundCustomers> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+  constexpr auto kMayLook = people::bit(Role::kAgent) | people::bit(Role::kTechnician) |
+                            people::bit(Role::kExpert) | people::bit(Role::kSupervisor) |
+                            people::bit(Role::kAuthorised) | people::bit(Role::kOwner);
+  if (auto may = may_act(message.actor, kMayLook); !may) return refuse(may.error());
+  if (!within_rate(message.actor)) return refuse({Errc::kBusy, "too many look-ups this minute"});
+  const auto* spec = policy_.policy.find(message.field);
+  if (spec == nullptr || !spec->search)
+    return refuse({Errc::kMalformed, "nobody is found by this field"});
+  const auto value = open_intake(message.value, "find", {message.actor, message.field});
+  if (!value) return refuse(value.error());
+  const auto normalised = vault::normalise(spec->kind, value->expose(), policy_.policy.region);
+  if (!normalised) return refuse(normalised.error());
+  const auto ids = book_.look_up(book_.token_of(spec->kind, normalised->expose()));
+  if (!ids) return refuse(ids.error());
+  keys::FoundCustomers found;
+  for (const auto& id : *ids) {
+    const auto customer = book_.find(id);
+    if (!customer) continue;
+    keys::FoundCustomer one{.customer = id, .open_cases = {}};
+    for (const auto& c : (*customer)->cases())
+      if (c.closed_at == 0) one.open_cases.push_back(c.number);
+    found.customers.push_back(std::move(one));
+  }
+  auto staged =
+      ledger_.stage({.type = "looked_up",
+                     .actor = message.actor,
+                     .subject = "-",
+                     .data = {{"field", message.field},
+                              {"found", static_cast<std::int64_t>(found.customers.size())}}});
+  if (!staged) return refuse(staged.error());
+  ledger_.after_log([found = std::move(found), reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    reply(found);
+  });
+}
+
+void Office::customer_state(const keys::CustomerStateRequest& message,
+                            Reply<keys::CustomerState> reply) {
+  const auto found = book_.find(message.customer);
+  if (!found) return reply(tl::unexpected<Error>(found.error()));
+  const auto& customer = **found;
+  keys::CustomerState state{.held = customer.held(), .cases = {}, .fields = {}};
+  for (const auto& one : customer.cases())
+    state.cases.push_back({.number = one.number,
+                           .opened_at = one.opened_at,
+                           .closed_at = one.closed_at,
+                           .reference_until = one.reference_until,
+                           .contact_until = one.contact_until,
+                           .technician = one.technician});
+  for (const auto& version : customer.versions())
+    state.fields.push_back({.field = version.field,
+                            .of_case = version.of_case,
+                            .leaf = version.leaf,
+                            .kind = static_cast<std::uint8_t>(version.kind),
+                            .of_class = static_cast<std::uint8_t>(version.of_class),
+                            .state = static_cast<std::uint8_t>(version.state),
+                            .stored_at = version.stored_at,
+                            .gone_at = version.gone_at});
+  reply(std::move(state));
+}
+
+}  // namespace callward::disclose

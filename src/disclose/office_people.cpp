@@ -1,0 +1,161 @@
+// The role chart, the keys of people's browsers, and who is on duty.
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "disclose/office.hpp"
+
+namespace callward::disclose {
+namespace {
+
+using people::Role;
+
+constexpr std::int64_t kChangeMs = 15 * 60'000;  // between a change's time and its coming
+constexpr std::int64_t kAheadMs = 60'000;        // a browser's clock, and ours
+
+Result<people::SignedChange> parse_change(const keys::ChartPut& message) {
+  boost::system::error_code error;
+  const auto json = boost::json::parse(message.change, error);
+  if (error || !json.is_object()) return fail(Errc::kMalformed, "a change that is none");
+  people::SignedChange change{TRY(people::change_from_json(json.get_object())), {}};
+  if (message.signatures.empty() || message.signatures.size() > 2)
+    return fail(Errc::kMalformed, "signed by one or two");
+  for (const auto& text : message.signatures)
+    change.signatures.push_back(TRY(people::parse_signature(text)));
+  return change;
+}
+
+}  // namespace
+
+void Office::chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+  if (chart_staged_) return refuse({Errc::kBusy, "another change is just being made; ask again"});
+  const auto change = parse_change(message);
+  if (!change) return refuse(change.error());
+  const auto time = now();
+  if (change->change.at > time + kAheadMs || change->change.at < time - kChangeMs)
+    return refuse({Errc::kDenied, "a change of another time: draft it anew"});
+  auto next = std::make_shared<people::Chart>(chart_);
+  if (auto taken = next->apply(*change); !taken) return refuse(taken.error());
+  audit::Entry entry{.type = "chart_changed",
+                     .actor = change->signatures[0].person.hex(),
+                     .subject = change->change.person.hex(),
+                     .data = people::to_json(change->change)};
+  if (chart_entry_ != 0) entry.prev_step = chart_entry_ - 1;
+  entry.signature = people::signatures_to_json(change->signatures);
+  const auto index = ledger_.stage(std::move(entry));
+  if (!index) return refuse(index.error());
+  chart_staged_ = true;
+  ledger_.with_log([this, next, index = *index](const Status& logged) {
+    chart_staged_ = false;
+    if (!logged) {
+      known_ = false;
+      return;
+    }
+    chart_ = std::move(*next);
+    chart_entry_ = index + 1;
+    auto& head = book_.change_head();
+    head.chart_entry = chart_entry_;
+    head.chart_head = chart_.head();
+    std::erase_if(on_duty_,
+                  [this](const auto& item) { return !chart_.is(item.first, Role::kExpert); });
+  });
+  ledger_.write_rows();
+  ledger_.after_log([this, reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    reply(keys::ChartTaken{chart_.number(), chart_.head()});
+  });
+}
+
+// ---- readers ------------------------------------------------------------------------------------
+
+bool Office::reads_with(const PersonId& person, const std::array<std::uint8_t, 32>& key) const {
+  const auto readers = readers_.find(person);
+  const auto* member = chart_.find(person);
+  if (readers == readers_.end() || member == nullptr || member->left) return false;
+  return std::ranges::any_of(readers->second, [&](const Reader& reader) {
+    // A passkey that was taken away takes what it signed along.
+    return reader.key == key && reader.until_ms > clock_.monotonic_ms() &&
+           std::ranges::find(member->keys, reader.passkey, &people::Passkey::id) !=
+               member->keys.end();
+  });
+}
+
+void Office::reader_put(const keys::ReaderPut& message, Reply<keys::Ack> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+  if (reads_with(message.person, message.key)) return reply(keys::Ack{});
+  const auto signature = people::parse_signature(message.signature);
+  if (!signature) return refuse(signature.error());
+  const auto age = now() - message.at;
+  if (age < -kAheadMs || age > kReaderMs)
+    return refuse({Errc::kDenied, "signed too long ago: sign in anew"});
+  std::array<std::uint8_t, 8> at{};
+  store_le(at.data(), message.at);
+  const auto challenge =
+      crypto::sha256({as_bytes("CWS1 reader"), message.person.bytes, message.key, at});
+  if (signature->person != message.person)
+    return refuse({Errc::kDenied, "a key is bound by whose it is"});
+  if (auto said = chart_.check(message.person, challenge, signature->said); !said)
+    return refuse(said.error());
+  audit::Entry entry{.type = "reader_bound",
+                     .actor = message.person.hex(),
+                     .subject = message.person.hex(),
+                     .data = {{"key", to_hex(message.key)}, {"at", message.at}}};
+  entry.signature = people::signatures_to_json({*signature});
+  if (auto staged = ledger_.stage(std::move(entry)); !staged) return refuse(staged.error());
+  const auto until = clock_.monotonic_ms() + kReaderMs - std::max<std::int64_t>(age, 0);
+  ledger_.after_log([this, person = message.person, key = message.key,
+                     passkey = signature->said.passkey, until, reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    auto& readers = readers_[person];
+    if (readers.size() >= kReadersPerPersonMax) readers.erase(readers.begin());
+    readers.push_back({key, passkey, until});
+    reply(keys::Ack{});
+  });
+}
+
+void Office::reader_drop(const keys::ReaderDrop& message, Reply<keys::Ack> reply) {
+  if (const auto readers = readers_.find(message.person); readers != readers_.end())
+    std::erase_if(readers->second, [&](const Reader& reader) { return reader.key == message.key; });
+  reply(keys::Ack{});
+}
+
+// ---- duty ---------------------------------------------------------------------------------------
+
+void Office::duty_put(const keys::DutyPut& message, Reply<keys::Ack> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+  if (message.on && !chart_.is(message.person, Role::kExpert))
+    return refuse({Errc::kDenied, "no expert with a passkey"});
+  if (on_duty_.contains(message.person) == message.on) return reply(keys::Ack{});
+  auto staged = ledger_.stage({.type = "duty_changed",
+                               .actor = message.person.hex(),
+                               .subject = message.person.hex(),
+                               .data = {{"on", message.on}}});
+  if (!staged) return refuse(staged.error());
+  ledger_.after_log([this, person = message.person, on = message.on, reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    set_duty(person, on);
+    reply(keys::Ack{});
+  });
+}
+
+// Who goes leaves what they have not begun to somebody else.
+void Office::set_duty(const PersonId& person, bool on) {
+  if (on) {
+    on_duty_.emplace(person, 0);
+  } else {
+    on_duty_.erase(person);
+  }
+  std::vector<RequestId> waiting;
+  for (const auto& [id, running] : requests_) {
+    const auto& request = running.chain.request();
+    if (request.state == State::kRequested ||
+        (request.state == State::kAssigned && !on && request.expert == person))
+      waiting.push_back(id);
+  }
+  for (const auto& id : waiting) find_expert(id);
+}
+
+}  // namespace callward::disclose

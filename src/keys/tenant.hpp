@@ -1,0 +1,59 @@
+// Who else keeps rows in the keeper's store and entries in its log, beside the calls: the vault.
+// The keeper gives each its turns, so that one commit of the log, one of the store and one change
+// of epochs serve both, in the order that erase/keeper.hpp has.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "audit/entry.hpp"
+#include "base/id.hpp"
+
+namespace callward::keys {
+
+// What the keeper lends.
+class Ledger {
+ public:
+  virtual ~Ledger() = default;
+  // Stages an entry for this round; the index that it will have. Its time is the keeper's.
+  virtual Result<std::uint64_t> stage(audit::Entry entry) = 0;
+  // Runs as soon as the entries staged so far are durable, or refused, before any row is written
+  // that counts them as known: what is known changes here.
+  virtual void with_log(std::function<void(const Status&)> effect) = 0;
+  // Runs when the entries staged so far are durable, and the rows too that write_rows() wants; or
+  // with the reason why not.
+  virtual void after_log(std::function<void(Status)> act) = 0;
+  // What is dirty must be on the disk before this round's acts run.
+  virtual void write_rows() = 0;
+  // Durable entries from `first` on, in order.
+  virtual Status replay(
+      std::uint64_t first,
+      const std::function<Status(std::uint64_t index, const audit::Entry&)>& on_entry) = 0;
+  [[nodiscard]] virtual std::uint64_t log_size() const = 0;   // durable
+  [[nodiscard]] virtual std::uint64_t rows_upto() const = 0;  // entries that the rows know of
+  [[nodiscard]] virtual bool log_failed() const = 0;
+};
+
+class Tenant {
+ public:
+  virtual ~Tenant() = default;
+  // At a start and at a planned restart's end: the store is open, the log agrees with it.
+  virtual Status begin() = 0;
+  // Every row that changed, to the store: with each commit.
+  virtual Status stage_rows() = 0;
+
+  // An erasure, by the keeper's steps. Keys of a tenant always stand on a disk.
+  [[nodiscard]] virtual bool erasure_due() const = 0;
+  virtual Status intend() = 0;    // stages what is to go, once
+  virtual Status puncture() = 0;  // it is durable: out of the rows
+  // The keys are gone, and `erased` with these orders is to follow; no longer due.
+  virtual std::vector<OrderId> destroyed() = 0;
+  // `erased` is durable. `confirmed`: from every mirror; else it is due again when they are back.
+  virtual void erased(const std::vector<OrderId>& orders, bool confirmed) = 0;
+  virtual void erase_again(const std::vector<OrderId>& orders) = 0;  // that could not be logged
+  virtual void mirrors_are_back() = 0;
+
+  virtual void tick() = 0;
+};
+
+}  // namespace callward::keys

@@ -1,0 +1,76 @@
+// All customers: their rows in the key store, and the index by which they are found. Loads a row
+// when it is asked for, keeps what was asked for lately, and says what has to be written; who
+// writes, erases and logs is the keeper (keys/tenant.hpp).
+//
+// INVARIANT: what stage_rows() has put into the store is what is here; a customer that is not in
+// the store and not here is nobody.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <unordered_map>
+
+#include "keys/key_store.hpp"
+#include "vault/customer.hpp"
+#include "vault/head.hpp"
+
+namespace callward::vault {
+
+class Book {
+ public:
+  static constexpr std::size_t kKeptMax = 20'000;        // in memory, unchanged
+  static constexpr std::size_t kFoundMax = 20;           // customers of one value
+  static constexpr std::size_t kScannedPerTurn = 2'000;  // rows
+
+  Book(Entropy& entropy, keys::KeyStore& store);
+  // Reads the head, or makes one. kCorrupt, kUnsupported.
+  Status open();
+
+  // Stays where it is until let_go(). kNotFound: nobody, or erased.
+  Result<Customer*> find(const CustomerId& id);
+  // kFull: there are no more rows.
+  Result<Customer*> create();
+  void touch(const Customer& customer);  // it has changed
+  Head& change_head() {
+    head_dirty_ = true;
+    return head_;
+  }
+  [[nodiscard]] const Head& head() const { return head_; }
+
+  // By the token of a value of this kind; the customers who have it now, at most kFoundMax.
+  [[nodiscard]] Token token_of(FieldKind kind, ByteView normalised) const;
+  Status index(Customer& customer, Leaf leaf, const Token& token);
+  Result<std::vector<CustomerId>> look_up(const Token& token);
+
+  // Those whose leaves have to go: out of their cover, and what found them out of the index. The
+  // customer who wanted all gone loses the row.
+  Status puncture(Customer& customer);
+  void drop(const Customer& customer);
+
+  Status stage_rows();
+  [[nodiscard]] bool dirty() const { return head_dirty_ || !dirty_.empty() || !dropped_.empty(); }
+  void let_go();  // of what is unchanged and not asked for lately
+
+  // Goes round all customers, some rows a turn, as they stand in the store; `on_wanted`
+  // gets those that are. False: it has come to the end, and begins anew.
+  Result<bool> scan(const std::function<bool(const Customer&)>& wanted,
+                    const std::function<void(Customer&)>& on_wanted);
+
+ private:
+  struct Kept {
+    std::unique_ptr<Customer> customer;
+    std::uint64_t asked = 0;
+  };
+  Result<std::optional<SecretBytes>> read_bucket(std::uint64_t bucket);
+  BlindIndex index_of();
+
+  Entropy& entropy_;
+  keys::KeyStore& store_;
+  Head head_;
+  bool head_dirty_ = false;
+  std::unordered_map<std::uint64_t, Kept> kept_;  // by row
+  std::set<std::uint64_t> dirty_, dropped_;
+  std::uint64_t asked_ = 0, scanned_ = keys::kCustomerRowsFrom;
+};
+
+}  // namespace callward::vault

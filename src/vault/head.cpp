@@ -1,0 +1,57 @@
+#include "vault/head.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace callward::vault {
+
+SecretBytes Head::encode() const {
+  ByteWriter out;
+  out.u8(kVersion);
+  out.u64(next_customer);
+  out.u8(index.level);
+  out.u32(index.split);
+  out.u64(index.tokens);
+  out.u64(chart_entry);
+  out.bytes(chart_head);
+  out.bytes(policy);
+  out.u16(static_cast<std::uint16_t>(running.size()));
+  for (const auto entry : running) out.u64(entry);
+  out.u16(static_cast<std::uint16_t>(owed.size()));
+  for (const auto& order : owed) out.bytes(order.bytes);
+  SecretBytes row(out.size() + 2 * Key32::size());
+  auto* at = row.expose_mut().data();
+  std::memcpy(at, out.view().data(), out.size());
+  std::memcpy(at + out.size(), search_key.expose().data(), Key32::size());
+  std::memcpy(at + out.size() + Key32::size(), compare_key.expose().data(), Key32::size());
+  return row;
+}
+
+Result<Head> Head::decode(ByteView raw) {
+  ByteReader in(raw);
+  if (in.u8() != kVersion) return fail(Errc::kUnsupported, "vault's head of another version");
+  Head head;
+  head.next_customer = in.u64();
+  head.index.level = in.u8();
+  head.index.split = in.u32();
+  head.index.tokens = in.u64();
+  head.chart_entry = in.u64();
+  head.chart_head = in.array<32>();
+  head.policy = in.array<32>();
+  const auto running = in.u16();
+  for (int i = 0; i < running && in.ok(); ++i) head.running.push_back(in.u64());
+  const auto owed = in.u16();
+  for (int i = 0; i < owed && in.ok(); ++i) head.owed.push_back({in.array<16>()});
+  const auto search = in.bytes(Key32::size());
+  const auto compare = in.bytes(Key32::size());
+  if (!in.ok() || in.remaining() != 0 || owed > kOwedMax || running > kRunningMax ||
+      head.index.level > BlindIndex::kLevelMax ||
+      head.index.split >= std::uint64_t{1} << head.index.level ||
+      head.next_customer < keys::kCustomerRowsFrom || head.next_customer > keys::kCustomerRowsEnd)
+    return fail(Errc::kMalformed, "vault's head contradicts itself");
+  std::memcpy(head.search_key.expose_mut().data(), search.data(), Key32::size());
+  std::memcpy(head.compare_key.expose_mut().data(), compare.data(), Key32::size());
+  return head;
+}
+
+}  // namespace callward::vault

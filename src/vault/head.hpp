@@ -1,0 +1,34 @@
+// The vault's own row, the last of the key store (ADR 13): what it needs to know at its next start.
+// docs/formats/customer.md
+#pragma once
+
+#include <vector>
+
+#include "base/id.hpp"
+#include "crypto/sha256.hpp"
+#include "vault/blind_index.hpp"
+
+namespace callward::vault {
+
+struct Head {
+  static constexpr std::uint8_t kVersion = 193;
+  static constexpr std::size_t kOwedMax = 1'000, kRunningMax = 10'000;
+
+  std::uint64_t next_customer = keys::kCustomerRowsFrom;
+  IndexHead index;
+  Key32 search_key, compare_key;
+  // The newest change of the role chart: its entry, plus one (0: there is none), and its hash, so
+  // that a log without it is known as an older one.
+  std::uint64_t chart_entry = 0;
+  crypto::Digest chart_head{};
+  crypto::Digest policy{};  // that stands in the log as in force
+  // The last entries of requests that are not over, or not reviewed.
+  std::vector<std::uint64_t> running;
+  // Erasures of which the log says that they are intended, and not yet that they are done.
+  std::vector<OrderId> owed;
+
+  [[nodiscard]] SecretBytes encode() const;
+  static Result<Head> decode(ByteView raw);
+};
+
+}  // namespace callward::vault

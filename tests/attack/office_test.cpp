@@ -1,0 +1,273 @@
+// What the office does when all is as it should be: the promise, from the agent's form to the review.
+#include "tests/attack/office_rig.hpp"
+
+namespace callward::attack {
+namespace {
+
+class Offices : public ::testing::Test, public OfficeRig {};
+
+TEST_F(Offices, FromTheFormToTheReview) {
+  const auto customer = carla();
+  EXPECT_EQ(typed.size(), 0u);  // in no live call
+  const auto id = verified(customer);
+  EXPECT_EQ(dials.back().expert, "201");
+  EXPECT_EQ(dials.back().number, "+16502530000");
+  EXPECT_EQ(state_word(id), "verified");
+  const auto released = release(id, anna, customer, {"email"});
+  ASSERT_TRUE(released) << released.error().message;
+  EXPECT_EQ(state_word(id), "open");
+  const auto key = browser(tom);
+  const auto seen = view(id, tom, key, customer, "email");
+  ASSERT_TRUE(seen) << seen.error().message;
+  EXPECT_EQ(*seen, "Carla@Example.com");
+  EXPECT_FALSE(view(id, tom, key, customer, "phone"));  // asked for, and not released
+  ticks(16 * 60'000);
+  EXPECT_EQ(state_word(id), "expired");
+  EXPECT_FALSE(view(id, tom, key, customer, "email"));
+  EXPECT_TRUE(act(id, max, {.kind = "review", .words = kWhy}));
+  EXPECT_EQ(state_word(id), "over");
+  const auto types = log_types();
+  EXPECT_EQ(types.at("disclosure_step"), 8);
+  EXPECT_EQ(types.at("check_made"), 2);
+  EXPECT_EQ(types.at("call_back_made"), 1);
+}
+
+TEST_F(Offices, ItGoesOnWhereItWasAfterARestart) {
+  const auto customer = carla();
+  const auto id = verified(customer);
+  boot();
+  EXPECT_EQ(state_word(id), "verified");
+  ASSERT_TRUE(release(id, anna, customer, {"email"}));
+  boot();
+  EXPECT_EQ(state_word(id), "open");
+  const auto key = browser(tom);
+  EXPECT_EQ(*view(id, tom, key, customer, "email"), "Carla@Example.com");
+  boot();
+  EXPECT_EQ(state(id).at("views").as_int64(), 1);
+  EXPECT_FALSE(view(id, tom, key, customer, "email"));  // the key was bound with another keeper
+  EXPECT_EQ(*view(id, tom, browser(tom), customer, "email"), "Carla@Example.com");
+}
+
+TEST_F(Offices, SecretsGoByTheirHourAndLeaveNoKey) {
+  const auto customer = carla();
+  const auto epoch = store->epoch();
+  ticks(23 * 3'600'000);
+  EXPECT_TRUE(gone.empty());
+  ticks(61 * 60'000);
+  ASSERT_EQ(gone.size(), 1u);
+  EXPECT_EQ(gone[0].leaves, std::vector{leaf_of.at({customer, "password"})});
+  EXPECT_GT(store->epoch(), epoch);
+  const auto types = log_types();
+  EXPECT_EQ(types.at("fields_erase_intended"), 1);
+  EXPECT_EQ(types.at("erased"), 1);
+}
+
+TEST_F(Offices, ASecretIsGoneOnceItWasSeen) {
+  const auto customer = carla();
+  const auto id = verified(customer, {"password"});
+  ASSERT_TRUE(release(id, anna, customer, {"password"}));
+  const auto key = browser(tom);
+  EXPECT_EQ(*view(id, tom, key, customer, "password"), "sunshine42");
+  keeper->tick();
+  ASSERT_EQ(gone.size(), 1u);
+  EXPECT_FALSE(view(id, tom, key, customer, "password"));
+}
+
+TEST_F(Offices, ContactsCanOnlyBeComparedOnceTheCaseIsClosed) {
+  const auto customer = carla();
+  ASSERT_TRUE(ask(&Office::close_case,
+                  keys::CloseCase{customer, 1, agent().hex(), {record(customer, "email")}}));
+  keeper->tick();
+  const auto state_now = ask(&Office::customer_state, keys::CustomerStateRequest{customer});
+  std::map<std::string, int> states;
+  for (const auto& field : state_now->fields) states[field.field] = field.state;
+  EXPECT_EQ(states.at("email"), 2);
+  EXPECT_EQ(states.at("name"), 1);
+  EXPECT_EQ(states.count("password"), 0u);
+  duty(eve);
+  EXPECT_FALSE(request(tom, customer, {"email"}));  // cannot be read any more
+  const auto id = request(tom, customer, {"name"});
+  ASSERT_TRUE(id);
+  keeper->tick();
+  ASSERT_TRUE(ring(*id, eve, customer));
+  talk();
+  EXPECT_FALSE(check(*id, eve, customer, "email", "carl@example.com")->match);
+  EXPECT_TRUE(check(*id, eve, customer, "email", "CARLA@example.com")->match);
+}
+
+TEST_F(Offices, AKnownCustomerIsFoundAndNothingElseIsSaid) {
+  const auto customer = carla();
+  const auto look = [&](const std::string& field, const std::string& value) {
+    const auto actor = agent().hex();
+    return ask(&Office::look_up, keys::LookUp{actor, field, seal(value, "find", {actor, field})});
+  };
+  const auto found = look("phone", "650-253-0000");
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_EQ(found->customers.size(), 1u);
+  EXPECT_EQ(found->customers[0].customer, customer);
+  EXPECT_EQ(found->customers[0].open_cases, std::vector{1u});
+  EXPECT_EQ(look("name", "  CARLA  muster ")->customers.size(), 1u);
+  EXPECT_EQ(look("email", "carla@example.com")->customers.size(), 1u);
+  EXPECT_EQ(look("email", "carl@example.com")->customers.size(), 0u);
+  EXPECT_FALSE(look("password", "sunshine42"));  // nobody is found by a secret
+  boot();
+  EXPECT_EQ(look("name", "Carla Muster")->customers.size(), 1u);
+}
+
+TEST_F(Offices, ACorrectionReplacesAndTakesTheOldOneOutOfTheIndex) {
+  const auto customer = carla();
+  ASSERT_TRUE(store_values({{"phone", "+1 650 253 1111"}}, customer, 1));
+  keeper->tick();
+  ASSERT_EQ(gone.size(), 1u);
+  const auto actor = agent().hex();
+  const auto look = [&](const std::string& value) {
+    return ask(&Office::look_up,
+               keys::LookUp{actor, "phone", seal(value, "find", {actor, "phone"})})
+        ->customers.size();
+  };
+  EXPECT_EQ(look("+16502530000"), 0u);
+  EXPECT_EQ(look("+16502531111"), 1u);
+}
+
+TEST_F(Offices, AChangedNumberTakesASecondOneToRelease) {
+  const auto customer = carla();
+  ASSERT_TRUE(store_values({{"phone", "+1 650 253 1111"}}, customer, 1));
+  const auto id = verified(customer, {"email"});
+  EXPECT_EQ(dials.back().number, "+16502531111");
+  ASSERT_TRUE(release(id, anna, customer, {"email"}));
+  EXPECT_EQ(state_word(id), "half_released");
+  EXPECT_FALSE(release(id, anna, customer, {"email"}));
+  ASSERT_TRUE(release(id, abe, customer, {"email"}));
+  EXPECT_EQ(state_word(id), "open");
+}
+
+TEST_F(Offices, ACustomerWhoWantsItGoneIsGone) {
+  const auto customer = carla();
+  const auto erase = [&](const Someone& by) {
+    return ask(&Office::erase_fields, keys::EraseFields{customer, true, 0, by.id.hex(), "wish"});
+  };
+  EXPECT_FALSE(
+      ask(&Office::erase_fields, keys::EraseFields{customer, true, 0, agent().hex(), "wish"}));
+  EXPECT_EQ(erase(max)->outcome, keys::OrderOutcome::kHeld);
+  EXPECT_EQ(erase(max)->outcome, keys::OrderOutcome::kHeld);  // the same person is one person
+  EXPECT_EQ(erase(olga)->outcome, keys::OrderOutcome::kAccepted);
+  keeper->tick();
+  EXPECT_FALSE(ask(&Office::customer_state, keys::CustomerStateRequest{customer}));
+  boot();
+  EXPECT_FALSE(ask(&Office::customer_state, keys::CustomerStateRequest{customer}));
+  const auto actor = agent().hex();
+  EXPECT_EQ(ask(&Office::look_up,
+                keys::LookUp{actor, "name", seal("Carla Muster", "find", {actor, "name"})})
+                ->customers.size(),
+            0u);
+}
+
+TEST_F(Offices, ATechnicianReadsTheQueryOfTheirOpenCaseAndNothingElse) {
+  const auto customer = carla();
+  const auto key = browser(tom);
+  const auto read = [&](const std::string& field) {
+    return ask(
+        &Office::read_query,
+        keys::ReadQuery{customer, 1, tom.id, *crypto::x25519_public(key), record(customer, field)});
+  };
+  EXPECT_FALSE(read("query"));  // not theirs yet
+  ASSERT_TRUE(ask(&Office::assign_case, keys::AssignCase{customer, 1, tom.id, agent().hex()}));
+  EXPECT_TRUE(read("query"));
+  EXPECT_FALSE(read("name"));
+  EXPECT_FALSE(read("email"));
+  boot();
+  EXPECT_FALSE(read("query"));  // whose key is it?
+}
+
+TEST_F(Offices, WhatWasSaidIsReadByWhoHasAPartInIt) {
+  const auto customer = carla();
+  const auto id = verified(customer);
+  const auto read = [&](const Someone& who) -> std::string {
+    const auto key = browser(who);
+    const auto answer =
+        ask(&Office::read_words,
+            keys::ReadWords{id, 1, who.id, *crypto::x25519_public(key), statements.at({id, 1})});
+    if (!answer) return "";
+    Bytes aad(id.bytes.begin(), id.bytes.end());
+    aad.resize(20);
+    store_le(aad.data() + 16, std::uint32_t{1});
+    const auto text =
+        crypto::hpke_open(key, answer->enc, as_bytes("callward reader v1"), aad, answer->sealed);
+    return text ? std::string(as_text(text->expose())) : "";
+  };
+  EXPECT_EQ(read(anna), kConcern);
+  EXPECT_EQ(read(eve), kConcern);
+  EXPECT_EQ(read(max), kConcern);  // Tom answers to him
+  EXPECT_EQ(read(emil), "");       // an expert, of another request
+  EXPECT_EQ(read(rita), "");       // the administrator
+}
+
+TEST_F(Offices, ACodeGoesToTheAddressOnFileAndCountsAsACheck) {
+  const auto customer = carla();
+  duty(eve);
+  const auto id = *request(tom, customer, {"phone"});
+  keeper->tick();
+  ASSERT_TRUE(ring(id, eve, customer));
+  talk();
+  const auto send = [&](const std::string& field) {
+    return ask(&Office::send_code, keys::SendCode{id, eve.id, record(customer, field)});
+  };
+  EXPECT_FALSE(send("phone"));  // that is what was dialled
+  EXPECT_FALSE(send("password"));
+  ASSERT_TRUE(send("email"));
+  ASSERT_EQ(codes.size(), 1u);
+  EXPECT_EQ(codes[0].address, "carla@example.com");
+  EXPECT_EQ(codes[0].code.size(), 8u);
+  const auto say = [&](const std::string& code) {
+    return ask(&Office::check_code, keys::CheckCode{id, eve.id, seal(code, "code", {id.hex()})});
+  };
+  EXPECT_FALSE(say("00000001")->match);
+  EXPECT_TRUE(say(codes[0].code.substr(0, 4) + " " + codes[0].code.substr(4))->match);
+  EXPECT_FALSE(say(codes[0].code));  // once
+  EXPECT_EQ(check(id, eve, customer, "service_word", "blue heron")->passed, 2u);
+  hang_up();
+  EXPECT_TRUE(act(id, eve, {.kind = "pass", .words = kVerdict}));
+}
+
+TEST_F(Offices, TheOneWhoGoesOffDutyLeavesItToAnother) {
+  const auto customer = carla();
+  duty(eve);
+  const auto id = *request(tom, customer, {"email"});
+  keeper->tick();
+  EXPECT_EQ(state(id).at("expert").as_string(), eve.id.hex());
+  duty(emil);
+  duty(eve, false);
+  EXPECT_EQ(state(id).at("expert").as_string(), emil.id.hex());
+}
+
+TEST_F(Offices, NobodyThereIsTriedAgain) {
+  const auto customer = carla();
+  duty(eve);
+  const auto id = *request(tom, customer, {"email"});
+  keeper->tick();
+  ASSERT_TRUE(ring(id, eve, customer));
+  office->dial_over(dials.back().dial, {.cause = "no_answer_customer"});
+  keeper->end_round();
+  keeper->tick();
+  EXPECT_EQ(state_word(id), "assigned");
+  ASSERT_TRUE(ring(id, eve, customer));
+  talk(10);  // too short to tell
+  hang_up(10);
+  EXPECT_EQ(state_word(id), "assigned");
+  EXPECT_EQ(state(id).at("rings").as_int64(), 2);
+}
+
+TEST_F(Offices, BreakGlassTakesTwoAndAReview) {
+  const auto customer = carla();
+  const auto id = *request(tom, customer, {"phone"});
+  Said said{.kind = "break", .fields = {leaf_of.at({customer, "phone"})}, .words = kWhy};
+  ASSERT_TRUE(act(id, anna, said));
+  EXPECT_FALSE(act(id, anna, said));
+  EXPECT_FALSE(act(id, eve, said));
+  ASSERT_TRUE(act(id, abe, said));
+  EXPECT_EQ(state_word(id), "open");
+  EXPECT_EQ(*view(id, tom, browser(tom), customer, "phone"), "(650) 253-0000");
+}
+
+}  // namespace
+}  // namespace callward::attack
