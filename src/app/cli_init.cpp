@@ -5,6 +5,7 @@
 #include "app/keeper_state.hpp"
 #include "app/self_signed.hpp"
 #include "app/server_database.hpp"
+#include "app/vault_policy.hpp"
 #include "people/people.hpp"
 
 namespace callward::app {
@@ -35,6 +36,7 @@ Result<ExitCode> command_init(const InitOptions& options) {
     return fail(Errc::kExists, file + " is there already; `init` never overwrites");
   TRY(vfs.write_file_atomic(file, as_bytes(default_config_text())));
   const auto config = TRY(load_config(file));
+  TRY(vfs.write_file_atomic(config.vault.policy_file, as_bytes(vault::default_policy_text())));
   TRY(vfs.make_dirs(config.run_dir));
   TRY(create_keeper_state(vfs, entropy, config));
   TRY(write_self_signed(vfs, clock, config.server.tls_certificate, config.server.tls_key,

@@ -88,6 +88,7 @@ void set_defaults(Config& config) {
   config.server.tls_key = data + "/tls/key.pem";
   config.server.database = data + "/server/callward.db";
   config.server.console_dir = share + "/web/dist";
+  config.vault.policy_file = parent_of(config.file) + "/policy.toml";
 }
 
 void make_absolute(Config& config) {
@@ -95,7 +96,8 @@ void make_absolute(Config& config) {
   for (auto* path :
        {&config.run_dir, &config.keys.credential_file, &config.log.dir, &config.recorder.spool_dir,
         &config.recorder.objects_dir, &config.listener.grammar_dir, &config.server.tls_certificate,
-        &config.server.tls_key, &config.server.database, &config.server.console_dir})
+        &config.server.tls_key, &config.server.database, &config.server.console_dir,
+        &config.vault.policy_file})
     *path = absolute(base, *path);
   for (auto& mirror : config.keys.mirrors) {
     mirror.store_dir = absolute(base, mirror.store_dir);
@@ -199,6 +201,19 @@ Status read_server(const toml::table& root, ServerConfig& server) {
   section.path("console_dir", server.console_dir);
   section.number("threads", server.threads, 1, 256);
   section.text("time_zone", server.time_zone);
+  section.text("origin", server.origin);
+  TRY(section.finish());
+  if (server.origin.empty()) server.origin = "https://localhost:" + std::to_string(server.port);
+  // As browsers write it: no path, no port where it is the usual one.
+  const auto host = server.origin.starts_with("https://") ? server.origin.substr(8) : "";
+  if (host.empty() || host.find('/') != std::string::npos)
+    return fail(Errc::kConfig, "server.origin is https:// and a host, as browsers see it");
+  return {};
+}
+
+Status read_vault(const toml::table& root, VaultConfig& vault) {
+  Section section(root, "vault");
+  section.path("policy_file", vault.policy_file);
   return section.finish();
 }
 
@@ -244,8 +259,8 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   Config config;
   config.file = file;
   const auto root = TRY(settings::parse(text, file));
-  TRY(settings::check_sections(
-      root, {"data", "keys", "log", "sip", "recorder", "listener", "server", "retention"}));
+  TRY(settings::check_sections(root, {"data", "keys", "log", "sip", "recorder", "listener",
+                                      "server", "retention", "vault"}));
   config.data_dir = parent_of(file);
   constexpr const char* kDefault = "?";
   std::string run_dir;
@@ -266,6 +281,7 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   TRY(read_listener(root, config.listener));
   TRY(read_server(root, config.server));
   TRY(read_retention(root, config.retention));
+  TRY(read_vault(root, config.vault));
   make_absolute(config);
   TRY(check_whole(config));
   return config;
@@ -369,6 +385,10 @@ std::string default_config_text() {
 # console_dir = "…/web/dist"
 # threads = 4
 # time_zone = "UTC"
+# origin = "https://localhost:8443"   # as browsers see it; passkeys are bound to its host
+
+[vault]
+# policy_file = "policy.toml" # what is asked of customers, how long it is kept
 
 [retention]
 # How long calls are kept, counted from their start; 0: for ever. What is older loses its keys and

@@ -91,6 +91,13 @@ struct ServerConfig {
   std::string console_dir;  // the built console
   std::uint32_t threads = 4;
   std::string time_zone = "UTC";  // of the site, shown with its label
+  // As browsers see it, "https://calls.example:8443"; passkeys are bound to its host. Default:
+  // https://localhost and the port.
+  std::string origin;
+};
+
+struct VaultConfig {
+  std::string policy_file;  // docs/policy.md
 };
 
 // How long calls are kept, in days; 0: for ever. A class that is not named is kept as `days` says.
@@ -118,6 +125,7 @@ struct Config {
   ListenerConfig listener;
   ServerConfig server;
   RetentionConfig retention;
+  VaultConfig vault;
 
   [[nodiscard]] std::string socket(const std::string& process) const {
     return run_dir + "/" + process + ".sock";
@@ -127,6 +135,8 @@ struct Config {
     return data_dir + "/keeper/log.key";
   }  // wrapped by the credential
   [[nodiscard]] std::string retention_file() const { return data_dir + "/keeper/retention"; }
+  // SHA-256 of the token with which the owner founds the role chart; gone once that is done.
+  [[nodiscard]] std::string founding_file() const { return data_dir + "/keeper/founding"; }
   [[nodiscard]] std::string log_public_key_file() const {
     return log.dir + "/public.key";
   }  // signed-note verifier key

@@ -146,6 +146,7 @@ Status KeeperProcess::serve(std::unique_ptr<TakingOver> taken) {
 Status KeeperProcess::open_state(std::int64_t lock_wait_ms) {
   auto opened = try_open_state(lock_wait_ms);
   if (!opened) {
+    office_.reset();
     keeper_.reset();
     log_.reset();
     store_.reset();
@@ -167,6 +168,7 @@ Status KeeperProcess::open_files(std::int64_t lock_wait_ms) {
   store_ = TRY(keys::KeyStore::open(vfs_, entropy_, mirror_paths(config), secrets.anchor_wrap));
   log_ = TRY(audit::Log::open(vfs_, config.log.dir, config.log.origin, secrets.log_seed));
   keeper_ = std::make_unique<erase::Keeper>(clock_, entropy_, *store_, *log_, policy(), outbox());
+  TRY(open_office());
   return {};
 }
 
@@ -297,19 +299,11 @@ void KeeperProcess::on_frame(std::uint64_t id, io::Frame frame) {
 }
 
 void KeeperProcess::take(Peer& peer, io::Frame frame) {
-  const auto& table = rules();
-  const auto rule =
-      std::find_if(table.begin(), table.end(), [&](const Rule& r) { return r.type == frame.type; });
-  if (rule == table.end()) return refuse(peer, frame, {Errc::kUnsupported, "unknown message"});
+  const auto* rule = find_rule(frame.type);
+  if (rule == nullptr) return refuse(peer, frame, {Errc::kUnsupported, "unknown message"});
   if (frame.type != keys::Hello::kType && (!peer.greeted || (rule->roles & bit(peer.role)) == 0))
     return refuse(peer, frame, {Errc::kDenied, "not a message of this peer's role"});
   (this->*rule->handler)(peer, std::move(frame));
-}
-
-template <class Message>
-void KeeperProcess::broadcast(PeerRole role, const Message& message) {
-  for (auto& [id, peer] : peers_)
-    if (peer->greeted && peer->role == role && peer->channel->open()) peer->channel->send(message);
 }
 
 template <class Message>
@@ -455,9 +449,8 @@ void KeeperProcess::hear_again(Peer& peer, io::Frame frame) {
 }
 
 std::uint8_t KeeperProcess::roles_of(std::uint16_t type) {
-  for (const auto& rule : rules())
-    if (rule.type == type) return rule.roles;
-  return 0;
+  const auto* rule = find_rule(type);
+  return rule == nullptr ? 0 : rule->roles;
 }
 
 void KeeperProcess::held_calls(Peer& peer, io::Frame frame) {
@@ -491,7 +484,8 @@ std::string KeeperProcess::heartbeat() const {
     gauges.push_back(gauge);
   }
   json.pop_back();
-  return json + ",\"ready\":true,\"queues\":" + queues_json(gauges) + "}";
+  return json + ",\"vault\":" + office_->status_json() +
+         ",\"ready\":true,\"queues\":" + queues_json(gauges) + "}";
 }
 
 Status run_keeper(const ProcessContext& context) { return KeeperProcess(context).run(); }

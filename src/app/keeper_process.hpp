@@ -31,6 +31,7 @@
 #include "app/process.hpp"
 #include "app/writer_lock.hpp"
 #include "base/event_log.hpp"
+#include "disclose/office.hpp"
 #include "erase/keeper.hpp"
 
 namespace callward::app {
@@ -80,7 +81,11 @@ class KeeperProcess {
   void on_close(std::uint64_t peer);
   Peer* find(std::uint64_t id);
   template <class Message>
-  void broadcast(PeerRole role, const Message& message);
+  void broadcast(PeerRole role, const Message& message) {
+    for (auto& [id, peer] : peers_)
+      if (peer->greeted && peer->role == role && peer->channel->open())
+        peer->channel->send(message);
+  }
   template <class Message>
   void ask(Peer& peer, const Message& message, std::int64_t wait_ms,
            std::function<void(Result<io::Frame>)> done);
@@ -115,6 +120,18 @@ class KeeperProcess {
     if (!message) return refuse(peer, frame, message.error());
     (keeper_.get()->*verb)(*message, replier<Answer>(peer, frame));
   }
+  template <class Message, class Answer,
+            void (disclose::Office::*verb)(const Message&, disclose::Reply<Answer>)>
+  void office(Peer& peer, io::Frame frame) {
+    auto message = unpack<Message>(frame.body);
+    if (!message) return refuse(peer, frame, message.error());
+    (office_.get()->*verb)(*message, replier<Answer>(peer, frame));
+  }
+  // keeper_process_vault.cpp
+  static const std::vector<Rule>& vault_rules();
+  static const Rule* find_rule(std::uint16_t type);
+  Status open_office();
+  disclose::Office::Outbox office_outbox();
   void hello(Peer& peer, io::Frame frame);
   void adopt(Peer& peer, io::Frame frame);
   void log_append(Peer& peer, io::Frame frame);
@@ -156,6 +173,7 @@ class KeeperProcess {
   std::unique_ptr<keys::KeyStore> store_;
   std::unique_ptr<audit::Log> log_;
   std::unique_ptr<erase::Keeper> keeper_;
+  std::unique_ptr<disclose::Office> office_;
   std::unique_ptr<io::ChannelServer> server_;
   std::map<std::uint64_t, std::unique_ptr<Peer>> peers_;
   std::uint64_t next_peer_ = 1;

@@ -341,6 +341,7 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
       policy.write.push_back(mirror.anchor_dir);
     }
     policy.read.push_back(config.keys.credential_file);
+    policy.read.push_back(config.vault.policy_file);
   } else if (process == "recorder") {
     policy.lock_memory = true;
     policy.network = true;
@@ -362,6 +363,7 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
     policy.read.push_back(config.server.console_dir);
     policy.read.push_back(config.server.tls_certificate);
     policy.read.push_back(config.server.tls_key);
+    policy.read.push_back(config.vault.policy_file);
     policy.read.push_back("/sys/fs");
   }
   return policy;

@@ -427,7 +427,7 @@ void Office::keep_running() {
 
 void Office::pass_deadlines() {
   const auto time = now();
-  std::vector<RequestId> late, without_expert, forgotten;
+  std::vector<RequestId> late, without_expert, broken_off, forgotten;
   for (const auto& [id, running] : requests_) {
     const auto& request = running.chain.request();
     const auto end = deadline(request, policy_.policy.limits);
@@ -437,10 +437,15 @@ void Office::pass_deadlines() {
       continue;
     }
     if (time >= end) late.push_back(id);
+    // Who dialled it was another keeper: what became of that call-back nobody can say.
+    if (time < end && request.state == State::kCalling && !running.dialling &&
+        running.call_back.call.is_zero())
+      broken_off.push_back(id);
     if (time < end && request.state == State::kRequested) without_expert.push_back(id);
   }
   for (const auto& id : late) system_step(id, EventKind::kTime);
   for (const auto& id : without_expert) find_expert(id);
+  for (const auto& id : broken_off) system_step(id, EventKind::kNoAnswer);
   for (const auto& id : forgotten) requests_.erase(id);
   if (!forgotten.empty()) keep_running();
 }

@@ -61,6 +61,8 @@ class Office final : public keys::Tenant {
     std::function<bool(const CallId& call)> is_recorded;
     // A one-time code to an address ("email", "sms"). An error: nobody is there who would take it.
     std::function<Status(std::string_view channel, SecretBytes address, SecretBytes code)> deliver;
+    // SHA-256 of the token that founds the role chart (`callward init`); nothing: none was made.
+    std::function<std::optional<crypto::Digest>()> founding = {};
   };
   Office(Clock& clock, Entropy& entropy, keys::KeyStore& store, keys::Ledger& ledger,
          OfficePolicy policy, Outbox outbox);

@@ -140,7 +140,10 @@ Result<keys::StoredField> Office::store_one(vault::Customer& customer, std::uint
                            .of_class = static_cast<std::uint8_t>(spec.of_class),
                            .gone_at = version.gone_at,
                            .record = {}};
-  if (compare) return stored;
+  if (compare) {
+    customer.puncture({leaf});  // nothing was ever sealed by it: no epoch is needed
+    return stored;
+  }
   stored.record = TRY(vault::seal_value(cipher_, entropy_, customer, version,
                                         keys::RecordKind::kField, typed.value.expose()));
   if (spec.search)

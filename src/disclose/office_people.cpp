@@ -35,6 +35,12 @@ void Office::chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> re
   const auto time = now();
   if (change->change.at > time + kAheadMs || change->change.at < time - kChangeMs)
     return refuse({Errc::kDenied, "a change of another time: draft it anew"});
+  if (change->change.kind == people::ChangeKind::kFounded) {
+    const auto token = outbox_.founding ? outbox_.founding() : std::nullopt;
+    if (!token || change->change.token.size() != 32 ||
+        crypto::sha256(change->change.token) != *token)
+      return refuse({Errc::kDenied, "a role chart is founded with the link that `init` gave"});
+  }
   auto next = std::make_shared<people::Chart>(chart_);
   if (auto taken = next->apply(*change); !taken) return refuse(taken.error());
   audit::Entry entry{.type = "chart_changed",

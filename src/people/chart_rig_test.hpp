@@ -69,6 +69,7 @@ struct ChartRig {
   void found() {
     auto made = with_key(ChangeKind::kFounded, olga);
     made.roles = bit(Role::kOwner);
+    made.token = Bytes(32, 77);
     ASSERT_TRUE(apply(made, {olga}));
   }
   // Somebody with a role that the owner gives alone, invited and enrolled.

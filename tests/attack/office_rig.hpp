@@ -1,5 +1,5 @@
-// A company with its keeper: real people's signatures, a real key store and log on a disk in memory,
-// and a server, a courier and a telephone played by hand.
+// A company with its keeper: real people's signatures, a real key store and log on a disk in
+// memory, and a server, a courier and a telephone played by hand.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -146,7 +146,8 @@ class OfficeRig : public Company {
               codes.push_back({std::string(channel), std::string(as_text(address.expose())),
                                std::string(as_text(code.expose()))});
               return {};
-            }};
+            },
+            .founding = [] { return std::optional(crypto::sha256(Bytes(32, 77))); }};
   }
   // Some seconds of the process: what is due by its time is done.
   void ticks(std::int64_t ms) {

@@ -1,4 +1,5 @@
-// What the office does when all is as it should be: the promise, from the agent's form to the review.
+// What the office does when all is as it should be: the promise, from the agent's form to the
+// review.
 #include "tests/attack/office_rig.hpp"
 
 namespace callward::attack {

@@ -1,0 +1,50 @@
+#include "app/vault_policy.hpp"
+
+#include <algorithm>
+
+namespace callward::app {
+namespace {
+
+constexpr std::size_t kPolicyBytesMax = 256u << 10;
+
+Result<std::string> policy_text(Vfs& vfs, const Config& config) {
+  const auto& file = config.vault.policy_file;
+  if (!vfs.exists(file)) return vault::default_policy_text();
+  return std::string(as_text(TRY(vfs.read_file(file, kPolicyBytesMax))));
+}
+
+}  // namespace
+
+Result<vault::Policy> load_policy(Vfs& vfs, const Config& config) {
+  return vault::parse_policy(TRY(policy_text(vfs, config)), config.vault.policy_file);
+}
+
+people::RelyingParty relying_party(const Config& config) {
+  const auto& origin = config.server.origin;
+  const auto host = origin.substr(origin.find("://") + 3);
+  return {host.substr(0, host.find(':')), origin};
+}
+
+Result<disclose::OfficePolicy> load_office_policy(Vfs& vfs, const Config& config) {
+  const auto text = TRY(policy_text(vfs, config));
+  return disclose::OfficePolicy{TRY(vault::parse_policy(text, config.vault.policy_file)),
+                                crypto::sha256(as_bytes(text)), relying_party(config)};
+}
+
+Result<std::string> make_founding(Vfs& vfs, Entropy& entropy, const Config& config) {
+  const auto token = entropy.key();
+  const auto hash = to_hex(crypto::sha256(token.expose()));
+  TRY(vfs.write_file_atomic(config.founding_file(), as_bytes(hash)));
+  return to_hex(token.expose());
+}
+
+std::optional<crypto::Digest> load_founding(Vfs& vfs, const Config& config) {
+  const auto text = vfs.read_file(config.founding_file(), 64);
+  const auto raw = text ? from_hex(as_text(*text)) : Result<Bytes>(Bytes{});
+  crypto::Digest digest{};
+  if (!raw || raw->size() != digest.size()) return std::nullopt;
+  std::ranges::copy(*raw, digest.begin());
+  return digest;
+}
+
+}  // namespace callward::app

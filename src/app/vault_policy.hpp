@@ -1,0 +1,24 @@
+// The policy file and what else the keeper has to know of the company, from the disk.
+#pragma once
+
+#include <optional>
+
+#include "app/config.hpp"
+#include "base/entropy.hpp"
+#include "base/vfs.hpp"
+#include "disclose/office.hpp"
+
+namespace callward::app {
+
+// Without a file the policy that `init` writes holds. kConfig: what is wrong with it.
+Result<vault::Policy> load_policy(Vfs& vfs, const Config& config);
+Result<disclose::OfficePolicy> load_office_policy(Vfs& vfs, const Config& config);
+// Passkeys are of the origin's host.
+people::RelyingParty relying_party(const Config& config);
+
+// The token with which the owner founds the role chart: made once, given away in a link; its hash
+// stays in keeper/founding. Making a new one makes the old one worthless.
+Result<std::string> make_founding(Vfs& vfs, Entropy& entropy, const Config& config);
+std::optional<crypto::Digest> load_founding(Vfs& vfs, const Config& config);
+
+}  // namespace callward::app
