@@ -63,7 +63,9 @@ class BodyReader {
   Result<bool> flag(const char* name);
   Result<std::optional<std::int64_t>> optional_number(const char* name, std::int64_t least,
                                                       std::int64_t most);
-  Result<std::vector<std::string>> texts(const char* name, std::size_t most);
+  Result<std::vector<std::string>> texts(const char* name, std::size_t most, std::size_t least = 1);
+  Result<Bytes> hex(const char* name, std::size_t least, std::size_t most);  // sizes in bytes
+  Result<boost::json::object> object(const char* name);
   Status finish();  // kMalformed when a field was not asked for
 
  private:

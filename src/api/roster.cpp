@@ -46,14 +46,18 @@ Status Roster::apply(const people::SignedChange& change, std::set<PersonId>& abo
 }
 
 Status Roster::load() {
-  const std::lock_guard reading(reading_);
-  people::Chart chart(party_);
-  for (const auto& row : TRY(db_.query("SELECT entry FROM chart_changes ORDER BY number")))
-    TRY(chart.apply(TRY(read_entry(row.text(0))).change));
-  const std::lock_guard lock(mutex_);
-  chart_ = std::make_shared<people::Chart>(std::move(chart));
-  known_ = chart_->number() > 0;
-  return {};
+  std::set<PersonId> about;
+  {
+    const std::lock_guard reading(reading_);
+    people::Chart chart(party_);
+    for (const auto& row : TRY(db_.query("SELECT entry FROM chart_changes ORDER BY number")))
+      TRY(chart.apply(TRY(read_entry(row.text(0))).change));
+    for (const auto& item : chart.members()) about.insert(item.first);
+    const std::lock_guard lock(mutex_);
+    chart_ = std::make_shared<people::Chart>(std::move(chart));
+    known_ = chart_->number() > 0;
+  }
+  return settle(about);  // what a server that died between the two did not come to
 }
 
 Status Roster::take_entry(const std::string& text, std::set<PersonId>& about) {
@@ -95,22 +99,27 @@ Status Roster::read_range(std::uint64_t from, std::uint64_t size, std::set<Perso
   return {};
 }
 
+Status Roster::read_on(std::set<PersonId>& about) {
+  const auto path = log_.dir + "/checkpoint";
+  if (!log_.vfs->exists(path)) return {};
+  const auto size = TRY(audit::read_checkpoint(*log_.vfs, path, log_.key)).checkpoint.size;
+  const auto rows = TRY(db_.query("SELECT next FROM log_read WHERE what = ?1", {kRead}));
+  const auto next = rows.empty() ? std::uint64_t{0} : std::uint64_t(rows[0].number(0));
+  // A log that is shorter than what was read of it is another: it is held to what is known.
+  return read_range(next > size ? 0 : next, size, about);
+}
+
 Status Roster::follow() {
   std::set<PersonId> about;
+  Status read;
   {
     const std::lock_guard reading(reading_);
-    const auto path = log_.dir + "/checkpoint";
-    if (log_.vfs->exists(path)) {
-      const auto size = TRY(audit::read_checkpoint(*log_.vfs, path, log_.key)).checkpoint.size;
-      const auto rows = TRY(db_.query("SELECT next FROM log_read WHERE what = ?1", {kRead}));
-      const auto next = rows.empty() ? std::uint64_t{0} : std::uint64_t(rows[0].number(0));
-      // A log that is shorter than what was read of it is another: it is held to what is known.
-      TRY(read_range(next > size ? 0 : next, size, about));
-    }
+    read = read_on(about);
     const std::lock_guard lock(mutex_);
-    known_ = true;
+    known_ = known_ || read;
   }
-  return settle(about);
+  TRY(settle(about));  // of what was read before it failed, too
+  return read;
 }
 
 Status Roster::take(const people::SignedChange& change, const keys::ChartTaken& taken) {

@@ -57,6 +57,7 @@ class Roster {
     std::string entry;
   };
   Result<Read> read_entry(const std::string& text) const;
+  Status read_on(std::set<PersonId>& about);
   Status read_range(std::uint64_t from, std::uint64_t size, std::set<PersonId>& about);
   Status take_entry(const std::string& text, std::set<PersonId>& about);
   Status apply(const people::SignedChange& change, std::set<PersonId>& about);

@@ -16,8 +16,15 @@ inline constexpr auto kReaders = static_cast<people::Roles>(people::bit(people::
                                                             people::bit(people::Role::kOperator));
 inline constexpr auto kOwners = static_cast<people::Roles>(people::bit(people::Role::kOwner) |
                                                            people::bit(people::Role::kOperator));
-inline constexpr auto kSignedIn = static_cast<people::Roles>(people::bit(people::Role::kReviewer) |
-                                                             people::bit(people::Role::kOwner));
+inline constexpr auto kSignedIn = people::kChartRoles;  // whoever has a session
+inline constexpr auto kRunsPeople = static_cast<people::Roles>(
+    people::bit(people::Role::kOwner) | people::bit(people::Role::kAdministrator) |
+    people::bit(people::Role::kOperator));
+// What there is before a role chart is founded.
+inline constexpr auto kBeforeChart = static_cast<people::Roles>(
+    people::bit(people::Role::kOwner) | people::bit(people::Role::kReviewer));
+inline constexpr auto kSignedInOrOperator =
+    static_cast<people::Roles>(kSignedIn | people::bit(people::Role::kOperator));
 
 using Handler = std::function<Response(const Request&)>;
 
@@ -26,6 +33,9 @@ struct Route {
   std::string operation;
   people::Roles roles;
   Handler handler;
+  // A write that who came in by a one-time code may do, too. They look, and do no more: a code
+  // signs nothing.
+  bool with_code = false;
 };
 
 class Router {
@@ -39,7 +49,8 @@ class Router {
   Router(std::vector<Route> routes, Guards guards)
       : routes_(std::move(routes)), guards_(std::move(guards)) {}
 
-  // 404, 405, 401, 403 (role, or a write without X-Callward), or the handler's answer.
+  // 404, 405, 401, 403 (role, a write without X-Callward, a code for a passkey), or the handler's
+  // answer.
   Response handle(Request request) const;
   [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
 

@@ -9,7 +9,9 @@
 
 #include "api/backend.hpp"
 #include "api/catalog.hpp"
+#include "api/desk.hpp"
 #include "api/events.hpp"
+#include "api/roster.hpp"
 #include "api/router.hpp"
 #include "audit/note.hpp"
 #include "base/clock.hpp"
@@ -29,6 +31,7 @@ struct Service {
   Vfs& vfs;
   db::Database& database;
   people::People& people;
+  Roster& roster;
   Catalog& catalog;
   Link& keeper;
   Link& recorder;
@@ -41,6 +44,10 @@ struct Service {
   std::vector<std::string> disks;  // folders whose space is shown
   audit::WitnessPolicy witness_policy = {};
   std::function<boost::json::object()> witness_state = {};  // of the log's witnesses
+  std::string company = {};                                 // as the policy names it
+  Key32 code_key = {};  // that seals the secrets of one-time codes
+
+  Desk desk{};
 
   std::mutex orders_mutex;
   std::unordered_map<std::string, OrderInfo> orders;  // since start; at most kOrdersMax
@@ -79,6 +86,11 @@ std::vector<Route> routes(Service& service);
 
 // By part; each adds its rows.
 void add_session_routes(Service& service, std::vector<Route>& routes);
+void add_second_routes(Service& service, std::vector<Route>& routes);
+void add_enrolment_routes(Service& service, std::vector<Route>& routes);
+void add_people_routes(Service& service, std::vector<Route>& routes);
+void add_own_routes(Service& service, std::vector<Route>& routes);
+void add_chart_routes(Service& service, std::vector<Route>& routes);
 void add_call_routes(Service& service, std::vector<Route>& routes);
 void add_opening_routes(Service& service, std::vector<Route>& routes);
 void add_held_routes(Service& service, std::vector<Route>& routes);

@@ -106,7 +106,7 @@ class Chart {
   [[nodiscard]] const PersonId* by_extension(std::string_view extension) const;
   // That this person, by one of the keys in the chart, said this.
   Status check(const PersonId& person, const Challenge& challenge, const Assertion& said) const;
-  // Before everybody has signed: whether it makes sense as the next one, whether it takes two people,
+  // Before everybody has signed: whether it makes sense as the next one, whether it takes two,
   // whether the first one's signature holds, and who may be the second (check() says whether that
   // one's holds). apply() asks all of it again.
   Status drafted(const Change& change) const;

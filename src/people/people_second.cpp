@@ -1,4 +1,4 @@
-// What stands beside the passphrase: keys of browsers, one-time codes, recovery; and who is on duty.
+// What stands beside the passphrase: browsers' keys, one-time codes, recovery; who is on duty.
 #include <algorithm>
 
 #include "crypto/aead.hpp"

@@ -1,5 +1,5 @@
-// How hard a passphrase is to guess, by zxcvbn (Wheeler, USENIX Security 2016): words, names, dates,
-// rows of keys and repetitions cost what trying them costs.
+// How hard a passphrase is to guess, by zxcvbn (Wheeler, USENIX Security 2016): words, names,
+// dates, rows of keys and repetitions cost what trying them costs.
 #pragma once
 
 #include <string>
