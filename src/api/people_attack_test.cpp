@@ -61,9 +61,9 @@ TEST_F(PeopleAttack, AnOldAssertionAndOneOfTomorrowAreRefused) {
 TEST_F(PeopleAttack, WhatIsSignedIsThisKeyThisPersonAndThisTime) {
   const auto max = join("max", "supervisor");
   const auto good = passkey_body(olga, half(olga));
-  const auto tried = [&](const char* field, boost::json::value value) {
+  const auto tried = [&](const char* field, const auto& value) {
     auto body = good;
-    body[field] = std::move(value);
+    body[field] = value;
     clock.advance_ms(people::Throttle::kForgottenMs + people::Throttle::kWaitMsMax);
     body["ticket"] = half(olga).at("ticket");
     return second(body).status;
@@ -338,6 +338,7 @@ TEST_F(PeopleAttack, BodiesThatAreNoneAreRefusedAndChangeNothing) {
   const auto routes = router->routes();
   for (const auto& route : routes) {
     if (route.method != "POST" || route.pattern.find("/v1/calls") == 0) continue;
+    if (route.operation == "verifyLog") continue;  // has no body
     if (route.roles != kAnyone && !people::has(route.roles, people::Role::kOwner)) continue;
     auto path = route.pattern;
     if (const auto at = path.find('{'); at != std::string::npos)

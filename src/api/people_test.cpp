@@ -264,12 +264,16 @@ TEST(Unfounded, ThePassphraseIsAllAndTheOperatorNamesPeople) {
 
 TEST(Unfounded, WithoutALogThatCanBeReadNobodyComesIn) {
   PeopleRig rig;
-  ASSERT_TRUE(rig.people.add("ada", 1, PeopleRig::phrase("nine quiet rivers")));
-  std::filesystem::create_directories(rig.dir + "/log");
+  const auto token = rig.signed_in("ada");
   ASSERT_TRUE(rig.vfs.write_file_atomic(rig.dir + "/log/checkpoint", as_bytes("what is this")));
-  EXPECT_EQ(rig.send("POST", "/v1/session", {{"name", "ada"}, {"passphrase", "nine quiet rivers"}})
-                .status,
-            503);
+  Roster fresh(*rig.database, rig.people, rig.party,
+               {rig.dir + "/log", {PeopleRig::kLogOrigin, {}}, &rig.vfs});
+  ASSERT_TRUE(fresh.load());
+  EXPECT_EQ(fresh.chart().error().code, Errc::kUnavailable);
+  EXPECT_EQ(fresh.admit(rig.people.session(token)).error().code, Errc::kUnavailable);
+  EXPECT_TRUE(rig.people.session(token)) << "and no session ends by it";
+  std::filesystem::remove(rig.dir + "/log/checkpoint");
+  EXPECT_TRUE(fresh.admit(rig.people.session(token))) << "no log yet is an empty one";
 }
 
 }  // namespace

@@ -137,6 +137,7 @@ struct Rig {
                 .disks = {dir}} {
     std::filesystem::create_directories(dir + "/objects");
     state.known = true;
+    EXPECT_TRUE(roster.follow());  // there is no log yet; some tests write one of their own
     router = std::make_unique<Router>(
         routes(service),
         Router::Guards{
