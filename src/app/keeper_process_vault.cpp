@@ -17,6 +17,7 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::vault_rules() {
       {keys::StoreFields::kType, kServer,
        &P::office<keys::StoreFields, keys::FieldsStored, &O::store_fields>},
       {keys::LookUp::kType, kServer, &P::office<keys::LookUp, keys::FoundCustomers, &O::look_up>},
+      {keys::RecordsPut::kType, kServer, &P::office<keys::RecordsPut, keys::Ack, &O::records_put>},
       {keys::CustomerStateRequest::kType, kServer,
        &P::office<keys::CustomerStateRequest, keys::CustomerState, &O::customer_state>},
       {keys::CloseCase::kType, kServer, &P::office<keys::CloseCase, keys::Ack, &O::close_case>},
@@ -65,6 +66,8 @@ Status KeeperProcess::open_office() {
 disclose::Office::Outbox KeeperProcess::office_outbox() {
   return {.fields_gone =
               [this](const keys::FieldsGone& message) { broadcast(PeerRole::kServer, message); },
+          .records_wanted =
+              [this](const keys::RecordsWanted& message) { broadcast(PeerRole::kServer, message); },
           .typed_secret = [](const CallId&, std::string_view, SecretBytes) {},
           .dial = [](const DialId&, const std::string&, SecretBytes) -> Status {
             return fail(Errc::kUnavailable, "nobody dials");

@@ -45,15 +45,17 @@ Status Office::begin() {
   TRY(book_.open());
   going_.clear();
   going_of_.clear();
+  wanted_.clear();
   for (const auto& order : book_.head().owed) going_[order] = {.logged = true, .punctured = true};
   mono_from_ = clock_.monotonic_ms();
   utc_from_ = clock_.utc_ms();
   if (ledger_.log_size() != 0)
     utc_from_ = std::max(utc_from_, TRY(entry_at(ledger_.log_size() - 1)).at);
   TRY(reload());
-  TRY(ledger_.replay(ledger_.rows_upto(), [this](std::uint64_t index, const audit::Entry& entry) {
-    return replay_customer(index, entry);
+  TRY(ledger_.replay(ledger_.rows_upto(), [this](std::uint64_t, const audit::Entry& entry) {
+    return replay_customer(entry);
   }));
+  if (book_.make_spare()) ledger_.write_rows();
   return state_policy();
 }
 
@@ -179,7 +181,7 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
 
 // ---- customers, beyond their rows ---------------------------------------------------------------
 
-Status Office::replay_customer(std::uint64_t index, const audit::Entry& entry) {
+Status Office::replay_customer(const audit::Entry& entry) {
   if (entry.type == "erased") {
     for (const auto& item : entry.data.at("orders").as_array())
       if (const auto id = OrderId::parse(std::string_view(item.as_string()))) {
@@ -194,10 +196,10 @@ Status Office::replay_customer(std::uint64_t index, const audit::Entry& entry) {
                     entry.type == "customer_hold_set" || entry.type == "customer_hold_lifted";
   if (!ours) return {};
   const auto id = TRY(CustomerId::parse(entry.subject));
+  if (entry.type == "fields_stored") TRY(replay_stored(id, entry));
   auto found = book_.find(id);
   if (!found && found.error().code != Errc::kNotFound) return tl::unexpected<Error>(found.error());
   auto* customer = found ? *found : nullptr;
-  if (entry.type == "fields_stored") replay_stored(index, customer, entry);
   if (entry.type == "fields_erase_intended") replay_going(id, customer, entry);
   if (customer == nullptr) return {};
   if (entry.type == "case_closed") {
@@ -218,22 +220,78 @@ Status Office::replay_customer(std::uint64_t index, const audit::Entry& entry) {
   return {};
 }
 
-// Logged, and not on the disk when the keeper died: nobody was given it, and its leaves stay
-// unused.
-void Office::replay_stored(std::uint64_t index, vault::Customer* customer,
-                           const audit::Entry& entry) {
+namespace {
+
+struct StoredEntry {
+  vault::FieldSpec spec;
+  vault::Leaf leaf = 0;
+  std::int64_t gone_at = 0;
+};
+Result<std::vector<StoredEntry>> stored_in(const audit::Entry& entry) {
+  std::vector<StoredEntry> stored;
+  for (const auto& item : entry.data.at("fields").as_array()) {
+    const auto* list = item.if_array();
+    if (list == nullptr || list->size() != 5)
+      return fail(Errc::kMalformed, "fields_stored of another form");
+    StoredEntry one;
+    one.leaf = static_cast<vault::Leaf>(list->at(0).to_number<std::uint32_t>());
+    one.spec.id = std::string(list->at(1).as_string());
+    one.spec.kind = TRY(vault::parse_kind(std::string_view(list->at(2).as_string())));
+    one.spec.of_class = TRY(vault::parse_class(std::string_view(list->at(3).as_string())));
+    one.gone_at = list->at(4).to_number<std::int64_t>();
+    stored.push_back(std::move(one));
+  }
+  return stored;
+}
+
+}  // namespace
+
+// Logged, and in no row that was written when the keeper died. A customer whose keys were not on
+// the disk before, and a word that can only be compared, were not answered for: they are void. The
+// rest may have been given to the server: it says.
+Status Office::replay_stored(const CustomerId& id, const audit::Entry& entry) {
+  const auto stored = TRY(stored_in(entry));
+  if (const auto row = vault::row_of(id)) book_.taken(*row);
+  std::vector<vault::Leaf> leaves;
+  bool whole = true;
+  for (const auto& one : stored) {
+    leaves.push_back(one.leaf);
+    whole = whole && one.spec.of_class != vault::FieldClass::kServiceWord;
+  }
+  auto found = book_.find(id);
+  if (!found && found.error().code != Errc::kNotFound) return tl::unexpected<Error>(found.error());
+  if (found && !stored.empty() && stored.front().leaf < (*found)->next_leaf())
+    return {};  // its row has it
+  if (!found || !whole) {
+    if (found) (*found)->skip_leaves(stored.back().leaf + 1);
+    void_fields(id, leaves);
+    return {};
+  }
+  auto& customer = **found;
+  const auto of_case = static_cast<std::uint32_t>(entry.data.at("case").as_int64());
+  if (entry.data.at("new_case").as_bool()) customer.restore_case(of_case, entry.at);
+  for (const auto& one : stored)
+    if (customer.restore(one.spec, of_case, one.leaf, entry.at, one.gone_at))
+      wanted_[id].push_back(one.leaf);
+  book_.touch(customer);
+  return {};
+}
+
+void Office::void_fields(const CustomerId& id, const std::vector<vault::Leaf>& leaves) {
+  boost::json::array numbers;
+  for (const auto leaf : leaves) numbers.emplace_back(std::int64_t{leaf});
   (void)ledger_.stage({.type = "fields_void",
                        .actor = "keeper",
-                       .subject = entry.subject,
-                       .data = {{"entry", index}}});
-  if (customer == nullptr) {
-    // Its row number is not used again either: an id in the log is one customer's.
-    const auto row = vault::row_of(CustomerId::parse(entry.subject).value_or(CustomerId{}));
-    if (row) book_.change_head().next_customer = std::max(book_.head().next_customer, *row + 1);
-    return;
+                       .subject = id.hex(),
+                       .data = {{"leaves", std::move(numbers)}}});
+}
+
+void Office::want_records() {
+  std::size_t asked = 0;
+  for (const auto& [customer, leaves] : wanted_) {
+    if (++asked > kWantedPerTurnMax) break;
+    outbox_.records_wanted({customer, leaves});
   }
-  for (const auto& item : entry.data.at("fields").as_array())
-    customer->skip_leaves(static_cast<vault::Leaf>(item.at(0).as_int64()) + 1);
 }
 
 void Office::replay_going(const CustomerId& id, vault::Customer* customer,
@@ -387,6 +445,11 @@ void Office::tick() {
   if (known_ && !ledger_.log_failed()) pass_deadlines();
   scan_customers();
   book_.let_go();
+  if (book_.make_spare() || book_.dirty() >= kDirtyMax) ledger_.write_rows();
+  if (!wanted_.empty() && clock_.monotonic_ms() >= next_wanted_ms_) {
+    next_wanted_ms_ = clock_.monotonic_ms() + kWantedEveryMs;
+    want_records();
+  }
   const auto mono = clock_.monotonic_ms();
   for (auto& [person, readers] : readers_)
     std::erase_if(readers, [mono](const auto& reader) { return reader.until_ms <= mono; });

@@ -52,6 +52,7 @@ class Office final : public keys::Tenant {
   // What it wants of others.
   struct Outbox {
     std::function<void(const keys::FieldsGone&)> fields_gone;
+    std::function<void(const keys::RecordsWanted&)> records_wanted;
     // A secret that was typed in a live call, to be looked for in what is said there.
     std::function<void(const CallId& call, std::string_view kind, SecretBytes value)> typed_secret;
     // Rings the expert, then the number (E.164). How it went comes by dial_recorded(), dial_over().
@@ -71,6 +72,7 @@ class Office final : public keys::Tenant {
   void intake_key(const keys::IntakeKeyRequest& message, Reply<keys::IntakeKey> reply);
   void store_fields(const keys::StoreFields& message, Reply<keys::FieldsStored> reply);
   void look_up(const keys::LookUp& message, Reply<keys::FoundCustomers> reply);
+  void records_put(const keys::RecordsPut& message, Reply<keys::Ack> reply);
   void customer_state(const keys::CustomerStateRequest& message, Reply<keys::CustomerState> reply);
   // What becomes of it (office_cases.cpp).
   void close_case(const keys::CloseCase& message, Reply<keys::Ack> reply);
@@ -99,6 +101,7 @@ class Office final : public keys::Tenant {
   // keys::Tenant (office.cpp)
   Status begin() override;
   Status stage_rows() override { return book_.stage_rows(); }
+  void rows_written() override { book_.committed(); }
   [[nodiscard]] bool erasure_due() const override;
   Status intend() override;
   Status puncture() override;
@@ -114,6 +117,7 @@ class Office final : public keys::Tenant {
   [[nodiscard]] const people::Chart& chart() const { return chart_; }
   [[nodiscard]] std::int64_t now() const;  // UTC ms (4)
   [[nodiscard]] std::string status_json() const;
+  void forget_rates() { rates_.clear(); }  // for a bench: people look up slower
 
   static constexpr std::int64_t kIntakeKeyMs = 3'600'000;  // then a new one; taken as long again
   static constexpr std::size_t kIntakesMax = 200'000;      // remembered while their key is taken
@@ -129,7 +133,10 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kRequestsMax = 5'000;  // not over, or not reviewed
   static constexpr std::size_t kRequestsPerPersonMax = 20;
   static constexpr std::size_t kErasuresPerTurnMax = 500;  // customers
-  static constexpr std::int64_t kScanPauseMs = 60'000;     // between two rounds over all customers
+  static constexpr std::size_t kDirtyMax = 2'000;          // rows: then they are written
+  static constexpr std::int64_t kWantedEveryMs = 5'000;
+  static constexpr std::size_t kWantedPerTurnMax = 200;  // customers
+  static constexpr std::int64_t kScanPauseMs = 60'000;   // between two rounds over all customers
 
  private:
   struct IntakeSecret {
@@ -190,8 +197,10 @@ class Office final : public keys::Tenant {
   Status walk_back(std::uint64_t from, Entries& entries);
   Status replay_known(std::uint64_t index, const audit::Entry& entry);
   Status replay_step(std::uint64_t index, const RequestId& id, const audit::Entry& entry);
-  Status replay_customer(std::uint64_t index, const audit::Entry& entry);
-  void replay_stored(std::uint64_t index, vault::Customer* customer, const audit::Entry& entry);
+  Status replay_customer(const audit::Entry& entry);
+  Status replay_stored(const CustomerId& id, const audit::Entry& entry);
+  void void_fields(const CustomerId& id, const std::vector<vault::Leaf>& leaves);
+  void want_records();
   void replay_going(const CustomerId& id, vault::Customer* customer, const audit::Entry& entry);
   Result<audit::Entry> entry_at(std::uint64_t index);
   Status state_policy();
@@ -274,7 +283,8 @@ class Office final : public keys::Tenant {
   std::set<CustomerId> going_of_;
   std::map<CustomerId, PersonId> proposed_;  // who wants all of it gone
   std::int64_t utc_from_ = 0, mono_from_ = 0;
-  std::int64_t next_scan_ms_ = 0;
+  std::map<CustomerId, std::vector<vault::Leaf>> wanted_;  // stored, and in no row that was written
+  std::int64_t next_scan_ms_ = 0, next_wanted_ms_ = 0;
 };
 
 }  // namespace callward::disclose

@@ -110,6 +110,10 @@ class Customer {
   void pass(std::int64_t now);
   // It is to go, whatever it is: by the log's word.
   void go(Leaf leaf, GoneBy by);
+  // What the log says was stored, where the row does not know of it: false where it does.
+  bool restore(const FieldSpec& spec, CaseNumber of_case, Leaf leaf, std::int64_t stored_at,
+               std::int64_t gone_at);
+  void restore_case(CaseNumber number, std::int64_t opened_at);
   // Leaves before this one are used, whatever became of them.
   void skip_leaves(Leaf before) { next_leaf_ = std::max(next_leaf_, before); }
   // The customer wants it gone: one version, or (nullopt) everything. kDenied: a legal hold.
@@ -143,6 +147,7 @@ class Customer {
 
  private:
   Customer() = default;
+  void replace_with(Version version);
   Version* find_version(Leaf leaf);
   Case* case_of(CaseNumber number);
   [[nodiscard]] bool all_closed() const;

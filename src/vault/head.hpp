@@ -14,7 +14,8 @@ struct Head {
   static constexpr std::uint8_t kVersion = 193;
   static constexpr std::size_t kOwedMax = 1'000, kRunningMax = 10'000;
 
-  std::uint64_t next_customer = keys::kCustomerRowsFrom;
+  std::uint64_t next_customer = keys::kCustomerRowsFrom;  // the next one to be somebody's
+  std::uint64_t spare_end = keys::kCustomerRowsFrom;      // those before have keys on the disk
   IndexHead index;
   Key32 search_key, compare_key;
   // The newest change of the role chart: its entry, plus one (0: there is none), and its hash, so

@@ -130,6 +130,7 @@ class OfficeRig : public Company {
   }
   Office::Outbox outbox() {
     return {.fields_gone = [this](const keys::FieldsGone& m) { gone.push_back(m); },
+            .records_wanted = [this](const keys::RecordsWanted& m) { wanted.push_back(m); },
             .typed_secret =
                 [this](const CallId&, std::string_view kind, SecretBytes value) {
                   typed.emplace_back(kind, as_text(value.expose()));
@@ -438,6 +439,7 @@ class OfficeRig : public Company {
   std::map<std::pair<CustomerId, std::string>, std::uint32_t> leaf_of;
   std::map<std::pair<RequestId, std::uint32_t>, keys::FieldRecord> statements;
   std::vector<keys::FieldsGone> gone;
+  std::vector<keys::RecordsWanted> wanted;
   std::vector<std::pair<std::string, std::string>> typed;
   std::vector<Dialled> dials;
   std::vector<DialId> hung_up;

@@ -142,6 +142,41 @@ TEST_F(Offices, AChangedNumberTakesASecondOneToRelease) {
   EXPECT_EQ(state_word(id), "open");
 }
 
+// The log has it, the rows do not: power went before they were written.
+TEST_F(Offices, WhatWasAnsweredIsThereAfterADeathAndFoundAgain) {
+  ticks(1'000);
+  (void)agent();
+  const auto stored = store_values({{"name", "Carla Muster"}, {"phone", "+16502530000"}});
+  const auto lost = store_values({{"name", "Karl Klein"}, {"phone", "+16502531111"}});
+  ASSERT_TRUE(stored && lost);
+  boot();
+  ASSERT_EQ(
+      ask(&Office::customer_state, keys::CustomerStateRequest{stored->customer})->fields.size(),
+      2u);
+  ticks(6'000);
+  ASSERT_EQ(wanted.size(), 2u);
+  for (const auto& one : wanted) {
+    keys::RecordsPut put{one.customer, {}};
+    if (one.customer == stored->customer)
+      for (const auto leaf : one.leaves)
+        put.records.push_back({leaf, records[{one.customer, leaf}]});
+    EXPECT_TRUE(ask(&Office::records_put, put));
+  }
+  keeper->tick();
+  const auto actor = agent().hex();
+  const auto look = [&](const std::string& name) {
+    return ask(&Office::look_up, keys::LookUp{actor, "name", seal(name, "find", {actor, "name"})})
+        ->customers.size();
+  };
+  EXPECT_EQ(look("Carla Muster"), 1u);
+  EXPECT_EQ(look("Karl Klein"), 0u);  // the server never had it: nobody was told that it is there
+  EXPECT_FALSE(ask(&Office::customer_state, keys::CustomerStateRequest{lost->customer}));
+  EXPECT_EQ(log_types().at("fields_void"), 1);
+  const auto next = store_values({{"name", "Nora Neu"}, {"phone", "+16502532222"}});
+  ASSERT_TRUE(next);
+  EXPECT_NE(next->customer, lost->customer);
+}
+
 TEST_F(Offices, ACustomerWhoWantsItGoneIsGone) {
   const auto customer = carla();
   const auto erase = [&](const Someone& by) {
