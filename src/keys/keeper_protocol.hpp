@@ -8,20 +8,13 @@
 #pragma once
 
 #include "base/pack.hpp"
+#include "keys/peer_role.hpp"
 #include "keys/tree.hpp"
 
 namespace callward::keys {
 
 inline constexpr std::uint32_t kKeeperProtocolVersion = 1;
 inline constexpr std::size_t kKeeperFrameBytesMax = 4u << 20;
-
-enum class PeerRole : std::uint8_t {
-  kRecorder = 1,
-  kListener = 2,
-  kServer = 3,
-  kSupervisor = 4,
-  kCourier = 6
-};
 
 // Any peer ----------------------------------------------------------------------------------------
 
