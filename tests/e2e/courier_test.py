@@ -316,10 +316,10 @@ def more_than_may_wait(folder):
         place.wait_status(lambda s: s["email"]["waiting"] == 1000 and {q["name"]: q["refused"] for q in s["queues"]}["courier.server"] == 1)
         with MailServer(port) as server:  # the keeper's does not wait behind them
             message = new_message(to="first@example.com")
-            place.keeper.ask(message)
-            ends(place.keeper.end_of(message), "taken", "taken")
-            before = [m.recipients for m in server.mails].index(["first@example.com"])
-            expect(before <= 4, f"{before} of the server's went before it")
+            already = len(server.mails)
+            ends(place.keeper.deliver(message), "taken", "taken")
+            before = [m.recipients for m in server.mails].index(["first@example.com"]) - already
+            expect(before < 300, f"{before} of the server's went before it")
 
 
 @case
@@ -376,6 +376,9 @@ def in_the_whole_service(folder):
         place.serve()
         wait_for("the courier at the keeper", lambda: courier().get("status", {}).get("keeper"))
         first = courier()["pid"]
+        if os.geteuid() == 0:
+            with open(f"/proc/{first}/environ", "rb") as environment:
+                expect(b"glibc.malloc.perturb=90" in environment.read(), "what it frees is overwritten")
         place.json("restart", "keeper")
         time.sleep(2)  # a heartbeat of after it
         expect(courier()["pid"] == first and courier()["status"]["keeper"], "a planned restart of the keeper: nobody notices")
