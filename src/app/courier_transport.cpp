@@ -170,6 +170,12 @@ Status CourierTransport::init() {
 
 Attempt CourierTransport::mail(const courier::Letter& letter, std::int64_t ms_max) {
   const auto& target = *config_.smtp;
+  const auto from = "<" + config_.mail_from + ">";
+  const auto to = c_string("<", letter.message.address.expose(), ">");
+  const List recipients(::curl_slist_append(nullptr, chars(to)));
+  if (!recipients) return courier::judge_smtp(Transfer::kBroken, 0);
+  const auto bytes = courier::build_mail({config_.mail_from, config_.mail_from_name}, letter);
+  ByteView rest = bytes.expose();
   Easy easy;
   set_common(easy, target, config_.smtp_ca_file, ms_max, stopping_);
   if (!config_.smtp_credential_file.empty()) {
@@ -180,12 +186,6 @@ Attempt CourierTransport::mail(const courier::Letter& letter, std::int64_t ms_ma
   }
   // The path is the name that EHLO says: the sender's domain, not this machine's.
   const auto host = config_.mail_from.substr(config_.mail_from.find('@') + 1);
-  const auto from = "<" + config_.mail_from + ">";
-  const auto to = c_string("<", letter.message.address.expose(), ">");
-  const List recipients(::curl_slist_append(nullptr, chars(to)));
-  if (!recipients) return courier::judge_smtp(Transfer::kBroken, 0);
-  const auto bytes = courier::build_mail({config_.mail_from, config_.mail_from_name}, letter);
-  ByteView rest = bytes.expose();
   easy.set(CURLOPT_URL, (target.url() + "/" + host).c_str());
   easy.set(CURLOPT_USE_SSL,
            static_cast<long>(config_.smtp_starttls ? CURLUSESSL_ALL : CURLUSESSL_NONE));

@@ -238,7 +238,7 @@ TEST_F(HandOvers, TheFuzzersSeedIsOfTodaysLayout) {
 TEST_F(HandOvers, WhatAKeeperOfVersion1HandsOverIsTaken) {
   RealVfs vfs;
   const auto raw =
-      vfs.read_file(std::string(CALLWARD_SOURCE_DIR) + "/fuzz/corpus/handover/process1", 1 << 20);
+      vfs.read_file(std::string(CALLWARD_SOURCE_DIR) + "/tests/fixtures/keeper-process-1", 1 << 20);
   ASSERT_EQ(ByteReader(*raw).u32(), 1u);
   const auto read = decode_process(*raw);
   ASSERT_TRUE(read) << read.error().message;

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/demo"))
@@ -26,6 +27,7 @@ from aiosmtpd.smtp import AuthResult
 
 from installation import BINARY, Failed
 
+warnings.filterwarnings("ignore", message="Requiring AUTH")  # by TLS from the first byte it does not see that it is
 logging.getLogger("mail.log").disabled = True  # aiosmtpd's: handshakes that fail are what the cases are about
 
 HELLO, WELCOME, ERROR = 100, 200, 299  # keys/keeper_protocol.hpp
@@ -232,7 +234,7 @@ class Client:
 class Authority:
     """A certificate authority of our own, and one server's certificate: 127.0.0.1, localhost, this machine's name."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, names=f"DNS:localhost,DNS:{socket.gethostname()},IP:127.0.0.1"):
         folder = pathlib.Path(folder)
         folder.mkdir(exist_ok=True)
         self.ca, self.key, self.certificate = folder / "ca.pem", folder / "server.key", folder / "server.pem"
@@ -240,7 +242,7 @@ class Authority:
         run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "ca.key", "-out", self.ca, "-days", "2",
             "-subj", "/CN=test authority", "-addext", "basicConstraints=critical,CA:TRUE")
         run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.key, "-out", folder / "server.csr", "-subj", "/CN=server")
-        (folder / "names").write_text(f"subjectAltName=DNS:localhost,DNS:{socket.gethostname()},IP:127.0.0.1\n")
+        (folder / "names").write_text(f"subjectAltName={names}\n")
         run("x509", "-req", "-in", folder / "server.csr", "-CA", self.ca, "-CAkey", folder / "ca.key", "-CAcreateserial", "-days", "2",
             "-extfile", folder / "names", "-out", self.certificate)
 
@@ -261,10 +263,10 @@ class Mail:
 
 
 class MailServer:
-    """aiosmtpd. `answers`: what the next mails get instead of 250, each once; `at_rcpt`: what each recipient gets."""
+    """aiosmtpd. `answers`: what the next mails get instead of 250, each once; `at_rcpt`: what each recipient gets; `tls`: by STARTTLS, `at_once`: from the first byte."""
 
-    def __init__(self, port, tls=None, login=None, answers=(), at_rcpt=None):
-        self.port, self.tls, self.login, self.at_rcpt = port, tls, login, at_rcpt
+    def __init__(self, port, tls=None, login=None, answers=(), at_rcpt=None, at_once=None):
+        self.port, self.at_once, self.tls, self.login, self.at_rcpt = port, at_once, tls, login, at_rcpt
         self.answers = list(answers)
         self.mails, self.commands = [], []
 
@@ -285,7 +287,8 @@ class MailServer:
         if self.answers:
             return self.answers.pop(0)
         user = session.auth_data.decode() if session.authenticated else ""
-        self.mails.append(Mail(envelope.mail_from, envelope.rcpt_tos, envelope.original_content, session.host_name, session.ssl is not None, user))
+        self.mails.append(Mail(envelope.mail_from, envelope.rcpt_tos, envelope.original_content, session.host_name,
+                               server.transport.get_extra_info("ssl_object") is not None, user))
         return "250 taken"
 
     def authenticate(self, server, session, envelope, mechanism, data):
@@ -295,6 +298,8 @@ class MailServer:
     def __enter__(self):
         options = {"hostname": "127.0.0.1", "port": self.port}
         smtp = {"ident": "test"}
+        if self.at_once:  # smtps
+            options["ssl_context"] = self.at_once
         if self.tls:
             smtp.update(tls_context=self.tls, require_starttls=True)
         if self.login:
