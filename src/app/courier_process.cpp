@@ -50,7 +50,7 @@ void Courier::start() {
       setup_.loop, setup_.keeper_socket,
       io::ChannelLimits{"courier.keeper.out", keys::kKeeperFrameBytesMax, 1u << 20},
       keys::ErrorReply::kType);
-  keeper_->start([this] { greet_keeper(); }, [this] { keeper_knows_us_ = false; },
+  keeper_->start([this] { greet_keeper(); }, [this] { on_keeper_lost(); },
                  [this](io::Frame frame) { on_keeper(frame); });
   timer_ = setup_.loop.every_ms(kTickMs, [this] { tick(); });
 }
@@ -67,6 +67,12 @@ void Courier::greet_keeper() {
                        if (keeper_->connected() && !keeper_knows_us_) greet_keeper();
                      });
                    });
+}
+
+// Its letters go on; it asks for each again.
+void Courier::on_keeper_lost() {
+  keeper_knows_us_ = false;
+  std::erase_if(waiters_, [](const auto& item) { return item.second.peer == 0; });
 }
 
 void Courier::on_keeper(const io::Frame& frame) {

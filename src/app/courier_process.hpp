@@ -58,6 +58,7 @@ class Courier {
   void on_peer(std::uint64_t id, const io::Frame& frame);
   void hello(Peer& peer, const io::Frame& frame);
   void greet_keeper();
+  void on_keeper_lost();
   void on_keeper(const io::Frame& frame);
   void deliver(courier::Source source, std::uint64_t peer, const io::Frame& frame);
   void on_tried(keys::DeliveryChannel channel, const courier::LetterKey& key,

@@ -15,12 +15,13 @@ constexpr std::size_t kWordMax = 75;  // RFC 2047
 constexpr std::string_view kWordHead = "=?utf-8?B?", kWordTail = "?=";
 constexpr std::size_t kHeadersMax = 2'048;  // our own names, a sender's, an address, an id
 
-// So that no character is cut in two: of clean text it takes at most 3 bytes less.
+// So that no character is cut in two: of clean text it takes at most 3 bytes less, and none where
+// there is no room for any.
 std::size_t whole_characters(std::string_view text, std::size_t bytes_max) {
   const auto most = std::min(text.size(), bytes_max);
   for (auto size = most; size > 0 && size + 3 >= most; --size)
     if (size == text.size() || (static_cast<unsigned char>(text[size]) & 0xC0) != 0x80) return size;
-  return most;
+  return most < 4 ? 0 : most;
 }
 
 // Text in quoted-printable (RFC 2045, 6.7). Every byte that is not plain is "=XX"; a space or tab

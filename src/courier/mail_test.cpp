@@ -59,6 +59,25 @@ TEST(Mail, SubjectsAndNamesOfAnyScriptAreEncoded) {
   EXPECT_EQ(mail_words("", 9), "");
 }
 
+// RFC 2047, 5: each encoded word stands for whole characters.
+TEST(Mail, NoCharacterIsCutInTwo) {
+  std::string text;
+  for (int i = 0; i < 12; ++i) text += "\xF0\x9F\x98\x80\xC3\xA4\xE2\x82\xAC";
+  for (std::size_t used = 0; used < 90; ++used) {
+    const auto words = mail_words(text, used);
+    std::string whole;
+    for (std::size_t at = words.find("=?"); at != std::string::npos; at = words.find("=?", at)) {
+      const auto end = words.find("?=", at);
+      const auto raw = from_base64(words.substr(at + 10, end - at - 10));
+      ASSERT_TRUE(raw) << words;
+      EXPECT_TRUE(is_clean_text(as_text(*raw), false)) << used << " " << words;
+      whole += as_text(*raw);
+      at = end + 2;
+    }
+    EXPECT_EQ(whole, text) << used;
+  }
+}
+
 TEST(Mail, TextComesBackAsItWas) {
   const auto text_of = [](std::string_view text) {
     const auto mail = test::read_mail(built(test::mail(text)));
