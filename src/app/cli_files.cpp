@@ -231,7 +231,12 @@ Result<ExitCode> command_config_show(const CliContext& context) {
         {"port", c.server.port},
         {"console_dir", c.server.console_dir},
         {"time_zone", c.server.time_zone}}},
-      {"retention", std::move(retention)}};
+      {"retention", std::move(retention)},
+      {"courier",
+       {{"smtp_url", c.courier.smtp ? c.courier.smtp->url() : ""},
+        {"smtp_starttls", c.courier.smtp_starttls},
+        {"mail_from", c.courier.mail_from},
+        {"sms_url", c.courier.sms ? c.courier.sms->url() : ""}}}};
   print_json(shown);
   return ExitCode::kDone;
 }

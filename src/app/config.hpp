@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "audit/witness.hpp"
 #include "base/result.hpp"
+#include "courier/target.hpp"
 #include "erase/retention.hpp"
 
 namespace callward::app {
@@ -113,6 +115,21 @@ struct RetentionConfig {
   }
 };
 
+// Messages to people outside. A channel without its URL is not configured, and says so to who asks.
+// Its files lie in folders that hold nothing else of ours.
+struct CourierConfig {
+  std::optional<courier::Target> smtp;
+  bool smtp_starttls = true;         // of smtp://; false for a loopback address alone
+  std::string smtp_credential_file;  // two lines, user and password; "": no login
+  std::string smtp_ca_file;          // PEM; "": the system's
+  std::string mail_from, mail_from_name;
+  std::optional<courier::Target> sms;
+  std::string sms_key_file;  // 32 to 256 bytes, shared with the gateway
+  std::string sms_ca_file;
+
+  [[nodiscard]] bool any() const { return smtp || sms; }
+};
+
 struct Config {
   std::string file;  // where it was read
   std::string data_dir;
@@ -126,6 +143,7 @@ struct Config {
   ServerConfig server;
   RetentionConfig retention;
   VaultConfig vault;
+  CourierConfig courier;
 
   [[nodiscard]] std::string socket(const std::string& process) const {
     return run_dir + "/" + process + ".sock";

@@ -28,6 +28,8 @@ std::uint8_t writer_bit(PeerRole role) {
       return audit::kByServer;
     case PeerRole::kSupervisor:
       return audit::kBySupervisor;
+    case PeerRole::kCourier:  // it has nothing to log
+      break;
   }
   return 0;
 }
@@ -43,7 +45,7 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
   constexpr auto kAll =
       static_cast<std::uint8_t>(kRecorder | kListener | kServer | bit(PeerRole::kSupervisor));
   static const std::vector<Rule> table = {
-      {keys::Hello::kType, kAll, &P::hello},
+      {keys::Hello::kType, static_cast<std::uint8_t>(kAll | bit(PeerRole::kCourier)), &P::hello},
       {keys::LogAppend::kType, kAll, &P::log_append},
       {keys::KeeperStatusRequest::kType, kAll, &P::status},
       {keys::CallStart::kType, kRecorder,
@@ -122,7 +124,9 @@ Status KeeperProcess::serve(std::unique_ptr<TakingOver> taken) {
       *loop_, context_, [this] { return heartbeat(); },
       [this](io::Frame frame) { on_supervisor(std::move(frame)); });
   loop_->every_ms(kTickMs, [this] {
-    if (!frozen_) keeper_->tick();
+    if (frozen_) return;
+    keeper_->tick();
+    courier_.tick();
   });
   loop_->every_ms(kMendMs, [this] {
     if (!frozen_) mend();
@@ -275,6 +279,7 @@ KeeperProcess::Peer* KeeperProcess::find(std::uint64_t id) {
 void KeeperProcess::on_close(std::uint64_t id) {
   const auto at = peers_.find(id);
   if (at == peers_.end()) return;
+  courier_.lost(id);
   auto asked = std::move(at->second->asked);
   at->second->asked.clear();
   for (auto& [frame, done] : asked) done(fail(Errc::kUnavailable, "the peer went away"));
@@ -288,6 +293,7 @@ void KeeperProcess::on_frame(std::uint64_t id, io::Frame frame) {
   auto* peer = find(id);
   if (peer == nullptr) return;
   if ((frame.flags & io::kFrameIsReply) != 0) {
+    if (peer->role == PeerRole::kCourier) return courier_.on_reply(frame);
     const auto asked = peer->asked.find(frame.id);
     if (asked == peer->asked.end()) return;
     auto done = std::move(asked->second);
@@ -368,11 +374,13 @@ void KeeperProcess::hello(Peer& peer, io::Frame frame) {
   const auto message = unpack<keys::Hello>(frame.body);
   if (!message) return refuse(peer, frame, message.error());
   const auto role = static_cast<unsigned>(message->role);
-  if (message->version != keys::kKeeperProtocolVersion || role < 1 || role > 4)
+  static constexpr std::array<std::string_view, 7> kNames = {
+      "", "recorder", "listener", "server", "supervisor", "", "courier"};
+  if (message->version != keys::kKeeperProtocolVersion || role >= kNames.size() ||
+      kNames[role].empty())
     return refuse(peer, frame, {Errc::kUnsupported, "another version of the protocol"});
   // Who it is, the supervisor says: a captured server would call itself the
   // listener.
-  static constexpr std::array kNames = {"", "recorder", "listener", "server", "supervisor"};
   const auto child = child_of_pid(context_.config, peer.channel->peer_pid());
   if (!child || *child != kNames[role]) {
     log_event("keeper.peer_refused", {{"says", kNames[role]}, {"is", child ? *child : "unknown"}});
@@ -381,6 +389,15 @@ void KeeperProcess::hello(Peer& peer, io::Frame frame) {
   peer.role = message->role;
   peer.greeted = true;
   peer.channel->reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
+  courier_came(peer);
+}
+
+void KeeperProcess::courier_came(Peer& peer) {
+  if (peer.role != PeerRole::kCourier) return;
+  courier_.connected(peer.id, [this, id = peer.id](io::Frame message) {
+    auto* there = find(id);
+    return there != nullptr && there->channel->send(std::move(message));
+  });
 }
 
 void KeeperProcess::adopt(Peer& peer, io::Frame frame) {
@@ -477,7 +494,7 @@ void KeeperProcess::call_state(Peer& peer, io::Frame frame) {
 
 std::string KeeperProcess::heartbeat() const {
   auto json = keeper_->status_json();
-  std::vector<QueueGauge> gauges;
+  std::vector<QueueGauge> gauges = {courier_.gauge()};
   for (const auto& [id, peer] : peers_) {
     auto gauge = peer->channel->gauge();
     gauge.name = "keeper.out." + std::to_string(static_cast<int>(peer->role));

@@ -27,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "app/courier_desk.hpp"
 #include "app/keeper_handover.hpp"
 #include "app/process.hpp"
 #include "app/writer_lock.hpp"
@@ -80,6 +81,7 @@ class KeeperProcess {
   void take(Peer& peer, io::Frame frame);
   void on_close(std::uint64_t peer);
   Peer* find(std::uint64_t id);
+  void courier_came(Peer& peer);
   template <class Message>
   void broadcast(PeerRole role, const Message& message) {
     for (auto& [id, peer] : peers_)
@@ -132,6 +134,7 @@ class KeeperProcess {
   static const Rule* find_rule(std::uint16_t type);
   Status open_office();
   disclose::Office::Outbox office_outbox();
+  Status deliver_code(std::string_view channel, SecretBytes address, SecretBytes code);
   void hello(Peer& peer, io::Frame frame);
   void adopt(Peer& peer, io::Frame frame);
   void log_append(Peer& peer, io::Frame frame);
@@ -175,6 +178,7 @@ class KeeperProcess {
   std::unique_ptr<erase::Keeper> keeper_;
   std::unique_ptr<disclose::Office> office_;
   std::unique_ptr<io::ChannelServer> server_;
+  CourierDesk courier_{clock_, {}};  // outcomes are told by set_on_outcome()
   std::map<std::uint64_t, std::unique_ptr<Peer>> peers_;
   std::uint64_t next_peer_ = 1;
   std::uint32_t next_ask_ = 1;

@@ -20,5 +20,11 @@ TEST(KeeperProcess, APersonsDecisionsComeFromTheServerAlone) {
   EXPECT_FALSE(keeper_hears(999, PeerRole::kServer));
 }
 
+// It is asked, and asks for nothing: neither keys nor an entry of the log.
+TEST(KeeperProcess, TheCourierSaysHelloAndNothingElse) {
+  for (std::uint16_t type = 100; type < 200; ++type)
+    EXPECT_EQ(keeper_hears(type, PeerRole::kCourier), type == keys::Hello::kType) << type;
+}
+
 }  // namespace
 }  // namespace callward::app

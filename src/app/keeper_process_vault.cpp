@@ -6,6 +6,15 @@
 #include "app/vault_policy.hpp"
 
 namespace callward::app {
+namespace {
+
+constexpr std::string_view kCodeTextBefore = "Your code: ";
+constexpr std::string_view kCodeTextAfter =
+    "\n\nTell it to the person who is calling you just now, and to nobody else.\nIf nobody is "
+    "calling "
+    "you, do nothing.\n\n";
+
+}  // namespace
 
 const std::vector<KeeperProcess::Rule>& KeeperProcess::vault_rules() {
   using O = disclose::Office;
@@ -78,10 +87,32 @@ disclose::Office::Outbox KeeperProcess::office_outbox() {
                 const auto state = keeper_->call_state(call);
                 return state && state->known && !state->ends.empty();
               },
-          .deliver = [](std::string_view, SecretBytes, SecretBytes) -> Status {
-            return fail(Errc::kUnavailable, "nobody delivers");
-          },
+          .deliver =
+              [this](std::string_view channel, SecretBytes address, SecretBytes code) {
+                return deliver_code(channel, std::move(address), std::move(code));
+              },
           .founding = [this] { return load_founding(vfs_, context_.config); }};
+}
+
+// What the customer gets: the code, what it is for, and that nobody else is to have it.
+Status KeeperProcess::deliver_code(std::string_view channel, SecretBytes address,
+                                   SecretBytes code) {
+  const auto& company = office_->policy().company;
+  SecretBytes text(kCodeTextBefore.size() + code.size() + kCodeTextAfter.size() + company.size());
+  auto* at = text.expose_mut().data();
+  const auto put = [&at](ByteView part) { at = std::ranges::copy(part, at).out; };
+  put(as_bytes(kCodeTextBefore));
+  put(code.expose());
+  put(as_bytes(kCodeTextAfter));
+  put(as_bytes(company));
+  const bool mail = channel == "email";
+  return courier_.deliver(
+      {.id = keys::DeliveryId::random(entropy_),
+       .channel = mail ? keys::DeliveryChannel::kEmail : keys::DeliveryChannel::kSms,
+       .address = std::move(address),
+       .subject = mail ? company + ": your code" : std::string(),
+       .text = std::move(text),
+       .deadline = clock_.utc_ms() + disclose::Office::kCodeMs});
 }
 
 }  // namespace callward::app

@@ -24,11 +24,9 @@ int run_process(const std::string& name, const std::string& config_file, int tak
     const char* name;
     Status (*run)(const ProcessContext&);
   };
-  static constexpr Entry kProcesses[] = {{"keeper", run_keeper},
-                                         {"recorder", run_recorder},
-                                         {"signal", run_signal},
-                                         {"listener", run_listener},
-                                         {"server", run_server}};
+  static constexpr Entry kProcesses[] = {{"keeper", run_keeper},   {"recorder", run_recorder},
+                                         {"signal", run_signal},   {"listener", run_listener},
+                                         {"courier", run_courier}, {"server", run_server}};
   set_log_process(name);
   ::signal(SIGPIPE, SIG_IGN);
   auto config = load_config(config_file);

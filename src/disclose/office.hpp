@@ -115,6 +115,7 @@ class Office final : public keys::Tenant {
   [[nodiscard]] bool reads_with(const PersonId& person,
                                 const std::array<std::uint8_t, 32>& key) const;
   [[nodiscard]] const people::Chart& chart() const { return chart_; }
+  [[nodiscard]] const vault::Policy& policy() const { return policy_.policy; }
   [[nodiscard]] std::int64_t now() const;  // UTC ms (4)
   [[nodiscard]] std::string status_json() const;
   void forget_rates() { rates_.clear(); }  // for a bench: people look up slower

@@ -3,18 +3,18 @@
 // request has a frame id other than 0 and gets exactly one reply with that id: the reply type named
 // beside it, or ErrorReply. Frames with id 0 are events and get no reply.
 //
-// Types 100-199 go to the keeper, 200-299 come from it, never reused; more: keeper_acts.hpp.
+// Types 100-199 go to the keeper, 200-299 come from it, never reused; more: keeper_acts.hpp,
+// courier_protocol.hpp.
 #pragma once
 
 #include "base/pack.hpp"
+#include "keys/peer_role.hpp"
 #include "keys/tree.hpp"
 
 namespace callward::keys {
 
 inline constexpr std::uint32_t kKeeperProtocolVersion = 1;
 inline constexpr std::size_t kKeeperFrameBytesMax = 4u << 20;
-
-enum class PeerRole : std::uint8_t { kRecorder = 1, kListener = 2, kServer = 3, kSupervisor = 4 };
 
 // Any peer ----------------------------------------------------------------------------------------
 
