@@ -3,7 +3,7 @@
 #include <array>
 
 #include "base/check.hpp"
-#include "keys/keeper_protocol.hpp"
+#include "keys/dial_protocol.hpp"
 #include "store/recorder_protocol.hpp"
 
 namespace {
@@ -27,7 +27,7 @@ void keeper(std::uint8_t which, ByteView raw) {
   one_of<Hello, LogAppend, KeeperStatusRequest, CallStart, CallDataPut, Reissue, Adopt, SpareRoots,
          CallEnd, CallSealed, CipherFetched, EraseOrder, Cleared, DerivedPut, ListenDone,
          UnheardRequest, HearAgain, Open, CallStateRequest, CallStarted, Reissued, Adopted,
-         CallState, Opened>(which, raw);
+         CallState, Opened, Dial, DialTaken, DialProgress, HangUp, DialRecorded>(which, raw);
 }
 
 void recorder(std::uint8_t which, ByteView raw) {
@@ -36,7 +36,7 @@ void recorder(std::uint8_t which, ByteView raw) {
          Sessions, SessionResume, CallMissed, SessionDead, AudioOpen, Audio, AudioClose,
          AudioCredit, CallEvent, Calls, CallGet, LiveRecords, Records, RecorderStatus, ImportOpen,
          ImportOpened, ImportAudio, ImportCredit, ImportEnd, FdPut, FdDrop, FdItem, FdListEnd,
-         Heartbeat, SupervisorStatus>(which, raw);
+         Heartbeat, SupervisorStatus, CallBackOpen>(which, raw);
 }
 
 }  // namespace

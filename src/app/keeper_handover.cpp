@@ -95,7 +95,8 @@ Result<HandedProcess> decode_process(ByteView raw) {
   if (process.peers.size() > kHandedPeersMax) return fail(Errc::kMalformed, "too many peers");
   for (const auto& peer : process.peers) {
     const auto role = static_cast<unsigned>(peer.role);
-    if (role > 4 || peer.greeted != (role != 0)) return fail(Errc::kMalformed, "a peer of no role");
+    if (role > keys::kPeerRoleMax || peer.greeted != (role != 0))
+      return fail(Errc::kMalformed, "a peer of no role");
   }
   if (process.peer_protocol != keys::kKeeperProtocolVersion)
     return fail(Errc::kUnsupported,

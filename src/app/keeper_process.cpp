@@ -15,6 +15,7 @@ constexpr std::int64_t kTickMs = 200;
 constexpr std::int64_t kMendMs = 5'000;  // a failed log, a mirror that was left out: tried again
 constexpr std::int64_t kFetchWaitMs = 5'000;
 constexpr std::int64_t kWipeWaitMs = 1'000;
+constexpr std::int64_t kDialWaitMs = 5'000;
 constexpr std::int64_t kRemoveWaitMs = 60'000;  // it waits for the disk, on a thread of its own
 constexpr std::size_t kPeersMax = 64;
 
@@ -28,6 +29,8 @@ std::uint8_t writer_bit(PeerRole role) {
       return audit::kByServer;
     case PeerRole::kSupervisor:
       return audit::kBySupervisor;
+    case PeerRole::kSignal:  // it writes no entries
+      break;
   }
   return 0;
 }
@@ -85,6 +88,8 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
        &P::request<keys::ConfirmRetention, keys::RetentionStatus, &K::confirm_retention>},
       {keys::RetireMirror::kType, kServer,
        &P::request<keys::RetireMirror, keys::MirrorRetired, &K::retire_mirror>},
+      {keys::DialProgress::kType, bit(PeerRole::kSignal), &P::dial_progress},
+      {keys::DialRecorded::kType, kRecorder, &P::dial_recorded},
       {keys::Prove::kType, kServer, &P::request<keys::Prove, keys::Proved, &K::prove>},
   };
   return table;
@@ -122,7 +127,9 @@ Status KeeperProcess::serve(std::unique_ptr<TakingOver> taken) {
       *loop_, context_, [this] { return heartbeat(); },
       [this](io::Frame frame) { on_supervisor(std::move(frame)); });
   loop_->every_ms(kTickMs, [this] {
-    if (!frozen_) keeper_->tick();
+    if (frozen_) return;
+    keeper_->tick();
+    dials_.tick();
   });
   loop_->every_ms(kMendMs, [this] {
     if (!frozen_) mend();
@@ -374,11 +381,13 @@ void KeeperProcess::hello(Peer& peer, io::Frame frame) {
   const auto message = unpack<keys::Hello>(frame.body);
   if (!message) return refuse(peer, frame, message.error());
   const auto role = static_cast<unsigned>(message->role);
-  if (message->version != keys::kKeeperProtocolVersion || role < 1 || role > 4)
+  if (message->version != keys::kKeeperProtocolVersion || role < 1 || role > keys::kPeerRoleMax)
     return refuse(peer, frame, {Errc::kUnsupported, "another version of the protocol"});
   // Who it is, the supervisor says: a captured server would call itself the
   // listener.
-  static constexpr std::array kNames = {"", "recorder", "listener", "server", "supervisor"};
+  static constexpr std::array kNames = {"",       "recorder",   "listener",
+                                        "server", "supervisor", "signal"};
+  static_assert(kNames.size() == keys::kPeerRoleMax + 1);
   const auto child = child_of_pid(context_.config, peer.channel->peer_pid());
   if (!child || *child != kNames[role]) {
     log_event("keeper.peer_refused", {{"says", kNames[role]}, {"is", child ? *child : "unknown"}});
@@ -482,9 +491,53 @@ void KeeperProcess::call_state(Peer& peer, io::Frame frame) {
   peer.channel->reply(frame, *state);
 }
 
+// ---- call-backs ---------------------------------------------------------------------------------
+
+DialDesk::Ways KeeperProcess::dial_ways() {
+  const auto signal = [this]() -> Peer* {
+    for (auto& [id, peer] : peers_)
+      if (peer->greeted && peer->role == PeerRole::kSignal && peer->channel->open())
+        return peer.get();
+    return nullptr;
+  };
+  return {.dial =
+              [this, signal](const keys::Dial& order,
+                             std::function<void(Result<keys::DialTaken>)> done) {
+                if (!context_.config.callback.enabled())
+                  return done(keys::DialTaken{order.dial, keys::DialRefusal::kNotConfigured});
+                auto* peer = signal();
+                if (peer == nullptr) return done(fail(Errc::kUnavailable, "signal is not there"));
+                ask(*peer, order, kDialWaitMs, [done](Result<io::Frame> reply) {
+                  done(reply ? unpack<keys::DialTaken>(reply->body)
+                             : Result<keys::DialTaken>(tl::unexpected<Error>(reply.error())));
+                });
+              },
+          .hang_up = [this](const keys::HangUp& order) { broadcast(PeerRole::kSignal, order); },
+          .news =
+              [](const DialNews& news) {
+                log_event("keeper.dial", {{"dial", news.dial.hex()},
+                                          {"call", news.call.hex()},
+                                          {"state", to_text(news.state)},
+                                          {"cause", to_text(news.cause)}});
+              }};
+}
+
+void KeeperProcess::dial_progress(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::DialProgress>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  dials_.progress(*message);
+}
+
+void KeeperProcess::dial_recorded(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::DialRecorded>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  dials_.recorded(*message);
+  peer.channel->reply(frame, keys::Ack{});
+}
+
 std::string KeeperProcess::heartbeat() const {
   auto json = keeper_->status_json();
-  std::vector<QueueGauge> gauges;
+  std::vector<QueueGauge> gauges{dials_.gauge()};
   for (const auto& [id, peer] : peers_) {
     auto gauge = peer->channel->gauge();
     gauge.name = "keeper.out." + std::to_string(static_cast<int>(peer->role));

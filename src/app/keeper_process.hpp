@@ -27,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "app/dial_desk.hpp"
 #include "app/keeper_handover.hpp"
 #include "app/process.hpp"
 #include "app/writer_lock.hpp"
@@ -129,6 +130,9 @@ class KeeperProcess {
   void held_calls(Peer& peer, io::Frame frame);
   void holds(Peer& peer, io::Frame frame);
   void holds_among(Peer& peer, io::Frame frame);
+  DialDesk::Ways dial_ways();
+  void dial_progress(Peer& peer, io::Frame frame);
+  void dial_recorded(Peer& peer, io::Frame frame);
   std::string heartbeat() const;
   void mend();
   bool repair_mirrors();
@@ -156,6 +160,8 @@ class KeeperProcess {
   std::unique_ptr<keys::KeyStore> store_;
   std::unique_ptr<audit::Log> log_;
   std::unique_ptr<erase::Keeper> keeper_;
+  // Not handed over: a new keeper is told again what runs, or its first news is of the end.
+  DialDesk dials_{clock_, dial_ways()};
   std::unique_ptr<io::ChannelServer> server_;
   std::map<std::uint64_t, std::unique_ptr<Peer>> peers_;
   std::uint64_t next_peer_ = 1;

@@ -198,7 +198,8 @@ struct SignalRig {
     signal = std::make_unique<Signal>(*loop, clock, entropy, config);
     const auto bound = signal->bind();
     ASSERT_TRUE(bound) << bound.error().message;
-    signal->start();
+    const auto started = signal->start();
+    ASSERT_TRUE(started) << started.error().message;
     EXPECT_TRUE(until([this] { return signal->ready(); }));
   }
   template <class Condition>

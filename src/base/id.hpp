@@ -37,6 +37,7 @@ struct Id {
 using CallId = Id<struct CallTag>;
 using PersonId = Id<struct PersonTag>;
 using OrderId = Id<struct OrderTag>;
+using DialId = Id<struct DialTag>;  // of a call-back
 
 }  // namespace callward
 
