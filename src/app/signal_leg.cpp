@@ -32,6 +32,13 @@ std::string_view sdp_of(const sip_t& sip) {
   return {sip.sip_payload->pl_data, sip.sip_payload->pl_len};
 }
 
+// A final answer that says no more than it must: on a leg we are no recording server.
+void end_with(nta_incoming_t* irq, int status) {
+  ::nta_incoming_treply(irq, status, ::sip_status_phrase(status), SIPTAG_SERVER_STR(kSipServer),
+                        SIPTAG_ALLOW_STR(kSipAllow), TAG_END());
+  ::nta_incoming_destroy(irq);
+}
+
 std::vector<std::string> challenges_of(const sip_t& sip, bool proxy) {
   std::vector<std::string> out;
   const auto* next = proxy ? sip.sip_proxy_authenticate : sip.sip_www_authenticate;
@@ -221,24 +228,24 @@ void CallLeg::request(nta_incoming_t* irq, const sip_t& sip) {
     case sip_method_ack:
       return ::nta_incoming_destroy(irq);
     case sip_method_bye:
-      answer(irq, up_ ? 200 : 481);
+      end_with(irq, up_ ? 200 : 481);
       if (std::exchange(up_, false)) owner_.leg_hung(plan_.leg);
       return;
     case sip_method_invite:
     case sip_method_update:
-      if (!up_) return answer(irq, 481);
+      if (!up_) return end_with(irq, 481);
       // A target refresh (RFC 3261, 12.2.2): the peer may have moved.
       if (sip.sip_contact != nullptr) ::nta_leg_server_route(leg_, nullptr, sip.sip_contact);
       return offer(irq, sip);
     case sip_method_info:  // keyed digits of a phone: they are not for us
     case sip_method_options:
-      return answer(irq, 200);
+      return end_with(irq, 200);
     case sip_method_prack:
-      return answer(irq, 481);
+      return end_with(irq, 481);
     case sip_method_unknown:
-      return answer(irq, 501);
+      return end_with(irq, 501);
     default:  // REFER among them: nobody is put through to anybody
-      return answer(irq, 405);
+      return end_with(irq, 405);
   }
 }
 
@@ -250,7 +257,7 @@ void CallLeg::offer(nta_incoming_t* irq, const sip_t& sip) {
   std::string ours;
   if (!sdp.empty()) {
     auto said = owner_.leg_offered(plan_.leg, sdp);
-    if (!said) return answer(irq, 488);
+    if (!said) return end_with(irq, 488);
     ours = std::move(*said);
   } else if (invite) {
     ours = owner_.leg_offer(plan_.leg);

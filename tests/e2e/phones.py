@@ -99,6 +99,7 @@ modparam("auth", "secret", "phones")
 request_route {{
   if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
   if (has_totag()) {{
+    remove_hf("Proxy-Authorization");
     if (loose_route()) {{ t_relay(); exit; }}
     if (is_method("ACK") && t_check_trans()) {{ t_relay(); }}
     exit;
@@ -132,6 +133,7 @@ class Phone(Process):
         write_tone(folder / "tone.wav", hz)
         (folder / "config").write_text(f"""poll_method epoll
 sip_listen 127.0.0.1:{free_port()}
+net_interface 127.0.0.1
 audio_source aufile,{folder}/tone.wav
 audio_player aubridge,sink
 audio_alert aubridge,sink
