@@ -47,11 +47,12 @@ class TreeKeeper final : public SocketPeer {
         channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
         return;
       case keys::CallStart::kType: {
-        const auto start = unpack<keys::CallStart>(frame.body);
-        keys::CallStarted started;
-        started.row = 7;
-        started.nodes = nodes_from(start->call, 0);
-        channel.reply(frame, started);
+        auto start = unpack<keys::CallStart>(frame.body);
+        keys::CallStarted answer;
+        answer.row = 7;
+        answer.nodes = nodes_from(start->call, 0);
+        channel.reply(frame, answer);
+        started.push_back(std::move(*start));
         return;
       }
       case keys::SpareRoots::kType: {
@@ -79,6 +80,11 @@ class TreeKeeper final : public SocketPeer {
         channel.reply(frame, keys::Adopted{9, {lost_from, lost_from}, {}});
         return;
       }
+      case keys::DialRecorded::kType:
+        dials.push_back(*unpack<keys::DialRecorded>(frame.body));
+        if (dial_refused)
+          return (void)channel.reply(frame, keys::ErrorReply{*dial_refused, "not now"});
+        break;
       case keys::CallEnd::kType:
         ended.push_back(*unpack<keys::CallEnd>(frame.body));
         if (knows_nothing)
@@ -112,6 +118,9 @@ class TreeKeeper final : public SocketPeer {
 
   std::unordered_map<CallId, keys::Cover> trees;
   std::vector<keys::Adopt> adopted;
+  std::vector<keys::CallStart> started;
+  std::vector<keys::DialRecorded> dials;
+  std::optional<Errc> dial_refused;
   std::vector<keys::CallEnd> ended;
   std::vector<keys::CallSealed> sealed;
   std::vector<keys::LogAppend> log;

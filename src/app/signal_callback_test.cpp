@@ -284,15 +284,6 @@ TEST(CallBack, NothingOfTheCustomersLegIsSaidToTheExpert) {
   rig.request(customer, "BYE");
   rig.answer(rig.next("BYE", id), "200 OK");
   EXPECT_EQ(rig.end(), DialCause::kHungUpCustomer);
-  std::size_t messages = 0;
-  // Each message that begins in what came, of the expert's dialog.
-  for (auto at = rig.far.all.find("SIP/2.0"); at != std::string::npos;) {
-    const auto next = rig.far.all.find("User-Agent: Callward", at + 1);
-    const auto part = rig.far.all.substr(at, next - at);
-    if (has(part, "Call-ID: " + id)) ++messages;
-    at = next;
-  }
-  EXPECT_GE(messages, 2u);
   std::istringstream lines(rig.far.all);
   std::string message, line;
   const auto judge = [&] {
