@@ -41,20 +41,28 @@ class TreeKeeper final : public SocketPeer {
         out.push_back(std::move(node));
     return out;
   }
+  void call_start(io::Channel& channel, const io::Frame& frame) {
+    auto start = unpack<keys::CallStart>(frame.body);
+    keys::CallStarted answer;
+    answer.row = 7;
+    answer.nodes = nodes_from(start->call, 0);
+    channel.reply(frame, answer);
+    started.push_back(std::move(*start));
+  }
+  void dial_recorded(io::Channel& channel, const io::Frame& frame) {
+    dials.push_back(*unpack<keys::DialRecorded>(frame.body));
+    if (dial_refused)
+      channel.reply(frame, keys::ErrorReply{*dial_refused, "not now"});
+    else
+      channel.reply(frame, keys::Ack{});
+  }
   void on_frame(io::Channel& channel, io::Frame& frame) override {
     switch (frame.type) {
       case keys::Hello::kType:
         channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
         return;
-      case keys::CallStart::kType: {
-        auto start = unpack<keys::CallStart>(frame.body);
-        keys::CallStarted answer;
-        answer.row = 7;
-        answer.nodes = nodes_from(start->call, 0);
-        channel.reply(frame, answer);
-        started.push_back(std::move(*start));
-        return;
-      }
+      case keys::CallStart::kType:
+        return call_start(channel, frame);
       case keys::SpareRoots::kType: {
         keys::SpareRootsGiven given;
         for (int i = 0; i < 3; ++i) {
@@ -81,10 +89,7 @@ class TreeKeeper final : public SocketPeer {
         return;
       }
       case keys::DialRecorded::kType:
-        dials.push_back(*unpack<keys::DialRecorded>(frame.body));
-        if (dial_refused)
-          return (void)channel.reply(frame, keys::ErrorReply{*dial_refused, "not now"});
-        break;
+        return dial_recorded(channel, frame);
       case keys::CallEnd::kType:
         ended.push_back(*unpack<keys::CallEnd>(frame.body));
         if (knows_nothing)
