@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "keys/courier_protocol.hpp"
+#include "keys/dial_protocol.hpp"
 #include "keys/keeper_protocol.hpp"
 #include "store/recorder_protocol.hpp"
 
@@ -28,7 +29,8 @@ void keeper(std::uint8_t which, ByteView raw) {
   one_of<Hello, LogAppend, KeeperStatusRequest, CallStart, CallDataPut, Reissue, Adopt, SpareRoots,
          CallEnd, CallSealed, CipherFetched, EraseOrder, Cleared, DerivedPut, ListenDone,
          UnheardRequest, HearAgain, Open, CallStateRequest, CallStarted, Reissued, Adopted,
-         CallState, Opened, Deliver, Delivered>(which, raw);
+         CallState, Opened, Deliver, Delivered, Dial, DialTaken, DialProgress, HangUp,
+         DialRecorded>(which, raw);
 }
 
 void recorder(std::uint8_t which, ByteView raw) {
@@ -37,7 +39,7 @@ void recorder(std::uint8_t which, ByteView raw) {
          Sessions, SessionResume, CallMissed, SessionDead, AudioOpen, Audio, AudioClose,
          AudioCredit, CallEvent, Calls, CallGet, LiveRecords, Records, RecorderStatus, ImportOpen,
          ImportOpened, ImportAudio, ImportCredit, ImportEnd, FdPut, FdDrop, FdItem, FdListEnd,
-         Heartbeat, SupervisorStatus>(which, raw);
+         Heartbeat, SupervisorStatus, CallBackOpen>(which, raw);
 }
 
 }  // namespace

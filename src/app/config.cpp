@@ -99,7 +99,8 @@ void make_absolute(Config& config) {
         &config.recorder.objects_dir, &config.listener.grammar_dir, &config.server.tls_certificate,
         &config.server.tls_key, &config.server.database, &config.server.console_dir,
         &config.vault.policy_file, &config.courier.smtp_credential_file,
-        &config.courier.smtp_ca_file, &config.courier.sms_key_file, &config.courier.sms_ca_file})
+        &config.courier.smtp_ca_file, &config.courier.sms_key_file, &config.courier.sms_ca_file,
+        &config.callback.password_file})
     *path = absolute(base, *path);
   for (auto& mirror : config.keys.mirrors) {
     mirror.store_dir = absolute(base, mirror.store_dir);
@@ -159,6 +160,66 @@ Status read_sip(const toml::table& root, SipConfig& sip) {
   section.texts("own_domains", sip.own_domains);
   section.number("session_expires_s", sip.session_expires_s, 90, 86'400);
   return section.finish();
+}
+
+// A URI as it may stand in a header: no space, quote, bracket or control, and nothing is added.
+bool is_sip_uri(const std::string& text) {
+  return text.starts_with("sip:") && text.size() > 4 &&
+         std::none_of(text.begin(), text.end(), [](char c) {
+           return static_cast<unsigned char>(c) <= ' ' || c == 0x7F || c == '<' || c == '>' ||
+                  c == '"' || c == ',' || c == '\\';
+         });
+}
+
+// Once, and before the domain.
+bool names_once(const std::string& uri, const std::string& word) {
+  const auto at = uri.find(word);
+  return at != std::string::npos && uri.find('@', at) != std::string::npos &&
+         uri.find(word, at + 1) == std::string::npos;
+}
+
+Status check_callback(const CallBackConfig& callback) {
+  if (!callback.enabled()) return {};
+  if (!is_sip_uri(callback.proxy) || !is_sip_uri(callback.from))
+    return fail(Errc::kConfig, "callback.proxy and callback.from must be SIP URIs: sip:...");
+  if (!is_sip_uri(callback.expert_uri) || !names_once(callback.expert_uri, "{extension}"))
+    return fail(Errc::kConfig, "callback.expert_uri must be like sip:{extension}@pbx.example");
+  if (!is_sip_uri(callback.customer_uri) || !names_once(callback.customer_uri, "{number}"))
+    return fail(Errc::kConfig, "callback.customer_uri must be like sip:{number}@trunk.example");
+  if (std::any_of(callback.from_name.begin(), callback.from_name.end(), [](char c) {
+        return static_cast<unsigned char>(c) < ' ' || c == 0x7F || c == '"' || c == '\\';
+      }))
+    return fail(Errc::kConfig, "callback.from_name must be plain text without quotes");
+  const bool user = !callback.user.empty();
+  if (user == callback.password_file.empty() || user == callback.realm.empty())
+    return fail(Errc::kConfig,
+                "callback.user, callback.realm and callback.password_file go together");
+  std::set<std::string> seen;
+  for (const auto& codec : callback.codecs)
+    if ((codec != "pcmu" && codec != "pcma") || !seen.insert(codec).second)
+      return fail(Errc::kConfig, "callback.codecs are \"pcmu\" and \"pcma\"");
+  if (callback.codecs.empty()) return fail(Errc::kConfig, "callback.codecs must not be empty");
+  if (callback.rtp_port_last < callback.rtp_port_first + 3)
+    return fail(Errc::kConfig, "callback.rtp_port_last must be above callback.rtp_port_first");
+  return {};
+}
+
+Status read_callback(const toml::table& root, CallBackConfig& callback) {
+  Section section(root, "callback");
+  section.text("proxy", callback.proxy);
+  section.text("from", callback.from);
+  section.text("from_name", callback.from_name);
+  section.text("expert_uri", callback.expert_uri);
+  section.text("customer_uri", callback.customer_uri);
+  section.text("user", callback.user);
+  section.text("realm", callback.realm);
+  section.text("password_file", callback.password_file);
+  section.texts("codecs", callback.codecs);
+  section.text("media_address", callback.media_address);
+  section.number("rtp_port_first", callback.rtp_port_first, 1'024, 65'535);
+  section.number("rtp_port_last", callback.rtp_port_last, 1'024, 65'535);
+  TRY(section.finish());
+  return check_callback(callback);
 }
 
 Status read_recorder(const toml::table& root, RecorderConfig& recorder) {
@@ -335,8 +396,8 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   Config config;
   config.file = file;
   const auto root = TRY(settings::parse(text, file));
-  TRY(settings::check_sections(root, {"data", "keys", "log", "sip", "recorder", "listener",
-                                      "server", "retention", "vault", "courier"}));
+  TRY(settings::check_sections(root, {"data", "keys", "log", "sip", "callback", "recorder",
+                                      "listener", "server", "retention", "vault", "courier"}));
   config.data_dir = parent_of(file);
   constexpr const char* kDefault = "?";
   std::string run_dir;
@@ -353,7 +414,10 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   TRY(read_keys(root, config.keys));
   TRY(read_log(root, config.log));
   TRY(read_sip(root, config.sip));
+  TRY(read_callback(root, config.callback));
   TRY(read_recorder(root, config.recorder));
+  if (config.callback.media_address.empty())
+    config.callback.media_address = config.recorder.media_address;
   TRY(read_listener(root, config.listener));
   TRY(read_server(root, config.server));
   TRY(read_retention(root, config.retention));
@@ -432,6 +496,21 @@ std::string default_config_text() {
 # own_numbers = ["7*", "+4420794600*"]   # your agents: what is not own is the customer
 # own_domains = ["pbx.example"]
 # session_expires_s = 1800
+
+[callback]
+# The call-back that the system dials itself: expert first, then customer. Off without a proxy.
+# proxy = "sip:10.0.0.1:5060"                  # every request goes there
+# from = "sip:+442079460000@pbx.example"       # who calls, on both legs
+# from_name = ""
+# expert_uri = "sip:{extension}@pbx.example"
+# customer_uri = "sip:{number}@trunk.example"
+# user = ""                  # for 401 and 407, asked by this realm alone
+# realm = ""
+# password_file = ""
+# codecs = ["pcmu", "pcma"]
+# media_address = "127.0.0.1"  # where the phones send their sound; default: the recorder's
+# rtp_port_first = 30000
+# rtp_port_last = 30399
 
 [recorder]
 # media_address = "127.0.0.1"

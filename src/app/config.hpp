@@ -61,6 +61,23 @@ struct SipConfig {
   std::int64_t session_expires_s = 1800;  // RFC 4028
 };
 
+// The call-back that the system dials itself. Off unless a proxy is named.
+struct CallBackConfig {
+  std::string proxy;          // "sip:10.0.0.1:5060;transport=udp": every request goes there
+  std::string from;           // who calls, on both legs: "sip:+442079460000@pbx.example"
+  std::string from_name;      // beside it; may be empty
+  std::string expert_uri;     // "sip:{extension}@pbx.example"
+  std::string customer_uri;   // "sip:{number}@trunk.example"
+  std::string user, realm;    // for 401 and 407; the realm that may ask for them
+  std::string password_file;  // its first line
+  std::vector<std::string> codecs = {"pcmu", "pcma"};
+  std::string media_address;  // where the legs send their media; default: the recorder's
+  std::uint16_t rtp_port_first = 30'000;
+  std::uint16_t rtp_port_last = 30'399;
+
+  [[nodiscard]] bool enabled() const { return !proxy.empty(); }
+};
+
 struct RecorderConfig {
   std::string media_address = "127.0.0.1";
   std::uint16_t rtp_port_first = 20'000;
@@ -138,6 +155,7 @@ struct Config {
   KeysConfig keys;
   LogConfig log;
   SipConfig sip;
+  CallBackConfig callback;
   RecorderConfig recorder;
   ListenerConfig listener;
   ServerConfig server;

@@ -69,7 +69,16 @@ constexpr std::array kKeys = {
     KeyCase{"sip.listen", "\"127.0.0.1\"", "127"}, KeyCase{"sip.port", "0", "-1"},
     KeyCase{"sip.udp", "false", "\"false\""}, KeyCase{"sip.tcp", "true", "1"},
     KeyCase{"sip.own_numbers", "[\"7*\"]", "\"7*\""}, KeyCase{"sip.own_domains", "[]", "[true]"},
-    KeyCase{"sip.session_expires_s", "90", "89"},
+    KeyCase{"sip.session_expires_s", "90", "89"}, KeyCase{"callback.proxy", "\"\"", "1"},
+    KeyCase{"callback.from", "\"sip:a@b\"", "[]"}, KeyCase{"callback.from_name", "\"Us\"", "1"},
+    KeyCase{"callback.expert_uri", "\"sip:{extension}@b\"", "1"},
+    KeyCase{"callback.customer_uri", "\"sip:{number}@b\"", "1"},
+    KeyCase{"callback.user", "\"u\"", "1"}, KeyCase{"callback.realm", "\"r\"", "1"},
+    KeyCase{"callback.password_file", "\"p\"", "1"},
+    KeyCase{"callback.codecs", "[\"pcma\"]", "\"pcma\""},
+    KeyCase{"callback.media_address", "\"10.0.0.5\"", "1"},
+    KeyCase{"callback.rtp_port_first", "1024", "1023"},
+    KeyCase{"callback.rtp_port_last", "65535", "65536"},
     KeyCase{"recorder.media_address", "\"127.0.0.1\"", "[]"},
     KeyCase{"recorder.rtp_port_first", "1024", "1023"},
     KeyCase{"recorder.rtp_port_last", "65535", "65536"}, KeyCase{"recorder.calls_max", "1", "0"},
@@ -197,6 +206,37 @@ TEST(Config, PathsAreMadeAbsoluteBesideTheFile) {
   EXPECT_EQ(config->keys.mirrors[0].anchor_dir, "/a");
   EXPECT_EQ(config->server.database, "/x/e/x.db");
   EXPECT_EQ(config->recorder.spool_dir, "/x/d/spool");
+}
+
+TEST(Config, ACallBackIsConfiguredWholeOrNotAtAll) {
+  const std::string whole =
+      "[callback]\nproxy = \"sip:10.0.0.1\"\nfrom = \"sip:+4420@b\"\n"
+      "expert_uri = \"sip:{extension}@b\"\ncustomer_uri = \"sip:{number}@t\"\n";
+  const auto good = parse_config(whole + "[recorder]\nmedia_address = \"10.0.0.7\"\n", "/x/c.toml");
+  ASSERT_TRUE(good) << good.error().message;
+  EXPECT_TRUE(good->callback.enabled());
+  EXPECT_EQ(good->callback.media_address, "10.0.0.7");
+  EXPECT_FALSE(parse_config("", "/x/c.toml")->callback.enabled());
+  const auto asked =
+      parse_config(whole + "user = \"u\"\nrealm = \"r\"\npassword_file = \"p\"\n", "/x/c.toml");
+  ASSERT_TRUE(asked) << asked.error().message;
+  EXPECT_EQ(asked->callback.password_file, "/x/p");
+  for (const std::string wrong :
+       {"user = \"u\"\n", "user = \"u\"\npassword_file = \"p\"\n", "realm = \"r\"\n",
+        "codecs = [\"opus\"]\n", "codecs = []\n", "codecs = [\"pcma\", \"pcma\"]\n",
+        "rtp_port_first = 4000\nrtp_port_last = 4002\n", "from_name = \"a\\\"b\"\n"})
+    EXPECT_FALSE(parse_config(whole + wrong, "/x/c.toml")) << wrong;
+  for (const std::string key : {"from", "expert_uri", "customer_uri", "proxy"}) {
+    auto text = whole;
+    const auto at = text.find("\n" + key + " = \"") + key.size() + 5;
+    for (const std::string bad : {"", "tel:+44", "sip:a b@c", "sip:a@b>\\r\\nX: y", "sip:x"}) {
+      if (bad == "sip:x" && (key == "proxy" || key == "from")) continue;
+      if (bad.empty() && key == "proxy") continue;  // off
+      auto broken = text;
+      broken.replace(at, broken.find('"', at) - at, bad);
+      EXPECT_FALSE(parse_config(broken, "/x/c.toml")) << broken;
+    }
+  }
 }
 
 TEST(Config, WhatIsWrongOnlyAsAWholeIsRefused) {

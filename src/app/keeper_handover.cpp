@@ -114,8 +114,7 @@ Result<HandedProcess> decode_process(ByteView raw) {
   if (process.peers.size() > kHandedPeersMax) return fail(Errc::kMalformed, "too many peers");
   for (const auto& peer : process.peers) {
     const auto role = static_cast<unsigned>(peer.role);
-    constexpr auto kLastRole = static_cast<unsigned>(keys::PeerRole::kCourier);
-    if (role > kLastRole || peer.greeted != (role != 0))
+    if (role > keys::kPeerRoleMax || peer.greeted != (role != 0))
       return fail(Errc::kMalformed, "a peer of no role");
   }
   if (process.peer_protocol != keys::kKeeperProtocolVersion)

@@ -29,6 +29,7 @@ std::uint8_t writer_bit(PeerRole role) {
     case PeerRole::kSupervisor:
       return audit::kBySupervisor;
     case PeerRole::kCourier:  // it has nothing to log
+    case PeerRole::kSignal:   // it writes no entries
       break;
   }
   return 0;
@@ -87,6 +88,8 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
        &P::request<keys::ConfirmRetention, keys::RetentionStatus, &K::confirm_retention>},
       {keys::RetireMirror::kType, kServer,
        &P::request<keys::RetireMirror, keys::MirrorRetired, &K::retire_mirror>},
+      {keys::DialProgress::kType, bit(PeerRole::kSignal), &P::dial_progress},
+      {keys::DialRecorded::kType, kRecorder, &P::dial_recorded},
       {keys::Prove::kType, kServer, &P::request<keys::Prove, keys::Proved, &K::prove>},
   };
   return table;
@@ -127,6 +130,7 @@ Status KeeperProcess::serve(std::unique_ptr<TakingOver> taken) {
     if (frozen_) return;
     keeper_->tick();
     courier_.tick();
+    dials_.tick();
   });
   loop_->every_ms(kMendMs, [this] {
     if (!frozen_) mend();
@@ -312,24 +316,6 @@ void KeeperProcess::take(Peer& peer, io::Frame frame) {
   (this->*rule->handler)(peer, std::move(frame));
 }
 
-template <class Message>
-void KeeperProcess::ask(Peer& peer, const Message& message, std::int64_t wait_ms,
-                        std::function<void(Result<io::Frame>)> done) {
-  const auto id = next_ask_++;
-  if (next_ask_ == 0) next_ask_ = 1;
-  if (!peer.channel->send(message, id)) return done(fail(Errc::kFull, "the peer's queue is full"));
-  peer.asked[id] = std::move(done);
-  loop_->after_ms(wait_ms, [this, peer_id = peer.id, id] {
-    const auto at = peers_.find(peer_id);
-    if (at == peers_.end()) return;
-    const auto asked = at->second->asked.find(id);
-    if (asked == at->second->asked.end()) return;
-    auto late = std::move(asked->second);
-    at->second->asked.erase(asked);
-    late(fail(Errc::kTimeout, "no answer in time"));
-  });
-}
-
 void KeeperProcess::wipe_everywhere(const keys::WipeRanges& message, std::function<void()> done) {
   auto waiting = std::make_shared<int>(1);
   const auto one_less = [waiting, done = std::move(done)](Result<io::Frame>) {
@@ -375,7 +361,7 @@ void KeeperProcess::hello(Peer& peer, io::Frame frame) {
   if (!message) return refuse(peer, frame, message.error());
   const auto role = static_cast<unsigned>(message->role);
   static constexpr std::array<std::string_view, 7> kNames = {
-      "", "recorder", "listener", "server", "supervisor", "", "courier"};
+      "", "recorder", "listener", "server", "supervisor", "signal", "courier"};
   if (message->version != keys::kKeeperProtocolVersion || role >= kNames.size() ||
       kNames[role].empty())
     return refuse(peer, frame, {Errc::kUnsupported, "another version of the protocol"});
@@ -494,7 +480,7 @@ void KeeperProcess::call_state(Peer& peer, io::Frame frame) {
 
 std::string KeeperProcess::heartbeat() const {
   auto json = keeper_->status_json();
-  std::vector<QueueGauge> gauges = {courier_.gauge()};
+  std::vector<QueueGauge> gauges{courier_.gauge(), dials_.gauge()};
   for (const auto& [id, peer] : peers_) {
     auto gauge = peer->channel->gauge();
     gauge.name = "keeper.out." + std::to_string(static_cast<int>(peer->role));

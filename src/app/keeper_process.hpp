@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "app/courier_desk.hpp"
+#include "app/dial_desk.hpp"
 #include "app/keeper_handover.hpp"
 #include "app/process.hpp"
 #include "app/writer_lock.hpp"
@@ -90,7 +91,22 @@ class KeeperProcess {
   }
   template <class Message>
   void ask(Peer& peer, const Message& message, std::int64_t wait_ms,
-           std::function<void(Result<io::Frame>)> done);
+           std::function<void(Result<io::Frame>)> done) {
+    const auto id = next_ask_++;
+    if (next_ask_ == 0) next_ask_ = 1;
+    if (!peer.channel->send(message, id))
+      return done(fail(Errc::kFull, "the peer's queue is full"));
+    peer.asked[id] = std::move(done);
+    loop_->after_ms(wait_ms, [this, peer_id = peer.id, id] {
+      const auto at = peers_.find(peer_id);
+      if (at == peers_.end()) return;
+      const auto asked = at->second->asked.find(id);
+      if (asked == at->second->asked.end()) return;
+      auto late = std::move(asked->second);
+      at->second->asked.erase(asked);
+      late(fail(Errc::kTimeout, "no answer in time"));
+    });
+  }
   void remove_objects(const keys::RemoveObjects& message,
                       std::function<void(Result<keys::ObjectsRemoved>)> done);
   void wipe_everywhere(const keys::WipeRanges& message, std::function<void()> done);
@@ -134,6 +150,8 @@ class KeeperProcess {
   static const Rule* find_rule(std::uint16_t type);
   Status open_office();
   disclose::Office::Outbox office_outbox();
+  Status dial_out(const DialId& dial, const std::string& expert, SecretBytes number);
+  void tell_office(const DialNews& news);
   Status deliver_code(std::string_view channel, SecretBytes address, SecretBytes code);
   void hello(Peer& peer, io::Frame frame);
   void adopt(Peer& peer, io::Frame frame);
@@ -149,6 +167,9 @@ class KeeperProcess {
   void held_calls(Peer& peer, io::Frame frame);
   void holds(Peer& peer, io::Frame frame);
   void holds_among(Peer& peer, io::Frame frame);
+  DialDesk::Ways dial_ways();
+  void dial_progress(Peer& peer, io::Frame frame);
+  void dial_recorded(Peer& peer, io::Frame frame);
   std::string heartbeat() const;
   void mend();
   bool repair_mirrors();
@@ -177,6 +198,8 @@ class KeeperProcess {
   std::unique_ptr<audit::Log> log_;
   std::unique_ptr<erase::Keeper> keeper_;
   std::unique_ptr<disclose::Office> office_;
+  // Not handed over: a new keeper is told again what runs, or its first news is of the end.
+  DialDesk dials_{clock_, dial_ways()};
   std::unique_ptr<io::ChannelServer> server_;
   CourierDesk courier_{clock_, {}};  // outcomes are told by set_on_outcome()
   std::map<std::uint64_t, std::unique_ptr<Peer>> peers_;

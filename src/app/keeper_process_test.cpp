@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "app/process.hpp"
+#include "keys/dial_protocol.hpp"
 
 namespace callward::app {
 namespace {
@@ -24,6 +25,15 @@ TEST(KeeperProcess, APersonsDecisionsComeFromTheServerAlone) {
 TEST(KeeperProcess, TheCourierSaysHelloAndNothingElse) {
   for (std::uint16_t type = 100; type < 200; ++type)
     EXPECT_EQ(keeper_hears(type, PeerRole::kCourier), type == keys::Hello::kType) << type;
+}
+
+TEST(KeeperProcess, OfACallBackSignalTellsTheWayAndTheRecorderTheCall) {
+  EXPECT_TRUE(keeper_hears(keys::DialProgress::kType, PeerRole::kSignal));
+  EXPECT_TRUE(keeper_hears(keys::DialRecorded::kType, PeerRole::kRecorder));
+  EXPECT_FALSE(keeper_hears(keys::DialRecorded::kType, PeerRole::kSignal));
+  for (const auto type : {keys::CallStart::kType, keys::Open::kType, keys::LogAppend::kType,
+                          keys::EraseOrder::kType, keys::HearAgain::kType, keys::Prove::kType})
+    EXPECT_FALSE(keeper_hears(type, PeerRole::kSignal)) << type;
 }
 
 }  // namespace

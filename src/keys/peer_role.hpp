@@ -10,7 +10,9 @@ enum class PeerRole : std::uint8_t {
   kListener = 2,
   kServer = 3,
   kSupervisor = 4,
+  kSignal = 5,
   kCourier = 6,
 };
+inline constexpr unsigned kPeerRoleMax = 6;
 
 }  // namespace callward::keys

@@ -200,7 +200,7 @@ const readPage = (item) => ({
 })[item.kind](item);
 
 // ---- spool ----
-const SPOOL_TYPES = 12;
+const SPOOL_TYPES = 13;
 function readFrame(item, raw) {
   if (raw.length < 40 || raw.toString('latin1', 0, 4) !== 'CWSF' || raw.readBigUInt64LE(8) !== BigInt(item.generation)) refuse('not_found');
   const bytes = raw.readUInt32LE(32), whole = Math.ceil((40 + bytes) / 8) * 8;

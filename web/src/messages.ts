@@ -97,7 +97,7 @@ export const t = {
   },
   phase: { live: 'live', sealing: 'sealing', listening: 'being heard', complete: 'complete' } as Record<string, string>,
   direction: { incoming: 'incoming', outgoing: 'outgoing', unknown: 'unknown' } as Record<string, string>,
-  source: { siprec: 'SIPREC', import: 'import' } as Record<string, string>,
+  source: { siprec: 'SIPREC', import: 'import', call_back: 'call-back' } as Record<string, string>,
   state: {
     sealed: 'sealed',
     held: 'held',

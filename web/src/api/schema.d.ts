@@ -655,7 +655,7 @@ export interface components {
             duration_ms: number;
             direction: components["schemas"]["Direction"];
             /** @enum {string} */
-            source: "siprec" | "import";
+            source: "siprec" | "import" | "call_back";
             phase: components["schemas"]["Phase"];
             flags: string[];
             streams: {
