@@ -40,6 +40,7 @@ struct Splitter {
     const bool character = text.size() == 1 && (is_digit(text[0]) || text[0] != 'i');
     atom.part = (character && text != "a") || token.kind == TokenKind::kSpelling ||
                 (grammar.digit(text).has_value() && !token.homophone);
+    atom.modifier = grammar.is_modifier(text);
     atom.free = grammar.is_filler(text) || grammar.is_modifier(text) || grammar.is_between(text) ||
                 grammar.zeros(text).has_value();
     if (token.kind == TokenKind::kWord && text == "one") atom.part = false;  // "this one"
@@ -94,12 +95,14 @@ class ArcMaker {
   void make(std::uint32_t at) {
     const auto& text = atom(at).text;
     if (text.empty()) return;
-    numbers(at);
-    letters(at);
+    if (!atom(at).repeated) {
+      numbers(at);
+      letters(at);
+      explained(at);
+    }
     for (const char c : grammar_.symbol(text)) add(at, at + 1, c, kSymbolGain, ArcKind::kSymbol);
     for (const char c : grammar_.sign(text)) add(at, at + 1, c, kWeakGain, ArcKind::kSymbol);
     repeats(at);
-    explained(at);
     words(at);
   }
 
@@ -133,11 +136,13 @@ class ArcMaker {
     const auto number = grammar_.digit(text);
     if (!number || *number >= 100) return;
     const auto said = std::to_string(*number);
-    add(at, at + 1, said, kDigitGain * static_cast<std::int32_t>(said.size()), ArcKind::kDigits);
-    if (*number < 20 || !has(at + 1)) return;
-    const auto unit = grammar_.digit(atom(at + 1).text);
-    if (unit && *unit >= 1 && *unit <= 9)
-      add(at, at + 2, std::to_string(*number + *unit), 2 * kDigitGain, ArcKind::kDigits);
+    const auto gain = kDigitGain * static_cast<std::int32_t>(said.size());
+    const bool tens = *number >= 20 && has(at + 1) && atom(at + 1).turn == atom(at).turn;
+    const auto unit = tens ? grammar_.digit(atom(at + 1).text) : std::nullopt;
+    const bool two = unit && *unit >= 1 && *unit <= 9;
+    if (two) add(at, at + 2, std::to_string(*number + *unit), gain, ArcKind::kDigits);
+    // "Forty one" is rarely 4 0 1.
+    add(at, at + 1, said, two ? gain / 4 : gain, ArcKind::kDigits);
   }
 
   // What letter one atom names, by itself: "b", "bee", "bravo", "boy".
@@ -160,11 +165,10 @@ class ArcMaker {
     const auto times = grammar_.repeat(atom(at).text);
     if (!times) return;
     auto next = at + 1;
-    for (std::size_t over = 0; has(next) && over < kRepeatReach && !atom(next).part; ++over) {
-      if (!grammar_.is_modifier(atom(next).text)) break;
+    for (std::size_t over = 0; has(next) && over < kRepeatReach && atom(next).modifier; ++over)
       ++next;
-    }
     if (!has(next)) return;
+    out_.atoms[next].repeated = true;
     const auto known = static_cast<std::ptrdiff_t>(out_.arcs.size());
     numbers(next);
     letters(next);
@@ -190,7 +194,7 @@ class ArcMaker {
     out_.arcs.erase(out_.arcs.begin() + known, out_.arcs.end());
     for (const auto& arc : said)
       if (arc.text[0] == atom(word).text[0])
-        add(at, word + 1, arc.text, kLetterGain, ArcKind::kLetters);
+        add(at, word + 1, arc.text, kExplainedGain, ArcKind::kLetters);
   }
 
   // A word said whole, and two that the recogniser made of one ("sun shine").
@@ -209,6 +213,7 @@ class ArcMaker {
     auto gain = letters < 4 ? kShortWordLetterGain * letters
                             : std::min(kWordGain + kWordLetterGain * (letters - 4), kWordGainMax);
     if (common) gain = std::min(kCommonWordLetterGain * letters, kCommonWordGainMax);
+    if (!grammar_.letter(text).empty()) gain = std::min(gain, kWeakGain);  // "ar" is r
     Arc arc{from, to, std::move(text), gain, ArcKind::kWord};
     arc.whole_word = true;
     arc.common_word = common;

@@ -34,6 +34,8 @@ struct Atom {
   std::uint32_t turn = 0;   // its number among those given
   bool part = false;        // a digit, letter or spelling word: stands in a run
   bool free = false;        // may stand between the parts: "um", "capital", "and then"
+  bool repeated = false;    // "double" stands before it: it is never one of itself
+  bool modifier = false;    // "capital", "sign": belongs to the part beside it
   bool wild = false;        // not believed: may be any part
   bool amount = false;      // of a price, date, time
   bool clause_end = false;  // . ? ! after it
@@ -55,9 +57,9 @@ struct Arc {
   bool common_word = false;  // ... but no near sounds: there are too many words like it
 };
 
-inline constexpr std::int32_t kDigitGain = 33, kLetterGain = 47, kNameGain = 30, kWeakGain = 20,
-                              kSymbolGain = 40, kWordGain = 100, kWordLetterGain = 12,
-                              kWordGainMax = 200, kShortWordLetterGain = 25,
+inline constexpr std::int32_t kDigitGain = 33, kLetterGain = 47, kExplainedGain = 52,
+                              kNameGain = 30, kWeakGain = 20, kSymbolGain = 40, kWordGain = 100,
+                              kWordLetterGain = 12, kWordGainMax = 200, kShortWordLetterGain = 25,
                               kCommonWordLetterGain = 8, kCommonWordGainMax = 60;
 
 // Folds to what is compared: ASCII lower case, accents dropped; 0 for what has no ASCII form.

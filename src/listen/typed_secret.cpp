@@ -17,6 +17,7 @@ constexpr std::int32_t kNearGain = 10, kSoundCost = 20;
 constexpr std::size_t kWildWordMax = 2, kWildTurnMax = 4;  // characters in one that is not believed
 constexpr std::size_t kSoundsMin = 5;                      // shorter words have too many neighbours
 constexpr std::size_t kSoundsAnEdit = 4;                   // one near sound for so many
+constexpr std::size_t kDisguisedMin = 4;                   // letters of a word that is written p4ss
 constexpr std::size_t kWordShorter =
     2;                                  // letters by which a word of the value may differ in length
 constexpr std::size_t kColumns = 8;     // of the alignment at once: no arc is longer
@@ -29,13 +30,23 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
 bool is_solid(char c) { return is_digit(c) || is_letter(c); }
 
-// p4ssw0rd, said as a word.
 bool stands_for(char written, char said) {
-  if (written == said) return true;
   static constexpr std::string_view kWritten = "43105$@!782+", kSaid = "aeiossaitbzt";
   for (std::size_t i = 0; i < kWritten.size(); ++i)
     if (kWritten[i] == written && kSaid[i] == said) return true;
   return written == '1' && said == 'l';
+}
+
+// p4ssw0rd, said as a word. "One" is not on3.
+bool says(std::string_view word, std::string_view written) {
+  if (word.size() > written.size()) return false;
+  std::size_t others = 0;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (word[i] == written[i]) continue;
+    if (!stands_for(written[i], word[i])) return false;
+    ++others;
+  }
+  return others == 0 || (word.size() >= kDisguisedMin && others * 2 <= word.size());
 }
 
 // How far an alignment has come that ends at an atom and a character, and what it is made of.
@@ -145,9 +156,7 @@ class Alignment {
   void follow_word(const Arc& arc, Cell cell, std::size_t p) {
     const auto size = arc.text.size();
     const auto rest = value_.substr(p);
-    if (size <= rest.size() &&
-        std::equal(arc.text.begin(), arc.text.end(), rest.begin(),
-                   [](char said, char written) { return stands_for(written, said); })) {
+    if (says(arc.text, rest)) {
       ++cell.words;
       return arrive(arc, cell, p + size, size, arc.gain);
     }
@@ -312,6 +321,12 @@ class Alignment {
 
 // ---- from atoms to time -------------------------------------------------------------------------
 
+// "Upper case" says of the letter behind it what it is.
+std::uint32_t with_modifiers(const Spoken& spoken, std::uint32_t begin) {
+  while (begin > 0 && spoken.atoms[begin - 1].modifier) --begin;
+  return begin;
+}
+
 // Said wrongly just before it was said rightly: a secret as well.
 std::uint32_t with_slip(const Spoken& spoken, std::uint32_t begin) {
   auto at = begin;
@@ -342,12 +357,15 @@ TypedPlace place_of(const Spoken& spoken, const HeardTurn& turn, std::uint32_t f
 void add_places(const Spoken& spoken, const HeardTurns& turns, const Found& found,
                 const TypedLimits& limits, std::vector<TypedPlace>& out) {
   std::optional<TypedPlace> whole;
-  for (auto at = with_slip(spoken, found.begin); at < found.end;) {
+  const auto begin = with_slip(spoken, with_modifiers(spoken, found.begin));
+  auto stop = found.end;
+  while (stop < spoken.atoms.size() && spoken.atoms[stop].modifier) ++stop;
+  for (auto at = begin; at < stop;) {
     const auto turn = spoken.atoms[at].turn;
     auto first = at, last = at;
     while (first > 0 && spoken.atoms[first - 1].turn == turn) --first;
     while (last < spoken.atoms.size() && spoken.atoms[last].turn == turn) ++last;
-    const auto end = std::min(found.end, last);
+    const auto end = std::min(stop, last);
     const auto place = place_of(spoken, turns[turn], at, end, first, last, limits);
     if (whole && place.start_ms <= whole->end_ms + limits.join_ms) {
       whole->end_ms = std::max(whole->end_ms, place.end_ms);
