@@ -37,6 +37,7 @@ struct Id {
 using CallId = Id<struct CallTag>;
 using PersonId = Id<struct PersonTag>;
 using OrderId = Id<struct OrderTag>;
+using SearchId = Id<struct SearchTag>;  // of a typed value, for where it was said
 
 }  // namespace callward
 
