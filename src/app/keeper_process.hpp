@@ -32,6 +32,7 @@
 #include "app/writer_lock.hpp"
 #include "base/event_log.hpp"
 #include "erase/keeper.hpp"
+#include "erase/typed_searches.hpp"
 
 namespace callward::app {
 
@@ -123,6 +124,8 @@ class KeeperProcess {
   void cleared(Peer& peer, io::Frame frame);
   void derived(Peer& peer, io::Frame frame);
   void listen_done(Peer& peer, io::Frame frame);
+  void typed_found(Peer& peer, io::Frame frame);
+  bool send_typed(const keys::SearchTyped& message);
   void unheard(Peer& peer, io::Frame frame);
   void hear_again(Peer& peer, io::Frame frame);
   void call_state(Peer& peer, io::Frame frame);
@@ -156,6 +159,8 @@ class KeeperProcess {
   std::unique_ptr<keys::KeyStore> store_;
   std::unique_ptr<audit::Log> log_;
   std::unique_ptr<erase::Keeper> keeper_;
+  // Not handed over with a planned restart: a listener that lives goes on with what it has.
+  erase::TypedSearches typed_{[this](const keys::SearchTyped& m) { return send_typed(m); }};
   std::unique_ptr<io::ChannelServer> server_;
   std::map<std::uint64_t, std::unique_ptr<Peer>> peers_;
   std::uint64_t next_peer_ = 1;
