@@ -23,6 +23,7 @@ constexpr std::size_t kWordShorter =
 constexpr std::size_t kColumns = 8;     // of the alignment at once: no arc is longer
 constexpr std::size_t kAloneReach = 2;  // fillers over which a neighbouring digit is seen
 constexpr std::size_t kOneWordShare = 3, kOneWordOf = 4;  // of the value, to be found by itself
+constexpr std::size_t kBesideMax = 4;                     // words beside a place that go with it
 constexpr std::uint16_t kNearMax = 1;
 constexpr std::size_t kNearRealMin = 3;  // so many heard well bear one near sound
 
@@ -247,8 +248,9 @@ class Alignment {
     const bool first = front(cell.begin_at), last = back(p);
     const bool whole = first && last && cell.real >= kTypedCharactersMin;
     const bool near = cell.near <= (whole && cell.real >= kNearRealMin ? kNearMax : 0);
-    if (cell.foreign > 0 || cell.unsaid > 0 || !near || cell.amounts) return;
-    if (whole || ((first || last) && cell.score >= kEnd))
+    const bool exact = cell.foreign == 0 && cell.unsaid == 0 && near;
+    if (cell.amounts || (!exact && !whole)) return;
+    if (cell.score >= kEnd ? whole || first || last : whole && exact)
       found_.push_back({cell.begin, end, false});
   }
 
@@ -321,9 +323,14 @@ class Alignment {
 
 // ---- from atoms to time -------------------------------------------------------------------------
 
-// "Upper case" says of the letter behind it what it is.
-std::uint32_t with_modifiers(const Spoken& spoken, std::uint32_t begin) {
-  while (begin > 0 && spoken.atoms[begin - 1].modifier) --begin;
+// "Upper case" says of the letter behind it what it is; what is not believed may be one more part.
+bool belongs(const Spoken& spoken, std::size_t at, std::size_t beside) {
+  const auto& atom = spoken.atoms[at];
+  return (atom.modifier || atom.wild) && atom.turn == spoken.atoms[beside].turn;
+}
+std::uint32_t with_neighbours(const Spoken& spoken, std::uint32_t begin) {
+  for (std::size_t over = 0; over < kBesideMax && begin > 0; ++over, --begin)
+    if (!belongs(spoken, begin - 1, begin)) break;
   return begin;
 }
 
@@ -357,9 +364,10 @@ TypedPlace place_of(const Spoken& spoken, const HeardTurn& turn, std::uint32_t f
 void add_places(const Spoken& spoken, const HeardTurns& turns, const Found& found,
                 const TypedLimits& limits, std::vector<TypedPlace>& out) {
   std::optional<TypedPlace> whole;
-  const auto begin = with_slip(spoken, with_modifiers(spoken, found.begin));
+  const auto begin = with_slip(spoken, with_neighbours(spoken, found.begin));
   auto stop = found.end;
-  while (stop < spoken.atoms.size() && spoken.atoms[stop].modifier) ++stop;
+  for (std::size_t over = 0; over < kBesideMax && stop < spoken.atoms.size(); ++over, ++stop)
+    if (!belongs(spoken, stop, stop - 1)) break;
   for (auto at = begin; at < stop;) {
     const auto turn = spoken.atoms[at].turn;
     auto first = at, last = at;

@@ -11,7 +11,7 @@
 //            are digits, it comes by chance once in thousands of calls.
 //   whole    all of a short value: three digits and more, one near sound at most. One group in
 //            10,000 is as a PIN of four digits by chance; so it must be said alone, not within a
-//            longer number, and not as a price, date or time.
+//            longer number, and not as a price, date or time. From 12 bits on with mistakes.
 //   end      the first or the last characters, 12 bits and more (four digits): there are only two
 //            such places, and what is read back is one of them. Exactly, and alone.
 // A single word of a password is found by itself when it is three quarters of it; a shorter one

@@ -74,7 +74,7 @@ std::string a_value() {
     else
       value += static_cast<char>((what == 3 ? 'A' : 'a') + *rc::gen::inRange(0, 26));
   }
-  return value;
+  return value + "42k";  // not symbols alone
 }
 
 bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }

@@ -185,6 +185,8 @@ const std::vector<Case> kSpoken = {
     {"falcon99", "[falkon ninety nine]"},
     {"kbt79", "[k d t seven nine]"},
     {"938570", "[nine three eight nine seven zero]"},
+    {"holloway", "[H-L-L-W-I-Y]"},
+    {"938570", "it is [~for three eight five seven zero ~and]"},
     {"5951", "[five nine nine one]"},
     {"5951", "[five ~line five one]"},
     {"938570", "[nine three eight / ? / seven zero]"},
