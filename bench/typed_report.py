@@ -62,13 +62,14 @@ def covered(places, channel, token):
     return any(CHANNELS[stream] == channel and start <= middle < end for _, stream, start, end in places)
 
 
-def over_percent(calls, results, names):
-    """By the material's own measure, over this half's calls; orders take the same stretch of both streams."""
+def score(calls, results, names):
+    """Leak and over-erasure by the material's own measure, over this half's calls."""
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             pathlib.Path(folder, f"{name}.json").symlink_to(pathlib.Path(calls, f"{name}.json").resolve())
         done = subprocess.run([sys.executable, f"{calls}/score.py", folder, results], capture_output=True, text=True, check=True)
-    return float(dict(part.split("=") for part in done.stdout.rstrip().split("\n")[-1].split())["over"])
+    closing = dict(part.split("=") for part in done.stdout.rstrip().split("\n")[-1].split())
+    return {"leak_percent": float(closing["leak"]), "over_percent": float(closing["over"])}
 
 
 def main():
@@ -78,7 +79,8 @@ def main():
     values = {name: [value_of(s) for s in truth[name]["secrets"]] for name in names}
     figures = {"half": half, "calls": len(names), "values": 0, "tokens": 0, "tokens_found": 0, "places": 0, "places_whole": 0,
                "places_touched": 0, "searches_elsewhere": 0, "false_places_elsewhere": 0, "search_us_max": 0}
-    pathlib.Path(out, "typed").mkdir()
+    for folder in ("typed", "together"):
+        pathlib.Path(out, folder).mkdir()
     for name in names:
         places, took = search(out, name, values[name])
         figures["search_us_max"] = max(figures["search_us_max"], took)
@@ -95,8 +97,11 @@ def main():
                 if show and found < len(utterance["tokens"]):
                     print(f"{name} {values[name][number]}: {found} of {len(utterance['tokens'])} of {utterance['role']} at "
                           f"{utterance['start_ms'] / 1000:.1f} s: {' '.join(t['text'] for t in utterance['tokens'])}")
-        pathlib.Path(out, "typed", f"{name}.json").write_text(json.dumps(
-            [{"channel": "both", "start_ms": start, "end_ms": end} for _, _, start, end in places]))
+        # Orders take the same stretch of both streams.
+        ordered = [{"channel": "both", "start_ms": start, "end_ms": end} for _, _, start, end in places]
+        unasked = json.loads(pathlib.Path(out, "erased", f"{name}.json").read_text())
+        pathlib.Path(out, "typed", f"{name}.json").write_text(json.dumps(ordered))
+        pathlib.Path(out, "together", f"{name}.json").write_text(json.dumps(unasked + ordered))
         foreign = [v for other in names if other != name for v in values[other] if v not in values[name]]
         elsewhere, _ = search(out, name, foreign)
         figures["searches_elsewhere"] += len(foreign)
@@ -104,14 +109,16 @@ def main():
         if show:
             for number, stream, start, end in elsewhere:
                 print(f"{name}: {foreign[number]} found by chance at {start / 1000:.1f}-{end / 1000:.1f} s, {CHANNELS[stream]}")
-    figures["other_speech_erased_percent"] = over_percent(calls, f"{out}/typed", names)
+    for kind in ("erased", "typed", "together"):
+        figures[{"erased": "conversation_alone"}.get(kind, kind)] = score(calls, f"{out}/{kind}", names)
     if as_json:
-        return print(json.dumps(figures, indent=1))
+        return print(json.dumps(figures))
     print(f"{half}: {figures['values']} typed values in {figures['calls']} calls")
     print(f"tokens found        {figures['tokens_found']} of {figures['tokens']} "
           f"({100 * figures['tokens_found'] / figures['tokens']:.1f} %)")
     print(f"places found whole  {figures['places_whole']} of {figures['places']}, in part {figures['places_touched'] - figures['places_whole']}")
-    print(f"other speech erased {figures['other_speech_erased_percent']:.2f} %")
+    for name, what in (("conversation_alone", "found without them"), ("typed", "typed values alone"), ("together", "both")):
+        print(f"{what:19} leak {figures[name]['leak_percent']:.1f} %, other speech erased {figures[name]['over_percent']:.2f} %")
     print(f"by chance           {figures['false_places_elsewhere']} places in {figures['searches_elsewhere']} searches of other calls")
     print(f"time                at most {figures['search_us_max'] / 1000:.1f} ms for all values of a call")
 

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "base/check.hpp"
-#include "keys/keeper_protocol.hpp"
+#include "keys/typed_protocol.hpp"
 #include "store/recorder_protocol.hpp"
 
 namespace {
@@ -27,7 +27,7 @@ void keeper(std::uint8_t which, ByteView raw) {
   one_of<Hello, LogAppend, KeeperStatusRequest, CallStart, CallDataPut, Reissue, Adopt, SpareRoots,
          CallEnd, CallSealed, CipherFetched, EraseOrder, Cleared, DerivedPut, ListenDone,
          UnheardRequest, HearAgain, Open, CallStateRequest, CallStarted, Reissued, Adopted,
-         CallState, Opened>(which, raw);
+         CallState, Opened, SearchTyped, TypedFound>(which, raw);
 }
 
 void recorder(std::uint8_t which, ByteView raw) {
