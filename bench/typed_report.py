@@ -42,7 +42,9 @@ def value_of(secret):
         if utterance["role"] == "readback":
             continue
         part = characters(utterance)
-        if part.lower() not in value.lower():  # else said again
+        if len(part) > 2 and len(part) == len(value) and part[: len(part) // 2] == value[: len(part) // 2]:
+            value = part  # all of it once more, otherwise: what counts is what was said last
+        elif part.lower() not in value.lower():  # else said again
             value += part
     return value
 
