@@ -6,6 +6,7 @@
 #include "keys/courier_protocol.hpp"
 #include "keys/dial_protocol.hpp"
 #include "keys/keeper_protocol.hpp"
+#include "keys/typed_protocol.hpp"
 #include "store/recorder_protocol.hpp"
 
 namespace {
@@ -29,8 +30,8 @@ void keeper(std::uint8_t which, ByteView raw) {
   one_of<Hello, LogAppend, KeeperStatusRequest, CallStart, CallDataPut, Reissue, Adopt, SpareRoots,
          CallEnd, CallSealed, CipherFetched, EraseOrder, Cleared, DerivedPut, ListenDone,
          UnheardRequest, HearAgain, Open, CallStateRequest, CallStarted, Reissued, Adopted,
-         CallState, Opened, Deliver, Delivered, Dial, DialTaken, DialProgress, HangUp,
-         DialRecorded>(which, raw);
+         CallState, Opened, Deliver, Delivered, Dial, DialTaken, DialProgress, HangUp, DialRecorded,
+         SearchTyped, TypedFound>(which, raw);
 }
 
 void recorder(std::uint8_t which, ByteView raw) {

@@ -66,6 +66,7 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
       {keys::Cleared::kType, kListener, &P::cleared},
       {keys::DerivedPut::kType, kListener, &P::derived},
       {keys::ListenDone::kType, kListener, &P::listen_done},
+      {keys::TypedFound::kType, kListener, &P::typed_found},
       {keys::UnheardRequest::kType, kListener, &P::unheard},
       {keys::HearAgain::kType, kListener, &P::hear_again},
       {keys::Open::kType, kServer, &P::request<keys::Open, keys::Opened, &K::open>},
@@ -131,6 +132,7 @@ Status KeeperProcess::serve(std::unique_ptr<TakingOver> taken) {
     keeper_->tick();
     courier_.tick();
     dials_.tick();
+    typed_.tick();
   });
   loop_->every_ms(kMendMs, [this] {
     if (!frozen_) mend();
@@ -240,7 +242,10 @@ erase::Keeper::Outbox KeeperProcess::outbox() {
       .derived_sealed =
           [this](const keys::DerivedSealed& message) { broadcast(PeerRole::kRecorder, message); },
       .listening_done =
-          [this](const keys::ListeningDone& message) { broadcast(PeerRole::kRecorder, message); },
+          [this](const keys::ListeningDone& message) {
+            broadcast(PeerRole::kRecorder, message);
+            typed_.call_over(message.call);
+          },
       .order_state =
           [this](const keys::OrderState& message) {
             broadcast(PeerRole::kListener, message);
@@ -375,6 +380,7 @@ void KeeperProcess::hello(Peer& peer, io::Frame frame) {
   peer.role = message->role;
   peer.greeted = true;
   peer.channel->reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
+  if (peer.role == PeerRole::kListener) typed_.listener_came();
   courier_came(peer);
 }
 
@@ -425,6 +431,19 @@ void KeeperProcess::listen_done(Peer& peer, io::Frame frame) {
   const auto message = unpack<keys::ListenDone>(frame.body);
   if (!message) return refuse(peer, frame, message.error());
   keeper_->listen_done(*message);
+}
+
+void KeeperProcess::typed_found(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::TypedFound>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  typed_.found(*message);
+}
+
+bool KeeperProcess::send_typed(const keys::SearchTyped& message) {
+  for (auto& [id, peer] : peers_)
+    if (peer->greeted && peer->role == PeerRole::kListener && peer->channel->open())
+      return peer->channel->send(io::make_secret_frame(message));
+  return false;
 }
 
 void KeeperProcess::unheard(Peer& peer, io::Frame frame) {
@@ -486,6 +505,7 @@ std::string KeeperProcess::heartbeat() const {
     gauge.name = "keeper.out." + std::to_string(static_cast<int>(peer->role));
     gauges.push_back(gauge);
   }
+  gauges.push_back(typed_.gauge());
   json.pop_back();
   return json + ",\"vault\":" + office_->status_json() +
          ",\"ready\":true,\"queues\":" + queues_json(gauges) + "}";

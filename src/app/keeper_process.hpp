@@ -35,6 +35,7 @@
 #include "base/event_log.hpp"
 #include "disclose/office.hpp"
 #include "erase/keeper.hpp"
+#include "erase/typed_searches.hpp"
 
 namespace callward::app {
 
@@ -151,6 +152,7 @@ class KeeperProcess {
   Status open_office();
   disclose::Office::Outbox office_outbox();
   Status dial_out(const DialId& dial, const std::string& expert, SecretBytes number);
+  void search_typed(const CallId& call, std::string_view kind, SecretBytes value);
   void tell_office(const DialNews& news);
   Status deliver_code(std::string_view channel, SecretBytes address, SecretBytes code);
   void hello(Peer& peer, io::Frame frame);
@@ -161,6 +163,8 @@ class KeeperProcess {
   void cleared(Peer& peer, io::Frame frame);
   void derived(Peer& peer, io::Frame frame);
   void listen_done(Peer& peer, io::Frame frame);
+  void typed_found(Peer& peer, io::Frame frame);
+  bool send_typed(const keys::SearchTyped& message);
   void unheard(Peer& peer, io::Frame frame);
   void hear_again(Peer& peer, io::Frame frame);
   void call_state(Peer& peer, io::Frame frame);
@@ -200,6 +204,8 @@ class KeeperProcess {
   std::unique_ptr<disclose::Office> office_;
   // Not handed over: a new keeper is told again what runs, or its first news is of the end.
   DialDesk dials_{clock_, dial_ways()};
+  // Not handed over with a planned restart: a listener that lives goes on with what it has.
+  erase::TypedSearches typed_{[this](const keys::SearchTyped& m) { return send_typed(m); }};
   std::unique_ptr<io::ChannelServer> server_;
   CourierDesk courier_{clock_, {}};  // outcomes are told by set_on_outcome()
   std::map<std::uint64_t, std::unique_ptr<Peer>> peers_;

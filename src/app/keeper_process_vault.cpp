@@ -79,7 +79,8 @@ disclose::Office::Outbox KeeperProcess::office_outbox() {
               [this](const keys::FieldsGone& message) { broadcast(PeerRole::kServer, message); },
           .records_wanted =
               [this](const keys::RecordsWanted& message) { broadcast(PeerRole::kServer, message); },
-          .typed_secret = [](const CallId&, std::string_view, SecretBytes) {},
+          .typed_secret = [this](const CallId& call, std::string_view kind,
+                                 SecretBytes value) { search_typed(call, kind, std::move(value)); },
           .dial = [this](const DialId& dial, const std::string& expert,
                          SecretBytes number) { return dial_out(dial, expert, std::move(number)); },
           .hang_up = [this](const DialId& dial) { (void)dials_.hang_up(dial); },  // or it is over
@@ -159,6 +160,18 @@ void KeeperProcess::dial_recorded(Peer& peer, io::Frame frame) {
   if (!message) return refuse(peer, frame, message.error());
   dials_.recorded(*message);
   peer.channel->reply(frame, keys::Ack{});
+}
+
+// In a call that is still being heard; later there is nobody who would look.
+void KeeperProcess::search_typed(const CallId& call, std::string_view kind, SecretBytes value) {
+  const auto state = keeper_->call_state(call);
+  if (!state || !state->known || state->listened) return;
+  if (const auto taken = typed_.search({.call = call,
+                                        .search = SearchId::random(entropy_),
+                                        .value = std::move(value),
+                                        .kind = std::string(kind)});
+      !taken)
+    log_event("keeper.typed_not_searched", {{"call", call.hex()}, {"why", taken.error().message}});
 }
 
 Status KeeperProcess::dial_out(const DialId& dial, const std::string& expert, SecretBytes number) {

@@ -15,6 +15,7 @@ const REASONS: Record<string, string> = {
   reviewer: 'marked by a reviewer',
   customer_request: 'customer asked for it',
   retention: 'retention ended',
+  typed_secret: 'typed during the call',
 };
 const CLOSED: Record<string, string> = {
   held: 'held for a decision',
