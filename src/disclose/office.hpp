@@ -129,6 +129,8 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kReadersPerPersonMax = 8;
   static constexpr std::int64_t kDraftMs = 5 * 60'000;  // between the draft and its signature
   static constexpr std::int64_t kCodeMs = 10 * 60'000;
+  // A field of the vault's own: what was said about a request.
+  static bool is_words(const vault::Version& version) { return version.field.front() == '~'; }
   static constexpr std::uint8_t kTriesMax = 3;  // of each field and each code, then it is locked
   static constexpr std::size_t kCodesMax = 3;   // of one request
   static constexpr std::size_t kRequestsMax = 5'000;  // not over, or not reviewed
@@ -255,6 +257,7 @@ class Office final : public keys::Tenant {
   [[nodiscard]] boost::json::object state_of(const Running& running) const;
   // office_checks.cpp
   Result<Running*> in_verification(const RequestId& id, const PersonId& expert);
+  static Status reached(const Running& running);
   Status ring(const RequestId& id, Running& running, const keys::FieldRecord& record);
   Result<std::uint64_t> stage_of_request(const RequestId& id, Running& running, std::string type,
                                          std::string actor, boost::json::object data);

@@ -111,7 +111,8 @@ void Office::erase_fields(const keys::EraseFields& message, Reply<keys::FieldsEr
   const auto found = book_.find(message.customer);
   if (!found) return refuse(found.error());
   const auto* version = message.all ? nullptr : (*found)->find(message.leaf);
-  if (!message.all && (version == nullptr || version->state == vault::FieldState::kGone))
+  if (!message.all && (version == nullptr || version->state == vault::FieldState::kGone ||
+                       is_words(*version)))  // what was said goes with the customer alone
     return refuse({Errc::kNotFound, "no such field"});
   const bool secret = version != nullptr && version->of_class == vault::FieldClass::kSecret;
   if ((*found)->held() && !secret) return refuse({Errc::kDenied, "under a legal hold"});

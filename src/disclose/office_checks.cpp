@@ -62,6 +62,14 @@ Result<std::uint64_t> Office::stage_of_request(const RequestId& id, Running& run
   return index;
 }
 
+// The customer is on the line, or was.
+Status Office::reached(const Running& running) {
+  const bool on_the_line = running.dialling && running.dialling->connected_ms;
+  return on_the_line || running.call_back.answered
+             ? Status{}
+             : fail(Errc::kState, "the customer has not answered yet");
+}
+
 // ---- checks -------------------------------------------------------------------------------------
 
 void Office::answer_check(const RequestId& id, const std::string& what, bool match,
@@ -84,6 +92,10 @@ void Office::check_field(const keys::CheckField& message, Reply<keys::Checked> r
     const auto* version = customer->find(leaf);
     if (version == nullptr || !may_be_checked(version->kind))
       return fail(Errc::kNotFound, "nothing that can be compared");
+    TRY(reached(*running));
+    // Whoever wants the data does not first write what will be asked.
+    if (version->stored_at > running->chain.request().asked_at)
+      return fail(Errc::kDenied, "it was written after the data was asked for");
     auto& misses = running->misses[leaf];
     if (misses >= kTriesMax) return fail(Errc::kDenied, "compared wrongly too often: locked");
     const auto given =
@@ -120,12 +132,15 @@ void Office::check_field(const keys::CheckField& message, Reply<keys::Checked> r
 void Office::send_code(const keys::SendCode& message, Reply<keys::Ack> reply) {
   const auto done = [&]() -> Status {
     auto* running = TRY(in_verification(message.request, message.expert));
+    TRY(reached(*running));
     if (running->codes >= kCodesMax) return fail(Errc::kDenied, "enough codes were sent");
     const auto* customer = TRY(book_.find(running->chain.request().customer));
     const auto* version = customer->find(message.field.leaf);
     if (version == nullptr || version->state != vault::FieldState::kReadable ||
         (version->kind != vault::FieldKind::kEmail && version->kind != vault::FieldKind::kPhone))
       return fail(Errc::kNotFound, "no address on file that a code can be sent to");
+    if (version->stored_at > running->chain.request().asked_at)
+      return fail(Errc::kDenied, "it was written after the data was asked for");
     const bool mail = version->kind == vault::FieldKind::kEmail;
     const auto value = TRY(vault::open_value(cipher_, *customer, *version, keys::RecordKind::kField,
                                              message.field.record));

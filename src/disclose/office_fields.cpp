@@ -157,8 +157,8 @@ void Office::store_fields(const keys::StoreFields& message, Reply<keys::FieldsSt
   constexpr auto kTypes = people::bit(Role::kAgent) | people::bit(Role::kTechnician);
   if (message.actor != kByCustomer)
     if (auto may = may_act(message.actor, kTypes); !may) return refuse(may.error());
-  if (message.actor == kByCustomer && message.customer.is_zero())
-    return refuse({Errc::kDenied, "a form is a known customer's"});
+  if (message.actor == kByCustomer && (message.customer.is_zero() || message.of_case == 0))
+    return refuse({Errc::kDenied, "a form is a known customer's, of an open case"});
   if (intakes_.contains(message.intake)) return refuse({Errc::kExists, "this was stored already"});
   if (intakes_.size() >= kIntakesMax) return refuse({Errc::kFull, "too much was typed lately"});
   auto typed = open_fields(message);

@@ -152,8 +152,7 @@ Status Office::check_asked(const ChainStep& step) {
     return fail(Errc::kNotFound, "no such case of this customer");
   for (const auto leaf : step.event.fields) {
     const auto* version = customer->find(leaf);
-    if (version == nullptr || version->state != vault::FieldState::kReadable ||
-        version->field.front() == kWordsMark)
+    if (version == nullptr || version->state != vault::FieldState::kReadable || is_words(*version))
       return fail(Errc::kNotFound, "a field that is not there, or can only be compared");
   }
   return {};

@@ -265,6 +265,30 @@ TEST_F(Offices, ACodeGoesToTheAddressOnFileAndCountsAsACheck) {
   EXPECT_TRUE(act(id, eve, {.kind = "pass", .words = kVerdict}));
 }
 
+TEST_F(Offices, NothingIsComparedBeforeTheCustomerIsOnTheLineNorWhatCameAfterTheRequest) {
+  const auto customer = carla();
+  duty(eve);
+  const auto id = *request(tom, customer, {"email"});
+  keeper->tick();
+  ASSERT_TRUE(ring(id, eve, customer));
+  EXPECT_FALSE(check(id, eve, customer, "name", "carla muster"));
+  EXPECT_FALSE(ask(&Office::send_code, keys::SendCode{id, eve.id, record(customer, "email")}));
+  talk(1);
+  EXPECT_TRUE(check(id, eve, customer, "name", "carla muster")->match);
+  ASSERT_TRUE(
+      store_values({{"service_word", "my own"}, {"email", "me@evil.example"}}, customer, 1));
+  EXPECT_FALSE(check(id, eve, customer, "service_word", "my own"));
+  EXPECT_FALSE(ask(&Office::send_code, keys::SendCode{id, eve.id, record(customer, "email")}));
+}
+
+TEST_F(Offices, WhatWasSaidAboutARequestIsErasedWithTheCustomerAlone) {
+  const auto customer = carla();
+  const auto id = verified(customer);
+  EXPECT_FALSE(
+      ask(&Office::erase_fields,
+          keys::EraseFields{customer, false, statements.at({id, 1}).leaf, max.id.hex(), "wish"}));
+}
+
 TEST_F(Offices, TheOneWhoGoesOffDutyLeavesItToAnother) {
   const auto customer = carla();
   duty(eve);
