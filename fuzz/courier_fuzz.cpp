@@ -45,6 +45,7 @@ void letter(ByteView raw, const std::string& name) {
 }
 
 void url(std::string_view text) {
+  if (text.size() > 500) return;  // with its port written out it may be over the bound
   for (auto* parse : {&parse_smtp_url, &parse_gateway_url}) {
     const auto target = parse(text);
     if (!target) continue;

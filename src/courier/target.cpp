@@ -27,6 +27,12 @@ bool is_host_name(std::string_view host) {
   return is_letter_or_digit(before);
 }
 
+// Of no other characters than an address has: what reads it as a C string stops at a NUL.
+bool is_v6_address(const std::string& host) {
+  return host.find_first_not_of("0123456789abcdefABCDEF:.") == std::string::npos &&
+         parse_endpoint(host, 0).has_value();
+}
+
 bool is_loopback(const std::string& host) {
   if (host == "localhost") return true;
   const auto address = parse_endpoint(host, 0);
@@ -82,7 +88,7 @@ Result<Target> parse(std::string_view url, std::string_view plain, std::string_v
     target.port = *port;
   }
   const bool v6 = target.host.find(':') != std::string::npos;
-  if (bracketed != v6 || (v6 && !parse_endpoint(target.host, 0))) return bad();
+  if (bracketed != v6 || (v6 && !is_v6_address(target.host))) return bad();
   if ((!v6 && !is_host_name(target.host)) || !is_path(target.path)) return bad();
   target.loopback = is_loopback(target.host);
   return target;

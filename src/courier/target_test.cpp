@@ -29,6 +29,9 @@ TEST(Target, OnlyALoopbackAddressGoesWithoutTls) {
 }
 
 TEST(Target, WhatALibraryCouldReadOtherwiseIsRefused) {
+  using namespace std::string_literals;  // courier_fuzz: a C function reads up to the NUL
+  EXPECT_FALSE(parse_smtp_url("smtp://[::1\0e]:587"s));
+  EXPECT_FALSE(parse_smtp_url("smtp://[fe80::1%eth0]:587"));
   for (const auto* bad : {"",
                           "mail.example.com",
                           "smtp:mail.example.com",
