@@ -107,7 +107,8 @@ Result<Leaf> Customer::store(const FieldSpec& spec, CaseNumber of_case, const Po
   // A secret of another case is that case's; everything else there is once.
   const bool secret = spec.of_class == FieldClass::kSecret;
   for (auto& version : versions_)
-    if (version.field == spec.id && (!secret || version.of_case == of_case))
+    if (version.field == spec.id && (!secret || version.of_case == of_case) &&
+        (!held_ || secret))  // under a hold what was replaced is kept, too
       let_go(version, GoneBy::kCorrected);
   if (spec.kind == FieldKind::kPhone) number_since_ = number_since_ == 0 ? kFirstNumber : now;
   versions_.push_back({.field = spec.id,
@@ -121,6 +122,28 @@ Result<Leaf> Customer::store(const FieldSpec& spec, CaseNumber of_case, const Po
                        .gone_by = GoneBy::kNothing,
                        .compare = compare});
   return versions_.back().leaf;
+}
+
+void Customer::take_back(const Before& before) {
+  for (auto& version : versions_)
+    if (version.leaf >= before.next_leaf) let_go(version, GoneBy::kCorrected);
+  std::erase_if(cases_, [&](const auto& one) { return one.number >= before.next_case; });
+  for (const auto& old : before.versions) {
+    auto* version = find_version(old.leaf);
+    if (version != nullptr && version->gone_by == GoneBy::kCorrected) *version = old;
+    // What could only be compared has no leaf to be punctured, and was forgotten at once.
+    if (version == nullptr && old.state == FieldState::kCompareOnly) versions_.push_back(old);
+  }
+  std::ranges::sort(versions_, {}, &Version::leaf);
+  number_since_ = before.number_since;
+}
+
+void Customer::hold(bool on) {
+  held_ = on;
+  if (on) return;
+  for (auto& version : versions_)
+    if (version.of_class != FieldClass::kSecret && newest(version.field) != &version)
+      let_go(version, GoneBy::kCorrected);
 }
 
 Result<Leaf> Customer::add_words(const FieldSpec& spec, CaseNumber of_case, std::int64_t now) {
@@ -214,7 +237,7 @@ Status Customer::erase(std::optional<Leaf> leaf) {
 
 std::vector<Leaf> Customer::to_compare() const {
   std::vector<Leaf> leaves;
-  if (!all_closed()) return leaves;
+  if (!all_closed() || held_) return leaves;
   for (const auto& version : versions_)
     if (version.of_class == FieldClass::kContact && version.state == FieldState::kReadable)
       leaves.push_back(version.leaf);
@@ -246,9 +269,9 @@ std::vector<Token> Customer::take_stale_tokens() {
 
 Result<bool> Customer::compared(Leaf leaf, bool fits) {
   auto* version = find_version(leaf);
-  if (version == nullptr || !version->compare)
+  if (version == nullptr || version->state == FieldState::kGone)
     return fail(Errc::kNotFound, "nothing to compare with");
-  auto& misses = version->compare->misses;
+  auto& misses = version->misses;
   if (misses >= kMissesMax) return fail(Errc::kDenied, "compared wrongly too often: locked");
   misses = fits ? 0 : static_cast<std::uint8_t>(misses + 1);
   return fits;
