@@ -277,18 +277,20 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
   ledger_.after_log([this, step = step.step, taken, value, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     if (step.number == 1 || step.event.kind != EventKind::kView) return reply(std::move(*taken));
-    // A second look: what came meanwhile may have ended it.
+    // A second look: what came meanwhile may have ended it. Then it is used up all the same, for the
+    // log says that it was seen.
     const auto running = find_request(step.request);
     const auto open = running
                           ? disclose::step((*running)->chain.request(), step.event, world_at(now()))
                           : Result<Step>(tl::unexpected<Error>(running.error()));
-    if (!open || !reads_with(step.event.by, step.reader_key))
-      return reply(fail(Errc::kDenied, "it was ended meanwhile"));
     const auto leaf = step.event.fields.at(0);
-    const auto owner = book_.find((*running)->chain.request().customer);
+    const auto owner = running ? book_.find((*running)->chain.request().customer)
+                               : Result<vault::Customer*>(tl::unexpected<Error>(running.error()));
     const auto* version = owner ? (*owner)->find(leaf) : nullptr;
-    if (version == nullptr || version->state != vault::FieldState::kReadable)
-      return reply(fail(Errc::kErased, "this field is gone"));
+    const bool there = version != nullptr && version->state == vault::FieldState::kReadable;
+    if (owner) use_up(**owner, leaf);
+    if (!open || !there || !reads_with(step.event.by, step.reader_key))
+      return reply(fail(there ? Errc::kDenied : Errc::kErased, "it was ended meanwhile"));
     Bytes aad(step.request.bytes.begin(), step.request.bytes.end());
     aad.resize(24);
     store_le(aad.data() + 16, step.number);
@@ -296,7 +298,6 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
     auto sealed = seal_to(step.reader_key, aad, value->expose());
     if (!sealed) return reply(tl::unexpected<Error>(sealed.error()));
     taken->value = std::move(*sealed);
-    use_up(**owner, leaf);
     reply(std::move(*taken));
   });
 }

@@ -363,7 +363,18 @@ class OfficeRig : public Company {
     const auto dial = dials.back().dial;
     recording = recorded ? CallId::random(entropy) : CallId{};
     office->dial_connected(dial);
-    if (recorded) office->dial_recorded(dial, recording);
+    if (recorded) {
+      Answer<keys::CallStarted> begun;
+      keeper->call_start({.call = recording,
+                          .source = keys::CallSource::kSiprec,
+                          .direction = keys::Direction::kOutgoing,
+                          .streams = 3,
+                          .started_at = clock.utc_ms(),
+                          .call_data = Bytes(2, 32)},
+                         begun.reply());
+      keeper->end_round();
+      office->dial_recorded(dial, recording);
+    }
     clock.advance_ms(seconds * 1'000);
   }
   void hang_up(std::int64_t seconds = 60) {
