@@ -1,5 +1,5 @@
-// tests/vectors/disclosure.json: changes of the role chart, steps, who signed them, what a browser's
-// key and a typed value look like.
+// tests/vectors/disclosure.json: changes of the role chart, steps, who signed them, what a
+// browser's key and a typed value look like.
 #include "base/vectors_test.hpp"
 #include "crypto/hpke.hpp"
 #include "disclose/chain.hpp"

@@ -36,6 +36,8 @@ Status Office::ready() {
     return fail(Errc::kUnavailable, "the audit log cannot be written: nothing is read or changed");
   if (!known_)
     return fail(Errc::kUnavailable, "people and requests are just being read; ask again");
+  // What is asked now would stand in the log behind a change that it was not judged by.
+  if (chart_staged_) return fail(Errc::kBusy, "the role chart is just being changed; ask again");
   return {};
 }
 
@@ -49,6 +51,7 @@ Status Office::begin() {
   for (const auto& order : book_.head().owed) going_[order] = {.logged = true, .punctured = true};
   mono_from_ = clock_.monotonic_ms();
   utc_from_ = clock_.utc_ms();
+  utc_from_ = std::max(utc_from_, book_.head().time);
   if (ledger_.log_size() != 0)
     utc_from_ = std::max(utc_from_, TRY(entry_at(ledger_.log_size() - 1)).at);
   TRY(reload());
@@ -77,6 +80,7 @@ void Office::forget() {
   chart_staged_ = false;
   requests_.clear();
   dials_.clear();
+  drafted_.clear();
 }
 
 // People and requests as the log has them: from what the head names, and what came since the rows
@@ -100,7 +104,9 @@ Status Office::reload() {
   if (book_.head().chart_entry == chart_entry && chart_.head() != book_.head().chart_head)
     return fail(Errc::kCorrupt, "the log has another role chart than the key store knows");
   known_ = true;
-  for (auto& [id, running] : requests_) carry_out(id, {});
+  std::vector<RequestId> all;  // one that is over goes from among them
+  for (const auto& [id, running] : requests_) all.push_back(id);
+  for (const auto& id : all) carry_out(id, {});
   return {};
 }
 
@@ -145,6 +151,10 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
     auto& running = requests_[id];
     TRY(running.chain.apply(step, world_at(step.step.at)));
     running.entry = index;
+    // Whoever saw a secret, saw it, though the keeper that showed it died before the key was gone.
+    if (step.step.event.kind == EventKind::kView && step.step.number != 1)
+      if (auto customer = book_.find(running.chain.request().customer))
+        use_up(**customer, step.step.event.fields.at(0));
     if (step.step.words != crypto::Digest{}) running.words[step.step.number] = step.step.event.by;
     if (step.step.event.kind == EventKind::kRing && step.step.number != 1) {
       running.passed.clear();
@@ -214,7 +224,7 @@ Status Office::replay_customer(const audit::Entry& entry) {
         PersonId::parse(std::string_view(entry.data.at("person").as_string()))
             .value_or(PersonId{}));
   if (entry.type == "customer_hold_set") customer->hold(true);
-  if (entry.type == "customer_hold_lifted") customer->hold(false);
+  if (entry.type == "customer_hold_lifted") lift_hold(*customer);
   book_.touch(*customer);
   note_going(*customer);
   return {};
@@ -342,6 +352,12 @@ Status Office::state_policy() {
 
 // ---- erasing ------------------------------------------------------------------------------------
 
+void Office::use_up(vault::Customer& customer, vault::Leaf leaf) {
+  customer.used(leaf);
+  book_.touch(customer);
+  note_going(customer);
+}
+
 void Office::note_going(vault::Customer& customer, bool whole) {
   const auto leaves = customer.leaves_to_go();
   if ((leaves.empty() && !whole) || going_of_.contains(customer.id())) return;
@@ -389,7 +405,10 @@ Status Office::puncture() {
     if (!going.chosen || going.taken) continue;
     going.logged = true;
     auto& owed = book_.change_head().owed;
-    if (std::ranges::find(owed, order) == owed.end()) owed.push_back(order);
+    // Beyond its bound (a mirror that is away for long) an erasure is done and not remembered as
+    // owed: after a restart its `erased` stays out, rather than its key in.
+    if (owed.size() < vault::Head::kOwedMax && std::ranges::find(owed, order) == owed.end())
+      owed.push_back(order);
     if (going.punctured) continue;
     if (auto customer = book_.find(going.customer)) {
       TRY(book_.puncture(**customer));
@@ -450,12 +469,14 @@ void Office::tick() {
     next_wanted_ms_ = clock_.monotonic_ms() + kWantedEveryMs;
     want_records();
   }
+  keep_time();
   const auto mono = clock_.monotonic_ms();
   for (auto& [person, readers] : readers_)
     std::erase_if(readers, [mono](const auto& reader) { return reader.until_ms <= mono; });
   std::erase_if(readers_, [](const auto& item) { return item.second.empty(); });
   std::erase_if(intakes_,
                 [mono](const auto& item) { return mono - item.second > 2 * kIntakeKeyMs; });
+  std::erase_if(drafted_, [mono](const auto& item) { return mono - item.second > kDraftMs; });
   while (!intake_.empty() && mono - intake_.back().begun_ms > 2 * kIntakeKeyMs) intake_.pop_back();
 }
 
@@ -480,12 +501,31 @@ void Office::pass_customer(vault::Customer& customer) {
   note_going(customer);
 }
 
+// How far time has gone, for the next keeper: with a window open, some time ahead of it, so that
+// nobody counts anew what this one has counted, whatever a wall clock says by then. On the disk
+// before a value leaves in that time (step_put).
+void Office::keep_time() {
+  const bool open = std::ranges::any_of(requests_, [](const auto& item) {
+    return item.second.chain.request().state == State::kOpen;
+  });
+  const auto time = now();
+  const auto kept = book_.head().time;
+  if (open ? time + kTimeAheadMs / 2 < kept : time < kept + kTimeKeptMs) return;
+  book_.change_head().time = open ? time + kTimeAheadMs : time;
+  ledger_.write_rows();
+}
+
 // The head names the last entry of each request that is not over.
 void Office::keep_running() {
   auto& running = book_.change_head().running;
   running.clear();
   for (const auto& [id, request] : requests_)
     if (running.size() < vault::Head::kRunningMax) running.push_back(request.entry);
+}
+
+bool Office::counts(const CallBack& made) const {
+  return !made.call.is_zero() && made.answered && made.recorded &&
+         made.seconds >= policy_.policy.limits.call_seconds_min;
 }
 
 void Office::pass_deadlines() {
@@ -501,8 +541,9 @@ void Office::pass_deadlines() {
     }
     if (time >= end) late.push_back(id);
     // Who dialled it was another keeper: what became of that call-back nobody can say.
+    // So, too, of one that was too short while a step was just being made.
     if (time < end && request.state == State::kCalling && !running.dialling &&
-        running.call_back.call.is_zero())
+        !counts(running.call_back))
       broken_off.push_back(id);
     if (time < end && request.state == State::kRequested) without_expert.push_back(id);
   }

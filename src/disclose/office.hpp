@@ -9,8 +9,9 @@
 //   (2) Whoever asks, the server included, is believed nothing that the log does not say: not the
 //       role, not the call-back, not a check, not the time.
 //   (3) A value leaves sealed to a key that a passkey in the role chart has signed, or not at all.
-//   (4) Time goes on by the monotonic clock, from the later of wall clock and last entry: a wall
-//       clock that is set back lengthens no window.
+//   (4) Time goes on by the monotonic clock, from the latest of wall clock, last entry and what the
+//       keeper before it had counted: a wall clock that is set back lengthens no window, though the
+//       keeper is started anew. (Not covered: time in which no keeper ran, told by no clock.)
 #pragma once
 
 #include <deque>
@@ -138,8 +139,11 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kErasuresPerTurnMax = 500;  // customers
   static constexpr std::size_t kDirtyMax = 2'000;          // rows: then they are written
   static constexpr std::int64_t kWantedEveryMs = 5'000;
-  static constexpr std::size_t kWantedPerTurnMax = 200;  // customers
-  static constexpr std::int64_t kScanPauseMs = 60'000;   // between two rounds over all customers
+  static constexpr std::size_t kWantedPerTurnMax = 200;     // customers
+  static constexpr std::int64_t kScanPauseMs = 60'000;      // between two rounds over all customers
+  static constexpr std::size_t kDraftsMax = 20'000;         // requests that nobody has signed yet
+  static constexpr std::int64_t kTimeAheadMs = 60'000;      // that a restart adds to an open window
+  static constexpr std::int64_t kTimeKeptMs = 10 * 60'000;  // and takes off an idle night's count
 
  private:
   struct IntakeSecret {
@@ -211,6 +215,9 @@ class Office final : public keys::Tenant {
   void scan_customers();
   void pass_customer(vault::Customer& customer);
   void keep_running();
+  void keep_time();
+  void use_up(vault::Customer& customer, vault::Leaf leaf);
+  void lift_hold(vault::Customer& customer);
   // office_fields.cpp
   IntakeSecret* intake_secret(std::uint32_t number);
   Result<SecretBytes> open_intake(const keys::SealedValue& value, std::string_view purpose,
@@ -253,11 +260,11 @@ class Office final : public keys::Tenant {
   void carry_out(const RequestId& id, const std::vector<Action>& actions);
   void find_expert(const RequestId& id);
   void pass_deadlines();
+  [[nodiscard]] bool counts(const CallBack& made) const;  // else nobody was reached
   [[nodiscard]] bool may_read_words(const Request& request, const PersonId& person) const;
   [[nodiscard]] boost::json::object state_of(const Running& running) const;
   // office_checks.cpp
   Result<Running*> in_verification(const RequestId& id, const PersonId& expert);
-  static Status reached(const Running& running);
   Status ring(const RequestId& id, Running& running, const keys::FieldRecord& record);
   Result<std::uint64_t> stage_of_request(const RequestId& id, Running& running, std::string type,
                                          std::string actor, boost::json::object data);
@@ -277,12 +284,14 @@ class Office final : public keys::Tenant {
   bool known_ = false;  // chart and requests are those of the log
   std::map<RequestId, Running> requests_;
   std::map<DialId, RequestId> dials_;
+  std::map<RequestId, std::int64_t> drafted_;  // when, monotonic: only these may begin, once
   std::map<PersonId, std::vector<Reader>> readers_;
   std::map<PersonId, std::uint64_t> on_duty_;  // and when they were last given one
   std::uint64_t assigned_ = 0;
   std::deque<IntakeSecret> intake_;                           // the newest first; two at most
   std::unordered_map<keys::IntakeId, std::int64_t> intakes_;  // when, monotonic
   std::map<std::string, Rate> rates_;
+  std::map<CustomerId, vault::Customer::Before> unlogged_;  // before what this round stored
   std::map<OrderId, Going> going_;
   std::set<CustomerId> going_of_;
   std::map<CustomerId, PersonId> proposed_;  // who wants all of it gone

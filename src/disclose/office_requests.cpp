@@ -91,7 +91,10 @@ void Office::step_draft(const keys::StepDraft& message, Reply<keys::StepDrafted>
   step.reader_key = message.reader_key;
   if (message.request.is_zero()) {
     if (message.kind != "ask") return refuse({Errc::kMalformed, "of which request?"});
+    if (drafted_.size() >= kDraftsMax)
+      return refuse({Errc::kFull, "too many requests were drafted lately"});
     step.request = RequestId::random(entropy_);
+    drafted_[step.request] = clock_.monotonic_ms();
     step.number = 1;
     step.customer = message.customer;
     step.of_case = message.of_case;
@@ -140,6 +143,9 @@ Status Office::check_step(const ChainStep& step, const Running* running) const {
 }
 
 Status Office::check_asked(const ChainStep& step) {
+  // A number that was never used: nobody asks twice by one signature, nor under another's number.
+  if (!drafted_.contains(step.request))
+    return fail(Errc::kDenied, "not drafted here, or made already: draft it anew");
   if (requests_.size() >= kRequestsMax) return fail(Errc::kFull, "too many requests are open");
   const auto of_person = std::ranges::count_if(requests_, [&](const auto& item) {
     const auto& request = item.second.chain.request();
@@ -206,7 +212,8 @@ Status Office::stage_step(const RequestId& id, Running& running, const SignedSte
   if (step.signature) entry.signature = people::signatures_to_json({*step.signature});
   const auto index = TRY(ledger_.stage(std::move(entry)));
   running.staged = true;
-  ledger_.with_log([this, id, next, index, words = step.step.words != crypto::Digest{},
+  running.entry = index;
+  ledger_.with_log([this, id, next, words = step.step.words != crypto::Digest{},
                     by = step.step.event.by](const Status& logged) {
     if (!logged) {
       known_ = false;  // all of it is read from the log again
@@ -216,7 +223,6 @@ Status Office::stage_step(const RequestId& id, Running& running, const SignedSte
     if (!still) return;
     auto& taken = **still;
     taken.chain = std::move(*next);
-    taken.entry = index;
     taken.staged = false;
     if (words) taken.words[taken.chain.number()] = by;
     keep_running();
@@ -259,6 +265,8 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
     if (first) running = &requests_[s.request];
     auto staged = stage_step(s.request, *running, step);
     if (!staged && first) requests_.erase(s.request);
+    if (staged && first) drafted_.erase(s.request);
+    if (staged && !first && s.event.kind == EventKind::kView) keep_time();
     return staged;
   }();
   if (!done) return refuse(done.error());
@@ -268,14 +276,20 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
   ledger_.after_log([this, step = step.step, taken, value, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     if (step.number == 1 || step.event.kind != EventKind::kView) return reply(std::move(*taken));
-    // A second look: what came meanwhile may have ended it.
+    // A second look: what came meanwhile may have ended it. Then it is used up all the same, for
+    // the log says that it was seen.
     const auto running = find_request(step.request);
     const auto open = running
                           ? disclose::step((*running)->chain.request(), step.event, world_at(now()))
                           : Result<Step>(tl::unexpected<Error>(running.error()));
-    if (!open || !reads_with(step.event.by, step.reader_key))
-      return reply(fail(Errc::kDenied, "it was ended meanwhile"));
     const auto leaf = step.event.fields.at(0);
+    const auto owner = running ? book_.find((*running)->chain.request().customer)
+                               : Result<vault::Customer*>(tl::unexpected<Error>(running.error()));
+    const auto* version = owner ? (*owner)->find(leaf) : nullptr;
+    const bool there = version != nullptr && version->state == vault::FieldState::kReadable;
+    if (owner) use_up(**owner, leaf);
+    if (!open || !there || !reads_with(step.event.by, step.reader_key))
+      return reply(fail(there ? Errc::kDenied : Errc::kErased, "it was ended meanwhile"));
     Bytes aad(step.request.bytes.begin(), step.request.bytes.end());
     aad.resize(24);
     store_le(aad.data() + 16, step.number);
@@ -283,11 +297,6 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
     auto sealed = seal_to(step.reader_key, aad, value->expose());
     if (!sealed) return reply(tl::unexpected<Error>(sealed.error()));
     taken->value = std::move(*sealed);
-    if (auto customer = book_.find((*running)->chain.request().customer)) {
-      (*customer)->used(leaf);
-      book_.touch(**customer);
-      note_going(**customer);
-    }
     reply(std::move(*taken));
   });
 }
@@ -340,7 +349,7 @@ void Office::carry_out(const RequestId& id, const std::vector<Action>& actions) 
 // Whose turn it is: of those on duty who may, the one who was given none for longest.
 void Office::find_expert(const RequestId& id) {
   const auto running = find_request(id);
-  if (!running || (*running)->staged) return;
+  if (!running || (*running)->staged || chart_staged_) return;
   const auto& request = (*running)->chain.request();
   const PersonId* found = nullptr;
   std::uint64_t longest = 0;

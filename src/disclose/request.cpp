@@ -19,8 +19,8 @@ Status denied(std::string why) { return fail(Errc::kDenied, std::move(why)); }
 
 // Nobody acts twice on one request.
 bool has_acted(const Request& r, const PersonId& person) {
-  return person == r.requester || person == r.expert || person == r.released_by ||
-         person == r.second;
+  return person == r.requester || person == r.expert ||
+         std::ranges::find(r.acted, person) != r.acted.end();
 }
 
 // ---- who ----------------------------------------------------------------------------------------
@@ -219,6 +219,8 @@ void let_open(Request& r, const Event& e, const World& w, bool takes_two) {
 }
 
 Request changed(Request r, const Event& e, const World& w, State to) {
+  if (!e.by.is_zero() && e.by != r.requester && std::ranges::find(r.acted, e.by) == r.acted.end())
+    r.acted.push_back(e.by);
   switch (e.kind) {
     case kAssign:
       r.expert = e.expert;

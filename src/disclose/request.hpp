@@ -13,7 +13,7 @@
 //
 // INVARIANTS (request_test.cpp tries to break them)
 //   (1) Of requester, expert and who releases no two are one person, whatever their roles; nor is
-//       the second of two who release one of them.
+//       the second of two who release one of them, nor an expert who rang and has left it since.
 //   (2) What is open was verified, or was broken open by two; its fields are among those asked
 //       for, its end is fixed when it opens.
 //   (3) From a state that is over no event leads back.
@@ -100,6 +100,7 @@ struct Request {
   std::int64_t opened_at = 0, until = 0;
   std::uint32_t views = 0;
   PersonId reviewed_by;
+  std::vector<PersonId> acted;  // whoever took a step besides the requester, each once
 };
 
 struct Event {

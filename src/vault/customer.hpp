@@ -57,7 +57,6 @@ std::optional<GoneBy> parse_gone_by(std::string_view word);
 struct CompareToken {
   std::array<std::uint8_t, 16> salt{};
   std::array<std::uint8_t, 32> hash{};
-  std::uint8_t misses = 0;  // in a row; locked at kMissesMax
 };
 inline constexpr std::uint8_t kMissesMax = 3;
 
@@ -73,6 +72,7 @@ struct Version {
   GoneBy gone_by = GoneBy::kNothing;
   std::optional<CompareToken> compare;
   std::optional<Token> found_by;  // it stands in the blind index, while it is readable
+  std::uint8_t misses = 0;        // compared wrongly in a row; locked at kMissesMax
 };
 
 struct Case {
@@ -97,6 +97,16 @@ class Customer {
   // kNotFound: no such open case. kFull.
   Result<Leaf> store(const FieldSpec& spec, CaseNumber of_case, const Policy& policy,
                      std::int64_t now, std::optional<CompareToken> compare = {});
+  // What a store() would change; taken back when what was stored came to nothing: what it replaced
+  // is there again, its own leaves and cases are used and go.
+  struct Before {
+    std::vector<Version> versions;
+    std::int64_t number_since = 0;
+    Leaf next_leaf = 0;
+    CaseNumber next_case = 0;
+  };
+  [[nodiscard]] Before before() const { return {versions_, number_since_, next_leaf_, next_case_}; }
+  void take_back(const Before& before);
   // What was said about a request, in a case that may be closed: kept as a reference. `spec.id` is
   // nobody's but this.
   Result<Leaf> add_words(const FieldSpec& spec, CaseNumber of_case, std::int64_t now);
@@ -124,7 +134,7 @@ class Customer {
   void set_found_by(Leaf leaf, const Token& token);
   // Those of what is readable no more: to be taken out of the index. Each is said once.
   std::vector<Token> take_stale_tokens();
-  // Whether `given` fits, and what that costs; kDenied: locked, kNotFound: nothing to compare with.
+  // Counts a comparison; kDenied: locked, kNotFound: nothing to compare with.
   Result<bool> compared(Leaf leaf, bool fits);
 
   // Leaves that the cover still opens and may not: to be punctured, and the store's epoch switched.
@@ -142,7 +152,7 @@ class Customer {
   [[nodiscard]] Leaf next_leaf() const { return next_leaf_; }
   [[nodiscard]] const Case* find_case(CaseNumber number) const;
   [[nodiscard]] bool held() const { return held_; }
-  void hold(bool on) { held_ = on; }
+  void hold(bool on);
   [[nodiscard]] std::int64_t number_since() const { return number_since_; }
 
  private:

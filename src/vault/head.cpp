@@ -15,6 +15,7 @@ SecretBytes Head::encode() const {
   out.u64(index.tokens);
   out.u64(chart_entry);
   out.bytes(chart_head);
+  out.i64(time);
   out.bytes(policy);
   out.u16(static_cast<std::uint16_t>(running.size()));
   for (const auto entry : running) out.u64(entry);
@@ -39,6 +40,7 @@ Result<Head> Head::decode(ByteView raw) {
   head.index.tokens = in.u64();
   head.chart_entry = in.u64();
   head.chart_head = in.array<32>();
+  head.time = in.i64();
   head.policy = in.array<32>();
   const auto running = in.u16();
   for (int i = 0; i < running && in.ok(); ++i) head.running.push_back(in.u64());

@@ -22,6 +22,7 @@ struct Head {
   // that a log without it is known as an older one.
   std::uint64_t chart_entry = 0;
   crypto::Digest chart_head{};
+  std::int64_t time = 0;    // UTC ms, counted: a later keeper counts from here at the earliest
   crypto::Digest policy{};  // that stands in the log as in force
   // The last entries of requests that are not over, or not reviewed.
   std::vector<std::uint64_t> running;

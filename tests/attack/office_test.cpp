@@ -180,10 +180,10 @@ TEST_F(Offices, WhatWasAnsweredIsThereAfterADeathAndFoundAgain) {
 TEST_F(Offices, ACustomerWhoWantsItGoneIsGone) {
   const auto customer = carla();
   const auto erase = [&](const Someone& by) {
-    return ask(&Office::erase_fields, keys::EraseFields{customer, true, 0, by.id.hex(), "wish"});
+    return ask(&Office::erase_fields, keys::EraseFields{customer, true, 0, by.id.hex(), kReason});
   };
   EXPECT_FALSE(
-      ask(&Office::erase_fields, keys::EraseFields{customer, true, 0, agent().hex(), "wish"}));
+      ask(&Office::erase_fields, keys::EraseFields{customer, true, 0, agent().hex(), kReason}));
   EXPECT_EQ(erase(max)->outcome, keys::OrderOutcome::kHeld);
   EXPECT_EQ(erase(max)->outcome, keys::OrderOutcome::kHeld);  // the same person is one person
   EXPECT_EQ(erase(olga)->outcome, keys::OrderOutcome::kAccepted);
