@@ -10,6 +10,7 @@
 #include "audit/log.hpp"
 #include "crypto/hpke.hpp"
 #include "disclose/company_rig_test.hpp"
+#include "disclose/log_rules.hpp"
 #include "disclose/office.hpp"
 #include "erase/keeper.hpp"
 #include "sim/sim_vfs.hpp"
@@ -454,6 +455,21 @@ class OfficeRig : public Company {
     return std::string(as_text(value.expose()));
   }
 
+  std::vector<audit::Entry> entries() {
+    std::vector<audit::Entry> all_of_it;
+    EXPECT_TRUE(log->replay(0, [&](std::uint64_t, const audit::Entry& entry) -> Status {
+      all_of_it.push_back(entry);
+      return {};
+    }));
+    return all_of_it;
+  }
+  static audit::RulesReport judge(const std::vector<audit::Entry>& log_entries) {
+    disclose::LogRules rules;
+    audit::RuleChecker checker({}, &rules);
+    for (std::size_t i = 0; i < log_entries.size(); ++i)
+      checker.add(i, audit::encode_entry(log_entries[i]).value_or("not an entry"));
+    return checker.finish();
+  }
   std::map<std::string, int> log_types() {
     std::map<std::string, int> counts;
     EXPECT_TRUE(log->replay(0, [&](std::uint64_t, const audit::Entry& entry) -> Status {
