@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/events.hpp"
 #include "base/bytes.hpp"
 #include "people/people.hpp"
 
@@ -45,6 +46,8 @@ struct Response {
   bool event_stream = false;  // the connection becomes a stream of events
   std::uint64_t events_after = 0;
   std::function<bool()> may_go_on;  // of a stream, asked now and then; empty: always
+  // Of a stream: whether its reader is told of this one; empty: of all.
+  std::function<bool(const Event&)> may_see;
 
   static Response json(const boost::json::value& value, int status = 200);
   static Response empty(int status = 204);

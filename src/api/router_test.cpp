@@ -116,8 +116,8 @@ TEST(Router, RolesAreAsked) {
   EXPECT_EQ(rig.router->handle(request).status, 200);
   request.method = "DELETE";
   EXPECT_EQ(rig.router->handle(request).status, 403);
-  const Router narrow({{"GET", "/owners", "x", people::bit(people::Role::kOwner),
-                        [](const Request&) { return Response::empty(); }}},
+  const Router narrow({{"GET", "/owners", "x", [](const Request&) { return Response::empty(); },
+                        people::bit(people::Role::kOwner)}},
                       {.session = [&](const std::string& t) { return rig.people.session(t); },
                        .operator_token = "o"});
   EXPECT_EQ(narrow.handle(rig.request("GET", "/owners", token)).status, 403);

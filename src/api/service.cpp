@@ -35,16 +35,17 @@ bool Service::may_log_throttled(const std::string& subject) {
 void Service::on_call_event(const store::CallEvent& event) {
   (void)catalog.apply(event);
   if (const auto json = catalog.to_json(event))
-    events.publish("call", boost::json::serialize(*json));
+    events.publish("call", boost::json::serialize(*json), kCallEventRoles);
 }
 
 void Service::on_order_state(const keys::OrderState& state) {
   const OrderInfo info{state.call.hex(), state.reason, state.outcome};
   remember_order(state.order.hex(), info);
-  events.publish("order", boost::json::serialize(order_json(state.order.hex(), info)));
+  events.publish("order", boost::json::serialize(order_json(state.order.hex(), info)),
+                 kCallEventRoles);
   if (const auto event = catalog.find(state.call))
     if (const auto json = catalog.to_json(*event))
-      events.publish("call", boost::json::serialize(*json));
+      events.publish("call", boost::json::serialize(*json), kCallEventRoles);
 }
 
 // An order that is sent again is answered as it stands. It names no range and no person: one that
@@ -139,6 +140,7 @@ std::vector<Route> routes(Service& service) {
   add_proof_routes(service, all);
   add_retention_routes(service, all);
   add_system_routes(service, all);
+  for (auto& route : all) route.roles = roles_of(route.operation);
   return all;
 }
 
