@@ -1,6 +1,6 @@
 // One-time forms: a customer types one value of an open case, by a link. The token stands in the
-// link's fragment, which no server and no log sees, and comes as a header; only its SHA-256 is kept.
-// It takes one value, once, for half an hour.
+// link's fragment, which no server and no log sees, and comes as a header; only its SHA-256 is
+// kept. It takes one value, once, for half an hour.
 #include "api/customer_helpers.hpp"
 #include "crypto/sha256.hpp"
 

@@ -1,5 +1,5 @@
-// The verification: checks of which the expert learns whether they fit, one-time codes, and what was
-// said with a step.
+// The verification: checks of which the expert learns whether they fit, one-time codes, and what
+// was said with a step.
 #include "api/customer_helpers.hpp"
 
 namespace callward::api {
