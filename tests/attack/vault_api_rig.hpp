@@ -119,6 +119,11 @@ class VaultRig : public OfficeRig {
   }
   std::string ask_for(const Someone& who, const std::string& customer,
                       std::vector<std::string> fields) {
+    // A technician has to do with whose case they work on.
+    EXPECT_EQ(call(agent(), "POST", "/v1/customers/" + customer + "/cases/1/technician",
+                   {{"technician", who.id.hex()}})
+                  .status,
+              204);
     boost::json::array leaves;
     for (const auto& field : fields) leaves.emplace_back(leaf.at(field));
     const auto put = act_by(

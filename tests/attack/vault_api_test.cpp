@@ -380,6 +380,7 @@ TEST(VaultApi, WritesNeedTheHeaderAndKnownFieldsWithinTheirLimits) {
 TEST(VaultApi, NothingInAnAddressBecomesAHeaderOrAStatement) {
   VaultRig rig;
   const auto customer = rig.store_carla();
+  rig.follow();
   Request split;
   EXPECT_FALSE(
       api::parse_target("/v1/customers/" + customer + "/receipt?format=text%0d%0aX:1", split));
