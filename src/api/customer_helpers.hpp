@@ -30,6 +30,14 @@ Status may_see(const Acting& who, const disclose::Request& request);
 // {"key": number, "enc": base64, "ciphertext": base64}; kMalformed, kTooLarge.
 Result<keys::SealedValue> sealed_value(BodyReader body);
 boost::json::object to_json(const keys::ValueRead& value);
+// Where the keeper opens nothing but what was sent: what does not open is the sender's mistake, and
+// nothing that is broken here.
+template <class T>
+Result<T> of_sender(Result<T> answer) {
+  if (answer || (answer.error().code != Errc::kCorrupt && answer.error().code != Errc::kCrypto))
+    return answer;
+  return fail(Errc::kMalformed, answer.error().message);
+}
 Result<std::array<std::uint8_t, 32>> reader_key(BodyReader& body);
 template <std::size_t N>
 std::array<std::uint8_t, N> fixed(const std::string& hex) {  // of checked digits

@@ -81,7 +81,7 @@ Result<Response> send(Service& service, const Request& request) {
   keys::StoreFields message{
       .intake = intake, .actor = "customer", .customer = form.customer, .of_case = form.of_case};
   message.fields.push_back({form.field, std::move(value)});
-  const auto stored = service.keeper.call<keys::FieldsStored>(message);
+  const auto stored = of_sender(service.keeper.call<keys::FieldsStored>(message));
   if (!stored) {
     // Of one that did not answer in time nobody knows whether it took it: the form stays used.
     if (stored.error().code != Errc::kTimeout) TRY(tables.give_form_back(form.token_hash));

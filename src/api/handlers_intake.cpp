@@ -76,7 +76,7 @@ Result<Response> store(Service& service, const Request& request) {
   if (service.extension_of)
     if (const auto live = service.live_calls.at(service.extension_of(who.id)))
       message.call = live->call;
-  const auto stored = TRY(service.keeper.call<keys::FieldsStored>(message));
+  const auto stored = TRY(of_sender(service.keeper.call<keys::FieldsStored>(message)));
   CustomerTables tables(service.database);
   boost::json::array fields;
   for (const auto& field : stored.fields) {
@@ -107,7 +107,8 @@ Result<Response> look_up(Service& service, const Request& request) {
                        .value = TRY(sealed_value(TRY(body.object("value"))))};
   TRY(body.finish());
   boost::json::array customers;
-  for (const auto& found : TRY(service.keeper.call<keys::FoundCustomers>(message)).customers) {
+  for (const auto& found :
+       TRY(of_sender(service.keeper.call<keys::FoundCustomers>(message))).customers) {
     boost::json::array open;
     for (const auto number : found.open_cases) open.emplace_back(std::int64_t{number});
     customers.push_back({{"customer", found.customer.hex()}, {"open_cases", std::move(open)}});

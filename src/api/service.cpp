@@ -61,6 +61,7 @@ Status Service::follow_customers() {
   using people::Role;
   constexpr auto kLookAtAll =
       roles_of({Role::kAuthorised, Role::kSupervisor, Role::kOwner, Role::kAuditor});
+  const std::lock_guard lock(following);
   CustomerTables tables(database);
   for (const auto& id : TRY(tables.follow_log(log_dir, log_key, vfs, policy.limits))) {
     const auto request = tables.request(id, policy.limits);

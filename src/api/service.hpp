@@ -63,7 +63,8 @@ struct Service {
   std::mutex running_mutex;
   std::unordered_set<std::string> running;
 
-  std::mutex proving;  // held while a proof of erasure is put together
+  std::mutex following;  // held while the log is followed: one after the other, in its order
+  std::mutex proving;    // held while a proof of erasure is put together
 
   static constexpr std::int64_t kThrottledLogEveryMs = 60'000;
   std::mutex throttled_mutex;
