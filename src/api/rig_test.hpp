@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "api/customer_tables.hpp"
 #include "api/http_server.hpp"
 #include "api/service.hpp"
 #include "api/static_files.hpp"
@@ -103,6 +104,7 @@ struct Rig {
   std::vector<keys::RunRetention> runs;
   std::vector<keys::ConfirmRetention> confirmations;
   std::vector<store::CallEvent> live;  // what the recorder knows; under `told`
+  std::string agent_of_every_call;     // as the recorder says
   std::atomic<int> erase_delay_ms{0};
   std::atomic<bool> log_fails{false};
   std::unique_ptr<ScriptedPeer> keeper_peer, recorder_peer;
@@ -141,6 +143,7 @@ struct Rig {
   static std::vector<std::string> migrations() {
     auto all = people::migrations();
     for (auto& step : catalog_migrations()) all.push_back(std::move(step));
+    for (auto& step : customer_migrations()) all.push_back(std::move(step));
     return all;
   }
   void start_peers() {
@@ -259,6 +262,9 @@ struct Rig {
         channel.reply(frame, keys::ErrorReply{Errc::kNotFound, "not here"});
         return;
       }
+      case store::LiveAgentRequest::kType:
+        channel.reply(frame, store::LiveAgent{agent_of_every_call});
+        return;
       case store::LiveRecords::kType: {
         const auto ask = *unpack<store::LiveRecords>(frame.body);
         if (ask.end < ask.first || ask.end - ask.first > 600)

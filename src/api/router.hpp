@@ -7,25 +7,17 @@
 #include <vector>
 
 #include "api/http.hpp"
+#include "api/route_roles.hpp"
 
 namespace callward::api {
-
-inline constexpr people::Roles kAnyone = 0;  // no session needed
-inline constexpr auto kReaders = static_cast<people::Roles>(people::bit(people::Role::kReviewer) |
-                                                            people::bit(people::Role::kOwner) |
-                                                            people::bit(people::Role::kOperator));
-inline constexpr auto kOwners = static_cast<people::Roles>(people::bit(people::Role::kOwner) |
-                                                           people::bit(people::Role::kOperator));
-inline constexpr auto kSignedIn = static_cast<people::Roles>(people::bit(people::Role::kReviewer) |
-                                                             people::bit(people::Role::kOwner));
 
 using Handler = std::function<Response(const Request&)>;
 
 struct Route {
   std::string method, pattern;  // "/v1/calls/{id}"
   std::string operation;
-  people::Roles roles;
   Handler handler;
+  people::Roles roles = kNobody;  // routes() takes them from the table
 };
 
 class Router {

@@ -91,6 +91,19 @@ Result<ExitCode> command_retention_confirm(const CliContext& context,
                                            const RetentionOptions& options);
 // How it stands, for people; `retention` is the API's answer.
 std::vector<std::string> retention_lines(const boost::json::value& retention);
+struct PolicyOptions {
+  std::string file, against, config;
+  bool json = false;
+};
+struct PolicyFindings {
+  std::vector<std::string> wrong;    // why it is no policy
+  std::vector<std::string> relaxes;  // what it promises less than `against`
+};
+// kConfig: `against` is no policy. Errors of reading as they are.
+Result<PolicyFindings> check_policy(Vfs& vfs, const std::string& file, const std::string& against);
+// 3: it is wrong, or relaxes something.
+Result<ExitCode> command_policy_check(const PolicyOptions& options);
+Result<ExitCode> command_policy_page(const PolicyOptions& options);  // HTML
 Result<ExitCode> command_held(const CliContext& context);
 struct DecideOptions {
   std::string call, order, reason;

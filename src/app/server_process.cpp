@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "api/customer_tables.hpp"
 #include "api/http_server.hpp"
 #include "api/service.hpp"
 #include "api/static_files.hpp"
@@ -11,6 +12,7 @@
 #include "app/process.hpp"
 #include "app/sandbox.hpp"
 #include "app/server_database.hpp"
+#include "app/vault_policy.hpp"
 #include "app/witness_carrier.hpp"
 #include "base/event_log.hpp"
 
@@ -20,6 +22,7 @@ namespace {
 std::vector<std::string> all_migrations() {
   auto migrations = people::migrations();
   for (auto& step : api::catalog_migrations()) migrations.push_back(std::move(step));
+  for (auto& step : api::customer_migrations()) migrations.push_back(std::move(step));
   return migrations;
 }
 
@@ -39,11 +42,22 @@ api::HttpServer::Options http_options(const Config& config) {
           .limits = {}};
 }
 
+std::vector<std::string> disks_of(const Config& config) {
+  return {config.data_dir, config.recorder.spool_dir, config.recorder.objects_dir, config.log.dir};
+}
+
+// Ids grow over restarts.
+std::uint64_t first_event(const Clock& clock) {
+  constexpr std::uint64_t kEventsPerMs = 1'000;  // more than ever come
+  return static_cast<std::uint64_t>(clock.utc_ms()) * kEventsPerMs;
+}
+
 // The console's files to whoever asks for a path that is none of the API's.
 api::Response answer(const api::Router& router, const api::StaticFiles& console,
                      api::Request request) {
   const bool is_api = request.path.rfind("/v1/", 0) == 0 || request.path == "/healthz" ||
-                      request.path == "/readyz" || request.path == "/metrics";
+                      request.path == "/readyz" || request.path == "/metrics" ||
+                      request.path == "/policy";
   if (!is_api && (request.method == "GET" || request.method == "HEAD"))
     return console.serve(request);
   return router.handle(std::move(request));
@@ -100,12 +114,13 @@ class LogOutside {
   std::string trouble_;
 };
 
-// What the log says of calls whose retention is over.
+// What the log says of calls whose retention is over, of customers and of requests.
 void follow_log(io::Loop& loop, api::Service& service) {
   constexpr std::int64_t kEveryMs = 1'000;
   loop.every_ms(kEveryMs, [&service, trouble = std::string()]() mutable {
     const auto read = service.catalog.follow_log(service.log_dir, service.log_key, service.vfs);
-    const auto why = read ? std::string() : read.error().message;
+    const auto customers = service.follow_customers();
+    const auto why = !read ? read.error().message : !customers ? customers.error().message : "";
     if (!why.empty() && why != trouble) log_event("server.log_not_followed", {{"why", why}});
     trouble = why;  // once, not each second
   });
@@ -130,6 +145,11 @@ void on_recorder_frame(api::Service& service, const io::Frame& frame) {
 }
 
 void on_keeper_frame(api::Service& service, const io::Frame& frame) {
+  if (frame.type == keys::FieldsGone::kType)
+    if (const auto gone = unpack<keys::FieldsGone>(frame.body)) service.on_fields_gone(*gone);
+  if (frame.type == keys::RecordsWanted::kType)
+    if (const auto wanted = unpack<keys::RecordsWanted>(frame.body))
+      service.on_records_wanted(*wanted);
   if (frame.type != keys::OrderState::kType) return;
   if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
 }
@@ -158,8 +178,7 @@ Status run_server(const ProcessContext& context) {
   store::FileObjectStore objects(vfs, config.recorder.objects_dir);
   people::People people(*database, clock, entropy);
   api::Catalog catalog(*database, objects, keeper, recorder);
-  constexpr std::uint64_t kEventsPerMs = 1'000;  // more than ever come: ids grow over restarts
-  api::EventHub events(static_cast<std::uint64_t>(clock.utc_ms()) * kEventsPerMs);
+  api::EventHub events(first_event(clock));
   api::Service service{.clock = clock,
                        .entropy = entropy,
                        .vfs = vfs,
@@ -174,8 +193,9 @@ Status run_server(const ProcessContext& context) {
                        .log_key = log_key,
                        .supervisor_socket = config.socket("supervisor"),
                        .time_zone = config.server.time_zone,
-                       .disks = {config.data_dir, config.recorder.spool_dir,
-                                 config.recorder.objects_dir, config.log.dir}};
+                       .disks = disks_of(config),
+                       .policy = TRY(load_policy(vfs, config)),
+                       .origin = config.server.origin};
   LogOutside outside(service, config.log);
   if (auto caught = catalog.catch_up(); !caught)
     log_event("server.catch_up_failed", {{"why", caught.error().message}});

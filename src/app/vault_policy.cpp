@@ -5,8 +5,6 @@
 namespace callward::app {
 namespace {
 
-constexpr std::size_t kPolicyBytesMax = 256u << 10;
-
 Result<std::string> policy_text(Vfs& vfs, const Config& config) {
   const auto& file = config.vault.policy_file;
   if (!vfs.exists(file)) return vault::default_policy_text();

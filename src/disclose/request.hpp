@@ -141,6 +141,12 @@ Result<Step> step(const Request& request, const Event& event, const World& world
 // A new one: kDenied when this person may not ask, kMalformed when nothing sensible is asked for.
 Result<Step> ask(const Request& wanted, const World& world);
 
+// For copies of what the log says: what a step that the keeper has judged makes of a request, by
+// the same table, and no question whether it might be. kState: nothing that happens to this state.
+Request begun(const Request& wanted, std::int64_t at);
+Result<Request> follow(const Request& request, const Event& event, const Limits& limits,
+                       std::int64_t at);
+
 // When the state ends by itself; 0: never.
 std::int64_t deadline(const Request& request, const Limits& limits);
 // What may happen in a state, in the order of the table.

@@ -304,6 +304,24 @@ struct CallGet {  // -> CallEvent (fresh account), or kNotFound: look into the o
     v(call);
   }
 };
+// At whose telephone a live call is, by the number that the telephone system gives it; nothing: not
+// known, or several. kNotFound: no live call.
+struct LiveAgentRequest {  // -> LiveAgent
+  static constexpr std::uint16_t kType = 334;
+  CallId call;
+  template <class V>
+  void visit(V& v) {
+    v(call);
+  }
+};
+struct LiveAgent {
+  static constexpr std::uint16_t kType = 434;
+  std::string extension;
+  template <class V>
+  void visit(V& v) {
+    v(extension);
+  }
+};
 // Ciphertext of a call that is not yet an object.
 struct LiveRecords {  // -> Records
   static constexpr std::uint16_t kType = 331;
