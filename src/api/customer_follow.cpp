@@ -95,7 +95,8 @@ Status CustomerTables::take_customer(std::uint64_t index, const audit::Entry& en
   return entry.type == "fields_void" ? take_void(entry) : Status{};
 }
 
-// Nobody was given what these leaves were to hold: a case that began with nothing else did not begin.
+// Nobody was given what these leaves were to hold: a case that began with nothing else did not
+// begin.
 Status CustomerTables::take_void(const audit::Entry& entry) {
   const auto leaves = leaves_in(entry.data, "leaves");
   for (const auto& row :
