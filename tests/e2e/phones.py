@@ -1,5 +1,6 @@
 """A telephone system for tests, all on 127.0.0.1: kamailio as registrar and proxy that asks for a digest, baresip as phones that
 play a tone and tell every SIP message that they see."""
+import ctypes
 import json
 import math
 import os
@@ -52,10 +53,19 @@ def share_of(samples, hz):
     return 2 * (real * real + imaginary * imaginary) / (len(samples) * power)
 
 
+def die_with_parent():
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Process:
+    """Ends with the test, however that ends."""
+
     def __init__(self, argv, log, **more):
         self.log = pathlib.Path(log)
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=open(log, "ab"), stderr=subprocess.STDOUT, start_new_session=True, **more)
+        self.process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=open(log, "ab"), stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_with_parent, **more
+        )
 
     def stop(self):
         if self.process.poll() is None:
