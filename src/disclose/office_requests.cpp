@@ -277,8 +277,8 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
   ledger_.after_log([this, step = step.step, taken, value, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     if (step.number == 1 || step.event.kind != EventKind::kView) return reply(std::move(*taken));
-    // A second look: what came meanwhile may have ended it. Then it is used up all the same, for the
-    // log says that it was seen.
+    // A second look: what came meanwhile may have ended it. Then it is used up all the same, for
+    // the log says that it was seen.
     const auto running = find_request(step.request);
     const auto open = running
                           ? disclose::step((*running)->chain.request(), step.event, world_at(now()))
