@@ -1,5 +1,5 @@
-// Values: ciphertext that was swapped, sealed values used for what they were not sealed for, keys of
-// somebody else's browser, and questions asked until the answer is known.
+// Values: ciphertext that was swapped, sealed values used for what they were not sealed for, keys
+// of somebody else's browser, and questions asked until the answer is known.
 #include "tests/attack/office_rig.hpp"
 
 namespace callward::attack {
