@@ -47,7 +47,7 @@ std::vector<std::string> disks_of(const Config& config) {
 }
 
 // Ids grow over restarts.
-std::uint64_t first_event(const Clock& clock) {
+std::uint64_t first_event(Clock& clock) {
   constexpr std::uint64_t kEventsPerMs = 1'000;  // more than ever come
   return static_cast<std::uint64_t>(clock.utc_ms()) * kEventsPerMs;
 }
