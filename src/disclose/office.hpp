@@ -229,6 +229,8 @@ class Office final : public keys::Tenant {
   Result<std::vector<Typed>> open_fields(const keys::StoreFields& message);
   Result<keys::StoredField> store_one(vault::Customer& customer, std::uint32_t of_case,
                                       const Typed& typed);
+  Status stage_stored(const keys::StoreFields& message, const keys::FieldsStored& stored,
+                      const vault::Customer& customer, bool fresh);
   Result<vault::CompareToken> compare_token(vault::FieldKind kind, ByteView normalised);
   Result<bool> compare_fits(const vault::CompareToken& token, vault::FieldKind kind,
                             ByteView normalised);

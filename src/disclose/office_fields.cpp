@@ -152,6 +152,29 @@ Result<keys::StoredField> Office::store_one(vault::Customer& customer, std::uint
   return stored;
 }
 
+Status Office::stage_stored(const keys::StoreFields& message, const keys::FieldsStored& stored,
+                            const vault::Customer& customer, bool fresh) {
+  boost::json::array fields;
+  for (const auto& one : stored.fields) {
+    boost::json::array item;
+    item.emplace_back(std::int64_t{one.leaf});
+    item.emplace_back(one.field);
+    item.emplace_back(vault::to_text(customer.find(one.leaf)->kind));
+    item.emplace_back(vault::to_text(static_cast<vault::FieldClass>(one.of_class)));
+    item.emplace_back(one.gone_at);
+    fields.emplace_back(std::move(item));
+  }
+  TRY(ledger_.stage({.type = "fields_stored",
+                     .actor = message.actor,
+                     .subject = customer.id().hex(),
+                     .data = {{"call", message.call.is_zero() ? "" : message.call.hex()},
+                              {"case", std::int64_t{stored.of_case}},
+                              {"new_customer", fresh},
+                              {"new_case", message.of_case == 0},
+                              {"fields", std::move(fields)}}}));
+  return {};
+}
+
 void Office::store_fields(const keys::StoreFields& message, Reply<keys::FieldsStored> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
@@ -177,25 +200,7 @@ void Office::store_fields(const keys::StoreFields& message, Reply<keys::FieldsSt
     if (message.of_case == 0) stored.of_case = TRY(customer.open_case(now()));
     for (const auto& one : *typed)
       stored.fields.push_back(TRY(store_one(customer, stored.of_case, one)));
-    boost::json::array fields;
-    for (const auto& one : stored.fields) {
-      boost::json::array item;
-      item.emplace_back(std::int64_t{one.leaf});
-      item.emplace_back(one.field);
-      item.emplace_back(vault::to_text(customer.find(one.leaf)->kind));
-      item.emplace_back(vault::to_text(static_cast<vault::FieldClass>(one.of_class)));
-      item.emplace_back(one.gone_at);
-      fields.emplace_back(std::move(item));
-    }
-    TRY(ledger_.stage({.type = "fields_stored",
-                       .actor = message.actor,
-                       .subject = customer.id().hex(),
-                       .data = {{"call", message.call.is_zero() ? "" : message.call.hex()},
-                                {"case", std::int64_t{stored.of_case}},
-                                {"new_customer", fresh},
-                                {"new_case", message.of_case == 0},
-                                {"fields", std::move(fields)}}}));
-    return {};
+    return stage_stored(message, stored, customer, fresh);
   }();
   book_.touch(customer);
   if (!done) {

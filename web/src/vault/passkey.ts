@@ -1,7 +1,8 @@
 // Passkeys, as the role chart knows them (docs/formats/chart.md): a key is two numbers and an id, a signature is what
 // the authenticator said. No attestation is asked for; presence and verification always are.
 import { refuse, toHex, type Bytes } from '../reader/bytes';
-import { hashOf, type Json, type SignedAs } from './canonical';
+import type { Json } from '../reader/log';
+import { hashOf, type SignedAs } from './signed_hash';
 
 export interface Passkey {
   id: string;
