@@ -19,7 +19,8 @@ Result<vault::Policy> load_policy(Vfs& vfs, const Config& config) {
 
 people::RelyingParty relying_party(const Config& config) {
   const auto& origin = config.server.origin;
-  const auto host = origin.substr(origin.find("://") + 3);
+  const auto scheme = origin.find("://");
+  const auto host = scheme == std::string::npos ? origin : origin.substr(scheme + 3);
   return {host.substr(0, host.find(':')), origin};
 }
 

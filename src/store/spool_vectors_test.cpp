@@ -109,7 +109,7 @@ TEST(SpoolVectors, AreReadAsTheySay) {
     if (outcome != "ok" || !frame) continue;
     EXPECT_EQ(to_hex(parse_frame(raw, kGeneration)->frame.payload), text(item, "payload"));
   }
-  EXPECT_EQ(good, 15);
+  EXPECT_EQ(good, 16);
   EXPECT_EQ(bad, 13);
 }
 
