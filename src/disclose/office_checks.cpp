@@ -244,7 +244,9 @@ Status Office::ring(const RequestId& id, Running& running, const keys::FieldReco
 void Office::dial_connected(const DialId& dial) {
   const auto at = dials_.find(dial);
   const auto running = at == dials_.end() ? fail(Errc::kNotFound, "") : find_request(at->second);
-  if (running && (*running)->dialling) (*running)->dialling->connected_ms = clock_.monotonic_ms();
+  // It may be told again: the recording's name comes when it comes.
+  if (running && (*running)->dialling && !(*running)->dialling->connected_ms)
+    (*running)->dialling->connected_ms = clock_.monotonic_ms();
 }
 
 void Office::dial_recorded(const DialId& dial, const CallId& call) {

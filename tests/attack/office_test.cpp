@@ -317,6 +317,19 @@ TEST_F(Offices, NobodyThereIsTriedAgain) {
   EXPECT_EQ(state(id).at("rings").as_int64(), 2);
 }
 
+TEST_F(Offices, WhatIsToldAgainMakesNoCallBackShorter) {
+  const auto customer = carla();
+  duty(eve);
+  const auto id = *request(tom, customer, {"email"});
+  keeper->tick();
+  ASSERT_TRUE(ring(id, eve, customer));
+  talk(50);
+  office->dial_connected(dials.back().dial);  // with the recording's name, which came late
+  clock.advance_ms(10'000);
+  hang_up(60);
+  EXPECT_EQ(state(id).at("call_seconds").as_int64(), 60);
+}
+
 TEST_F(Offices, BreakGlassTakesTwoAndAReview) {
   const auto customer = carla();
   const auto id = *request(tom, customer, {"phone"});
