@@ -257,7 +257,12 @@ class Office final : public keys::Tenant {
   };
   Result<SecretBytes> open_released(const Request& request, vault::Leaf leaf,
                                     const keys::FieldRecord& record);
-  Status stage_step(const RequestId& id, Running& running, const SignedStep& step);
+  struct Judged {  // as the request is then, and what is to be done
+    Chain chain;
+    std::vector<Action> actions;
+  };
+  Result<Judged> judge(Chain chain, const SignedStep& step) const;
+  Status stage_step(const RequestId& id, Running& running, const SignedStep& step, Judged judged);
   void system_step(const RequestId& id, EventKind kind, const PersonId& expert = {});
   void carry_out(const RequestId& id, const std::vector<Action>& actions);
   void find_expert(const RequestId& id);

@@ -199,11 +199,15 @@ Result<SecretBytes> Office::open_released(const Request& request, vault::Leaf le
   return vault::open_value(cipher_, *customer, *version, keys::RecordKind::kField, record.record);
 }
 
+Result<Office::Judged> Office::judge(Chain chain, const SignedStep& step) const {
+  auto actions = TRY(chain.apply(step, world_at(step.step.at)));
+  return Judged{std::move(chain), std::move(actions)};
+}
+
 // ---- taking a step ------------------------------------------------------------------------------
 
-Status Office::stage_step(const RequestId& id, Running& running, const SignedStep& step) {
-  auto next = std::make_shared<Chain>(running.chain);
-  auto actions = TRY(next->apply(step, world_at(step.step.at)));
+Status Office::stage_step(const RequestId& id, Running& running, const SignedStep& step,
+                          Judged judged) {
   audit::Entry entry{.type = "disclosure_step",
                      .actor = step.signature ? step.step.event.by.hex() : "keeper",
                      .subject = id.hex(),
@@ -213,6 +217,7 @@ Status Office::stage_step(const RequestId& id, Running& running, const SignedSte
   const auto index = TRY(ledger_.stage(std::move(entry)));
   running.staged = true;
   running.entry = index;
+  auto next = std::make_shared<Chain>(std::move(judged.chain));
   ledger_.with_log([this, id, next, words = step.step.words != crypto::Digest{},
                     by = step.step.event.by](const Status& logged) {
     if (!logged) {
@@ -227,7 +232,7 @@ Status Office::stage_step(const RequestId& id, Running& running, const SignedSte
     if (words) taken.words[taken.chain.number()] = by;
     keep_running();
   });
-  ledger_.after_log([this, id, actions = std::move(actions)](const Status& logged) {
+  ledger_.after_log([this, id, actions = std::move(judged.actions)](const Status& logged) {
     if (logged) carry_out(id, actions);
   });
   return {};
@@ -252,10 +257,9 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
     TRY(check_step(s, running));
     if (first) TRY(check_asked(s));
     // Judged before anything is opened for it.
-    auto judged = running != nullptr ? running->chain : Chain{};
-    TRY(judged.apply(step, world_at(s.at)));
+    auto judged = TRY(judge(running != nullptr ? running->chain : Chain{}, step));
     const auto words = TRY(check_words(message, s));
-    const auto& request = judged.request();
+    const auto& request = judged.chain.request();
     if (!first && s.event.kind == EventKind::kView)
       *value = TRY(open_released(request, s.event.fields.at(0), message.record));
     if (!first && s.event.kind == EventKind::kView && !reads_with(s.event.by, s.reader_key))
@@ -263,7 +267,7 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
     if (!first && s.event.kind == EventKind::kRing) TRY(ring(s.request, *running, message.record));
     if (words) taken->statement = TRY(seal_words(request.customer, request.of_case, s, *words));
     if (first) running = &requests_[s.request];
-    auto staged = stage_step(s.request, *running, step);
+    auto staged = stage_step(s.request, *running, step, std::move(judged));
     if (!staged && first) requests_.erase(s.request);
     if (staged && first) drafted_.erase(s.request);
     if (staged && !first && s.event.kind == EventKind::kView) keep_time();
@@ -312,7 +316,10 @@ void Office::system_step(const RequestId& id, EventKind kind, const PersonId& ex
                    .at = now(),
                    .event = {.kind = kind, .by = {}, .expert = expert}},
                   {}};
-  if (auto staged = stage_step(id, **running, step); !staged)
+  const auto staged = [&]() -> Status {
+    return stage_step(id, **running, step, TRY(judge(chain, step)));
+  }();
+  if (!staged)
     log_event("office.step_not_made",
               {{"request", id.hex()}, {"kind", to_text(kind)}, {"why", staged.error().message}});
 }
