@@ -1,7 +1,7 @@
 // The listening pipeline over sound files, without a server: what `callward` would erase, as JSON a
 // file, and how long recognising took. Used by bench/listening, which scores it.
 //
-//   listening_bench --grammar DIR --out DIR [--cache DIR] [--transcript DIR] [--words]
+//   listening_bench --grammar DIR --out DIR [--cache DIR] [--transcript DIR] [--turns DIR] [--words]
 //                   --worker ARG... -- FILE...
 //
 // With --cache, a recogniser's answers are kept by the hash of what it was asked, so that a change
@@ -34,7 +34,7 @@ namespace {
 constexpr std::uint64_t kSamplesMax = 8'000ull * 3'600 * 4;
 
 struct Options {
-  std::string grammar, out, cache, transcript;
+  std::string grammar, out, cache, transcript, turns;
   bool words = false;
   std::vector<std::string> worker, files;
 };
@@ -169,12 +169,16 @@ class Run {
                             {}));
       TRY(work());
     }
+    for (std::uint8_t stream = 0; stream < 2; ++stream) note_keys(stream, channels[stream]);
     for (std::uint8_t stream = 0; stream < 2; ++stream) listener_.end_stream(stream, segments);
     TRY(work());
     if (!listener_.finished()) return fail(Errc::kState, path + ": not finished");
     return std::move(erased_);
   }
   [[nodiscard]] std::string transcript() const { return transcript_ + "]\n"; }
+  // For typed_bench: a line a turn (stream, start, end, whether it is believed, whether it is
+  // keyed), then one a word, indented (start, end, confidence, text).
+  [[nodiscard]] const std::string& turns() const { return turns_; }
   [[nodiscard]] std::uint64_t turn_ms() const { return turn_ms_; }
   [[nodiscard]] std::uint64_t audio_ms() const { return audio_ms_; }
 
@@ -221,12 +225,40 @@ class Run {
   void note(const listen::TurnJob& job, const listen::RecogniseReply& reply) {
     const auto length = static_cast<std::uint32_t>(job.pcm.size() / 16);
     turn_ms_ += length;
+    const auto start = job.end_ms - length;
+    note_turn(job.stream, start, job.end_ms, reply.flags == 0, false);
+    for (const auto& word : reply.words)
+      note_word(start + std::min(word.start_ms, length), start + std::min(word.end_ms, length),
+                word.confidence, word.text);
     for (const auto& word : reply.words) {
       if (transcript_.size() > 1) transcript_ += ",\n";
       transcript_ += "{\"channel\":\"" + std::string(job.stream == 0 ? "customer" : "agent") +
                      "\",\"start_ms\":" + std::to_string(job.end_ms - length + word.start_ms) +
                      ",\"end_ms\":" + std::to_string(job.end_ms - length + word.end_ms) +
                      ",\"text\":" + json_quote(word.text) + "}";
+    }
+  }
+  void note_turn(std::uint8_t stream, std::uint32_t start, std::uint32_t end, bool believed,
+                 bool keyed) {
+    for (const std::uint32_t number : {std::uint32_t{stream}, start, end, std::uint32_t{believed}})
+      turns_ += std::to_string(number) + " ";
+    turns_ += keyed ? "1\n" : "0\n";
+  }
+  void note_word(std::uint32_t start, std::uint32_t end, std::uint8_t confidence,
+                 const std::string& text) {
+    turns_ += " " + std::to_string(start) + " " + std::to_string(end) + " " +
+              std::to_string(confidence) + " " + text + "\n";
+  }
+  void note_keys(std::uint8_t stream, std::span<const std::int16_t> samples) {
+    codec::InbandDtmf tones;
+    auto digits = tones.push(samples);
+    for (const auto& more : tones.finish()) digits.push_back(more);
+    for (const auto& digit : digits) {
+      if (!digit.ended) continue;
+      const auto start = static_cast<std::uint32_t>(digit.start_sample / 8);
+      const auto end = static_cast<std::uint32_t>(digit.end_sample / 8);
+      note_turn(stream, start, end, true, true);
+      note_word(start, end, 255, std::string(1, digit.digit));
     }
   }
   void collect() {
@@ -246,7 +278,7 @@ class Run {
   Engine& engine_;
   bool print_words_;
   std::map<std::uint8_t, std::string> chain_;
-  std::string transcript_ = "[";
+  std::string transcript_ = "[", turns_;
   std::uint64_t turn_ms_ = 0, audio_ms_ = 0;
   std::vector<Erased> erased_;
 };
@@ -276,6 +308,7 @@ Status run(const Options& options) {
   TRY(vfs.make_dirs(options.out));
   if (!options.cache.empty()) TRY(vfs.make_dirs(options.cache));
   if (!options.transcript.empty()) TRY(vfs.make_dirs(options.transcript));
+  if (!options.turns.empty()) TRY(vfs.make_dirs(options.turns));
   Engine engine(options);
   std::uint64_t turn_ms = 0, audio_ms = 0;
   for (const auto& file : options.files) {
@@ -286,6 +319,10 @@ Status run(const Options& options) {
       TRY(vfs.write_file_atomic(
           options.transcript + "/" + std::filesystem::path(file).stem().string() + ".json",
           as_bytes(run.transcript())));
+    if (!options.turns.empty())
+      TRY(vfs.write_file_atomic(
+          options.turns + "/" + std::filesystem::path(file).stem().string() + ".turns",
+          as_bytes(run.turns())));
     turn_ms += run.turn_ms();
     audio_ms += run.audio_ms();
   }
@@ -310,6 +347,8 @@ int main(int argc, char** argv) {
       options.cache = argv[++i];
     else if (arg == "--transcript" && i + 1 < argc)
       options.transcript = argv[++i];
+    else if (arg == "--turns" && i + 1 < argc)
+      options.turns = argv[++i];
     else if (arg == "--words")
       options.words = true;
     else if (arg == "--worker")
@@ -321,7 +360,7 @@ int main(int argc, char** argv) {
       options.files.empty()) {
     std::fprintf(stderr,
                  "listening_bench --grammar DIR --out DIR [--cache DIR] [--transcript DIR] "
-                 "[--words] --worker ARG... "
+                 "[--turns DIR] [--words] --worker ARG... "
                  "-- FILE...\n");
     return 2;
   }

@@ -15,6 +15,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK(!config->keys.mirrors.empty() && !config->listener.worker_argv.empty());
   CHECK(config->recorder.rtp_port_first < config->recorder.rtp_port_last);
   CHECK(config->socket("supervisor").size() < 108);
+  const auto& courier = config->courier;
+  if (courier.smtp)
+    CHECK(courier.smtp->scheme == "smtps" || courier.smtp_starttls || courier.smtp->loopback);
+  if (courier.sms) CHECK(courier.sms->scheme == "https" || courier.sms->loopback);
   for (const auto* path : {&config->data_dir, &config->log.dir, &config->recorder.objects_dir,
                            &config->server.database})
     CHECK(!path->empty() && path->front() == '/');

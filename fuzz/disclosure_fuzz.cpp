@@ -63,7 +63,7 @@ void read_authenticator(ByteView raw) {
 void read_row(ByteView raw) {
   // Most rows are in another's place: then nothing beyond the id is read.
   if (raw.size() < 17) return;
-  vault::CustomerId id;
+  CustomerId id;
   std::memcpy(id.bytes.data(), raw.data() + 1, 16);
   const auto row = vault::row_of(id);
   const auto customer = vault::Customer::decode(row ? *row : 0, raw);

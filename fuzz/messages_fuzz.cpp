@@ -1,9 +1,12 @@
-// Any bytes as each message that a peer may send to the keeper or to the recorder: strict, and what
+// Any bytes as each message that a peer may send to the keeper, to the courier or to the recorder: strict, and what
 // unpacks packs to the same bytes. The first byte names the protocol, the second the message.
 #include <array>
 
 #include "base/check.hpp"
+#include "keys/courier_protocol.hpp"
+#include "keys/dial_protocol.hpp"
 #include "keys/keeper_protocol.hpp"
+#include "keys/typed_protocol.hpp"
 #include "store/recorder_protocol.hpp"
 
 namespace {
@@ -27,7 +30,8 @@ void keeper(std::uint8_t which, ByteView raw) {
   one_of<Hello, LogAppend, KeeperStatusRequest, CallStart, CallDataPut, Reissue, Adopt, SpareRoots,
          CallEnd, CallSealed, CipherFetched, EraseOrder, Cleared, DerivedPut, ListenDone,
          UnheardRequest, HearAgain, Open, CallStateRequest, CallStarted, Reissued, Adopted,
-         CallState, Opened>(which, raw);
+         CallState, Opened, Deliver, Delivered, Dial, DialTaken, DialProgress, HangUp, DialRecorded,
+         SearchTyped, TypedFound>(which, raw);
 }
 
 void recorder(std::uint8_t which, ByteView raw) {
@@ -36,7 +40,7 @@ void recorder(std::uint8_t which, ByteView raw) {
          Sessions, SessionResume, CallMissed, SessionDead, AudioOpen, Audio, AudioClose,
          AudioCredit, CallEvent, Calls, CallGet, LiveRecords, Records, RecorderStatus, ImportOpen,
          ImportOpened, ImportAudio, ImportCredit, ImportEnd, FdPut, FdDrop, FdItem, FdListEnd,
-         Heartbeat, SupervisorStatus>(which, raw);
+         Heartbeat, SupervisorStatus, CallBackOpen>(which, raw);
 }
 
 }  // namespace

@@ -11,7 +11,17 @@ namespace {
 
 using namespace callward;
 
+// What is left for the other side is a compound datagram again, with our name and nobody else's:
+// made anonymous once more it is the same.
+void make_anonymous(ByteView datagram) {
+  const auto once = wire::anonymous_rtcp(datagram, "us");
+  if (once.empty()) return;
+  CHECK(wire::is_rtcp(once) && wire::parse_rtcp(once).has_value());
+  CHECK(equal(wire::anonymous_rtcp(once, "us"), once));
+}
+
 void read_datagram(ByteView datagram) {
+  make_anonymous(datagram);
   if (wire::is_rtcp(datagram)) {
     if (const auto rtcp = wire::parse_rtcp(datagram))
       CHECK(rtcp->reports.size() <= wire::kRtcpPacketsMax &&

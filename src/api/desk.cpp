@@ -108,12 +108,12 @@ Result<people::Registration> registration_of(BodyReader& body) {
   people::Registration given;
   given.client_data = TRY(body.text("client_data", 1, people::kClientDataBytesMax));
   given.authenticator_data =
-      TRY(body.hex("authenticator_data", 1, people::kAuthenticatorDataBytesMax));
+      TRY(body.bytes("authenticator_data", 1, people::kAuthenticatorDataBytesMax));
   return given;
 }
 
 Result<people::PersonSignature> signature_of(BodyReader& body) {
-  return people::signature_from_json(TRY(body.object("signature")));
+  return people::signature_from_json(TRY(body.raw_object("signature")));
 }
 
 Result<SecretBytes> passphrase_of(BodyReader& body) {

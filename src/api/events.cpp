@@ -2,9 +2,10 @@
 
 namespace callward::api {
 
-void EventHub::publish(std::string type, std::string data) {
+void EventHub::publish(std::string type, std::string data, people::Roles roles,
+                       const PersonId& person) {
   const std::lock_guard lock(mutex_);
-  events_.push_back({next_++, std::move(type), std::move(data)});
+  events_.push_back({next_++, std::move(type), std::move(data), roles, person});
   if (events_.size() > kKeptMax) events_.pop_front();
 }
 
@@ -15,7 +16,7 @@ std::vector<Event> EventHub::after(std::uint64_t after) {
   const auto first = events_.empty() ? next_ : events_.front().id;
   const bool known = after < next_ && after >= first - 1;
   if (!known) {
-    out.push_back({first - 1, "system", R"({"reload":true})"});
+    out.push_back({first - 1, "system", R"({"reload":true})", 0, {}});
     after = first - 1;
   }
   for (const auto& event : events_)

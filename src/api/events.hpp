@@ -8,13 +8,23 @@
 #include <string>
 #include <vector>
 
+#include "base/id.hpp"
+#include "people/roles.hpp"
+
 namespace callward::api {
 
 struct Event {
   std::uint64_t id = 0;
-  std::string type;  // "call", "order", "system"
+  std::string type;  // "call", "order", "system", "live_call", "request"
   std::string data;  // one line of JSON
+  // Who is told: whoever has one of the roles, and the person. Both empty: everybody.
+  people::Roles roles = 0;
+  PersonId person;
 };
+// Of calls and orders: those who may list them.
+inline constexpr people::Roles kCallEventRoles = people::bit(people::Role::kReviewer) |
+                                                 people::bit(people::Role::kOwner) |
+                                                 people::bit(people::Role::kOperator);
 
 class EventHub {
  public:
@@ -23,7 +33,8 @@ class EventHub {
   // that comes back with an old id is told to load anew, and never takes new events for its own
   // old ones.
   explicit EventHub(std::uint64_t first_id = 1) : next_(first_id) {}
-  void publish(std::string type, std::string data);
+  void publish(std::string type, std::string data, people::Roles roles = 0,
+               const PersonId& person = {});
   // Events behind `after`, oldest first. A reader that fell out of the ring gets what is left,
   // after an event "system" that tells it to load anew.
   std::vector<Event> after(std::uint64_t after);

@@ -176,19 +176,19 @@ Result<Response> days(Service& service) {
 }  // namespace
 
 void add_call_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"GET", "/v1/days", "listDays", kReaders,
-                    guarded([&](const Request&) { return days(service); })});
-  routes.push_back({"GET", "/v1/calls", "listCalls", kReaders,
+  routes.push_back(
+      {"GET", "/v1/days", "listDays", guarded([&](const Request&) { return days(service); })});
+  routes.push_back({"GET", "/v1/calls", "listCalls",
                     guarded([&](const Request& r) { return list(service, r); })});
-  routes.push_back({"GET", "/v1/calls/{id}", "getCall", kReaders,
-                    guarded([&](const Request& r) -> Result<Response> {
-                      return Response::json(TRY(service.catalog.to_json(TRY(call_of(service, r)))));
-                    })});
-  routes.push_back({"GET", "/v1/calls/{id}/account", "getAccount", kReaders,
+  routes.push_back(
+      {"GET", "/v1/calls/{id}", "getCall", guarded([&](const Request& r) -> Result<Response> {
+         return Response::json(TRY(service.catalog.to_json(TRY(call_of(service, r)))));
+       })});
+  routes.push_back({"GET", "/v1/calls/{id}/account", "getAccount",
                     guarded([&](const Request& r) { return account(service, r); })});
-  routes.push_back({"GET", "/v1/calls/{id}/records", "getRecords", kReaders,
+  routes.push_back({"GET", "/v1/calls/{id}/records", "getRecords",
                     guarded([&](const Request& r) { return records(service, r); })});
-  routes.push_back({"GET", "/v1/calls/{id}/object", "getObject", kReaders,
+  routes.push_back({"GET", "/v1/calls/{id}/object", "getObject",
                     guarded([&](const Request& r) { return object(service, r); })});
 }
 

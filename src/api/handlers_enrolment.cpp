@@ -135,13 +135,13 @@ Result<Response> finish(Service& service, const Request& request) {
 }  // namespace
 
 void add_enrolment_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"POST", "/v1/enrolments", "enrol", kAnyone,
+  routes.push_back({"POST", "/v1/enrolments", "enrol",
                     guarded([&](const Request& r) { return by_passphrase(service, r); })});
-  routes.push_back({"POST", "/v1/enrolments/begin", "beginEnrolment", kAnyone,
+  routes.push_back({"POST", "/v1/enrolments/begin", "beginEnrolment",
                     guarded([&](const Request& r) { return begin(service, r); })});
-  routes.push_back({"POST", "/v1/enrolments/passkey", "givePasskey", kAnyone,
+  routes.push_back({"POST", "/v1/enrolments/passkey", "givePasskey",
                     guarded([&](const Request& r) { return give_passkey(service, r); })});
-  routes.push_back({"POST", "/v1/enrolments/finish", "finishEnrolment", kAnyone,
+  routes.push_back({"POST", "/v1/enrolments/finish", "finishEnrolment",
                     guarded([&](const Request& r) { return finish(service, r); })});
 }
 

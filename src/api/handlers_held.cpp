@@ -95,11 +95,11 @@ Result<Response> decide(Service& service, const Request& request) {
 }  // namespace
 
 void add_held_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"GET", "/v1/held", "listHeld", kReaders,
-                    guarded([&](const Request&) { return list_held(service); })});
-  routes.push_back({"GET", "/v1/calls/{id}/held", "listHeldOfCall", kReaders,
+  routes.push_back(
+      {"GET", "/v1/held", "listHeld", guarded([&](const Request&) { return list_held(service); })});
+  routes.push_back({"GET", "/v1/calls/{id}/held", "listHeldOfCall",
                     guarded([&](const Request& r) { return held_of_call(service, r); })});
-  routes.push_back({"POST", "/v1/calls/{id}/held/{order}/decision", "decideHeld", kReaders,
+  routes.push_back({"POST", "/v1/calls/{id}/held/{order}/decision", "decideHeld",
                     once(service, guarded([&](const Request& r) { return decide(service, r); }))});
 }
 

@@ -160,23 +160,23 @@ Result<Response> receipt(Service& service, const Request& request) {
 }  // namespace
 
 void add_log_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"GET", "/v1/log/entries", "listLogEntries", kReaders,
+  routes.push_back({"GET", "/v1/log/entries", "listLogEntries",
                     guarded([&](const Request& r) { return entries(service, r); })});
   routes.push_back(
-      {"GET", "/v1/log/checkpoint", "getCheckpoint", kReaders,
+      {"GET", "/v1/log/checkpoint", "getCheckpoint",
        guarded([&](const Request&) -> Result<Response> {
          return Response::json(
              {{"note", TRY(newest(service)).note},
               {"verifier_key", audit::verifier_key(service.log_key.name, service.log_key.key)}});
        })});
-  routes.push_back({"GET", "/v1/log/entries/{index}/receipt", "getReceipt", kReaders,
+  routes.push_back({"GET", "/v1/log/entries/{index}/receipt", "getReceipt",
                     guarded([&](const Request& r) { return receipt(service, r); })});
-  routes.push_back({"GET", "/v1/log/witnesses", "getWitnesses", kReaders,
-                    guarded([&](const Request&) -> Result<Response> {
-                      return Response::json(service.witness_state ? service.witness_state()
-                                                                  : boost::json::object{});
-                    })});
-  routes.push_back({"POST", "/v1/log/verifications", "verifyLog", kReaders,
+  routes.push_back(
+      {"GET", "/v1/log/witnesses", "getWitnesses", guarded([&](const Request&) -> Result<Response> {
+         return Response::json(service.witness_state ? service.witness_state()
+                                                     : boost::json::object{});
+       })});
+  routes.push_back({"POST", "/v1/log/verifications", "verifyLog",
                     guarded([&](const Request&) { return verify(service); })});
 }
 

@@ -266,11 +266,11 @@ Handler once(Service& service, const Handler& handler) {
 }
 
 void add_opening_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"POST", "/v1/calls/{id}/openings", "openCall", kReaders,
+  routes.push_back({"POST", "/v1/calls/{id}/openings", "openCall",
                     guarded([&](const Request& r) { return open(service, r); })});
-  routes.push_back({"POST", "/v1/calls/{id}/erasures", "eraseRange", kReaders,
+  routes.push_back({"POST", "/v1/calls/{id}/erasures", "eraseRange",
                     once(service, guarded([&](const Request& r) { return erase(service, r); }))});
-  routes.push_back({"GET", "/v1/orders/{id}", "getOrder", kReaders,
+  routes.push_back({"GET", "/v1/orders/{id}", "getOrder",
                     guarded([&](const Request& r) { return order(service, r); })});
 }
 

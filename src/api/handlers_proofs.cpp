@@ -141,7 +141,7 @@ Result<Response> prove(Service& service, const Request& request) {
 }  // namespace
 
 void add_proof_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"POST", "/v1/calls/{id}/erasure-proofs", "proveErasure", kReaders,
+  routes.push_back({"POST", "/v1/calls/{id}/erasure-proofs", "proveErasure",
                     guarded([&](const Request& r) { return prove(service, r); })});
 }
 

@@ -48,11 +48,11 @@ Result<Response> confirm(Service& service, const Request& request) {
 }  // namespace
 
 void add_retention_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"GET", "/v1/system/retention", "getRetention", kReaders,
+  routes.push_back({"GET", "/v1/system/retention", "getRetention",
                     guarded([&](const Request&) { return status(service); })});
-  routes.push_back({"POST", "/v1/system/retention/runs", "runRetention", kOwners,
+  routes.push_back({"POST", "/v1/system/retention/runs", "runRetention",
                     guarded([&](const Request& r) { return run(service, r); })});
-  routes.push_back({"POST", "/v1/system/retention/confirmation", "confirmRetention", kOwners,
+  routes.push_back({"POST", "/v1/system/retention/confirmation", "confirmRetention",
                     guarded([&](const Request& r) { return confirm(service, r); })});
 }
 

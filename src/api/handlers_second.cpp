@@ -81,7 +81,7 @@ Result<Response> by_passkey(Service& service, const Request& request) {
   auto body = TRY(BodyReader::parse(request.body));
   const auto second = TRY(half_signed_in(service, body));
   people::Reader reader{.person = second.person.id};
-  std::ranges::copy(TRY(body.hex("reader_key", 32, 32)), reader.key.begin());
+  std::ranges::copy(TRY(body.bytes("reader_key", 32, 32)), reader.key.begin());
   reader.at = TRY(body.number("at", 0, audit::kEntryNumberMax));
   const auto signature = TRY(signature_of(body));
   TRY(body.finish());
@@ -118,9 +118,9 @@ Result<Response> by_code(Service& service, const Request& request) {
 }  // namespace
 
 void add_second_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"POST", "/v1/session/passkey", "signInByPasskey", kAnyone,
+  routes.push_back({"POST", "/v1/session/passkey", "signInByPasskey",
                     guarded([&](const Request& r) { return by_passkey(service, r); })});
-  routes.push_back({"POST", "/v1/session/code", "signInByCode", kAnyone,
+  routes.push_back({"POST", "/v1/session/code", "signInByCode",
                     guarded([&](const Request& r) { return by_code(service, r); })});
 }
 

@@ -102,9 +102,9 @@ Result<Response> list(Service& service, const Request& request) {
 }  // namespace
 
 void add_session_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"POST", "/v1/session", "signIn", kAnyone,
+  routes.push_back({"POST", "/v1/session", "signIn",
                     guarded([&](const Request& r) { return sign_in(service, r); })});
-  routes.push_back({"GET", "/v1/session", "getSession", kSignedInOrOperator, [](const Request& r) {
+  routes.push_back({"GET", "/v1/session", "getSession", [](const Request& r) {
                       if (r.is_operator)
                         return Response::json({{"id", "operator"},
                                                {"name", "operator"},
@@ -114,18 +114,18 @@ void add_session_routes(Service& service, std::vector<Route>& routes) {
                                                {"came_by", "token"}});
                       return Response::json(session_json(*r.session));
                     }});
-  routes.push_back({"DELETE", "/v1/session", "signOut", kSignedIn, guarded([&](const Request& r) {
+  routes.push_back({"DELETE", "/v1/session", "signOut", guarded([&](const Request& r) {
                       return end(service, r, r.session->id, "signed_out");
                     }),
                     true});
-  routes.push_back({"GET", "/v1/sessions", "listSessions", kSignedIn,
+  routes.push_back({"GET", "/v1/sessions", "listSessions",
                     guarded([&](const Request& r) { return list(service, r); })});
-  routes.push_back({"DELETE", "/v1/sessions", "revokeOtherSessions", kSignedIn,
+  routes.push_back({"DELETE", "/v1/sessions", "revokeOtherSessions",
                     guarded([&](const Request& r) { return end_others(service, r); }), true});
-  routes.push_back(
-      {"DELETE", "/v1/sessions/{id}", "revokeSession", kSignedIn,
-       guarded([&](const Request& r) { return end(service, r, r.parameters.at("id"), "revoked"); }),
-       true});
+  routes.push_back({"DELETE", "/v1/sessions/{id}", "revokeSession", guarded([&](const Request& r) {
+                      return end(service, r, r.parameters.at("id"), "revoked");
+                    }),
+                    true});
 }
 
 }  // namespace callward::api

@@ -60,6 +60,14 @@ Response events(Service& service, const Request& request) {
   Response response;
   response.event_stream = true;
   response.events_after = service.events.last();
+  const auto roles =
+      request.is_operator ? people::bit(people::Role::kOperator) : request.session->person.roles;
+  const auto person = request.is_operator ? PersonId{} : request.session->person.id;
+  response.may_see = [roles, person](const Event& event) {
+    const bool to_all = event.roles == 0 && event.person.is_zero();
+    return to_all || (event.roles & roles) != 0 ||
+           (!event.person.is_zero() && event.person == person);
+  };
   if (const auto last = request.header("last-event-id"); !last.empty())
     response.events_after = std::strtoull(last.c_str(), nullptr, 10);
   return response;
@@ -186,20 +194,19 @@ Result<Response> backup_made(Service& service, const Request& request) {
 }  // namespace
 
 void add_system_routes(Service& service, std::vector<Route>& routes) {
-  routes.push_back({"GET", "/v1/system", "getSystem", kReaders,
-                    guarded([&](const Request&) { return system(service); })});
-  routes.push_back({"POST", "/v1/system/mirrors/{number}/retirement", "retireMirror", kOwners,
+  routes.push_back(
+      {"GET", "/v1/system", "getSystem", guarded([&](const Request&) { return system(service); })});
+  routes.push_back({"POST", "/v1/system/mirrors/{number}/retirement", "retireMirror",
                     guarded([&](const Request& r) { return retire_mirror(service, r); })});
-  routes.push_back({"POST", "/v1/backups", "logBackup", kOwners,
+  routes.push_back({"POST", "/v1/backups", "logBackup",
                     guarded([&](const Request& r) { return backup_made(service, r); })});
-  routes.push_back({"GET", "/v1/events", "streamEvents", kReaders,
-                    [&](const Request& r) { return events(service, r); }});
-  routes.push_back({"GET", "/healthz", "healthz", kAnyone,
+  routes.push_back(
+      {"GET", "/v1/events", "streamEvents", [&](const Request& r) { return events(service, r); }});
+  routes.push_back({"GET", "/healthz", "healthz",
                     [](const Request&) { return Response::json({{"alive", true}}); }});
+  routes.push_back({"GET", "/readyz", "readyz", [&](const Request&) { return ready(service); }});
   routes.push_back(
-      {"GET", "/readyz", "readyz", kAnyone, [&](const Request&) { return ready(service); }});
-  routes.push_back(
-      {"GET", "/metrics", "metrics", kReaders, [&](const Request&) { return metrics(service); }});
+      {"GET", "/metrics", "metrics", [&](const Request&) { return metrics(service); }});
 }
 
 }  // namespace callward::api

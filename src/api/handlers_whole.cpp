@@ -47,11 +47,11 @@ Result<Response> list_holds(Service& service) {
 
 void add_whole_routes(Service& service, std::vector<Route>& routes) {
   routes.push_back(
-      {"POST", "/v1/calls/{id}/whole-erasure", "eraseCall", kReaders,
+      {"POST", "/v1/calls/{id}/whole-erasure", "eraseCall",
        once(service, guarded([&](const Request& r) { return erase_call(service, r); }))});
-  routes.push_back({"POST", "/v1/calls/{id}/hold", "setHold", kOwners,
+  routes.push_back({"POST", "/v1/calls/{id}/hold", "setHold",
                     guarded([&](const Request& r) { return set_hold(service, r); })});
-  routes.push_back({"GET", "/v1/holds", "listHolds", kReaders,
+  routes.push_back({"GET", "/v1/holds", "listHolds",
                     guarded([&](const Request&) { return list_holds(service); })});
 }
 

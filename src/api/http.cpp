@@ -172,7 +172,7 @@ Result<std::vector<std::string>> BodyReader::texts(const char* name, std::size_t
   return out;
 }
 
-Result<Bytes> BodyReader::hex(const char* name, std::size_t least, std::size_t most) {
+Result<Bytes> BodyReader::bytes(const char* name, std::size_t least, std::size_t most) {
   const auto digits = TRY(text(name, 2 * least, 2 * most));
   auto bytes = from_hex(digits);
   if (!bytes || to_hex(*bytes) != digits)
@@ -180,12 +180,78 @@ Result<Bytes> BodyReader::hex(const char* name, std::size_t least, std::size_t m
   return bytes;
 }
 
-Result<boost::json::object> BodyReader::object(const char* name) {
+Result<boost::json::object> BodyReader::raw_object(const char* name) {
   known_.emplace_back(name);
   const auto* value = object_.if_contains(name);
   if (value == nullptr || !value->is_object())
     return fail(Errc::kMalformed, std::string(name) + " must be an object");
   return value->get_object();
+}
+
+Result<std::string> BodyReader::optional_text(const char* name, std::size_t most) {
+  if (object_.if_contains(name) != nullptr) return text(name, 0, most);
+  known_.emplace_back(name);
+  return std::string();
+}
+
+Result<std::string> BodyReader::hex(const char* name, std::size_t bytes) {
+  auto word = TRY(text(name, 2 * bytes, 2 * bytes));
+  if (word.find_first_not_of("0123456789abcdef") != std::string::npos)
+    return fail(Errc::kMalformed, std::string(name) + " must be " + std::to_string(2 * bytes) +
+                                      " hexadecimal digits in lower case");
+  return word;
+}
+
+Result<std::string> BodyReader::optional_hex(const char* name, std::size_t bytes) {
+  if (object_.if_contains(name) != nullptr) return hex(name, bytes);
+  known_.emplace_back(name);
+  return std::string();
+}
+
+Result<BodyReader> BodyReader::object(const char* name) {
+  auto value = TRY(optional_object(name));
+  if (!value) return fail(Errc::kMalformed, std::string(name) + " is missing");
+  return std::move(*value);
+}
+
+Result<std::optional<BodyReader>> BodyReader::optional_object(const char* name) {
+  known_.emplace_back(name);
+  const auto* value = object_.if_contains(name);
+  if (value == nullptr) return std::optional<BodyReader>();
+  if (!value->is_object()) return fail(Errc::kMalformed, std::string(name) + " must be an object");
+  return std::optional(BodyReader(value->get_object()));
+}
+
+Result<std::vector<BodyReader>> BodyReader::objects(const char* name, std::size_t most) {
+  known_.emplace_back(name);
+  const auto* value = object_.if_contains(name);
+  if (value == nullptr || !value->is_array() || value->get_array().empty() ||
+      value->get_array().size() > most)
+    return fail(Errc::kMalformed,
+                std::string(name) + " must be a list of 1 to " + std::to_string(most) + " objects");
+  std::vector<BodyReader> out;
+  for (const auto& item : value->get_array()) {
+    if (!item.is_object()) return fail(Errc::kMalformed, std::string(name) + " must hold objects");
+    out.push_back(BodyReader(item.get_object()));
+  }
+  return out;
+}
+
+Result<std::vector<std::uint32_t>> BodyReader::optional_numbers(const char* name,
+                                                                std::size_t most) {
+  known_.emplace_back(name);
+  std::vector<std::uint32_t> out;
+  const auto* value = object_.if_contains(name);
+  if (value == nullptr) return out;
+  if (!value->is_array() || value->get_array().size() > most)
+    return fail(Errc::kMalformed,
+                std::string(name) + " must be a list of at most " + std::to_string(most));
+  for (const auto& item : value->get_array()) {
+    if (!item.is_int64() || item.get_int64() < 0 || item.get_int64() > 0xFFFF'FFFF)
+      return fail(Errc::kMalformed, std::string(name) + " must hold whole numbers");
+    out.push_back(static_cast<std::uint32_t>(item.get_int64()));
+  }
+  return out;
 }
 
 Status BodyReader::finish() {

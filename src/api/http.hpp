@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/events.hpp"
 #include "base/bytes.hpp"
 #include "people/people.hpp"
 
@@ -45,6 +46,8 @@ struct Response {
   bool event_stream = false;  // the connection becomes a stream of events
   std::uint64_t events_after = 0;
   std::function<bool()> may_go_on;  // of a stream, asked now and then; empty: always
+  // Of a stream: whether its reader is told of this one; empty: of all.
+  std::function<bool(const Event&)> may_see;
 
   static Response json(const boost::json::value& value, int status = 200);
   static Response empty(int status = 204);
@@ -64,8 +67,16 @@ class BodyReader {
   Result<std::optional<std::int64_t>> optional_number(const char* name, std::int64_t least,
                                                       std::int64_t most);
   Result<std::vector<std::string>> texts(const char* name, std::size_t most, std::size_t least = 1);
-  Result<Bytes> hex(const char* name, std::size_t least, std::size_t most);  // sizes in bytes
-  Result<boost::json::object> object(const char* name);
+  Result<Bytes> bytes(const char* name, std::size_t least, std::size_t most);  // lower case hex
+  Result<boost::json::object> raw_object(const char* name);               // for a reader of its own
+  Result<std::string> optional_text(const char* name, std::size_t most);  // empty: not there
+  Result<std::string> hex(const char* name, std::size_t bytes);           // lower case, so many
+  Result<std::string> optional_hex(const char* name, std::size_t bytes);
+  Result<BodyReader> object(const char* name);
+  Result<std::optional<BodyReader>> optional_object(const char* name);
+  Result<std::vector<BodyReader>> objects(const char* name, std::size_t most);
+  // Whole numbers from 0 to 2^32 - 1; none when it is not there.
+  Result<std::vector<std::uint32_t>> optional_numbers(const char* name, std::size_t most);
   Status finish();  // kMalformed when a field was not asked for
 
  private:

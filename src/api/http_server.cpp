@@ -169,8 +169,8 @@ awaitable<void> stream_events(State& state, Stream& stream, const Response& resp
     if (round % kAskEvery == kAskEvery - 1 && response.may_go_on && !response.may_go_on())
       co_return;
     for (const auto& event : state.events.after(after)) {
-      pending += event_text(event);
       after = event.id;
+      if (!response.may_see || response.may_see(event)) pending += event_text(event);
     }
     constexpr int kCommentEvery = 60;
     if (pending.empty() && round % kCommentEvery == kCommentEvery - 1) pending = ": still here\n\n";

@@ -251,14 +251,14 @@ TEST_F(PeopleAttack, AnEnrolmentTakesThePasskeyThatWasAskedFor) {
 TEST_F(PeopleAttack, TheFoundingTakesTheTokenOfInitAndHappensOnce) {
   PeopleRig fresh;
   Somebody eve{"eve", {}, "nine quiet rivers", fresh.device()};
-  eve.id = fresh.people.add("eve", kBeforeChart, std::nullopt)->id;
+  eve.id = fresh.people.add("eve", people::kBeforeChart, std::nullopt)->id;
   fresh.founding = crypto::sha256(Bytes(32, 1));
   EXPECT_EQ(fresh.enrol(eve, *fresh.people.make_enrolment(eve.id)).status, 403)
       << "a link of the server's is no founding link";
   EXPECT_EQ((*fresh.roster.chart())->number(), 0u);
   EXPECT_EQ(fresh.passphrase(eve).status, 401);
   // Of one that is founded no other owner is made so.
-  eve.id = people.add("eve", kBeforeChart, std::nullopt)->id;
+  eve.id = people.add("eve", people::kBeforeChart, std::nullopt)->id;
   EXPECT_EQ(enrol(eve, *people.make_enrolment(eve.id)).status, 403);
 }
 

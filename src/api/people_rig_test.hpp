@@ -183,7 +183,7 @@ struct PeopleRig : Rig {
   std::string olgas;  // her session
   void found() {
     olga = {"olga", {}, "nine quiet rivers", device()};
-    olga.id = people.add("olga", kBeforeChart, std::nullopt)->id;
+    olga.id = people.add("olga", people::kBeforeChart, std::nullopt)->id;
     const auto token = *people.make_enrolment(olga.id);
     founding = crypto::sha256(*from_hex(token));
     const auto done = enrol(olga, token);

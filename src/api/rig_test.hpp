@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "api/customer_tables.hpp"
 #include "api/http_server.hpp"
 #include "api/service.hpp"
 #include "api/static_files.hpp"
@@ -106,6 +107,7 @@ struct Rig {
   std::vector<keys::RunRetention> runs;
   std::vector<keys::ConfirmRetention> confirmations;
   std::vector<store::CallEvent> live;  // what the recorder knows; under `told`
+  std::string agent_of_every_call;     // as the recorder says
   std::atomic<int> erase_delay_ms{0};
   std::atomic<bool> log_fails{false};
   // What else the keeper answers; false: nothing.
@@ -153,6 +155,7 @@ struct Rig {
     auto all = people::migrations();
     for (auto& step : catalog_migrations()) all.push_back(std::move(step));
     for (auto& step : people::later_migrations()) all.push_back(std::move(step));
+    for (auto& step : customer_migrations()) all.push_back(std::move(step));
     return all;
   }
   void start_peers() {
@@ -272,6 +275,9 @@ struct Rig {
         channel.reply(frame, keys::ErrorReply{Errc::kNotFound, "not here"});
         return;
       }
+      case store::LiveAgentRequest::kType:
+        channel.reply(frame, store::LiveAgent{agent_of_every_call});
+        return;
       case store::LiveRecords::kType: {
         const auto ask = *unpack<store::LiveRecords>(frame.body);
         if (ask.end < ask.first || ask.end - ask.first > 600)

@@ -38,6 +38,12 @@ bool is_write(const std::string& method) { return method != "GET" && method != "
 
 }  // namespace
 
+people::Roles roles_of(std::string_view operation) {
+  for (const auto& row : route_roles())
+    if (row.operation == operation) return row.roles;
+  return kNobody;
+}
+
 std::string cookie(const std::string& header, const std::string& name) {
   std::string_view rest = header;
   while (!rest.empty()) {

@@ -7,32 +7,17 @@
 #include <vector>
 
 #include "api/http.hpp"
+#include "api/route_roles.hpp"
 
 namespace callward::api {
-
-inline constexpr people::Roles kAnyone = 0;  // no session needed
-inline constexpr auto kReaders = static_cast<people::Roles>(people::bit(people::Role::kReviewer) |
-                                                            people::bit(people::Role::kOwner) |
-                                                            people::bit(people::Role::kOperator));
-inline constexpr auto kOwners = static_cast<people::Roles>(people::bit(people::Role::kOwner) |
-                                                           people::bit(people::Role::kOperator));
-inline constexpr auto kSignedIn = people::kChartRoles;  // whoever has a session
-inline constexpr auto kRunsPeople = static_cast<people::Roles>(
-    people::bit(people::Role::kOwner) | people::bit(people::Role::kAdministrator) |
-    people::bit(people::Role::kOperator));
-// What there is before a role chart is founded.
-inline constexpr auto kBeforeChart = static_cast<people::Roles>(
-    people::bit(people::Role::kOwner) | people::bit(people::Role::kReviewer));
-inline constexpr auto kSignedInOrOperator =
-    static_cast<people::Roles>(kSignedIn | people::bit(people::Role::kOperator));
 
 using Handler = std::function<Response(const Request&)>;
 
 struct Route {
   std::string method, pattern;  // "/v1/calls/{id}"
   std::string operation;
-  people::Roles roles;
   Handler handler;
+  people::Roles roles = kNobody;  // routes() takes them from the table
   // A write that who came in by a one-time code may do, too. They look, and do no more: a code
   // signs nothing.
   bool with_code = false;

@@ -1,5 +1,7 @@
 #include "api/service.hpp"
 
+#include "api/customer_tables.hpp"
+#include "base/event_log.hpp"
 #include "crypto/sha256.hpp"
 
 namespace callward::api {
@@ -34,17 +36,52 @@ bool Service::may_log_throttled(const std::string& subject) {
 
 void Service::on_call_event(const store::CallEvent& event) {
   (void)catalog.apply(event);
+  note_live(event);
   if (const auto json = catalog.to_json(event))
-    events.publish("call", boost::json::serialize(*json));
+    events.publish("call", boost::json::serialize(*json), kCallEventRoles);
 }
 
 void Service::on_order_state(const keys::OrderState& state) {
   const OrderInfo info{state.call.hex(), state.reason, state.outcome};
   remember_order(state.order.hex(), info);
-  events.publish("order", boost::json::serialize(order_json(state.order.hex(), info)));
+  events.publish("order", boost::json::serialize(order_json(state.order.hex(), info)),
+                 kCallEventRoles);
   if (const auto event = catalog.find(state.call))
     if (const auto json = catalog.to_json(*event))
-      events.publish("call", boost::json::serialize(*json));
+      events.publish("call", boost::json::serialize(*json), kCallEventRoles);
+}
+
+void Service::on_fields_gone(const keys::FieldsGone& message) {
+  if (auto gone = CustomerTables(database).gone(message.customer, message.leaves); !gone)
+    log_event("server.records_not_deleted",
+              {{"why", gone.error().message}});  // the log says it, too
+}
+
+void Service::on_records_wanted(const keys::RecordsWanted& message) {
+  keys::RecordsPut put{message.customer, {}};
+  CustomerTables tables(database);
+  for (const auto leaf : message.leaves)
+    if (auto record = tables.record(message.customer, leaf); record && !record->record.empty())
+      put.records.push_back(std::move(*record));
+  if (const auto told = keeper.call<keys::Ack>(put); !told)
+    log_event("server.records_not_told", {{"why", told.error().message}});  // it asks again
+}
+
+Status Service::follow_customers() {
+  using people::Role;
+  constexpr auto kLookAtAll =
+      roles_of({Role::kAuthorised, Role::kSupervisor, Role::kOwner, Role::kAuditor});
+  const std::lock_guard lock(following);
+  CustomerTables tables(database);
+  for (const auto& id : TRY(tables.follow_log(log_dir, log_key, vfs, policy.limits))) {
+    const auto request = tables.request(id, policy.limits);
+    if (!request) continue;
+    const auto text = boost::json::serialize(
+        boost::json::object{{"request", id.hex()}, {"state", disclose::to_text(request->state)}});
+    events.publish("request", text, kLookAtAll, request->requester);
+    if (!request->expert.is_zero()) events.publish("request", text, 0, request->expert);
+  }
+  return {};
 }
 
 // An order that is sent again is answered as it stands. It names no range and no person: one that
@@ -144,6 +181,14 @@ std::vector<Route> routes(Service& service) {
   add_proof_routes(service, all);
   add_retention_routes(service, all);
   add_system_routes(service, all);
+  add_intake_routes(service, all);
+  add_customer_routes(service, all);
+  add_request_routes(service, all);
+  add_verification_routes(service, all);
+  add_form_routes(service, all);
+  add_agent_routes(service, all);
+  add_receipt_routes(service, all);
+  for (auto& route : all) route.roles = roles_of(route.operation);
   return all;
 }
 

@@ -11,12 +11,15 @@
 #include "api/catalog.hpp"
 #include "api/desk.hpp"
 #include "api/events.hpp"
+#include "api/live_calls.hpp"
 #include "api/roster.hpp"
 #include "api/router.hpp"
 #include "audit/note.hpp"
 #include "base/clock.hpp"
 #include "base/entropy.hpp"
+#include "keys/vault_protocol.hpp"
 #include "people/people.hpp"
+#include "vault/policy.hpp"
 
 namespace callward::api {
 
@@ -45,7 +48,17 @@ struct Service {
   audit::WitnessPolicy witness_policy = {};
   std::function<boost::json::object()> witness_state = {};  // of the log's witnesses
   std::string company = {};                                 // as the policy names it
-  Key32 code_key = {};  // that seals the secrets of one-time codes
+  Key32 code_key = {};        // that seals the secrets of one-time codes
+  vault::Policy policy = {};  // in force
+  std::string origin = {};    // of the console, "https://host"
+  // The telephone of a person in the role chart, and whose one is; nothing: not known.
+  std::function<std::string(const PersonId&)> extension_of = {};
+  std::function<std::optional<PersonId>(const std::string&)> person_at = {};
+
+  LiveCalls live_calls = {};
+  // One-time forms are open to whoever has the link: so many tries a minute.
+  static constexpr std::size_t kFormTriesOfAddress = 20, kFormTriesOfAll = 3'000;
+  TryLimit form_tries{clock, kFormTriesOfAddress, kFormTriesOfAll};
 
   Desk desk{};
 
@@ -57,7 +70,8 @@ struct Service {
   std::mutex running_mutex;
   std::unordered_set<std::string> running;
 
-  std::mutex proving;  // held while a proof of erasure is put together
+  std::mutex following;  // held while the log is followed: one after the other, in its order
+  std::mutex proving;    // held while a proof of erasure is put together
 
   static constexpr std::int64_t kThrottledLogEveryMs = 60'000;
   std::mutex throttled_mutex;
@@ -75,6 +89,13 @@ struct Service {
   // Events from recorder and keeper.
   void on_call_event(const store::CallEvent& event);
   void on_order_state(const keys::OrderState& state);
+  void on_fields_gone(const keys::FieldsGone& message);
+  // A keeper that was killed asks what of its last answers came.
+  void on_records_wanted(const keys::RecordsWanted& message);
+  // What the log says of customers and requests since the last time; screens are told.
+  Status follow_customers();
+  // Whose telephone a live call is at: asked of the recorder once, told to that person.
+  void note_live(const store::CallEvent& event);
   // Of orders under way when the keeper was out of reach: how they went meanwhile. One that it does
   // not know any more is forgotten here, too: the call's account says how it went.
   void ask_orders();
@@ -99,6 +120,13 @@ void add_log_routes(Service& service, std::vector<Route>& routes);
 void add_proof_routes(Service& service, std::vector<Route>& routes);
 void add_retention_routes(Service& service, std::vector<Route>& routes);
 void add_system_routes(Service& service, std::vector<Route>& routes);
+void add_intake_routes(Service& service, std::vector<Route>& routes);
+void add_customer_routes(Service& service, std::vector<Route>& routes);
+void add_request_routes(Service& service, std::vector<Route>& routes);
+void add_verification_routes(Service& service, std::vector<Route>& routes);
+void add_form_routes(Service& service, std::vector<Route>& routes);
+void add_agent_routes(Service& service, std::vector<Route>& routes);
+void add_receipt_routes(Service& service, std::vector<Route>& routes);
 
 // Helpers that several parts use.
 const char* to_text(keys::OrderOutcome outcome);

@@ -46,6 +46,9 @@ TEST(Upgrade, DatabasesOfEveryVersionAreMigratedAndKeepTheirRows) {
     EXPECT_EQ((*now)->query("SELECT name FROM persons")->size(), 1u);
     EXPECT_EQ((*now)->query("SELECT at FROM notes")->size(), 1u);
     EXPECT_EQ((*now)->query("SELECT call FROM retired")->size(), 0u);
+    for (const char* table : {"customer_records", "customer_cases", "requests", "customer_log",
+                              "customer_orders", "customer_forms"})
+      EXPECT_TRUE((*now)->query(std::string("SELECT * FROM ") + table)) << version << table;
     RealVfs vfs;
     store::FileObjectStore objects(vfs, "/nonexistent");
     Link keeper("/nonexistent/k.sock", keys::kKeeperFrameBytesMax, keeper_hello);

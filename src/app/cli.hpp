@@ -106,6 +106,19 @@ Result<ExitCode> command_user_totp_reset(const CliContext& context, const UserOp
 // A line a person, then what is missing; `people` is the API's answer.
 std::vector<std::string> user_lines(const boost::json::value& people);
 std::vector<std::string> founding_lines();  // the least staffing, and recovery
+struct PolicyOptions {
+  std::string file, against, config;
+  bool json = false;
+};
+struct PolicyFindings {
+  std::vector<std::string> wrong;    // why it is no policy
+  std::vector<std::string> relaxes;  // what it promises less than `against`
+};
+// kConfig: `against` is no policy. Errors of reading as they are.
+Result<PolicyFindings> check_policy(Vfs& vfs, const std::string& file, const std::string& against);
+// 3: it is wrong, or relaxes something.
+Result<ExitCode> command_policy_check(const PolicyOptions& options);
+Result<ExitCode> command_policy_page(const PolicyOptions& options);  // HTML
 Result<ExitCode> command_held(const CliContext& context);
 struct DecideOptions {
   std::string call, order, reason;

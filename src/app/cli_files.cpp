@@ -219,6 +219,12 @@ Result<ExitCode> command_config_show(const CliContext& context) {
         {"witness_every_s", c.log.witness_every_s}}},
       {"sip",
        {{"listen", c.sip.listen}, {"port", c.sip.port}, {"udp", c.sip.udp}, {"tcp", c.sip.tcp}}},
+      {"callback",
+       {{"proxy", c.callback.proxy},
+        {"from", c.callback.from},
+        {"media_address", c.callback.media_address},
+        {"rtp_port_first", c.callback.rtp_port_first},
+        {"rtp_port_last", c.callback.rtp_port_last}}},
       {"recorder",
        {{"spool_dir", c.recorder.spool_dir},
         {"objects_dir", c.recorder.objects_dir},
@@ -231,7 +237,12 @@ Result<ExitCode> command_config_show(const CliContext& context) {
         {"port", c.server.port},
         {"console_dir", c.server.console_dir},
         {"time_zone", c.server.time_zone}}},
-      {"retention", std::move(retention)}};
+      {"retention", std::move(retention)},
+      {"courier",
+       {{"smtp_url", c.courier.smtp ? c.courier.smtp->url() : ""},
+        {"smtp_starttls", c.courier.smtp_starttls},
+        {"mail_from", c.courier.mail_from},
+        {"sms_url", c.courier.sms ? c.courier.sms->url() : ""}}}};
   print_json(shown);
   return ExitCode::kDone;
 }

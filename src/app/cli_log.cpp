@@ -9,6 +9,7 @@
 #include "audit/rules.hpp"
 #include "audit/tiles.hpp"
 #include "audit/verify.hpp"
+#include "disclose/log_rules.hpp"
 
 namespace callward::app {
 namespace {
@@ -204,9 +205,10 @@ Result<ExitCode> LogCommands::check() {
   RealVfs vfs;
   const auto place = TRY(this->place());
   Progress shown(progress_wanted(json_), "entries of the log");
-  const auto report = TRY(
-      audit::check_rules(vfs, place.dir, place.key, {},
-                         [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); }));
+  disclose::LogRules people_and_requests;
+  const auto report = TRY(audit::check_rules(
+      vfs, place.dir, place.key, {},
+      [&](std::uint64_t done, std::uint64_t all) { shown.show(done, all); }, &people_and_requests));
   boost::json::array findings;
   for (const auto& finding : report.findings) {
     const auto* weight = audit::to_text(finding.rule->weight);

@@ -81,6 +81,10 @@ void add_troubles(const value& status, std::vector<std::string>& out) {
   if (const auto& retention = object(status, "retention"); text(retention, "state") == "stopped")
     out.push_back("retention has stopped, and erases nothing: " + text(retention, "why") +
                   " (callward retention status)");
+  for (const auto& [channel, what] :
+       {std::pair("email", "e-mails"), std::pair("sms", "text messages")})
+    if (const auto why = text(object(status, channel), "failing"); !why.empty())
+      out.push_back(std::string(what) + " do not get out: " + why);
   const auto& spool = object(status, "spool");
   if (flag(spool, "failing")) out.emplace_back("the spool's disk fails");
   if (flag(spool, "disk_low")) out.emplace_back("the spool's disk is nearly full");

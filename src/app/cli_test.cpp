@@ -30,6 +30,8 @@ TEST(CliStatus, SaysForEachProcessWhyItDoesNotDoItsWork) {
     {"name":"signal","state":"running","ready":true,"heartbeat_ms":10,
      "status":{"malformed":7,"refused":{"busy":3,"no_sdp":2},
                "queues":[{"name":"signal.news","refused":1}]}},
+    {"name":"courier","state":"running","ready":true,"heartbeat_ms":10,
+     "status":{"email":{"configured":true,"failing":"login"},"sms":{"failing":""}}},
     {"name":"server","state":"running","ready":false,"heartbeat_ms":9000,
      "status":{"connections_refused":4,"witnesses":{"quorum":1,"size":9,"alarms":1,"list":[
        {"name":"w/1","state":"good","alarm":false,"why":""},
@@ -43,7 +45,7 @@ TEST(CliStatus, SaysForEachProcessWhyItDoesNotDoItsWork) {
           "recorder: waiting, its last end: signal 9", "listener: degraded: behind, lag 12 s",
           "signal: refused since its start: busy 3, no_sdp 2",
           "signal: malformed messages since its start: 7",
-          "signal: queue signal.news was full 1 times",
+          "signal: queue signal.news was full 1 times", "courier: e-mails do not get out: login",
           "server: no heartbeat for 9 s; it is killed and restarted after 30 s",
           "server: witness w/2: cannot be reached", "server: ALARM: witness w/3: it answered 422",
           "server: connections refused since its start: 4"}));

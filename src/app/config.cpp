@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "base/vfs.hpp"
+#include "courier/letter.hpp"
 #include "settings/section.hpp"
 
 namespace callward::app {
@@ -97,7 +98,9 @@ void make_absolute(Config& config) {
        {&config.run_dir, &config.keys.credential_file, &config.log.dir, &config.recorder.spool_dir,
         &config.recorder.objects_dir, &config.listener.grammar_dir, &config.server.tls_certificate,
         &config.server.tls_key, &config.server.database, &config.server.console_dir,
-        &config.vault.policy_file})
+        &config.vault.policy_file, &config.courier.smtp_credential_file,
+        &config.courier.smtp_ca_file, &config.courier.sms_key_file, &config.courier.sms_ca_file,
+        &config.callback.password_file})
     *path = absolute(base, *path);
   for (auto& mirror : config.keys.mirrors) {
     mirror.store_dir = absolute(base, mirror.store_dir);
@@ -157,6 +160,66 @@ Status read_sip(const toml::table& root, SipConfig& sip) {
   section.texts("own_domains", sip.own_domains);
   section.number("session_expires_s", sip.session_expires_s, 90, 86'400);
   return section.finish();
+}
+
+// A URI as it may stand in a header: no space, quote, bracket or control, and nothing is added.
+bool is_sip_uri(const std::string& text) {
+  return text.starts_with("sip:") && text.size() > 4 &&
+         std::none_of(text.begin(), text.end(), [](char c) {
+           return static_cast<unsigned char>(c) <= ' ' || c == 0x7F || c == '<' || c == '>' ||
+                  c == '"' || c == ',' || c == '\\';
+         });
+}
+
+// Once, and before the domain.
+bool names_once(const std::string& uri, const std::string& word) {
+  const auto at = uri.find(word);
+  return at != std::string::npos && uri.find('@', at) != std::string::npos &&
+         uri.find(word, at + 1) == std::string::npos;
+}
+
+Status check_callback(const CallBackConfig& callback) {
+  if (!callback.enabled()) return {};
+  if (!is_sip_uri(callback.proxy) || !is_sip_uri(callback.from))
+    return fail(Errc::kConfig, "callback.proxy and callback.from must be SIP URIs: sip:...");
+  if (!is_sip_uri(callback.expert_uri) || !names_once(callback.expert_uri, "{extension}"))
+    return fail(Errc::kConfig, "callback.expert_uri must be like sip:{extension}@pbx.example");
+  if (!is_sip_uri(callback.customer_uri) || !names_once(callback.customer_uri, "{number}"))
+    return fail(Errc::kConfig, "callback.customer_uri must be like sip:{number}@trunk.example");
+  if (std::any_of(callback.from_name.begin(), callback.from_name.end(), [](char c) {
+        return static_cast<unsigned char>(c) < ' ' || c == 0x7F || c == '"' || c == '\\';
+      }))
+    return fail(Errc::kConfig, "callback.from_name must be plain text without quotes");
+  const bool user = !callback.user.empty();
+  if (user == callback.password_file.empty() || user == callback.realm.empty())
+    return fail(Errc::kConfig,
+                "callback.user, callback.realm and callback.password_file go together");
+  std::set<std::string> seen;
+  for (const auto& codec : callback.codecs)
+    if ((codec != "pcmu" && codec != "pcma") || !seen.insert(codec).second)
+      return fail(Errc::kConfig, "callback.codecs are \"pcmu\" and \"pcma\"");
+  if (callback.codecs.empty()) return fail(Errc::kConfig, "callback.codecs must not be empty");
+  if (callback.rtp_port_last < callback.rtp_port_first + 3)
+    return fail(Errc::kConfig, "callback.rtp_port_last must be above callback.rtp_port_first");
+  return {};
+}
+
+Status read_callback(const toml::table& root, CallBackConfig& callback) {
+  Section section(root, "callback");
+  section.text("proxy", callback.proxy);
+  section.text("from", callback.from);
+  section.text("from_name", callback.from_name);
+  section.text("expert_uri", callback.expert_uri);
+  section.text("customer_uri", callback.customer_uri);
+  section.text("user", callback.user);
+  section.text("realm", callback.realm);
+  section.text("password_file", callback.password_file);
+  section.texts("codecs", callback.codecs);
+  section.text("media_address", callback.media_address);
+  section.number("rtp_port_first", callback.rtp_port_first, 1'024, 65'535);
+  section.number("rtp_port_last", callback.rtp_port_last, 1'024, 65'535);
+  TRY(section.finish());
+  return check_callback(callback);
 }
 
 Status read_recorder(const toml::table& root, RecorderConfig& recorder) {
@@ -229,6 +292,79 @@ Status read_retention(const toml::table& root, RetentionConfig& retention) {
   return section.finish();
 }
 
+Result<std::optional<courier::Target>> read_target(
+    const std::string& key, const std::string& url,
+    Result<courier::Target> (*parse)(std::string_view)) {
+  if (url.empty()) return std::optional<courier::Target>();
+  auto target = parse(url);
+  if (!target) return fail(Errc::kConfig, key + " " + target.error().message);
+  return std::optional(std::move(*target));
+}
+
+Status read_courier(const toml::table& root, CourierConfig& courier) {
+  constexpr std::size_t kNameMax = 60;
+  Section section(root, "courier");
+  std::string smtp, sms;
+  std::optional<bool> starttls;
+  section.text("smtp_url", smtp);
+  if (bool wanted = false; section.node("smtp_starttls") != nullptr) {
+    section.flag("smtp_starttls", wanted);
+    starttls = wanted;
+  }
+  for (auto [key, path] : {std::pair("smtp_credential_file", &courier.smtp_credential_file),
+                           std::pair("smtp_ca_file", &courier.smtp_ca_file),
+                           std::pair("sms_key_file", &courier.sms_key_file),
+                           std::pair("sms_ca_file", &courier.sms_ca_file)})
+    section.text(key, *path);
+  section.text("mail_from", courier.mail_from);
+  section.text("mail_from_name", courier.mail_from_name);
+  section.text("sms_url", sms);
+  TRY(section.finish());
+  courier.smtp = TRY(read_target("courier.smtp_url", smtp, courier::parse_smtp_url));
+  courier.sms = TRY(read_target("courier.sms_url", sms, courier::parse_gateway_url));
+  courier.smtp_starttls = starttls.value_or(!courier.smtp || !courier.smtp->loopback);
+  if (courier.smtp && courier.smtp->scheme == "smtp" && !courier.smtp_starttls &&
+      !courier.smtp->loopback)
+    return fail(Errc::kConfig, "courier.smtp_starttls may be false for a loopback address alone");
+  if (courier.smtp && !courier::is_mail_address(courier.mail_from))
+    return fail(Errc::kConfig,
+                "courier.mail_from must be the sender's address, like "
+                "callward@example.com, when courier.smtp_url is set");
+  if (courier.mail_from_name.size() > kNameMax ||
+      !courier::is_clean_text(courier.mail_from_name, false))
+    return fail(Errc::kConfig, "courier.mail_from_name must be at most 60 bytes on one line");
+  if (courier.sms && courier.sms_key_file.empty())
+    return fail(Errc::kConfig, "courier.sms_key_file must be set when courier.sms_url is");
+  return {};
+}
+
+bool lies_in(const std::string& path, const std::string& folder) {
+  return folder == "/" || path == folder || path.starts_with(folder + "/");
+}
+
+// A sandboxed courier reads the folders of its own files, so that one that is exchanged is read
+// again: nothing else may lie there.
+Status check_courier_files(const Config& config) {
+  std::vector<std::string> others = {config.data_dir,
+                                     parent_of(config.keys.credential_file),
+                                     config.log.dir,
+                                     config.recorder.spool_dir,
+                                     config.recorder.objects_dir,
+                                     parent_of(config.server.database),
+                                     parent_of(config.server.tls_key)};
+  for (const auto& mirror : config.keys.mirrors) {
+    others.push_back(mirror.store_dir);
+    others.push_back(mirror.anchor_dir);
+  }
+  const auto& courier = config.courier;
+  for (const auto* file : {&courier.smtp_credential_file, &courier.smtp_ca_file,
+                           &courier.sms_key_file, &courier.sms_ca_file})
+    for (const auto& other : others)
+      if (!file->empty() && lies_in(other, parent_of(*file)))
+        return fail(Errc::kConfig, "the files of [courier] must lie in a folder of their own");
+  return {};
+}
+
 // What no single key can say.
 Status check_whole(const Config& config) {
   // sockaddr_un has 108 bytes; the longest name is supervisor.sock.
@@ -242,6 +378,7 @@ Status check_whole(const Config& config) {
   // The server may write where its database lies, and must not where keys and recordings do.
   if (parent_of(config.server.database) == config.data_dir)
     return fail(Errc::kConfig, "server.database must lie in a folder of its own");
+  TRY(check_courier_files(config));
   std::set<std::string> folders;
   for (const auto& mirror : config.keys.mirrors)
     for (const auto* dir : {&mirror.store_dir, &mirror.anchor_dir})
@@ -259,8 +396,8 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   Config config;
   config.file = file;
   const auto root = TRY(settings::parse(text, file));
-  TRY(settings::check_sections(root, {"data", "keys", "log", "sip", "recorder", "listener",
-                                      "server", "retention", "vault"}));
+  TRY(settings::check_sections(root, {"data", "keys", "log", "sip", "callback", "recorder",
+                                      "listener", "server", "retention", "vault", "courier"}));
   config.data_dir = parent_of(file);
   constexpr const char* kDefault = "?";
   std::string run_dir;
@@ -277,11 +414,15 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   TRY(read_keys(root, config.keys));
   TRY(read_log(root, config.log));
   TRY(read_sip(root, config.sip));
+  TRY(read_callback(root, config.callback));
   TRY(read_recorder(root, config.recorder));
+  if (config.callback.media_address.empty())
+    config.callback.media_address = config.recorder.media_address;
   TRY(read_listener(root, config.listener));
   TRY(read_server(root, config.server));
   TRY(read_retention(root, config.retention));
   TRY(read_vault(root, config.vault));
+  TRY(read_courier(root, config.courier));
   make_absolute(config);
   TRY(check_whole(config));
   return config;
@@ -356,6 +497,21 @@ std::string default_config_text() {
 # own_domains = ["pbx.example"]
 # session_expires_s = 1800
 
+[callback]
+# The call-back that the system dials itself: expert first, then customer. Off without a proxy.
+# proxy = "sip:10.0.0.1:5060"                  # every request goes there
+# from = "sip:+442079460000@pbx.example"       # who calls, on both legs
+# from_name = ""
+# expert_uri = "sip:{extension}@pbx.example"
+# customer_uri = "sip:{number}@trunk.example"
+# user = ""                  # for 401 and 407, asked by this realm alone
+# realm = ""
+# password_file = ""
+# codecs = ["pcmu", "pcma"]
+# media_address = "127.0.0.1"  # where the phones send their sound; default: the recorder's
+# rtp_port_first = 30000
+# rtp_port_last = 30399
+
 [recorder]
 # media_address = "127.0.0.1"
 # rtp_port_first = 20000
@@ -398,6 +554,18 @@ std::string default_config_text() {
 # outgoing_days = 365
 # unknown_days = 365
 # import_days = 365
+
+[courier]
+# Messages to people outside. Without a URL a channel is off.
+# smtp_url = "smtp://mail.example.com:587"   # with STARTTLS; or smtps://
+# smtp_starttls = true       # false, the default there, for a loopback address alone
+# smtp_credential_file = "courier/smtp"      # two lines: user, password
+# smtp_ca_file = "courier/ca.pem"            # default: the system's authorities
+# mail_from = "callward@example.com"
+# mail_from_name = ""
+# sms_url = "https://sms.example/v1/messages" # docs/sms-gateway.md
+# sms_key_file = "courier/sms.key"
+# sms_ca_file = "courier/ca.pem"
 )";
 }
 

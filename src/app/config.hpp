@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "audit/witness.hpp"
 #include "base/result.hpp"
+#include "courier/target.hpp"
 #include "erase/retention.hpp"
 
 namespace callward::app {
@@ -57,6 +59,23 @@ struct SipConfig {
       own_numbers;  // who the agents are: extensions, trunk numbers; "7*" is a prefix
   std::vector<std::string> own_domains;
   std::int64_t session_expires_s = 1800;  // RFC 4028
+};
+
+// The call-back that the system dials itself. Off unless a proxy is named.
+struct CallBackConfig {
+  std::string proxy;          // "sip:10.0.0.1:5060;transport=udp": every request goes there
+  std::string from;           // who calls, on both legs: "sip:+442079460000@pbx.example"
+  std::string from_name;      // beside it; may be empty
+  std::string expert_uri;     // "sip:{extension}@pbx.example"
+  std::string customer_uri;   // "sip:{number}@trunk.example"
+  std::string user, realm;    // for 401 and 407; the realm that may ask for them
+  std::string password_file;  // its first line
+  std::vector<std::string> codecs = {"pcmu", "pcma"};
+  std::string media_address;  // where the legs send their media; default: the recorder's
+  std::uint16_t rtp_port_first = 30'000;
+  std::uint16_t rtp_port_last = 30'399;
+
+  [[nodiscard]] bool enabled() const { return !proxy.empty(); }
 };
 
 struct RecorderConfig {
@@ -113,6 +132,21 @@ struct RetentionConfig {
   }
 };
 
+// Messages to people outside. A channel without its URL is not configured, and says so to who asks.
+// Its files lie in folders that hold nothing else of ours.
+struct CourierConfig {
+  std::optional<courier::Target> smtp;
+  bool smtp_starttls = true;         // of smtp://; false for a loopback address alone
+  std::string smtp_credential_file;  // two lines, user and password; "": no login
+  std::string smtp_ca_file;          // PEM; "": the system's
+  std::string mail_from, mail_from_name;
+  std::optional<courier::Target> sms;
+  std::string sms_key_file;  // 32 to 256 bytes, shared with the gateway
+  std::string sms_ca_file;
+
+  [[nodiscard]] bool any() const { return smtp || sms; }
+};
+
 struct Config {
   std::string file;  // where it was read
   std::string data_dir;
@@ -121,11 +155,13 @@ struct Config {
   KeysConfig keys;
   LogConfig log;
   SipConfig sip;
+  CallBackConfig callback;
   RecorderConfig recorder;
   ListenerConfig listener;
   ServerConfig server;
   RetentionConfig retention;
   VaultConfig vault;
+  CourierConfig courier;
 
   [[nodiscard]] std::string socket(const std::string& process) const {
     return run_dir + "/" + process + ".sock";

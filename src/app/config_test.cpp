@@ -54,58 +54,62 @@ struct KeyCase {
   const char* good;   // TOML
   const char* other;  // a value of another type
 };
-constexpr std::array kKeys = {KeyCase{"data.dir", "\"d\"", "1"},
-                              KeyCase{"data.run_dir", "\"r\"", "[]"},
-                              KeyCase{"keys.mirrors", "[{store=\"a\",anchor=\"b\"}]", "\"a\""},
-                              KeyCase{"keys.credential_file", "\"c\"", "true"},
-                              KeyCase{"keys.clear_deadline_s", "60", "60.0"},
-                              KeyCase{"keys.on_deadline", "\"hold\"", "1"},
-                              KeyCase{"keys.persist_every_s", "30", "\"30\""},
-                              KeyCase{"keys.question_open_s_max", "90", "1979-05-27"},
-                              KeyCase{"keys.listener_share_percent", "60", "101"},
-                              KeyCase{"keys.private_s_max", "180", "181"},
-                              KeyCase{"keys.private_share_percent", "25", "0"},
-                              KeyCase{"log.dir", "\"l\"", "{}"},
-                              KeyCase{"log.origin", "\"o\"", "1"},
-                              KeyCase{"log.witnesses", "[]", "[{url=\"https://w\",key=\"a\"}]"},
-                              KeyCase{"log.witness_quorum", "1", "0"},
-                              KeyCase{"log.witness_every_s", "3600", "0"},
-                              KeyCase{"sip.listen", "\"127.0.0.1\"", "127"},
-                              KeyCase{"sip.port", "0", "-1"},
-                              KeyCase{"sip.udp", "false", "\"false\""},
-                              KeyCase{"sip.tcp", "true", "1"},
-                              KeyCase{"sip.own_numbers", "[\"7*\"]", "\"7*\""},
-                              KeyCase{"sip.own_domains", "[]", "[true]"},
-                              KeyCase{"sip.session_expires_s", "90", "89"},
-                              KeyCase{"recorder.media_address", "\"127.0.0.1\"", "[]"},
-                              KeyCase{"recorder.rtp_port_first", "1024", "1023"},
-                              KeyCase{"recorder.rtp_port_last", "65535", "65536"},
-                              KeyCase{"recorder.calls_max", "1", "0"},
-                              KeyCase{"recorder.spool_dir", "\"s\"", "\"\""},
-                              KeyCase{"recorder.spool_file_bytes", "1048576", "1048575"},
-                              KeyCase{"recorder.spool_files_max", "2", "1"},
-                              KeyCase{"recorder.objects_dir", "\"o\"", "\"\""},
-                              KeyCase{"recorder.rtp_timeout_s", "1", "0"},
-                              KeyCase{"recorder.jitter_ms", "20", "2001"},
-                              KeyCase{"recorder.disk_reserve_bytes", "0", "-1"},
-                              KeyCase{"recorder.rtp_source", "\"announced\"", "\"nearest\""},
-                              KeyCase{"listener.workers", "256", "257"},
-                              KeyCase{"listener.worker", "[\"python\"]", "[]"},
-                              KeyCase{"listener.grammar_dir", "\"g\"", "\"\""},
-                              KeyCase{"listener.behind_ms_max", "1000", "999"},
-                              KeyCase{"server.listen", "\"127.0.0.1\"", "\"\""},
-                              KeyCase{"server.port", "65535", "99999999999999999999"},
-                              KeyCase{"server.tls_certificate", "\"t\"", "\"\""},
-                              KeyCase{"server.tls_key", "\"t\"", "\"\""},
-                              KeyCase{"server.database", "\"x/y.db\"", "\"\""},
-                              KeyCase{"server.console_dir", "\"c\"", "\"\""},
-                              KeyCase{"server.threads", "1", "0"},
-                              KeyCase{"server.time_zone", "\"Europe/Berlin\"", "1"},
-                              KeyCase{"retention.days", "0", "-1"},
-                              KeyCase{"retention.incoming_days", "365", "36501"},
-                              KeyCase{"retention.outgoing_days", "1", "\"1\""},
-                              KeyCase{"retention.unknown_days", "0", "true"},
-                              KeyCase{"retention.import_days", "30", "30.5"}};
+constexpr std::array kKeys = {
+    KeyCase{"data.dir", "\"d\"", "1"}, KeyCase{"data.run_dir", "\"r\"", "[]"},
+    KeyCase{"keys.mirrors", "[{store=\"a\",anchor=\"b\"}]", "\"a\""},
+    KeyCase{"keys.credential_file", "\"c\"", "true"},
+    KeyCase{"keys.clear_deadline_s", "60", "60.0"}, KeyCase{"keys.on_deadline", "\"hold\"", "1"},
+    KeyCase{"keys.persist_every_s", "30", "\"30\""},
+    KeyCase{"keys.question_open_s_max", "90", "1979-05-27"},
+    KeyCase{"keys.listener_share_percent", "60", "101"},
+    KeyCase{"keys.private_s_max", "180", "181"}, KeyCase{"keys.private_share_percent", "25", "0"},
+    KeyCase{"log.dir", "\"l\"", "{}"}, KeyCase{"log.origin", "\"o\"", "1"},
+    KeyCase{"log.witnesses", "[]", "[{url=\"https://w\",key=\"a\"}]"},
+    KeyCase{"log.witness_quorum", "1", "0"}, KeyCase{"log.witness_every_s", "3600", "0"},
+    KeyCase{"sip.listen", "\"127.0.0.1\"", "127"}, KeyCase{"sip.port", "0", "-1"},
+    KeyCase{"sip.udp", "false", "\"false\""}, KeyCase{"sip.tcp", "true", "1"},
+    KeyCase{"sip.own_numbers", "[\"7*\"]", "\"7*\""}, KeyCase{"sip.own_domains", "[]", "[true]"},
+    KeyCase{"sip.session_expires_s", "90", "89"}, KeyCase{"callback.proxy", "\"\"", "1"},
+    KeyCase{"callback.from", "\"sip:a@b\"", "[]"}, KeyCase{"callback.from_name", "\"Us\"", "1"},
+    KeyCase{"callback.expert_uri", "\"sip:{extension}@b\"", "1"},
+    KeyCase{"callback.customer_uri", "\"sip:{number}@b\"", "1"},
+    KeyCase{"callback.user", "\"u\"", "1"}, KeyCase{"callback.realm", "\"r\"", "1"},
+    KeyCase{"callback.password_file", "\"p\"", "1"},
+    KeyCase{"callback.codecs", "[\"pcma\"]", "\"pcma\""},
+    KeyCase{"callback.media_address", "\"10.0.0.5\"", "1"},
+    KeyCase{"callback.rtp_port_first", "1024", "1023"},
+    KeyCase{"callback.rtp_port_last", "65535", "65536"},
+    KeyCase{"recorder.media_address", "\"127.0.0.1\"", "[]"},
+    KeyCase{"recorder.rtp_port_first", "1024", "1023"},
+    KeyCase{"recorder.rtp_port_last", "65535", "65536"}, KeyCase{"recorder.calls_max", "1", "0"},
+    KeyCase{"recorder.spool_dir", "\"s\"", "\"\""},
+    KeyCase{"recorder.spool_file_bytes", "1048576", "1048575"},
+    KeyCase{"recorder.spool_files_max", "2", "1"}, KeyCase{"recorder.objects_dir", "\"o\"", "\"\""},
+    KeyCase{"recorder.rtp_timeout_s", "1", "0"}, KeyCase{"recorder.jitter_ms", "20", "2001"},
+    KeyCase{"recorder.disk_reserve_bytes", "0", "-1"},
+    KeyCase{"recorder.rtp_source", "\"announced\"", "\"nearest\""},
+    KeyCase{"listener.workers", "256", "257"}, KeyCase{"listener.worker", "[\"python\"]", "[]"},
+    KeyCase{"listener.grammar_dir", "\"g\"", "\"\""},
+    KeyCase{"listener.behind_ms_max", "1000", "999"},
+    KeyCase{"server.listen", "\"127.0.0.1\"", "\"\""},
+    KeyCase{"server.port", "65535", "99999999999999999999"},
+    KeyCase{"server.tls_certificate", "\"t\"", "\"\""}, KeyCase{"server.tls_key", "\"t\"", "\"\""},
+    KeyCase{"server.database", "\"x/y.db\"", "\"\""},
+    KeyCase{"server.console_dir", "\"c\"", "\"\""}, KeyCase{"server.threads", "1", "0"},
+    KeyCase{"server.time_zone", "\"Europe/Berlin\"", "1"}, KeyCase{"retention.days", "0", "-1"},
+    KeyCase{"retention.incoming_days", "365", "36501"},
+    KeyCase{"retention.outgoing_days", "1", "\"1\""},
+    KeyCase{"retention.unknown_days", "0", "true"}, KeyCase{"retention.import_days", "30", "30.5"},
+    // Without what belongs to it a URL is an error: see below.
+    KeyCase{"courier.smtp_url", "\"\"", "\"smtp://x.example\""},
+    KeyCase{"courier.smtp_starttls", "true", "\"yes\""},
+    KeyCase{"courier.smtp_credential_file", "\"c/s\"", "1"},
+    KeyCase{"courier.smtp_ca_file", "\"c/ca.pem\"", "\"ca.pem\""},
+    KeyCase{"courier.mail_from", "\"c@example.com\"", "1"},
+    KeyCase{"courier.mail_from_name", "\"C\"", "\"a\\nb\""},
+    KeyCase{"courier.sms_url", "\"\"", "\"https://x.example\""},
+    KeyCase{"courier.sms_key_file", "\"c/k\"", "\"keeper/k\""},
+    KeyCase{"courier.sms_ca_file", "\"c/ca.pem\"", "[]"}};
 
 std::string one_key(const std::string& dotted, const std::string& value) {
   const auto dot = dotted.find('.');
@@ -119,6 +123,40 @@ TEST(Config, EveryKeyIsReadAndSaysWhatItExpects) {
     const auto bad = parse_config(one_key(item.key, item.other), "/x/c.toml");
     ASSERT_FALSE(bad) << item.key << " = " << item.other;
     EXPECT_EQ(bad.error().code, Errc::kConfig);
+  }
+}
+
+TEST(Config, ACourierSpeaksTlsButToALoopbackAddress) {
+  const auto with = [](const std::string& lines) {
+    return parse_config("[courier]\nmail_from = \"c@example.com\"\n" + lines, "/x/c.toml");
+  };
+  EXPECT_FALSE(with("")->courier.any());
+  const auto away = with("smtp_url = \"smtp://mail.example.com\"\n");
+  ASSERT_TRUE(away) << away.error().message;
+  EXPECT_EQ(away->courier.smtp->url(), "smtp://mail.example.com:587");
+  EXPECT_TRUE(away->courier.smtp_starttls);
+  EXPECT_FALSE(with("smtp_url = \"smtp://mail.example.com\"\nsmtp_starttls = false\n"));
+  EXPECT_FALSE(with("smtp_url = \"smtp://localhost:25\"\n")->courier.smtp_starttls);
+  EXPECT_TRUE(
+      with("smtp_url = \"smtp://localhost:25\"\nsmtp_starttls = true\n")->courier.smtp_starttls);
+  EXPECT_TRUE(with("sms_url = \"https://x.example\"\nsms_key_file = \"c/k\"\n")->courier.any());
+  EXPECT_FALSE(with("sms_url = \"http://x.example\"\nsms_key_file = \"c/k\"\n"));
+  EXPECT_FALSE(with("sms_url = \"https://x.example\"\n"));
+  EXPECT_FALSE(with("smtp_url = \"https://x.example\"\n"));
+}
+
+// The courier's sandbox opens those folders: of keys, recordings or the server none may be among
+// them, nor one that they lie in.
+TEST(Config, TheCouriersFilesLieInAFolderOfTheirOwn) {
+  for (const auto* good : {"courier/key", "/etc/callward/key", "run/key"})
+    EXPECT_TRUE(
+        parse_config("[courier]\nsms_key_file = \"" + std::string(good) + "\"\n", "/x/c.toml"))
+        << good;
+  for (const auto* bad : {"key", "/key", "keeper/key", "log/key", "server/key", "tls/key",
+                          "keeper/mirror-1/key", "keeper/mirror-1/anchor/key", "objects/key"}) {
+    const auto config =
+        parse_config("[courier]\nsms_key_file = \"" + std::string(bad) + "\"\n", "/x/c.toml");
+    EXPECT_FALSE(config) << bad;
   }
 }
 
@@ -168,6 +206,37 @@ TEST(Config, PathsAreMadeAbsoluteBesideTheFile) {
   EXPECT_EQ(config->keys.mirrors[0].anchor_dir, "/a");
   EXPECT_EQ(config->server.database, "/x/e/x.db");
   EXPECT_EQ(config->recorder.spool_dir, "/x/d/spool");
+}
+
+TEST(Config, ACallBackIsConfiguredWholeOrNotAtAll) {
+  const std::string whole =
+      "[callback]\nproxy = \"sip:10.0.0.1\"\nfrom = \"sip:+4420@b\"\n"
+      "expert_uri = \"sip:{extension}@b\"\ncustomer_uri = \"sip:{number}@t\"\n";
+  const auto good = parse_config(whole + "[recorder]\nmedia_address = \"10.0.0.7\"\n", "/x/c.toml");
+  ASSERT_TRUE(good) << good.error().message;
+  EXPECT_TRUE(good->callback.enabled());
+  EXPECT_EQ(good->callback.media_address, "10.0.0.7");
+  EXPECT_FALSE(parse_config("", "/x/c.toml")->callback.enabled());
+  const auto asked =
+      parse_config(whole + "user = \"u\"\nrealm = \"r\"\npassword_file = \"p\"\n", "/x/c.toml");
+  ASSERT_TRUE(asked) << asked.error().message;
+  EXPECT_EQ(asked->callback.password_file, "/x/p");
+  for (const std::string wrong :
+       {"user = \"u\"\n", "user = \"u\"\npassword_file = \"p\"\n", "realm = \"r\"\n",
+        "codecs = [\"opus\"]\n", "codecs = []\n", "codecs = [\"pcma\", \"pcma\"]\n",
+        "rtp_port_first = 4000\nrtp_port_last = 4002\n", "from_name = \"a\\\"b\"\n"})
+    EXPECT_FALSE(parse_config(whole + wrong, "/x/c.toml")) << wrong;
+  for (const std::string key : {"from", "expert_uri", "customer_uri", "proxy"}) {
+    auto text = whole;
+    const auto at = text.find("\n" + key + " = \"") + key.size() + 5;
+    for (const std::string bad : {"", "tel:+44", "sip:a b@c", "sip:a@b>\\r\\nX: y", "sip:x"}) {
+      if (bad == "sip:x" && (key == "proxy" || key == "from")) continue;
+      if (bad.empty() && key == "proxy") continue;  // off
+      auto broken = text;
+      broken.replace(at, broken.find('"', at) - at, bad);
+      EXPECT_FALSE(parse_config(broken, "/x/c.toml")) << broken;
+    }
+  }
 }
 
 TEST(Config, WhatIsWrongOnlyAsAWholeIsRefused) {

@@ -82,6 +82,24 @@ io::ChannelLimits limits() {
 
 }  // namespace
 
+namespace {
+
+struct HandedProcess1 {  // before there was a courier
+  HandedProcess now;
+  template <class V>
+  void visit(V& v) {
+    v(now.version, now.peer_protocol, now.keeper, now.peers, now.next_ask);
+  }
+};
+
+Result<HandedProcess> decode_process1(ByteView raw) {
+  auto old = TRY(unpack<HandedProcess1>(raw));
+  old.now.version = kHandedProcessVersion;
+  return std::move(old.now);
+}
+
+}  // namespace
+
 Result<HandedProcess> decode_process(ByteView raw) {
   if (raw.size() > kHandedProcessBytesMax) return fail(Errc::kTooLarge, "too much was handed over");
   ByteReader in(raw);
@@ -91,11 +109,13 @@ Result<HandedProcess> decode_process(ByteView raw) {
     return fail(Errc::kUnsupported, "a hand-over of version " + std::to_string(version) +
                                         ": this program knows up to " +
                                         std::to_string(kHandedProcessVersion));
-  auto process = TRY(unpack<HandedProcess>(raw));
+  static_assert(kHandedProcessVersion == 2, "each version has its reader here");
+  auto process = TRY(version == 1 ? decode_process1(raw) : unpack<HandedProcess>(raw));
   if (process.peers.size() > kHandedPeersMax) return fail(Errc::kMalformed, "too many peers");
   for (const auto& peer : process.peers) {
     const auto role = static_cast<unsigned>(peer.role);
-    if (role > 4 || peer.greeted != (role != 0)) return fail(Errc::kMalformed, "a peer of no role");
+    if (role > keys::kPeerRoleMax || peer.greeted != (role != 0))
+      return fail(Errc::kMalformed, "a peer of no role");
   }
   if (process.peer_protocol != keys::kKeeperProtocolVersion)
     return fail(Errc::kUnsupported,

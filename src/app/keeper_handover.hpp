@@ -36,7 +36,7 @@
 
 namespace callward::app {
 
-inline constexpr std::uint32_t kHandedProcessVersion = 1;
+inline constexpr std::uint32_t kHandedProcessVersion = 2;
 inline constexpr std::size_t kHandedProcessBytesMax = 320u << 20;
 inline constexpr std::size_t kHandedPeersMax = 64;
 inline constexpr std::size_t kPartBytesMax = 1u << 20;
@@ -57,12 +57,14 @@ struct HandedProcess {
   SecretBytes keeper;                                          // erase::HandedState
   std::vector<HandedPeer> peers;
   std::uint32_t next_ask = 1;  // a late answer to the old one must not answer the new one
+  SecretBytes courier;         // of CourierDesk; from version 2 on
   template <class V>
   void visit(V& v) {
-    v(version, peer_protocol, keeper, peers, next_ask);
+    v(version, peer_protocol, keeper, peers, next_ask, courier);
   }
 };
-// kUnsupported: a newer version, or peers that speak another protocol than this program.
+// One of version 1 comes out as one of today's. kUnsupported: a newer version, or peers that speak
+// another protocol than this program.
 Result<HandedProcess> decode_process(ByteView raw);
 
 struct FrozenProcess {

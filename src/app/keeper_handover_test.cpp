@@ -49,6 +49,7 @@ class HandOvers : public ::testing::Test {
     out.peers.push_back({keys::PeerRole::kListener, true, SecretBytes(as_bytes("half a fra")),
                          SecretBytes(as_bytes("rest of one"))});
     out.next_ask = 41;
+    if (version > 1) out.courier = SecretBytes(as_bytes("messages"));
     return out;
   }
   // The old one on this thread, the new one on another, until one of them is the keeper.
@@ -129,7 +130,7 @@ TEST_F(HandOvers, ANewerStateIsRefusedByTheNewOne) {
     EXPECT_EQ(got.error().code, Errc::kUnsupported);
     taking->refuse(got.error().message);
   });
-  EXPECT_NE(went_on.find("version 2"), std::string::npos) << went_on;
+  EXPECT_NE(went_on.find("version 3"), std::string::npos) << went_on;
 }
 
 TEST_F(HandOvers, PeersOfAnotherProtocolAreNotTakenOver) {
@@ -231,6 +232,19 @@ TEST_F(HandOvers, TheFuzzersSeedIsOfTodaysLayout) {
   const auto read = decode_process(*vfs.read_file(seed, 1 << 20));
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->peers.size(), 1u);
+  EXPECT_EQ(as_text(read->courier.expose()), "messages");
+}
+
+TEST_F(HandOvers, WhatAKeeperOfVersion1HandsOverIsTaken) {
+  RealVfs vfs;
+  const auto raw =
+      vfs.read_file(std::string(CALLWARD_SOURCE_DIR) + "/tests/fixtures/keeper-process-1", 1 << 20);
+  ASSERT_EQ(ByteReader(*raw).u32(), 1u);
+  const auto read = decode_process(*raw);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->version, kHandedProcessVersion);
+  EXPECT_EQ(read->next_ask, 41u);
+  EXPECT_TRUE(read->courier.empty());
 }
 
 TEST(ProgramPath, IsTheNameNotTheFile) {

@@ -28,6 +28,9 @@ std::uint8_t writer_bit(PeerRole role) {
       return audit::kByServer;
     case PeerRole::kSupervisor:
       return audit::kBySupervisor;
+    case PeerRole::kCourier:  // it has nothing to log
+    case PeerRole::kSignal:   // it writes no entries
+      break;
   }
   return 0;
 }
@@ -43,7 +46,7 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
   constexpr auto kAll =
       static_cast<std::uint8_t>(kRecorder | kListener | kServer | bit(PeerRole::kSupervisor));
   static const std::vector<Rule> table = {
-      {keys::Hello::kType, kAll, &P::hello},
+      {keys::Hello::kType, static_cast<std::uint8_t>(kAll | bit(PeerRole::kCourier)), &P::hello},
       {keys::LogAppend::kType, kAll, &P::log_append},
       {keys::KeeperStatusRequest::kType, kAll, &P::status},
       {keys::CallStart::kType, kRecorder,
@@ -63,6 +66,7 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
       {keys::Cleared::kType, kListener, &P::cleared},
       {keys::DerivedPut::kType, kListener, &P::derived},
       {keys::ListenDone::kType, kListener, &P::listen_done},
+      {keys::TypedFound::kType, kListener, &P::typed_found},
       {keys::UnheardRequest::kType, kListener, &P::unheard},
       {keys::HearAgain::kType, kListener, &P::hear_again},
       {keys::Open::kType, kServer, &P::request<keys::Open, keys::Opened, &K::open>},
@@ -85,6 +89,8 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
        &P::request<keys::ConfirmRetention, keys::RetentionStatus, &K::confirm_retention>},
       {keys::RetireMirror::kType, kServer,
        &P::request<keys::RetireMirror, keys::MirrorRetired, &K::retire_mirror>},
+      {keys::DialProgress::kType, bit(PeerRole::kSignal), &P::dial_progress},
+      {keys::DialRecorded::kType, kRecorder, &P::dial_recorded},
       {keys::Prove::kType, kServer, &P::request<keys::Prove, keys::Proved, &K::prove>},
   };
   return table;
@@ -122,7 +128,11 @@ Status KeeperProcess::serve(std::unique_ptr<TakingOver> taken) {
       *loop_, context_, [this] { return heartbeat(); },
       [this](io::Frame frame) { on_supervisor(std::move(frame)); });
   loop_->every_ms(kTickMs, [this] {
-    if (!frozen_) keeper_->tick();
+    if (frozen_) return;
+    keeper_->tick();
+    courier_.tick();
+    dials_.tick();
+    typed_.tick();
   });
   loop_->every_ms(kMendMs, [this] {
     if (!frozen_) mend();
@@ -232,7 +242,10 @@ erase::Keeper::Outbox KeeperProcess::outbox() {
       .derived_sealed =
           [this](const keys::DerivedSealed& message) { broadcast(PeerRole::kRecorder, message); },
       .listening_done =
-          [this](const keys::ListeningDone& message) { broadcast(PeerRole::kRecorder, message); },
+          [this](const keys::ListeningDone& message) {
+            broadcast(PeerRole::kRecorder, message);
+            typed_.call_over(message.call);
+          },
       .order_state =
           [this](const keys::OrderState& message) {
             broadcast(PeerRole::kListener, message);
@@ -275,6 +288,7 @@ KeeperProcess::Peer* KeeperProcess::find(std::uint64_t id) {
 void KeeperProcess::on_close(std::uint64_t id) {
   const auto at = peers_.find(id);
   if (at == peers_.end()) return;
+  courier_.lost(id);
   auto asked = std::move(at->second->asked);
   at->second->asked.clear();
   for (auto& [frame, done] : asked) done(fail(Errc::kUnavailable, "the peer went away"));
@@ -288,6 +302,7 @@ void KeeperProcess::on_frame(std::uint64_t id, io::Frame frame) {
   auto* peer = find(id);
   if (peer == nullptr) return;
   if ((frame.flags & io::kFrameIsReply) != 0) {
+    if (peer->role == PeerRole::kCourier) return courier_.on_reply(frame);
     const auto asked = peer->asked.find(frame.id);
     if (asked == peer->asked.end()) return;
     auto done = std::move(asked->second);
@@ -304,24 +319,6 @@ void KeeperProcess::take(Peer& peer, io::Frame frame) {
   if (frame.type != keys::Hello::kType && (!peer.greeted || (rule->roles & bit(peer.role)) == 0))
     return refuse(peer, frame, {Errc::kDenied, "not a message of this peer's role"});
   (this->*rule->handler)(peer, std::move(frame));
-}
-
-template <class Message>
-void KeeperProcess::ask(Peer& peer, const Message& message, std::int64_t wait_ms,
-                        std::function<void(Result<io::Frame>)> done) {
-  const auto id = next_ask_++;
-  if (next_ask_ == 0) next_ask_ = 1;
-  if (!peer.channel->send(message, id)) return done(fail(Errc::kFull, "the peer's queue is full"));
-  peer.asked[id] = std::move(done);
-  loop_->after_ms(wait_ms, [this, peer_id = peer.id, id] {
-    const auto at = peers_.find(peer_id);
-    if (at == peers_.end()) return;
-    const auto asked = at->second->asked.find(id);
-    if (asked == at->second->asked.end()) return;
-    auto late = std::move(asked->second);
-    at->second->asked.erase(asked);
-    late(fail(Errc::kTimeout, "no answer in time"));
-  });
 }
 
 void KeeperProcess::wipe_everywhere(const keys::WipeRanges& message, std::function<void()> done) {
@@ -368,11 +365,13 @@ void KeeperProcess::hello(Peer& peer, io::Frame frame) {
   const auto message = unpack<keys::Hello>(frame.body);
   if (!message) return refuse(peer, frame, message.error());
   const auto role = static_cast<unsigned>(message->role);
-  if (message->version != keys::kKeeperProtocolVersion || role < 1 || role > 4)
+  static constexpr std::array<std::string_view, 7> kNames = {
+      "", "recorder", "listener", "server", "supervisor", "signal", "courier"};
+  if (message->version != keys::kKeeperProtocolVersion || role >= kNames.size() ||
+      kNames[role].empty())
     return refuse(peer, frame, {Errc::kUnsupported, "another version of the protocol"});
   // Who it is, the supervisor says: a captured server would call itself the
   // listener.
-  static constexpr std::array kNames = {"", "recorder", "listener", "server", "supervisor"};
   const auto child = child_of_pid(context_.config, peer.channel->peer_pid());
   if (!child || *child != kNames[role]) {
     log_event("keeper.peer_refused", {{"says", kNames[role]}, {"is", child ? *child : "unknown"}});
@@ -381,6 +380,16 @@ void KeeperProcess::hello(Peer& peer, io::Frame frame) {
   peer.role = message->role;
   peer.greeted = true;
   peer.channel->reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
+  if (peer.role == PeerRole::kListener) typed_.listener_came();
+  courier_came(peer);
+}
+
+void KeeperProcess::courier_came(Peer& peer) {
+  if (peer.role != PeerRole::kCourier) return;
+  courier_.connected(peer.id, [this, id = peer.id](io::Frame message) {
+    auto* there = find(id);
+    return there != nullptr && there->channel->send(std::move(message));
+  });
 }
 
 void KeeperProcess::adopt(Peer& peer, io::Frame frame) {
@@ -422,6 +431,19 @@ void KeeperProcess::listen_done(Peer& peer, io::Frame frame) {
   const auto message = unpack<keys::ListenDone>(frame.body);
   if (!message) return refuse(peer, frame, message.error());
   keeper_->listen_done(*message);
+}
+
+void KeeperProcess::typed_found(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::TypedFound>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  typed_.found(*message);
+}
+
+bool KeeperProcess::send_typed(const keys::SearchTyped& message) {
+  for (auto& [id, peer] : peers_)
+    if (peer->greeted && peer->role == PeerRole::kListener && peer->channel->open())
+      return peer->channel->send(io::make_secret_frame(message));
+  return false;
 }
 
 void KeeperProcess::unheard(Peer& peer, io::Frame frame) {
@@ -477,12 +499,13 @@ void KeeperProcess::call_state(Peer& peer, io::Frame frame) {
 
 std::string KeeperProcess::heartbeat() const {
   auto json = keeper_->status_json();
-  std::vector<QueueGauge> gauges;
+  std::vector<QueueGauge> gauges{courier_.gauge(), dials_.gauge()};
   for (const auto& [id, peer] : peers_) {
     auto gauge = peer->channel->gauge();
     gauge.name = "keeper.out." + std::to_string(static_cast<int>(peer->role));
     gauges.push_back(gauge);
   }
+  gauges.push_back(typed_.gauge());
   json.pop_back();
   return json + ",\"vault\":" + office_->status_json() +
          ",\"ready\":true,\"queues\":" + queues_json(gauges) + "}";

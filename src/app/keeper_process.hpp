@@ -27,12 +27,15 @@
 #include <string>
 #include <vector>
 
+#include "app/courier_desk.hpp"
+#include "app/dial_desk.hpp"
 #include "app/keeper_handover.hpp"
 #include "app/process.hpp"
 #include "app/writer_lock.hpp"
 #include "base/event_log.hpp"
 #include "disclose/office.hpp"
 #include "erase/keeper.hpp"
+#include "erase/typed_searches.hpp"
 
 namespace callward::app {
 
@@ -80,6 +83,7 @@ class KeeperProcess {
   void take(Peer& peer, io::Frame frame);
   void on_close(std::uint64_t peer);
   Peer* find(std::uint64_t id);
+  void courier_came(Peer& peer);
   template <class Message>
   void broadcast(PeerRole role, const Message& message) {
     for (auto& [id, peer] : peers_)
@@ -88,7 +92,22 @@ class KeeperProcess {
   }
   template <class Message>
   void ask(Peer& peer, const Message& message, std::int64_t wait_ms,
-           std::function<void(Result<io::Frame>)> done);
+           std::function<void(Result<io::Frame>)> done) {
+    const auto id = next_ask_++;
+    if (next_ask_ == 0) next_ask_ = 1;
+    if (!peer.channel->send(message, id))
+      return done(fail(Errc::kFull, "the peer's queue is full"));
+    peer.asked[id] = std::move(done);
+    loop_->after_ms(wait_ms, [this, peer_id = peer.id, id] {
+      const auto at = peers_.find(peer_id);
+      if (at == peers_.end()) return;
+      const auto asked = at->second->asked.find(id);
+      if (asked == at->second->asked.end()) return;
+      auto late = std::move(asked->second);
+      at->second->asked.erase(asked);
+      late(fail(Errc::kTimeout, "no answer in time"));
+    });
+  }
   void remove_objects(const keys::RemoveObjects& message,
                       std::function<void(Result<keys::ObjectsRemoved>)> done);
   void wipe_everywhere(const keys::WipeRanges& message, std::function<void()> done);
@@ -132,6 +151,10 @@ class KeeperProcess {
   static const Rule* find_rule(std::uint16_t type);
   Status open_office();
   disclose::Office::Outbox office_outbox();
+  Status dial_out(const DialId& dial, const std::string& expert, SecretBytes number);
+  void search_typed(const CallId& call, std::string_view kind, SecretBytes value);
+  void tell_office(const DialNews& news);
+  Status deliver_code(std::string_view channel, SecretBytes address, SecretBytes code);
   void hello(Peer& peer, io::Frame frame);
   void adopt(Peer& peer, io::Frame frame);
   void log_append(Peer& peer, io::Frame frame);
@@ -140,12 +163,17 @@ class KeeperProcess {
   void cleared(Peer& peer, io::Frame frame);
   void derived(Peer& peer, io::Frame frame);
   void listen_done(Peer& peer, io::Frame frame);
+  void typed_found(Peer& peer, io::Frame frame);
+  bool send_typed(const keys::SearchTyped& message);
   void unheard(Peer& peer, io::Frame frame);
   void hear_again(Peer& peer, io::Frame frame);
   void call_state(Peer& peer, io::Frame frame);
   void held_calls(Peer& peer, io::Frame frame);
   void holds(Peer& peer, io::Frame frame);
   void holds_among(Peer& peer, io::Frame frame);
+  DialDesk::Ways dial_ways();
+  void dial_progress(Peer& peer, io::Frame frame);
+  void dial_recorded(Peer& peer, io::Frame frame);
   std::string heartbeat() const;
   void mend();
   bool repair_mirrors();
@@ -174,7 +202,12 @@ class KeeperProcess {
   std::unique_ptr<audit::Log> log_;
   std::unique_ptr<erase::Keeper> keeper_;
   std::unique_ptr<disclose::Office> office_;
+  // Not handed over: a new keeper is told again what runs, or its first news is of the end.
+  DialDesk dials_{clock_, dial_ways()};
+  // Not handed over with a planned restart: a listener that lives goes on with what it has.
+  erase::TypedSearches typed_{[this](const keys::SearchTyped& m) { return send_typed(m); }};
   std::unique_ptr<io::ChannelServer> server_;
+  CourierDesk courier_{clock_, {}};  // outcomes are told by set_on_outcome()
   std::map<std::uint64_t, std::unique_ptr<Peer>> peers_;
   std::uint64_t next_peer_ = 1;
   std::uint32_t next_ask_ = 1;

@@ -73,6 +73,7 @@ Result<FrozenProcess> KeeperProcess::freeze() {
   FrozenProcess frozen;
   frozen.process.keeper = TRY(erase::encode_handed(keeper_->hand_over()));
   frozen.process.next_ask = next_ask_;
+  frozen.process.courier = courier_.hand_over();
   frozen.fds.push_back(TRY(server_->carry()));
   for (auto& [id, peer] : peers_) {
     if (!peer->channel->open()) continue;
@@ -192,6 +193,8 @@ Status KeeperProcess::open_taken(FrozenProcess& frozen) {
   frozen.process.keeper = SecretBytes();
   TRY(open_files(0));
   TRY(keeper_->take_over(std::move(state)));
+  TRY(courier_.take_over(frozen.process.courier.expose()));
+  frozen.process.courier = SecretBytes();
   next_ask_ = frozen.process.next_ask;
   log_event("keeper.taken_over", {{"peers", frozen.process.peers.size()}});
   return {};
@@ -215,6 +218,7 @@ Status KeeperProcess::take_peers(FrozenProcess frozen) {
     auto& peer = add_peer(std::move(*channel));
     peer.role = handed.role;
     peer.greeted = handed.greeted;
+    courier_came(peer);
   }
   return {};
 }

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "app/process.hpp"
+#include "keys/dial_protocol.hpp"
 
 namespace callward::app {
 namespace {
@@ -18,6 +19,21 @@ TEST(KeeperProcess, APersonsDecisionsComeFromTheServerAlone) {
   EXPECT_TRUE(keeper_hears(keys::EraseOrder::kType, PeerRole::kListener));
   EXPECT_FALSE(keeper_hears(keys::EraseOrder::kType, PeerRole::kRecorder));
   EXPECT_FALSE(keeper_hears(999, PeerRole::kServer));
+}
+
+// It is asked, and asks for nothing: neither keys nor an entry of the log.
+TEST(KeeperProcess, TheCourierSaysHelloAndNothingElse) {
+  for (std::uint16_t type = 100; type < 200; ++type)
+    EXPECT_EQ(keeper_hears(type, PeerRole::kCourier), type == keys::Hello::kType) << type;
+}
+
+TEST(KeeperProcess, OfACallBackSignalTellsTheWayAndTheRecorderTheCall) {
+  EXPECT_TRUE(keeper_hears(keys::DialProgress::kType, PeerRole::kSignal));
+  EXPECT_TRUE(keeper_hears(keys::DialRecorded::kType, PeerRole::kRecorder));
+  EXPECT_FALSE(keeper_hears(keys::DialRecorded::kType, PeerRole::kSignal));
+  for (const auto type : {keys::CallStart::kType, keys::Open::kType, keys::LogAppend::kType,
+                          keys::EraseOrder::kType, keys::HearAgain::kType, keys::Prove::kType})
+    EXPECT_FALSE(keeper_hears(type, PeerRole::kSignal)) << type;
 }
 
 }  // namespace

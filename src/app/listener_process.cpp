@@ -152,6 +152,7 @@ void Listener::collect(ListenedCall& call) {
       pending.message.ranges.push_back({range.stream, range.first, range.end});
     pending.message.reason = listen::reason_of(order.kind);
     pending.message.actor = "listener";
+    for (const auto& range : pending.message.ranges) call.forget_derived(range);
     call.orders.push_back(std::move(pending));
     ++orders_sent_;
   }
@@ -312,11 +313,23 @@ std::string Listener::status_json() const {
   out += ",\"orders\":{\"sent\":" + std::to_string(orders_sent_) +
          ",\"open\":" + std::to_string(open) + ",\"erased\":" + std::to_string(orders_erased_) +
          ",\"refused\":" + std::to_string(orders_refused_) + "}";
+  std::size_t words = 0, searches = 0;
+  for (const auto& [id, call] : calls_) {
+    words += call->listener().remembered_words();
+    searches += call->listener().searches().size();
+  }
+  out += ",\"typed\":{\"open\":" + std::to_string(searches) +
+         ",\"asked\":" + std::to_string(typed_searches_) +
+         ",\"places\":" + std::to_string(typed_places_) + "}";
+  out += number("words_forgotten", words_forgotten_);
   out += number("live_dropped", counters_.live_dropped) +
          number("heard_again", counters_.heard_again) + number("missing", counters_.missing) +
          number("bad_payloads", counters_.bad_payloads);
-  out += ",\"workers\":" + pool_.json() +
-         ",\"queues\":" + queues_json({recorder_.gauge(), keeper_.gauge()}) + "}";
+  out += ",\"workers\":" + pool_.json() + ",\"queues\":" +
+         queues_json({recorder_.gauge(),
+                      keeper_.gauge(),
+                      {"listener.words", words, kRememberedWordsMax, words_forgotten_}}) +
+         "}";
   return out;
 }
 

@@ -28,6 +28,9 @@ inline constexpr std::size_t kHearAgainsOpenMax = 4;
 // Of the fullest stream of each call, over all calls: four hours are 230 MB a stream. Beyond it
 // calls that hold more than kCreditBelowMs take no more, and hear it again later.
 inline constexpr std::uint64_t kBufferedMsTotalMax = 4ull * 3'600'000;
+// Words that are remembered for typed values, over all calls: some 100 MB. Beyond it the call that
+// has most forgets the older half of them, and says so if a value comes (TypedFound::missed).
+inline constexpr std::size_t kRememberedWordsMax = 2'000'000;
 inline constexpr std::size_t kDerivedWaitingMax = 4'096;  // of a call; then it waits
 inline constexpr std::int64_t kUnknownMsMax = 600'000;    // no keeper knows it: let go
 inline constexpr int kDoneRepeatsMax = 8;  // then the keeper's view of the end differs: anew
@@ -66,6 +69,13 @@ class Listener {
   void on_worker_lost(std::size_t worker);
   [[nodiscard]] std::uint32_t lag_ms() const;
   [[nodiscard]] std::string degraded() const;
+
+  // listener_process_typed.cpp
+  void search_typed(const io::Frame& frame);
+  void answer_typed(const CallId& call, const SearchId& search, std::uint32_t places, bool done,
+                    bool missed);
+  void tell_typed(ListenedCall& call, bool done);
+  void bound_memory();
 
   // listener_process_keeper.cpp
   void on_keeper_connected();
@@ -109,6 +119,7 @@ class Listener {
   std::uint64_t orders_sent_ = 0, orders_erased_ = 0, orders_refused_ = 0;
   std::uint64_t turns_ = 0, turns_failed_ = 0, recognised_ms_ = 0, calls_done_ = 0,
                 calls_refused_ = 0;
+  std::uint64_t typed_searches_ = 0, typed_places_ = 0, words_forgotten_ = 0;
 };
 
 Result<listen::Grammar> load_grammar(Vfs& vfs, const std::string& dir);

@@ -63,7 +63,9 @@ void ListenedCall::place(const keys::UnheardCall& known_call, std::uint64_t& han
     if (mark.stream < keys::kCallDataStream) (void)line(mark.stream, handles);
   for (const auto& mark : known_call.heard) {
     if (mark.stream >= keys::kCallDataStream) continue;
-    const auto first = mark.upto > kContextSegments ? mark.upto - kContextSegments : 0;
+    // With typed values all of it: they may have been said before.
+    const bool some = listener_->searches().empty() && mark.upto > kContextSegments;
+    const auto first = some ? mark.upto - kContextSegments : 0;
     open(line(mark.stream, handles), first, mark.upto);
   }
   placed_ = true;
@@ -169,10 +171,33 @@ void ListenedCall::feed(Line& line) {
 
 void ListenedCall::wipe(const keys::SegmentRange& range) {
   listener_->wipe_range({range.stream, range.first, range.end});
+  forget_derived(range);
   const auto at = lines_.find(range.stream);
   if (at == lines_.end()) return;
   for (auto& held : at->second.live)
     if (held.index >= range.first && held.index < range.end) held.payload.clear();
+}
+
+void ListenedCall::forget_derived(const keys::SegmentRange& range) {
+  std::erase_if(derived, [&](const keys::DerivedPut& item) {
+    return item.stream == range.stream && item.first < range.end && range.first < item.end;
+  });
+}
+
+void ListenedCall::hear_from_start(std::uint64_t serial, const listen::Grammar& grammar) {
+  auto old = std::exchange(listener_, std::make_unique<listen::CallListener>(grammar));
+  serial_ = serial;
+  asking = false;
+  for (const auto& [stream, upto] : old->clearance().marks) open(lines_.at(stream), 0, upto);
+  listener_->take_over(*old);
+  for (auto& [number, line] : lines_) {
+    line.worker.reset();
+    line.live.clear();
+    line.end_told = false;
+    line.missing_tries = 0;
+    line.retry_ms = 0;
+  }
+  for (auto& order : orders) order.asked = false;  // repeats are one order
 }
 
 // The stream that is furthest behind first: the conversation waits for it.

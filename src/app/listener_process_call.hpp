@@ -79,6 +79,11 @@ class ListenedCall {
   void feed();
   void pause(bool on);
   void wipe(const keys::SegmentRange& range);
+  // All of it once more from its beginning, for a typed value that was said before this listener
+  // began. Answers to questions of before are for nobody: the serial is another one.
+  void hear_from_start(std::uint64_t serial, const listen::Grammar& grammar);
+  // What waits to be sent of these segments is let go: they were ordered away.
+  void forget_derived(const keys::SegmentRange& range);
 
   // What shall be heard again now.
   [[nodiscard]] std::optional<keys::SegmentRange> wanted(std::int64_t now_ms) const;
@@ -99,6 +104,7 @@ class ListenedCall {
   // What goes to the keeper; kept by whoever speaks to it.
   std::deque<PendingOrder> orders;
   std::deque<keys::DerivedPut> derived;
+  std::map<SearchId, std::uint32_t> typed_told;  // of each typed value, how many places
   bool touched = true;     // something changed since its results were looked at
   bool known = false;      // by this keeper, since it is connected
   bool done_sent = false;  // ListenDone

@@ -5,6 +5,7 @@
 #include "app/listener_process.hpp"
 #include "base/event_log.hpp"
 #include "keys/record.hpp"
+#include "keys/typed_protocol.hpp"
 
 namespace callward::app {
 
@@ -23,6 +24,7 @@ void Listener::on_keeper_connected() {
   for (auto& [id, call] : calls_) {
     call->known = false;
     call->unknown_since_ms = clock_.monotonic_ms();
+    call->typed_told.clear();  // this keeper has not heard it
   }
   keeper_.request(keys::Hello{keys::kKeeperProtocolVersion, keys::PeerRole::kListener}, kReplyMsMax,
                   [this](Result<io::Frame> reply) {
@@ -37,6 +39,7 @@ void Listener::on_keeper_lost() { keeper_ready_ = false; }
 
 void Listener::on_keeper_event(io::Frame frame) {
   if (frame.type == keys::WipeRanges::kType) return wipe_ranges(frame);
+  if (frame.type == keys::SearchTyped::kType) return search_typed(frame);
   if (frame.type != keys::OrderState::kType) return;
   const auto state = unpack<keys::OrderState>(frame.body);
   if (state && state->outcome == keys::OrderOutcome::kErased && calls_.count(state->call) != 0)
@@ -61,6 +64,7 @@ void Listener::tick() {
                 call->listener().buffered_ms() > kCreditBelowMs);
     call->touched = true;
   }
+  bound_memory();
   if (auto now = degraded(); now != degraded_) {
     log_event("listener.degraded", {{"now", now}, {"before", degraded_}});
     degraded_ = std::move(now);
@@ -117,7 +121,11 @@ void Listener::on_listed(const keys::UnheardCall& item) {
   // It was told that all is heard, and does not agree yet.
   if (++call->done_repeats > kDoneRepeatsMax) {
     log_event("listener.call_anew", {{"call", item.call.hex()}});
-    return drop(item.call);
+    const auto old = std::move(at->second);
+    drop(item.call);
+    if (old->listener().searches().empty()) return;
+    if (auto* anew = find_or_make(item.call)) anew->listener().take_over(old->listener());
+    return;
   }
   (void)send_clearance(*call, call->listener().clearance());
   (void)keeper_.send(keys::ListenDone{item.call});
@@ -129,12 +137,17 @@ void Listener::on_not_listed(ListenedCall& call, std::uint64_t asked_at) {
     ++calls_done_;
     return drop(call.id());
   }
+  if (!call.placed() && call.lines().empty()) {  // a typed value is all that was ever said of it
+    tell_typed(call, true);
+    return drop(call.id());
+  }
   const auto now = clock_.monotonic_ms();
   if (call.known) {
     call.known = false;
     call.unknown_since_ms = now;
   } else if (now - call.unknown_since_ms > kUnknownMsMax) {
     log_event("listener.call_unknown", {{"call", call.id().hex()}});
+    tell_typed(call, true);
     drop(call.id());
   }
 }
@@ -231,6 +244,7 @@ bool Listener::send_clearance(const ListenedCall& call, const listen::Clearance&
 
 void Listener::send_results(ListenedCall& call) {
   if (!keeper_ready_ || !call.known || !call.orders.empty() || call.done_sent) return;
+  tell_typed(call, false);
   if (call.derived.empty()) {
     if (const auto clearance = call.listener().take_clearance())
       if (!send_clearance(call, *clearance)) call.known = false;  // told again with all marks
@@ -247,6 +261,7 @@ void Listener::send_results(ListenedCall& call) {
   }
   while (!call.derived.empty() && keeper_.send(call.derived.front())) call.derived.pop_front();
   if (!call.derived.empty() || !call.listener().finished() || !call.known) return;
+  tell_typed(call, true);
   call.done_sent = keeper_.send(keys::ListenDone{call.id()});
   if (call.done_sent) next_poll_ms_ = std::min(next_poll_ms_, clock_.monotonic_ms() + 100);
 }

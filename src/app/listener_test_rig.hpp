@@ -13,6 +13,7 @@
 #include "app/peer_test_rig.hpp"
 #include "base/fresh_dir_test.hpp"
 #include "codec/g711.hpp"
+#include "keys/typed_protocol.hpp"
 #include "segment/payload.hpp"
 
 namespace callward::app::test {
@@ -53,6 +54,13 @@ class ScriptedKeeper final : public SocketPeer {
     channels.back()->send(keys::WipeRanges{call, {range}}, 77);
   }
 
+  void search(const CallId& call_id, std::uint8_t number, std::string_view value) {
+    keys::SearchTyped message{.call = call_id, .search = {}, .value = {}, .kind = "password"};
+    message.search.bytes[0] = number;
+    message.value = SecretBytes(as_bytes(value));
+    channels.back()->send(io::make_secret_frame(message));
+  }
+
   const ScriptedCall* call = nullptr;
   bool knows = true, ended = false, done = false;
   bool acknowledges = true;
@@ -61,6 +69,9 @@ class ScriptedKeeper final : public SocketPeer {
   std::vector<keys::Cleared> cleared;
   std::vector<keys::SegmentRange> heard_again;
   std::vector<keys::DerivedPut> derived;
+  std::vector<keys::TypedFound> typed;
+  // Said right after Hello, as the keeper does to a listener that comes.
+  std::vector<std::pair<std::uint8_t, std::string>> typed_values;
   int wiped = 0, dones = 0;
 
  private:
@@ -68,6 +79,10 @@ class ScriptedKeeper final : public SocketPeer {
     switch (frame.type) {
       case keys::Hello::kType:
         channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
+        for (const auto& [number, value] : typed_values) search(call->id, number, value);
+        return;
+      case keys::TypedFound::kType:
+        typed.push_back(*unpack<keys::TypedFound>(frame.body));
         return;
       case keys::UnheardRequest::kType: {
         keys::UnheardList list;

@@ -24,11 +24,9 @@ int run_process(const std::string& name, const std::string& config_file, int tak
     const char* name;
     Status (*run)(const ProcessContext&);
   };
-  static constexpr Entry kProcesses[] = {{"keeper", run_keeper},
-                                         {"recorder", run_recorder},
-                                         {"signal", run_signal},
-                                         {"listener", run_listener},
-                                         {"server", run_server}};
+  static constexpr Entry kProcesses[] = {{"keeper", run_keeper},   {"recorder", run_recorder},
+                                         {"signal", run_signal},   {"listener", run_listener},
+                                         {"courier", run_courier}, {"server", run_server}};
   set_log_process(name);
   ::signal(SIGPIPE, SIG_IGN);
   auto config = load_config(config_file);
@@ -327,6 +325,7 @@ class CommandLine {
     on(retire, [this](const CliContext& c) { return command_mirror_retire(c, mirror_, reason_); });
     on(renew, [this](const CliContext& c) { return command_mirror_renew(c, mirror_); });
     add_backup();
+    add_policy();
     auto* config = command("config", "the configuration");
     config->require_subcommand(1);
     on(with_config(command("show", "what is in force", config)), command_config_show);
@@ -334,6 +333,28 @@ class CommandLine {
       chosen_ = [this] {
         std::fputs(completion_script(app_).c_str(), stdout);
         return 0;
+      };
+    });
+  }
+
+  void add_policy() {
+    auto* policy = command("policy", "what is asked of customers, and how long it is kept");
+    policy->require_subcommand(1);
+    auto* check = command(
+        "check", "judge a policy file; exit code 3 when it is wrong, or relaxes something", policy);
+    check->add_option("file", policy_.file)->required();
+    check->add_option("--against", policy_.against, "the one in force: what would be relaxed");
+    check->add_flag("--json", policy_.json, "for machines");
+    check->callback(
+        [this] { chosen_ = [this] { return exit_of(command_policy_check(policy_)); }; });
+    auto* page = command("page", "the page for callers, as HTML", policy);
+    auto* file = page->add_option("file", policy_.file, "a policy file");
+    page->add_option("--config", policy_.config, "or the one in force")->excludes(file);
+    page->callback([this] {
+      chosen_ = [this] {
+        if (policy_.file.empty() && policy_.config.empty())
+          return static_cast<int>(report({Errc::kConfig, "of which policy? FILE or --config"}));
+        return exit_of(command_policy_page(policy_));
       };
     });
   }
@@ -356,6 +377,7 @@ class CommandLine {
   ImportOptions import_;
   UserOptions user_;
   RestoreOptions restore_;
+  PolicyOptions policy_;
 };
 
 }  // namespace

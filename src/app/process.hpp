@@ -30,6 +30,7 @@ bool keeper_hears(std::uint16_t type, keys::PeerRole role);
 Status run_recorder(const ProcessContext& context);
 Status run_signal(const ProcessContext& context);
 Status run_listener(const ProcessContext& context);
+Status run_courier(const ProcessContext& context);
 Status run_server(const ProcessContext& context);
 
 // Sends store::Heartbeat to run/supervisor.sock each second. `status` gives a JSON object; the key

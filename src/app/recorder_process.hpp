@@ -9,8 +9,9 @@
 //       full disk (the loss is accounted), not a slow listener (its queue overflows, counted; it
 //       hears the rest again).
 //   (3) A call's frames leave the spool only after its object was verified and the log has its
-//   root. (4) What the keeper must be told (adopt, end, sealed) is told in that order, once each,
-//   however often it dies.
+//   root.
+//   (4) What the keeper must be told (adopt, dial, end, sealed) is told in that order, once each,
+//       however often it dies; but whose call-back it is, again to each keeper.
 #pragma once
 
 #include <deque>
@@ -24,6 +25,7 @@
 #include "app/recorder_process_call.hpp"
 #include "base/queue.hpp"
 #include "io/frame.hpp"
+#include "keys/dial_protocol.hpp"
 #include "keys/keeper_acts.hpp"
 #include "keys/keeper_retention.hpp"
 #include "store/object_store.hpp"
@@ -133,6 +135,9 @@ class Recorder {
   static const std::unordered_map<std::uint16_t, Rule>& handlers();
   void on_hello(Peer& peer, io::Frame& frame);
   void on_session_open(Peer& peer, io::Frame& frame);
+  void on_call_back_open(Peer& peer, io::Frame& frame);
+  void open_session(Peer& peer, io::Frame& frame, store::SessionOpen open,
+                    std::optional<DialId> dial);
   void on_session_update(Peer& peer, io::Frame& frame);
   void on_session_end(Peer& peer, io::Frame& frame);
   void on_session_list(Peer& peer, io::Frame& frame);
@@ -184,6 +189,7 @@ class Recorder {
     std::vector<std::string> flags;
     SecretBytes call_data;
     SecretBytes dialog;
+    std::optional<DialId> dial;  // of a call-back
     // A continuation: its streams and sockets are taken over, nobody waits for an answer.
     std::optional<CallId> continues;
     SocketMap sockets;
@@ -223,6 +229,7 @@ class Recorder {
   static void keys_are_nowhere(RecorderCall& call);
   void reissue_answered(RecorderCall& call, Result<keys::Reissued> reissued);
   void on_reissued(RecorderCall& call, keys::Reissued reissued);
+  void tell_dial(RecorderCall& call);
   void tell_end(RecorderCall& call);
   void tell_sealed(RecorderCall& call);
   void refill_spares();

@@ -179,8 +179,9 @@ class RecorderCall {
   bool needs_adoption = false;  // its keeper died; `frozen` opens what came after
   std::vector<keys::TreeNode> frozen;
   std::uint32_t frozen_index = 0;
-  SecretBytes call_data;  // of a call on a spare root, until adopted
-  bool asking = false;    // one request at a time
+  SecretBytes call_data;   // of a call on a spare root, until adopted
+  bool asking = false;     // one request at a time
+  bool dial_told = false;  // to this keeper: whose recording it is
   bool end_logged = false, sealed_logged = false;
 
   // After the end.

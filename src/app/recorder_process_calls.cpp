@@ -108,6 +108,7 @@ void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId&
   begin.flags = std::move(opening->flags);
   begin.spare = spare;
   call->spooled.begin = begin;
+  call->spooled.dial = opening->dial;
   call->phase = RecorderPhase::kLive;
   if (spare) {
     call->call_data = std::move(opening->call_data);
@@ -118,6 +119,7 @@ void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId&
   const auto begun = [&]() -> Result<std::vector<std::uint16_t>> {
     TRY(call->take_keys(std::move(started.nodes)));
     TRY(call->put(FrameType::kCallBegin, pack(begin)));
+    if (opening->dial) TRY(call->put(FrameType::kDial, pack(store::SpoolDial{*opening->dial})));
     if (!started.call_data_record.empty())
       TRY(call->put(FrameType::kCallData, started.call_data_record));
     call->spooled.streams.clear();
@@ -158,6 +160,7 @@ void Recorder::continue_call(RecorderCall& call) {
   auto opening = std::make_shared<Opening>();
   opening->source = call.spooled.begin->source;
   opening->direction = call.spooled.begin->direction;
+  opening->dial = call.spooled.dial;
   opening->started_at = clock_.utc_ms();
   opening->started_ns = clock_.monotonic_ns();
   opening->media_address = call.media_address;

@@ -1,6 +1,7 @@
 // The recorder as the keeper's client. What must be told of a call is told in its order: adoption
-// (after a keeper's death), then its end, then its sealed object. A request that fails because the
-// keeper is away is made again when it is back; each_second() asks again after anything else.
+// (after a keeper's death), whose call-back it is, its end, its sealed object. A request that fails
+// because the keeper is away is made again when it is back; each_second() asks again after anything
+// else.
 #include <algorithm>
 
 #include "app/recorder_process.hpp"
@@ -60,7 +61,7 @@ void Recorder::tell_running() {
 void Recorder::on_keeper_lost() {
   if (!*alive_) return;
   keeper_ready_ = keeper_locked_ = false;
-  for (auto& [id, call] : calls_) call->asked_listened = false;
+  for (auto& [id, call] : calls_) call->asked_listened = call->dial_told = false;
   asking_spares_ = sending_log_ = told_running_ = telling_running_ = false;
   early_events_.clear();  // of the one that is gone
   for (auto& [id, early] : early_) {
@@ -108,6 +109,7 @@ void Recorder::tell_keeper(RecorderCall& call) {
   if (call.phase == RecorderPhase::kReissue) return reissue(call);
   if (call.phase == RecorderPhase::kListening) return ask_listened(call);
   if (call.needs_adoption) return adopt(call);
+  if (call.spooled.dial && !call.dial_told && !call.sealed_logged) return tell_dial(call);
   if (call.phase == RecorderPhase::kEnding && !call.end_logged) return tell_end(call);
   if (call.phase == RecorderPhase::kSealing && call.sealed && !call.sealed_logged)
     return tell_sealed(call);
@@ -244,6 +246,25 @@ bool come_again(const Error& error) {
          error.code == Errc::kIo || error.code == Errc::kBusy || error.code == Errc::kFull;
 }
 }  // namespace
+
+// The end waits for it: a keeper that hears of a call-back's end knows which recording it has. One
+// that will never take it must not keep the call from ending.
+void Recorder::tell_dial(RecorderCall& call) {
+  call.asking = true;
+  keeper_->request(keys::DialRecorded{*call.spooled.dial, call.id()}, kKeeperTimeoutMs,
+                   [this, id = call.id(), alive = alive_](Result<io::Frame> reply) {
+                     if (!*alive) return;
+                     auto* again = find(id);
+                     if (again == nullptr) return;
+                     again->asking = false;
+                     if (!reply && come_again(reply.error())) return;
+                     if (!reply)
+                       log_event("recorder.dial_not_taken",
+                                 {{"call", id.hex()}, {"why", reply.error().message}});
+                     again->dial_told = keeper_ready_;
+                     tell_keeper(*again);
+                   });
+}
 
 void Recorder::tell_end(RecorderCall& call) {
   if (!call.durable) return;

@@ -70,6 +70,7 @@ const std::unordered_map<std::uint16_t, Recorder::Rule>& Recorder::handlers() {
   static const std::unordered_map<std::uint16_t, Rule> table{
       {store::Hello::kType, {&Recorder::on_hello, kAnybody}},
       {store::SessionOpen::kType, {&Recorder::on_session_open, kSignal}},
+      {store::CallBackOpen::kType, {&Recorder::on_call_back_open, kSignal}},
       {store::SessionUpdate::kType, {&Recorder::on_session_update, kSignal}},
       {store::SessionEnd::kType, {&Recorder::on_session_end, kSignal}},
       {store::SessionList::kType, {&Recorder::on_session_list, kSignal}},
@@ -108,9 +109,21 @@ void Recorder::on_hello(Peer& peer, io::Frame& frame) {
 void Recorder::on_session_open(Peer& peer, io::Frame& frame) {
   auto open = unpack<store::SessionOpen>(frame.body);
   if (!open) return refuse(peer, frame, Errc::kMalformed, open.error().message);
-  if (const auto ok = check_streams(open->streams); !ok)
+  open_session(peer, frame, std::move(*open), std::nullopt);
+}
+
+void Recorder::on_call_back_open(Peer& peer, io::Frame& frame) {
+  auto open = unpack<store::CallBackOpen>(frame.body);
+  if (!open) return refuse(peer, frame, Errc::kMalformed, open.error().message);
+  if (open->dial.is_zero()) return refuse(peer, frame, Errc::kMalformed, "a call-back of no dial");
+  open_session(peer, frame, std::move(open->session), open->dial);
+}
+
+void Recorder::open_session(Peer& peer, io::Frame& frame, store::SessionOpen open,
+                            std::optional<DialId> dial) {
+  if (const auto ok = check_streams(open.streams); !ok)
     return refuse(peer, frame, ok.error().code, ok.error().message);
-  if (const auto ok = check_flags(open->flags); !ok)
+  if (const auto ok = check_flags(open.flags); !ok)
     return refuse(peer, frame, ok.error().code, ok.error().message);
   std::string why;
   if (!may_admit(why)) {
@@ -119,15 +132,15 @@ void Recorder::on_session_open(Peer& peer, io::Frame& frame) {
   }
   auto opening = std::make_shared<Opening>();
   opening->peer = peer.serial;
-  opening->source = keys::CallSource::kSiprec;
-  opening->direction = open->direction;
-  opening->media_address =
-      open->media_address.empty() ? config_.media_address : open->media_address;
-  opening->streams = std::move(open->streams);
-  opening->sources = std::move(open->sources);
-  opening->flags = std::move(open->flags);
-  opening->call_data = std::move(open->call_data);
-  opening->dialog = std::move(open->dialog);
+  opening->source = dial ? keys::CallSource::kCallBack : keys::CallSource::kSiprec;
+  opening->dial = dial;
+  opening->direction = open.direction;
+  opening->media_address = open.media_address.empty() ? config_.media_address : open.media_address;
+  opening->streams = std::move(open.streams);
+  opening->sources = std::move(open.sources);
+  opening->flags = std::move(open.flags);
+  opening->call_data = std::move(open.call_data);
+  opening->dialog = std::move(open.dialog);
   opening->started_at = clock_.utc_ms();
   opening->started_ns = clock_.monotonic_ns();
   // Before the keeper is asked: a call that has no port never began.

@@ -41,19 +41,28 @@ class TreeKeeper final : public SocketPeer {
         out.push_back(std::move(node));
     return out;
   }
+  void call_start(io::Channel& channel, const io::Frame& frame) {
+    auto start = unpack<keys::CallStart>(frame.body);
+    keys::CallStarted answer;
+    answer.row = 7;
+    answer.nodes = nodes_from(start->call, 0);
+    channel.reply(frame, answer);
+    started.push_back(std::move(*start));
+  }
+  void dial_recorded(io::Channel& channel, const io::Frame& frame) {
+    dials.push_back(*unpack<keys::DialRecorded>(frame.body));
+    if (dial_refused)
+      channel.reply(frame, keys::ErrorReply{*dial_refused, "not now"});
+    else
+      channel.reply(frame, keys::Ack{});
+  }
   void on_frame(io::Channel& channel, io::Frame& frame) override {
     switch (frame.type) {
       case keys::Hello::kType:
         channel.reply(frame, keys::Welcome{keys::kKeeperProtocolVersion, true});
         return;
-      case keys::CallStart::kType: {
-        const auto start = unpack<keys::CallStart>(frame.body);
-        keys::CallStarted started;
-        started.row = 7;
-        started.nodes = nodes_from(start->call, 0);
-        channel.reply(frame, started);
-        return;
-      }
+      case keys::CallStart::kType:
+        return call_start(channel, frame);
       case keys::SpareRoots::kType: {
         keys::SpareRootsGiven given;
         for (int i = 0; i < 3; ++i) {
@@ -79,6 +88,8 @@ class TreeKeeper final : public SocketPeer {
         channel.reply(frame, keys::Adopted{9, {lost_from, lost_from}, {}});
         return;
       }
+      case keys::DialRecorded::kType:
+        return dial_recorded(channel, frame);
       case keys::CallEnd::kType:
         ended.push_back(*unpack<keys::CallEnd>(frame.body));
         if (knows_nothing)
@@ -112,6 +123,9 @@ class TreeKeeper final : public SocketPeer {
 
   std::unordered_map<CallId, keys::Cover> trees;
   std::vector<keys::Adopt> adopted;
+  std::vector<keys::CallStart> started;
+  std::vector<keys::DialRecorded> dials;
+  std::optional<Errc> dial_refused;
   std::vector<keys::CallEnd> ended;
   std::vector<keys::CallSealed> sealed;
   std::vector<keys::LogAppend> log;

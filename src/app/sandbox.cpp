@@ -353,6 +353,15 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
     policy.lock_memory = true;
     policy.exec = true;
     policy.read = listener_reads(config);  // the worker drops files itself once loaded
+  } else if (process == "courier") {
+    policy.lock_memory = true;  // codes pass through it
+    policy.network = config.courier.any();
+    for (const auto* path : {&config.courier.smtp_credential_file, &config.courier.smtp_ca_file,
+                             &config.courier.sms_key_file, &config.courier.sms_ca_file})
+      if (!path->empty()) policy.read.push_back(parent_of(*path));
+    // Where /etc/resolv.conf may lead to.
+    for (const auto* path : {"/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager"})
+      policy.read.emplace_back(path);
   } else if (process == "server") {
     policy.network = true;
     policy.write.push_back(parent_of(config.server.database));

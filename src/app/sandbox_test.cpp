@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <netdb.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -18,6 +19,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace callward::app {
 namespace {
@@ -29,7 +31,7 @@ struct Findings {
        unix_socket = false;
   bool writes_own = false, reads_config = false, writes_outside = false, reads_outside = false,
        empties_outside = false;
-  bool executes = false, traces = false, maps = false;
+  bool executes = false, traces = false, maps = false, resolves = false;
   int landlock = 0;
 };
 
@@ -42,6 +44,15 @@ bool can_open(const std::string& path, int flags) {
   const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
   if (fd >= 0) ::close(fd);
   return fd >= 0;
+}
+bool can_resolve() {
+  bool found = false;
+  std::thread([&found] {
+    addrinfo* list = nullptr;
+    found = ::getaddrinfo("localhost", "25", nullptr, &list) == 0;
+    if (found) ::freeaddrinfo(list);
+  }).join();
+  return found;
 }
 bool can_execute() {
   const pid_t pid = ::fork();
@@ -77,6 +88,7 @@ Findings look(const SandboxReport& report, const std::string& own, const std::st
       can_open(outside + "/new", O_RDWR | O_CREAT) || ::unlink((outside + "/secret").c_str()) == 0;
   found.reads_outside = can_open(outside + "/secret", O_RDONLY);
   found.executes = can_execute();
+  found.resolves = found.inet && can_resolve();
   found.traces = ::ptrace(PTRACE_ATTACH, ::getppid(), nullptr, nullptr) == 0 || errno == ESRCH;
   void* page = ::mmap(nullptr, 4'096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   found.maps = page != MAP_FAILED;
@@ -125,7 +137,7 @@ class Sandbox : public ::testing::Test {
 };
 
 TEST_F(Sandbox, NobodyGainsRightsTracesOrSpeaksStrangeFamilies) {
-  for (const char* process : {"keeper", "recorder", "signal", "listener", "server"}) {
+  for (const char* process : {"keeper", "recorder", "signal", "listener", "courier", "server"}) {
     const auto found = enter(process, dir + "/run");
     EXPECT_TRUE(found.entered) << process;
     EXPECT_TRUE(found.no_new_privs) << process;
@@ -142,19 +154,19 @@ TEST_F(Sandbox, NobodyGainsRightsTracesOrSpeaksStrangeFamilies) {
 }
 
 TEST_F(Sandbox, WhoHoldsKeysOrSpeechHasNoNetworkAndCannotBeRead) {
-  for (const char* process : {"keeper", "listener"}) {
+  for (const char* process : {"keeper", "listener", "courier"}) {  // without a channel, that one
     const auto found = enter(process, dir + "/run");
     EXPECT_FALSE(found.inet) << process;
     EXPECT_FALSE(found.inet6) << process;
   }
-  for (const char* process : {"keeper", "listener", "recorder"})
+  for (const char* process : {"keeper", "listener", "recorder", "courier"})
     EXPECT_FALSE(enter(process, dir + "/run").dumpable) << process;
   for (const char* process : {"recorder", "signal", "server"})
     EXPECT_TRUE(enter(process, dir + "/run").inet) << process;
 }
 
 TEST_F(Sandbox, OnlyTheListenerStartsPrograms) {
-  for (const char* process : {"keeper", "recorder", "signal", "server"})
+  for (const char* process : {"keeper", "recorder", "signal", "courier", "server"})
     EXPECT_FALSE(enter(process, dir + "/run").executes) << process;
   EXPECT_TRUE(enter("listener", dir + "/run").executes);
 }
@@ -175,10 +187,11 @@ TEST_F(Sandbox, EachHasItsOwnFoldersAndNoOthers) {
       {"recorder", "/keeper"}, {"recorder", "/log"},    {"recorder", "/server"},
       {"signal", "/keeper"},   {"signal", "/spool"},    {"signal", "/server"},
       {"server", "/keeper"},   {"server", "/spool"},    {"server", "/objects"},
-      {"server", "/log"},      {"listener", "/keeper"}, {"listener", "/objects"}};
+      {"server", "/log"},      {"listener", "/keeper"}, {"listener", "/objects"},
+      {"courier", "/keeper"},  {"courier", "/log"},     {"courier", "/server"}};
   for (const auto& [process, folder] : foreign)
     EXPECT_FALSE(enter(process, dir + folder).writes_own) << process << folder;
-  for (const char* process : {"keeper", "recorder", "signal", "server"})
+  for (const char* process : {"keeper", "recorder", "signal", "courier", "server"})
     EXPECT_FALSE(enter(process, dir + "/run").reads_outside) << process;
 }
 
@@ -223,6 +236,27 @@ TEST_F(Sandbox, WhatMayBeReadCannotBeEmptied) {
     EXPECT_FALSE(found.empties_outside) << process << folder;
     EXPECT_EQ(std::filesystem::file_size(folder + "/secret"), 1u) << process << folder;
   }
+}
+
+// What a name leads to it looks up on a thread, as libcurl does; and it reads its own secrets, also
+// one that was put in another's place, but nobody else's.
+TEST_F(Sandbox, TheCourierReachesItsServersAndItsOwnFilesAlone) {
+  for (const char* folder : {"/courier", "/keeper", "/log", "/server", "/tls", "/objects"}) {
+    std::filesystem::create_directories(dir + folder);
+    std::ofstream(dir + folder + "/secret") << "s";
+  }
+  config = *parse_config(
+      "[courier]\nsmtp_url = \"smtp://mail.example.com\"\nmail_from = \"c@example.com\"\n"
+      "smtp_credential_file = \"courier/not-yet\"\n",
+      dir + "/callward.toml");
+  const auto found = enter("courier", dir + "/run", dir + "/courier");
+  EXPECT_TRUE(found.inet && found.inet6);
+  EXPECT_TRUE(found.resolves);
+  EXPECT_TRUE(found.reads_outside);
+  if (found.landlock == 0) GTEST_SKIP() << "the kernel has no Landlock here";
+  EXPECT_FALSE(found.writes_outside || found.empties_outside);
+  for (const char* folder : {"/keeper", "/log", "/server", "/tls", "/objects"})
+    EXPECT_FALSE(enter("courier", dir + "/run", dir + folder).reads_outside) << folder;
 }
 
 TEST_F(Sandbox, TheServersDatabaseMayLieElsewhere) {

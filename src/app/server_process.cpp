@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "api/customer_tables.hpp"
 #include "api/http_server.hpp"
 #include "api/service.hpp"
 #include "api/static_files.hpp"
@@ -22,6 +23,7 @@ std::vector<std::string> all_migrations() {
   auto migrations = people::migrations();
   for (auto& step : api::catalog_migrations()) migrations.push_back(std::move(step));
   for (auto& step : people::later_migrations()) migrations.push_back(std::move(step));
+  for (auto& step : api::customer_migrations()) migrations.push_back(std::move(step));
   return migrations;
 }
 
@@ -53,11 +55,18 @@ api::HttpServer::Options http_options(const Config& config) {
           .limits = {}};
 }
 
+// Ids grow over restarts.
+std::uint64_t first_event(Clock& clock) {
+  constexpr std::uint64_t kEventsPerMs = 1'000;  // more than ever come
+  return static_cast<std::uint64_t>(clock.utc_ms()) * kEventsPerMs;
+}
+
 // The console's files to whoever asks for a path that is none of the API's.
 api::Response answer(const api::Router& router, const api::StaticFiles& console,
                      api::Request request) {
   const bool is_api = request.path.rfind("/v1/", 0) == 0 || request.path == "/healthz" ||
-                      request.path == "/readyz" || request.path == "/metrics";
+                      request.path == "/readyz" || request.path == "/metrics" ||
+                      request.path == "/policy";
   if (!is_api && (request.method == "GET" || request.method == "HEAD"))
     return console.serve(request);
   return router.handle(std::move(request));
@@ -133,12 +142,27 @@ class LogOutside {
   std::string trouble_;
 };
 
-// What the log says of calls whose retention is over, and of people; and what became of sessions.
+// Telephones, as the role chart says today. While it cannot be read they are nobody's.
+std::string extension_of(api::Roster& roster, const PersonId& id) {
+  const auto chart = roster.chart();
+  const auto* member = chart ? (*chart)->find(id) : nullptr;
+  return member == nullptr || member->left ? std::string() : member->extension;
+}
+std::optional<PersonId> person_at(api::Roster& roster, const std::string& extension) {
+  const auto chart = roster.chart();
+  const auto* id = chart ? (*chart)->by_extension(extension) : nullptr;
+  return id == nullptr ? std::nullopt : std::optional<PersonId>(*id);
+}
+
+// What the log says of calls whose retention is over, of people, of customers and of requests; and
+// what became of sessions.
 void follow_log(io::Loop& loop, api::Service& service) {
   constexpr std::int64_t kEveryMs = 1'000;
   loop.every_ms(kEveryMs, [&service, trouble = std::string()]() mutable {
     auto read = service.catalog.follow_log(service.log_dir, service.log_key, service.vfs);
     if (auto people = service.roster.follow(); read && !people) read = std::move(people);
+    if (auto customers = service.follow_customers(); read && !customers)
+      read = std::move(customers);
     if (auto over = service.people.drop_over(); read && !over) read = std::move(over);
     api::drop_ended_readers(service);
     const auto why = read ? std::string() : read.error().message;
@@ -176,6 +200,11 @@ void on_recorder_frame(api::Service& service, const io::Frame& frame) {
 }
 
 void on_keeper_frame(api::Service& service, const io::Frame& frame) {
+  if (frame.type == keys::FieldsGone::kType)
+    if (const auto gone = unpack<keys::FieldsGone>(frame.body)) service.on_fields_gone(*gone);
+  if (frame.type == keys::RecordsWanted::kType)
+    if (const auto wanted = unpack<keys::RecordsWanted>(frame.body))
+      service.on_records_wanted(*wanted);
   if (frame.type != keys::OrderState::kType) return;
   if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
 }
@@ -207,8 +236,7 @@ Status run_server(const ProcessContext& context) {
   people::People people(*database, clock, entropy);
   api::Roster roster(*database, people, relying_party(config), {config.log.dir, log_key, &vfs});
   api::Catalog catalog(*database, objects, keeper, recorder);
-  constexpr std::uint64_t kEventsPerMs = 1'000;  // more than ever come: ids grow over restarts
-  api::EventHub events(static_cast<std::uint64_t>(clock.utc_ms()) * kEventsPerMs);
+  api::EventHub events(first_event(clock));
   api::Service service{.clock = clock,
                        .entropy = entropy,
                        .vfs = vfs,
@@ -226,7 +254,11 @@ Status run_server(const ProcessContext& context) {
                        .time_zone = config.server.time_zone,
                        .disks = disks_of(config),
                        .company = company,
-                       .code_key = std::move(code_key)};
+                       .code_key = std::move(code_key),
+                       .policy = TRY(load_policy(vfs, config)),
+                       .origin = config.server.origin,
+                       .extension_of = [&](const PersonId& id) { return extension_of(roster, id); },
+                       .person_at = [&](const std::string& at) { return person_at(roster, at); }};
   TRY(catch_up(service));
   LogOutside outside(service, config.log);
 

@@ -33,7 +33,8 @@ Signal::Signal(io::Loop& loop, Clock& clock, Entropy& entropy, const Config& con
       session_config_{
           .own = capture::OwnParties(config.sip.own_numbers, config.sip.own_domains),
           .media_address = config.recorder.media_address,
-          .session_expires_s = static_cast<std::uint32_t>(config.sip.session_expires_s)} {}
+          .session_expires_s = static_cast<std::uint32_t>(config.sip.session_expires_s)},
+      call_backs_(loop, clock, entropy, config, *this) {}
 
 Signal::~Signal() {
   if (recorder_ != nullptr) recorder_->stop();
@@ -44,10 +45,11 @@ Status Signal::bind() {
   sip_ = TRY(SipStack::create(
       config_.sip, [this](nta_incoming_t* irq, const sip_t& sip) { on_request(irq, sip); }));
   log_event("signal.listening", {{"udp", config_.sip.udp}, {"tcp", config_.sip.tcp}});
-  return {};
+  RealVfs vfs;
+  return call_backs_.read_secrets(vfs);
 }
 
-void Signal::start() {
+Status Signal::start() {
   started_ms_ = now_ms();
   recorder_ = std::make_unique<io::Client>(
       loop_, config_.socket("recorder"),
@@ -56,6 +58,7 @@ void Signal::start() {
   recorder_->start([this] { on_connected(); }, [this] { on_lost(); },
                    [this](io::Frame frame) { on_event(std::move(frame)); });
   loop_.every_ms(kSweepMs, [this] { sweep(); });
+  return call_backs_.start();
 }
 
 Status Signal::step(std::int64_t wait_ms_max) {
@@ -70,16 +73,20 @@ Status Signal::step(std::int64_t wait_ms_max) {
       by_key_.erase(call->second->key());
       calls_.erase(call);
     }
+  call_backs_.reap();
   return {};
 }
 
 Status Signal::run() {
   while (running_) TRY(step(kStepMsMax));
   // What the recorder has not heard is told now, as nobody remembers it after us.
+  // Call-backs end with us, as their sound does.
+  call_backs_.stop();
   const auto until = now_ms() + kLastNewsMs;
   do {
     tell_missed(true);
-    if (!recorder_ready_ || (news_.empty() && news_under_way_ == 0)) break;
+    const bool told = !recorder_ready_ || (news_.empty() && news_under_way_ == 0);
+    if (told && call_backs_.over()) break;
     TRY(step(kSweepMs / 10));
   } while (now_ms() < until);
   return {};
@@ -106,6 +113,7 @@ void Signal::sweep() {
   each_call([now](SignalCall& call) {
     if (call.due(now)) call.on(capture::event::Tick{});
   });
+  call_backs_.tick();
   tell_missed(false);
   send_news();
 }
@@ -193,9 +201,10 @@ void Signal::on_sessions(const store::Sessions& sessions) {
   send_news();
   std::size_t restored = 0;
   for (const auto& saved : sessions.sessions) {
+    if (ending.contains(saved.call) || call_backs_.end_of_before(saved)) continue;
     const auto state = unpack<SavedDialog>(saved.dialog.expose());
     if (!state) continue;  // not a session of ours; it ends when its media does
-    if (by_key_.contains(state->key) || ending.contains(saved.call)) continue;
+    if (by_key_.contains(state->key)) continue;
     if (!listed_) {
       restore(saved);
       ++restored;
@@ -207,6 +216,7 @@ void Signal::on_sessions(const store::Sessions& sessions) {
   if (!listed_) log_event("signal.restored", {{"calls", restored}});
   const bool first = !std::exchange(listed_, true);
   if (!first) each_call([](SignalCall& call) { call.on(capture::event::RecorderBack{}); });
+  if (!first) call_backs_.recorder_back();
   if (on_ready_) on_ready_();
 }
 
@@ -227,6 +237,7 @@ void Signal::on_lost() {
   if (recorder_ready_) log_event("signal.recorder_lost", {{"calls", calls_.size()}});
   recorder_ready_ = false;
   each_call([](SignalCall& call) { call.on(capture::event::RecorderLost{}); });
+  call_backs_.recorder_lost();
 }
 
 void Signal::on_event(io::Frame frame) {
@@ -237,6 +248,7 @@ void Signal::on_event(io::Frame frame) {
   each_call([&](SignalCall& call) {
     if (call.call() == dead->call) call.on(capture::event::Dead{dead->cause});
   });
+  call_backs_.dead(dead->call);
 }
 
 void Signal::ask_recorder(io::Frame frame, std::uint64_t serial,
@@ -244,13 +256,15 @@ void Signal::ask_recorder(io::Frame frame, std::uint64_t serial,
   auto deliver = [this, serial, on_reply = std::move(on_reply)](Result<io::Frame> reply) {
     if (auto* call = find(serial)) on_reply(*call, std::move(reply));
   };
-  if (!recorder_ready_) {
-    loop_.after_ms(0, [deliver = std::move(deliver)] {
-      deliver(fail(Errc::kUnavailable, "the recorder is away"));
-    });
-    return;
-  }
-  recorder_->request(std::move(frame), kRecorderTimeoutMs, std::move(deliver));
+  ask(std::move(frame), std::move(deliver));
+}
+
+void Signal::ask(io::Frame frame, std::function<void(Result<io::Frame>)> on_reply) {
+  if (recorder_ready_)
+    return recorder_->request(std::move(frame), kRecorderTimeoutMs, std::move(on_reply));
+  loop_.after_ms(0, [on_reply = std::move(on_reply)] {
+    on_reply(fail(Errc::kUnavailable, "the recorder is away"));
+  });
 }
 
 void Signal::end_recording(const CallId& call, const std::string& cause) {
@@ -334,13 +348,15 @@ std::string Signal::status_json() const {
   std::vector<QueueGauge> queues{
       {"signal.sessions", calls_.size(), bound, sessions_refused_},
       {"signal.news", news_.size() + news_under_way_, kRecorderNewsMax, news_refused_}};
+  queues.push_back(call_backs_.gauge());
   if (recorder_ != nullptr) queues.push_back(recorder_->gauge());
+  if (const auto keeper = call_backs_.keeper_gauge()) queues.push_back(*keeper);
   return "{\"ready\":" + std::string(recorder_ready_ ? "true" : "false") +
          ",\"address\":" + json_quote(address()) +
          ",\"sessions\":" + std::to_string(calls_.size()) +
          ",\"malformed\":" + std::to_string(sip_->malformed()) +
-         ",\"refused\":" + object(refused_) + ",\"counters\":" + object(counters_) +
-         ",\"queues\":" + queues_json(queues) + "}";
+         ",\"call_backs\":" + call_backs_.status_json() + ",\"refused\":" + object(refused_) +
+         ",\"counters\":" + object(counters_) + ",\"queues\":" + queues_json(queues) + "}";
 }
 
 namespace {
@@ -393,7 +409,7 @@ Status run_signal(const ProcessContext& context) {
   TRY(enter_sandbox(policy_of(context.name, context.config)));
   SupervisorLink link(*loop, context, [&] { return signal.status_json(); });
   signal.set_on_ready([&] { link.beat(); });  // it should not wait a second
-  signal.start();
+  TRY(signal.start());
   return signal.run();
 }
 

@@ -17,6 +17,7 @@
 #include "app/config.hpp"
 #include "app/process.hpp"
 #include "app/signal_call.hpp"
+#include "app/signal_callbacks.hpp"
 #include "base/clock.hpp"
 #include "base/entropy.hpp"
 #include "io/frame.hpp"
@@ -33,12 +34,12 @@ inline constexpr std::int64_t kMissedMinuteMs = 60'000;
 inline constexpr std::int64_t kLastNewsMs = 1'000;  // at our own end
 inline constexpr std::size_t kSessionsSpare = 64;   // over recorder.calls_max: ended ones linger
 
-class Signal final : public SignalHost {
+class Signal final : public SignalHost, private CallBackRecorder {
  public:
   Signal(io::Loop& loop, Clock& clock, Entropy& entropy, const Config& config);
   ~Signal() override;
   Status bind();  // before the sandbox: nothing is read yet
-  void start();
+  Status start();
   Status run();  // until stop()
   void stop() { running_ = false; }
   void set_on_ready(std::function<void()> on_ready) { on_ready_ = std::move(on_ready); }
@@ -54,6 +55,9 @@ class Signal final : public SignalHost {
   void ask_recorder(io::Frame frame, std::uint64_t serial,
                     std::function<void(SignalCall&, Result<io::Frame>)> on_reply) override;
   void end_recording(const CallId& call, const std::string& cause) override;
+  [[nodiscard]] bool recorder_ready() const override { return recorder_ready_; }
+  void ask(io::Frame frame, std::function<void(Result<io::Frame>)> on_reply) override;
+  [[nodiscard]] const CallBacks& call_backs() const { return call_backs_; }
   void report_missed(const std::string& cause, std::uint16_t sip_status) override;
   void counted(const char* what) override { ++counters_[what]; }
   void ended(SignalCall& call) override;
@@ -85,6 +89,7 @@ class Signal final : public SignalHost {
   capture::SessionConfig session_config_;
   std::unique_ptr<SipStack> sip_;
   std::unique_ptr<io::Client> recorder_;
+  CallBacks call_backs_;
   std::function<void()> on_ready_;
   bool running_ = true;
   bool recorder_ready_ = false;  // greeted, and its sessions are known

@@ -123,6 +123,10 @@ std::string SipStack::contact(bool tcp) const {
   return "<sip:" + address_ + (tcp ? ";transport=tcp" : "") + ">;+sip.srs";
 }
 
+std::string SipStack::call_contact(bool tcp) const {
+  return "<sip:" + address_ + (tcp ? ";transport=tcp" : "") + ">";
+}
+
 std::uint64_t SipStack::malformed() const {
   usize_t messages = 0, requests = 0, dropped = 0;
   ::nta_agent_get_stats(agent_, NTATAG_S_BAD_MESSAGE_REF(messages),
@@ -172,6 +176,24 @@ nta_leg_t* SipStack::create_leg(nta_incoming_t* irq, const sip_t& sip, nta_reque
                 home.get(), reinterpret_cast<const url_string_t*>(sip.sip_from->a_url), nullptr);
   ::nta_leg_server_route(leg, sip.sip_record_route, target);
   return leg;
+}
+
+nta_leg_t* SipStack::begin_leg(const std::string& from, const std::string& to,
+                               const std::string& call_id, nta_request_f* callback, void* magic) {
+  auto* leg =
+      ::nta_leg_tcreate(agent_, callback, magic, SIPTAG_CALL_ID_STR(call_id.c_str()),
+                        SIPTAG_FROM_STR(from.c_str()), SIPTAG_TO_STR(to.c_str()), TAG_END());
+  if (leg == nullptr) return nullptr;
+  if (::nta_leg_tag(leg, nullptr) != nullptr) return leg;
+  ::nta_leg_destroy(leg);
+  return nullptr;
+}
+
+void SipStack::route_to(nta_leg_t* leg, const sip_record_route_t* route, const std::string& uri) {
+  Home home;
+  const auto* target =
+      ::sip_contact_create(home.get(), reinterpret_cast<const url_string_t*>(uri.c_str()), nullptr);
+  ::nta_leg_client_route(leg, route, target);
 }
 
 Result<nta_leg_t*> SipStack::restore_leg(const DialogState& state, nta_request_f* callback,

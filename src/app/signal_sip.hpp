@@ -64,6 +64,8 @@ class SipStack {
   // "127.0.0.1:5060", with the port that was really bound.
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] std::string contact(bool tcp) const;
+  // Of a leg that we begin, where we are no recording server.
+  [[nodiscard]] std::string call_contact(bool tcp) const;
   [[nodiscard]] std::uint64_t malformed() const;  // messages that were dropped or answered 400
 
   // One turn of both: waits for either, runs what is due. `wait_ms_max` bounds the wait.
@@ -72,6 +74,11 @@ class SipStack {
   // The server side of a dialog that begins with this request.
   nta_leg_t* create_leg(nta_incoming_t* irq, const sip_t& sip, nta_request_f* callback,
                         void* magic);
+  // The client side: `from` and `to` as header values without tags. Null: one makes no sense.
+  nta_leg_t* begin_leg(const std::string& from, const std::string& to, const std::string& call_id,
+                       nta_request_f* callback, void* magic);
+  // A peer that named no Contact: it is where it was called.
+  void route_to(nta_leg_t* leg, const sip_record_route_t* route, const std::string& uri);
   // kMalformed: not a dialog that we saved.
   Result<nta_leg_t*> restore_leg(const DialogState& state, nta_request_f* callback, void* magic);
   DialogState save_leg(nta_leg_t* leg, const DialogState& known);

@@ -38,6 +38,7 @@ class ScriptedRecorder final : public test::SocketPeer {
   bool forget = false;  // knows no call any more
   std::uint16_t next_port = 40'000;
   std::vector<store::SessionOpen> opens;
+  std::vector<DialId> dials;  // of those that are call-backs
   std::vector<store::SessionUpdate> updates;
   std::vector<store::SessionEnd> ends;
   std::vector<store::Session> resumes;
@@ -51,7 +52,14 @@ class ScriptedRecorder final : public test::SocketPeer {
     return ports;
   }
   void opened(io::Channel& channel, const io::Frame& frame) {
-    auto open = std::move(*unpack<store::SessionOpen>(frame.body));
+    store::SessionOpen open;
+    if (frame.type == store::CallBackOpen::kType) {
+      auto whole = std::move(*unpack<store::CallBackOpen>(frame.body));
+      dials.push_back(whole.dial);
+      open = std::move(whole.session);
+    } else {
+      open = std::move(*unpack<store::SessionOpen>(frame.body));
+    }
     store::Session session;
     SystemEntropy entropy;
     session.call = CallId::random(entropy);
@@ -68,6 +76,7 @@ class ScriptedRecorder final : public test::SocketPeer {
         channel.reply(frame, store::Welcome{});
         return;
       case store::SessionOpen::kType:
+      case store::CallBackOpen::kType:
         if (refuse_open) {
           channel.reply(frame, keys::ErrorReply{*refuse_open, "no"});
         } else if (hold_open) {
@@ -180,13 +189,15 @@ struct ShiftedClock final : Clock {
 };
 
 struct SignalRig {
-  explicit SignalRig(const std::string& name, std::uint16_t port = 0)
+  explicit SignalRig(const std::string& name, std::uint16_t port = 0,
+                     const std::function<void(SignalRig&)>& before_start = {})
       : dir(callward::test::fresh_dir("signal-" + name)) {
     loop = std::move(*io::Loop::create(clock));
     recorder = std::make_unique<ScriptedRecorder>(*loop, dir);
     config.run_dir = dir;
     config.sip.port = port;
     config.sip.own_numbers = {"7*"};
+    if (before_start) before_start(*this);
     start();
   }
   ~SignalRig() {
@@ -198,7 +209,8 @@ struct SignalRig {
     signal = std::make_unique<Signal>(*loop, clock, entropy, config);
     const auto bound = signal->bind();
     ASSERT_TRUE(bound) << bound.error().message;
-    signal->start();
+    const auto started = signal->start();
+    ASSERT_TRUE(started) << started.error().message;
     EXPECT_TRUE(until([this] { return signal->ready(); }));
   }
   template <class Condition>

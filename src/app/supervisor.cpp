@@ -23,15 +23,17 @@ namespace callward::app {
 namespace {
 
 // Start order; the stop order stands below. Keeper first: everybody needs it.
-constexpr std::array kStartOrder = {"keeper", "recorder", "listener", "signal", "server"};
-// No new calls, then what runs is ended and sealed, then what is left is heard, then nobody reads.
+constexpr std::array kStartOrder = {"keeper", "recorder", "listener",
+                                    "signal", "courier",  "server"};
+// No new calls, then what runs is ended and sealed, then what is left is heard, then nobody reads,
+// and nobody is written to.
 struct StopStep {
   const char* process;
   std::int64_t wait_ms_max;  // then SIGKILL
 };
-constexpr std::array kStopOrder = {StopStep{"signal", 5'000}, StopStep{"recorder", 30'000},
+constexpr std::array kStopOrder = {StopStep{"signal", 5'000},    StopStep{"recorder", 30'000},
                                    StopStep{"listener", 30'000}, StopStep{"server", 10'000},
-                                   StopStep{"keeper", 10'000}};
+                                   StopStep{"courier", 5'000},   StopStep{"keeper", 10'000}};
 constexpr std::int64_t kBackOffFirstMs = 100;
 constexpr std::int64_t kBackOffMaxMs = 5'000;
 constexpr std::int64_t kStableNs =
@@ -79,9 +81,9 @@ void become_child(const std::string& name, const std::string& config_file,
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  // What the listener frees is overwritten at once, by glibc's allocator, if it keeps no thread
-  // caches: words and digits pass through many short texts there.
-  if (name == "listener")
+  // What listener and courier free is overwritten at once, by glibc's allocator, if it keeps no
+  // thread caches: words, digits and codes pass through many short texts there, of libraries, too.
+  if (name == "listener" || name == "courier")
     ::setenv("GLIBC_TUNABLES", "glibc.malloc.perturb=90:glibc.malloc.tcache_count=0", 1);
   const auto fd = std::to_string(take_over);
   std::vector<const char*> argv = {"callward", "process", name.c_str(), "--config",

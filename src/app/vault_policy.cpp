@@ -5,8 +5,6 @@
 namespace callward::app {
 namespace {
 
-constexpr std::size_t kPolicyBytesMax = 256u << 10;
-
 Result<std::string> policy_text(Vfs& vfs, const Config& config) {
   const auto& file = config.vault.policy_file;
   if (!vfs.exists(file)) return vault::default_policy_text();
@@ -21,7 +19,8 @@ Result<vault::Policy> load_policy(Vfs& vfs, const Config& config) {
 
 people::RelyingParty relying_party(const Config& config) {
   const auto& origin = config.server.origin;
-  const auto host = origin.substr(origin.find("://") + 3);
+  const auto scheme = origin.find("://");
+  const auto host = scheme == std::string::npos ? origin : origin.substr(scheme + 3);
   return {host.substr(0, host.find(':')), origin};
 }
 

@@ -9,6 +9,8 @@
 
 namespace callward::app {
 
+inline constexpr std::size_t kPolicyBytesMax = 256u << 10;
+
 // Without a file the policy that `init` writes holds. kConfig: what is wrong with it.
 Result<vault::Policy> load_policy(Vfs& vfs, const Config& config);
 Result<disclose::OfficePolicy> load_office_policy(Vfs& vfs, const Config& config);

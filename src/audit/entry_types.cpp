@@ -274,7 +274,9 @@ const std::vector<EntryType>& entry_types() {
        {{"hash", kHash}, {"party", kText}, {"origin", kText}, {"limits", kList}}},
       {"fields_stored",
        kByKeeper,
-       "What was typed was sealed: `fields` has [leaf, field, class]. `call`: the live one in "
+       "What was typed was sealed: `fields` has [leaf, field, kind, class, gone at (of a secret, "
+       "UTC ms; "
+       "else 0)]. `call`: the live one in "
        "which "
        "it was typed, or nothing. `new_customer`, `new_case`: they begin with it.",
        {{"call", kText},
@@ -284,8 +286,9 @@ const std::vector<EntryType>& entry_types() {
         {"fields", kList}}},
       {"fields_void",
        kByKeeper,
-       "The keeper died before what `fields_stored` says was on the disk: nobody was given it.",
-       {{"entry", kNumber}}},
+       "The keeper died before somebody was given what an entry `fields_stored` says: these leaves "
+       "are empty.",
+       {{"leaves", kList}}},
       {"fields_erase_intended",
        kByKeeper,
        "From here on these open to nobody; `fields` has [leaf, reason]. `erased` with the same "

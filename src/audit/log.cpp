@@ -259,11 +259,21 @@ Result<std::uint64_t> Log::stage(const Entry& entry) {
   return durable_size_ + staged_.size() - 1;
 }
 
+// The file that a start would read is the one that was written so far: who removes it, cuts it or
+// puts an older one in its place while we run is not answered as if there was a log.
+Status Log::still_there() {
+  const auto file = TRY(vfs_.open(dir_ + "/" + journal_name_, OpenMode::kRead));
+  return TRY(file->size()) == journal_end_
+             ? Status{}
+             : fail(Errc::kCorrupt, "the journal is not the one that was written");
+}
+
 Status Log::commit() {
   if (failed_) return refused();
   if (staged_.empty()) return {};
   const auto batch = journal_batch(durable_size_, staged_);
-  auto written = journal_->write_at(journal_end_, batch);
+  auto written = still_there();
+  if (written) written = journal_->write_at(journal_end_, batch);
   if (written) written = journal_->sync_data();
   if (written) {
     journal_end_ += batch.size();

@@ -102,6 +102,7 @@ class Log {
   Status load_journals();
   Status load_journal(const std::string& name, bool newest);
   Status settle_journal(VfsFile& file, ByteView content, const JournalScan& scan);
+  Status still_there();
   Status start_journal(std::uint64_t first);
   Status integrate(const std::string& text);
   Status add_hash(std::uint32_t tile_level, const Hash& hash);

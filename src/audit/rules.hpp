@@ -20,6 +20,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "audit/entry.hpp"
 #include "audit/note.hpp"
 #include "base/vfs.hpp"
 
@@ -67,9 +68,21 @@ struct RuleGrace {
   std::int64_t age_ms = 3'600'000;          // what a clock may be off before retention stops
 };
 
+// Rules of entries that this folder does not understand (disclose/log_rules.hpp): they are given
+// every entry that can be read, and say what is broken by a rule's name in the one table.
+class RuleJudge {
+ public:
+  using Find = std::function<void(std::string_view rule, std::uint64_t index,
+                                  const std::string& subject, std::string what)>;
+  virtual ~RuleJudge() = default;
+  virtual void add(std::uint64_t index, const audit::Entry& entry, const Find& find) = 0;
+  virtual void finish(std::int64_t newest_at, const Find& find) = 0;
+};
+
 class RuleChecker {
  public:
-  explicit RuleChecker(RuleGrace grace = {}) : grace_(grace) {}
+  explicit RuleChecker(RuleGrace grace = {}, RuleJudge* judge = nullptr)
+      : grace_(grace), judge_(judge) {}
   // Entries in order, each once; `text` is the entry as it stands in the log.
   void add(std::uint64_t index, std::string_view text);
   RulesReport finish();
@@ -132,6 +145,7 @@ class RuleChecker {
   void heard_again(const Entry& entry);
   void listened(const Entry& entry);
   void erase_intended(const Entry& entry);
+  void fields_erase_intended(const Entry& entry);
   void erased(const Entry& entry);
   void erase_unconfirmed(const Entry& entry);
   void private_on(const Entry& entry);
@@ -165,7 +179,10 @@ class RuleChecker {
   void finish_orders();
   [[nodiscard]] bool is_gone(const std::string& id, const Order& order) const;
 
+  [[nodiscard]] RuleJudge::Find finder();
+
   RuleGrace grace_;
+  RuleJudge* judge_;
   RulesReport report_;
   std::map<std::string, Call> calls_;
   std::map<std::string, Order> orders_;
@@ -184,7 +201,8 @@ class RuleChecker {
 // `key`. kCorrupt when the entries are not those that it signs (verify_log says which).
 Result<RulesReport> check_rules(
     Vfs& vfs, const std::string& dir, const NamedKey& key, const RuleGrace& grace = {},
-    const std::function<void(std::uint64_t, std::uint64_t)>& progress = {});
+    const std::function<void(std::uint64_t, std::uint64_t)>& progress = {},
+    RuleJudge* judge = nullptr);
 // docs/log-rules.md is this text.
 std::string rules_markdown();
 

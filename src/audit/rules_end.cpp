@@ -82,6 +82,7 @@ RulesReport RuleChecker::finish() {
   finish_calls();
   finish_orders();
   finish_retention();
+  if (judge_ != nullptr) judge_->finish(newest_at_, finder());
   std::stable_sort(report_.findings.begin(), report_.findings.end(),
                    [](const auto& a, const auto& b) { return a.index < b.index; });
   return std::move(report_);

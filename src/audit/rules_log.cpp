@@ -10,10 +10,11 @@ namespace callward::audit {
 
 Result<RulesReport> check_rules(Vfs& vfs, const std::string& dir, const NamedKey& key,
                                 const RuleGrace& grace,
-                                const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+                                const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+                                RuleJudge* judge) {
   const auto checkpoint = TRY(read_checkpoint(vfs, dir + "/checkpoint", key)).checkpoint;
   const auto size = checkpoint.size;
-  RuleChecker checker(grace);
+  RuleChecker checker(grace, judge);
   CompactRange tree;
   for (std::uint64_t at = 0; at < size; at += kTileWidth) {
     const auto texts = TRY(read_bundle(vfs, dir, at / kTileWidth, std::min(kTileWidth, size - at)));
@@ -32,7 +33,7 @@ Result<RulesReport> check_rules(Vfs& vfs, const std::string& dir, const NamedKey
 
 std::string rules_markdown() {
   std::string out =
-      "# What `callward log check` holds the log to\n\nGenerated from `src/audit/rules.cpp` "
+      "# What `callward log check` holds the log to\n\nGenerated from `src/audit/rules_table.cpp` "
       "(`callward log rules`); a test holds this page to it. Exit code 3 when there is a breach.\n"
       "\n| rule | weight | what holds |\n|---|---|---|\n";
   for (const auto& rule : rules())

@@ -40,6 +40,7 @@ using OrderId = Id<struct OrderTag>;
 using CustomerId = Id<struct CustomerTag>;
 using DialId = Id<struct DialTag>;        // a call that we dial
 using RequestId = Id<struct RequestTag>;  // for a customer's data
+using SearchId = Id<struct SearchTag>;    // of a typed value, for where it was said
 
 }  // namespace callward
 

@@ -36,6 +36,8 @@ Status Office::ready() {
     return fail(Errc::kUnavailable, "the audit log cannot be written: nothing is read or changed");
   if (!known_)
     return fail(Errc::kUnavailable, "people and requests are just being read; ask again");
+  // What is asked now would stand in the log behind a change that it was not judged by.
+  if (chart_staged_) return fail(Errc::kBusy, "the role chart is just being changed; ask again");
   return {};
 }
 
@@ -45,15 +47,18 @@ Status Office::begin() {
   TRY(book_.open());
   going_.clear();
   going_of_.clear();
+  wanted_.clear();
   for (const auto& order : book_.head().owed) going_[order] = {.logged = true, .punctured = true};
   mono_from_ = clock_.monotonic_ms();
   utc_from_ = clock_.utc_ms();
+  utc_from_ = std::max(utc_from_, book_.head().time);
   if (ledger_.log_size() != 0)
     utc_from_ = std::max(utc_from_, TRY(entry_at(ledger_.log_size() - 1)).at);
   TRY(reload());
-  TRY(ledger_.replay(ledger_.rows_upto(), [this](std::uint64_t index, const audit::Entry& entry) {
-    return replay_customer(index, entry);
+  TRY(ledger_.replay(ledger_.rows_upto(), [this](std::uint64_t, const audit::Entry& entry) {
+    return replay_customer(entry);
   }));
+  if (book_.make_spare()) ledger_.write_rows();
   return state_policy();
 }
 
@@ -75,6 +80,7 @@ void Office::forget() {
   chart_staged_ = false;
   requests_.clear();
   dials_.clear();
+  drafted_.clear();
 }
 
 // People and requests as the log has them: from what the head names, and what came since the rows
@@ -98,7 +104,9 @@ Status Office::reload() {
   if (book_.head().chart_entry == chart_entry && chart_.head() != book_.head().chart_head)
     return fail(Errc::kCorrupt, "the log has another role chart than the key store knows");
   known_ = true;
-  for (auto& [id, running] : requests_) carry_out(id, {});
+  std::vector<RequestId> all;  // one that is over goes from among them
+  for (const auto& [id, running] : requests_) all.push_back(id);
+  for (const auto& id : all) carry_out(id, {});
   return {};
 }
 
@@ -143,6 +151,10 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
     auto& running = requests_[id];
     TRY(running.chain.apply(step, world_at(step.step.at)));
     running.entry = index;
+    // Whoever saw a secret, saw it, though the keeper that showed it died before the key was gone.
+    if (step.step.event.kind == EventKind::kView && step.step.number != 1)
+      if (auto customer = book_.find(running.chain.request().customer))
+        use_up(**customer, step.step.event.fields.at(0));
     if (step.step.words != crypto::Digest{}) running.words[step.step.number] = step.step.event.by;
     if (step.step.event.kind == EventKind::kRing && step.step.number != 1) {
       running.passed.clear();
@@ -179,7 +191,7 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
 
 // ---- customers, beyond their rows ---------------------------------------------------------------
 
-Status Office::replay_customer(std::uint64_t index, const audit::Entry& entry) {
+Status Office::replay_customer(const audit::Entry& entry) {
   if (entry.type == "erased") {
     for (const auto& item : entry.data.at("orders").as_array())
       if (const auto id = OrderId::parse(std::string_view(item.as_string()))) {
@@ -194,10 +206,10 @@ Status Office::replay_customer(std::uint64_t index, const audit::Entry& entry) {
                     entry.type == "customer_hold_set" || entry.type == "customer_hold_lifted";
   if (!ours) return {};
   const auto id = TRY(CustomerId::parse(entry.subject));
+  if (entry.type == "fields_stored") TRY(replay_stored(id, entry));
   auto found = book_.find(id);
   if (!found && found.error().code != Errc::kNotFound) return tl::unexpected<Error>(found.error());
   auto* customer = found ? *found : nullptr;
-  if (entry.type == "fields_stored") replay_stored(index, customer, entry);
   if (entry.type == "fields_erase_intended") replay_going(id, customer, entry);
   if (customer == nullptr) return {};
   if (entry.type == "case_closed") {
@@ -212,28 +224,84 @@ Status Office::replay_customer(std::uint64_t index, const audit::Entry& entry) {
         PersonId::parse(std::string_view(entry.data.at("person").as_string()))
             .value_or(PersonId{}));
   if (entry.type == "customer_hold_set") customer->hold(true);
-  if (entry.type == "customer_hold_lifted") customer->hold(false);
+  if (entry.type == "customer_hold_lifted") lift_hold(*customer);
   book_.touch(*customer);
   note_going(*customer);
   return {};
 }
 
-// Logged, and not on the disk when the keeper died: nobody was given it, and its leaves stay
-// unused.
-void Office::replay_stored(std::uint64_t index, vault::Customer* customer,
-                           const audit::Entry& entry) {
+namespace {
+
+struct StoredEntry {
+  vault::FieldSpec spec;
+  vault::Leaf leaf = 0;
+  std::int64_t gone_at = 0;
+};
+Result<std::vector<StoredEntry>> stored_in(const audit::Entry& entry) {
+  std::vector<StoredEntry> stored;
+  for (const auto& item : entry.data.at("fields").as_array()) {
+    const auto* list = item.if_array();
+    if (list == nullptr || list->size() != 5)
+      return fail(Errc::kMalformed, "fields_stored of another form");
+    StoredEntry one;
+    one.leaf = static_cast<vault::Leaf>(list->at(0).to_number<std::uint32_t>());
+    one.spec.id = std::string(list->at(1).as_string());
+    one.spec.kind = TRY(vault::parse_kind(std::string_view(list->at(2).as_string())));
+    one.spec.of_class = TRY(vault::parse_class(std::string_view(list->at(3).as_string())));
+    one.gone_at = list->at(4).to_number<std::int64_t>();
+    stored.push_back(std::move(one));
+  }
+  return stored;
+}
+
+}  // namespace
+
+// Logged, and in no row that was written when the keeper died. A customer whose keys were not on
+// the disk before, and a word that can only be compared, were not answered for: they are void. The
+// rest may have been given to the server: it says.
+Status Office::replay_stored(const CustomerId& id, const audit::Entry& entry) {
+  const auto stored = TRY(stored_in(entry));
+  if (const auto row = vault::row_of(id)) book_.taken(*row);
+  std::vector<vault::Leaf> leaves;
+  bool whole = true;
+  for (const auto& one : stored) {
+    leaves.push_back(one.leaf);
+    whole = whole && one.spec.of_class != vault::FieldClass::kServiceWord;
+  }
+  auto found = book_.find(id);
+  if (!found && found.error().code != Errc::kNotFound) return tl::unexpected<Error>(found.error());
+  if (found && !stored.empty() && stored.front().leaf < (*found)->next_leaf())
+    return {};  // its row has it
+  if (!found || !whole) {
+    if (found) (*found)->skip_leaves(stored.back().leaf + 1);
+    void_fields(id, leaves);
+    return {};
+  }
+  auto& customer = **found;
+  const auto of_case = static_cast<std::uint32_t>(entry.data.at("case").as_int64());
+  if (entry.data.at("new_case").as_bool()) customer.restore_case(of_case, entry.at);
+  for (const auto& one : stored)
+    if (customer.restore(one.spec, of_case, one.leaf, entry.at, one.gone_at))
+      wanted_[id].push_back(one.leaf);
+  book_.touch(customer);
+  return {};
+}
+
+void Office::void_fields(const CustomerId& id, const std::vector<vault::Leaf>& leaves) {
+  boost::json::array numbers;
+  for (const auto leaf : leaves) numbers.emplace_back(std::int64_t{leaf});
   (void)ledger_.stage({.type = "fields_void",
                        .actor = "keeper",
-                       .subject = entry.subject,
-                       .data = {{"entry", index}}});
-  if (customer == nullptr) {
-    // Its row number is not used again either: an id in the log is one customer's.
-    const auto row = vault::row_of(CustomerId::parse(entry.subject).value_or(CustomerId{}));
-    if (row) book_.change_head().next_customer = std::max(book_.head().next_customer, *row + 1);
-    return;
+                       .subject = id.hex(),
+                       .data = {{"leaves", std::move(numbers)}}});
+}
+
+void Office::want_records() {
+  std::size_t asked = 0;
+  for (const auto& [customer, leaves] : wanted_) {
+    if (++asked > kWantedPerTurnMax) break;
+    outbox_.records_wanted({customer, leaves});
   }
-  for (const auto& item : entry.data.at("fields").as_array())
-    customer->skip_leaves(static_cast<vault::Leaf>(item.at(0).as_int64()) + 1);
 }
 
 void Office::replay_going(const CustomerId& id, vault::Customer* customer,
@@ -284,6 +352,12 @@ Status Office::state_policy() {
 
 // ---- erasing ------------------------------------------------------------------------------------
 
+void Office::use_up(vault::Customer& customer, vault::Leaf leaf) {
+  customer.used(leaf);
+  book_.touch(customer);
+  note_going(customer);
+}
+
 void Office::note_going(vault::Customer& customer, bool whole) {
   const auto leaves = customer.leaves_to_go();
   if ((leaves.empty() && !whole) || going_of_.contains(customer.id())) return;
@@ -331,7 +405,10 @@ Status Office::puncture() {
     if (!going.chosen || going.taken) continue;
     going.logged = true;
     auto& owed = book_.change_head().owed;
-    if (std::ranges::find(owed, order) == owed.end()) owed.push_back(order);
+    // Beyond its bound (a mirror that is away for long) an erasure is done and not remembered as
+    // owed: after a restart its `erased` stays out, rather than its key in.
+    if (owed.size() < vault::Head::kOwedMax && std::ranges::find(owed, order) == owed.end())
+      owed.push_back(order);
     if (going.punctured) continue;
     if (auto customer = book_.find(going.customer)) {
       TRY(book_.puncture(**customer));
@@ -387,12 +464,19 @@ void Office::tick() {
   if (known_ && !ledger_.log_failed()) pass_deadlines();
   scan_customers();
   book_.let_go();
+  if (book_.make_spare() || book_.dirty() >= kDirtyMax) ledger_.write_rows();
+  if (!wanted_.empty() && clock_.monotonic_ms() >= next_wanted_ms_) {
+    next_wanted_ms_ = clock_.monotonic_ms() + kWantedEveryMs;
+    want_records();
+  }
+  keep_time();
   const auto mono = clock_.monotonic_ms();
   for (auto& [person, readers] : readers_)
     std::erase_if(readers, [mono](const auto& reader) { return reader.until_ms <= mono; });
   std::erase_if(readers_, [](const auto& item) { return item.second.empty(); });
   std::erase_if(intakes_,
                 [mono](const auto& item) { return mono - item.second > 2 * kIntakeKeyMs; });
+  std::erase_if(drafted_, [mono](const auto& item) { return mono - item.second > kDraftMs; });
   while (!intake_.empty() && mono - intake_.back().begun_ms > 2 * kIntakeKeyMs) intake_.pop_back();
 }
 
@@ -417,12 +501,31 @@ void Office::pass_customer(vault::Customer& customer) {
   note_going(customer);
 }
 
+// How far time has gone, for the next keeper: with a window open, some time ahead of it, so that
+// nobody counts anew what this one has counted, whatever a wall clock says by then. On the disk
+// before a value leaves in that time (step_put).
+void Office::keep_time() {
+  const bool open = std::ranges::any_of(requests_, [](const auto& item) {
+    return item.second.chain.request().state == State::kOpen;
+  });
+  const auto time = now();
+  const auto kept = book_.head().time;
+  if (open ? time + kTimeAheadMs / 2 < kept : time < kept + kTimeKeptMs) return;
+  book_.change_head().time = open ? time + kTimeAheadMs : time;
+  ledger_.write_rows();
+}
+
 // The head names the last entry of each request that is not over.
 void Office::keep_running() {
   auto& running = book_.change_head().running;
   running.clear();
   for (const auto& [id, request] : requests_)
     if (running.size() < vault::Head::kRunningMax) running.push_back(request.entry);
+}
+
+bool Office::counts(const CallBack& made) const {
+  return !made.call.is_zero() && made.answered && made.recorded &&
+         made.seconds >= policy_.policy.limits.call_seconds_min;
 }
 
 void Office::pass_deadlines() {
@@ -438,8 +541,9 @@ void Office::pass_deadlines() {
     }
     if (time >= end) late.push_back(id);
     // Who dialled it was another keeper: what became of that call-back nobody can say.
+    // So, too, of one that was too short while a step was just being made.
     if (time < end && request.state == State::kCalling && !running.dialling &&
-        running.call_back.call.is_zero())
+        !counts(running.call_back))
       broken_off.push_back(id);
     if (time < end && request.state == State::kRequested) without_expert.push_back(id);
   }

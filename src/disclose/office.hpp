@@ -9,8 +9,9 @@
 //   (2) Whoever asks, the server included, is believed nothing that the log does not say: not the
 //       role, not the call-back, not a check, not the time.
 //   (3) A value leaves sealed to a key that a passkey in the role chart has signed, or not at all.
-//   (4) Time goes on by the monotonic clock, from the later of wall clock and last entry: a wall
-//       clock that is set back lengthens no window.
+//   (4) Time goes on by the monotonic clock, from the latest of wall clock, last entry and what the
+//       keeper before it had counted: a wall clock that is set back lengthens no window, though the
+//       keeper is started anew. (Not covered: time in which no keeper ran, told by no clock.)
 #pragma once
 
 #include <deque>
@@ -52,6 +53,7 @@ class Office final : public keys::Tenant {
   // What it wants of others.
   struct Outbox {
     std::function<void(const keys::FieldsGone&)> fields_gone;
+    std::function<void(const keys::RecordsWanted&)> records_wanted;
     // A secret that was typed in a live call, to be looked for in what is said there.
     std::function<void(const CallId& call, std::string_view kind, SecretBytes value)> typed_secret;
     // Rings the expert, then the number (E.164). How it went comes by dial_recorded(), dial_over().
@@ -71,6 +73,7 @@ class Office final : public keys::Tenant {
   void intake_key(const keys::IntakeKeyRequest& message, Reply<keys::IntakeKey> reply);
   void store_fields(const keys::StoreFields& message, Reply<keys::FieldsStored> reply);
   void look_up(const keys::LookUp& message, Reply<keys::FoundCustomers> reply);
+  void records_put(const keys::RecordsPut& message, Reply<keys::Ack> reply);
   void customer_state(const keys::CustomerStateRequest& message, Reply<keys::CustomerState> reply);
   // What becomes of it (office_cases.cpp).
   void close_case(const keys::CloseCase& message, Reply<keys::Ack> reply);
@@ -99,6 +102,7 @@ class Office final : public keys::Tenant {
   // keys::Tenant (office.cpp)
   Status begin() override;
   Status stage_rows() override { return book_.stage_rows(); }
+  void rows_written() override { book_.committed(); }
   [[nodiscard]] bool erasure_due() const override;
   Status intend() override;
   Status puncture() override;
@@ -112,8 +116,10 @@ class Office final : public keys::Tenant {
   [[nodiscard]] bool reads_with(const PersonId& person,
                                 const std::array<std::uint8_t, 32>& key) const;
   [[nodiscard]] const people::Chart& chart() const { return chart_; }
+  [[nodiscard]] const vault::Policy& policy() const { return policy_.policy; }
   [[nodiscard]] std::int64_t now() const;  // UTC ms (4)
   [[nodiscard]] std::string status_json() const;
+  void forget_rates() { rates_.clear(); }  // for a bench: people look up slower
 
   static constexpr std::int64_t kIntakeKeyMs = 3'600'000;  // then a new one; taken as long again
   static constexpr std::size_t kIntakesMax = 200'000;      // remembered while their key is taken
@@ -124,12 +130,20 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kReadersPerPersonMax = 8;
   static constexpr std::int64_t kDraftMs = 5 * 60'000;  // between the draft and its signature
   static constexpr std::int64_t kCodeMs = 10 * 60'000;
+  // A field of the vault's own: what was said about a request.
+  static bool is_words(const vault::Version& version) { return version.field.front() == '~'; }
   static constexpr std::uint8_t kTriesMax = 3;  // of each field and each code, then it is locked
   static constexpr std::size_t kCodesMax = 3;   // of one request
   static constexpr std::size_t kRequestsMax = 5'000;  // not over, or not reviewed
   static constexpr std::size_t kRequestsPerPersonMax = 20;
   static constexpr std::size_t kErasuresPerTurnMax = 500;  // customers
-  static constexpr std::int64_t kScanPauseMs = 60'000;     // between two rounds over all customers
+  static constexpr std::size_t kDirtyMax = 2'000;          // rows: then they are written
+  static constexpr std::int64_t kWantedEveryMs = 5'000;
+  static constexpr std::size_t kWantedPerTurnMax = 200;     // customers
+  static constexpr std::int64_t kScanPauseMs = 60'000;      // between two rounds over all customers
+  static constexpr std::size_t kDraftsMax = 20'000;         // requests that nobody has signed yet
+  static constexpr std::int64_t kTimeAheadMs = 60'000;      // that a restart adds to an open window
+  static constexpr std::int64_t kTimeKeptMs = 10 * 60'000;  // and takes off an idle night's count
 
  private:
   struct IntakeSecret {
@@ -190,8 +204,10 @@ class Office final : public keys::Tenant {
   Status walk_back(std::uint64_t from, Entries& entries);
   Status replay_known(std::uint64_t index, const audit::Entry& entry);
   Status replay_step(std::uint64_t index, const RequestId& id, const audit::Entry& entry);
-  Status replay_customer(std::uint64_t index, const audit::Entry& entry);
-  void replay_stored(std::uint64_t index, vault::Customer* customer, const audit::Entry& entry);
+  Status replay_customer(const audit::Entry& entry);
+  Status replay_stored(const CustomerId& id, const audit::Entry& entry);
+  void void_fields(const CustomerId& id, const std::vector<vault::Leaf>& leaves);
+  void want_records();
   void replay_going(const CustomerId& id, vault::Customer* customer, const audit::Entry& entry);
   Result<audit::Entry> entry_at(std::uint64_t index);
   Status state_policy();
@@ -199,6 +215,9 @@ class Office final : public keys::Tenant {
   void scan_customers();
   void pass_customer(vault::Customer& customer);
   void keep_running();
+  void keep_time();
+  void use_up(vault::Customer& customer, vault::Leaf leaf);
+  void lift_hold(vault::Customer& customer);
   // office_fields.cpp
   IntakeSecret* intake_secret(std::uint32_t number);
   Result<SecretBytes> open_intake(const keys::SealedValue& value, std::string_view purpose,
@@ -210,6 +229,8 @@ class Office final : public keys::Tenant {
   Result<std::vector<Typed>> open_fields(const keys::StoreFields& message);
   Result<keys::StoredField> store_one(vault::Customer& customer, std::uint32_t of_case,
                                       const Typed& typed);
+  Status stage_stored(const keys::StoreFields& message, const keys::FieldsStored& stored,
+                      const vault::Customer& customer, bool fresh);
   Result<vault::CompareToken> compare_token(vault::FieldKind kind, ByteView normalised);
   Result<bool> compare_fits(const vault::CompareToken& token, vault::FieldKind kind,
                             ByteView normalised);
@@ -236,11 +257,17 @@ class Office final : public keys::Tenant {
   };
   Result<SecretBytes> open_released(const Request& request, vault::Leaf leaf,
                                     const keys::FieldRecord& record);
-  Status stage_step(const RequestId& id, Running& running, const SignedStep& step);
+  struct Judged {  // as the request is then, and what is to be done
+    Chain chain;
+    std::vector<Action> actions;
+  };
+  Result<Judged> judge(Chain chain, const SignedStep& step) const;
+  Status stage_step(const RequestId& id, Running& running, const SignedStep& step, Judged judged);
   void system_step(const RequestId& id, EventKind kind, const PersonId& expert = {});
   void carry_out(const RequestId& id, const std::vector<Action>& actions);
   void find_expert(const RequestId& id);
   void pass_deadlines();
+  [[nodiscard]] bool counts(const CallBack& made) const;  // else nobody was reached
   [[nodiscard]] bool may_read_words(const Request& request, const PersonId& person) const;
   [[nodiscard]] boost::json::object state_of(const Running& running) const;
   // office_checks.cpp
@@ -264,17 +291,20 @@ class Office final : public keys::Tenant {
   bool known_ = false;  // chart and requests are those of the log
   std::map<RequestId, Running> requests_;
   std::map<DialId, RequestId> dials_;
+  std::map<RequestId, std::int64_t> drafted_;  // when, monotonic: only these may begin, once
   std::map<PersonId, std::vector<Reader>> readers_;
   std::map<PersonId, std::uint64_t> on_duty_;  // and when they were last given one
   std::uint64_t assigned_ = 0;
   std::deque<IntakeSecret> intake_;                           // the newest first; two at most
   std::unordered_map<keys::IntakeId, std::int64_t> intakes_;  // when, monotonic
   std::map<std::string, Rate> rates_;
+  std::map<CustomerId, vault::Customer::Before> unlogged_;  // before what this round stored
   std::map<OrderId, Going> going_;
   std::set<CustomerId> going_of_;
   std::map<CustomerId, PersonId> proposed_;  // who wants all of it gone
   std::int64_t utc_from_ = 0, mono_from_ = 0;
-  std::int64_t next_scan_ms_ = 0;
+  std::map<CustomerId, std::vector<vault::Leaf>> wanted_;  // stored, and in no row that was written
+  std::int64_t next_scan_ms_ = 0, next_wanted_ms_ = 0;
 };
 
 }  // namespace callward::disclose

@@ -14,6 +14,14 @@ using people::Role;
 
 constexpr auto kLeads =
     static_cast<people::Roles>(people::bit(Role::kSupervisor) | people::bit(Role::kOwner));
+// What the log holds for good is no text of anybody's.
+Status check_reason(const std::string& hash) {
+  const auto raw = from_hex(hash);
+  return raw && raw->size() == 32 && to_hex(*raw) == hash
+             ? Status{}
+             : fail(Errc::kMalformed, "a reason is given by its salted SHA-256");
+}
+
 constexpr auto kServes =
     static_cast<people::Roles>(kLeads | people::bit(Role::kAgent) | people::bit(Role::kTechnician));
 
@@ -108,10 +116,12 @@ void Office::erase_fields(const keys::EraseFields& message, Reply<keys::FieldsEr
   if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
   if (auto may = may_act(message.actor, message.all ? kLeads : kServes); !may)
     return refuse(may.error());
+  if (auto given = check_reason(message.reason_hash); !given) return refuse(given.error());
   const auto found = book_.find(message.customer);
   if (!found) return refuse(found.error());
   const auto* version = message.all ? nullptr : (*found)->find(message.leaf);
-  if (!message.all && (version == nullptr || version->state == vault::FieldState::kGone))
+  if (!message.all && (version == nullptr || version->state == vault::FieldState::kGone ||
+                       is_words(*version)))  // what was said goes with the customer alone
     return refuse({Errc::kNotFound, "no such field"});
   const bool secret = version != nullptr && version->of_class == vault::FieldClass::kSecret;
   if ((*found)->held() && !secret) return refuse({Errc::kDenied, "under a legal hold"});
@@ -136,7 +146,8 @@ void Office::erase_fields(const keys::EraseFields& message, Reply<keys::FieldsEr
     proposed_.erase(message.customer);
     const auto still = book_.find(message.customer);
     if (!still) return;
-    (void)(*still)->erase(message.all ? std::optional<vault::Leaf>() : message.leaf);
+    // A hold, or another erasure, may have come in the same round.
+    if (!(*still)->erase(message.all ? std::optional<vault::Leaf>() : message.leaf)) return;
     book_.touch(**still);
     note_going(**still, message.all);
   });
@@ -151,6 +162,7 @@ void Office::hold_customer(const keys::HoldCustomer& message, Reply<keys::Ack> r
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
   if (auto may = may_act(message.actor, kLeads); !may) return refuse(may.error());
+  if (auto given = check_reason(message.reason_hash); !given) return refuse(given.error());
   const auto found = book_.find(message.customer);
   if (!found) return refuse(found.error());
   auto staged = ledger_.stage({.type = message.on ? "customer_hold_set" : "customer_hold_lifted",
@@ -161,7 +173,10 @@ void Office::hold_customer(const keys::HoldCustomer& message, Reply<keys::Ack> r
   ledger_.with_log([this, id = message.customer, on = message.on](const Status& logged) {
     const auto still = book_.find(id);
     if (!logged || !still) return;
-    (*still)->hold(on);
+    if (on)
+      (*still)->hold(true);
+    else
+      lift_hold(**still);
     book_.touch(**still);
   });
   ledger_.write_rows();
@@ -169,6 +184,14 @@ void Office::hold_customer(const keys::HoldCustomer& message, Reply<keys::Ack> r
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     reply(keys::Ack{});
   });
+}
+
+// What was kept for the hold alone goes: contacts of a customer without an open case, of which no
+// token was made, and what was corrected meanwhile.
+void Office::lift_hold(vault::Customer& customer) {
+  customer.hold(false);
+  for (const auto leaf : customer.to_compare()) customer.go(leaf, vault::GoneBy::kCaseClosed);
+  note_going(customer);
 }
 
 // A technician sees the query of the open case that is theirs, and nothing else of the customer.

@@ -21,6 +21,17 @@ bool may_be_checked(vault::FieldKind kind) {
          kind != vault::FieldKind::kText;
 }
 
+// Proof is what was known before anybody asked: not what was typed since, perhaps by who asks, nor
+// what it replaced.
+Status may_prove(const Request& request, const vault::Customer& customer,
+                 const vault::Version& version) {
+  if (customer.newest(version.field) != &version)
+    return fail(Errc::kDenied, "a newer one is on file");
+  return version.stored_at <= request.asked_at
+             ? Status{}
+             : fail(Errc::kDenied, "it was stored after the request was made");
+}
+
 }  // namespace
 
 Result<Office::Running*> Office::in_verification(const RequestId& id, const PersonId& expert) {
@@ -34,6 +45,9 @@ Result<Office::Running*> Office::in_verification(const RequestId& id, const Pers
   if (request.expert != expert || !may_verify(request, expert, chart_))
     return fail(Errc::kDenied, "the expert to whom it was assigned does this");
   if (running->staged) return fail(Errc::kBusy, "a step is just being made; ask again");
+  const bool reached =
+      running->dialling ? running->dialling->connected_ms.has_value() : running->call_back.answered;
+  if (!reached) return fail(Errc::kState, "nobody has answered yet");
   return running;
 }
 
@@ -48,7 +62,8 @@ Result<std::uint64_t> Office::stage_of_request(const RequestId& id, Running& run
   entry.prev_step = running.entry;
   const auto index = TRY(ledger_.stage(std::move(entry)));
   running.staged = true;
-  ledger_.with_log([this, id, index](const Status& logged) {
+  running.entry = index;  // what comes in the same round follows this one
+  ledger_.with_log([this, id](const Status& logged) {
     if (!logged) {
       known_ = false;
       return;
@@ -56,7 +71,6 @@ Result<std::uint64_t> Office::stage_of_request(const RequestId& id, Running& run
     const auto still = find_request(id);
     if (!still) return;
     (*still)->staged = false;
-    (*still)->entry = index;
     keep_running();
   });
   return index;
@@ -84,8 +98,10 @@ void Office::check_field(const keys::CheckField& message, Reply<keys::Checked> r
     const auto* version = customer->find(leaf);
     if (version == nullptr || !may_be_checked(version->kind))
       return fail(Errc::kNotFound, "nothing that can be compared");
+    TRY(may_prove(running->chain.request(), *customer, *version));
     auto& misses = running->misses[leaf];
-    if (misses >= kTriesMax) return fail(Errc::kDenied, "compared wrongly too often: locked");
+    if (misses >= kTriesMax || version->misses >= vault::kMissesMax)
+      return fail(Errc::kDenied, "compared wrongly too often: locked");
     const auto given =
         TRY(open_intake(message.given, "check", {message.request.hex(), std::to_string(leaf)}));
     const auto said = vault::normalise(version->kind, given.expose(), policy_.policy.region);
@@ -99,16 +115,18 @@ void Office::check_field(const keys::CheckField& message, Reply<keys::Checked> r
     } else {
       if (!version->compare) return fail(Errc::kNotFound, "nothing that can be compared");
       fits = said && TRY(compare_fits(*version->compare, version->kind, said->expose()));
-      const auto counted = customer->compared(leaf, fits);
-      if (!counted) return tl::unexpected<Error>(counted.error());
-      book_.touch(*customer);
-      ledger_.write_rows();
     }
+    // By customer, not by request: who asks anew guesses no further.
+    const auto counted = customer->compared(leaf, fits);
+    if (!counted) return tl::unexpected<Error>(counted.error());
+    book_.touch(*customer);
+    ledger_.write_rows();
     TRY(stage_of_request(
         message.request, *running, "check_made", message.expert.hex(),
         {{"kind", vault::to_text(version->kind)}, {"leaf", std::int64_t{leaf}}, {"passed", fits}}));
     if (!fits) ++misses;
-    left = static_cast<std::uint8_t>(kTriesMax - misses);
+    left = static_cast<std::uint8_t>(
+        std::min(kTriesMax - misses, vault::kMissesMax - version->misses));
     return fits;
   }();
   if (!match) return reply(tl::unexpected<Error>(match.error()));
@@ -126,6 +144,7 @@ void Office::send_code(const keys::SendCode& message, Reply<keys::Ack> reply) {
     if (version == nullptr || version->state != vault::FieldState::kReadable ||
         (version->kind != vault::FieldKind::kEmail && version->kind != vault::FieldKind::kPhone))
       return fail(Errc::kNotFound, "no address on file that a code can be sent to");
+    TRY(may_prove(running->chain.request(), *customer, *version));
     const bool mail = version->kind == vault::FieldKind::kEmail;
     const auto value = TRY(vault::open_value(cipher_, *customer, *version, keys::RecordKind::kField,
                                              message.field.record));
@@ -225,7 +244,9 @@ Status Office::ring(const RequestId& id, Running& running, const keys::FieldReco
 void Office::dial_connected(const DialId& dial) {
   const auto at = dials_.find(dial);
   const auto running = at == dials_.end() ? fail(Errc::kNotFound, "") : find_request(at->second);
-  if (running && (*running)->dialling) (*running)->dialling->connected_ms = clock_.monotonic_ms();
+  // It may be told again: the recording's name comes when it comes.
+  if (running && (*running)->dialling && !(*running)->dialling->connected_ms)
+    (*running)->dialling->connected_ms = clock_.monotonic_ms();
 }
 
 void Office::dial_recorded(const DialId& dial, const CallId& call) {
@@ -252,8 +273,6 @@ void Office::dial_over(const DialId& dial, const DialEnd& end) {
                       .number_on_file = true,
                       .seconds = std::min(seen, end.talked_ms) / 1'000,
                       .number_age_days = dialling.number_age_days};
-  const bool counts =
-      made.answered && made.recorded && made.seconds >= policy_.policy.limits.call_seconds_min;
   auto staged = stage_of_request(id, running, "call_back_made", "keeper",
                                  {{"dial", dial.hex()},
                                   {"call", made.call.is_zero() ? "" : made.call.hex()},
@@ -264,12 +283,12 @@ void Office::dial_over(const DialId& dial, const DialEnd& end) {
                                   {"number_age_days", made.number_age_days},
                                   {"cause", end.cause}});
   if (!staged) return log_event("office.call_back_not_logged", {{"request", id.hex()}});
-  ledger_.after_log([this, id, made, counts](const Status& logged) {
+  ledger_.after_log([this, id, made](const Status& logged) {
     const auto still = find_request(id);
     if (!logged || !still) return;
     (*still)->call_back = made;
     // Nobody was reached, or not long enough to tell: it may be tried again.
-    if (!counts) system_step(id, EventKind::kNoAnswer);
+    if (!counts(made)) system_step(id, EventKind::kNoAnswer);
   });
 }
 

@@ -99,7 +99,8 @@ Result<bool> Office::compare_fits(const vault::CompareToken& token, vault::Field
 Status Office::may_act(std::string_view actor, people::Roles roles) const {
   const auto id = PersonId::parse(actor);
   const auto* member = id ? chart_.find(*id) : nullptr;
-  return member != nullptr && !member->left && (member->roles & roles) != 0
+  // One way to write it: bounds of one person are counted by it, and the log has it.
+  return member != nullptr && !member->left && (member->roles & roles) != 0 && id->hex() == actor
              ? Status{}
              : fail(Errc::kDenied, "nobody in the role chart who may do this");
 }
@@ -151,65 +152,85 @@ Result<keys::StoredField> Office::store_one(vault::Customer& customer, std::uint
   return stored;
 }
 
+Status Office::stage_stored(const keys::StoreFields& message, const keys::FieldsStored& stored,
+                            const vault::Customer& customer, bool fresh) {
+  boost::json::array fields;
+  for (const auto& one : stored.fields) {
+    boost::json::array item;
+    item.emplace_back(std::int64_t{one.leaf});
+    item.emplace_back(one.field);
+    item.emplace_back(vault::to_text(customer.find(one.leaf)->kind));
+    item.emplace_back(vault::to_text(static_cast<vault::FieldClass>(one.of_class)));
+    item.emplace_back(one.gone_at);
+    fields.emplace_back(std::move(item));
+  }
+  TRY(ledger_.stage({.type = "fields_stored",
+                     .actor = message.actor,
+                     .subject = customer.id().hex(),
+                     .data = {{"call", message.call.is_zero() ? "" : message.call.hex()},
+                              {"case", std::int64_t{stored.of_case}},
+                              {"new_customer", fresh},
+                              {"new_case", message.of_case == 0},
+                              {"fields", std::move(fields)}}}));
+  return {};
+}
+
 void Office::store_fields(const keys::StoreFields& message, Reply<keys::FieldsStored> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
   constexpr auto kTypes = people::bit(Role::kAgent) | people::bit(Role::kTechnician);
   if (message.actor != kByCustomer)
     if (auto may = may_act(message.actor, kTypes); !may) return refuse(may.error());
-  if (message.actor == kByCustomer && message.customer.is_zero())
-    return refuse({Errc::kDenied, "a form is a known customer's"});
+  if (message.actor == kByCustomer && (message.customer.is_zero() || message.of_case == 0))
+    return refuse({Errc::kDenied, "a form is a known customer's, of an open case"});
   if (intakes_.contains(message.intake)) return refuse({Errc::kExists, "this was stored already"});
   if (intakes_.size() >= kIntakesMax) return refuse({Errc::kFull, "too much was typed lately"});
   auto typed = open_fields(message);
   if (!typed) return refuse(typed.error());
   const bool fresh = message.customer.is_zero();
-  auto found = fresh ? book_.create() : book_.find(message.customer);
+  const auto created = fresh ? book_.create() : Result<vault::Book::Created>();
+  if (!created) return refuse(created.error());
+  const auto found =
+      fresh ? Result<vault::Customer*>(created->customer) : book_.find(message.customer);
   if (!found) return refuse(found.error());
   auto& customer = **found;
   keys::FieldsStored stored{.customer = customer.id(), .of_case = message.of_case, .fields = {}};
+  const auto before = customer.before();
   const auto done = [&]() -> Status {
     if (message.of_case == 0) stored.of_case = TRY(customer.open_case(now()));
     for (const auto& one : *typed)
       stored.fields.push_back(TRY(store_one(customer, stored.of_case, one)));
-    boost::json::array fields;
-    for (const auto& one : stored.fields) {
-      boost::json::array item;
-      item.emplace_back(std::int64_t{one.leaf});
-      item.emplace_back(one.field);
-      item.emplace_back(vault::to_text(static_cast<vault::FieldClass>(one.of_class)));
-      fields.emplace_back(std::move(item));
-    }
-    TRY(ledger_.stage({.type = "fields_stored",
-                       .actor = message.actor,
-                       .subject = customer.id().hex(),
-                       .data = {{"call", message.call.is_zero() ? "" : message.call.hex()},
-                                {"case", std::int64_t{stored.of_case}},
-                                {"new_customer", fresh},
-                                {"new_case", message.of_case == 0},
-                                {"fields", std::move(fields)}}}));
-    return {};
+    return stage_stored(message, stored, customer, fresh);
   }();
   book_.touch(customer);
   if (!done) {
-    // What was stored of it nobody was given: it goes.
-    for (const auto& one : stored.fields) customer.go(one.leaf, vault::GoneBy::kCorrected);
+    // What was stored of it nobody was given: it goes, and what it replaced stays.
+    customer.take_back(before);
     note_going(customer, fresh);
     return refuse(done.error());
   }
   note_going(customer);  // what it replaces
   intakes_[message.intake] = clock_.monotonic_ms();
-  ledger_.write_rows();
+  // Keys that stand on no disk yet, a word of which nothing but its token is left: written before
+  // anybody hears of it. Everything else can be told again from the log and the server's records.
+  const bool only_here =
+      std::ranges::any_of(stored.fields, [](const auto& one) { return one.record.empty(); });
+  if ((fresh && !created->durable) || only_here) ledger_.write_rows();
+  unlogged_.try_emplace(customer.id(), before);  // of several in one round the first one's
+  ledger_.with_log([this, id = customer.id()](const Status& logged) {
+    const auto first = unlogged_.extract(id);
+    if (logged || first.empty()) return;
+    if (auto still = book_.find(id)) {
+      (*still)->take_back(first.mapped());
+      book_.touch(**still);
+      note_going(**still);
+    }
+  });
   ledger_.after_log([this, call = message.call, intake = message.intake, stored = std::move(stored),
                      typed = std::make_shared<std::vector<Typed>>(std::move(*typed)),
                      reply](Status logged) {
     if (!logged) {
       intakes_.erase(intake);
-      if (auto still = book_.find(stored.customer)) {
-        for (const auto& one : stored.fields) (*still)->go(one.leaf, vault::GoneBy::kCorrected);
-        book_.touch(**still);
-        note_going(**still);
-      }
       return reply(tl::unexpected<Error>(logged.error()));
     }
     for (auto& one : *typed)
@@ -270,6 +291,54 @@ void Office::look_up(const keys::LookUp& message, Reply<keys::FoundCustomers> re
   ledger_.after_log([found = std::move(found), reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     reply(found);
+  });
+}
+
+// After a keeper's death. What the server has was stored, and is found again; what it has not was
+// never answered for.
+void Office::records_put(const keys::RecordsPut& message, Reply<keys::Ack> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+  const auto wanted = wanted_.find(message.customer);
+  if (wanted == wanted_.end()) return reply(keys::Ack{});
+  const auto found = book_.find(message.customer);
+  std::vector<vault::Leaf> empty;
+  for (const auto leaf : found ? wanted->second : std::vector<vault::Leaf>{}) {
+    auto& customer = **found;
+    const auto* version = customer.find(leaf);
+    if (version == nullptr || version->state != vault::FieldState::kReadable) continue;
+    const auto record = std::ranges::find(message.records, leaf, &keys::FieldRecord::leaf);
+    const auto value = record == message.records.end()
+                           ? Result<SecretBytes>(fail(Errc::kNotFound, "no record"))
+                           : vault::open_value(cipher_, customer, *version,
+                                               keys::RecordKind::kField, record->record);
+    if (!value) {
+      empty.push_back(leaf);
+      customer.go(leaf, vault::GoneBy::kCorrected);
+      continue;
+    }
+    const auto* spec = policy_.policy.find(version->field);
+    if (spec == nullptr || !spec->search) continue;
+    const auto normalised = vault::normalise(version->kind, value->expose(), policy_.policy.region);
+    if (!normalised) continue;
+    if (auto done =
+            book_.index(customer, leaf, book_.token_of(version->kind, normalised->expose()));
+        !done)
+      return refuse(done.error());
+  }
+  wanted_.erase(wanted);
+  if (found) {
+    const bool nobody = (*found)->versions().empty() ||
+                        std::ranges::all_of((*found)->versions(), [](const auto& version) {
+                          return version.state == vault::FieldState::kGone;
+                        });
+    book_.touch(**found);
+    note_going(**found, nobody);
+  }
+  if (!empty.empty()) void_fields(message.customer, empty);
+  ledger_.after_log([reply](Status logged) {
+    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    reply(keys::Ack{});
   });
 }
 

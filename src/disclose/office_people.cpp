@@ -29,7 +29,6 @@ Result<people::SignedChange> parse_change(const keys::ChartPut& message) {
 void Office::chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
-  if (chart_staged_) return refuse({Errc::kBusy, "another change is just being made; ask again"});
   const auto change = parse_change(message);
   if (!change) return refuse(change.error());
   const auto time = now();

@@ -91,7 +91,10 @@ void Office::step_draft(const keys::StepDraft& message, Reply<keys::StepDrafted>
   step.reader_key = message.reader_key;
   if (message.request.is_zero()) {
     if (message.kind != "ask") return refuse({Errc::kMalformed, "of which request?"});
+    if (drafted_.size() >= kDraftsMax)
+      return refuse({Errc::kFull, "too many requests were drafted lately"});
     step.request = RequestId::random(entropy_);
+    drafted_[step.request] = clock_.monotonic_ms();
     step.number = 1;
     step.customer = message.customer;
     step.of_case = message.of_case;
@@ -140,6 +143,9 @@ Status Office::check_step(const ChainStep& step, const Running* running) const {
 }
 
 Status Office::check_asked(const ChainStep& step) {
+  // A number that was never used: nobody asks twice by one signature, nor under another's number.
+  if (!drafted_.contains(step.request))
+    return fail(Errc::kDenied, "not drafted here, or made already: draft it anew");
   if (requests_.size() >= kRequestsMax) return fail(Errc::kFull, "too many requests are open");
   const auto of_person = std::ranges::count_if(requests_, [&](const auto& item) {
     const auto& request = item.second.chain.request();
@@ -152,8 +158,7 @@ Status Office::check_asked(const ChainStep& step) {
     return fail(Errc::kNotFound, "no such case of this customer");
   for (const auto leaf : step.event.fields) {
     const auto* version = customer->find(leaf);
-    if (version == nullptr || version->state != vault::FieldState::kReadable ||
-        version->field.front() == kWordsMark)
+    if (version == nullptr || version->state != vault::FieldState::kReadable || is_words(*version))
       return fail(Errc::kNotFound, "a field that is not there, or can only be compared");
   }
   return {};
@@ -194,11 +199,15 @@ Result<SecretBytes> Office::open_released(const Request& request, vault::Leaf le
   return vault::open_value(cipher_, *customer, *version, keys::RecordKind::kField, record.record);
 }
 
+Result<Office::Judged> Office::judge(Chain chain, const SignedStep& step) const {
+  auto actions = TRY(chain.apply(step, world_at(step.step.at)));
+  return Judged{std::move(chain), std::move(actions)};
+}
+
 // ---- taking a step ------------------------------------------------------------------------------
 
-Status Office::stage_step(const RequestId& id, Running& running, const SignedStep& step) {
-  auto next = std::make_shared<Chain>(running.chain);
-  auto actions = TRY(next->apply(step, world_at(step.step.at)));
+Status Office::stage_step(const RequestId& id, Running& running, const SignedStep& step,
+                          Judged judged) {
   audit::Entry entry{.type = "disclosure_step",
                      .actor = step.signature ? step.step.event.by.hex() : "keeper",
                      .subject = id.hex(),
@@ -207,7 +216,9 @@ Status Office::stage_step(const RequestId& id, Running& running, const SignedSte
   if (step.signature) entry.signature = people::signatures_to_json({*step.signature});
   const auto index = TRY(ledger_.stage(std::move(entry)));
   running.staged = true;
-  ledger_.with_log([this, id, next, index, words = step.step.words != crypto::Digest{},
+  running.entry = index;
+  auto next = std::make_shared<Chain>(std::move(judged.chain));
+  ledger_.with_log([this, id, next, words = step.step.words != crypto::Digest{},
                     by = step.step.event.by](const Status& logged) {
     if (!logged) {
       known_ = false;  // all of it is read from the log again
@@ -217,12 +228,11 @@ Status Office::stage_step(const RequestId& id, Running& running, const SignedSte
     if (!still) return;
     auto& taken = **still;
     taken.chain = std::move(*next);
-    taken.entry = index;
     taken.staged = false;
     if (words) taken.words[taken.chain.number()] = by;
     keep_running();
   });
-  ledger_.after_log([this, id, actions = std::move(actions)](const Status& logged) {
+  ledger_.after_log([this, id, actions = std::move(judged.actions)](const Status& logged) {
     if (logged) carry_out(id, actions);
   });
   return {};
@@ -247,10 +257,9 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
     TRY(check_step(s, running));
     if (first) TRY(check_asked(s));
     // Judged before anything is opened for it.
-    auto judged = running != nullptr ? running->chain : Chain{};
-    TRY(judged.apply(step, world_at(s.at)));
+    auto judged = TRY(judge(running != nullptr ? running->chain : Chain{}, step));
     const auto words = TRY(check_words(message, s));
-    const auto& request = judged.request();
+    const auto& request = judged.chain.request();
     if (!first && s.event.kind == EventKind::kView)
       *value = TRY(open_released(request, s.event.fields.at(0), message.record));
     if (!first && s.event.kind == EventKind::kView && !reads_with(s.event.by, s.reader_key))
@@ -258,8 +267,10 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
     if (!first && s.event.kind == EventKind::kRing) TRY(ring(s.request, *running, message.record));
     if (words) taken->statement = TRY(seal_words(request.customer, request.of_case, s, *words));
     if (first) running = &requests_[s.request];
-    auto staged = stage_step(s.request, *running, step);
+    auto staged = stage_step(s.request, *running, step, std::move(judged));
     if (!staged && first) requests_.erase(s.request);
+    if (staged && first) drafted_.erase(s.request);
+    if (staged && !first && s.event.kind == EventKind::kView) keep_time();
     return staged;
   }();
   if (!done) return refuse(done.error());
@@ -269,14 +280,20 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
   ledger_.after_log([this, step = step.step, taken, value, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     if (step.number == 1 || step.event.kind != EventKind::kView) return reply(std::move(*taken));
-    // A second look: what came meanwhile may have ended it.
+    // A second look: what came meanwhile may have ended it. Then it is used up all the same, for
+    // the log says that it was seen.
     const auto running = find_request(step.request);
     const auto open = running
                           ? disclose::step((*running)->chain.request(), step.event, world_at(now()))
                           : Result<Step>(tl::unexpected<Error>(running.error()));
-    if (!open || !reads_with(step.event.by, step.reader_key))
-      return reply(fail(Errc::kDenied, "it was ended meanwhile"));
     const auto leaf = step.event.fields.at(0);
+    const auto owner = running ? book_.find((*running)->chain.request().customer)
+                               : Result<vault::Customer*>(tl::unexpected<Error>(running.error()));
+    const auto* version = owner ? (*owner)->find(leaf) : nullptr;
+    const bool there = version != nullptr && version->state == vault::FieldState::kReadable;
+    if (owner) use_up(**owner, leaf);
+    if (!open || !there || !reads_with(step.event.by, step.reader_key))
+      return reply(fail(there ? Errc::kDenied : Errc::kErased, "it was ended meanwhile"));
     Bytes aad(step.request.bytes.begin(), step.request.bytes.end());
     aad.resize(24);
     store_le(aad.data() + 16, step.number);
@@ -284,11 +301,6 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
     auto sealed = seal_to(step.reader_key, aad, value->expose());
     if (!sealed) return reply(tl::unexpected<Error>(sealed.error()));
     taken->value = std::move(*sealed);
-    if (auto customer = book_.find((*running)->chain.request().customer)) {
-      (*customer)->used(leaf);
-      book_.touch(**customer);
-      note_going(**customer);
-    }
     reply(std::move(*taken));
   });
 }
@@ -304,7 +316,10 @@ void Office::system_step(const RequestId& id, EventKind kind, const PersonId& ex
                    .at = now(),
                    .event = {.kind = kind, .by = {}, .expert = expert}},
                   {}};
-  if (auto staged = stage_step(id, **running, step); !staged)
+  const auto staged = [&]() -> Status {
+    return stage_step(id, **running, step, TRY(judge(chain, step)));
+  }();
+  if (!staged)
     log_event("office.step_not_made",
               {{"request", id.hex()}, {"kind", to_text(kind)}, {"why", staged.error().message}});
 }
@@ -341,7 +356,7 @@ void Office::carry_out(const RequestId& id, const std::vector<Action>& actions) 
 // Whose turn it is: of those on duty who may, the one who was given none for longest.
 void Office::find_expert(const RequestId& id) {
   const auto running = find_request(id);
-  if (!running || (*running)->staged) return;
+  if (!running || (*running)->staged || chart_staged_) return;
   const auto& request = (*running)->chain.request();
   const PersonId* found = nullptr;
   std::uint64_t longest = 0;

@@ -19,8 +19,8 @@ Status denied(std::string why) { return fail(Errc::kDenied, std::move(why)); }
 
 // Nobody acts twice on one request.
 bool has_acted(const Request& r, const PersonId& person) {
-  return person == r.requester || person == r.expert || person == r.released_by ||
-         person == r.second;
+  return person == r.requester || person == r.expert ||
+         std::ranges::find(r.acted, person) != r.acted.end();
 }
 
 // ---- who ----------------------------------------------------------------------------------------
@@ -204,21 +204,23 @@ void enter(Request& r, State to, std::int64_t now) {
 }
 
 // Released or broken open by one; by the second, or where one is enough, open.
-void let_open(Request& r, const Event& e, const World& w, bool takes_two) {
-  const auto window = e.window_ms == 0 ? w.limits.window_ms : e.window_ms;
+void let_open(Request& r, const Event& e, const Limits& limits, std::int64_t now, bool takes_two) {
+  const auto window = e.window_ms == 0 ? limits.window_ms : e.window_ms;
   r.released = e.fields;
   if (takes_two && r.released_by.is_zero()) {
     r.released_by = e.by;
     r.until = window;  // its length until it opens
-    return enter(r, e.kind == kBreak ? kHalfBroken : kHalfReleased, w.now);
+    return enter(r, e.kind == kBreak ? kHalfBroken : kHalfReleased, now);
   }
   (r.released_by.is_zero() ? r.released_by : r.second) = e.by;
-  r.opened_at = w.now;
-  r.until = w.now + window;
-  enter(r, kOpen, w.now);
+  r.opened_at = now;
+  r.until = now + window;
+  enter(r, kOpen, now);
 }
 
-Request changed(Request r, const Event& e, const World& w, State to) {
+Request changed(Request r, const Event& e, const Limits& limits, std::int64_t now, State to) {
+  if (!e.by.is_zero() && e.by != r.requester && std::ranges::find(r.acted, e.by) == r.acted.end())
+    r.acted.push_back(e.by);
   switch (e.kind) {
     case kAssign:
       r.expert = e.expert;
@@ -232,11 +234,11 @@ Request changed(Request r, const Event& e, const World& w, State to) {
       r.checks = e.checks;
       break;
     case kRelease:
-      let_open(r, e, w, r.call_back.number_age_days < w.limits.number_days_young);
+      let_open(r, e, limits, now, r.call_back.number_age_days < limits.number_days_young);
       return r;
     case kBreak:
       r.broken = true;
-      let_open(r, e, w, true);
+      let_open(r, e, limits, now, true);
       return r;
     case kView:
       ++r.views;
@@ -247,7 +249,7 @@ Request changed(Request r, const Event& e, const World& w, State to) {
     default:
       break;
   }
-  enter(r, to, w.now);
+  enter(r, to, now);
   return r;
 }
 
@@ -265,13 +267,7 @@ Result<Step> ask(const Request& wanted, const World& world) {
     return fail(Errc::kDenied, "somebody who works with customers asks");
   if (wanted.id.is_zero() || wanted.customer.is_zero() || wanted.of_case == 0)
     return fail(Errc::kMalformed, "of no customer or no case");
-  Request fresh{.id = wanted.id,
-                .customer = wanted.customer,
-                .of_case = wanted.of_case,
-                .requester = wanted.requester,
-                .fields = wanted.fields,
-                .asked_at = world.now,
-                .since = world.now};
+  auto fresh = begun(wanted, world.now);
   std::ranges::sort(fresh.fields);
   const auto twice = std::ranges::unique(fresh.fields);
   fresh.fields.erase(twice.begin(), twice.end());
@@ -290,10 +286,29 @@ Result<Step> step(const Request& request, const Event& event, const World& world
     return fail(Errc::kState, "its time is over");
   TRY(row->who(request, event, world));
   TRY(row->holds(request, event, world));
-  Step done{changed(request, event, world, row->to), {}};
+  Step done{changed(request, event, world.limits, world.now, row->to), {}};
   for (std::size_t i = 0; i < row->count; ++i) done.actions.push_back(row->actions.at(i));
   if (done.next.state == kHalfReleased) done.actions = {kTellAuthorised};
   return done;
+}
+
+Request begun(const Request& wanted, std::int64_t at) {
+  return {.id = wanted.id,
+          .customer = wanted.customer,
+          .of_case = wanted.of_case,
+          .requester = wanted.requester,
+          .fields = wanted.fields,
+          .asked_at = at,
+          .since = at};
+}
+
+Result<Request> follow(const Request& request, const Event& event, const Limits& limits,
+                       std::int64_t at) {
+  const auto* row = row_of(request.state, event.kind);
+  if (row == nullptr)
+    return fail(Errc::kState, std::string(to_text(event.kind)) +
+                                  " is nothing that happens to what is " + to_text(request.state));
+  return changed(request, event, limits, at, row->to);
 }
 
 std::int64_t deadline(const Request& request, const Limits& limits) {

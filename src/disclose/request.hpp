@@ -13,7 +13,7 @@
 //
 // INVARIANTS (request_test.cpp tries to break them)
 //   (1) Of requester, expert and who releases no two are one person, whatever their roles; nor is
-//       the second of two who release one of them.
+//       the second of two who release one of them, nor an expert who rang and has left it since.
 //   (2) What is open was verified, or was broken open by two; its fields are among those asked
 //       for, its end is fixed when it opens.
 //   (3) From a state that is over no event leads back.
@@ -100,6 +100,7 @@ struct Request {
   std::int64_t opened_at = 0, until = 0;
   std::uint32_t views = 0;
   PersonId reviewed_by;
+  std::vector<PersonId> acted;  // whoever took a step besides the requester, each once
 };
 
 struct Event {
@@ -139,6 +140,12 @@ struct Step {
 Result<Step> step(const Request& request, const Event& event, const World& world);
 // A new one: kDenied when this person may not ask, kMalformed when nothing sensible is asked for.
 Result<Step> ask(const Request& wanted, const World& world);
+
+// For copies of what the log says: what a step that the keeper has judged makes of a request, by
+// the same table, and no question whether it might be. kState: nothing that happens to this state.
+Request begun(const Request& wanted, std::int64_t at);
+Result<Request> follow(const Request& request, const Event& event, const Limits& limits,
+                       std::int64_t at);
 
 // When the state ends by itself; 0: never.
 std::int64_t deadline(const Request& request, const Limits& limits);

@@ -218,6 +218,14 @@ TEST(RequestTable, NobodyActsTwiceAndNothingOpensByAnotherWay) {
       const auto before = request;
       const auto done = step(request, event, world);
       if (!done) continue;
+      // A copy that follows what was judged is what was judged.
+      const auto copy = follow(request, event, world.limits, world.now);
+      RC_ASSERT(copy.has_value());
+      RC_ASSERT(copy->state == done->next.state && copy->since == done->next.since &&
+                copy->until == done->next.until && copy->released == done->next.released &&
+                copy->released_by == done->next.released_by && copy->second == done->next.second &&
+                copy->expert == done->next.expert && copy->views == done->next.views &&
+                deadline(*copy, world.limits) == deadline(done->next, world.limits));
       request = done->next;
       ++seen[request.state];
       RC_ASSERT((!is_over(before.state) || request.state == kReviewed));

@@ -30,11 +30,10 @@ bool fits(const HandedStream& stream) {
 }
 
 bool fits(const HandedCall& call) {
-  const auto source = call.source;
-  return (source == keys::CallSource::kSiprec || source == keys::CallSource::kImport) &&
-         call.direction <= keys::Direction::kOutgoing && (call.streams & 0x8000) == 0 &&
-         (call.declared & ~call.streams) == 0 && call.marks.size() == keys::kStreamsMax &&
-         call.issued_from <= kEndMax && call.next_call_data <= kEndMax &&
+  return keys::is_call_source(call.source) && call.direction <= keys::Direction::kOutgoing &&
+         (call.streams & 0x8000) == 0 && (call.declared & ~call.streams) == 0 &&
+         call.marks.size() == keys::kStreamsMax && call.issued_from <= kEndMax &&
+         call.next_call_data <= kEndMax &&
          std::all_of(call.marks.begin(), call.marks.end(),
                      [](const HandedStream& stream) { return fits(stream); }) &&
          std::all_of(call.blocked.begin(), call.blocked.end(),

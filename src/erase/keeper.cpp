@@ -147,6 +147,7 @@ Status Keeper::stage_dirty_rows() {
 Status Keeper::commit_rows() {
   (void)stage_dirty_rows();  // said in the log; the other rows are persisted all the same
   auto done = store_.commit(log_->size());
+  if (done && tenant_ != nullptr) tenant_->rows_written();
   watch_mirrors();
   return done;
 }

@@ -69,9 +69,7 @@ Status Keeper::replay_started(const CallId& id, const audit::Entry& entry) {
   auto call = std::make_unique<CallKeys>();
   call->id = id;
   call->row = taken ? store_.allot_row() : row;
-  call->source = entry.data.at("source").as_string() == keys::to_text(keys::CallSource::kImport)
-                     ? keys::CallSource::kImport
-                     : keys::CallSource::kSiprec;
+  call->source = keys::source_of_text(std::string_view(entry.data.at("source").as_string()));
   call->direction = direction_of(entry.data.at("direction").as_string());
   call->declare(entry.data.at("streams").to_number<std::uint16_t>());
   call->started_at = entry.data.at("started_at").to_number<std::int64_t>();

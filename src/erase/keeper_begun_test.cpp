@@ -110,8 +110,8 @@ TEST_F(KeeperBegun, AnOrderAboutItIsDone) {
   EXPECT_EQ(open(call, 0, 12), kErasedState);
 }
 
-// The answer was lost with the keeper: it is given again, and is no new order, however little of the
-// call is known now.
+// The answer was lost with the keeper: it is given again, and is no new order, however little of
+// the call is known now.
 TEST_F(KeeperBegun, AnOrderThatWasDoneIsAnsweredSoWhenItIsRepeated) {
   mirrors_refuse(true);
   const auto call = begin();
@@ -168,7 +168,8 @@ TEST_F(KeeperBegun, WhatWasHeardIsNotTidiedAway) {
   EXPECT_EQ(open(call, 0, 20), "audio");
 }
 
-// Nobody hears it, and it lives in memory alone: it is older than any that died with its first frame.
+// Nobody hears it, and it lives in memory alone: it is older than any that died with its first
+// frame.
 TEST_F(KeeperBegun, WhatNobodyHeardYetIsNotTidiedAwayEither) {
   policy.persist_unheard = false;
   boot();

@@ -133,8 +133,8 @@ TEST_F(Held, KeptOpensAgain) {
   EXPECT_EQ(log_types()["erased"], 0);
 }
 
-// Nothing of it was on a disk while it was held; after the decision it goes there, and a later keeper
-// opens it.
+// Nothing of it was on a disk while it was held; after the decision it goes there, and a later
+// keeper opens it.
 TEST_F(Held, KeptGoesFromMemoryToTheDisk) {
   const auto call = with_held(false);
   EXPECT_FALSE(row().cover.opens(keys::leaf_of(0, 10)));

@@ -118,8 +118,8 @@ TEST_F(RetiredMirrors, AnErasureThatWaitsIsDoneWithoutItAndSaysSo) {
             std::string::npos);
 }
 
-// Also when nobody says that the mirrors are back: a keeper that took over destroys what was left, and
-// so does the next erasure.
+// Also when nobody says that the mirrors are back: a keeper that took over destroys what was left,
+// and so does the next erasure.
 TEST_F(RetiredMirrors, WhatWasUnconfirmedIsErasedOnceNothingIs) {
   lose();
   rig->order(call, {{0, 10, 20}}, false);
@@ -148,8 +148,8 @@ TEST_F(RetiredMirrors, TheWordOutlivesTheKeeperAndEndsWhenTheMirrorIsBack) {
   EXPECT_EQ(breaches(), 0u);
 }
 
-// It lacks the calls that began since, and the erasures: found alone, because the other disk does not
-// answer just then, it would be believed, and the newer one destroyed as older when it is back.
+// It lacks the calls that began since, and the erasures: found alone, because the other disk does
+// not answer just then, it would be believed, and the newer one destroyed as older when it is back.
 TEST_F(RetiredMirrors, OneThatWasLeftOutIsNotTakenForTheTruthWhileTheOtherIsAway) {
   refuse("/b");
   const auto second = rig->begin();

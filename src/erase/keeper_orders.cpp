@@ -445,6 +445,7 @@ Status Keeper::destroy(const std::vector<Order>& batch) {
     return store_.destroy_old();
   }();
   if (!steps) store_.forget_attempt();
+  if (steps && tenant_ != nullptr) tenant_->rows_written();
   watch_mirrors();
   return steps;
 }

@@ -110,7 +110,8 @@ TEST_F(PrivateMode, WhoPressesAgainAtOnceWaitsAndErasesNoMoreThanTheShare) {
     (void)say(call, true);
     pass(1);
   }
-  // 25 % of 25 minutes, the pauses between all of them; refusals are counted, not written one by one.
+  // 25 % of 25 minutes, the pauses between all of them; refusals are counted, not written one by
+  // one.
   EXPECT_LE(erased_segments(call), 3'750u);
   EXPECT_GE(erased_segments(call), 1'800u);
   std::uint32_t last_end = 0;

@@ -71,7 +71,8 @@ TEST_F(KeeperRecovery, WhenBothDieWhatTheyTookIsAccountedAtTheEndOfTheCall) {
   EXPECT_EQ(join(keeper->call_state(call)->lost), lost);
 }
 
-// The keeper dies, and meanwhile the wall clock is set: how old a call is must not be taken from it.
+// The keeper dies, and meanwhile the wall clock is set: how old a call is must not be taken from
+// it.
 class KeeperAfterAClockJump : public KeeperRecovery {
  protected:
   void live(std::int64_t jump_ms) {
@@ -309,8 +310,8 @@ TEST_F(KeeperRecovery, AnUnfinishedOrderOnAFinishedCallIsFinished) {
   EXPECT_EQ(again.value->outcome, keys::OrderOutcome::kErased);
 }
 
-// It asks for what another order has erased already: it is an order all the same, with its own end in
-// the log.
+// It asks for what another order has erased already: it is an order all the same, with its own end
+// in the log.
 TEST_F(KeeperRecovery, AnUnfinishedOrderForWhatIsGoneAlreadyIsFinishedToo) {
   const auto call = begin();
   record(call, 100);
@@ -362,8 +363,8 @@ TEST_F(KeeperRecovery, AFinishedOrderIsNotDoneAgainAfterAStart) {
   EXPECT_EQ(keeper->call_state(call)->erased[0].outcome, keys::OrderOutcome::kErased);
 }
 
-// The batch with its end was refused, and was on the disk all the same; it was intended anew, and the
-// keeper died: by the log something is to be done, so it is done again, and said.
+// The batch with its end was refused, and was on the disk all the same; it was intended anew, and
+// the keeper died: by the log something is to be done, so it is done again, and said.
 TEST_F(KeeperRecovery, AFinishedOrderThatWasIntendedAnewGetsItsEndAnew) {
   const auto call = begin();
   record(call, 100);

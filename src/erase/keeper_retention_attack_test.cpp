@@ -210,8 +210,8 @@ TEST_F(RetentionAttack, ALogThatFailsLetsNothingGo) {
   EXPECT_EQ(broken_rules(), (std::map<std::string, int>{}));
 }
 
-// A hold that the log refused is not said to be set, and holds all the same: nothing goes meanwhile,
-// nor counts as due.
+// A hold that the log refused is not said to be set, and holds all the same: nothing goes
+// meanwhile, nor counts as due.
 TEST_F(RetentionAttack, AHoldThatIsNotLoggedHolds) {
   live(1, 3);
   disk().refuse = [](const std::string& path, FileCall call) {

@@ -10,7 +10,7 @@
 namespace callward::erase {
 
 // The number is what rows store: append only.
-inline constexpr std::array<std::string_view, 15> kReasons = {"password",
+inline constexpr std::array<std::string_view, 16> kReasons = {"password",
                                                               "pin",
                                                               "card",
                                                               "cvv",
@@ -24,7 +24,8 @@ inline constexpr std::array<std::string_view, 15> kReasons = {"password",
                                                               "unrecognised",
                                                               "reviewer",
                                                               "customer_request",
-                                                              "retention"};
+                                                              "retention",
+                                                              "typed_secret"};
 
 // The keeper's own, when a call's time is over: nobody orders by it.
 inline constexpr std::string_view kRetentionReason = "retention";

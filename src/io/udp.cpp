@@ -66,6 +66,28 @@ Endpoint endpoint_of(const sockaddr_storage& from) {
 
 }  // namespace
 
+bool send_udp(const Fd& socket, ByteView packet, const Endpoint& to) {
+  sockaddr_storage where{};
+  socklen_t size = 0;
+  static constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+  if (std::equal(kMapped.begin(), kMapped.end(), to.address.begin())) {
+    auto& v4 = reinterpret_cast<sockaddr_in&>(where);
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(to.port);
+    std::memcpy(&v4.sin_addr, to.address.data() + 12, 4);
+    size = sizeof v4;
+  } else {
+    auto& v6 = reinterpret_cast<sockaddr_in6&>(where);
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(to.port);
+    std::memcpy(&v6.sin6_addr, to.address.data(), 16);
+    size = sizeof v6;
+  }
+  return ::sendto(socket.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                  reinterpret_cast<const sockaddr*>(&where),
+                  size) == static_cast<ssize_t>(packet.size());
+}
+
 Result<std::size_t> UdpSweeper::sweep(int fd, std::size_t packets_max, const OnPacket& on_packet) {
   std::array<mmsghdr, kSweep> messages;
   std::array<iovec, kSweep> parts;

@@ -16,6 +16,9 @@ namespace callward::io {
 // is taken.
 Result<Fd> bind_udp(const std::string& address, std::uint16_t port, int buffer_bytes);
 Result<std::uint16_t> local_port(const Fd& socket);
+// One datagram from a socket that is not connected. False: it was not taken (full buffer, another
+// family than the socket's, no way there).
+bool send_udp(const Fd& socket, ByteView packet, const Endpoint& to);
 
 // recvmmsg in sweeps of kSweep until the socket is empty or `packets_max` are read. `at_utc_ns` is
 // the kernel's time stamp (CLOCK_REALTIME), `from` the sender's address. Datagrams longer than

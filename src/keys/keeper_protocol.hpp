@@ -3,18 +3,19 @@
 // request has a frame id other than 0 and gets exactly one reply with that id: the reply type named
 // beside it, or ErrorReply. Frames with id 0 are events and get no reply.
 //
-// Types 100-199 go to the keeper, 200-299 come from it, never reused; more: keeper_acts.hpp.
+// Types 100-199 go to the keeper, 200-299 come from it, never reused; more: keeper_acts.hpp,
+// courier_protocol.hpp, dial_protocol.hpp, vault_protocol.hpp.
 #pragma once
 
 #include "base/pack.hpp"
+#include "keys/call_source.hpp"
+#include "keys/peer_role.hpp"
 #include "keys/tree.hpp"
 
 namespace callward::keys {
 
 inline constexpr std::uint32_t kKeeperProtocolVersion = 1;
 inline constexpr std::size_t kKeeperFrameBytesMax = 4u << 20;
-
-enum class PeerRole : std::uint8_t { kRecorder = 1, kListener = 2, kServer = 3, kSupervisor = 4 };
 
 // Any peer ----------------------------------------------------------------------------------------
 
@@ -83,23 +84,6 @@ struct KeeperStatus {
 };
 
 // Recorder ----------------------------------------------------------------------------------------
-
-enum class CallSource : std::uint8_t { kSiprec = 1, kImport = 2 };
-enum class Direction : std::uint8_t { kUnknown = 0, kIncoming = 1, kOutgoing = 2 };
-constexpr const char* to_text(CallSource source) {
-  return source == CallSource::kImport ? "import" : "siprec";
-}
-constexpr const char* to_text(Direction direction) {
-  switch (direction) {
-    case Direction::kIncoming:
-      return "incoming";
-    case Direction::kOutgoing:
-      return "outgoing";
-    case Direction::kUnknown:
-      break;
-  }
-  return "unknown";
-}
 
 struct CallStart {  // -> CallStarted, after call_started is durable in the log
   static constexpr std::uint16_t kType = 110;

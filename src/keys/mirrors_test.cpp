@@ -225,8 +225,8 @@ TEST_F(KeyMirrors, AMissingDiskIsNotMadeAndTheOthersGoOn) {
   EXPECT_EQ(text(*store, 2), "two");
 }
 
-// A mirror is filled anew, and the filling ends somewhere: what stands there must not open by itself
-// as a store without rows, and a key that lives there is not confirmed as gone.
+// A mirror is filled anew, and the filling ends somewhere: what stands there must not open by
+// itself as a store without rows, and a key that lives there is not confirmed as gone.
 TEST_F(KeyMirrors, OneThatWasFilledHalfIsNoStoreAndNotConfirmed) {
   auto store = open();
   for (std::uint64_t i = 0; i < 70; ++i) store->stage_put(i, row("row " + std::to_string(i)));

@@ -41,6 +41,7 @@ class Tenant {
   virtual Status begin() = 0;
   // Every row that changed, to the store: with each commit.
   virtual Status stage_rows() = 0;
+  virtual void rows_written() = 0;  // they are on the disk
 
   // An erasure, by the keeper's steps. Keys of a tenant always stand on a disk.
   [[nodiscard]] virtual bool erasure_due() const = 0;

@@ -240,6 +240,26 @@ struct ValueRead {
     v(enc, sealed);
   }
 };
+// Event, after a keeper's death: the log says that these were stored, the rows do not have them
+// yet. What the server has of them it sends; of what it has not nobody was told that it was stored.
+struct RecordsWanted {
+  static constexpr std::uint16_t kType = 424;
+  CustomerId customer;
+  std::vector<std::uint32_t> leaves;
+  template <class V>
+  void visit(V& v) {
+    v(customer, leaves);
+  }
+};
+struct RecordsPut {  // -> Ack
+  static constexpr std::uint16_t kType = 309;
+  CustomerId customer;
+  std::vector<FieldRecord> records;
+  template <class V>
+  void visit(V& v) {
+    v(customer, records);
+  }
+};
 // Event: no key opens these any more; their records may go.
 struct FieldsGone {
   static constexpr std::uint16_t kType = 420;

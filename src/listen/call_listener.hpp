@@ -14,6 +14,9 @@
 //   never covers an
 //       ordered segment, and its words never stem from one.
 //   (3) Without recognisers nothing is cleared: audio waits, bounded, and is refused beyond that.
+//   (4) A typed value is looked for in all words that are remembered when it comes, and in every
+//   later turn of every stream before that turn is cleared. What was cleared and derived before it
+//   came is ordered all the same; that its keys stood on a disk is the keeper's to mend.
 #pragma once
 
 #include <deque>
@@ -27,11 +30,13 @@
 #include "listen/derived.hpp"
 #include "listen/ranges.hpp"
 #include "listen/turns.hpp"
+#include "listen/typed_secret.hpp"
 
 namespace callward::listen {
 
 inline constexpr std::uint32_t kListenSegmentMs = 100;
 inline constexpr std::uint32_t kListenSegmentSamples = 800;
+inline constexpr std::size_t kTypedPerCallMax = 32;  // values that are looked for in one call
 
 struct CallLimits {
   std::uint32_t buffered_ms_max = 180'000;  // audio of a stream that waits for recognisers
@@ -43,8 +48,10 @@ struct CallLimits {
       1'200;  // clearance stays behind what was heard: margins reach back
   std::uint32_t pad_before_ms = 120, pad_after_ms = 160;  // around what is erased
   std::uint32_t digit_pad_ms = 80;
-  std::uint32_t digit_join_ms = 2'000;  // pauses between keys are erased with them
-  int turn_attempts_max = 3;            // then a turn counts as not recognisable
+  std::uint32_t digit_join_ms = 2'000;        // pauses between keys are erased with them
+  int turn_attempts_max = 3;                  // then a turn counts as not recognisable
+  std::size_t remembered_words_max = 30'000;  // of a stream, for typed values: three hours of talk
+  std::uint32_t typed_reach_ms = 45'000;      // so far back a turn is looked at with the new one
 };
 
 struct VadJob {
@@ -78,6 +85,11 @@ struct Derived {
   std::uint32_t first = 0, end = 0;
   SecretBytes payload;
 };
+// How the search for one typed value stands.
+struct TypedState {
+  SearchId id;
+  std::uint32_t places = 0;  // ordered so far
+};
 // A keyed digit of RFC 4733, as the segment's payload tells it.
 struct PayloadDigit {
   char digit = 0;
@@ -88,7 +100,9 @@ struct PayloadDigit {
 class CallListener {
  public:
   CallListener(const Grammar& grammar, CallLimits limits = {})
-      : limits_(limits), conversation_(grammar) {}
+      : limits_(limits), grammar_(grammar), conversation_(grammar) {
+    typed_.reserve(kTypedPerCallMax);
+  }
   ~CallListener();
   CallListener(const CallListener&) = delete;
   CallListener& operator=(const CallListener&) = delete;
@@ -134,6 +148,21 @@ class CallListener {
   [[nodiscard]] std::uint32_t heard_ms() const { return heard_ms_; }
   [[nodiscard]] std::uint32_t buffered_ms() const;  // of the stream that holds most
   [[nodiscard]] std::uint32_t turns_waiting() const;
+  // A value that was typed during the call; it is kept, wiped with this object, and what is found
+  // of it is ordered. The same id again changes nothing. kMalformed: nothing that is looked for;
+  // kFull: too many.
+  Status search(const SearchId& id, ByteView value);
+  [[nodiscard]] const std::vector<TypedState>& searches() const { return searches_; }
+  // From the call's beginning on, but for what was ordered away: else some words were heard by an
+  // earlier listener only, or are forgotten.
+  [[nodiscard]] bool remembers_all() const;
+  [[nodiscard]] bool began_late() const;  // a stream's beginning was not heard here
+  [[nodiscard]] std::size_t remembered_words() const;
+  // The older half of each stream's, for want of memory.
+  void forget_older_words();
+  // What another listener of this call was asked to look for and to wipe is ours now.
+  void take_over(CallListener& old);
+
   // Zeroes what is held of these segments (the keeper's order to wipe).
   void wipe_range(const StreamRange& range);
 
@@ -144,6 +173,10 @@ class CallListener {
     bool asked = false, done = false;
     int attempts = 0;
     Heard heard;
+  };
+  struct TypedFound {
+    std::size_t search = 0;
+    TypedPlace place;
   };
   struct Stream {
     std::uint8_t number = 0;
@@ -160,13 +193,17 @@ class CallListener {
     std::vector<Keyed> keyed;  // all of them, for blanking; weighed ones are marked by position
     std::size_t keyed_weighed = 0;
     std::optional<std::uint32_t> keyed_last_end;
-    std::deque<Pending> pending;      // by start
-    std::vector<Word> words;          // heard, not yet derived
+    std::deque<Pending> pending;  // by start
+    std::vector<Word> words;      // heard, not yet derived
+    HeardTurns remembered;        // all that was heard and not ordered away
+    std::size_t remembered_words = 0;
+    bool forgot = false;              // older ones are gone
     std::vector<std::uint8_t> peaks;  // since peaks_base (in 20 ms cells)
     std::uint32_t peaks_base = 0;
     std::uint32_t window_next = 0;  // next second to derive
     IntervalSet erased, wiped;      // ordered away; told by the keeper to be zeroed
     std::uint32_t cleared = 0;
+    std::optional<TypedFinding::Open> typed_open;  // a value may have begun here
   };
 
   Stream* find(std::uint8_t number);
@@ -189,13 +226,23 @@ class CallListener {
   void order(const Finding& finding, std::uint32_t before_ms, std::uint32_t after_ms);
   void forget_samples(Stream& stream);
   static void forget_words(Stream& stream, const IntervalSet& gone);
+  static void forget_remembered(Stream& stream, const IntervalSet& gone);
+  void forget_oldest(Stream& stream, std::size_t words_max);
+  std::vector<TypedFound> remember(Stream& stream, const Heard& heard);
+  std::vector<TypedFound> remember(Stream& stream, const Keyed& key);
+  std::vector<TypedFound> remember(Stream& stream, HeardTurn turn);
+  void order_typed(const Stream& stream, const std::vector<TypedFound>& found);
+  [[nodiscard]] std::optional<std::uint32_t> typed_open_ms() const;
   [[nodiscard]] bool all_over() const;
   void derive(Stream& stream, std::uint32_t upto, std::vector<Derived>& out);
   void derive_window(Stream& stream, std::uint32_t window, std::vector<Derived>& out);
   Pending* find_turn(std::uint64_t id);
 
   CallLimits limits_;
+  const Grammar& grammar_;
   Conversation conversation_;
+  std::vector<TypedSecret> typed_;    // bounded by kTypedPerCallMax
+  std::vector<TypedState> searches_;  // of the same numbers
   std::map<std::uint8_t, Stream> streams_;
   std::uint64_t next_turn_ = 1;
   std::uint32_t heard_ms_ = 0;  // everything before it was weighed

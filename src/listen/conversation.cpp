@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/secret.hpp"
+#include "listen/turn_part.hpp"
 
 namespace callward::listen {
 namespace {
@@ -203,15 +204,10 @@ void Conversation::find_whole(Weighing& w, Secret kind) {
 
 void Conversation::find_part(Weighing& w, std::size_t begin, std::size_t end, Secret kind) {
   const auto& heard = w.heard;
-  const auto from = w.tokens[begin].start_ms, to = w.tokens[end - 1].end_ms;
-  // The first and the last word are clipped to the turn's own limits: a recogniser's times are not
-  // exact.
-  const auto start = begin == 0 ? heard.start_ms
-                                : std::max(heard.start_ms,
-                                           from > limits_.margin_ms ? from - limits_.margin_ms : 0);
-  const auto stop =
-      end == w.tokens.size() ? heard.end_ms : std::min(heard.end_ms, to + limits_.margin_ms);
-  w.findings.push_back({heard.stream, std::min(start, from), std::max(stop, to), kind});
+  const auto part = part_of_turn({heard.start_ms, heard.end_ms},
+                                 {w.tokens[begin].start_ms, w.tokens[end - 1].end_ms}, begin == 0,
+                                 end == w.tokens.size(), limits_.margin_ms);
+  w.findings.push_back({heard.stream, part.start_ms, part.end_ms, kind});
   remember(w, begin, end);
   for (std::size_t i = 0; i < w.runs.size(); ++i)
     if (w.runs[i].begin < end && begin < w.runs[i].end) w.run_done[i] = true;

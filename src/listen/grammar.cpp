@@ -6,10 +6,10 @@
 namespace callward::listen {
 namespace {
 
-constexpr std::array<std::string_view, 11> kReasons = {
+constexpr std::array<std::string_view, 12> kReasons = {
     "password",    "pin",         "card",           "cvv",
     "otp",         "national_id", "spelled_secret", "security_answer",
-    "secret_like", "digits",      "unrecognised"};
+    "secret_like", "digits",      "unrecognised",   "typed_secret"};
 
 constexpr std::array<std::pair<std::string_view, PhraseClass>, 11> kPlainSections = {
     {{"nothing", PhraseClass::kNothing},
@@ -120,8 +120,65 @@ struct Grammar::Section {
   std::uint8_t kind = 0;
   Numbers* numbers = nullptr;
   Words* words = nullptr;
+  Characters* characters = nullptr;
   int value = 0;
+  char character = 0;
 };
+
+bool Grammar::near(char a, char b) const {
+  return std::any_of(near_.begin(), near_.end(), [&](const std::string& group) {
+    return group.find(a) != std::string::npos && group.find(b) != std::string::npos;
+  });
+}
+
+// Sections of single words. False: it is none of them.
+Result<bool> Grammar::open_words(std::string_view heading, Section& section) {
+  const auto space = heading.find(' ');
+  const auto first = heading.substr(0, space);
+  const auto rest =
+      space == std::string_view::npos ? std::string_view{} : heading.substr(space + 1);
+  const std::array<std::pair<std::string_view, Words*>, 9> words = {
+      {{"spelling", &spelling_},
+       {"modifier", &modifiers_},
+       {"filler", &fillers_},
+       {"unit", &units_},
+       {"common", &common_},
+       {"spelling other", &other_spelling_},
+       {"spelled by", &explains_},
+       {"between", &between_},
+       {"near", &near_}}};
+  for (const auto& [name, set] : words) {
+    if (heading != name) continue;
+    section.words = set;
+    return true;
+  }
+  const std::array<std::pair<std::string_view, Characters*>, 3> named = {
+      {{"symbol", &symbols_}, {"sign", &signs_}, {"letter", &letters_}}};
+  for (const auto& [name, map] : named) {
+    if (first != name) continue;
+    if (rest.size() != 1 && rest != "space")
+      return fail(Errc::kMalformed, "not one character, nor \"space\"");
+    section.characters = map;
+    section.character = rest == "space" ? ' ' : rest.front();
+    return true;
+  }
+  const std::array<std::pair<std::string_view, Numbers*>, 4> numbers = {
+      {{"digit", &digits_},
+       {"homophone", &homophones_},
+       {"repeat", &repeats_},
+       {"zeros", &zeros_}}};
+  for (const auto& [name, map] : numbers) {
+    if (first != name) continue;
+    const auto [end, error] =
+        std::from_chars(rest.data(), rest.data() + rest.size(), section.value);
+    if (error != std::errc{} || end != rest.data() + rest.size() || section.value < 0 ||
+        section.value > 100)
+      return fail(Errc::kMalformed, "not a number of 0..100");
+    section.numbers = map;
+    return true;
+  }
+  return false;
+}
 
 Result<Grammar::Section> Grammar::open_section(std::string_view heading) {
   const auto space = heading.find(' ');
@@ -152,39 +209,19 @@ Result<Grammar::Section> Grammar::open_section(std::string_view heading) {
     section.kind = static_cast<std::uint8_t>(at - harmless_names_.begin());
     return section;
   }
-  const std::array<std::pair<std::string_view, Numbers*>, 3> numbers = {
-      {{"digit", &digits_}, {"homophone", &homophones_}, {"repeat", &repeats_}}};
-  for (const auto& [name, map] : numbers) {
-    if (first != name) continue;
-    const auto [end, error] =
-        std::from_chars(rest.data(), rest.data() + rest.size(), section.value);
-    if (error != std::errc{} || end != rest.data() + rest.size() || section.value < 0 ||
-        section.value > 100)
-      return fail(Errc::kMalformed, "not a number of 0..100");
-    section.numbers = map;
-    return section;
-  }
-  const std::array<std::pair<std::string_view, Words*>, 6> words = {{{"spelling", &spelling_},
-                                                                     {"symbol", &symbols_},
-                                                                     {"modifier", &modifiers_},
-                                                                     {"filler", &fillers_},
-                                                                     {"unit", &units_},
-                                                                     {"common", &common_}}};
-  for (const auto& [name, set] : words) {
-    if (heading != name) continue;
-    section.words = set;
-    return section;
-  }
+  if (TRY(open_words(heading, section))) return section;
   return fail(Errc::kMalformed, "unknown section");
 }
 
 Status Grammar::add(const Section& section, std::string_view line) {
   if (++count_ > kPhrasesMax) return fail(Errc::kTooLarge, "too many phrases");
-  if (section.numbers != nullptr || section.words != nullptr) {
+  if (section.numbers != nullptr || section.words != nullptr || section.characters != nullptr) {
     if (!std::all_of(line.begin(), line.end(), word_character))
       return fail(Errc::kMalformed, "not a single word");
     if (section.numbers != nullptr)
       section.numbers->emplace(line, section.value);
+    else if (section.characters != nullptr)
+      (*section.characters)[std::string(line)] += section.character;
     else
       section.words->emplace(line);
     return {};

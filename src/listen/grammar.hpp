@@ -39,7 +39,8 @@ enum class Secret : std::uint8_t {
   kSecurityAnswer,
   kSecretLike,
   kDigits,
-  kUnrecognised
+  kUnrecognised,
+  kTyped  // it was typed during the call
 };
 std::string_view reason_of(Secret kind);
 std::optional<Secret> secret_of(std::string_view reason);
@@ -114,6 +115,25 @@ class Grammar {
   }
   [[nodiscard]] bool is_spelling(std::string_view word) const { return spelling_.contains(word); }
   [[nodiscard]] bool is_symbol(std::string_view word) const { return symbols_.contains(word); }
+  // What a word may stand for when a typed value is looked for: characters, or none.
+  [[nodiscard]] std::string_view symbol(std::string_view word) const {
+    return characters(symbols_, word);
+  }
+  [[nodiscard]] std::string_view sign(std::string_view word) const {
+    return characters(signs_, word);
+  }
+  [[nodiscard]] std::string_view letter(std::string_view word) const {
+    return characters(letters_, word);
+  }
+  [[nodiscard]] std::optional<int> zeros(std::string_view word) const {
+    return lookup(zeros_, word);
+  }
+  [[nodiscard]] bool is_other_spelling(std::string_view word) const {
+    return other_spelling_.contains(word);
+  }
+  [[nodiscard]] bool explains(std::string_view word) const { return explains_.contains(word); }
+  [[nodiscard]] bool is_between(std::string_view word) const { return between_.contains(word); }
+  [[nodiscard]] bool near(char a, char b) const;  // their names sound alike
   [[nodiscard]] bool is_modifier(std::string_view word) const { return modifiers_.contains(word); }
   [[nodiscard]] bool is_filler(std::string_view word) const { return fillers_.contains(word); }
   [[nodiscard]] bool is_unit(std::string_view word) const { return units_.contains(word); }
@@ -125,19 +145,27 @@ class Grammar {
  private:
   using Words = std::set<std::string, std::less<>>;
   using Numbers = std::map<std::string, int, std::less<>>;
+  using Characters = std::map<std::string, std::string, std::less<>>;  // a word may name several
   static std::optional<int> lookup(const Numbers& map, std::string_view word) {
     const auto at = map.find(word);
     return at == map.end() ? std::nullopt : std::optional<int>(at->second);
   }
+  static std::string_view characters(const Characters& map, std::string_view word) {
+    const auto at = map.find(word);
+    return at == map.end() ? std::string_view{} : std::string_view(at->second);
+  }
   struct Section;
   Status parse_file(const std::string& name, std::string_view text);
   Result<Section> open_section(std::string_view heading);
+  Result<bool> open_words(std::string_view heading, Section& section);
   Status add(const Section& section, std::string_view line);
 
   std::array<std::vector<Phrase>, 13> phrases_;  // by class
   std::vector<std::string> harmless_names_;
-  Numbers digits_, homophones_, repeats_;
-  Words spelling_, symbols_, modifiers_, fillers_, units_, common_;
+  Numbers digits_, homophones_, repeats_, zeros_;
+  Characters symbols_, signs_, letters_;
+  Words spelling_, modifiers_, fillers_, units_, common_;
+  Words other_spelling_, explains_, between_, near_;
   std::size_t count_ = 0;
 };
 

@@ -168,6 +168,12 @@ bool is_month(std::string_view word) {
                           "september", "october", "november", "december"});
 }
 
+// "14th", "fourteenth".
+bool is_ordinal(const Token& token) {
+  return token.kind == TokenKind::kAmount || token.text.ends_with("th") ||
+         is_one_of(token.text, {"first", "second", "third"});
+}
+
 void to_amount(Token& token) {
   token.kind = TokenKind::kAmount;
   token.strong = false;
@@ -194,7 +200,7 @@ void mark_amounts(const Grammar& grammar, std::vector<Token>& tokens) {
     for (auto at = i + 1;
          at < tokens.size() && at <= i + kAmountTokensMax && after < kAmountWeightMax; ++at) {
       if (tokens[at].kind != TokenKind::kDigits) {
-        if (tokens[at].text == "the" || tokens[at].text == "of") continue;
+        if (tokens[at].text == "the" || tokens[at].text == "of" || is_ordinal(tokens[at])) continue;
         break;
       }
       after += tokens[at].weight;

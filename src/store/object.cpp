@@ -35,8 +35,7 @@ Status check_head(const ObjectHead& head) {
   for (const auto& stream : head.streams)
     if (stream.stream >= kStreamsMax - 1 || stream.party > Party::kMixed)
       return fail(Errc::kMalformed, "object: a stream that cannot be");
-  if (head.source != keys::CallSource::kSiprec && head.source != keys::CallSource::kImport)
-    return fail(Errc::kMalformed, "object: source");
+  if (!keys::is_call_source(head.source)) return fail(Errc::kMalformed, "object: source");
   if (head.direction > keys::Direction::kOutgoing)
     return fail(Errc::kMalformed, "object: direction");
   return {};

@@ -92,6 +92,16 @@ struct SessionOpen {  // -> SessionOpened, or ErrorReply (kFull, kBusy, kUnavail
     v(direction, media_address, streams, call_data, flags, dialog, sources);
   }
 };
+// The recording of a call-back. Its own message, so that the protocol's version stays what it is.
+struct CallBackOpen {  // -> SessionOpened, or ErrorReply as of SessionOpen
+  static constexpr std::uint16_t kType = 316;
+  SessionOpen session;
+  DialId dial;  // told to the keeper with the call (keys::DialRecorded)
+  template <class V>
+  void visit(V& v) {
+    v(session, dial);
+  }
+};
 struct SessionOpened {
   static constexpr std::uint16_t kType = 410;
   CallId call;
@@ -292,6 +302,24 @@ struct CallGet {  // -> CallEvent (fresh account), or kNotFound: look into the o
   template <class V>
   void visit(V& v) {
     v(call);
+  }
+};
+// At whose telephone a live call is, by the number that the telephone system gives it; nothing: not
+// known, or several. kNotFound: no live call.
+struct LiveAgentRequest {  // -> LiveAgent
+  static constexpr std::uint16_t kType = 334;
+  CallId call;
+  template <class V>
+  void visit(V& v) {
+    v(call);
+  }
+};
+struct LiveAgent {
+  static constexpr std::uint16_t kType = 434;
+  std::string extension;
+  template <class V>
+  void visit(V& v) {
+    v(extension);
   }
 };
 // Ciphertext of a call that is not yet an object.

@@ -97,10 +97,7 @@ void SpoolCall::recovered(const FrameView& frame, const FrameRef& ref) {
         ++unreadable_;
       break;
     case FrameType::kCallEnded:
-      if (auto said = unpack<SpoolCallEnded>(payload))
-        ended = std::move(*said);
-      else
-        ++unreadable_;
+      recovered_end(payload);
       break;
     case FrameType::kListened:
       listened = true;
@@ -112,6 +109,9 @@ void SpoolCall::recovered(const FrameView& frame, const FrameRef& ref) {
       } else {
         ++unreadable_;
       }
+      break;
+    case FrameType::kDial:
+      recovered_dial(payload);
       break;
     case FrameType::kAudio: {
       const auto header = keys::parse_record(payload);
@@ -140,6 +140,20 @@ void SpoolCall::recovered(const FrameView& frame, const FrameRef& ref) {
       return;  // not of a call's content
   }
   note_run(frame.type, payload, ref);
+}
+
+void SpoolCall::recovered_end(ByteView payload) {
+  if (auto said = unpack<SpoolCallEnded>(payload))
+    ended = std::move(*said);
+  else
+    ++unreadable_;
+}
+
+void SpoolCall::recovered_dial(ByteView payload) {
+  if (const auto said = unpack<SpoolDial>(payload))
+    dial = said->dial;
+  else
+    ++unreadable_;
 }
 
 void SpoolCall::fill_holes() {

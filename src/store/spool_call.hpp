@@ -42,6 +42,13 @@ struct SpoolAccount {
     v(changes);
   }
 };
+struct SpoolDial {
+  DialId dial;
+  template <class V>
+  void visit(V& v) {
+    v(dial);
+  }
+};
 struct SpoolCallEnded {
   std::int64_t ended_at = 0;
   std::string cause;
@@ -94,6 +101,7 @@ class SpoolCall {
   std::optional<SpoolCallBegin> begin;
   std::vector<StreamSpec> streams;   // as signalling said last
   std::vector<SpoolSource> sources;  // as they stood last
+  std::optional<DialId> dial;        // whose recording it is, of a call-back
   std::optional<SpoolCallEnded> ended;
   bool listened = false;
   std::array<StreamAccount, kAudioStreamsMax> accounts;
@@ -124,6 +132,8 @@ class SpoolCall {
   }
 
  private:
+  void recovered_end(ByteView payload);
+  void recovered_dial(ByteView payload);
   void note_run(FrameType type, ByteView payload, const FrameRef& ref);
   CallId id_;
   std::vector<FrameRun> runs_;

@@ -59,7 +59,7 @@ void note_damage(ScanOutcome& outcome, std::uint64_t from, std::uint64_t to) {
 
 bool is_frame_type(std::uint8_t type) noexcept {
   return type >= static_cast<std::uint8_t>(FrameType::kCallBegin) &&
-         type <= static_cast<std::uint8_t>(FrameType::kSources);
+         type <= static_cast<std::uint8_t>(FrameType::kDial);
 }
 
 void append_frame(Bytes& out, FrameType type, std::uint64_t generation, const CallId& call,

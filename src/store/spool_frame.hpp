@@ -40,6 +40,7 @@ enum class FrameType : std::uint8_t {
   kCallData = 10,     // a sealed record of kind 16
   kListened = 11,     // the listener is done with the call
   kSources = 12,      // packed SpoolSources: whose packets each stream takes
+  kDial = 13,         // packed SpoolDial: the call is the recording of a call-back
 };
 bool is_frame_type(std::uint8_t type) noexcept;
 

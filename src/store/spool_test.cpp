@@ -450,6 +450,19 @@ TEST(Spool, ItsQueueHasABound) {
   vfs.faults.no_write = false;
 }
 
+TEST(SpoolCall, OfACallBackItKnowsWhose) {
+  CallId id;
+  id.bytes[0] = 1;
+  SpoolCall call(id);
+  EXPECT_FALSE(call.dial);
+  SpoolDial said;
+  said.dial.bytes.fill(0xD1);
+  call.recovered({FrameType::kDial, id, pack(said)}, {1, 4096, 64});
+  call.recovered({FrameType::kDial, id, Bytes(15)}, {1, 4160, 64});  // damaged
+  EXPECT_EQ(call.dial, said.dial);
+  EXPECT_EQ(call.unreadable_frames(), 1u);
+}
+
 TEST(SpoolCall, TheLastWordOnItsSourcesCounts) {
   CallId id;
   id.bytes[0] = 1;

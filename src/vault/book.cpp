@@ -37,15 +37,50 @@ Result<Customer*> Book::find(const CustomerId& id) {
   return at->second.customer.get();
 }
 
-Result<Customer*> Book::create() {
-  if (head_.next_customer >= keys::kCustomerRowsEnd)
+Result<Book::Created> Book::create() {
+  auto& head = change_head();
+  if (head.next_customer >= keys::kCustomerRowsEnd)
     return fail(Errc::kFull, "the vault has had as many customers as it can number");
-  const auto row = change_head().next_customer++;
+  const auto row = head.next_customer++;
+  if (row < head.spare_end) {
+    const auto content = TRY(store_.get(row));
+    if (!content) return fail(Errc::kCorrupt, "a spare customer's row is not there");
+    auto spare = std::make_unique<Customer>(TRY(Customer::decode(row, content->expose())));
+    auto* customer = spare.get();
+    kept_.insert_or_assign(row, Kept{std::move(spare), ++asked_});
+    dirty_.insert(row);
+    return Created{customer, true};
+  }
+  head.spare_end = std::max(head.spare_end, head.next_customer);
   auto fresh = std::make_unique<Customer>(make_customer_id(row, entropy_), entropy_.key());
   auto* customer = fresh.get();
-  kept_.emplace(row, Kept{std::move(fresh), ++asked_});
+  kept_.insert_or_assign(row, Kept{std::move(fresh), ++asked_});
   dirty_.insert(row);
-  return customer;
+  return Created{customer, false};
+}
+
+bool Book::make_spare() {
+  if (staged_spare_end_ != 0 || head_.spare_end - head_.next_customer >= kSpareMin) return false;
+  const auto end = std::min(keys::kCustomerRowsEnd, head_.next_customer + kSpareMax);
+  for (auto row = head_.spare_end; row < end; ++row)
+    store_.stage_put(row, Customer(make_customer_id(row, entropy_), entropy_.key()).encode());
+  staged_spare_end_ = end;
+  return true;
+}
+
+// The head says so with the next commit only: until then it names fewer than there are.
+void Book::committed() {
+  if (staged_spare_end_ == 0) return;
+  auto& head = change_head();
+  head.spare_end = std::max(head.spare_end, staged_spare_end_);
+  staged_spare_end_ = 0;
+}
+
+void Book::taken(std::uint64_t row) {
+  if (row < head_.next_customer) return;
+  auto& head = change_head();
+  head.next_customer = row + 1;
+  head.spare_end = std::max(head.spare_end, head.next_customer);
 }
 
 void Book::touch(const Customer& customer) { dirty_.insert(*row_of(customer.id())); }

@@ -18,7 +18,8 @@ namespace callward::vault {
 
 class Book {
  public:
-  static constexpr std::size_t kKeptMax = 20'000;        // in memory, unchanged
+  static constexpr std::size_t kKeptMax = 20'000;  // in memory, unchanged
+  static constexpr std::uint64_t kSpareMin = 512, kSpareMax = 2'048;
   static constexpr std::size_t kFoundMax = 20;           // customers of one value
   static constexpr std::size_t kScannedPerTurn = 2'000;  // rows
 
@@ -28,8 +29,18 @@ class Book {
 
   // Stays where it is until let_go(). kNotFound: nobody, or erased.
   Result<Customer*> find(const CustomerId& id);
-  // kFull: there are no more rows.
-  Result<Customer*> create();
+  // One of the spare ones, whose keys are on the disk already, or a fresh one (`durable` false: it
+  // has to be written before anybody hears of it). kFull: there are no more rows.
+  struct Created {
+    Customer* customer = nullptr;
+    bool durable = false;
+  };
+  Result<Created> create();
+  // Makes spare ones where few are left (true: then they are staged, and count once committed).
+  bool make_spare();
+  void committed();
+  // It was somebody's, the log says: never a spare one again.
+  void taken(std::uint64_t row);
   void touch(const Customer& customer);  // it has changed
   Head& change_head() {
     head_dirty_ = true;
@@ -48,7 +59,7 @@ class Book {
   void drop(const Customer& customer);
 
   Status stage_rows();
-  [[nodiscard]] bool dirty() const { return head_dirty_ || !dirty_.empty() || !dropped_.empty(); }
+  [[nodiscard]] std::size_t dirty() const { return dirty_.size() + dropped_.size(); }  // rows
   void let_go();  // of what is unchanged and not asked for lately
 
   // Goes round all customers, some rows a turn, as they stand in the store; `on_wanted`
@@ -68,6 +79,7 @@ class Book {
   keys::KeyStore& store_;
   Head head_;
   bool head_dirty_ = false;
+  std::uint64_t staged_spare_end_ = 0;            // once it is committed; 0: nothing new
   std::unordered_map<std::uint64_t, Kept> kept_;  // by row
   std::set<std::uint64_t> dirty_, dropped_;
   std::uint64_t asked_ = 0, scanned_ = keys::kCustomerRowsFrom;

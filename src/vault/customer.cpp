@@ -104,23 +104,76 @@ Result<Leaf> Customer::store(const FieldSpec& spec, CaseNumber of_case, const Po
   CHECK(word == compare.has_value());
   if (next_leaf_ >= kLeavesMax || versions_.size() >= kVersionsMax)
     return fail(Errc::kFull, "too many fields of one customer");
-  // A secret of another case is that case's; everything else there is once.
   const bool secret = spec.of_class == FieldClass::kSecret;
+  const auto leaf = next_leaf_++;
+  replace_with({.field = spec.id,
+                .kind = spec.kind,
+                .of_class = spec.of_class,
+                .of_case = of_case,
+                .leaf = leaf,
+                .stored_at = now,
+                .gone_at = secret ? now + policy.secret_hours * kHourMs : 0,
+                .state = word ? FieldState::kCompareOnly : FieldState::kReadable,
+                .gone_by = GoneBy::kNothing,
+                .compare = compare,
+                .found_by = {}});
+  return leaf;
+}
+
+// A secret of another case is that case's; everything else there is once.
+void Customer::replace_with(Version version) {
+  const bool secret = version.of_class == FieldClass::kSecret;
+  for (auto& old : versions_)
+    if (old.field == version.field && (!secret || old.of_case == version.of_case) &&
+        (!held_ || secret))  // under a hold what was replaced is kept, too
+      let_go(old, GoneBy::kCorrected);
+  if (version.kind == FieldKind::kPhone)
+    number_since_ = number_since_ == 0 ? kFirstNumber : version.stored_at;
+  versions_.push_back(std::move(version));
+}
+
+bool Customer::restore(const FieldSpec& spec, CaseNumber of_case, Leaf leaf, std::int64_t stored_at,
+                       std::int64_t gone_at) {
+  if (leaf < next_leaf_ || leaf >= kLeavesMax || versions_.size() >= kVersionsMax ||
+      case_of(of_case) == nullptr)
+    return false;
+  next_leaf_ = leaf + 1;
+  replace_with({.field = spec.id,
+                .kind = spec.kind,
+                .of_class = spec.of_class,
+                .of_case = of_case,
+                .leaf = leaf,
+                .stored_at = stored_at,
+                .gone_at = gone_at});
+  return true;
+}
+
+void Customer::restore_case(CaseNumber number, std::int64_t opened_at) {
+  if (number < next_case_ || cases_.size() >= kCasesMax) return;
+  next_case_ = number + 1;
+  cases_.push_back({.number = number, .opened_at = opened_at});
+}
+
+void Customer::take_back(const Before& before) {
   for (auto& version : versions_)
-    if (version.field == spec.id && (!secret || version.of_case == of_case))
+    if (version.leaf >= before.next_leaf) let_go(version, GoneBy::kCorrected);
+  std::erase_if(cases_, [&](const auto& one) { return one.number >= before.next_case; });
+  for (const auto& old : before.versions) {
+    auto* version = find_version(old.leaf);
+    if (version != nullptr && version->gone_by == GoneBy::kCorrected) *version = old;
+    // What could only be compared has no leaf to be punctured, and was forgotten at once.
+    if (version == nullptr && old.state == FieldState::kCompareOnly) versions_.push_back(old);
+  }
+  std::ranges::sort(versions_, {}, &Version::leaf);
+  number_since_ = before.number_since;
+}
+
+void Customer::hold(bool on) {
+  held_ = on;
+  if (on) return;
+  for (auto& version : versions_)
+    if (version.of_class != FieldClass::kSecret && newest(version.field) != &version)
       let_go(version, GoneBy::kCorrected);
-  if (spec.kind == FieldKind::kPhone) number_since_ = number_since_ == 0 ? kFirstNumber : now;
-  versions_.push_back({.field = spec.id,
-                       .kind = spec.kind,
-                       .of_class = spec.of_class,
-                       .of_case = of_case,
-                       .leaf = next_leaf_++,
-                       .stored_at = now,
-                       .gone_at = secret ? now + policy.secret_hours * kHourMs : 0,
-                       .state = word ? FieldState::kCompareOnly : FieldState::kReadable,
-                       .gone_by = GoneBy::kNothing,
-                       .compare = compare});
-  return versions_.back().leaf;
 }
 
 Result<Leaf> Customer::add_words(const FieldSpec& spec, CaseNumber of_case, std::int64_t now) {
@@ -214,7 +267,7 @@ Status Customer::erase(std::optional<Leaf> leaf) {
 
 std::vector<Leaf> Customer::to_compare() const {
   std::vector<Leaf> leaves;
-  if (!all_closed()) return leaves;
+  if (!all_closed() || held_) return leaves;
   for (const auto& version : versions_)
     if (version.of_class == FieldClass::kContact && version.state == FieldState::kReadable)
       leaves.push_back(version.leaf);
@@ -246,9 +299,9 @@ std::vector<Token> Customer::take_stale_tokens() {
 
 Result<bool> Customer::compared(Leaf leaf, bool fits) {
   auto* version = find_version(leaf);
-  if (version == nullptr || !version->compare)
+  if (version == nullptr || version->state == FieldState::kGone)
     return fail(Errc::kNotFound, "nothing to compare with");
-  auto& misses = version->compare->misses;
+  auto& misses = version->misses;
   if (misses >= kMissesMax) return fail(Errc::kDenied, "compared wrongly too often: locked");
   misses = fits ? 0 : static_cast<std::uint8_t>(misses + 1);
   return fits;

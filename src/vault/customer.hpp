@@ -57,7 +57,6 @@ std::optional<GoneBy> parse_gone_by(std::string_view word);
 struct CompareToken {
   std::array<std::uint8_t, 16> salt{};
   std::array<std::uint8_t, 32> hash{};
-  std::uint8_t misses = 0;  // in a row; locked at kMissesMax
 };
 inline constexpr std::uint8_t kMissesMax = 3;
 
@@ -73,6 +72,7 @@ struct Version {
   GoneBy gone_by = GoneBy::kNothing;
   std::optional<CompareToken> compare;
   std::optional<Token> found_by;  // it stands in the blind index, while it is readable
+  std::uint8_t misses = 0;        // compared wrongly in a row; locked at kMissesMax
 };
 
 struct Case {
@@ -97,6 +97,16 @@ class Customer {
   // kNotFound: no such open case. kFull.
   Result<Leaf> store(const FieldSpec& spec, CaseNumber of_case, const Policy& policy,
                      std::int64_t now, std::optional<CompareToken> compare = {});
+  // What a store() would change; taken back when what was stored came to nothing: what it replaced
+  // is there again, its own leaves and cases are used and go.
+  struct Before {
+    std::vector<Version> versions;
+    std::int64_t number_since = 0;
+    Leaf next_leaf = 0;
+    CaseNumber next_case = 0;
+  };
+  [[nodiscard]] Before before() const { return {versions_, number_since_, next_leaf_, next_case_}; }
+  void take_back(const Before& before);
   // What was said about a request, in a case that may be closed: kept as a reference. `spec.id` is
   // nobody's but this.
   Result<Leaf> add_words(const FieldSpec& spec, CaseNumber of_case, std::int64_t now);
@@ -110,6 +120,10 @@ class Customer {
   void pass(std::int64_t now);
   // It is to go, whatever it is: by the log's word.
   void go(Leaf leaf, GoneBy by);
+  // What the log says was stored, where the row does not know of it: false where it does.
+  bool restore(const FieldSpec& spec, CaseNumber of_case, Leaf leaf, std::int64_t stored_at,
+               std::int64_t gone_at);
+  void restore_case(CaseNumber number, std::int64_t opened_at);
   // Leaves before this one are used, whatever became of them.
   void skip_leaves(Leaf before) { next_leaf_ = std::max(next_leaf_, before); }
   // The customer wants it gone: one version, or (nullopt) everything. kDenied: a legal hold.
@@ -120,7 +134,7 @@ class Customer {
   void set_found_by(Leaf leaf, const Token& token);
   // Those of what is readable no more: to be taken out of the index. Each is said once.
   std::vector<Token> take_stale_tokens();
-  // Whether `given` fits, and what that costs; kDenied: locked, kNotFound: nothing to compare with.
+  // Counts a comparison; kDenied: locked, kNotFound: nothing to compare with.
   Result<bool> compared(Leaf leaf, bool fits);
 
   // Leaves that the cover still opens and may not: to be punctured, and the store's epoch switched.
@@ -138,11 +152,12 @@ class Customer {
   [[nodiscard]] Leaf next_leaf() const { return next_leaf_; }
   [[nodiscard]] const Case* find_case(CaseNumber number) const;
   [[nodiscard]] bool held() const { return held_; }
-  void hold(bool on) { held_ = on; }
+  void hold(bool on);
   [[nodiscard]] std::int64_t number_since() const { return number_since_; }
 
  private:
   Customer() = default;
+  void replace_with(Version version);
   Version* find_version(Leaf leaf);
   Case* case_of(CaseNumber number);
   [[nodiscard]] bool all_closed() const;

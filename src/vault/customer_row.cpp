@@ -7,8 +7,8 @@
 namespace callward::vault {
 namespace {
 
-constexpr std::uint8_t kFlagHeld = 1;                // of a customer
-constexpr std::uint8_t kCompares = 1, kFoundBy = 2;  // of a version
+constexpr std::uint8_t kFlagHeld = 1;                             // of a customer
+constexpr std::uint8_t kCompares = 1, kFoundBy = 2, kMissed = 4;  // of a version
 
 bool good_kind(FieldKind kind) {
   return kind >= FieldKind::kName && kind <= FieldKind::kServiceWord;
@@ -29,13 +29,14 @@ void write(ByteWriter& out, const Version& version) {
   out.i64(version.stored_at);
   out.i64(version.gone_at);
   out.u8(static_cast<std::uint8_t>((version.compare ? kCompares : 0) |
-                                   (version.found_by ? kFoundBy : 0)));
+                                   (version.found_by ? kFoundBy : 0) |
+                                   (version.misses != 0 ? kMissed : 0)));
   if (version.compare) {
     out.bytes(version.compare->salt);
     out.bytes(version.compare->hash);
-    out.u8(version.compare->misses);
   }
   if (version.found_by) out.bytes(*version.found_by);
+  if (version.misses != 0) out.u8(version.misses);
 }
 
 Result<Version> read_version(ByteReader& in) {
@@ -54,15 +55,17 @@ Result<Version> read_version(ByteReader& in) {
     CompareToken token;
     token.salt = in.array<16>();
     token.hash = in.array<32>();
-    token.misses = in.u8();
     version.compare = token;
   }
   if ((flags & kFoundBy) != 0) version.found_by = in.array<16>();
+  if ((flags & kMissed) != 0) version.misses = in.u8();
   const bool gone = version.state == FieldState::kGone;
-  if (!in.ok() || (flags & ~(kCompares | kFoundBy)) != 0 || version.field.empty() ||
-      version.field.size() > 32 || !good_kind(version.kind) || !good_class(version.of_class) ||
-      version.state < FieldState::kReadable || version.state > FieldState::kGone ||
-      version.gone_by > GoneBy::kCustomer || gone != (version.gone_by != GoneBy::kNothing) ||
+  if (!in.ok() || (flags & ~(kCompares | kFoundBy | kMissed)) != 0 ||
+      ((flags & kMissed) != 0) != (version.misses != 0) || version.misses > kMissesMax ||
+      version.field.empty() || version.field.size() > 32 || !good_kind(version.kind) ||
+      !good_class(version.of_class) || version.state < FieldState::kReadable ||
+      version.state > FieldState::kGone || version.gone_by > GoneBy::kCustomer ||
+      gone != (version.gone_by != GoneBy::kNothing) ||
       version.compare.has_value() != (version.state == FieldState::kCompareOnly))
     return fail(Errc::kMalformed, "customer's row: a field that contradicts itself");
   return version;

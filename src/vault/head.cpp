@@ -9,11 +9,13 @@ SecretBytes Head::encode() const {
   ByteWriter out;
   out.u8(kVersion);
   out.u64(next_customer);
+  out.u64(spare_end);
   out.u8(index.level);
   out.u32(index.split);
   out.u64(index.tokens);
   out.u64(chart_entry);
   out.bytes(chart_head);
+  out.i64(time);
   out.bytes(policy);
   out.u16(static_cast<std::uint16_t>(running.size()));
   for (const auto entry : running) out.u64(entry);
@@ -32,11 +34,13 @@ Result<Head> Head::decode(ByteView raw) {
   if (in.u8() != kVersion) return fail(Errc::kUnsupported, "vault's head of another version");
   Head head;
   head.next_customer = in.u64();
+  head.spare_end = in.u64();
   head.index.level = in.u8();
   head.index.split = in.u32();
   head.index.tokens = in.u64();
   head.chart_entry = in.u64();
   head.chart_head = in.array<32>();
+  head.time = in.i64();
   head.policy = in.array<32>();
   const auto running = in.u16();
   for (int i = 0; i < running && in.ok(); ++i) head.running.push_back(in.u64());
@@ -47,7 +51,8 @@ Result<Head> Head::decode(ByteView raw) {
   if (!in.ok() || in.remaining() != 0 || owed > kOwedMax || running > kRunningMax ||
       head.index.level > BlindIndex::kLevelMax ||
       head.index.split >= std::uint64_t{1} << head.index.level ||
-      head.next_customer < keys::kCustomerRowsFrom || head.next_customer > keys::kCustomerRowsEnd)
+      head.next_customer < keys::kCustomerRowsFrom || head.next_customer > head.spare_end ||
+      head.spare_end > keys::kCustomerRowsEnd)
     return fail(Errc::kMalformed, "vault's head contradicts itself");
   std::memcpy(head.search_key.expose_mut().data(), search.data(), Key32::size());
   std::memcpy(head.compare_key.expose_mut().data(), compare.data(), Key32::size());

@@ -14,13 +14,15 @@ struct Head {
   static constexpr std::uint8_t kVersion = 193;
   static constexpr std::size_t kOwedMax = 1'000, kRunningMax = 10'000;
 
-  std::uint64_t next_customer = keys::kCustomerRowsFrom;
+  std::uint64_t next_customer = keys::kCustomerRowsFrom;  // the next one to be somebody's
+  std::uint64_t spare_end = keys::kCustomerRowsFrom;      // those before have keys on the disk
   IndexHead index;
   Key32 search_key, compare_key;
   // The newest change of the role chart: its entry, plus one (0: there is none), and its hash, so
   // that a log without it is known as an older one.
   std::uint64_t chart_entry = 0;
   crypto::Digest chart_head{};
+  std::int64_t time = 0;    // UTC ms, counted: a later keeper counts from here at the earliest
   crypto::Digest policy{};  // that stands in the log as in force
   // The last entries of requests that are not over, or not reviewed.
   std::vector<std::uint64_t> running;

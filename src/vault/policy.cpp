@@ -157,6 +157,17 @@ const char* to_text(FieldClass c) {
 }
 const char* to_text(FieldKind kind) { return kind_row(kind)->word; }
 
+Result<FieldClass> parse_class(std::string_view word) {
+  for (const auto& row : kClasses)
+    if (word == row.word) return row.of_class;
+  return fail(Errc::kMalformed, "no such class of fields");
+}
+Result<FieldKind> parse_kind(std::string_view word) {
+  for (const auto& row : kKinds)
+    if (word == row.word) return row.kind;
+  return fail(Errc::kMalformed, "no such kind of field");
+}
+
 const FieldSpec* Policy::find(const std::string& id) const {
   const auto at = std::ranges::find(fields, id, &FieldSpec::id);
   return at == fields.end() ? nullptr : &*at;

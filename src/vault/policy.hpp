@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -35,6 +36,8 @@ enum class FieldKind : std::uint8_t {
 };
 const char* to_text(FieldClass c);
 const char* to_text(FieldKind kind);
+Result<FieldClass> parse_class(std::string_view word);
+Result<FieldKind> parse_kind(std::string_view word);
 
 struct FieldSpec {
   std::string id;     // [a-z][a-z0-9_]*, at most 32

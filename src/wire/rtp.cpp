@@ -10,6 +10,8 @@ void put_be(Bytes& out, Int value) {
 }
 
 constexpr std::uint8_t kRtcpSenderReport = 200;
+constexpr std::uint8_t kRtcpReceiverReport = 201;
+constexpr std::uint8_t kRtcpSourceDescription = 202;
 constexpr std::uint8_t kRtcpBye = 203;
 
 }  // namespace
@@ -82,6 +84,53 @@ Result<Rtcp> parse_rtcp(ByteView datagram) {
       for (std::size_t i = 0; i < items; ++i)
         out.bye.push_back(load_be<std::uint32_t>(rest.data() + 4 + 4 * i));
     }
+    at += size;
+  }
+  return out;
+}
+
+namespace {
+
+void put_with_length(Bytes& out, ByteView packet) {
+  const auto at = out.size();
+  out.insert(out.end(), packet.begin(), packet.end());
+  const auto words = packet.size() / 4 - 1;
+  out[at + 2] = static_cast<std::uint8_t>(words >> 8);
+  out[at + 3] = static_cast<std::uint8_t>(words);
+  out[at] = static_cast<std::uint8_t>(out[at] & ~0x20u);  // padding was behind what is kept
+}
+
+// One chunk: the source, its CNAME, and zeros up to the next word.
+void put_cname(Bytes& out, ByteView ssrc, std::string_view cname) {
+  const auto text = as_bytes(cname.substr(0, 0xFF));
+  Bytes sdes{0x81, kRtcpSourceDescription, 0, 0};
+  sdes.insert(sdes.end(), ssrc.begin(), ssrc.end());
+  sdes.push_back(1);
+  sdes.push_back(static_cast<std::uint8_t>(text.size()));
+  sdes.insert(sdes.end(), text.begin(), text.end());
+  sdes.resize((sdes.size() / 4 + 1) * 4);
+  put_with_length(out, sdes);
+}
+
+}  // namespace
+
+Bytes anonymous_rtcp(ByteView datagram, std::string_view cname) {
+  Bytes out;
+  std::size_t at = 0;
+  for (std::size_t count = 0; at < datagram.size(); ++count) {
+    const auto rest = datagram.subspan(at);
+    if (count == kRtcpPacketsMax || rest.size() < 4 || rest[0] >> 6 != 2) return {};
+    const std::size_t size = 4u * (load_be<std::uint16_t>(rest.data() + 2) + 1u);
+    if (size > rest.size()) return {};
+    const std::size_t items = rest[0] & 0x1F;
+    const bool report = rest[1] == kRtcpSenderReport || rest[1] == kRtcpReceiverReport;
+    if (count == 0 && !report) return {};
+    std::size_t kept = 0;
+    if (report) kept = (rest[1] == kRtcpSenderReport ? 28 : 8) + 24 * items;
+    if (rest[1] == kRtcpBye) kept = 4 + 4 * items;
+    if (kept > size) return {};
+    if (kept != 0) put_with_length(out, rest.first(kept));
+    if (count == 0) put_cname(out, rest.subspan(4, 4), cname);
     at += size;
   }
   return out;

@@ -57,4 +57,10 @@ struct Rtcp {
 // A compound datagram; types other than SR and BYE are skipped. At most kRtcpPacketsMax packets.
 Result<Rtcp> parse_rtcp(ByteView datagram);
 
+// What of a compound datagram may go to the other side of a call without saying whose it is: sender
+// and receiver reports and BYE, without profile extensions and reasons; in the place of every
+// source description (RFC 3550, 6.5: names, numbers, often user@host) one CNAME of ours. Empty: it
+// does not begin with a report, or its lengths do not fit.
+Bytes anonymous_rtcp(ByteView datagram, std::string_view cname);
+
 }  // namespace callward::wire

@@ -70,5 +70,42 @@ TEST(Rtcp, SenderReportAndByeAreRead) {
     EXPECT_EQ(parse_rtcp(ByteView(raw).first(cut)).has_value(), cut == 28) << cut;
 }
 
+Bytes joined(std::initializer_list<Bytes> parts) {
+  Bytes out;
+  for (const auto& part : parts) out.insert(out.end(), part.begin(), part.end());
+  return out;
+}
+const Bytes kReport = {0x80, 201, 0, 1, 0, 0, 0, 7};
+const Bytes kNamed = {0x81, 202, 0, 3, 0, 0, 0, 7, 1, 6, '+', '4', '9', '1', '5', '1'};
+
+TEST(Rtcp, MadeAnonymousItHasOurNameOnly) {
+  const auto got = anonymous_rtcp(joined({kReport, kNamed}), "us");
+  const Bytes cname = {0x81, 202, 0, 3, 0, 0, 0, 7, 1, 2, 'u', 's', 0, 0, 0, 0};
+  EXPECT_EQ(got, joined({kReport, cname}));
+  // A sender report with a block, its profile's extension gone; BYE without its reason.
+  Bytes sender(28 + 24 + 4, 0xAA);
+  sender[0] = 0x81;
+  sender[1] = 200;
+  sender[2] = 0;
+  sender[3] = 13;
+  const Bytes bye = {0xA1, 203, 0, 3, 0, 0, 0, 7, 6, '+', '4', '9', '1', '5', '1', 1};
+  const auto rest = anonymous_rtcp(joined({sender, kNamed, bye}), "us");
+  ASSERT_EQ(rest.size(), 52u + 16u + 8u);
+  EXPECT_EQ(rest[3], 12);
+  EXPECT_EQ(Bytes(rest.begin() + 68, rest.end()), (Bytes{0x81, 203, 0, 1, 0, 0, 0, 7}));
+  EXPECT_TRUE(parse_rtcp(rest));
+}
+
+TEST(Rtcp, WhatIsNotACompoundOfReportsIsDropped) {
+  EXPECT_TRUE(anonymous_rtcp({}, "us").empty());
+  EXPECT_TRUE(anonymous_rtcp(kNamed, "us").empty()) << "a report comes first";
+  const auto whole = joined({kReport, kNamed});
+  for (std::size_t cut = 1; cut < whole.size(); ++cut)
+    EXPECT_EQ(anonymous_rtcp(ByteView(whole).first(cut), "us").empty(), cut != 8) << cut;
+  auto short_report = kReport;
+  short_report[0] = 0x81;  // one block, which is not there
+  EXPECT_TRUE(anonymous_rtcp(short_report, "us").empty());
+}
+
 }  // namespace
 }  // namespace callward::wire

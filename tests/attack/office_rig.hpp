@@ -10,6 +10,7 @@
 #include "audit/log.hpp"
 #include "crypto/hpke.hpp"
 #include "disclose/company_rig_test.hpp"
+#include "disclose/log_rules.hpp"
 #include "disclose/office.hpp"
 #include "erase/keeper.hpp"
 #include "sim/sim_vfs.hpp"
@@ -74,6 +75,8 @@ inline const char* const kWhy = "This was needed as agreed";
 inline const char* const kVerdict =
     "The request is genuine\nIt was the right person\nThe customer agrees to it";
 
+inline const std::string kReason(64, 'e');  // the hash of one
+
 struct SentCode {
   std::string channel, address, code;
 };
@@ -84,7 +87,7 @@ struct Dialled {
 
 class OfficeRig : public Company {
  public:
-  OfficeRig() {
+  explicit OfficeRig(std::string policy_of_it = kPolicy) : policy_text(std::move(policy_of_it)) {
     paths = {{"/a/store", "/a/anchor"}, {"/b/store", "/b/anchor"}};
     EXPECT_TRUE(keys::KeyStore::create(vfs, entropy, paths, wrap));
     boot();
@@ -125,11 +128,12 @@ class OfficeRig : public Company {
     ASSERT_TRUE(started) << started.error().message;
   }
   disclose::OfficePolicy policy() const {
-    return {*vault::parse_policy(kPolicy, "policy.toml"), crypto::sha256(as_bytes(kPolicy)),
+    return {*vault::parse_policy(policy_text, "policy.toml"), crypto::sha256(as_bytes(policy_text)),
             people::test::kParty};
   }
   Office::Outbox outbox() {
     return {.fields_gone = [this](const keys::FieldsGone& m) { gone.push_back(m); },
+            .records_wanted = [this](const keys::RecordsWanted& m) { wanted.push_back(m); },
             .typed_secret =
                 [this](const CallId&, std::string_view kind, SecretBytes value) {
                   typed.emplace_back(kind, as_text(value.expose()));
@@ -155,6 +159,21 @@ class OfficeRig : public Company {
     for (int i = 0; i < 4; ++i) keeper->tick();
   }
 
+  // One verb whose round goes on: what comes with it is in the same one. `round()` ends it.
+  template <class Reply, class Message>
+  std::shared_ptr<Answer<Reply>> post(void (Office::*verb)(const Message&, disclose::Reply<Reply>),
+                                      const Message& message) {
+    const auto answer = std::make_shared<Answer<Reply>>();
+    (office.get()->*verb)(message, [answer](Result<Reply> outcome) {
+      answer->came = true;
+      answer->value = std::move(outcome);
+    });
+    return answer;
+  }
+  void round() {
+    keeper->end_round();
+    keeper->tick();
+  }
   // One verb, to its answer.
   template <class Reply, class Message>
   Result<Reply> ask(void (Office::*verb)(const Message&, disclose::Reply<Reply>),
@@ -167,12 +186,15 @@ class OfficeRig : public Company {
 
   // ---- people ----
   Status put_change(const people::SignedChange& change) {
+    TRY(ask(&Office::chart_put, message_of(change)));
+    return {};
+  }
+  static keys::ChartPut message_of(const people::SignedChange& change) {
     keys::ChartPut put{.change = boost::json::serialize(people::to_json(change.change)),
                        .signatures = {}};
     for (const auto& signature : change.signatures)
       put.signatures.push_back(boost::json::serialize(people::to_json(signature)));
-    TRY(ask(&Office::chart_put, put));
-    return {};
+    return put;
   }
   // A change that the owner makes, with whoever is the second.
   Status change_roles(const Someone& about, people::Roles roles, const std::vector<Someone>& by,
@@ -288,19 +310,24 @@ class OfficeRig : public Company {
     return disclose::step_from_json(boost::json::parse(drafted.step).as_object());
   }
   Result<keys::StepTaken> put(const ChainStep& step, const Someone& by, const Said& said) {
-    const people::PersonSignature signature{
-        by.id, by.device->sign(people::test::kParty, *disclose::hash_of(step))};
-    return put_signed(step, signature, said);
+    return put_signed(step, sign(step, by), said);
   }
-  Result<keys::StepTaken> put_signed(const ChainStep& step,
-                                     const people::PersonSignature& signature, const Said& said) {
+  static people::PersonSignature sign(const ChainStep& step, const Someone& by) {
+    return {by.id, by.device->sign(people::test::kParty, *disclose::hash_of(step))};
+  }
+  keys::StepPut message_of(const ChainStep& step, const people::PersonSignature& signature,
+                           const Said& said) {
     keys::StepPut message{.step = boost::json::serialize(disclose::to_json(step)),
                           .signature = boost::json::serialize(people::to_json(signature)),
                           .record = said.record};
     if (!said.words.empty())
       message.words = seal(std::string(as_text(nonce)) + said.words, "words",
                            {step.request.hex(), std::to_string(step.number)});
-    auto taken = ask(&Office::step_put, message);
+    return message;
+  }
+  Result<keys::StepTaken> put_signed(const ChainStep& step,
+                                     const people::PersonSignature& signature, const Said& said) {
+    auto taken = ask(&Office::step_put, message_of(step, signature, said));
     keeper->tick();
     if (taken && !taken->statement.record.empty())
       statements[{step.request, step.number}] = taken->statement;
@@ -338,7 +365,18 @@ class OfficeRig : public Company {
     const auto dial = dials.back().dial;
     recording = recorded ? CallId::random(entropy) : CallId{};
     office->dial_connected(dial);
-    if (recorded) office->dial_recorded(dial, recording);
+    if (recorded) {
+      Answer<keys::CallStarted> begun;
+      keeper->call_start({.call = recording,
+                          .source = keys::CallSource::kSiprec,
+                          .direction = keys::Direction::kOutgoing,
+                          .streams = 3,
+                          .started_at = clock.utc_ms(),
+                          .call_data = Bytes(2, 32)},
+                         begun.reply());
+      keeper->end_round();
+      office->dial_recorded(dial, recording);
+    }
     clock.advance_ms(seconds * 1'000);
   }
   void hang_up(std::int64_t seconds = 60) {
@@ -396,13 +434,15 @@ class OfficeRig : public Company {
   // What the requester's browser shows.
   Result<std::string> view(const RequestId& id, const Someone& by, const Key32& browser_key,
                            const CustomerId& customer, const std::string& field) {
+    const auto said = viewing(customer, field, browser_key);
+    return open_view(TRY(act(id, by, said)), browser_key, said.fields[0]);
+  }
+  Said viewing(const CustomerId& customer, const std::string& field, const Key32& browser_key) {
     const auto leaf = leaf_of.at({customer, field});
-    const auto taken = TRY(act(id, by,
-                               {.kind = "view",
-                                .fields = {leaf},
-                                .reader = *crypto::x25519_public(browser_key),
-                                .record = {leaf, records[{customer, leaf}]}}));
-    return open_view(taken, browser_key, leaf);
+    return {.kind = "view",
+            .fields = {leaf},
+            .reader = *crypto::x25519_public(browser_key),
+            .record = {leaf, records[{customer, leaf}]}};
   }
   static Result<std::string> open_view(const keys::StepTaken& taken, const Key32& browser_key,
                                        std::uint32_t leaf) {
@@ -415,6 +455,21 @@ class OfficeRig : public Company {
     return std::string(as_text(value.expose()));
   }
 
+  std::vector<audit::Entry> entries() {
+    std::vector<audit::Entry> all_of_it;
+    EXPECT_TRUE(log->replay(0, [&](std::uint64_t, const audit::Entry& entry) -> Status {
+      all_of_it.push_back(entry);
+      return {};
+    }));
+    return all_of_it;
+  }
+  static audit::RulesReport judge(const std::vector<audit::Entry>& log_entries) {
+    disclose::LogRules rules;
+    audit::RuleChecker checker({}, &rules);
+    for (std::size_t i = 0; i < log_entries.size(); ++i)
+      checker.add(i, audit::encode_entry(log_entries[i]).value_or("not an entry"));
+    return checker.finish();
+  }
   std::map<std::string, int> log_types() {
     std::map<std::string, int> counts;
     EXPECT_TRUE(log->replay(0, [&](std::uint64_t, const audit::Entry& entry) -> Status {
@@ -424,6 +479,7 @@ class OfficeRig : public Company {
     return counts;
   }
 
+  std::string policy_text;
   sim::SimVfs vfs{5};
   ManualClock clock{1'700'000'001'000};
   SeededEntropy entropy{11};
@@ -438,6 +494,7 @@ class OfficeRig : public Company {
   std::map<std::pair<CustomerId, std::string>, std::uint32_t> leaf_of;
   std::map<std::pair<RequestId, std::uint32_t>, keys::FieldRecord> statements;
   std::vector<keys::FieldsGone> gone;
+  std::vector<keys::RecordsWanted> wanted;
   std::vector<std::pair<std::string, std::string>> typed;
   std::vector<Dialled> dials;
   std::vector<DialId> hung_up;

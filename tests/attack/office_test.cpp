@@ -142,13 +142,48 @@ TEST_F(Offices, AChangedNumberTakesASecondOneToRelease) {
   EXPECT_EQ(state_word(id), "open");
 }
 
+// The log has it, the rows do not: power went before they were written.
+TEST_F(Offices, WhatWasAnsweredIsThereAfterADeathAndFoundAgain) {
+  ticks(1'000);
+  (void)agent();
+  const auto stored = store_values({{"name", "Carla Muster"}, {"phone", "+16502530000"}});
+  const auto lost = store_values({{"name", "Karl Klein"}, {"phone", "+16502531111"}});
+  ASSERT_TRUE(stored && lost);
+  boot();
+  ASSERT_EQ(
+      ask(&Office::customer_state, keys::CustomerStateRequest{stored->customer})->fields.size(),
+      2u);
+  ticks(6'000);
+  ASSERT_EQ(wanted.size(), 2u);
+  for (const auto& one : wanted) {
+    keys::RecordsPut put{one.customer, {}};
+    if (one.customer == stored->customer)
+      for (const auto leaf : one.leaves)
+        put.records.push_back({leaf, records[{one.customer, leaf}]});
+    EXPECT_TRUE(ask(&Office::records_put, put));
+  }
+  keeper->tick();
+  const auto actor = agent().hex();
+  const auto look = [&](const std::string& name) {
+    return ask(&Office::look_up, keys::LookUp{actor, "name", seal(name, "find", {actor, "name"})})
+        ->customers.size();
+  };
+  EXPECT_EQ(look("Carla Muster"), 1u);
+  EXPECT_EQ(look("Karl Klein"), 0u);  // the server never had it: nobody was told that it is there
+  EXPECT_FALSE(ask(&Office::customer_state, keys::CustomerStateRequest{lost->customer}));
+  EXPECT_EQ(log_types().at("fields_void"), 1);
+  const auto next = store_values({{"name", "Nora Neu"}, {"phone", "+16502532222"}});
+  ASSERT_TRUE(next);
+  EXPECT_NE(next->customer, lost->customer);
+}
+
 TEST_F(Offices, ACustomerWhoWantsItGoneIsGone) {
   const auto customer = carla();
   const auto erase = [&](const Someone& by) {
-    return ask(&Office::erase_fields, keys::EraseFields{customer, true, 0, by.id.hex(), "wish"});
+    return ask(&Office::erase_fields, keys::EraseFields{customer, true, 0, by.id.hex(), kReason});
   };
   EXPECT_FALSE(
-      ask(&Office::erase_fields, keys::EraseFields{customer, true, 0, agent().hex(), "wish"}));
+      ask(&Office::erase_fields, keys::EraseFields{customer, true, 0, agent().hex(), kReason}));
   EXPECT_EQ(erase(max)->outcome, keys::OrderOutcome::kHeld);
   EXPECT_EQ(erase(max)->outcome, keys::OrderOutcome::kHeld);  // the same person is one person
   EXPECT_EQ(erase(olga)->outcome, keys::OrderOutcome::kAccepted);
@@ -230,6 +265,30 @@ TEST_F(Offices, ACodeGoesToTheAddressOnFileAndCountsAsACheck) {
   EXPECT_TRUE(act(id, eve, {.kind = "pass", .words = kVerdict}));
 }
 
+TEST_F(Offices, NothingIsComparedBeforeTheCustomerIsOnTheLineNorWhatCameAfterTheRequest) {
+  const auto customer = carla();
+  duty(eve);
+  const auto id = *request(tom, customer, {"email"});
+  keeper->tick();
+  ASSERT_TRUE(ring(id, eve, customer));
+  EXPECT_FALSE(check(id, eve, customer, "name", "carla muster"));
+  EXPECT_FALSE(ask(&Office::send_code, keys::SendCode{id, eve.id, record(customer, "email")}));
+  talk(1);
+  EXPECT_TRUE(check(id, eve, customer, "name", "carla muster")->match);
+  ASSERT_TRUE(
+      store_values({{"service_word", "my own"}, {"email", "me@evil.example"}}, customer, 1));
+  EXPECT_FALSE(check(id, eve, customer, "service_word", "my own"));
+  EXPECT_FALSE(ask(&Office::send_code, keys::SendCode{id, eve.id, record(customer, "email")}));
+}
+
+TEST_F(Offices, WhatWasSaidAboutARequestIsErasedWithTheCustomerAlone) {
+  const auto customer = carla();
+  const auto id = verified(customer);
+  EXPECT_FALSE(
+      ask(&Office::erase_fields,
+          keys::EraseFields{customer, false, statements.at({id, 1}).leaf, max.id.hex(), "wish"}));
+}
+
 TEST_F(Offices, TheOneWhoGoesOffDutyLeavesItToAnother) {
   const auto customer = carla();
   duty(eve);
@@ -256,6 +315,19 @@ TEST_F(Offices, NobodyThereIsTriedAgain) {
   hang_up(10);
   EXPECT_EQ(state_word(id), "assigned");
   EXPECT_EQ(state(id).at("rings").as_int64(), 2);
+}
+
+TEST_F(Offices, WhatIsToldAgainMakesNoCallBackShorter) {
+  const auto customer = carla();
+  duty(eve);
+  const auto id = *request(tom, customer, {"email"});
+  keeper->tick();
+  ASSERT_TRUE(ring(id, eve, customer));
+  talk(50);
+  office->dial_connected(dials.back().dial);  // with the recording's name, which came late
+  clock.advance_ms(10'000);
+  hang_up(60);
+  EXPECT_EQ(state(id).at("call_seconds").as_int64(), 60);
 }
 
 TEST_F(Offices, BreakGlassTakesTwoAndAReview) {

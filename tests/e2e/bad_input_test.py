@@ -635,8 +635,8 @@ def processes_are_confined(folder):
                 expect((task["Seccomp"].strip(), task["NoNewPrivs"].strip()) == ("2", "1"),
                        f"{name}: a thread of {len(tasks)} ({task['Name'].strip()}) runs with Seccomp {task['Seccomp']}, NoNewPrivs {task['NoNewPrivs']}")
             locked = int(tasks[0]["VmLck"].split()[0])
-            expect((locked > 0) == (name in ("keeper", "recorder", "listener")), f"{name}: {locked} kB of locked memory")
-        for socket_name, kind, roles in (("keeper.sock", 100, (1, 2, 3, 4)), ("recorder.sock", 300, (1, 2, 3))):
+            expect((locked > 0) == (name in ("keeper", "recorder", "listener", "courier")), f"{name}: {locked} kB of locked memory")
+        for socket_name, kind, roles in (("keeper.sock", 100, (1, 2, 3, 4, 6)), ("courier.sock", 100, (1, 3, 6)), ("recorder.sock", 300, (1, 2, 3))):
             for role in roles:
                 got, body = says_hello(place, socket_name, kind, role)
                 expect(got == ERROR_REPLY and body[:1] == bytes([ERRC_DENIED]), f"a stranger who says Hello as role {role} on {socket_name} is refused: {got} {body[:80]}")

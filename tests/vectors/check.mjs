@@ -6,6 +6,7 @@ import { createCipheriv, createDecipheriv, createPublicKey, timingSafeEqual, ver
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readDisclosure } from './check_disclosure.mjs';
 import { readErasureProof } from './check_proof.mjs';
 import {
   canonical, endLeaf, firstLeaf, fromHex, INDEX_BITS, keyOf, leafHash, LEVELS, NONCE, openNote, refuse, Refused, rootOf, sha256, signedBy, strict64,
@@ -199,7 +200,7 @@ const readPage = (item) => ({
 })[item.kind](item);
 
 // ---- spool ----
-const SPOOL_TYPES = 12;
+const SPOOL_TYPES = 13;
 function readFrame(item, raw) {
   if (raw.length < 40 || raw.toString('latin1', 0, 4) !== 'CWSF' || raw.readBigUInt64LE(8) !== BigInt(item.generation)) refuse('not_found');
   const bytes = raw.readUInt32LE(32), whole = Math.ceil((40 + bytes) / 8) * 8;
@@ -349,6 +350,7 @@ const READERS = {
   'tree.json': readTree, 'record.json': readRecord, 'page.json': readPage,
   'spool.json': readSpool, 'derived.json': readDerived, 'log.json': readLog, 'receipt.json': readReceipt,
   'proof.json': (item) => readErasureProof(item, proofKey),
+  'disclosure.json': readDisclosure,
 };
 for (const [name, reader] of Object.entries(READERS)) {
   for (const item of casesOf(name)) {

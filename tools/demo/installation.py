@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CALLWARD_BUILD") or ROOT / "build/release").resolve()
 BINARY = BUILD / "callward"
 CLIENT = BUILD / "siprec-client"
-PROCESSES = ("keeper", "recorder", "signal", "listener", "server")
+PROCESSES = ("keeper", "recorder", "signal", "listener", "courier", "server")
 READY_S_MAX = 60
 STOP_S_MAX = 60
 

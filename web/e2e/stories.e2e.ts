@@ -382,7 +382,7 @@ describe('log, system, sessions', () => {
   test('the system page names every process, disks, queues and mirrors', async () => {
     const { page } = browser;
     await page.goto('/system');
-    for (const name of ['keeper', 'recorder', 'signal', 'listener', 'server']) await page.getByRole('cell', { name, exact: true }).waitFor();
+    for (const name of ['keeper', 'recorder', 'signal', 'listener', 'courier', 'server']) await page.getByRole('cell', { name, exact: true }).waitFor();
     await page.getByText('Everything works').waitFor();
     await screen(page, 'system');
   });

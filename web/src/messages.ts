@@ -15,6 +15,7 @@ const REASONS: Record<string, string> = {
   reviewer: 'marked by a reviewer',
   customer_request: 'customer asked for it',
   retention: 'retention ended',
+  typed_secret: 'typed during the call',
 };
 const CLOSED: Record<string, string> = {
   held: 'held for a decision',
@@ -98,7 +99,7 @@ export const t = {
   },
   phase: { live: 'live', sealing: 'sealing', listening: 'being heard', complete: 'complete' } as Record<string, string>,
   direction: { incoming: 'incoming', outgoing: 'outgoing', unknown: 'unknown' } as Record<string, string>,
-  source: { siprec: 'SIPREC', import: 'import' } as Record<string, string>,
+  source: { siprec: 'SIPREC', import: 'import', call_back: 'call-back' } as Record<string, string>,
   state: {
     sealed: 'sealed',
     held: 'held',

@@ -867,6 +867,486 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The policy in force, for callers, in plain words */
+        get: operations["policyPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The policy in force, for forms */
+        get: operations["getPolicy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/intake-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The keeper's key that values are sealed to before they leave the page */
+        get: operations["getIntakeKey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/intakes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store what was typed: all of it or nothing
+         * @description Each value is sealed with the aad of its intake and field (docs/integrators.md). An intake is taken once: 409 for the second time.
+         */
+        post: operations["storeIntake"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/lookups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Who has this value; exact, logged, so many a minute */
+        post: operations["lookUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Cases, newest first: one's own, or all for who leads */
+        get: operations["listCases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is kept of a customer: kinds, classes, times; never a value */
+        get: operations["getCustomer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/cases/{case}/closure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A case is over */
+        post: operations["closeCase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/cases/{case}/technician": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Who may read the query of an open case */
+        post: operations["assignCase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/cases/{case}/query-openings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The query of an open case, for the technician whose it is; a logged act */
+        post: operations["openQuery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/cases/{case}/forms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A link by which the customer types one value */
+        post: operations["makeForm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/fields/{leaf}/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The customer wants one value gone; cannot be undone */
+        post: operations["eraseField"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The customer wants everything gone: two people say so; cannot be undone */
+        post: operations["eraseCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A legal hold on a customer's data, secrets apart */
+        post: operations["holdCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** For the customer: what was recorded, kept, erased and when, and who read it */
+        get: operations["getCustomerReceipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/request-drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What would be signed: a step as the keeper sees it now */
+        post: operations["draftStep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/request-steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A draft, signed */
+        post: operations["putStep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Requests: one's own, or those that wait for one's role */
+        get: operations["listRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a request stands */
+        get: operations["getRequest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All entries of a request, who may go on, and why not me */
+        get: operations["getTimeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{id}/checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compare what the customer says with a field; a try */
+        post: operations["checkField"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{id}/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A one-time code to an address on file, never to the number that was dialled */
+        post: operations["sendCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{id}/code-checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compare the code that the customer says; a try */
+        post: operations["checkCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{id}/words/{number}/openings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What was said with a step, for who has a part in the request; a logged act */
+        post: operations["openWords"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An expert takes requests, or no more */
+        post: operations["putDuty"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/form": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a one-time form asks for; no personal data */
+        get: operations["getForm"];
+        put?: never;
+        /** The customer's value, once */
+        post: operations["sendForm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/live-call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The call that runs at my telephone */
+        get: operations["getLiveCall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/{id}/private": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Privacy in my own live call: what is recorded from on to off is erased */
+        post: operations["setPrivate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -876,7 +1356,7 @@ export interface paths {
         };
         /**
          * Server-sent events; resume with Last-Event-ID
-         * @description Events: call (data: Call), order (data: Order), system (data: {}), people (data: {}, load them anew)
+         * @description Events: call (data: Call), order (data: Order), system (data: {}), people (data: {}, load them anew), live_call (data: as getLiveCall; to whose call it is), request (data: request and state; to who may see it)
          */
         get: operations["streamEvents"];
         put?: never;
@@ -939,6 +1419,223 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Sealed: {
+            /** @description of the intake key */
+            key: number;
+            /** @description base64 */
+            enc: string;
+            /** @description base64 with its tag */
+            ciphertext: string;
+        };
+        SealedToReader: {
+            /** @description base64 */
+            enc: string;
+            /** @description base64; HPKE, info `callward reader v1` */
+            sealed: string;
+        };
+        IntakeKey: {
+            key: number;
+            /** @description base64 */
+            public_key: string;
+            /** @description that it is taken */
+            seconds: number;
+        };
+        /** @enum {string} */
+        FieldClass: "reference" | "contact" | "secret" | "service_word";
+        Policy: {
+            company: string;
+            contact: string;
+            region: string;
+            fields: {
+                id: string;
+                label: string;
+                kind: string;
+                class: components["schemas"]["FieldClass"];
+                required: boolean;
+                search: boolean;
+                /** @description how long in words */
+                kept: string;
+            }[];
+            /** @description of one intake */
+            fields_max: number;
+            limits: {
+                [key: string]: number;
+            };
+        };
+        Intake: {
+            /** @description random */
+            intake: string;
+            /** @description a new one when absent */
+            customer?: string;
+            /** @description a new one when absent or 0 */
+            case?: number;
+            fields: {
+                field: string;
+                value: components["schemas"]["Sealed"];
+            }[];
+        };
+        Stored: {
+            customer: string;
+            case: number;
+            /** @description the live call at the telephone of who typed it */
+            call: string;
+            fields: {
+                field: string;
+                leaf: number;
+                class: components["schemas"]["FieldClass"];
+                /** @description of a secret at the latest; else 0 */
+                gone_at: number;
+            }[];
+        };
+        FieldChip: {
+            field: string;
+            label: string;
+            case: number;
+            leaf: number;
+            kind: string;
+            class: components["schemas"]["FieldClass"];
+            /** @enum {string} */
+            state: "readable" | "compare_only" | "gone";
+            stored_at: number;
+            gone_at: number;
+            kept: string;
+        };
+        Customer: {
+            customer: string;
+            hold: boolean;
+            cases: {
+                case: number;
+                opened_at: number;
+                closed_at: number;
+                reference_until: number;
+                contact_until: number;
+                technician: string;
+            }[];
+            fields: components["schemas"]["FieldChip"][];
+            /** @description names by id */
+            people: {
+                [key: string]: string;
+            };
+        };
+        CaseItem: {
+            customer: string;
+            case: number;
+            opened_at: number;
+            closed_at: number;
+            opened_by: string;
+            technician: string;
+            call: string;
+            live: boolean;
+        };
+        StepDraft: {
+            /** @description a new one when absent */
+            request?: string;
+            /** @description ask, or as docs/formats/steps.md */
+            kind: string;
+            customer?: string;
+            case?: number;
+            fields?: number[];
+            window_ms?: number;
+            /** @description SHA-256 of r and what is said */
+            words?: string;
+            /** @description of a view */
+            reader_key?: string;
+        };
+        /** @enum {string} */
+        RequestState: "requested" | "assigned" | "calling" | "verified" | "half_released" | "half_broken" | "open" | "closed" | "expired" | "revoked" | "reviewed" | "refused" | "lapsed" | "withdrawn";
+        NextStep: {
+            step: string;
+            who: string;
+            /** @enum {string} */
+            me: "yes" | "no" | "if_superior";
+            why: string;
+        };
+        DisclosureRequest: {
+            request: string;
+            customer: string;
+            case: number;
+            state: components["schemas"]["RequestState"];
+            since: number;
+            deadline: number;
+            asked_at: number;
+            requester: string;
+            expert: string;
+            released_by: string;
+            second: string;
+            reviewed_by: string;
+            asked: number[];
+            released: number[];
+            opened_at: number;
+            until: number;
+            views: number;
+            rings: number;
+            broken: boolean;
+            next: components["schemas"]["NextStep"][];
+        };
+        /** @description what the keeper knows while it is not over */
+        RunningRequest: {
+            state?: components["schemas"]["RequestState"];
+            deadline?: number;
+            steps?: number;
+            call?: string;
+            call_seconds?: number;
+            call_recorded?: boolean;
+            ringing?: boolean;
+            talking?: boolean;
+            code_sent?: boolean;
+            passed?: string[];
+            locked?: number[];
+            words?: number[];
+        };
+        Checked: {
+            match: boolean;
+            tries_left: number;
+            /** @description of this request so far */
+            passed: number;
+        };
+        Form: {
+            company: string;
+            contact: string;
+            field: string;
+            label: string;
+            kind: string;
+            until: number;
+            key: number;
+            public_key: string;
+        };
+        Receipt: {
+            company: string;
+            contact: string;
+            customer: string;
+            made_at: number;
+            hold: boolean;
+            recorded: {
+                call: string;
+                at: number;
+                what: string;
+            }[];
+            kept: Record<string, never>[];
+            erased: {
+                field: string;
+                label: string;
+                leaf: number;
+                stored_at: number;
+                reason: string;
+                intended_at: number;
+                /** @description 0: ordered, opens to nobody, keys not yet destroyed */
+                done_at: number;
+                compares: boolean;
+            }[];
+            read: {
+                at: number;
+                by: string;
+                field: string;
+                label: string;
+                leaf: number;
+                request: string;
+            }[];
+            asked: Record<string, never>[];
+        };
         Problem: {
             type: string;
             title: string;
@@ -1109,7 +1806,7 @@ export interface components {
             duration_ms: number;
             direction: components["schemas"]["Direction"];
             /** @enum {string} */
-            source: "siprec" | "import";
+            source: "siprec" | "import" | "call_back";
             phase: components["schemas"]["Phase"];
             flags: string[];
             streams: {
@@ -1351,6 +2048,11 @@ export interface components {
     };
     parameters: {
         CallId: string;
+        CustomerId: string;
+        RequestId: string;
+        CaseNumber: number;
+        /** @description from the link's fragment */
+        FormToken: string;
     };
     requestBodies: never;
     headers: never;
@@ -2836,6 +3538,862 @@ export interface operations {
                     "application/json": {
                         /** @description of the entry */
                         index: number;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    policyPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page without script */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Fields, classes, limits */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getIntakeKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description X25519, for HPKE with info `callward intake v1` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntakeKey"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    storeIntake: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Intake"];
+            };
+        };
+        responses: {
+            /** @description Stored; nothing reads it back */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stored"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    lookUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    field: string;
+                    value: components["schemas"]["Sealed"];
+                };
+            };
+        };
+        responses: {
+            /** @description At most 20 customers, and nothing else of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        customers: {
+                            customer: string;
+                            open_cases: number[];
+                        }[];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listCases: {
+        parameters: {
+            query?: {
+                state?: "open" | "closed";
+                mine?: "opened" | "assigned";
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Cases */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        cases: components["schemas"]["CaseItem"][];
+                        /** @description names by id */
+                        people: {
+                            [key: string]: string;
+                        };
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CustomerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Chips */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Customer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    closeCase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CustomerId"];
+                case: components["parameters"]["CaseNumber"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Closed; with the last one contacts can only be compared */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    assignCase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CustomerId"];
+                case: components["parameters"]["CaseNumber"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description nobody when absent */
+                    technician?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Assigned */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    openQuery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CustomerId"];
+                case: components["parameters"]["CaseNumber"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description X25519 in base64 */
+                    reader_key: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Sealed to the reader; aad customer, case u32, leaf u32 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SealedToReader"] & {
+                        leaf: number;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    makeForm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CustomerId"];
+                case: components["parameters"]["CaseNumber"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    field: string;
+                };
+            };
+        };
+        responses: {
+            /** @description For one value, half an hour. The token stands in the fragment; only its hash is kept */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        url: string;
+                        until: number;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    eraseField: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CustomerId"];
+                leaf: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    reason: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Opens to nobody from now on. `r` and the reason prove `reason_hash` in the log */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        customer: string;
+                        /** @enum {string} */
+                        outcome: "accepted" | "held";
+                        r: string;
+                        reason_hash: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    eraseCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CustomerId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    reason: string;
+                };
+            };
+        };
+        responses: {
+            /** @description held: a second person must say the same. 403 under a legal hold */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        customer: string;
+                        /** @enum {string} */
+                        outcome: "accepted" | "held";
+                        r: string;
+                        reason_hash: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    holdCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CustomerId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    state: "set" | "lifted";
+                    reason: string;
+                };
+            };
+        };
+        responses: {
+            /** @description In the log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        customer: string;
+                        hold: boolean;
+                        r: string;
+                        reason_hash: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getCustomerReceipt: {
+        parameters: {
+            query?: {
+                format?: "json" | "text";
+            };
+            header?: never;
+            path: {
+                id: components["parameters"]["CustomerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt; no values */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                    "text/plain": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    draftStep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StepDraft"];
+            };
+        };
+        responses: {
+            /** @description Canonical JSON; SHA-256 of `CWS1 step` and it is the challenge of the passkey */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        step: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    putStep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    step: string;
+                    /** @description docs/formats/chart.md */
+                    signature: string;
+                    words?: components["schemas"]["Sealed"];
+                };
+            };
+        };
+        responses: {
+            /** @description In the log. Of a view the value, sealed to the reader; aad request, number u32, leaf u32 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        request: string;
+                        number: number;
+                        value?: components["schemas"]["SealedToReader"];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listRequests: {
+        parameters: {
+            query?: {
+                view?: "mine" | "verify" | "release" | "review" | "all";
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description mine and all: newest first; the others by deadline */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        requests: components["schemas"]["DisclosureRequest"][];
+                        /** @description names by id */
+                        people: {
+                            [key: string]: string;
+                        };
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["RequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisclosureRequest"] & {
+                        running: components["schemas"]["RunningRequest"] | null;
+                        fields: components["schemas"]["FieldChip"][];
+                        /** @description names by id */
+                        people: {
+                            [key: string]: string;
+                        };
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getTimeline: {
+        parameters: {
+            query?: {
+                /** @description index of an entry */
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: components["parameters"]["RequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        request: string;
+                        state: components["schemas"]["RequestState"];
+                        deadline: number;
+                        entries: {
+                            entry: number;
+                            type: string;
+                            at: number;
+                            actor: string;
+                            data: Record<string, never>;
+                        }[];
+                        next: components["schemas"]["NextStep"][];
+                        /** @description names by id */
+                        people: {
+                            [key: string]: string;
+                        };
+                        next_after: number | null;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    checkField: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["RequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    leaf: number;
+                    given: components["schemas"]["Sealed"];
+                };
+            };
+        };
+        responses: {
+            /** @description Whether it fits */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checked"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    sendCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["RequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    leaf: number;
+                };
+            };
+        };
+        responses: {
+            /** @description On its way */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    checkCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["RequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    given: components["schemas"]["Sealed"];
+                };
+            };
+        };
+        responses: {
+            /** @description Whether it fits */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checked"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    openWords: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["RequestId"];
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    reader_key: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Sealed to the reader; aad request, number u32 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SealedToReader"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    putDuty: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    on: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description In the log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        on: boolean;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getForm: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description from the link's fragment */
+                "X-Form-Token": components["parameters"]["FormToken"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description 404 when the link is not valid (any more), 429 after too many tries */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Form"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    sendForm: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description from the link's fragment */
+                "X-Form-Token": components["parameters"]["FormToken"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    intake: string;
+                    value: components["schemas"]["Sealed"];
+                };
+            };
+        };
+        responses: {
+            /** @description Taken; the link is worth nothing any more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getLiveCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description null: none, or not known */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        call: string | null;
+                        started_at: number | null;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setPrivate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CallId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    on: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description How it stands; it ends by itself */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        call: string;
+                        on: boolean;
+                        left_ms: number;
+                        wait_ms: number;
+                        times: number;
+                        used_ms: number;
                     };
                 };
             };

@@ -45,6 +45,7 @@ test('entry types are those of docs/log-entries.md', () => {
   const page = readFileSync(new URL('../../../docs/log-entries.md', import.meta.url), 'utf8');
   const words: Record<string, string> = {
     number: 'whole number',
+    signed: 'whole number, negative too',
     text: 'text',
     flag: 'true or false',
     hash: '64 hexadecimal digits',

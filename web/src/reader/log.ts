@@ -38,6 +38,7 @@ const isWhole = (value: unknown): boolean => typeof value === 'number' && Number
 const isText = (value: unknown): boolean => typeof value === 'string' && utf8(value).length <= TEXT_BYTES_MAX;
 const FITS: Record<FieldKind, (value: unknown) => boolean> = {
   number: isWhole,
+  signed: Number.isSafeInteger,
   text: isText,
   flag: (value) => typeof value === 'boolean',
   hash: (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),

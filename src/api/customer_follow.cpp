@@ -1,0 +1,282 @@
+// The log, followed: what it says of customers and requests, in the server's tables.
+#include <algorithm>
+#include <array>
+
+#include "api/customer_tables.hpp"
+#include "audit/daily.hpp"
+#include "audit/tiles.hpp"
+#include "base/event_log.hpp"
+#include "disclose/chain.hpp"
+
+namespace callward::api {
+namespace {
+
+constexpr std::string_view kRead = "customers";
+constexpr std::array<std::string_view, 8> kOfCustomer = {
+    "fields_stored", "fields_void", "erasure_ordered",   "case_closed",
+    "case_assigned", "query_read",  "customer_hold_set", "customer_hold_lifted"};
+constexpr std::array<std::string_view, 5> kOfRequest = {
+    "disclosure_step", "check_made", "code_sent", "call_back_made", "words_read"};
+constexpr std::string_view kGoing = "fields_erase_intended", kErased = "erased";
+
+bool among(const auto& words, std::string_view word) {
+  return std::ranges::find(words, word) != words.end();
+}
+bool is_followed(std::string_view type) {
+  return among(kOfCustomer, type) || among(kOfRequest, type) || type == kGoing || type == kErased;
+}
+
+// The type without reading all of it: in canonical JSON it is the last of its name, behind `data`.
+std::string_view type_of(std::string_view text) {
+  constexpr std::string_view kName = "\"type\":\"";
+  const auto at = text.rfind(kName);
+  if (at == std::string_view::npos) return {};
+  const auto rest = text.substr(at + kName.size());
+  return rest.substr(0, rest.find('"'));
+}
+
+std::string text_at(const boost::json::object& data, const char* name) {
+  const auto* value = data.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+std::int64_t number_at(const boost::json::object& data, const char* name) {
+  const auto* value = data.if_contains(name);
+  return value != nullptr && (value->is_int64() || value->is_uint64())
+             ? value->to_number<std::int64_t>()
+             : 0;
+}
+bool flag_at(const boost::json::object& data, const char* name) {
+  const auto* value = data.if_contains(name);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+}  // namespace
+
+Status CustomerTables::note(std::uint64_t index, const std::string& subject,
+                            const audit::Entry& entry) {
+  TRY(db_.execute("INSERT OR REPLACE INTO customer_log VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                  {subject, static_cast<std::int64_t>(index), entry.type, entry.at, entry.actor,
+                   boost::json::serialize(entry.data)}));
+  return {};
+}
+
+namespace {
+
+// Of a list of leaves, or of lists that begin with one.
+std::set<std::int64_t> leaves_in(const boost::json::object& data, std::string_view field) {
+  std::set<std::int64_t> leaves;
+  const auto* list = data.if_contains(field);
+  if (list == nullptr || !list->is_array()) return leaves;
+  for (const auto& item : list->get_array()) {
+    const auto* pair = item.if_array();
+    const auto& leaf = pair != nullptr && !pair->empty() ? pair->front() : item;
+    if (leaf.is_int64()) leaves.insert(leaf.get_int64());
+  }
+  return leaves;
+}
+
+}  // namespace
+
+Status CustomerTables::take_customer(std::uint64_t index, const audit::Entry& entry) {
+  TRY(note(index, entry.subject, entry));
+  const auto number = number_at(entry.data, "case");
+  if (entry.type == "fields_stored" && flag_at(entry.data, "new_case"))
+    TRY(keep_case({.customer = TRY(CustomerId::parse(entry.subject)),
+                   .number = static_cast<std::uint32_t>(number),
+                   .opened_at = entry.at,
+                   .opened_by = PersonId::parse(entry.actor).value_or(PersonId{}),
+                   .call = CallId::parse(text_at(entry.data, "call")).value_or(CallId{})}));
+  if (entry.type == "case_closed")
+    TRY(db_.execute("UPDATE customer_cases SET closed_at = ?3 WHERE customer = ?1 AND number = ?2",
+                    {entry.subject, number, entry.at}));
+  if (entry.type == "case_assigned")
+    TRY(db_.execute("UPDATE customer_cases SET technician = ?3 WHERE customer = ?1 AND number = ?2",
+                    {entry.subject, number, text_at(entry.data, "person")}));
+  return entry.type == "fields_void" ? take_void(entry) : Status{};
+}
+
+// Nobody was given what these leaves were to hold: a case that began with nothing else did not
+// begin.
+Status CustomerTables::take_void(const audit::Entry& entry) {
+  const auto leaves = leaves_in(entry.data, "leaves");
+  for (const auto& row :
+       TRY(db_.query("SELECT data FROM customer_log WHERE subject = ?1 AND type = 'fields_stored'",
+                     {entry.subject}))) {
+    boost::system::error_code error;
+    const auto stored = boost::json::parse(row.text(0), error);
+    if (error || !stored.is_object() || !flag_at(stored.get_object(), "new_case")) continue;
+    const auto all = leaves_in(stored.get_object(), "fields");
+    if (!std::ranges::includes(leaves, all)) continue;
+    TRY(db_.execute("DELETE FROM customer_cases WHERE customer = ?1 AND number = ?2",
+                    {entry.subject, number_at(stored.get_object(), "case")}));
+  }
+  return {};
+}
+
+// From here on these open to nobody: their ciphertext is worth nothing, and goes.
+Status CustomerTables::take_going(const audit::Entry& entry) {
+  TRY(db_.execute("INSERT OR REPLACE INTO customer_orders VALUES (?1, ?2)",
+                  {text_at(entry.data, "order"), entry.subject}));
+  if (const auto* fields = entry.data.if_contains("fields"); fields && fields->is_array())
+    for (const auto& field : fields->get_array())
+      if (field.is_array() && !field.get_array().empty() && field.get_array()[0].is_int64())
+        TRY(db_.execute("DELETE FROM customer_records WHERE customer = ?1 AND leaf = ?2",
+                        {entry.subject, field.get_array()[0].get_int64()}));
+  if (!flag_at(entry.data, "whole")) return {};
+  for (const char* table : {"customer_records", "customer_cases", "customer_forms"})
+    TRY(db_.execute(std::string("DELETE FROM ") + table + " WHERE customer = ?1", {entry.subject}));
+  return {};
+}
+
+// It names orders; which customer's they are says what intended them, which is older.
+Status CustomerTables::take_erased(std::uint64_t index, const audit::Entry& entry) {
+  const auto* orders = entry.data.if_contains("orders");
+  if (orders == nullptr || !orders->is_array()) return {};
+  for (const auto& order : orders->get_array()) {
+    if (!order.is_string()) continue;
+    const std::string id(order.get_string());
+    for (const auto& row :
+         TRY(db_.query("SELECT customer FROM customer_orders WHERE id = ?1", {id}))) {
+      auto mine = entry;
+      mine.subject = row.text(0);
+      mine.data["orders"] = boost::json::array{id};
+      TRY(note(index, mine.subject, mine));
+    }
+  }
+  return {};
+}
+
+Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry,
+                            const disclose::Limits& limits, std::set<RequestId>& touched) {
+  if (among(kOfCustomer, entry.type)) return take_customer(index, entry);
+  if (entry.type == kErased) return take_erased(index, entry);
+  if (entry.type == kGoing) {
+    TRY(note(index, entry.subject, entry));
+    return take_going(entry);
+  }
+  if (!among(kOfRequest, entry.type)) return {};
+  TRY(note(index, entry.subject, entry));
+  const auto id = TRY(RequestId::parse(entry.subject));
+  touched.insert(id);
+  return entry.type == "disclosure_step" ? project(id, limits) : Status{};
+}
+
+// ---- requests -----------------------------------------------------------------------------------
+
+// The keeper judged each step; what it makes of the request says the same table.
+Result<disclose::Request> CustomerTables::request(const RequestId& id,
+                                                  const disclose::Limits& limits) {
+  disclose::Request now;
+  for (const auto& row :
+       TRY(db_.query("SELECT data FROM customer_log WHERE subject = ?1 AND type = "
+                     "'disclosure_step' ORDER BY entry LIMIT ?2",
+                     {id.hex(), kStepsMax}))) {
+    boost::system::error_code error;
+    const auto json = boost::json::parse(row.text(0), error);
+    if (error || !json.is_object()) return fail(Errc::kCorrupt, "a step that is none");
+    const auto step = TRY(disclose::step_from_json(json.get_object()));
+    if (step.number == 1) {
+      disclose::Request wanted;
+      wanted.id = step.request;
+      wanted.customer = step.customer;
+      wanted.of_case = step.of_case;
+      wanted.requester = step.event.by;
+      wanted.fields = step.event.fields;
+      now = disclose::begun(wanted, step.at);
+    } else {
+      now = TRY(disclose::follow(now, step.event, limits, step.at));
+    }
+  }
+  if (now.id.is_zero()) return fail(Errc::kNotFound, "no such request");
+  return now;
+}
+
+Status CustomerTables::project(const RequestId& id, const disclose::Limits& limits) {
+  const auto found = request(id, limits);
+  if (!found) {
+    // It stands as it stood; the others go on.
+    log_event("server.request_not_followed",
+              {{"request", id.hex()}, {"why", found.error().message}});
+    return {};
+  }
+  const auto& r = *found;
+  const auto text = [](const PersonId& person) {
+    return person.is_zero() ? std::string() : person.hex();
+  };
+  TRY(db_.execute("INSERT OR REPLACE INTO requests VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                  {id.hex(), r.customer.hex(), std::string(disclose::to_text(r.state)), r.asked_at,
+                   disclose::deadline(r, limits), text(r.requester), text(r.expert),
+                   text(r.released_by), text(r.second)}));
+  return {};
+}
+
+Result<std::vector<LogRow>> CustomerTables::log_of(const std::string& subject,
+                                                   std::optional<std::uint64_t> after,
+                                                   std::int64_t limit) {
+  std::vector<LogRow> found;
+  for (const auto& row : TRY(db_.query(
+           "SELECT entry, type, at, actor, data FROM customer_log WHERE subject = ?1 AND entry > "
+           "?2 ORDER BY entry LIMIT ?3",
+           {subject, after ? static_cast<std::int64_t>(*after) : std::int64_t{-1}, limit}))) {
+    boost::system::error_code error;
+    auto data = boost::json::parse(row.text(4), error);
+    if (error || !data.is_object()) return fail(Errc::kCorrupt, "an entry's copy that is none");
+    found.push_back({.entry = static_cast<std::uint64_t>(row.number(0)),
+                     .type = row.text(1),
+                     .actor = row.text(3),
+                     .at = row.number(2),
+                     .data = std::move(data.get_object())});
+  }
+  return found;
+}
+
+// ---- following ----------------------------------------------------------------------------------
+
+// Copies only: records are no copies, and stay.
+Status CustomerTables::begin_anew() {
+  for (const char* table : {"customer_cases", "requests", "customer_log", "customer_orders"})
+    TRY(db_.execute(std::string("DELETE FROM ") + table));
+  return {};
+}
+
+Result<std::set<RequestId>> CustomerTables::follow_log(const std::string& log_dir,
+                                                       const audit::NamedKey& key, Vfs& vfs,
+                                                       const disclose::Limits& limits) {
+  const auto size = TRY(audit::read_checkpoint(vfs, log_dir + "/checkpoint", key)).checkpoint.size;
+  const auto rows =
+      TRY(db_.query("SELECT next FROM log_read WHERE what = ?1", {std::string(kRead)}));
+  auto next = rows.empty() ? std::uint64_t{0} : static_cast<std::uint64_t>(rows[0].number(0));
+  std::set<RequestId> touched;
+  // A log that is shorter than what was read of it is another: read from its beginning.
+  const bool other = next > size;
+  if (other) next = 0;
+  const auto limit = std::min(size, next + kBundlesPerTurn * audit::kTileWidth);
+  while (next < limit || other) {
+    const auto bundle = next / audit::kTileWidth;
+    const auto texts = next == size
+                           ? std::vector<std::string>()
+                           : TRY(audit::read_bundle(
+                                 vfs, log_dir, bundle,
+                                 std::min(audit::kTileWidth, size - bundle * audit::kTileWidth)));
+    const auto end = texts.empty() ? next : bundle * audit::kTileWidth + texts.size();
+    TRY(db_.transaction([&]() -> Status {
+      if (other && next == 0) TRY(begin_anew());
+      for (auto i = next; i < end; ++i) {
+        const auto& text = texts[i - bundle * audit::kTileWidth];
+        if (!is_followed(type_of(text))) continue;
+        const auto entry = audit::decode_entry(text);
+        if (!entry) continue;  // of a newer kind
+        TRY(take(i, *entry, limits, touched));
+      }
+      TRY(db_.execute(
+          "INSERT INTO log_read VALUES (?1, ?2) ON CONFLICT (what) DO UPDATE SET next = ?2",
+          {std::string(kRead), static_cast<std::int64_t>(end)}));
+      return {};
+    }));
+    next = end;
+    if (next >= limit) break;
+  }
+  return touched;
+}
+
+}  // namespace callward::api

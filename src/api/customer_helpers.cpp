@@ -1,0 +1,210 @@
+#include "api/customer_helpers.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "crypto/sha256.hpp"
+#include "vault/customer.hpp"
+#include "vault/policy_page.hpp"
+
+namespace callward::api {
+
+using people::Role;
+
+Result<Acting> acting(const Request& request) {
+  if (!request.session) return fail(Errc::kDenied, "a person does this, not the command line");
+  return Acting{request.session->person.id, request.session->person.roles};
+}
+
+// ---- whose --------------------------------------------------------------------------------------
+
+Result<CustomerId> customer_of(const Request& request) {
+  const auto id = CustomerId::parse(request.parameters.at("id"));
+  if (!id || id->is_zero()) return fail(Errc::kNotFound, "no such customer");
+  return *id;
+}
+
+Result<RequestId> request_of(const Request& request) {
+  const auto id = RequestId::parse(request.parameters.at("id"));
+  if (!id || id->is_zero()) return fail(Errc::kNotFound, "no such request");
+  return *id;
+}
+
+Result<std::uint32_t> number_of(const Request& request, const char* name) {
+  const auto& text = request.parameters.at(name);
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size())
+    return fail(Errc::kNotFound, std::string("no such ") + name);
+  return number;
+}
+
+Status may_see(Service& service, const Acting& who, const CustomerId& customer) {
+  constexpr auto kServes = roles_of({Role::kAgent, Role::kSupervisor, Role::kOwner});
+  CustomerTables tables(service.database);
+  if ((who.roles & kServes) != 0 || TRY(tables.works_for(who.id, customer)) ||
+      TRY(tables.has_part(who.id, customer)))
+    return {};
+  // Whoever may release it has to know what it is about.
+  if (who.is(Role::kAuthorised) && TRY(tables.is_asked_for(customer))) return {};
+  return fail(Errc::kNotFound, "no such customer");
+}
+
+Status may_see(const Acting& who, const disclose::Request& request) {
+  constexpr auto kLookAtAll =
+      roles_of({Role::kAuthorised, Role::kSupervisor, Role::kOwner, Role::kAuditor});
+  const bool part = who.id == request.requester || who.id == request.expert ||
+                    who.id == request.released_by || who.id == request.second;
+  return part || (who.roles & kLookAtAll) != 0 ? Status{}
+                                               : fail(Errc::kNotFound, "no such request");
+}
+
+// ---- sealed values ------------------------------------------------------------------------------
+
+Result<keys::SealedValue> sealed_value(BodyReader body) {
+  keys::SealedValue value;
+  value.key = static_cast<std::uint32_t>(TRY(body.number("key", 0, 0xFFFF'FFFF)));
+  const auto enc = from_base64(TRY(body.text("enc", 1, 64)));
+  auto ciphertext = from_base64(TRY(body.text("ciphertext", 1, kSealedBytesMax * 4 / 3 + 4)));
+  TRY(body.finish());
+  if (!enc || enc->size() != value.enc.size() || !ciphertext)
+    return fail(Errc::kMalformed, "enc and ciphertext are base64, enc of 32 bytes");
+  if (ciphertext->size() > kSealedBytesMax) return fail(Errc::kTooLarge, "a value over its limit");
+  std::ranges::copy(*enc, value.enc.begin());
+  value.ciphertext = std::move(*ciphertext);
+  return value;
+}
+
+boost::json::object to_json(const keys::ValueRead& value) {
+  return {{"enc", to_base64(value.enc)}, {"sealed", to_base64(value.sealed)}};
+}
+
+Result<std::array<std::uint8_t, 32>> reader_key(BodyReader& body) {
+  const auto raw = from_base64(TRY(body.text("reader_key", 1, 64)));
+  std::array<std::uint8_t, 32> key{};
+  if (!raw || raw->size() != key.size())
+    return fail(Errc::kMalformed, "reader_key must be 32 bytes of base64");
+  std::ranges::copy(*raw, key.begin());
+  return key;
+}
+
+Result<Reason> reason_of(Service& service, BodyReader& body) {
+  const auto reason = TRY(body.text("reason", 3, 500));
+  const auto r = service.entropy.array<16>();
+  return Reason{to_hex(r), to_hex(crypto::sha256({r, as_bytes(reason)}))};
+}
+
+// ---- as JSON ------------------------------------------------------------------------------------
+
+boost::json::object field_json(const Service& service, const keys::FieldState& field) {
+  const auto* spec = service.policy.find(field.field);
+  const auto of_class = static_cast<vault::FieldClass>(field.of_class);
+  return {{"field", field.field},
+          {"label", spec != nullptr ? spec->label : field.field},
+          {"case", std::int64_t{field.of_case}},
+          {"leaf", std::int64_t{field.leaf}},
+          {"kind", vault::to_text(static_cast<vault::FieldKind>(field.kind))},
+          {"class", vault::to_text(of_class)},
+          {"state", vault::to_text(static_cast<vault::FieldState>(field.state))},
+          {"stored_at", field.stored_at},
+          {"gone_at", field.gone_at},
+          {"kept", vault::kept_for(of_class, service.policy)}};
+}
+
+boost::json::object names_of(Service& service, const std::set<std::string>& ids) {
+  boost::json::object names;
+  for (const auto& id : ids) {
+    if (!PersonId::parse(id)) continue;
+    const auto rows = service.database.query("SELECT name FROM persons WHERE id = ?1", {id});
+    if (rows && !rows->empty()) names[id] = (*rows)[0].text(0);
+  }
+  return names;
+}
+
+// ---- who may go on ------------------------------------------------------------------------------
+
+namespace {
+
+using enum disclose::EventKind;
+
+MayStep because(bool may, const char* why) {
+  return may ? MayStep{May::kYes, ""} : MayStep{May::kNo, why};
+}
+
+// Nobody acts twice on one request.
+const char* what_was_done(const disclose::Request& r, const PersonId& who) {
+  if (who == r.requester) return "you asked for it";
+  if (who == r.expert) return "it was given to you to verify";
+  if (who == r.released_by || who == r.second) return "you have released it already";
+  return nullptr;
+}
+
+MayStep may_release(const disclose::Request& r, const Acting& who) {
+  if (!who.is(Role::kAuthorised)) return {May::kNo, "you are not an authorised person"};
+  const auto* done = what_was_done(r, who.id);
+  return because(done == nullptr, done == nullptr ? "" : done);
+}
+
+// The keeper asks the role chart again: this is for the screen.
+MayStep reviews(const Acting& who, std::optional<bool> superior) {
+  if (who.is(Role::kOwner)) return {May::kYes, ""};
+  constexpr const char* kWhy = "if the requester answers to you in the role chart";
+  if (!superior) return {May::kIfSuperior, kWhy};
+  return because(*superior, "the requester does not answer to you in the role chart");
+}
+
+}  // namespace
+
+std::optional<bool> is_superior(Service& service, const Acting& who, const PersonId& of) {
+  const auto chart = service.roster.chart();
+  if (!chart || (*chart)->number() == 0) return std::nullopt;
+  return (*chart)->answers_to(of, who.id);
+}
+
+MayStep may_step(const disclose::Request& r, disclose::EventKind kind, const Acting& who,
+                 std::optional<bool> superior) {
+  switch (kind) {
+    case kAssign:
+    case kNoAnswer:
+    case kTime:
+      return {May::kNo, "the system does this"};
+    case kWithdraw:
+    case kView:
+    case kEnd:
+      return because(who.id == r.requester, "the requester does this");
+    case kRing:
+    case kPass:
+    case kFail:
+      return because(who.id == r.expert && who.is(Role::kExpert),
+                     "the expert to whom it was assigned does this");
+    case kRelease:
+    case kDecline:
+    case kBreak:
+      return may_release(r, who);
+    case kRevoke:
+      if (who.id == r.requester) return {May::kNo, "you asked for it: end it instead"};
+      return who.is(Role::kAuthorised) ? MayStep{May::kYes, ""} : reviews(who, superior);
+    case kReview:
+      if (const auto* done = what_was_done(r, who.id)) return {May::kNo, done};
+      return reviews(who, superior);
+  }
+  return {May::kNo, "nobody does this"};
+}
+
+boost::json::array next_json(Service& service, const disclose::Request& request,
+                             const Acting& who) {
+  const auto superior = is_superior(service, who, request.requester);
+  boost::json::array out;
+  for (const auto kind : disclose::possible(request.state)) {
+    const auto mine = may_step(request, kind, who, superior);
+    out.push_back({{"step", disclose::to_text(kind)},
+                   {"who", std::string(disclose::who_may(kind))},
+                   {"me", mine.may == May::kYes  ? "yes"
+                          : mine.may == May::kNo ? "no"
+                                                 : "if_superior"},
+                   {"why", mine.why}});
+  }
+  return out;
+}
+
+}  // namespace callward::api

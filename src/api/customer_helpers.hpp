@@ -1,0 +1,78 @@
+// What the handlers of customers and requests share: who acts, what they may see, how sealed values
+// travel as JSON.
+#pragma once
+
+#include "api/customer_tables.hpp"
+#include "api/service.hpp"
+
+namespace callward::api {
+
+// Who acts, and as what. The one place that takes it from the session. kDenied: the command line,
+// which is nobody in the role chart.
+struct Acting {
+  PersonId id;
+  people::Roles roles = 0;
+  [[nodiscard]] bool is(people::Role role) const { return people::has(roles, role); }
+};
+Result<Acting> acting(const Request& request);
+
+// A path's ids. kNotFound: it is none.
+Result<CustomerId> customer_of(const Request& request);
+Result<RequestId> request_of(const Request& request);
+Result<std::uint32_t> number_of(const Request& request, const char* name);
+
+// Whether this person has to do with the customer: who serves callers, and who has a part in a
+// request, or works on an open case. kNotFound: as if there were none.
+Status may_see(Service& service, const Acting& who, const CustomerId& customer);
+// ... with the request: who has a part in it, or whose role it is to look at all of them.
+Status may_see(const Acting& who, const disclose::Request& request);
+
+// {"key": number, "enc": base64, "ciphertext": base64}; kMalformed, kTooLarge.
+Result<keys::SealedValue> sealed_value(BodyReader body);
+boost::json::object to_json(const keys::ValueRead& value);
+// Where the keeper opens nothing but what was sent: what does not open is the sender's mistake, and
+// nothing that is broken here.
+template <class T>
+Result<T> of_sender(Result<T> answer) {
+  if (answer || (answer.error().code != Errc::kCorrupt && answer.error().code != Errc::kCrypto))
+    return answer;
+  return fail(Errc::kMalformed, answer.error().message);
+}
+Result<std::array<std::uint8_t, 32>> reader_key(BodyReader& body);
+template <std::size_t N>
+std::array<std::uint8_t, N> fixed(const std::string& hex) {  // of checked digits
+  std::array<std::uint8_t, N> out{};
+  if (const auto raw = from_hex(hex); raw && raw->size() == N)
+    std::copy(raw->begin(), raw->end(), out.begin());
+  return out;
+}
+
+// SHA-256(r || reason) for the log, and r, which with the reason proves it: there is no call whose
+// data the reason could be sealed with, so who acts keeps it.
+struct Reason {
+  std::string r, hash;
+};
+Result<Reason> reason_of(Service& service, BodyReader& body);
+
+// The chips of a field: what it is, what it is kept as, when it goes. Never a value.
+boost::json::object field_json(const Service& service, const keys::FieldState& field);
+
+// Names of those whose ids come up, for screens: {id: name}; who is not known here is left out.
+boost::json::object names_of(Service& service, const std::set<std::string>& ids);
+
+// Whether the person answers to who acts, directly or over others; nothing: there is no role chart.
+std::optional<bool> is_superior(Service& service, const Acting& who, const PersonId& of);
+
+// Whether this person may take this step now; else why not, in words. `superior`: of the requester.
+enum class May : std::uint8_t { kYes, kNo, kIfSuperior };
+struct MayStep {
+  May may = May::kNo;
+  std::string why;
+};
+MayStep may_step(const disclose::Request& request, disclose::EventKind kind, const Acting& who,
+                 std::optional<bool> superior);
+boost::json::array next_json(Service& service, const disclose::Request& request, const Acting& who);
+
+constexpr std::size_t kSealedBytesMax = 4'200;  // of a value, with its tag
+
+}  // namespace callward::api

@@ -1,0 +1,286 @@
+// Requests for a customer's data: drafted, signed, put, listed, shown. The keeper judges each step;
+// the server attaches the ciphertext that a step is about, and keeps the ciphertext of what was
+// said.
+#include <charconv>
+
+#include "api/customer_helpers.hpp"
+#include "disclose/chain.hpp"
+#include "vault/customer.hpp"
+
+namespace callward::api {
+namespace {
+
+using people::Role;
+
+constexpr std::size_t kFieldsMax = 64;
+constexpr std::size_t kStepBytesMax = 8'192, kSignatureBytesMax = 8'192;
+
+boost::json::array numbers_json(const std::vector<disclose::FieldNumber>& numbers) {
+  boost::json::array out;
+  for (const auto number : numbers) out.emplace_back(std::int64_t{number});
+  return out;
+}
+std::string text_of(const PersonId& id) { return id.is_zero() ? std::string() : id.hex(); }
+
+// As the log says it.
+boost::json::object request_json(Service& service, const disclose::Request& r,
+                                 const Acting& who) {
+  return {{"request", r.id.hex()},
+          {"customer", r.customer.hex()},
+          {"case", std::int64_t{r.of_case}},
+          {"state", disclose::to_text(r.state)},
+          {"since", r.since},
+          {"deadline", disclose::deadline(r, service.policy.limits)},
+          {"asked_at", r.asked_at},
+          {"requester", text_of(r.requester)},
+          {"expert", text_of(r.expert)},
+          {"released_by", text_of(r.released_by)},
+          {"second", text_of(r.second)},
+          {"reviewed_by", text_of(r.reviewed_by)},
+          {"asked", numbers_json(r.fields)},
+          {"released", numbers_json(r.released)},
+          {"opened_at", r.opened_at},
+          {"until", r.state == disclose::State::kOpen ? r.until : 0},
+          {"views", std::int64_t{r.views}},
+          {"rings", std::int64_t{r.rings}},
+          {"broken", r.broken},
+          {"next", next_json(service, r, who)}};
+}
+
+std::set<std::string> people_in(const disclose::Request& r) {
+  return {r.requester.hex(), r.expert.hex(), r.released_by.hex(), r.second.hex(),
+          r.reviewed_by.hex()};
+}
+
+// One that this person may see. What was just put the log may not have told yet: it is read.
+Result<disclose::Request> visible(Service& service, const Acting& who, const RequestId& id) {
+  CustomerTables tables(service.database);
+  auto found = tables.request(id, service.policy.limits);
+  if (!found && found.error().code == Errc::kNotFound && service.follow_customers())
+    found = tables.request(id, service.policy.limits);
+  if (!found) return found;
+  TRY(may_see(who, *found));
+  return found;
+}
+
+// ---- steps --------------------------------------------------------------------------------------
+
+Result<Response> draft(Service& service, const Request& request) {
+  const auto who = TRY(acting(request));
+  auto body = TRY(BodyReader::parse(request.body));
+  keys::StepDraft message{.by = who.id};
+  message.request = RequestId{fixed<16>(TRY(body.optional_hex("request", 16)))};
+  message.kind = TRY(body.text("kind", 1, 16));
+  message.customer = CustomerId{fixed<16>(TRY(body.optional_hex("customer", 16)))};
+  message.of_case =
+      static_cast<std::uint32_t>(TRY(body.optional_number("case", 0, 0xFFFF'FFFF)).value_or(0));
+  message.fields = TRY(body.optional_numbers("fields", kFieldsMax));
+  message.window_ms = TRY(body.optional_number("window_ms", 0, 1 << 30)).value_or(0);
+  message.words = fixed<32>(TRY(body.optional_hex("words", 32)));
+  message.reader_key = fixed<32>(TRY(body.optional_hex("reader_key", 32)));
+  TRY(body.finish());
+  if (message.request.is_zero())
+    TRY(may_see(service, who, message.customer));
+  else
+    TRY(visible(service, who, message.request));
+  return Response::json({{"step", TRY(service.keeper.call<keys::StepDrafted>(message)).step}});
+}
+
+// The number on file: what is newest of the phone that everybody is asked for.
+Result<keys::FieldRecord> number_on_file(Service& service, const CustomerId& customer) {
+  const auto state =
+      TRY(service.keeper.call<keys::CustomerState>(keys::CustomerStateRequest{customer}));
+  const keys::FieldState* found = nullptr;
+  for (const auto& spec : service.policy.fields) {
+    if (spec.kind != vault::FieldKind::kPhone || spec.of_class != vault::FieldClass::kReference)
+      continue;
+    for (const auto& field : state.fields)
+      if (field.field == spec.id &&
+          field.state == static_cast<std::uint8_t>(vault::FieldState::kReadable) &&
+          (found == nullptr || field.leaf > found->leaf))
+        found = &field;
+    if (found != nullptr) break;
+  }
+  if (found == nullptr) return fail(Errc::kState, "no number of this customer is on file");
+  return CustomerTables(service.database).record(customer, found->leaf);
+}
+
+Result<Response> put(Service& service, const Request& request) {
+  const auto who = TRY(acting(request));
+  auto body = TRY(BodyReader::parse(request.body));
+  keys::StepPut message{.step = TRY(body.text("step", 2, kStepBytesMax)),
+                        .signature = TRY(body.text("signature", 2, kSignatureBytesMax))};
+  if (auto words = TRY(body.optional_object("words")))
+    message.words = TRY(sealed_value(std::move(*words)));
+  TRY(body.finish());
+  boost::system::error_code error;
+  const auto json = boost::json::parse(message.step, error);
+  if (error || !json.is_object()) return fail(Errc::kMalformed, "step must be a draft, as it came");
+  const auto step = TRY(disclose::step_from_json(json.get_object()));
+  if (step.event.by != who.id) return fail(Errc::kDenied, "a step is put by who signed it");
+  auto customer = step.customer;
+  if (step.number == 1)
+    TRY(may_see(service, who, customer));
+  else
+    customer = TRY(visible(service, who, step.request)).customer;
+  if (step.number != 1 && step.event.kind == disclose::EventKind::kRing)
+    message.record = TRY(number_on_file(service, customer));
+  if (step.number != 1 && step.event.kind == disclose::EventKind::kView &&
+      step.event.fields.size() == 1)
+    message.record = TRY(CustomerTables(service.database).record(customer, step.event.fields[0]));
+  const auto taken = TRY(service.keeper.call<keys::StepTaken>(message));
+  if (!taken.statement.record.empty())
+    TRY(CustomerTables(service.database)
+            .keep_statement(customer, taken.request, taken.number, taken.statement));
+  boost::json::object out{{"request", taken.request.hex()}, {"number", std::int64_t{taken.number}}};
+  if (!taken.value.sealed.empty()) out["value"] = to_json(taken.value);
+  return Response::json(std::move(out), 201);
+}
+
+// ---- showing ------------------------------------------------------------------------------------
+
+Result<RequestFilter> filter_of(const Request& request, const Acting& who) {
+  const auto text = [&](const char* name) -> std::string {
+    const auto at = request.query.find(name);
+    return at == request.query.end() ? std::string() : at->second;
+  };
+  struct View {
+    const char* word;
+    RequestView view;
+    people::Roles roles;  // zero: everybody's own
+  };
+  static constexpr std::array kViews = {
+      View{"mine", RequestView::kMine, 0},
+      View{"verify", RequestView::kVerify, roles_of({Role::kExpert})},
+      View{"release", RequestView::kRelease, roles_of({Role::kAuthorised})},
+      View{"review", RequestView::kReview, roles_of({Role::kSupervisor, Role::kOwner})},
+      View{"all", RequestView::kAll,
+           roles_of({Role::kAuthorised, Role::kSupervisor, Role::kOwner, Role::kAuditor})}};
+  const auto word = text("view").empty() ? std::string("mine") : text("view");
+  const auto* view =
+      std::ranges::find_if(kViews, [&](const View& one) { return word == one.word; });
+  if (view == kViews.end())
+    return fail(Errc::kMalformed, "view is mine, verify, release, review or all");
+  if (view->roles != 0 && (view->roles & who.roles) == 0)
+    return fail(Errc::kDenied, "your role has no such list");
+  RequestFilter filter{.view = view->view,
+                       .person = who.id,
+                       .after = {},
+                       .limit = TRY(query_number(request, "limit", 100, 1, 500))};
+  if (const auto cursor = text("cursor"); !cursor.empty()) {
+    const auto dot = cursor.find('.');
+    Request part;
+    part.query["at"] = cursor.substr(0, dot);
+    const auto at = query_number(part, "at", 0, 0, std::int64_t{1} << 52);
+    if (dot == std::string::npos || !at || !RequestId::parse(cursor.substr(dot + 1)))
+      return fail(Errc::kMalformed, "not a cursor");
+    filter.after = std::pair(*at, cursor.substr(dot + 1));
+  }
+  return filter;
+}
+
+Result<Response> list(Service& service, const Request& request) {
+  const auto who = TRY(acting(request));
+  const auto filter = TRY(filter_of(request, who));
+  const auto found = TRY(CustomerTables(service.database).requests(filter, service.policy.limits));
+  boost::json::array items;
+  boost::json::value next = nullptr;
+  std::set<std::string> people;
+  for (const auto& row : found) {
+    items.push_back(request_json(service, row.request, who));
+    people.merge(people_in(row.request));
+  }
+  if (static_cast<std::int64_t>(found.size()) == filter.limit)
+    next = boost::json::string(std::to_string(found.back().place) + "." +
+                               found.back().request.id.hex());
+  return Response::json({{"requests", std::move(items)},
+                         {"people", names_of(service, people)},
+                         {"next_cursor", std::move(next)}});
+}
+
+// What only the keeper knows while it runs: how the call-back is, what was compared.
+Status add_running(Service& service, const RequestId& id, boost::json::object& out) {
+  const auto state = service.keeper.call<keys::RequestState>(keys::RequestStateRequest{id});
+  out["running"] = nullptr;
+  if (!state && state.error().code == Errc::kNotFound) return {};
+  if (!state) return tl::unexpected<Error>(state.error());
+  boost::system::error_code error;
+  const auto json = boost::json::parse(state->json, error);
+  if (error || !json.is_object())
+    return fail(Errc::kMalformed, "the keeper's answer is no JSON object");
+  boost::json::object running;
+  for (const char* name : {"state", "deadline", "steps", "call", "call_seconds", "call_recorded",
+                           "ringing", "talking", "code_sent", "passed", "locked", "words"})
+    if (const auto* value = json.get_object().if_contains(name)) running[name] = *value;
+  out["running"] = std::move(running);
+  return {};
+}
+
+Result<Response> one(Service& service, const Request& request) {
+  const auto who = TRY(acting(request));
+  const auto id = TRY(request_of(request));
+  const auto found = TRY(visible(service, who, id));
+  auto out = request_json(service, found, who);
+  TRY(add_running(service, id, out));
+  // Which fields these numbers are: words of the policy, never a value.
+  boost::json::array fields;
+  const auto state =
+      service.keeper.call<keys::CustomerState>(keys::CustomerStateRequest{found.customer});
+  if (!state && state.error().code != Errc::kNotFound) return tl::unexpected<Error>(state.error());
+  if (state)
+    for (const auto& field : state->fields)
+      if (!field.field.empty() && field.field.front() != '~')
+        fields.push_back(field_json(service, field));
+  out["fields"] = std::move(fields);
+  out["people"] = names_of(service, people_in(found));
+  return Response::json(std::move(out));
+}
+
+Result<Response> timeline(Service& service, const Request& request) {
+  const auto who = TRY(acting(request));
+  const auto id = TRY(request_of(request));
+  const auto found = TRY(visible(service, who, id));
+  const auto limit = TRY(query_number(request, "limit", 200, 1, 1'000));
+  const auto after = TRY(query_number(request, "after", -1, -1, std::int64_t{1} << 50));
+  const auto rows = TRY(
+      CustomerTables(service.database)
+          .log_of(id.hex(),
+                  after < 0 ? std::optional<std::uint64_t>() : std::optional<std::uint64_t>(after),
+                  limit));
+  boost::json::array entries;
+  auto people = people_in(found);
+  for (const auto& row : rows) {
+    people.insert(row.actor);
+    entries.push_back({{"entry", row.entry},
+                       {"type", row.type},
+                       {"at", row.at},
+                       {"actor", row.actor},
+                       {"data", row.data}});
+  }
+  boost::json::value next = nullptr;
+  if (static_cast<std::int64_t>(rows.size()) == limit) next = rows.back().entry;
+  return Response::json({{"request", id.hex()},
+                         {"state", disclose::to_text(found.state)},
+                         {"deadline", disclose::deadline(found, service.policy.limits)},
+                         {"entries", std::move(entries)},
+                         {"next", next_json(service, found, who)},
+                         {"people", names_of(service, people)},
+                         {"next_after", std::move(next)}});
+}
+
+}  // namespace
+
+void add_request_routes(Service& service, std::vector<Route>& routes) {
+  const auto act = [&service](Result<Response> (*handler)(Service&, const Request&)) {
+    return guarded([&service, handler](const Request& r) { return handler(service, r); });
+  };
+  routes.push_back({"POST", "/v1/request-drafts", "draftStep", act(draft)});
+  // A step has its place in the chain: put twice, the second one does not fit. So no
+  // Idempotency-Key, and no answer is kept that somebody's browser opens.
+  routes.push_back({"POST", "/v1/request-steps", "putStep", act(put)});
+  routes.push_back({"GET", "/v1/requests", "listRequests", act(list)});
+  routes.push_back({"GET", "/v1/requests/{id}", "getRequest", act(one)});
+  routes.push_back({"GET", "/v1/requests/{id}/timeline", "getTimeline", act(timeline)});
+}
+
+}  // namespace callward::api

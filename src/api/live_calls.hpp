@@ -1,0 +1,54 @@
+// Whose calls run now: which call is at which agent's telephone, as the recorder says. In memory
+// only. And how often an address may try what needs no sign-in.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "base/clock.hpp"
+#include "base/id.hpp"
+
+namespace callward::api {
+
+class LiveCalls {
+ public:
+  struct Live {
+    CallId call;
+    std::string extension;
+    std::int64_t started_at = 0;  // UTC ms
+  };
+  static constexpr std::size_t kCallsMax = 20'000;  // beyond it one is not known: nobody's
+
+  [[nodiscard]] bool knows(const CallId& call) const;
+  void begin(const Live& live);
+  // Whose it was, if it was somebody's.
+  std::optional<Live> end(const CallId& call);
+  // The newest at this telephone; none for an empty one.
+  [[nodiscard]] std::optional<Live> at(const std::string& extension) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<CallId, Live> calls_;
+};
+
+// So many tries a minute for each key (an address) and for all together.
+class TryLimit {
+ public:
+  TryLimit(Clock& clock, std::size_t each, std::size_t all)
+      : clock_(clock), each_(each), all_(all) {}
+  bool may(const std::string& key);
+  static constexpr std::size_t kKeysMax = 10'000;  // of a minute; beyond it nobody new may
+
+ private:
+  Clock& clock_;
+  std::size_t each_, all_;
+  std::mutex mutex_;
+  std::int64_t minute_ = -1;
+  std::size_t count_ = 0;
+  std::unordered_map<std::string, std::size_t> counts_;
+};
+
+}  // namespace callward::api

@@ -1,0 +1,107 @@
+// The one table of rules. docs/log-rules.md is generated from it (`callward log rules`).
+#include "audit/rules.hpp"
+
+namespace callward::audit {
+
+const std::vector<Rule>& rules() {
+  using enum RuleWeight;
+  static const std::vector<Rule> table = {
+      {"entry-readable", kBreach, "Every entry is a JSON object with type, time, actor, subject."},
+      {"time-goes-on", kWarning,
+       "An entry's time is at most a second before that of an earlier entry."},
+      {"call-begins", kBreach, "What is logged of a call comes after its `call_started`."},
+      {"call-begins-once", kBreach, "A call begins once, and ends once."},
+      {"call-ends", kBreach,
+       "A call that ran when the keeper was started anew is adopted or ended within 10 minutes."},
+      {"handed-over-whole", kBreach,
+       "A keeper that was handed over has the keys of at least as many calls as run by the log; "
+       "else it counts as started anew."},
+      {"call-runs-long", kWarning, "A call runs at most 24 hours."},
+      {"call-is-sealed", kBreach, "An hour after its end a call of which anything came is sealed."},
+      {"call-was-recorded", kWarning, "A call that began was recorded, if only in part."},
+      {"sealed-as-one", kBreach, "A call that is sealed again has the same root."},
+      {"erase-is-done", kBreach,
+       "An erasure that was intended is done: `erased` or `erase_unconfirmed` within 10 minutes."},
+      {"erase-is-confirmed", kWarning,
+       "`erased` follows an `erase_unconfirmed`: until then a mirror that is away may hold keys."},
+      {"erased-was-intended", kBreach,
+       "`erased` and `erase_unconfirmed` name orders that were intended before."},
+      {"order-of-one-call", kBreach, "An order's id is of one call."},
+      {"retired-by-a-person", kBreach,
+       "`erased` leaves out only mirrors that a person retired, and that did not return since."},
+      {"two-erase-a-call", kBreach,
+       "What one person orders beyond a person's share, another one confirms; so, too, that all of "
+       "a call goes which the listener closed."},
+      {"hold-is-kept", kBreach,
+       "Under a legal hold no person's order beyond a person's share is confirmed, and no call "
+       "goes by retention."},
+      {"private-is-short", kBreach,
+       "A stretch that an agent was private for has at most 3 minutes of each stream, begins a "
+       "minute after the last one, and is with those before it at most half of the call so far, or "
+       "3 minutes; what is erased for that reason lies within one."},
+      {"private-ends", kBreach,
+       "A stretch that an agent was private for ends within 10 minutes, or is erased to its bound "
+       "after a restart; what was recorded until its end is ordered erased within 10 minutes."},
+      {"retention-in-time", kBreach,
+       "What goes by retention are calls that began, ended, and are as old as the entry says."},
+      {"retention-within-bounds", kBreach,
+       "A run takes no more calls than it says that it may: twice what is usual in a day (or 10), "
+       "and what the owner confirmed."},
+      {"retention-stays-stopped", kBreach,
+       "After `retention_stopped` nothing is taken until `retention_confirmed`."},
+      {"deleted-was-erased", kBreach,
+       "Only ciphertext of calls that had gone by retention is deleted."},
+      {"retention-deletes", kWarning,
+       "The ciphertext of a call that went by retention is deleted within 24 hours."},
+      {"held-is-decided", kWarning,
+       "A person decides an order that was held, or all of it goes with others, within 24 hours."},
+      {"opened-with-reason", kBreach,
+       "What is opened, exported or decided has a reason: the entry holds its salted hash."},
+      {"opened-by-somebody", kBreach,
+       "Who opens, exports, decides or asks for a proof is the operator of the command line, or a "
+       "person with a session."},
+      {"erased-stays-closed", kBreach,
+       "Where all that was asked for had been ordered erased, or held, no key is given; of audio "
+       "alone, no more keys than segments that were not."},
+      {"heard-until-done", kBreach, "Nothing is heard again after `listened`."},
+      {"lost-with-the-keeper", kNote, "Segments whose keys died with a keeper."},
+      {"policy-within-bounds", kBreach,
+       "The limits that are in force are those that a policy may have."},
+      {"chart-holds", kBreach,
+       "Each change of the role chart is the next one, makes sense, and is signed by those who "
+       "may."},
+      {"reader-is-signed", kBreach, "A browser's key is signed by a passkey of whose it is."},
+      {"step-holds", kBreach,
+       "Each step of a request is its next one, signed by who may, allowed by the roles, order and "
+       "limits of then; nothing follows what is over."},
+      {"expert-on-duty", kBreach, "A request is assigned to an expert who is on duty."},
+      {"checks-hold", kBreach,
+       "Checks are made by the request's expert while the customer is called back, against what "
+       "was stored before; a verdict counts those that were passed since it rang, each once."},
+      {"call-back-holds", kBreach,
+       "A verdict names the call-back that was made since it rang: to a stored number, as old as "
+       "is said, with a recording of its own that began after it rang."},
+      {"seen-by-whose-key-it-is", kBreach,
+       "A view goes to a key that the requester's passkey has signed within 12 hours, to this "
+       "keeper."},
+      {"seen-while-it-lives", kBreach, "A view is of a field that is there."},
+      {"words-read-by-a-part", kBreach,
+       "What was said with a step is read by who has a part in the request, or answers for it."},
+      {"request-ends", kBreach,
+       "A request whose time is over ends within 10 minutes of a running keeper."},
+      {"review-in-time", kWarning, "What was open is reviewed within its time."},
+      {"broken-is-reviewed", kBreach, "What was broken open is reviewed within its time."},
+      {"stored-by-somebody", kBreach,
+       "Customers' data is typed in by agents, technicians, or a known customer; no field's number "
+       "is used twice."},
+      {"secret-goes-in-time", kBreach,
+       "A secret's erasure begins within an hour of its use, of its case's end, of the wish to "
+       "have it gone, or of 24 hours, whichever is first, or of the keeper's next start."},
+      {"customer-hold-is-kept", kBreach,
+       "Under a legal hold on a customer nothing but secrets goes."},
+      {"query-read-by-whose-case", kBreach, "A query is read by the technician of its open case."},
+  };
+  return table;
+}
+
+}  // namespace callward::audit

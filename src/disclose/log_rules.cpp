@@ -1,0 +1,350 @@
+// What the log says of people and requests, held to the rules.
+#include "disclose/log_rules.hpp"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+namespace callward::disclose {
+namespace {
+
+constexpr std::int64_t kDayMs = 86'400'000;
+constexpr std::int64_t kReaderMs = 12 * 3'600'000;  // a browser's key is taken
+constexpr std::int64_t kAheadMs = 120'000;          // a browser's clock, and a restart's minute
+
+std::string text(const audit::Entry& entry, const char* name) {
+  return std::string(entry.data.at(name).as_string());
+}
+std::int64_t number(const audit::Entry& entry, const char* name) {
+  return entry.data.at(name).as_int64();
+}
+
+// In the order in which the keeper writes them; those of no policy are no limits.
+std::optional<Limits> limits_of(const boost::json::array& list) {
+  constexpr std::size_t kLimits = 12;
+  if (list.size() != kLimits) return std::nullopt;
+  std::array<std::int64_t, kLimits> n{};
+  for (std::size_t i = 0; i < kLimits; ++i) {
+    if (!list[i].is_int64() || list[i].get_int64() < 0) return std::nullopt;
+    n[i] = list[i].get_int64();
+  }
+  constexpr std::int64_t kMost = 1'000'000;
+  if (n[8] < 2 || n[7] < 30 || n[5] > 3'600'000 || n[4] > n[5] || n[6] > kDayMs ||
+      std::max({n[8], n[9], n[11]}) > kMost)
+    return std::nullopt;
+  return Limits{.assign_ms = n[0],
+                .ring_ms = n[1],
+                .call_ms = n[2],
+                .release_ms = n[3],
+                .window_ms = n[4],
+                .window_ms_max = n[5],
+                .review_ms = n[6],
+                .call_seconds_min = n[7],
+                .checks_min = static_cast<std::uint32_t>(n[8]),
+                .rings_max = static_cast<std::uint32_t>(n[9]),
+                .number_days_young = n[10],
+                .fields_max = static_cast<std::size_t>(n[11])};
+}
+
+bool same(const CallBack& a, const CallBack& b) {
+  return a.call == b.call && a.answered == b.answered && a.recorded == b.recorded &&
+         a.number_on_file == b.number_on_file && a.seconds == b.seconds &&
+         a.number_age_days == b.number_age_days;
+}
+
+}  // namespace
+
+const std::map<std::string_view, LogRules::Handler>& LogRules::handlers() {
+  using R = LogRules;
+  static const std::map<std::string_view, Handler> table = {
+      {"keeper_started", &R::keeper_started},
+      {"policy_in_force", &R::policy_in_force},
+      {"chart_changed", &R::chart_changed},
+      {"duty_changed", &R::duty_changed},
+      {"reader_bound", &R::reader_bound},
+      {"disclosure_step", &R::disclosure_step},
+      {"check_made", &R::check_made},
+      {"code_sent", &R::code_sent},
+      {"call_back_made", &R::call_back_made},
+      {"words_read", &R::words_read},
+      {"call_started", &R::call_started},
+      {"fields_stored", &R::fields_stored},
+      {"fields_void", &R::fields_void},
+      {"fields_erase_intended", &R::fields_erase_intended},
+      {"case_closed", &R::case_closed},
+      {"case_assigned", &R::case_assigned},
+      {"query_read", &R::query_read},
+      {"erasure_ordered", &R::erasure_ordered},
+      {"customer_hold_set", &R::customer_hold},
+      {"customer_hold_lifted", &R::customer_hold},
+  };
+  return table;
+}
+
+void LogRules::add(std::uint64_t index, const audit::Entry& entry, const Find& find) {
+  const auto handler = handlers().find(entry.type);
+  if (handler != handlers().end()) (this->*handler->second)({index, entry, find});
+}
+
+// ---- people -------------------------------------------------------------------------------------
+
+// Who was on duty, and which keys browsers have, a keeper knows only while it lives.
+void LogRules::keeper_started(const Now& now) {
+  on_duty_.clear();
+  readers_.clear();
+  keeper_at_ = now.entry.at;
+}
+
+void LogRules::policy_in_force(const Now& now) {
+  auto limits = limits_of(now.entry.data.at("limits").as_array());
+  if (!limits) return now.breaks("policy-within-bounds", "limits that no policy may have");
+  limits_ = limits;
+  party_ = {text(now.entry, "party"), text(now.entry, "origin")};
+  if (!chart_ || chart_->number() == 0) chart_ = std::make_unique<people::Chart>(party_);
+}
+
+void LogRules::chart_changed(const Now& now) {
+  const auto taken = [&]() -> Status {
+    if (!chart_) return fail(Errc::kState, "no policy in force: nobody knows whose passkeys");
+    const people::SignedChange change{TRY(people::change_from_json(now.entry.data)),
+                                      TRY(people::signatures_from_json(now.entry.signature))};
+    const auto before = chart_last_ == 0 ? std::optional<std::uint64_t>() : chart_last_ - 1;
+    if (now.entry.prev_step != before) return fail(Errc::kState, "it follows another entry");
+    if (now.entry.subject != change.change.person.hex())
+      return fail(Errc::kMalformed, "about another person than its subject");
+    return chart_->apply(change);
+  }();
+  if (!taken) return now.breaks("chart-holds", taken.error().message);
+  chart_last_ = now.index + 1;
+  std::erase_if(on_duty_, [this](const auto& p) { return !chart_->is(p, people::Role::kExpert); });
+}
+
+void LogRules::duty_changed(const Now& now) {
+  const auto person = PersonId::parse(now.entry.subject);
+  if (!person) return now.breaks("expert-on-duty", "nobody's duty");
+  if (!now.entry.data.at("on").as_bool()) {
+    on_duty_.erase(*person);
+    return;
+  }
+  if (!chart_ || !chart_->is(*person, people::Role::kExpert))
+    return now.breaks("expert-on-duty", "on duty, and no expert with a passkey");
+  on_duty_.insert(*person);
+}
+
+void LogRules::reader_bound(const Now& now) {
+  const auto bound = [&]() -> Status {
+    if (!chart_) return fail(Errc::kState, "no role chart yet");
+    const auto person = TRY(PersonId::parse(now.entry.subject));
+    const auto said = TRY(people::signatures_from_json(now.entry.signature));
+    if (said.size() != 1 || said[0].person != person)
+      return fail(Errc::kDenied, "not signed by whose key it is");
+    Reader reader{.person = person, .passkey = said[0].said.passkey, .at = number(now.entry, "at")};
+    std::array<std::uint8_t, 32> key{};
+    std::ranges::copy(TRY(from_hex(text(now.entry, "key"))), key.begin());
+    std::array<std::uint8_t, 8> at{};
+    store_le(at.data(), reader.at);
+    TRY(chart_->check(person, crypto::sha256({as_bytes("CWS1 reader"), person.bytes, key, at}),
+                      said[0].said));
+    readers_[key] = std::move(reader);
+    return {};
+  }();
+  if (!bound) now.breaks("reader-is-signed", bound.error().message);
+}
+
+// ---- steps --------------------------------------------------------------------------------------
+
+void LogRules::disclosure_step(const Now& now) {
+  const auto taken = [&]() -> Status {
+    if (!chart_ || !limits_) return fail(Errc::kState, "no policy in force, or no role chart");
+    SignedStep next{TRY(step_from_json(now.entry.data)), {}};
+    const auto said = TRY(people::signatures_from_json(now.entry.signature));
+    if (said.size() > 1) return fail(Errc::kMalformed, "two signatures");
+    if (!said.empty()) next.signature = said[0];
+    const auto& step = next.step;
+    if (now.entry.subject != step.request.hex())
+      return fail(Errc::kMalformed, "of another request than its subject");
+    const bool first = step.number == 1;
+    if (first && requests_.contains(step.request))
+      return fail(Errc::kState, "a request begins once");
+    if (!first && !requests_.contains(step.request))
+      return fail(Errc::kState, "of a request that did not begin");
+    auto chain = first ? Chain{} : requests_.at(step.request).chain;
+    const auto before = first ? std::optional<std::uint64_t>() : requests_.at(step.request).last;
+    if (now.entry.prev_step != before) return fail(Errc::kState, "it follows another entry");
+    if (!first && step.at < chain.request().since)
+      return fail(Errc::kState, "older than the step before it");
+    const World world{*chart_, *limits_, step.at};
+    TRY(chain.apply(next, world));
+    if (!first) {
+      const auto& request = requests_.at(step.request);
+      if (step.event.kind == EventKind::kAssign) check_assigned(now, step);
+      if (step.event.kind == EventKind::kPass) check_pass(now, request, step);
+      if (step.event.kind == EventKind::kView) check_view(now, request, step);
+      if (step.event.kind == EventKind::kReview &&
+          step.at > deadline(request.chain.request(), *limits_))
+        now.breaks(request.chain.request().broken ? "broken-is-reviewed" : "review-in-time",
+                   "reviewed, and too late");
+    }
+    auto& request = requests_[step.request];
+    request.chain = std::move(chain);
+    request.last = now.index;
+    request.said[step.number] = step.words != crypto::Digest{};
+    if (!first && step.event.kind == EventKind::kRing) {
+      request.passed.clear();
+      request.code_sent = false;
+      request.call_back.reset();
+      request.rang = now.index;
+    }
+    return {};
+  }();
+  if (!taken) now.breaks("step-holds", taken.error().message);
+}
+
+void LogRules::check_assigned(const Now& now, const ChainStep& step) {
+  if (!on_duty_.contains(step.event.expert))
+    now.breaks("expert-on-duty", "assigned to who was not on duty");
+}
+
+void LogRules::check_pass(const Now& now, const OfRequest& request, const ChainStep& step) {
+  if (!request.call_back || !same(*request.call_back, step.event.call_back))
+    now.breaks("call-back-holds", "not the call-back that was made since it rang");
+  if (step.event.checks != request.passed.size())
+    now.breaks("checks-hold", std::to_string(step.event.checks) + " checks are said, and " +
+                                  std::to_string(request.passed.size()) + " were passed");
+}
+
+void LogRules::check_view(const Now& now, const OfRequest& request, const ChainStep& step) {
+  const auto reader = readers_.find(step.reader_key);
+  const auto* member = chart_->find(step.event.by);
+  if (reader == readers_.end() || reader->second.person != step.event.by)
+    return now.breaks("seen-by-whose-key-it-is", "sealed to a key that this person has not bound");
+  const bool has_it =
+      member != nullptr && std::ranges::find(member->keys, reader->second.passkey,
+                                             &people::Passkey::id) != member->keys.end();
+  if (!has_it || step.at > reader->second.at + kReaderMs + kAheadMs)
+    return now.breaks("seen-by-whose-key-it-is", "the passkey is gone, or it is too long ago");
+  auto& customer = customers_[request.chain.request().customer];
+  const auto field = customer.fields.find(step.event.fields.at(0));
+  if (field == customer.fields.end() || field->second.gone)
+    return now.breaks("seen-while-it-lives", "a field that is not there, or was to be erased");
+  if (field->second.of_class == "secret") due_soon(field->second, now.entry.at);
+}
+
+// ---- the verification ---------------------------------------------------------------------------
+
+// The request that an entry of its verification is about; nullptr when that breaks the rule.
+LogRules::OfRequest* LogRules::in_call(const Now& now, std::string_view rule, bool by_expert) {
+  const auto id = RequestId::parse(now.entry.subject);
+  const auto at = id ? requests_.find(*id) : requests_.end();
+  if (at == requests_.end()) {
+    now.breaks(rule, "of a request that did not begin");
+    return nullptr;
+  }
+  auto& request = at->second;
+  const auto& state = request.chain.request();
+  // A call-back that ends after the verdict is told all the same.
+  if (by_expert && (state.state != State::kCalling || now.entry.actor != state.expert.hex()))
+    now.breaks(rule, "not by its expert, or not while the customer was called back");
+  if (now.entry.prev_step != request.last) now.breaks(rule, "it follows another entry");
+  request.last = now.index;
+  return &request;
+}
+
+void LogRules::check_made(const Now& now) {
+  auto* request = in_call(now, "checks-hold", true);
+  if (request == nullptr) return;
+  const auto leaf = static_cast<std::uint32_t>(number(now.entry, "leaf"));
+  const bool code = text(now.entry, "kind") == "code";
+  const auto what = code ? std::string("code") : std::to_string(leaf);
+  if (code && !request->code_sent)
+    now.breaks("checks-hold", "a code that was not sent since it rang");
+  const auto& customer = customers_[request->chain.request().customer];
+  const auto field = customer.fields.find(leaf);
+  if (field == customer.fields.end() || field->second.gone)
+    now.breaks("checks-hold", "a field that is not there");
+  else if (field->second.stored.index > 0 && !code &&
+           field->second.stored.at > request->chain.request().asked_at + kAheadMs)
+    now.breaks("checks-hold", "a field that was stored after the request was made");
+  if (now.entry.data.at("passed").as_bool()) request->passed.insert(what);
+}
+
+void LogRules::code_sent(const Now& now) {
+  if (auto* request = in_call(now, "checks-hold", true); request != nullptr)
+    request->code_sent = true;
+}
+
+void LogRules::call_started(const Now& now) {
+  if (const auto id = CallId::parse(now.entry.subject)) calls_.emplace(*id, now.index);
+}
+
+void LogRules::call_back_made(const Now& now) {
+  auto* request = in_call(now, "call-back-holds", false);
+  if (request == nullptr) return;
+  const auto& of = request->chain.request();
+  CallBack made{.call = CallId::parse(text(now.entry, "call")).value_or(CallId{}),
+                .answered = now.entry.data.at("answered").as_bool(),
+                .recorded = now.entry.data.at("recorded").as_bool(),
+                .number_on_file = true,
+                .seconds = number(now.entry, "seconds"),
+                .number_age_days = number(now.entry, "number_age_days")};
+  if (of.rings == 0 || request->call_back)
+    now.breaks("call-back-holds", "nobody was ringing, or it is told twice");
+  if (!made.call.is_zero()) {
+    const auto began = calls_.find(made.call);
+    if (began == calls_.end() || began->second < request->rang)
+      now.breaks("call-back-holds", "its recording did not begin after it rang");
+    if (!backed_.insert(made.call).second)
+      now.breaks("call-back-holds", "one recording for two call-backs");
+  }
+  const auto& customer = customers_[of.customer];
+  const auto field = customer.fields.find(static_cast<std::uint32_t>(number(now.entry, "leaf")));
+  if (field == customer.fields.end()) {
+    now.breaks("call-back-holds", "to a number that was never stored");
+  } else if (field->second.replaced &&
+             made.number_age_days > (now.entry.at - field->second.stored.at) / kDayMs + 1) {
+    now.breaks("call-back-holds", "the number is younger than is said");
+  }
+  request->call_back = made;
+}
+
+void LogRules::words_read(const Now& now) {
+  const auto id = RequestId::parse(now.entry.subject);
+  const auto at = id ? requests_.find(*id) : requests_.end();
+  const auto person = PersonId::parse(now.entry.actor);
+  if (at == requests_.end() || !person || !chart_)
+    return now.breaks("words-read-by-a-part", "of a request that did not begin, or by nobody");
+  const auto& request = at->second.chain.request();
+  const bool part =
+      *person == request.requester || *person == request.expert || *person == request.released_by ||
+      *person == request.second || chart_->is(*person, people::Role::kAuthorised) ||
+      chart_->is(*person, people::Role::kOwner) || chart_->answers_to(request.requester, *person);
+  const auto* member = chart_->find(*person);
+  const auto said = at->second.said.find(static_cast<std::uint32_t>(number(now.entry, "number")));
+  if (!part || member == nullptr || member->left)
+    now.breaks("words-read-by-a-part", "by who has no part in it");
+  else if (said == at->second.said.end() || !said->second)
+    now.breaks("words-read-by-a-part", "nothing was said there");
+}
+
+// ---- at the end ---------------------------------------------------------------------------------
+
+void LogRules::finish_reviews(std::int64_t newest_at, const Find& find) const {
+  if (!limits_) return;
+  for (const auto& [id, request] : requests_) {
+    const auto& of = request.chain.request();
+    const auto end = deadline(of, *limits_);
+    if (end == 0 || newest_at <= end + grace_.erase_ms) continue;
+    if (is_over(of.state))
+      find(of.broken ? "broken-is-reviewed" : "review-in-time", request.last, id.hex(),
+           "nobody has reviewed it");
+    else if (keeper_at_ + grace_.erase_ms < newest_at)
+      find("request-ends", request.last, id.hex(),
+           std::string("it is ") + to_text(of.state) + ", and its time is over");
+  }
+}
+
+void LogRules::finish(std::int64_t newest_at, const Find& find) {
+  finish_reviews(newest_at, find);
+  finish_secrets(newest_at, find);
+}
+
+}  // namespace callward::disclose

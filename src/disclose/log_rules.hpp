@@ -1,0 +1,120 @@
+// The rules of people and disclosures over the log's entries, for `callward log check`: the role
+// chart and the chains are judged anew by people::Chart and disclose::Chain, by the limits that the
+// log says were in force; what only the keeper knew when it judged (checks, call-backs, who was on
+// duty, whose key a browser has) is held to the entries that say so. Nothing but the log is read.
+//
+// Names and weights of the rules stand in audit/rules_table.cpp. Time is the log's own; steps have
+// the keeper's counted time, which a restart may move ahead of it, never back.
+//
+// Memory: what the log says of each customer and request, a few hundred bytes each.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "audit/rules.hpp"
+#include "disclose/chain.hpp"
+
+namespace callward::disclose {
+
+class LogRules final : public audit::RuleJudge {
+ public:
+  explicit LogRules(audit::RuleGrace grace = {}) : grace_(grace) {}
+  void add(std::uint64_t index, const audit::Entry& entry, const Find& find) override;
+  void finish(std::int64_t newest_at, const Find& find) override;
+
+ private:
+  struct Moment {
+    std::uint64_t index = 0;
+    std::int64_t at = 0;
+  };
+  struct OfRequest {
+    Chain chain;
+    std::uint64_t last = 0;        // its newest entry
+    std::int64_t since = 0;        // counted time of that state
+    std::set<std::string> passed;  // since it rang
+    bool code_sent = false;
+    std::optional<CallBack> call_back;
+    std::uint64_t rang = 0;
+    std::map<std::uint32_t, bool> said;  // steps, and whether they have words
+    bool broken = false;                 // a rule, and nothing more is said of it
+    bool late_said = false;
+  };
+  struct OfField {
+    std::string field, of_class;
+    std::uint32_t of_case = 0;
+    Moment stored;
+    std::int64_t due = 0;   // of a secret: gone by then; 0: never
+    bool replaced = false;  // there was one before it
+    bool gone = false;
+  };
+  struct OfCustomer {
+    std::map<std::uint32_t, OfField> fields;  // by leaf
+    std::map<std::uint32_t, PersonId> open_cases;
+    std::map<std::string, std::uint32_t> newest;
+    std::optional<Moment> held;
+    std::int64_t changed_at = 0;  // when something was last ordered that may take a field
+  };
+  struct Reader {
+    PersonId person;
+    Bytes passkey;
+    std::int64_t at = 0;
+  };
+  struct Now {  // the entry that is looked at
+    std::uint64_t index;
+    const audit::Entry& entry;
+    const Find& find;
+    void breaks(std::string_view rule, std::string what) const {
+      find(rule, index, entry.subject, std::move(what));
+    }
+  };
+  using Handler = void (LogRules::*)(const Now&);
+  static const std::map<std::string_view, Handler>& handlers();
+
+  // log_rules.cpp: people and requests
+  void keeper_started(const Now& now);
+  void policy_in_force(const Now& now);
+  void chart_changed(const Now& now);
+  void duty_changed(const Now& now);
+  void reader_bound(const Now& now);
+  void disclosure_step(const Now& now);
+  void check_assigned(const Now& now, const ChainStep& step);
+  void check_pass(const Now& now, const OfRequest& request, const ChainStep& step);
+  void check_view(const Now& now, const OfRequest& request, const ChainStep& step);
+  OfRequest* in_call(const Now& now, std::string_view rule, bool by_expert);
+  void check_made(const Now& now);
+  void code_sent(const Now& now);
+  void call_back_made(const Now& now);
+  void words_read(const Now& now);
+  void call_started(const Now& now);
+  // log_rules_vault.cpp: customers
+  void fields_stored(const Now& now);
+  void fields_void(const Now& now);
+  void fields_erase_intended(const Now& now);
+  void check_hold(const Now& now, const OfCustomer& customer, std::uint32_t leaf);
+  void case_closed(const Now& now);
+  void case_assigned(const Now& now);
+  void query_read(const Now& now);
+  void erasure_ordered(const Now& now);
+  void customer_hold(const Now& now);
+  void due_soon(OfField& field, std::int64_t at);
+  void finish_secrets(std::int64_t newest_at, const Find& find) const;
+  void finish_reviews(std::int64_t newest_at, const Find& find) const;
+
+  audit::RuleGrace grace_;
+  std::unique_ptr<people::Chart> chart_;
+  people::RelyingParty party_;
+  std::optional<Limits> limits_;
+  std::uint64_t chart_last_ = 0;  // the newest change's entry, plus one
+  std::set<PersonId> on_duty_;
+  std::map<std::array<std::uint8_t, 32>, Reader> readers_;
+  std::map<RequestId, OfRequest> requests_;
+  std::map<CustomerId, OfCustomer> customers_;
+  std::map<CallId, std::uint64_t> calls_;  // when they began
+  std::set<CallId> backed_;                // that were a call-back already
+  std::int64_t keeper_at_ = 0;             // when the newest one was started
+};
+
+}  // namespace callward::disclose

@@ -1,0 +1,274 @@
+// Clocks, logs and disks that somebody turns back, and machines that die at any moment.
+#include "sim/page_hunter.hpp"
+#include "tests/attack/office_rig.hpp"
+#include "vault/customer.hpp"
+
+namespace callward::attack {
+namespace {
+
+class Disks : public ::testing::Test, public OfficeRig {
+ protected:
+  // The whole machine as it is now; go back to it with a disk that meets faults.
+  void keep() { kept = vfs.fork(9); }
+  void go_back(std::uint64_t seed_of_it) {
+    stop();
+    vfs = kept->fork(seed_of_it);
+  }
+  int views_logged() {
+    int views = 0;
+    for (const auto& entry : entries())
+      views += entry.type == "disclosure_step" && entry.data.at("kind") == "view";
+    return views;
+  }
+  // Whether any page that was ever written opens this leaf with a key that lives.
+  bool opens(const CustomerId& customer, std::uint32_t leaf) {
+    bool found = false;
+    for (const auto& mirror : paths) {
+      const auto anchor = keys::open_file_anchor(vfs, entropy, mirror.anchor_dir, wrap,
+                                                 keys::AnchorMode::kExisting);
+      EXPECT_TRUE(anchor);
+      std::vector<Key32> living;
+      const auto epochs = *(*anchor)->epochs();
+      for (const auto epoch : epochs) living.push_back(*(*anchor)->get(epoch));
+      std::vector<ByteView> pages;
+      for (const auto& write : vfs.ever_written())
+        if (write.path == mirror.store_dir + "/pages") pages.emplace_back(write.content);
+      sim::hunt_rows(pages, living, [&](ByteView raw) {
+        const auto read = vault::Customer::decode(*vault::row_of(customer), raw);
+        if (!read || read->id() != customer) return;
+        ++rows_hunted;
+        found = found || read->cover().opens(keys::leaf_of(0, leaf));
+      });
+    }
+    return found;
+  }
+  std::optional<sim::SimVfs> kept;
+  int rows_hunted = 0;
+};
+
+TEST_F(Disks, AClockThatIsSetBackLengthensNoWindow) {
+  const auto customer = carla();
+  const auto id = opened(customer);
+  const auto key = browser(tom);
+  clock.jump_utc_ms(-3'600'000);
+  ticks(14 * 60'000);
+  EXPECT_TRUE(view(id, tom, key, customer, "email"));
+  // Started anew, with the clock as it was, or far back, again and again.
+  for (int i = 0; i < 5; ++i) {
+    clock.jump_utc_ms(-7'200'000);
+    boot();
+  }
+  ticks(60'000);
+  EXPECT_EQ(state_word(id), "expired");
+  EXPECT_FALSE(view(id, tom, browser(tom), customer, "email"));
+}
+
+TEST_F(Disks, NorDoesOneThatIsSetBackBeforeEachStart) {
+  const auto customer = carla();
+  const auto id = opened(customer);
+  // The keeper lives for a minute at a time, always at the same time of day.
+  int minutes = 0;
+  for (; minutes < 30 && state_word(id) == "open"; ++minutes) {
+    ticks(60'000);
+    clock.jump_utc_ms(-60'000);
+    boot();
+    keeper->tick();
+  }
+  EXPECT_LE(minutes, 15);
+  EXPECT_EQ(state_word(id), "expired");
+}
+
+TEST_F(Disks, ALogThatIsTakenAwayStopsReading) {
+  const auto customer = carla();
+  const auto id = opened(customer);
+  const auto older = vfs.image("/log");
+  keep();
+  const auto take_away = [&](const std::string& how) {
+    if (how == "older") return vfs.put_back(older);
+    const auto names = *vfs.list("/log");
+    for (const auto& name : names) {
+      if (!name.starts_with("journal")) continue;
+      const auto path = "/log/" + name;
+      if (how == "removed") ASSERT_TRUE(vfs.remove(path));
+      if (how == "cut") ASSERT_TRUE((*vfs.open(path, OpenMode::kReadWrite))->truncate(0));
+    }
+  };
+  for (const std::string how : {"removed", "older", "cut"}) {
+    go_back(1);
+    boot();
+    const auto key = browser(tom);
+    EXPECT_TRUE(view(id, tom, key, customer, "email"));
+    ticks(31'000);
+    take_away(how);
+    EXPECT_FALSE(view(id, tom, key, customer, "email")) << how;
+    EXPECT_FALSE(view(id, tom, key, customer, "email")) << how;
+    EXPECT_TRUE(log->failed()) << how;
+    EXPECT_FALSE(start()) << how << ": nor does a keeper start with it";
+  }
+}
+
+TEST_F(Disks, AnOlderLogIsNoLog) {
+  const auto older = vfs.image("/log");  // with the people, before the customer
+  const auto customer = carla();
+  const auto id = opened(customer);
+  ticks(60'000);
+  stop();
+  const auto now_there = vfs.image("/log");
+  vfs.put_back(older);
+  EXPECT_FALSE(start());
+  stop();
+  vfs.put_back(now_there);
+  boot();
+  EXPECT_EQ(state_word(id), "open");
+}
+
+TEST_F(Disks, AnOlderKeyStoreReopensNothing) {
+  const auto customer = carla();
+  const auto leaf = leaf_of.at({customer, "password"});
+  ticks(60'000);
+  std::vector<std::map<std::string, Bytes>> older;
+  for (const auto* dir : {"/a", "/b"}) older.push_back(vfs.image(dir));
+  EXPECT_TRUE(opens(customer, leaf));
+  ASSERT_TRUE(
+      ask(&Office::erase_fields, keys::EraseFields{customer, false, leaf, max.id.hex(), kReason}));
+  round();
+  ticks(60'000);
+  ASSERT_EQ(gone.size(), 1u);
+  EXPECT_FALSE(opens(customer, leaf));
+  // Pages alone: no key for them. With the keys that lay beside them: the log knows better.
+  stop();
+  for (const auto& image : older) vfs.put_back(image);
+  if (start()) {
+    round();
+    for (int i = 0; i < 3; ++i) ticks(61'000);
+    const auto state_now = ask(&Office::customer_state, keys::CustomerStateRequest{customer});
+    ASSERT_TRUE(state_now);
+    for (const auto& field : state_now->fields) EXPECT_NE(field.leaf, leaf);
+    EXPECT_FALSE(request(tom, customer, {"password"}));
+    EXPECT_FALSE(opens(customer, leaf));
+  }
+}
+
+// Every call of a view meets every fault: no value without its entry, before and after a restart.
+TEST_F(Disks, NoValueLeavesWithoutItsEntry) {
+  const auto customer = carla();
+  const auto id = opened(customer, {"email"});
+  ticks(1'000);
+  keep();
+  using sim::Fault;
+  int answered = 0, refused = 0;
+  for (const auto fault : {Fault::kIoError, Fault::kNoSpace, Fault::kPowerLoss, Fault::kKill})
+    for (std::uint64_t call = 0; call < 40; ++call) {
+      go_back(call);
+      boot();
+      const auto key = browser(tom);
+      const auto said = viewing(customer, "email", key);
+      const auto step = *draft(id, tom, said);
+      const auto message = message_of(step, sign(step, tom), said);
+      vfs.plan(call, fault);
+      const auto seen = ask(&Office::step_put, message);
+      const auto calls = vfs.calls();
+      stop();
+      vfs.restart(sim::Survival::kSome);
+      vfs.plan(1'000'000, Fault::kNone);
+      const auto again = start();
+      ASSERT_TRUE(again) << again.error().message;
+      answered += seen.has_value();
+      refused += !seen;
+      if (seen) EXPECT_EQ(views_logged(), 1) << call;
+      EXPECT_EQ(judge(entries()).breaches, 0u) << call;
+      if (calls <= call) break;  // it came through before the fault
+    }
+  EXPECT_GE(answered, 4);
+  EXPECT_GT(refused, 20);
+}
+
+// A secret that was shown is not shown again, whenever the machine dies.
+TEST_F(Disks, WhatWasSeenOrOrderedGoneStaysGone) {
+  const auto customer = carla();
+  const auto id = verified(customer, {"password"});
+  ASSERT_TRUE(release(id, anna, customer, {"password"}));
+  ticks(1'000);
+  keep();
+  const auto leaf = leaf_of.at({customer, "password"});
+  int seen_once = 0;
+  for (const bool by_wish : {false, true})
+    for (const auto survival : {sim::Survival::kNothing, sim::Survival::kSome})
+      for (std::uint64_t call = 0; call < 90; call += 2) {
+        go_back(call + 100);
+        boot();
+        gone.clear();
+        const auto key = browser(tom);
+        const auto said = viewing(customer, "password", key);
+        const auto step = *draft(id, tom, said);
+        const auto message = message_of(step, sign(step, tom), said);
+        vfs.plan(call, sim::Fault::kPowerLoss);
+        bool told = false;
+        if (by_wish)
+          told = ask(&Office::erase_fields,
+                     keys::EraseFields{customer, false, leaf, max.id.hex(), kReason})
+                     .has_value();
+        else
+          told = ask(&Office::step_put, message).has_value();
+        if (!vfs.down()) keeper->tick();
+        const bool came_through = vfs.calls() <= call;
+        const bool erased_before = !gone.empty();
+        stop();
+        vfs.restart(survival);
+        vfs.plan(1'000'000, sim::Fault::kNone);
+        const auto again = start();
+        ASSERT_TRUE(again) << again.error().message;
+        if (told) {
+          ++seen_once;
+          EXPECT_FALSE(view(id, tom, browser(tom), customer, "password")) << call;
+          ticks(61'000);
+          ticks(61'000);
+          EXPECT_TRUE(erased_before || !gone.empty() || !opens(customer, leaf)) << call;
+          EXPECT_FALSE(opens(customer, leaf)) << call << ": a page that was once written";
+        }
+        EXPECT_EQ(judge(entries()).breaches, 0u) << call;
+        if (came_through) break;
+      }
+  EXPECT_GT(seen_once, 10);
+  EXPECT_GT(rows_hunted, 0);
+}
+
+// What was answered as stored is there, whenever the machine dies.
+TEST_F(Disks, WhatWasAnsweredAsStoredIsThere) {
+  const auto customer = carla();
+  agent();
+  ticks(1'000);
+  keep();
+  int stored_all = 0;
+  for (const auto survival :
+       {sim::Survival::kNothing, sim::Survival::kSome, sim::Survival::kEverything})
+    for (std::uint64_t call = 0; call < 60; ++call) {
+      go_back(call + 300);
+      boot();
+      const auto message = intake({{"email", "new@example.com"}}, customer, 1);
+      vfs.plan(call, sim::Fault::kPowerLoss);
+      const auto stored = ask(&Office::store_fields, message);
+      const bool came_through = vfs.calls() <= call;
+      stop();
+      vfs.restart(survival);
+      vfs.plan(1'000'000, sim::Fault::kNone);
+      const auto again = start();
+      ASSERT_TRUE(again) << again.error().message;
+      const auto state_now = ask(&Office::customer_state, keys::CustomerStateRequest{customer});
+      ASSERT_TRUE(state_now);
+      std::size_t mails = 0;
+      for (const auto& field : state_now->fields) {
+        if (field.field != "email" || field.state != 1) continue;
+        ++mails;
+        if (stored) EXPECT_EQ(field.leaf, stored->fields[0].leaf);
+      }
+      EXPECT_EQ(mails, 1u) << call << ": the old one or the new one";
+      stored_all += stored.has_value();
+      EXPECT_EQ(judge(entries()).breaches, 0u) << call;
+      if (came_through) break;
+    }
+  EXPECT_GE(stored_all, 3);
+}
+
+}  // namespace
+}  // namespace callward::attack

@@ -1,0 +1,219 @@
+// `log check` on what happened here: a log in which all went as it should, and for each rule one in
+// which it did not.
+#include "tests/attack/office_rig.hpp"
+
+namespace callward::attack {
+namespace {
+
+class LogRules : public ::testing::Test, public OfficeRig {
+ protected:
+  using Log = std::vector<audit::Entry>;
+  // From the form to the review, with a correction, a technician, words that were read, and an
+  // erasure: what `entries()` has then is good.
+  CustomerId a_day(bool reviewed = true) {
+    const auto customer = carla();
+    EXPECT_TRUE(ask(&Office::assign_case, keys::AssignCase{customer, 1, tom.id, agent().hex()}));
+    const auto key = browser(tom);
+    EXPECT_TRUE(
+        ask(&Office::read_query, keys::ReadQuery{customer, 1, tom.id, *crypto::x25519_public(key),
+                                                 record(customer, "query")}));
+    id = verified(customer);
+    const auto hers = browser(anna);
+    EXPECT_TRUE(
+        ask(&Office::read_words,
+            keys::ReadWords{id, 1, anna.id, *crypto::x25519_public(hers), statements.at({id, 1})}));
+    EXPECT_TRUE(release(id, anna, customer, {"email"}));
+    look();  // an entry of no rule, for what others want said here
+    EXPECT_TRUE(view(id, tom, key, customer, "email"));
+    ticks(16 * 60'000);
+    if (reviewed) EXPECT_TRUE(act(id, max, {.kind = "review", .words = kWhy}));
+    EXPECT_TRUE(ask(&Office::erase_fields,
+                    keys::EraseFields{customer, false, leaf_of.at({customer, "password"}),
+                                      max.id.hex(), kReason}));
+    round();
+    return customer;
+  }
+  void look() {
+    const auto actor = agent().hex();
+    EXPECT_TRUE(ask(&Office::look_up,
+                    keys::LookUp{actor, "name", seal("nobody", "find", {actor, "name"})}));
+  }
+  audit::Entry& of(Log& log_entries, const std::string& type, const std::string& kind = "") {
+    const auto at = std::ranges::find_if(log_entries, [&](const auto& entry) {
+      return entry.type == type &&
+             (kind.empty() || std::string_view(entry.data.at("kind").as_string()) == kind);
+    });
+    EXPECT_NE(at, log_entries.end()) << type;
+    return *at;
+  }
+  // In its place something of which no rule speaks.
+  void blank(audit::Entry& entry) {
+    entry = {.type = "looked_up",
+             .actor = "keeper",
+             .subject = "-",
+             .at = entry.at,
+             .data = {{"field", "name"}, {"found", 0}}};
+  }
+  void later(Log& log_entries, std::int64_t ms) {
+    auto last = log_entries.back();
+    last.at += ms;
+    blank(last);
+    log_entries.push_back(last);
+  }
+  void say(Log& log_entries, audit::Entry entry) {
+    entry.at = log_entries.back().at;
+    log_entries.push_back(std::move(entry));
+  }
+  void expect(const Log& log_entries, const std::string& rule,
+              audit::RuleWeight weight = audit::RuleWeight::kBreach) {
+    const auto report = judge(log_entries);
+    const auto at = std::ranges::find_if(
+        report.findings, [&](const auto& found) { return found.rule->name == rule; });
+    ASSERT_NE(at, report.findings.end())
+        << rule << "; first: "
+        << (report.findings.empty() ? "nothing" : std::string(report.findings[0].rule->name));
+    EXPECT_EQ(at->rule->weight, weight);
+  }
+  void expect_clean(const Log& log_entries) {
+    for (const auto& found : judge(log_entries).findings)
+      ADD_FAILURE() << found.rule->name << " at " << found.index << ": " << found.what;
+  }
+  RequestId id;
+};
+
+TEST_F(LogRules, ADayAsItShouldBeBreaksNone) {
+  a_day();
+  expect_clean(entries());
+  EXPECT_EQ(judge(entries()).unknown, 0u);
+  boot();
+  duty(emil);
+  const auto customer = carla();
+  const auto broken = *request(tom, customer, {"phone"});
+  const Said said{.kind = "break", .fields = {leaf_of.at({customer, "phone"})}, .words = kWhy};
+  ASSERT_TRUE(act(broken, anna, said));
+  ASSERT_TRUE(act(broken, abe, said));
+  EXPECT_TRUE(view(broken, tom, browser(tom), customer, "phone"));
+  ASSERT_TRUE(act(broken, tom, {.kind = "end"}));
+  ASSERT_TRUE(act(broken, max, {.kind = "review", .words = kWhy}));
+  expect_clean(entries());
+}
+
+TEST_F(LogRules, EachThatIsBrokenIsFound) {
+  const auto customer = a_day();
+  const auto good = entries();
+  const auto with = [&](const std::string& type, const std::string& kind, const auto& change) {
+    auto bad = good;
+    change(of(bad, type, kind));
+    return bad;
+  };
+  const auto nothing = [this](audit::Entry& entry) { blank(entry); };
+  expect(
+      with("policy_in_force", "", [](auto& entry) { entry.data.at("limits").as_array()[8] = 1; }),
+      "policy-within-bounds");
+  expect(with("chart_changed", "person", [](auto& entry) { entry.data.at("extension") = "999"; }),
+         "chart-holds");
+  expect(with("chart_changed", "first_key", nothing), "chart-holds");
+  expect(with("reader_bound", "", [](auto& entry) { entry.data.at("key") = std::string(64, 'a'); }),
+         "reader-is-signed");
+  for (const char* kind : {"ask", "assign", "ring", "pass", "release", "view", "time"})
+    expect(with("disclosure_step", kind, nothing), "step-holds");
+  expect(with("disclosure_step", "release",
+              [](auto& entry) { entry.data.at("window_ms") = 3'600'000; }),
+         "step-holds");
+  expect(with("disclosure_step", "pass", [](auto& entry) { entry.signature.reset(); }),
+         "step-holds");
+  expect(with("disclosure_step", "view", [](auto& entry) { entry.prev_step = 0; }), "step-holds");
+  expect(with("duty_changed", "", nothing), "expert-on-duty");
+  expect(with("check_made", "", [](auto& entry) { entry.data.at("passed") = false; }),
+         "checks-hold");
+  expect(with("check_made", "", [&](auto& entry) { entry.actor = emil.id.hex(); }), "checks-hold");
+  expect(with("check_made", "", [](auto& entry) { entry.data.at("leaf") = 77; }), "checks-hold");
+  expect(with("call_back_made", "", [](auto& entry) { entry.data.at("seconds") = 20; }),
+         "call-back-holds");
+  expect(with("call_back_made", "", [](auto& entry) { entry.data.at("recorded") = false; }),
+         "call-back-holds");
+  expect(with("call_started", "", nothing), "call-back-holds");
+  expect(with("reader_bound", "", nothing), "seen-by-whose-key-it-is");
+  expect(with("words_read", "", [&](auto& entry) { entry.actor = rita.id.hex(); }),
+         "words-read-by-a-part");
+  expect(with("words_read", "", [&](auto& entry) { entry.data.at("number") = 2; }),
+         "words-read-by-a-part");
+  expect(with("fields_stored", "", [&](auto& entry) { entry.actor = rita.id.hex(); }),
+         "stored-by-somebody");
+  expect(with("case_assigned", "", nothing), "query-read-by-whose-case");
+  expect(with("fields_erase_intended", "", nothing), "erased-was-intended");
+  expect(with("looked_up", "",
+              [&](auto& entry) {
+                entry.type = "fields_erase_intended";
+                entry.subject = customer.hex();
+                boost::json::array item, fields;
+                item.emplace_back(std::int64_t{leaf_of.at({customer, "email"})});
+                item.emplace_back("customer");
+                fields.emplace_back(std::move(item));
+                entry.data = {{"order", std::string(32, '7')},
+                              {"fields", std::move(fields)},
+                              {"whole", false}};
+              }),
+         "seen-while-it-lives");
+}
+
+TEST_F(LogRules, WhatIsMissingInTheEndIsFound) {
+  const auto customer = a_day(false);
+  auto waits = entries();
+  expect_clean(waits);
+  later(waits, 25 * 3'600'000);
+  expect(waits, "review-in-time", audit::RuleWeight::kWarning);
+  // Open, and its time is over: nobody ended it.
+  auto endless = entries();
+  auto& end = of(endless, "disclosure_step", "time");
+  endless.resize(static_cast<std::size_t>(&end - endless.data()));
+  later(endless, 26 * 60'000);
+  expect(endless, "request-ends");
+  // The secret's erasure was ordered, and a day later it is there.
+  auto kept = entries();
+  for (auto& entry : kept)
+    if (entry.type == "fields_erase_intended" || entry.type == "erased") blank(entry);
+  auto in_time = kept;
+  later(in_time, 50 * 60'000);
+  EXPECT_EQ(judge(in_time).breaches, 0u);
+  later(kept, 2 * 3'600'000);
+  expect(kept, "secret-goes-in-time");
+  // A hold, and the name goes all the same.
+  auto held = entries();
+  say(held, {.type = "customer_hold_set",
+             .actor = max.id.hex(),
+             .subject = customer.hex(),
+             .data = {{"reason_hash", kReason}}});
+  later(held, 20 * 60'000);
+  auto lifted = held;
+  audit::Entry whole{
+      .type = "fields_erase_intended",
+      .actor = "keeper",
+      .subject = customer.hex(),
+      .data = {{"order", std::string(32, '7')}, {"fields", boost::json::array{}}, {"whole", true}}};
+  say(held, whole);
+  expect(held, "customer-hold-is-kept");
+  say(lifted, {.type = "customer_hold_lifted",
+               .actor = max.id.hex(),
+               .subject = customer.hex(),
+               .data = {{"reason_hash", kReason}}});
+  say(lifted, whole);
+  EXPECT_EQ(judge(lifted).breaches, 0u);
+}
+
+TEST_F(LogRules, WhatWasBrokenOpenIsReviewedInTime) {
+  const auto customer = carla();
+  const auto broken = *request(tom, customer, {"phone"});
+  const Said said{.kind = "break", .fields = {leaf_of.at({customer, "phone"})}, .words = kWhy};
+  ASSERT_TRUE(act(broken, anna, said));
+  ASSERT_TRUE(act(broken, abe, said));
+  ASSERT_TRUE(act(broken, tom, {.kind = "end"}));
+  auto waits = entries();
+  later(waits, 23 * 3'600'000);
+  EXPECT_EQ(judge(waits).breaches, 0u);
+  later(waits, 3 * 3'600'000);
+  expect(waits, "broken-is-reviewed");
+}
+
+}  // namespace
+}  // namespace callward::attack

@@ -1,0 +1,483 @@
+// Customers and disclosures through the server's HTTP, with the real office behind it: what goes
+// well, and everything that must not.
+#include "vault_api_rig.hpp"
+
+namespace callward::attack {
+namespace {
+
+using api::test::header_of;
+using api::test::json_of;
+
+const char* const kNobodys = "00000000000000000000000000000077";
+
+std::string text_of(const boost::json::object& json, const char* name) {
+  return std::string(json.at(name).as_string());
+}
+
+TEST(VaultApi, ADisclosureFromTheIntakeToTheReview) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  EXPECT_EQ(rig.call(rig.eve.id, "POST", "/v1/duty", {{"on", true}}).status, 200);
+  const auto id = rig.ask_for(rig.tom, customer, {"email"});
+  rig.keeper->tick();
+  rig.follow();
+  rig.open(id);
+  // Only who asked sees it, with a key that their passkey signed.
+  const auto key = rig.browser(rig.tom);
+  const boost::json::object view{{"request", id},
+                                 {"kind", "view"},
+                                 {"fields", boost::json::array{rig.leaf.at("email")}},
+                                 {"reader_key", to_hex(*crypto::x25519_public(key))}};
+  const auto seen = rig.act_by(rig.tom, view);
+  ASSERT_EQ(seen.status, 201) << seen.body;
+  const auto json = json_of(seen);
+  keys::StepTaken taken{
+      .request = *RequestId::parse(id),
+      .number = static_cast<std::uint32_t>(json.at("number").to_number<std::int64_t>())};
+  const auto enc = *from_base64(json.at("value").at("enc").as_string());
+  std::copy(enc.begin(), enc.end(), taken.value.enc.begin());
+  taken.value.sealed = *from_base64(json.at("value").at("sealed").as_string());
+  const auto leaf = static_cast<std::uint32_t>(rig.leaf.at("email"));
+  EXPECT_EQ(*OfficeRig::open_view(taken, key, leaf), "Carla@Example.com");
+  EXPECT_EQ(rig.act_by(rig.tom, {{"request", id}, {"kind", "end"}}).status, 201);
+  EXPECT_EQ(rig.act_by(rig.max, {{"request", id}, {"kind", "review"}}, kWhy).status, 201);
+  EXPECT_EQ(rig.word_of(id), "reviewed");  // from the copy: the keeper is done with it
+}
+
+// No answer, list, time-line, receipt, event or row of the database holds a value.
+TEST(VaultApi, NothingThatTheServerKeepsOrSaysHoldsAValue) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  (void)rig.call(rig.eve.id, "POST", "/v1/duty", {{"on", true}});
+  const auto id = rig.ask_for(rig.tom, customer, {"email"});
+  rig.follow();
+  std::string all;
+  for (const auto& target : {"/v1/customers/" + customer, "/v1/customers/" + customer + "/receipt",
+                             "/v1/customers/" + customer + "/receipt?format=text",
+                             std::string("/v1/cases"), std::string("/v1/requests?view=all"),
+                             "/v1/requests/" + id, "/v1/requests/" + id + "/timeline"}) {
+    const auto answer = rig.call(rig.olga.id, "GET", target);
+    EXPECT_EQ(answer.status, 200) << target << answer.body;
+    all += answer.body;
+  }
+  for (const auto& row : rig.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")) {
+    const auto rows = rig.database->query("SELECT * FROM " + row.text(0));
+    ASSERT_TRUE(rows);
+    for (const auto& one : *rows)
+      for (std::size_t i = 0; i < 9; ++i) all += one.text(i) + std::string(as_text(one.blob(i)));
+  }
+  for (const auto& event : rig.events.after(0)) all += event.data;
+  EXPECT_GT(all.size(), 4'000u);
+  for (const char* value : {"Carla", "Muster", "650", "2530000", "Example.com", "sunshine", "Heron",
+                            "heron", "No picture", "router was replaced"})
+    EXPECT_EQ(all.find(value), std::string::npos) << value;
+}
+
+TEST(VaultApi, AnotherPersonsRequestIsNotThere) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  (void)rig.call(rig.eve.id, "POST", "/v1/duty", {{"on", true}});
+  const auto id = rig.ask_for(rig.tom, customer, {"email"});
+  rig.follow();
+  const auto ada = rig.agent();
+  // Emil is an expert, and not its expert; Ada an agent who has nothing to do with it.
+  for (const auto& who : {rig.emil.id, ada}) {
+    EXPECT_EQ(rig.call(who, "GET", "/v1/requests/" + id).status, 404);
+    EXPECT_EQ(rig.call(who, "GET", "/v1/requests/" + id + "/timeline").status, 404);
+    EXPECT_EQ(
+        rig.call(who, "POST", "/v1/request-drafts", {{"request", id}, {"kind", "withdraw"}}).status,
+        404);
+    EXPECT_EQ(rig.call(who, "POST", "/v1/requests/" + id + "/words/1/openings",
+                       {{"reader_key", to_base64(Bytes(32, 1))}})
+                  .status,
+              404);
+    EXPECT_EQ(json_of(rig.call(who, "GET", "/v1/requests")).at("requests").as_array().size(), 0u);
+  }
+  EXPECT_EQ(rig.check_by(rig.emil, id, "name", "carla muster").status, 404);
+  EXPECT_EQ(rig.call(rig.emil.id, "POST", "/v1/requests/" + id + "/codes",
+                     {{"leaf", rig.leaf.at("email")}})
+                .status,
+            404);
+  // Tom sees his own, and does no other's part of it.
+  EXPECT_EQ(rig.call(rig.tom.id, "GET", "/v1/requests/" + id).status, 200);
+  EXPECT_EQ(rig.check_by(rig.tom, id, "name", "carla muster").status, 403);
+  EXPECT_EQ(rig.call(rig.tom.id, "GET", "/v1/requests?view=verify").status, 403);
+  EXPECT_EQ(rig.call(rig.tom.id, "GET", "/v1/requests?view=all").status, 403);
+  EXPECT_EQ(rig.call(rig.anna.id, "GET", std::string("/v1/requests/") + kNobodys).status, 404);
+}
+
+// What somebody else has drafted, or signed, is put by nobody but them.
+TEST(VaultApi, AStepIsPutByWhoSignedIt) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  (void)rig.call(rig.eve.id, "POST", "/v1/duty", {{"on", true}});
+  const auto id = rig.ask_for(rig.tom, customer, {"email"});
+  rig.follow();
+  const auto drafted =
+      rig.call(rig.tom.id, "POST", "/v1/request-drafts", {{"request", id}, {"kind", "withdraw"}});
+  ASSERT_EQ(drafted.status, 200) << drafted.body;
+  const auto text = text_of(json_of(drafted), "step");
+  const auto step = *disclose::step_from_json(boost::json::parse(text).as_object());
+  const auto body = [&](const Someone& signer, const PersonId& named) -> boost::json::object {
+    const people::PersonSignature signature{
+        named, signer.device->sign(people::test::kParty, *disclose::hash_of(step))};
+    return {{"step", text}, {"signature", boost::json::serialize(people::to_json(signature))}};
+  };
+  // Tom's own signed step in Anna's session; Anna's signature under Tom's step in his session.
+  EXPECT_EQ(rig.call(rig.anna.id, "POST", "/v1/request-steps", body(rig.tom, rig.tom.id)).status,
+            403);
+  EXPECT_EQ(rig.call(rig.tom.id, "POST", "/v1/request-steps", body(rig.anna, rig.tom.id)).status,
+            403);
+  EXPECT_EQ(rig.call(rig.tom.id, "POST", "/v1/request-steps", body(rig.anna, rig.anna.id)).status,
+            403);
+  const auto mine = body(rig.tom, rig.tom.id);
+  EXPECT_EQ(rig.call(rig.tom.id, "POST", "/v1/request-steps", mine).status, 201);
+  rig.keeper->tick();
+  rig.follow();
+  EXPECT_NE(rig.call(rig.tom.id, "POST", "/v1/request-steps", mine).status, 201);  // a second time
+  EXPECT_EQ(rig.word_of(id), "withdrawn");
+}
+
+TEST(VaultApi, AnotherCustomersRecordIsOfNoUse) {
+  VaultRig rig;
+  const auto carla = rig.store_carla();
+  const auto first = rig.leaf;
+  const auto other = rig.call(rig.agent(), "POST", "/v1/intakes",
+                              rig.intake_body({{"name", "Dora"}, {"phone", "(650) 253-0001"}}));
+  ASSERT_EQ(other.status, 201) << other.body;
+  const auto dora = text_of(json_of(other), "customer");
+  const auto base = "/v1/customers/" + dora;
+  // Tom has no part in either: not there, whichever of its parts is asked for.
+  EXPECT_EQ(rig.call(rig.tom.id, "GET", base).status, 404);
+  EXPECT_EQ(rig.call(rig.tom.id, "POST", base + "/cases/1/closure").status, 404);
+  EXPECT_EQ(rig.call(rig.tom.id, "POST", base + "/cases/1/forms", {{"field", "email"}}).status,
+            404);
+  EXPECT_EQ(
+      rig.call(rig.tom.id, "POST", base + "/fields/0/erasure", {{"reason", "why not"}}).status,
+      404);
+  EXPECT_EQ(rig.call(rig.tom.id, "POST", base + "/cases/1/query-openings",
+                     {{"reader_key", to_base64(Bytes(32, 1))}})
+                .status,
+            404);
+  EXPECT_EQ(rig.call(rig.tom.id, "POST", "/v1/intakes",
+                     rig.intake_body({{"email", "x@example.com"}}, dora, 1))
+                .status,
+            404);
+  EXPECT_EQ(rig.call(rig.eve.id, "GET", base).status, 404);
+  EXPECT_EQ(rig.call(rig.anna.id, "GET", base + "/receipt").status, 404);
+  EXPECT_EQ(rig.call(rig.olga.id, "GET", std::string("/v1/customers/") + kNobodys).status, 404);
+  EXPECT_EQ(rig.call(rig.olga.id, "GET", "/v1/customers/..").status, 404);
+  // A request of the one cannot name the other's case or fields that it does not have.
+  EXPECT_EQ(rig.call(rig.agent(), "POST", base + "/cases/7/forms", {{"field", "email"}}).status,
+            404);
+}
+
+TEST(VaultApi, ATechnicianReadsTheQueryOfTheirOwnOpenCase) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  const auto base = "/v1/customers/" + customer;
+  const auto key = rig.browser(rig.tom);
+  const boost::json::object ask{{"reader_key", to_base64(*crypto::x25519_public(key))}};
+  EXPECT_EQ(rig.call(rig.tom.id, "POST", base + "/cases/1/query-openings", ask).status, 404);
+  EXPECT_EQ(rig.call(rig.agent(), "POST", base + "/cases/1/technician",
+                     {{"technician", rig.tom.id.hex()}})
+                .status,
+            204);
+  const auto read = rig.call(rig.tom.id, "POST", base + "/cases/1/query-openings", ask);
+  ASSERT_EQ(read.status, 201) << read.body;
+  EXPECT_EQ(read.body.find("No picture"), std::string::npos);
+  EXPECT_EQ(json_of(read).at("leaf").to_number<std::int64_t>(), rig.leaf.at("query"));
+  const auto mine = json_of(rig.call(rig.tom.id, "GET", "/v1/cases"));
+  EXPECT_EQ(mine.at("cases").as_array().size(), 1u);
+  EXPECT_EQ(rig.call(rig.tom.id, "POST", base + "/cases/1/closure").status, 204);
+  EXPECT_EQ(rig.call(rig.tom.id, "POST", base + "/cases/1/query-openings", ask).status, 404);
+}
+
+TEST(VaultApi, WhatIsErasedIsNotKept) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  const auto count = [&] { return rig.database->query("SELECT 1 FROM customer_records")->size(); };
+  const auto before = count();
+  EXPECT_EQ(before, 5u);  // of a service word there is nothing to keep
+  const auto base = "/v1/customers/" + customer;
+  const auto path = base + "/fields/" + std::to_string(rig.leaf.at("email")) + "/erasure";
+  const auto erased = rig.call(rig.agent(), "POST", path, {{"reason", "the customer's wish"}});
+  ASSERT_EQ(erased.status, 202) << erased.body;
+  rig.ticks(1'000);
+  rig.follow();
+  EXPECT_EQ(count(), before - 1);
+  // All of it takes two: the same one twice is one.
+  const auto all = [&](const Someone& who) {
+    return rig.call(who.id, "POST", base + "/erasure", {{"reason", "the customer's wish"}});
+  };
+  EXPECT_EQ(text_of(json_of(all(rig.max)), "outcome"), "held");
+  EXPECT_EQ(text_of(json_of(all(rig.max)), "outcome"), "held");
+  EXPECT_EQ(text_of(json_of(all(rig.olga)), "outcome"), "accepted");
+  rig.ticks(1'000);
+  rig.follow();
+  EXPECT_EQ(count(), 0u);
+  EXPECT_EQ(rig.call(rig.max.id, "GET", base).status, 404);
+  // And there is a receipt for it.
+  const auto receipt = json_of(rig.call(rig.max.id, "GET", base + "/receipt"));
+  EXPECT_EQ(receipt.at("kept").as_array().size(), 0u);
+  EXPECT_GE(receipt.at("erased").as_array().size(), 5u);
+  for (const auto& one : receipt.at("erased").as_array())
+    EXPECT_GT(one.at("done_at").to_number<std::int64_t>(), 0);
+}
+
+TEST(VaultApi, ALegalHoldIsSetByWhoLeads) {
+  VaultRig rig;
+  const auto base = "/v1/customers/" + rig.store_carla();
+  const boost::json::object set{{"state", "set"}, {"reason", "a court asks"}};
+  EXPECT_EQ(rig.call(rig.agent(), "POST", base + "/hold", set).status, 403);
+  const auto held = rig.call(rig.max.id, "POST", base + "/hold", set);
+  ASSERT_EQ(held.status, 200) << held.body;
+  const auto json = json_of(held);
+  EXPECT_EQ(text_of(json, "reason_hash"),
+            to_hex(crypto::sha256({*from_hex(text_of(json, "r")), as_bytes("a court asks")})));
+  EXPECT_EQ(rig.call(rig.max.id, "POST", base + "/erasure", {{"reason", "but I want it"}}).status,
+            403);
+}
+
+// ---- one-time forms -----------------------------------------------------------------------------
+
+struct FormLink {
+  std::string token;
+};
+FormLink link_of(VaultRig& rig, const std::string& customer, const std::string& field = "email") {
+  const auto made = rig.call(rig.agent(), "POST", "/v1/customers/" + customer + "/cases/1/forms",
+                             {{"field", field}});
+  EXPECT_EQ(made.status, 201) << made.body;
+  const auto url = text_of(json_of(made), "url");
+  EXPECT_EQ(url.find("https://calls.example/form#"), 0u);
+  return {url.substr(url.find('#') + 1)};
+}
+Response with_form(VaultRig& rig, const std::string& method, const std::string& token,
+                   const boost::json::object& body = {}, const std::string& address = "10.0.0.9") {
+  auto request = rig.request({}, method, "/v1/form", body);
+  request.headers["x-form-token"] = token;
+  request.peer = address;
+  return rig.router->handle(request);
+}
+boost::json::object value_of(VaultRig& rig, const std::string& text,
+                             const std::string& field = "email") {
+  const auto intake = keys::IntakeId::random(rig.entropy).hex();
+  return {{"intake", intake}, {"value", rig.sealed(text, "field", {intake, field})}};
+}
+
+TEST(VaultForms, TakeOneValueOnce) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  const auto link = link_of(rig, customer);
+  const auto asked = with_form(rig, "GET", link.token);
+  ASSERT_EQ(asked.status, 200) << asked.body;
+  EXPECT_EQ(text_of(json_of(asked), "label"), "E-mail");
+  EXPECT_EQ(asked.body.find(customer), std::string::npos);  // of whom: nobody who has it learns
+  // What is no value gives the form back; then it is taken, and never again.
+  EXPECT_EQ(with_form(rig, "POST", link.token, value_of(rig, "no address at all")).status, 400);
+  EXPECT_EQ(with_form(rig, "POST", link.token, value_of(rig, "new@example.com")).status, 204);
+  EXPECT_EQ(with_form(rig, "POST", link.token, value_of(rig, "b@example.com")).status, 404);
+  EXPECT_EQ(with_form(rig, "GET", link.token).status, 404);
+  rig.follow();
+  const auto log = rig.log_types();
+  EXPECT_EQ(log.at("fields_stored"), 2);
+  // The token stands nowhere.
+  for (const auto& row : rig.rows("SELECT token FROM customer_forms"))
+    EXPECT_NE(row.text(0), link.token);
+}
+
+TEST(VaultForms, EndWithTheirTimeTheirTriesAndTheirCase) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  const auto late = link_of(rig, customer);
+  rig.clock.advance_ms(api::CustomerTables::kFormMs);
+  EXPECT_EQ(with_form(rig, "GET", late.token).status, 404);
+  const auto tried = link_of(rig, customer);
+  for (int i = 0; i < api::CustomerTables::kFormTriesMax; ++i)
+    EXPECT_EQ(with_form(rig, "POST", tried.token, value_of(rig, "none")).status, 400);
+  EXPECT_EQ(with_form(rig, "POST", tried.token, value_of(rig, "c@example.com")).status, 404);
+  const auto closed = link_of(rig, customer);
+  EXPECT_EQ(rig.call(rig.agent(), "POST", "/v1/customers/" + customer + "/cases/1/closure").status,
+            204);
+  EXPECT_EQ(with_form(rig, "POST", closed.token, value_of(rig, "c@example.com")).status, 404);
+}
+
+TEST(VaultForms, AreNotGuessedNorMadeWithoutEnd) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  for (int i = 0; i < api::CustomerTables::kFormsPerCaseMax; ++i) (void)link_of(rig, customer);
+  EXPECT_EQ(rig.call(rig.agent(), "POST", "/v1/customers/" + customer + "/cases/1/forms",
+                     {{"field", "email"}})
+                .status,
+            429);
+  for (const char* token : {"", "00", "../../etc/passwd"})
+    EXPECT_EQ(with_form(rig, "GET", token, {}, "10.1.0.1").status, 404);
+  int refused = 0;
+  for (int i = 0; i < 40; ++i)
+    refused += with_form(rig, "GET", std::string(64, '0'), {}, "10.1.0.2").status == 429;
+  EXPECT_EQ(refused, 40 - static_cast<int>(api::Service::kFormTriesOfAddress));
+  EXPECT_EQ(with_form(rig, "GET", std::string(64, '0'), {}, "10.1.0.3").status, 404);
+}
+
+// A value that was sealed for another field, or another intake, does not open.
+TEST(VaultForms, TakeWhatWasSealedForThemAndNothingElse) {
+  VaultRig rig;
+  const auto link = link_of(rig, rig.store_carla());
+  auto moved = value_of(rig, "d@example.com");
+  moved["intake"] = keys::IntakeId::random(rig.entropy).hex();
+  EXPECT_EQ(with_form(rig, "POST", link.token, moved).status, 400);
+  EXPECT_EQ(with_form(rig, "POST", link.token, value_of(rig, "Dora", "name")).status, 400);
+  auto more = value_of(rig, "d@example.com");
+  more["customer"] = kNobodys;
+  EXPECT_EQ(with_form(rig, "POST", link.token, more).status, 400);
+}
+
+// ---- what comes from outside --------------------------------------------------------------------
+
+TEST(VaultApi, WritesNeedTheHeaderAndKnownFieldsWithinTheirLimits) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  const auto agent = rig.agent();
+  auto request = rig.request(agent, "POST", "/v1/intakes", rig.intake_body({{"name", "X"}}));
+  request.headers.erase("x-callward");
+  EXPECT_EQ(rig.router->handle(request).status, 403);
+  const auto status = [&](boost::json::object body) {
+    return rig.call(agent, "POST", "/v1/intakes", body).status;
+  };
+  auto body = rig.intake_body({{"name", "X"}, {"phone", "(650) 253-0002"}});
+  for (const char* name : {"actor", "call", "person", "roles"}) {
+    auto wrong = body;
+    wrong[name] = kNobodys;
+    EXPECT_EQ(status(wrong), 400) << name;
+  }
+  auto wrong = body;
+  wrong["fields"].as_array()[0].as_object()["leaf"] = 1;
+  EXPECT_EQ(status(wrong), 400);
+  wrong = body;
+  wrong["fields"].as_array()[0].at("value").as_object()["enc"] = "AAAA";
+  EXPECT_EQ(status(wrong), 400);
+  wrong = body;
+  wrong["fields"].as_array()[0].at("value").as_object()["ciphertext"] = std::string(9'000, 'A');
+  EXPECT_EQ(status(wrong), 400);
+  wrong = body;
+  while (wrong["fields"].as_array().size() < 33)
+    wrong["fields"].as_array().push_back(body["fields"].as_array()[0]);
+  EXPECT_EQ(status(wrong), 400);
+  wrong = body;
+  wrong["intake"] = "ZZ";
+  EXPECT_EQ(status(wrong), 400);
+  wrong = body;
+  wrong["case"] = 1;  // of whom?
+  EXPECT_EQ(status(wrong), 400);
+  EXPECT_EQ(status(body), 201);
+  EXPECT_EQ(status(body), 409);  // an intake is taken once
+  EXPECT_EQ(rig.call(rig.max.id, "POST", "/v1/customers/" + customer + "/hold",
+                     {{"state", "set"}, {"reason", "why"}, {"more", 1}})
+                .status,
+            400);
+}
+
+TEST(VaultApi, NothingInAnAddressBecomesAHeaderOrAStatement) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  rig.follow();
+  Request split;
+  EXPECT_FALSE(
+      api::parse_target("/v1/customers/" + customer + "/receipt?format=text%0d%0aX:1", split));
+  const auto olga = rig.olga.id;
+  for (const char* cursor : {"1", "1.2", "x.y", "1'--.00", "1.' OR 1=1 --", "9e9.00"}) {
+    auto request = rig.request(olga, "GET", "/v1/requests?view=all");
+    request.query["cursor"] = cursor;
+    EXPECT_EQ(rig.router->handle(request).status, 400) << cursor;
+    request.path = "/v1/cases";
+    EXPECT_EQ(rig.router->handle(request).status, 400) << cursor;
+  }
+  EXPECT_EQ(rig.call(olga, "GET", "/v1/customers/" + customer + "/receipt?format=csv").status, 400);
+  const auto text = rig.call(olga, "GET", "/v1/customers/" + customer + "/receipt?format=text");
+  EXPECT_EQ(header_of(text, "Content-Disposition"),
+            "attachment; filename=\"receipt-" + customer + ".txt\"");
+  // No line of it is a formula to a spreadsheet.
+  std::istringstream lines(text.body);
+  for (std::string line; std::getline(lines, line);)
+    EXPECT_TRUE(line.empty() || std::string_view("=+-@\t\r").find(line[0]) == std::string::npos)
+        << line;
+}
+
+// Whatever a customer is called, the pages that the server makes have none of it.
+TEST(VaultApi, ACustomersNameIsNeverMarkup) {
+  VaultRig rig;
+  rig.service.policy.company = "<script>alert(1)</script>";
+  const auto stored = rig.call(
+      rig.agent(), "POST", "/v1/intakes",
+      rig.intake_body({{"name", "<img src=x onerror=alert(1)>"}, {"phone", "(650) 253-0003"}}));
+  ASSERT_EQ(stored.status, 201) << stored.body;
+  const auto page = rig.call({}, "GET", "/policy");
+  ASSERT_EQ(page.status, 200);
+  EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
+  EXPECT_EQ(page.body.find("<script"), std::string::npos);
+  EXPECT_EQ(page.body.find("<img"), std::string::npos);
+  EXPECT_NE(page.body.find("&lt;script&gt;"), std::string::npos);
+}
+
+// ---- an agent's own call ------------------------------------------------------------------------
+
+TEST(VaultApi, AnAgentsLiveCallIsTheirsAlone) {
+  VaultRig rig;
+  const auto ada = rig.agent();
+  const auto call = CallId::random(rig.entropy), other = CallId::random(rig.entropy);
+  rig.service.live_calls.begin({call, "311", 5});
+  rig.service.live_calls.begin({other, "312", 6});
+  const auto current = [&] { return json_of(rig.call(ada, "GET", "/v1/live-call")).at("call"); };
+  EXPECT_TRUE(current().is_null());  // nobody's telephone is known
+  rig.service.extension_of = [&](const PersonId& who) { return who == ada ? "311" : ""; };
+  EXPECT_EQ(std::string(current().as_string()), call.hex());
+  const boost::json::object on{{"on", true}};
+  EXPECT_EQ(rig.call(ada, "POST", "/v1/calls/" + call.hex() + "/private", on).status, 200);
+  EXPECT_EQ(rig.call(ada, "POST", "/v1/calls/" + other.hex() + "/private", on).status, 404);
+  ASSERT_EQ(rig.privacy.size(), 1u);
+  EXPECT_EQ(rig.privacy[0].actor, ada.hex());
+  // What is typed now is of this call, whatever the browser says.
+  const auto stored = rig.call(ada, "POST", "/v1/intakes",
+                               rig.intake_body({{"name", "E"}, {"phone", "(650) 253-0004"}}));
+  EXPECT_EQ(text_of(json_of(stored), "call"), call.hex());
+  (void)rig.service.live_calls.end(call);
+  EXPECT_TRUE(current().is_null());
+}
+
+// ---- copies -------------------------------------------------------------------------------------
+
+// What the server says may be done is what the keeper lets be done, and reading the log from its
+// beginning gives the same copies.
+TEST(VaultApi, CopiesAreWhatTheLogSays) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  (void)rig.call(rig.eve.id, "POST", "/v1/duty", {{"on", true}});
+  const auto id = rig.ask_for(rig.tom, customer, {"email"});
+  rig.keeper->tick();
+  rig.follow();
+  rig.open(id);
+  const auto dump = [&] {
+    std::string all;
+    for (const char* table : {"customer_cases", "requests", "customer_log", "customer_orders"})
+      for (const auto& row : rig.rows(std::string("SELECT * FROM ") + table + " ORDER BY 1, 2"))
+        for (std::size_t i = 0; i < 9; ++i)
+          all += row.text(i) + ":" + std::to_string(row.number(i)) + ";";
+    return all;
+  };
+  const auto before = dump();
+  ASSERT_TRUE(rig.database->execute("UPDATE log_read SET next = 1000000 WHERE what = 'customers'"));
+  rig.follow();
+  EXPECT_EQ(dump(), before);
+  const auto keeper = rig.state(*RequestId::parse(id));
+  const auto copy = json_of(rig.call(rig.olga.id, "GET", "/v1/requests/" + id));
+  for (const char* name : {"state", "since", "deadline", "requester", "expert", "released_by",
+                           "second", "opened_at", "until", "views", "rings", "broken"})
+    EXPECT_EQ(copy.at(name), keeper.at(name)) << name;
+  const auto timeline = json_of(rig.call(rig.tom.id, "GET", "/v1/requests/" + id + "/timeline"));
+  EXPECT_GE(timeline.at("entries").as_array().size(), 7u);
+  for (const auto& next : timeline.at("next").as_array())
+    if (next.at("step") == "view") EXPECT_EQ(next.at("me"), "yes");
+}
+
+}  // namespace
+}  // namespace callward::attack

@@ -1,0 +1,55 @@
+// What people type, sealed to the keeper's intake key before it leaves the page (HPKE, RFC 9180). The associated data
+// says what for, so that it serves nothing else; the server passes it on unread.
+import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
+import { ascii, fromBase64, toBase64, type Bytes } from '../reader/bytes';
+import { utf8 } from '../reader/note';
+
+export interface IntakeKey {
+  key: number;
+  publicKey: string; // base64
+}
+export interface SealedValue {
+  key: number;
+  enc: string;
+  ciphertext: string;
+}
+export type Purpose = 'field' | 'find' | 'check' | 'code' | 'words';
+
+export const intakeAad = (purpose: Purpose, about: string[]): string =>
+  ['callward intake ' + purpose, ...about].join('|');
+
+const suite = (): CipherSuite =>
+  new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
+
+export async function sealBytes(to: IntakeKey, plain: Bytes, purpose: Purpose, about: string[]): Promise<SealedValue> {
+  const hpke = suite();
+  const recipient = await hpke.kem.deserializePublicKey(fromBase64(to.publicKey).buffer);
+  const sender = await hpke.createSenderContext({
+    recipientPublicKey: recipient,
+    info: ascii('callward intake v1').buffer,
+  });
+  const sealed = await sender.seal(plain.buffer, utf8(intakeAad(purpose, about)).buffer);
+  plain.fill(0);
+  return {
+    key: to.key,
+    enc: toBase64(new Uint8Array(sender.enc)),
+    ciphertext: toBase64(new Uint8Array(sealed)),
+  };
+}
+
+export const sealText = (to: IntakeKey, text: string, purpose: Purpose, about: string[]): Promise<SealedValue> =>
+  sealBytes(to, utf8(text), purpose, about);
+
+// What is said with a step: r || text. `hash` stands in the step that is signed, the text nowhere.
+export interface Said {
+  plain: Bytes;
+  hash: Bytes;
+}
+export async function say(text: string): Promise<Said> {
+  const r = crypto.getRandomValues(new Uint8Array(16));
+  const body = utf8(text);
+  const plain = new Uint8Array(r.length + body.length);
+  plain.set(r);
+  plain.set(body, r.length);
+  return { plain, hash: new Uint8Array(await crypto.subtle.digest('SHA-256', plain)) };
+}

@@ -1,0 +1,56 @@
+// The key of this page: made at sign-in, signed by the passkey, gone with the page. What somebody may read comes sealed
+// to it; its secret half cannot leave the browser.
+import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
+import { ascii, concat, fromBase64, fromHex, refuse, type Bytes } from '../reader/bytes';
+
+export interface SealedAnswer {
+  enc: string;
+  sealed: string;
+}
+
+const hpke = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
+
+const u32 = (value: number): Bytes => {
+  const raw = new Uint8Array(4);
+  new DataView(raw.buffer).setUint32(0, value, true);
+  return raw;
+};
+// The associated data of each kind of answer (docs: vault_protocol.hpp).
+export const aadOfView = (request: string, number: number, leaf: number): Bytes =>
+  concat(fromHex(request), u32(number), u32(leaf));
+export const aadOfWords = (request: string, number: number): Bytes => concat(fromHex(request), u32(number));
+export const aadOfQuery = (customer: string, ofCase: number, leaf: number): Bytes =>
+  concat(fromHex(customer), u32(ofCase), u32(leaf));
+
+export class ReaderKey {
+  private constructor(
+    private readonly pair: CryptoKeyPair,
+    readonly publicKey: Bytes,
+  ) {}
+
+  static async make(): Promise<ReaderKey> {
+    const pair = await hpke.kem.generateKeyPair();
+    return new ReaderKey(pair, new Uint8Array(await hpke.kem.serializePublicKey(pair.publicKey)));
+  }
+
+  // The challenge that the passkey signs: SHA-256("CWS1 reader" || person || key || at).
+  async challenge(person: string, at: number): Promise<Bytes> {
+    const time = new Uint8Array(8);
+    new DataView(time.buffer).setBigInt64(0, BigInt(at), true);
+    const all = concat(ascii('CWS1 reader'), fromHex(person), this.publicKey, time);
+    return new Uint8Array(await crypto.subtle.digest('SHA-256', all));
+  }
+
+  async open(answer: SealedAnswer, aad: Bytes): Promise<Bytes> {
+    try {
+      const recipient = await hpke.createRecipientContext({
+        recipientKey: this.pair,
+        enc: fromBase64(answer.enc).buffer,
+        info: ascii('callward reader v1').buffer,
+      });
+      return new Uint8Array(await recipient.open(fromBase64(answer.sealed).buffer, aad.buffer));
+    } catch {
+      return refuse('corrupt', 'answer');
+    }
+  }
+}
