@@ -23,8 +23,7 @@ boost::json::array numbers_json(const std::vector<disclose::FieldNumber>& number
 std::string text_of(const PersonId& id) { return id.is_zero() ? std::string() : id.hex(); }
 
 // As the log says it.
-boost::json::object request_json(Service& service, const disclose::Request& r,
-                                 const Acting& who) {
+boost::json::object request_json(Service& service, const disclose::Request& r, const Acting& who) {
   return {{"request", r.id.hex()},
           {"customer", r.customer.hex()},
           {"case", std::int64_t{r.of_case}},

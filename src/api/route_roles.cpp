@@ -176,8 +176,6 @@ const std::vector<RouteRoles>& route_roles() {
        roles_of({kExpert})},
       {"openWords",
        roles_of({kAgent, kTechnician, kExpert, kAuthorised, kSupervisor, kOwner})},
-      {"putDuty",
-       roles_of({kExpert})},
       {"getForm", kAnyone},
       {"sendForm", kAnyone},
       {"getLiveCall",

@@ -17,10 +17,10 @@ struct Route {
   std::string method, pattern;  // "/v1/calls/{id}"
   std::string operation;
   Handler handler;
-  people::Roles roles = kNobody;  // routes() takes them from the table
   // A write that who came in by a one-time code may do, too. They look, and do no more: a code
   // signs nothing.
   bool with_code = false;
+  people::Roles roles = kNobody;  // routes() takes them from the table
 };
 
 class Router {

@@ -22,6 +22,7 @@ class VaultRig : public OfficeRig {
                             .operator_token = "the-operators-token"});
     peer = std::make_unique<api::test::ScriptedPeer>(
         dir + "/keeper.sock", [this](io::Channel& c, io::Frame& f) { keeper_answers(c, f); });
+    follow();
   }
   ~VaultRig() {
     peer.reset();

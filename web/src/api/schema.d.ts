@@ -1278,23 +1278,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/duty": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** An expert takes requests, or no more */
-        post: operations["putDuty"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/form": {
         parameters: {
             query?: never;
@@ -4253,35 +4236,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SealedToReader"];
-                };
-            };
-            default: components["responses"]["Problem"];
-        };
-    };
-    putDuty: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    on: boolean;
-                };
-            };
-        };
-        responses: {
-            /** @description In the log */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        on: boolean;
-                    };
                 };
             };
             default: components["responses"]["Problem"];
