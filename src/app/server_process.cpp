@@ -209,6 +209,14 @@ void on_keeper_frame(api::Service& service, const io::Frame& frame) {
   if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
 }
 
+// Before there is a second thread: seccomp and Landlock hold for the thread that asks, and for those
+// that it starts.
+Status confine(const Config& config) {
+  const auto report = TRY(enter_sandbox(policy_of("server", config)));
+  log_event("server.sandboxed", {{"landlock", report.landlock_abi}});
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<db::Database>> open_server_database(Vfs& vfs, const Config& config) {
@@ -263,10 +271,7 @@ Status run_server(const ProcessContext& context) {
   LogOutside outside(service, config.log);
 
   const api::Router router(api::routes(service), guards_of(people, roster, token));
-  // Before there is a second thread: seccomp and Landlock hold for the thread that asks, and for
-  // those that it starts.
-  const auto report = TRY(enter_sandbox(policy_of("server", config)));
-  log_event("server.sandboxed", {{"landlock", report.landlock_abi}});
+  TRY(confine(config));
   const auto server = TRY(api::HttpServer::start(
       http_options(config),
       [&](api::Request request) { return answer(router, console, std::move(request)); }, events));
