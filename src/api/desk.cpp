@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/service.hpp"
+#include "audit/entry.hpp"
 #include "base/event_log.hpp"
 #include "crypto/sha256.hpp"
 
@@ -114,6 +115,38 @@ Result<people::Registration> registration_of(BodyReader& body) {
 
 Result<people::PersonSignature> signature_of(BodyReader& body) {
   return people::signature_from_json(TRY(body.raw_object("signature")));
+}
+
+Result<SignedReader> signed_reader_of(BodyReader& body, const PersonId& person) {
+  SignedReader given{.reader = {.person = person}};
+  std::ranges::copy(TRY(body.bytes("reader_key", 32, 32)), given.reader.key.begin());
+  given.reader.at = TRY(body.number("at", 0, audit::kEntryNumberMax));
+  given.signature = TRY(signature_of(body));
+  given.reader.passkey = given.signature.said.passkey;
+  given.reader.signature = boost::json::serialize(people::to_json(given.signature));
+  return given;
+}
+
+static crypto::Digest reader_challenge(const people::Reader& reader) {
+  std::array<std::uint8_t, 8> at{};
+  store_le(at.data(), reader.at);
+  return crypto::sha256({as_bytes("CWS1 reader"), reader.person.bytes, reader.key, at});
+}
+
+Status check_reader(Service& service, const SignedReader& given) {
+  const auto& [reader, signature] = given;
+  const auto age = service.clock.utc_ms() - reader.at;
+  if (age > kSignedAgoMsMax || age < -kSignedAheadMsMax)
+    return fail(Errc::kDenied, "signed too long ago, or by a clock that is ahead");
+  const auto chart = TRY(service.roster.chart());
+  const auto challenge = reader_challenge(reader);
+  if (signature.person != reader.person)
+    return fail(Errc::kDenied, "this passkey does not fit this sign-in");
+  if (!chart->check(reader.person, challenge, signature.said))
+    return fail(Errc::kDenied, "this passkey does not fit this sign-in");
+  if (!TRY(service.people.first_use(challenge)))
+    return fail(Errc::kDenied, "this was signed in with before");
+  return {};
 }
 
 Result<SecretBytes> passphrase_of(BodyReader& body) {

@@ -35,6 +35,13 @@ struct Draft {
   std::int64_t until = 0;                        // UTC ms
 };
 
+// A command line that wants to read in somebody's name.
+struct ReaderRequest {
+  std::array<std::uint8_t, 32> key{};
+  std::string what;                // in its own words
+  std::optional<PersonId> person;  // who signed the key
+};
+
 struct Desk {
   static constexpr std::int64_t kSignInMs = 5 * 60'000;
   static constexpr std::int64_t kEnrolmentMs = 15 * 60'000;
@@ -42,6 +49,8 @@ struct Desk {
   static constexpr std::int64_t kDraftMs = 14 * 60'000;
   Shelf<HalfSignedIn> sign_ins{{.all = 10'000, .of_owner = 8, .keep_ms = kSignInMs}};
   Shelf<Enrolling> enrolments{{.all = 1'000, .of_owner = 1, .keep_ms = kEnrolmentMs}};
+  static constexpr std::int64_t kReaderRequestMs = 10 * 60'000;
+  Shelf<ReaderRequest> reader_requests{{.all = 100, .of_owner = 100, .keep_ms = kReaderRequestMs}};
   Shelf<Draft> drafts{{.all = 1'000, .of_owner = 8, .keep_ms = kDraftMs}};
 };
 
@@ -69,6 +78,14 @@ std::string fingerprint(const people::Passkey& key);
 // "registration" in the body: client_data, authenticator_data.
 Result<people::Registration> registration_of(BodyReader& body);
 Result<people::PersonSignature> signature_of(BodyReader& body);
+// "reader_key", "at", "signature" in the body: the key of a browser, signed by this person.
+struct SignedReader {
+  people::Reader reader;
+  people::PersonSignature signature;
+};
+Result<SignedReader> signed_reader_of(BodyReader& body, const PersonId& person);
+// kDenied: not signed by the person's passkey, not now, or used before.
+Status check_reader(Service& service, const SignedReader& given);
 // The passphrase in the body, its text wiped.
 Result<SecretBytes> passphrase_of(BodyReader& body);
 std::string link_of(Service& service, const std::string& token);

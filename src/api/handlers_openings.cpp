@@ -17,7 +17,7 @@ struct Wanted {
   std::optional<std::int64_t> stream;
   std::int64_t start_ms = 0, end_ms = 0;
   keys::OpenPurpose purpose{};
-  std::string reason;
+  std::string reason, reader_request;
   std::array<std::uint8_t, 32> reader_key{};
 };
 
@@ -54,6 +54,7 @@ Result<Wanted> parse_wanted(const Request& request) {
   else
     return fail(Errc::kMalformed, "purpose is play, export, transcript or challenge");
   wanted.reason = TRY(body.text("reason", 3, 500));
+  wanted.reader_request = TRY(body.optional_text("reader_request", 32));
   TRY(body.finish());
   if (wanted.end_ms < wanted.start_ms || wanted.end_ms - wanted.start_ms > kPieceMsMax)
     return fail(Errc::kMalformed, "a piece is at most 60 s");
@@ -110,7 +111,7 @@ Result<Response> open(Service& service, const Request& request) {
   if (records.empty())
     return Response::json({{"enc", ""}, {"sealed", ""}, {"records", std::move(items)}}, 201);
   keys::Open ask{.call = event.call,
-                 .actor = request.actor(),
+                 .actor = TRY(actor_of(service, request, wanted.reader_request)),
                  .purpose = wanted.purpose,
                  .reason_hash = "",
                  .headers = {}};

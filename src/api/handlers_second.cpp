@@ -55,48 +55,21 @@ Result<Response> begin(Service& service, const Second& second, people::CameBy by
 }
 
 // What the passkey signs: this browser's key, this person, now.
-crypto::Digest reader_challenge(const people::Reader& reader) {
-  std::array<std::uint8_t, 8> at{};
-  store_le(at.data(), reader.at);
-  return crypto::sha256({as_bytes("CWS1 reader"), reader.person.bytes, reader.key, at});
-}
-
-Status check_reader(Service& service, const people::Reader& reader,
-                    const people::PersonSignature& signature) {
-  const auto age = service.clock.utc_ms() - reader.at;
-  if (age > kSignedAgoMsMax || age < -kSignedAheadMsMax)
-    return fail(Errc::kDenied, "signed too long ago, or by a clock that is ahead");
-  const auto chart = TRY(service.roster.chart());
-  const auto challenge = reader_challenge(reader);
-  if (signature.person != reader.person)
-    return fail(Errc::kDenied, "this passkey does not fit this sign-in");
-  if (!chart->check(reader.person, challenge, signature.said))
-    return fail(Errc::kDenied, "this passkey does not fit this sign-in");
-  if (!TRY(service.people.first_use(challenge)))
-    return fail(Errc::kDenied, "this was signed in with before");
-  return {};
-}
-
 Result<Response> by_passkey(Service& service, const Request& request) {
   auto body = TRY(BodyReader::parse(request.body));
   const auto second = TRY(half_signed_in(service, body));
-  people::Reader reader{.person = second.person.id};
-  std::ranges::copy(TRY(body.bytes("reader_key", 32, 32)), reader.key.begin());
-  reader.at = TRY(body.number("at", 0, audit::kEntryNumberMax));
-  const auto signature = TRY(signature_of(body));
+  const auto signed_key = TRY(signed_reader_of(body, second.person.id));
   TRY(body.finish());
   if (second.ticket.empty()) return not_signed_in("begin anew with the passphrase");
   const auto throttled = "passkey:" + second.person.id.hex();
   if (auto may = service.people.throttle().begin_try(throttled); !may)
     return failed(service, second, may.error(), "passkey");
-  if (auto good = check_reader(service, reader, signature); !good) {
+  if (auto good = check_reader(service, signed_key); !good) {
     if (good.error().code != Errc::kDenied) return tl::unexpected<Error>(good.error());
     return failed(service, second, good.error(), "passkey");
   }
   service.people.throttle().passed(throttled);
-  reader.passkey = signature.said.passkey;
-  reader.signature = boost::json::serialize(people::to_json(signature));
-  return begin(service, second, people::CameBy::kPasskey, &reader);
+  return begin(service, second, people::CameBy::kPasskey, &signed_key.reader);
 }
 
 Result<Response> by_code(Service& service, const Request& request) {

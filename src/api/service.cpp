@@ -169,6 +169,7 @@ std::vector<Route> routes(Service& service) {
   std::vector<Route> all;
   add_session_routes(service, all);
   add_second_routes(service, all);
+  add_reader_routes(service, all);
   add_enrolment_routes(service, all);
   add_people_routes(service, all);
   add_own_routes(service, all);

@@ -107,6 +107,15 @@ std::string what_is_missing(const std::string& state, const std::string& reason)
   return "";
 }
 
+// As much of a reason as a person's screen takes.
+std::string shown(const std::string& reason) {
+  constexpr std::size_t kShownMax = 100;
+  auto out = reason.substr(0, kShownMax);
+  if (out.size() < reason.size())  // not within a character
+    while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0x80) != 0) out.pop_back();
+  return out;
+}
+
 struct Utterance {
   std::int64_t start_ms = 0, end_ms = 0;
   std::string stream, text;
@@ -137,7 +146,10 @@ Result<ExitCode> command_transcript(const CliContext& context, const std::string
                                     const std::string& reason) {
   const auto http = TRY(HttpClient::create(context.config));
   const auto info = TRY(http->get("/v1/calls/" + TRY(full_id(call))));
-  CallReader reader(*http, *CallId::parse(call), "transcript", reason);
+  const auto consent =
+      TRY(Consent::ask(*http, "transcript of call " + call + ": " + shown(reason)));
+  CallReader reader(*http, *CallId::parse(call), "transcript", reason,
+                    consent ? &*consent : nullptr);
   std::vector<Word> words;
   TRY(reader.read({"words"}, 0, number(info, "duration_ms") + 100, [&](OpenedRecord record) {
     if (record.state == "given") read_words(record, words);
@@ -174,7 +186,10 @@ Result<ExitCode> command_play(const CliContext& context, const PlayOptions& opti
   const auto http = TRY(HttpClient::create(context.config));
   const auto info = TRY(http->get("/v1/calls/" + TRY(full_id(options.call))));
   const auto duration_ms = number(info, "duration_ms") + 100;
-  CallReader reader(*http, *CallId::parse(options.call), "export", options.reason);
+  const auto consent = TRY(Consent::ask(
+      *http, "sound of call " + options.call + ", to a file: " + shown(options.reason)));
+  CallReader reader(*http, *CallId::parse(options.call), "export", options.reason,
+                    consent ? &*consent : nullptr);
   std::array<std::vector<std::int16_t>, 2> sides;
   for (auto& side : sides) side.assign(static_cast<std::size_t>(duration_ms) * 8, 0);
   std::array<std::uint64_t, 2> given{}, withheld{};  // segments of each side

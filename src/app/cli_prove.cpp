@@ -168,9 +168,9 @@ std::vector<Sample> draw(const std::vector<SegmentRange>& ranges, std::size_t co
   return out;
 }
 
-Status ask(HttpClient& http, const CallId& call, Sample& sample) {
+Status ask(HttpClient& http, const CallId& call, const Consent* consent, Sample& sample) {
   sample.state = "no record";
-  CallReader reader(http, call, "challenge", "proof of erasure: random samples");
+  CallReader reader(http, call, "challenge", "proof of erasure: random samples", consent);
   return reader.read(
       {"audio"}, sample.index * kSegmentMs, (sample.index + 1) * kSegmentMs,
       [&](const OpenedRecord& record) {
@@ -270,10 +270,11 @@ Result<ExitCode> command_prove_challenge(const CliContext& context, const ProveO
   const auto call = TRY(CallId::parse(options.call));
   auto samples = draw(report.opens, options.samples, true, entropy);
   for (auto& sample : draw(gone, options.samples, false, entropy)) samples.push_back(sample);
+  const auto consent = TRY(Consent::ask(*http, "samples of call " + options.call + " for a proof"));
   Progress shown(progress_wanted(context.json), "segments");
   for (std::size_t i = 0; i < samples.size(); ++i) {
     shown.show(i, samples.size());
-    TRY(ask(*http, call, samples[i]));
+    TRY(ask(*http, call, consent ? &*consent : nullptr, samples[i]));
   }
   return say(samples, options.call, context.json);
 }

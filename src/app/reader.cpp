@@ -38,17 +38,18 @@ Status CallReader::read(const std::vector<std::string>& kinds, std::int64_t star
 Status CallReader::read_piece(const std::vector<std::string>& kinds, std::int64_t start_ms,
                               std::int64_t end_ms,
                               const std::function<void(OpenedRecord)>& on_record) {
-  const auto secret = entropy_.key();
+  const auto fresh = entropy_.key();
+  const auto& secret = consent_ != nullptr ? consent_->key() : fresh;
   boost::json::array kind_list;
   for (const auto& kind : kinds) kind_list.emplace_back(kind);
-  const auto answer = TRY(
-      http_.post("/v1/calls/" + call_.hex() + "/openings",
-                 boost::json::object{{"kinds", std::move(kind_list)},
-                                     {"start_ms", start_ms},
-                                     {"end_ms", end_ms},
-                                     {"reader_key", to_base64(TRY(crypto::x25519_public(secret)))},
-                                     {"purpose", purpose_},
-                                     {"reason", reason_}}));
+  boost::json::object wanted{{"kinds", std::move(kind_list)},
+                             {"start_ms", start_ms},
+                             {"end_ms", end_ms},
+                             {"reader_key", to_base64(TRY(crypto::x25519_public(secret)))},
+                             {"purpose", purpose_},
+                             {"reason", reason_}};
+  if (consent_ != nullptr) wanted["reader_request"] = consent_->id();
+  const auto answer = TRY(http_.post("/v1/calls/" + call_.hex() + "/openings", std::move(wanted)));
   if (!answer.is_object() || !answer.get_object().contains("records") ||
       !answer.at("records").is_array())
     return fail(Errc::kMalformed, "an opening that cannot be read");

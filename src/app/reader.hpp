@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 
+#include "app/consent.hpp"
 #include "app/http_client.hpp"
 #include "base/entropy.hpp"
 #include "base/id.hpp"
@@ -20,8 +21,14 @@ struct OpenedRecord {
 
 class CallReader {
  public:
-  CallReader(HttpClient& http, CallId call, std::string purpose, std::string reason)
-      : http_(http), call_(call), purpose_(std::move(purpose)), reason_(std::move(reason)) {}
+  // `consent`: in whose name; nullptr: a fresh key for each piece, before there is a role chart.
+  CallReader(HttpClient& http, CallId call, std::string purpose, std::string reason,
+             const Consent* consent = nullptr)
+      : http_(http),
+        call_(call),
+        purpose_(std::move(purpose)),
+        reason_(std::move(reason)),
+        consent_(consent) {}
 
   // Everything of these kinds in [start_ms, end_ms), in pieces of 60 s; `on_record` in the order of
   // the pieces.
@@ -36,6 +43,7 @@ class CallReader {
   HttpClient& http_;
   CallId call_;
   std::string purpose_, reason_;
+  const Consent* consent_;
   SystemEntropy entropy_;
   keys::RecordCipher cipher_;
 };

@@ -70,6 +70,11 @@ const std::vector<Rule>& rules() {
       {"chart-holds", kBreach,
        "Each change of the role chart is the next one, makes sense, and is signed by those who "
        "may."},
+      {"opened-by-right", kBreach,
+       "With a role chart a recording opens to reviewers; a call-back, until its request is "
+       "reviewed, "
+       "also to who may release and to those whom the requester answers to, never to who asked or "
+       "rang; with a browser's key that their passkey signed."},
       {"reader-is-signed", kBreach, "A browser's key is signed by a passkey of whose it is."},
       {"step-holds", kBreach,
        "Each step of a request is its next one, signed by who may, allowed by the roles, order and "

@@ -67,6 +67,8 @@ const std::map<std::string_view, LogRules::Handler>& LogRules::handlers() {
       {"call_back_made", &R::call_back_made},
       {"words_read", &R::words_read},
       {"call_started", &R::call_started},
+      {"opened", &R::opened},
+      {"exported", &R::opened},
       {"fields_stored", &R::fields_stored},
       {"fields_void", &R::fields_void},
       {"fields_erase_intended", &R::fields_erase_intended},
@@ -212,15 +214,19 @@ void LogRules::check_pass(const Now& now, const OfRequest& request, const ChainS
                                   std::to_string(request.passed.size()) + " were passed");
 }
 
+// The passkey that signed it is still theirs, and it is not too long ago.
+bool LogRules::reads_on(const Reader& reader, std::int64_t at) const {
+  const auto* member = chart_->find(reader.person);
+  return member != nullptr && !member->left && at <= reader.at + kReaderMs + kAheadMs &&
+         std::ranges::find(member->keys, reader.passkey, &people::Passkey::id) !=
+             member->keys.end();
+}
+
 void LogRules::check_view(const Now& now, const OfRequest& request, const ChainStep& step) {
   const auto reader = readers_.find(step.reader_key);
-  const auto* member = chart_->find(step.event.by);
   if (reader == readers_.end() || reader->second.person != step.event.by)
     return now.breaks("seen-by-whose-key-it-is", "sealed to a key that this person has not bound");
-  const bool has_it =
-      member != nullptr && std::ranges::find(member->keys, reader->second.passkey,
-                                             &people::Passkey::id) != member->keys.end();
-  if (!has_it || step.at > reader->second.at + kReaderMs + kAheadMs)
+  if (!reads_on(reader->second, step.at))
     return now.breaks("seen-by-whose-key-it-is", "the passkey is gone, or it is too long ago");
   auto& customer = customers_[request.chain.request().customer];
   const auto field = customer.fields.find(step.event.fields.at(0));

@@ -89,6 +89,10 @@ class LogRules final : public audit::RuleJudge {
   void call_back_made(const Now& now);
   void words_read(const Now& now);
   void call_started(const Now& now);
+  bool reads_on(const Reader& reader, std::int64_t at) const;
+  // log_rules_recordings.cpp
+  void opened(const Now& now);
+  const Request* call_back_of(const CallId& call, std::int64_t at) const;
   // log_rules_vault.cpp: customers
   void fields_stored(const Now& now);
   void fields_void(const Now& now);

@@ -111,6 +111,9 @@ class Office final : public keys::Tenant {
   void erase_again(const std::vector<OrderId>& orders) override;
   void mirrors_are_back() override;
   void tick() override;
+  // Recordings (office_recordings.cpp).
+  Result<boost::json::object> may_open(const CallId& call, std::string_view actor,
+                                       const std::array<std::uint8_t, 32>& reader_key) override;
 
   // Whether somebody's browser has this key, signed; and whether they have the role.
   [[nodiscard]] bool reads_with(const PersonId& person,

@@ -373,6 +373,9 @@ class Keeper {
   void persist_deadlines();
   void forget_finished();
   keys::KeyState key_state(const CallKeys& call, const keys::RecordHeader& header) const;
+  // What the vault's people say of it; nothing where there are none.
+  Result<boost::json::object> right_to_open(const CallId& call, const std::string& actor,
+                                            const std::array<std::uint8_t, 32>& reader_key) const;
   std::vector<Key32> keys_for(const CallKeys& call, const std::vector<keys::RecordHeader>& headers,
                               keys::Opened& opened) const;
   boost::json::array ranges_json(const std::vector<SegmentRange>& ranges) const;

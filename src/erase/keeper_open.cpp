@@ -89,6 +89,13 @@ keys::KeyState Keeper::key_state(const CallKeys& call, const keys::RecordHeader&
   return keys::KeyState::kGiven;
 }
 
+Result<boost::json::object> Keeper::right_to_open(
+    const CallId& call, const std::string& actor,
+    const std::array<std::uint8_t, 32>& reader_key) const {
+  if (tenant_ == nullptr) return boost::json::object{};
+  return tenant_->may_open(call, actor, reader_key);
+}
+
 void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
   auto found = find(message.call);
   if (!found) return reply(tl::unexpected<Error>(found.error()));
@@ -99,19 +106,26 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
     return reply(fail(Errc::kUnavailable, "the audit log cannot be written: nothing is opened"));
   auto wanted = parse_wanted(message);
   if (!wanted) return reply(tl::unexpected<Error>(wanted.error()));
+  const auto right = right_to_open(message.call, message.actor, message.reader_key);
+  if (!right) return reply(tl::unexpected<Error>(right.error()));
   auto opened = std::make_shared<keys::Opened>();
   auto record_keys = std::make_shared<std::vector<Key32>>(keys_for(call, wanted->headers, *opened));
   const bool exporting = message.purpose == keys::OpenPurpose::kExport;
-  auto staged = stage_entry(exporting ? "exported" : "opened", message.actor, call.id.hex(),
-                            {{"purpose", to_text(message.purpose)},
-                             {"ranges", ranges_json(join(wanted->ranges))},
-                             {"kinds", kinds_json(wanted->kinds)},
-                             {"reason_hash", message.reason_hash},
-                             {"given", record_keys->size()}});
+  boost::json::object data{{"purpose", to_text(message.purpose)},
+                           {"ranges", ranges_json(join(wanted->ranges))},
+                           {"kinds", kinds_json(wanted->kinds)},
+                           {"reason_hash", message.reason_hash},
+                           {"given", record_keys->size()}};
+  for (const auto& [name, value] : *right) data[name] = value;
+  auto staged =
+      stage_entry(exporting ? "exported" : "opened", message.actor, call.id.hex(), std::move(data));
   if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-  after_log([this, id = call.id, reader = message.reader_key, headers = std::move(wanted->headers),
-             opened, record_keys, reply](Status logged) {
+  after_log([this, id = call.id, actor = message.actor, reader = message.reader_key,
+             headers = std::move(wanted->headers), opened, record_keys, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    // So may have whose right it was: a role taken away in the same round gives nothing.
+    if (auto still = right_to_open(id, actor, reader); !still)
+      return reply(tl::unexpected<Error>(still.error()));
     // An order may have been accepted while the entry was on its way to the disk: then nothing
     // leaves.
     const auto still = find(id);

@@ -3,7 +3,10 @@
 // of epochs serve both, in the order that erase/keeper.hpp has.
 #pragma once
 
+#include <array>
+#include <boost/json.hpp>
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "audit/entry.hpp"
@@ -55,6 +58,11 @@ class Tenant {
   virtual void mirrors_are_back() = 0;
 
   virtual void tick() = 0;
+
+  // By what right this person's browser may have keys of a call's records: what the entry in the log
+  // says of it besides. kDenied: by none.
+  virtual Result<boost::json::object> may_open(const CallId& call, std::string_view actor,
+                                               const std::array<std::uint8_t, 32>& reader_key) = 0;
 };
 
 }  // namespace callward::keys

@@ -189,15 +189,10 @@ Result<NewSession> People::begin(const Person& person, CameBy by, const Reader* 
                     {digest_of(fresh.token), fresh.session.id, person.id.hex(), now,
                      static_cast<std::int64_t>(by)}));
     if (reader == nullptr) return {};
-    const auto kept = db_.execute(
-        "INSERT INTO readers (key, person, at, passkey, signature, session)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        {to_hex(reader->key), person.id.hex(), reader->at, to_hex(reader->passkey),
-         reader->signature, fresh.session.id});
-    if (!kept && kept.error().code == Errc::kExists)
-      return fail(Errc::kDenied, "this browser's key was used before: make a fresh one");
-    TRY(kept);
-    return {};
+    auto its = *reader;
+    its.person = person.id;
+    its.session = fresh.session.id;
+    return keep_reader(its);
   }));
   return fresh;
 }

@@ -130,7 +130,12 @@ class People {
   Status drop_over();  // sessions, links and what else has had its time
 
   // Keys of browsers (people_second.cpp).
+  static constexpr std::size_t kReadersOfSessionMax = 4;
   Result<std::vector<Reader>> readers(bool of_living_sessions);
+  // A further key of the same session: the page was loaded anew, or a command line reads for this
+  // person. kDenied: as begin(). Beyond kReadersOfSessionMax the session's oldest ones go: they are
+  // given back, for the keeper to forget.
+  Result<std::vector<Reader>> add_reader(const Reader& reader);
   Status forget_reader(const std::array<std::uint8_t, 32>& key);
   // True the first time, for kOnceMs: of an assertion each is good for one sign-in.
   Result<bool> first_use(ByteView what);
@@ -164,6 +169,9 @@ class People {
   static constexpr std::size_t kListedMax = 20'000;
 
  private:
+  Status keep_reader(const Reader& reader);
+  Result<std::vector<Reader>> readers_where(const std::string& what,
+                                            const std::vector<db::Value>& values);
   Result<std::optional<Person>> find_where(const char* condition, const std::string& value);
   Status try_code(const PersonId& person, const std::string& code, const Key32& key,
                   bool confirmed);

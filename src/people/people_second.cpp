@@ -36,11 +36,16 @@ Result<SecretBytes> open_secret(const Key32& key, const PersonId& person, const 
 // ---- keys of browsers ---------------------------------------------------------------------------
 
 Result<std::vector<Reader>> People::readers(bool of_living_sessions) {
+  return readers_where(std::string("s.id IS ") + (of_living_sessions ? "NOT NULL" : "NULL"), {});
+}
+
+Result<std::vector<Reader>> People::readers_where(const std::string& what,
+                                                  const std::vector<db::Value>& values) {
   const auto rows =
-      TRY(db_.query(std::string("SELECT r.person, r.key, r.at, r.passkey, r.signature, r.session"
-                                " FROM readers r LEFT JOIN sessions s ON s.id = r.session"
-                                " WHERE s.id IS ") +
-                    (of_living_sessions ? "NOT NULL" : "NULL")));
+      TRY(db_.query("SELECT r.person, r.key, r.at, r.passkey, r.signature, r.session"
+                    " FROM readers r LEFT JOIN sessions s ON s.id = r.session WHERE " +
+                        what + " ORDER BY r.at, r.key",
+                    values));
   std::vector<Reader> all;
   for (const auto& row : rows) {
     Reader reader{.person = PersonId::parse(row.text(0)).value_or(PersonId{}),
@@ -54,6 +59,32 @@ Result<std::vector<Reader>> People::readers(bool of_living_sessions) {
     all.push_back(std::move(reader));
   }
   return all;
+}
+
+Status People::keep_reader(const Reader& reader) {
+  const auto kept = db_.execute(
+      "INSERT INTO readers (key, person, at, passkey, signature, session)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+      {to_hex(reader.key), reader.person.hex(), reader.at, to_hex(reader.passkey), reader.signature,
+       reader.session});
+  if (!kept && kept.error().code == Errc::kExists)
+    return fail(Errc::kDenied, "this browser's key was used before: make a fresh one");
+  TRY(kept);
+  return {};
+}
+
+Result<std::vector<Reader>> People::add_reader(const Reader& reader) {
+  std::vector<Reader> gone;
+  TRY(db_.transaction([&]() -> Status {
+    gone = TRY(readers_where("r.session = ?1 AND s.id IS NOT NULL", {reader.session}));
+    if (gone.empty() &&
+        TRY(db_.query("SELECT 1 FROM sessions WHERE id = ?1", {reader.session})).empty())
+      return fail(Errc::kDenied, "the session is over");
+    gone.resize(gone.size() < kReadersOfSessionMax ? 0 : gone.size() + 1 - kReadersOfSessionMax);
+    for (const auto& one : gone) TRY(forget_reader(one.key));
+    return keep_reader(reader);
+  }));
+  return gone;
 }
 
 Status People::forget_reader(const std::array<std::uint8_t, 32>& key) {

@@ -375,6 +375,7 @@ class OfficeRig : public Company {
                           .call_data = Bytes(2, 32)},
                          begun.reply());
       keeper->end_round();
+      recording_data = begun.value->call_data_record;
       office->dial_recorded(dial, recording);
     }
     clock.advance_ms(seconds * 1'000);
@@ -500,6 +501,7 @@ class OfficeRig : public Company {
   std::vector<DialId> hung_up;
   std::vector<SentCode> codes;
   CallId recording;
+  Bytes recording_data;  // its sealed record of call data
   std::array<std::uint8_t, 16> nonce{};
 };
 

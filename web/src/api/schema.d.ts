@@ -321,6 +321,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/own/readers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A further key of this browser, signed by the passkey: the page was loaded anew
+         * @description The challenge is as of signInByPasskey. A session has four such keys at most; the oldest goes.
+         */
+        post: operations["addReader"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reader-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A command line asks a person to let it read in their name */
+        post: operations["askToRead"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reader-requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["getReaderRequest"];
+        put?: never;
+        post?: never;
+        delete: operations["endReaderRequest"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reader-requests/{id}/signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["signReaderRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/own/duty": {
         parameters: {
             query?: never;
@@ -1660,6 +1729,13 @@ export interface components {
             /** @description the server's time */
             at: number;
         };
+        SignedReader: {
+            /** @description X25519 public key */
+            reader_key: string;
+            /** @description UTC ms */
+            at: number;
+            signature: components["schemas"]["PersonSignature"];
+        };
         PersonSignature: {
             person: string;
             /** @description its id, hexadecimal */
@@ -1910,6 +1986,8 @@ export interface components {
             reader_key: string;
             /** @enum {string} */
             purpose: "play" | "export" | "transcript" | "challenge";
+            /** @description of the command line: whose passkey signed its key */
+            reader_request?: string;
             reason: string;
         };
         Opening: {
@@ -2652,6 +2730,146 @@ export interface operations {
         };
         responses: {
             /** @description They count from now on */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    addReader: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignedReader"];
+            };
+        };
+        responses: {
+            /** @description The keeper seals to it */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        reader_key: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    askToRead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    reader_key: string;
+                    /** @description shown to the person */
+                    what: string;
+                };
+            };
+        };
+        responses: {
+            /** @description To be signed in a browser at `address` */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        reader_request: string;
+                        address: string;
+                        /** @description the person compares it */
+                        fingerprint: string;
+                        /** @description that it waits */
+                        seconds: number;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getReaderRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How it stands */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        reader_key: string;
+                        what: string;
+                        fingerprint: string;
+                        /** @description who signed it, or empty */
+                        person: string;
+                        /** @description the server's time */
+                        at: number;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    endReaderRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keeper has forgotten the key */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    signReaderRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignedReader"];
+            };
+        };
+        responses: {
+            /** @description It reads in this person's name, while the session lasts */
             204: {
                 headers: {
                     [name: string]: unknown;

@@ -40,8 +40,12 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
   retention_stopped: { cause: 'text', by: 'number' },
   retention_confirmed: { cause: 'text', calls: 'number', reason_hash: 'text' },
   key_statement: { hash: 'hash' },
-  opened: { purpose: 'text', ranges: 'ranges', kinds: 'list', reason_hash: 'text', given: 'number' },
-  exported: { purpose: 'text', ranges: 'ranges', kinds: 'list', reason_hash: 'text', given: 'number' },
+  opened: {
+    purpose: 'text', ranges: 'ranges', kinds: 'list', reason_hash: 'text', given: 'number', right: 'text?', reader: 'text?', request: 'text?',
+  },
+  exported: {
+    purpose: 'text', ranges: 'ranges', kinds: 'list', reason_hash: 'text', given: 'number', right: 'text?', reader: 'text?', request: 'text?',
+  },
   chart_changed: {
     number: 'number',
     before: 'text',
