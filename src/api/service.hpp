@@ -109,7 +109,8 @@ std::vector<Route> routes(Service& service);
 void add_session_routes(Service& service, std::vector<Route>& routes);
 void add_second_routes(Service& service, std::vector<Route>& routes);
 void add_reader_routes(Service& service, std::vector<Route>& routes);
-// Who opens: of a command line the person who signed its key (`reader_request`). kDenied: nobody did.
+// Who opens: of a command line the person who signed its key (`reader_request`). kDenied: nobody
+// did.
 Result<std::string> actor_of(Service& service, const Request& request,
                              const std::string& reader_request);
 void add_enrolment_routes(Service& service, std::vector<Route>& routes);

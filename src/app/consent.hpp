@@ -13,8 +13,8 @@ namespace callward::app {
 
 class Consent {
  public:
-  // `what`: for the person's screen. Says on standard error where to sign, and waits. Without a role
-  // chart there is nothing to ask: no consent. kDenied: nobody signed in time.
+  // `what`: for the person's screen. Says on standard error where to sign, and waits. Without a
+  // role chart there is nothing to ask: no consent. kDenied: nobody signed in time.
   static Result<std::optional<Consent>> ask(HttpClient& http, const std::string& what);
   ~Consent();  // the keeper forgets the key
   Consent(Consent&& other) noexcept;

@@ -209,8 +209,8 @@ void on_keeper_frame(api::Service& service, const io::Frame& frame) {
   if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
 }
 
-// Before there is a second thread: seccomp and Landlock hold for the thread that asks, and for those
-// that it starts.
+// Before there is a second thread: seccomp and Landlock hold for the thread that asks, and for
+// those that it starts.
 Status confine(const Config& config) {
   const auto report = TRY(enter_sandbox(policy_of("server", config)));
   log_event("server.sandboxed", {{"landlock", report.landlock_abi}});

@@ -59,8 +59,8 @@ class Tenant {
 
   virtual void tick() = 0;
 
-  // By what right this person's browser may have keys of a call's records: what the entry in the log
-  // says of it besides. kDenied: by none.
+  // By what right this person's browser may have keys of a call's records: what the entry in the
+  // log says of it besides. kDenied: by none.
   virtual Result<boost::json::object> may_open(const CallId& call, std::string_view actor,
                                                const std::array<std::uint8_t, 32>& reader_key) = 0;
 };
