@@ -22,8 +22,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/demo"))
 from installation import BINARY, CLIENT, Failed, Installation, free_port
 
-CALL_S = 40
-KNOWN_S_MAX = 5
+CALL_S = 50
+KNOWN_S_MAX = 10
 # A number that nothing else on the disk could look like.
 AGENT, CUSTOMER, STRANGER = "7358164290", "+441632960777", "+441632960888"
 
