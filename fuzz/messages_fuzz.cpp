@@ -40,7 +40,8 @@ void recorder(std::uint8_t which, ByteView raw) {
          Sessions, SessionResume, CallMissed, SessionDead, AudioOpen, Audio, AudioClose,
          AudioCredit, CallEvent, Calls, CallGet, LiveRecords, Records, RecorderStatus, ImportOpen,
          ImportOpened, ImportAudio, ImportCredit, ImportEnd, FdPut, FdDrop, FdItem, FdListEnd,
-         Heartbeat, SupervisorStatus, CallBackOpen>(which, raw);
+         Heartbeat, SupervisorStatus, CallBackOpen, SessionTelephone, LiveAgentRequest, LiveAgent>(
+      which, raw);
 }
 
 }  // namespace

@@ -38,23 +38,37 @@ Result<Response> set_private(Service& service, const Request& request) {
 
 }  // namespace
 
+void Service::tell_live(const LiveCalls::Live& live) {
+  if (live.extension.empty() || !person_at) return;
+  if (const auto person = person_at(live.extension))
+    events.publish("live_call", boost::json::serialize(live_json(live_calls.at(live.extension))), 0,
+                   *person);
+}
+
 void Service::note_live(const store::CallEvent& event) {
-  const auto tell = [this](const LiveCalls::Live& live) {
-    if (const auto person = person_at ? person_at(live.extension) : std::nullopt)
-      events.publish("live_call", boost::json::serialize(live_json(live_calls.at(live.extension))),
-                     0, *person);
-  };
   if (event.phase != store::CallPhase::kLive) {
-    if (const auto was = live_calls.end(event.call)) tell(*was);
+    if (const auto was = live_calls.end(event.call)) tell_live(*was);
     return;
   }
-  if (live_calls.knows(event.call)) return;
   const auto agent = recorder.call<store::LiveAgent>(store::LiveAgentRequest{event.call}, 2'000);
-  // A recorder that is away is asked again with the call's next news.
-  if (!agent && agent.error().code != Errc::kNotFound) return;
-  const LiveCalls::Live live{event.call, agent ? agent->extension : "", event.started_at};
-  live_calls.begin(live);
-  if (!live.extension.empty()) tell(live);
+  const auto known = live_calls.find(event.call);
+  // What cannot be said now stays as it was, and is asked again with the call's next news.
+  const LiveCalls::Live live{event.call,
+                             agent   ? agent->extension
+                             : known ? known->extension
+                                     : "",
+                             event.started_at};
+  const auto was = live_calls.begin(live);
+  if (was && was->extension == live.extension) return;
+  if (was) tell_live(*was);
+  tell_live(live);
+}
+
+void Service::settle_live(const std::vector<store::CallEvent>& calls) {
+  std::set<CallId> running;
+  for (const auto& event : calls)
+    if (event.phase == store::CallPhase::kLive) running.insert(event.call);
+  for (const auto& was : live_calls.keep(running)) tell_live(was);
 }
 
 void add_agent_routes(Service& service, std::vector<Route>& routes) {

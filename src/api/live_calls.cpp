@@ -1,5 +1,9 @@
 #include "api/live_calls.hpp"
 
+#include <utility>
+
+#include "base/telephone.hpp"
+
 namespace callward::api {
 
 bool LiveCalls::knows(const CallId& call) const {
@@ -7,27 +11,46 @@ bool LiveCalls::knows(const CallId& call) const {
   return calls_.contains(call);
 }
 
-void LiveCalls::begin(const Live& live) {
+std::optional<LiveCalls::Live> LiveCalls::begin(const Live& live) {
+  Known known{live, telephone_key(live.extension)};
   const std::lock_guard lock(mutex_);
-  if (calls_.size() < kCallsMax) calls_[live.call] = live;
+  if (const auto at = calls_.find(live.call); at != calls_.end())
+    return std::exchange(at->second, std::move(known)).live;
+  if (calls_.size() < kCallsMax) calls_.emplace(live.call, std::move(known));
+  return std::nullopt;
 }
 
 std::optional<LiveCalls::Live> LiveCalls::end(const CallId& call) {
   const std::lock_guard lock(mutex_);
+  const auto known = calls_.extract(call);
+  return known.empty() ? std::nullopt : std::optional(known.mapped().live);
+}
+
+std::vector<LiveCalls::Live> LiveCalls::keep(const std::set<CallId>& running) {
+  std::vector<Live> over;
+  const std::lock_guard lock(mutex_);
+  std::erase_if(calls_, [&](const auto& item) {
+    if (running.contains(item.first)) return false;
+    over.push_back(item.second.live);
+    return true;
+  });
+  return over;
+}
+
+std::optional<LiveCalls::Live> LiveCalls::find(const CallId& call) const {
+  const std::lock_guard lock(mutex_);
   const auto at = calls_.find(call);
-  if (at == calls_.end()) return std::nullopt;
-  auto live = std::move(at->second);
-  calls_.erase(at);
-  return live;
+  return at == calls_.end() ? std::nullopt : std::optional(at->second.live);
 }
 
 std::optional<LiveCalls::Live> LiveCalls::at(const std::string& extension) const {
-  if (extension.empty()) return std::nullopt;
+  const auto key = telephone_key(extension);
+  if (key.empty()) return std::nullopt;
   const std::lock_guard lock(mutex_);
   const Live* newest = nullptr;
-  for (const auto& [call, live] : calls_)
-    if (live.extension == extension && (newest == nullptr || live.started_at > newest->started_at))
-      newest = &live;
+  for (const auto& [call, known] : calls_)
+    if (known.key == key && (newest == nullptr || known.live.started_at > newest->started_at))
+      newest = &known.live;
   return newest == nullptr ? std::nullopt : std::optional(*newest);
 }
 

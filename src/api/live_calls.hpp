@@ -5,8 +5,10 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/id.hpp"
@@ -17,21 +19,29 @@ class LiveCalls {
  public:
   struct Live {
     CallId call;
-    std::string extension;
+    std::string extension;        // whatever its spelling
     std::int64_t started_at = 0;  // UTC ms
   };
   static constexpr std::size_t kCallsMax = 20'000;  // beyond it one is not known: nobody's
 
   [[nodiscard]] bool knows(const CallId& call) const;
-  void begin(const Live& live);
+  // What was known of it before, if it was: it may have gone to another telephone.
+  std::optional<Live> begin(const Live& live);
   // Whose it was, if it was somebody's.
   std::optional<Live> end(const CallId& call);
+  // All but these end; which that are.
+  std::vector<Live> keep(const std::set<CallId>& running);
+  [[nodiscard]] std::optional<Live> find(const CallId& call) const;
   // The newest at this telephone; none for an empty one.
   [[nodiscard]] std::optional<Live> at(const std::string& extension) const;
 
  private:
+  struct Known {
+    Live live;
+    std::string key;  // of its telephone (base/telephone.hpp)
+  };
   mutable std::mutex mutex_;
-  std::map<CallId, Live> calls_;
+  std::map<CallId, Known> calls_;
 };
 
 // So many tries a minute for each key (an address) and for all together.

@@ -107,7 +107,8 @@ struct Rig {
   std::vector<keys::RunRetention> runs;
   std::vector<keys::ConfirmRetention> confirmations;
   std::vector<store::CallEvent> live;  // what the recorder knows; under `told`
-  std::string agent_of_every_call;     // as the recorder says
+  std::string agent_of_every_call;     // as the recorder says, ...
+  std::optional<Errc> agent_refused;   // ... or why it does not; both under `told`
   std::atomic<int> erase_delay_ms{0};
   std::atomic<bool> log_fails{false};
   // What else the keeper answers; false: nothing.
@@ -276,7 +277,10 @@ struct Rig {
         return;
       }
       case store::LiveAgentRequest::kType:
-        channel.reply(frame, store::LiveAgent{agent_of_every_call});
+        if (agent_refused)
+          channel.reply(frame, keys::ErrorReply{*agent_refused, "not now"});
+        else
+          channel.reply(frame, store::LiveAgent{agent_of_every_call});
         return;
       case store::LiveRecords::kType: {
         const auto ask = *unpack<store::LiveRecords>(frame.body);

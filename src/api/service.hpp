@@ -94,8 +94,12 @@ struct Service {
   void on_records_wanted(const keys::RecordsWanted& message);
   // What the log says of customers and requests since the last time; screens are told.
   Status follow_customers();
-  // Whose telephone a live call is at: asked of the recorder once, told to that person.
+  // Whose telephone a live call is at: asked of the recorder with each of its news, as it may go
+  // from one to another; told to whose it is, and to whose it was.
   void note_live(const store::CallEvent& event);
+  // All that the recorder has: what ended while nobody listened to it is over.
+  void settle_live(const std::vector<store::CallEvent>& calls);
+  void tell_live(const LiveCalls::Live& live);
   // Of orders under way when the keeper was out of reach: how they went meanwhile. One that it does
   // not know any more is forgotten here, too: the call's account says how it went.
   void ask_orders();

@@ -220,10 +220,12 @@ Recorder::CallPtr Recorder::find_shared(const CallId& id) {
 
 std::string Recorder::status_json() const {
   if (spool_ == nullptr) return "{\"ready\":false}";
-  std::size_t live = 0, listening = 0;
+  std::size_t live = 0, listening = 0, at_telephone = 0;
   segment::SegmenterCounters sum;
   for (const auto& [id, call] : calls_) {
     live += call->phase == RecorderPhase::kLive ? 1 : 0;
+    at_telephone +=
+        call->phase == RecorderPhase::kLive && !call->telephone.value_or("").empty() ? 1 : 0;
     listening += call->phase == RecorderPhase::kListening ? 1 : 0;
     for (const auto& line : call->lines) {
       if (line->segmenter == nullptr) continue;
@@ -248,12 +250,13 @@ std::string Recorder::status_json() const {
       queues.push_back(gauge);
     }
   return "{\"ready\":" + std::string(ready_ && keeper_ready_ ? "true" : "false") +
-         ",\"calls\":{\"live\":" + n(live) + ",\"listening\":" + n(listening) +
-         ",\"held\":" + n(calls_.size()) + ",\"total\":" + n(calls_total_) +
-         ",\"refused\":" + n(calls_refused_) + ",\"max\":" + n(config_.calls_max) +
-         "},\"spool\":{\"files\":" + n(spool.files) + ",\"files_max\":" + n(spool.files_max) +
-         ",\"spares\":" + n(spool.spares) + ",\"file_bytes\":" + n(spool.file_bytes) +
-         ",\"commits\":" + n(spool.commits) + ",\"write_errors\":" + n(spool.write_errors) +
+         ",\"calls\":{\"live\":" + n(live) + ",\"at_telephone\":" + n(at_telephone) +
+         ",\"listening\":" + n(listening) + ",\"held\":" + n(calls_.size()) +
+         ",\"total\":" + n(calls_total_) + ",\"refused\":" + n(calls_refused_) +
+         ",\"max\":" + n(config_.calls_max) + "},\"spool\":{\"files\":" + n(spool.files) +
+         ",\"files_max\":" + n(spool.files_max) + ",\"spares\":" + n(spool.spares) +
+         ",\"file_bytes\":" + n(spool.file_bytes) + ",\"commits\":" + n(spool.commits) +
+         ",\"write_errors\":" + n(spool.write_errors) +
          ",\"failing\":" + (spool.failing ? "true" : "false") +
          ",\"disk_low\":" + (disk_low_ ? "true" : "false") +
          "},\"packets\":{\"received\":" + n(packets.received) +

@@ -142,10 +142,12 @@ class Recorder {
   void on_session_end(Peer& peer, io::Frame& frame);
   void on_session_list(Peer& peer, io::Frame& frame);
   void on_session_resume(Peer& peer, io::Frame& frame);
+  void on_session_telephone(Peer& peer, io::Frame& frame);
   void on_call_missed(Peer& peer, io::Frame& frame);
   void on_audio_credit(Peer& peer, io::Frame& frame);
   void on_call_list(Peer& peer, io::Frame& frame);
   void on_call_get(Peer& peer, io::Frame& frame);
+  void on_live_agent(Peer& peer, io::Frame& frame);
   void on_live_records(Peer& peer, io::Frame& frame);
   void on_status(Peer& peer, io::Frame& frame);
   void on_import_open(Peer& peer, io::Frame& frame);
@@ -190,6 +192,7 @@ class Recorder {
     SecretBytes call_data;
     SecretBytes dialog;
     std::optional<DialId> dial;  // of a call-back
+    std::optional<std::string> telephone;
     // A continuation: its streams and sockets are taken over, nobody waits for an answer.
     std::optional<CallId> continues;
     SocketMap sockets;

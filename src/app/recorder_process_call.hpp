@@ -193,6 +193,7 @@ class RecorderCall {
 
   // Towards signal.
   SecretBytes dialog;
+  std::optional<std::string> telephone;  // of the agent; nothing: it has not said it yet
 
  private:
   // Until when all packets are known now.

@@ -98,6 +98,7 @@ void Recorder::begin_call(const std::shared_ptr<Opening>& opening, const CallId&
   call->started_ns = opening->started_ns;
   call->media_address = opening->media_address;
   call->dialog = std::move(opening->dialog);
+  call->telephone = std::move(opening->telephone);
   store::SpoolCallBegin begin;
   begin.sequence = ++sequence_;
   begin.row = started.row;
@@ -169,6 +170,7 @@ void Recorder::continue_call(RecorderCall& call) {
   opening->flags = {"continuation"};
   opening->call_data = SecretBytes(as_bytes("{\"continues\":\"" + call.id().hex() + "\"}"));
   opening->dialog = std::move(call.dialog);
+  opening->telephone = call.telephone;
   opening->continues = call.id();
   for (auto& line : call.lines) {
     if (!line->socket.valid()) continue;

@@ -75,10 +75,12 @@ const std::unordered_map<std::uint16_t, Recorder::Rule>& Recorder::handlers() {
       {store::SessionEnd::kType, {&Recorder::on_session_end, kSignal}},
       {store::SessionList::kType, {&Recorder::on_session_list, kSignal}},
       {store::SessionResume::kType, {&Recorder::on_session_resume, kSignal}},
+      {store::SessionTelephone::kType, {&Recorder::on_session_telephone, kSignal}},
       {store::CallMissed::kType, {&Recorder::on_call_missed, kSignal}},
       {store::AudioCredit::kType, {&Recorder::on_audio_credit, kListener}},
       {store::CallList::kType, {&Recorder::on_call_list, kServer}},
       {store::CallGet::kType, {&Recorder::on_call_get, kServer}},
+      {store::LiveAgentRequest::kType, {&Recorder::on_live_agent, kServer}},
       {store::LiveRecords::kType, {&Recorder::on_live_records, kServer}},
       {store::RecorderStatusRequest::kType, {&Recorder::on_status, kAnybody}},
       {store::ImportOpen::kType, {&Recorder::on_import_open, kImporter}},
@@ -235,6 +237,15 @@ void Recorder::on_session_resume(Peer& peer, io::Frame& frame) {
   peer.channel->reply(frame, store::SessionUpdated{*ports});
 }
 
+void Recorder::on_session_telephone(Peer&, io::Frame& frame) {
+  auto said = unpack<store::SessionTelephone>(frame.body);
+  if (!said || said->telephone.size() > store::kTelephoneBytesMax) return;
+  auto* call = find_for_signal(said->call);
+  if (call == nullptr || call->telephone == said->telephone) return;
+  call->telephone = std::move(said->telephone);
+  announce(*call);  // who asked too early asks again
+}
+
 void Recorder::on_call_missed(Peer& peer, io::Frame& frame) {
   const auto missed = unpack<store::CallMissed>(frame.body);
   if (!missed || !is_word(missed->cause) || missed->count == 0)
@@ -348,6 +359,16 @@ void Recorder::on_call_get(Peer& peer, io::Frame& frame) {
   if (call == nullptr)
     return refuse(peer, frame, Errc::kNotFound, "not here: see the object store");
   peer.channel->reply(frame, event_of(*call));
+}
+
+void Recorder::on_live_agent(Peer& peer, io::Frame& frame) {
+  const auto asked = unpack<store::LiveAgentRequest>(frame.body);
+  const auto* call = asked ? find(asked->call) : nullptr;
+  if (call == nullptr || public_phase(call->phase) != store::CallPhase::kLive)
+    return refuse(peer, frame, Errc::kNotFound, "no such live call");
+  if (!call->telephone && !call->imported())  // a file is at nobody's
+    return refuse(peer, frame, Errc::kUnavailable, "signal has yet to say it");
+  peer.channel->reply(frame, store::LiveAgent{call->telephone.value_or("")});
 }
 
 void Recorder::on_live_records(Peer& peer, io::Frame& frame) {

@@ -76,6 +76,7 @@ api::Response answer(const api::Router& router, const api::StaticFiles& console,
 void catch_up_calls(api::Service& service, api::Link& recorder, api::Catalog& catalog) {
   const auto calls = recorder.call<store::Calls>(store::CallList{});
   if (!calls) return;
+  service.settle_live(calls->calls);
   for (const auto& event : calls->calls) service.on_call_event(event);
   if (auto settled = catalog.settle(calls->calls); !settled)
     log_event("server.settle_failed", {{"why", settled.error().message}});

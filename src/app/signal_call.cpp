@@ -18,6 +18,7 @@ namespace event = capture::event;
 static_assert(static_cast<int>(store::Party::kMixed) == static_cast<int>(capture::Party::kMixed));
 static_assert(static_cast<int>(store::StreamMode::kRemoved) ==
               static_cast<int>(capture::Mode::kRemoved));
+static_assert(store::kTelephoneBytesMax == capture::kTelephoneBytesMax);
 static_assert(static_cast<int>(keys::Direction::kOutgoing) ==
               static_cast<int>(capture::Direction::kOutgoing));
 
@@ -294,6 +295,10 @@ void SignalCall::perform(const action::ResumeRecording&) {
   for (const auto& lane : lanes) message.session.ports.push_back(lane.port);
   message.session.dialog = saved();
   ask(io::make_frame(message));
+}
+
+void SignalCall::perform(const action::TellTelephone& tell) {
+  host_.tell_telephone(session_.call(), tell.telephone);
 }
 
 void SignalCall::perform(const action::EndRecording& end) {

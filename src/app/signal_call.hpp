@@ -40,6 +40,7 @@ class SignalHost {
   // The reply comes to the call of that serial, if it still lives; never from inside this.
   virtual void ask_recorder(io::Frame frame, std::uint64_t serial,
                             std::function<void(SignalCall&, Result<io::Frame>)> on_reply) = 0;
+  virtual void tell_telephone(const CallId& call, const std::string& telephone) = 0;
   virtual void end_recording(const CallId& call, const std::string& cause) = 0;
   virtual void report_missed(const std::string& cause, std::uint16_t sip_status) = 0;
   virtual void counted(const char* what) = 0;
@@ -82,6 +83,7 @@ class SignalCall {
   void perform(capture::action::OpenRecording& open);
   void perform(capture::action::UpdateRecording& update);
   void perform(const capture::action::ResumeRecording&);
+  void perform(const capture::action::TellTelephone& tell);
   void perform(const capture::action::EndRecording& end);
   void perform(const capture::action::ReportMissed& missed);
   void perform(const capture::action::SendBye&);

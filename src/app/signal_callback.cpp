@@ -192,6 +192,7 @@ void CallBackCall::recorder_said(std::uint64_t question, bool opening, Result<io
     if (!opened || opened->ports.size() != kLegOfStream.size()) return refused(Errc::kMalformed);
     call_ = opened->call;
     set_ports(opened->ports);
+    tell_telephone();
     return on(event::Opened{});
   }
   if (!newest) return;
@@ -231,6 +232,14 @@ void CallBackCall::perform(const action::Resume&) {
   for (const auto leg : kLegOfStream) message.session.ports.push_back(recorder_ports_[at(leg)]);
   message.session.dialog = saved();
   ask(io::make_frame(message), false);
+  tell_telephone();
+}
+
+// At the expert's, from before it rings: who is to talk finds the call when it does.
+void CallBackCall::tell_telephone() {
+  auto telephone = capture::parse_address(plan_.expert_target).user;
+  if (telephone.size() > store::kTelephoneBytesMax) telephone.clear();
+  host_.tell_telephone(call_, telephone);
 }
 
 void CallBackCall::perform(const action::End& end) { host_.end_recording(call_, end.cause); }

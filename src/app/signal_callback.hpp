@@ -45,6 +45,7 @@ class CallBackHost {
   // The reply comes to the call-back of that serial, if it still lives; never from inside this.
   virtual void ask_recorder(io::Frame frame, std::uint64_t serial,
                             std::function<void(CallBackCall&, Result<io::Frame>)> on_reply) = 0;
+  virtual void tell_telephone(const CallId& call, const std::string& telephone) = 0;
   virtual void end_recording(const CallId& call, const std::string& cause) = 0;
   virtual void tell_keeper(const keys::DialProgress& progress) = 0;
 };
@@ -103,6 +104,7 @@ class CallBackCall final : public LegOwner {
   void perform(const capture::callback_action::SetGate& gate);
   void perform(const capture::callback_action::Tell& tell);
 
+  void tell_telephone();
   void ask(io::Frame frame, bool opening);
   void recorder_said(std::uint64_t question, bool opening, Result<io::Frame> reply);
   void set_ports(const std::vector<std::uint16_t>& ports);

@@ -232,6 +232,10 @@ TEST(CallBack, FromTheOrderToTheEnd) {
   ASSERT_EQ(rig.signal.recorder->opens.size(), 1u) << "before anybody is called";
   const auto& open = rig.signal.recorder->opens[0];
   EXPECT_EQ(rig.signal.recorder->dials, std::vector{rig.id});
+  ASSERT_EQ(rig.signal.recorder->telephones.size(), 1u);
+  EXPECT_EQ(rig.signal.recorder->telephones[0].telephone, "7001") << "the expert's, not the number";
+  EXPECT_EQ(rig.signal.recorder->telephones[0].call,
+            rig.signal.recorder->live_calls.begin()->first);
   EXPECT_EQ(open.direction, keys::Direction::kOutgoing);
   ASSERT_EQ(open.streams.size(), 2u);
   EXPECT_EQ(open.streams[0].party, store::Party::kCustomer);

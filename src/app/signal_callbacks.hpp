@@ -31,6 +31,7 @@ class CallBackRecorder {
   [[nodiscard]] virtual bool recorder_ready() const = 0;
   // The reply comes later, in every case exactly once.
   virtual void ask(io::Frame frame, std::function<void(Result<io::Frame>)> on_reply) = 0;
+  virtual void tell_telephone(const CallId& call, const std::string& telephone) = 0;
   virtual void end_recording(const CallId& call, const std::string& cause) = 0;
 };
 
@@ -67,6 +68,9 @@ class CallBacks final : public CallBackHost {
   std::int64_t now_ms() override { return clock_.monotonic_ms(); }
   void ask_recorder(io::Frame frame, std::uint64_t serial,
                     std::function<void(CallBackCall&, Result<io::Frame>)> on_reply) override;
+  void tell_telephone(const CallId& call, const std::string& telephone) override {
+    recorder_.tell_telephone(call, telephone);
+  }
   void end_recording(const CallId& call, const std::string& cause) override;
   void tell_keeper(const keys::DialProgress& progress) override;
 

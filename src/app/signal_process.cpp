@@ -267,6 +267,11 @@ void Signal::ask(io::Frame frame, std::function<void(Result<io::Frame>)> on_repl
   });
 }
 
+// A recorder that is away is told with the call, when it is back.
+void Signal::tell_telephone(const CallId& call, const std::string& telephone) {
+  if (recorder_ready_) (void)recorder_->send(store::SessionTelephone{call, telephone});
+}
+
 void Signal::end_recording(const CallId& call, const std::string& cause) {
   ++counters_["ended_" + cause];
   tell(store::SessionEnd{call, cause});

@@ -54,6 +54,7 @@ class Signal final : public SignalHost, private CallBackRecorder {
   std::int64_t now_ms() override { return clock_.monotonic_ms(); }
   void ask_recorder(io::Frame frame, std::uint64_t serial,
                     std::function<void(SignalCall&, Result<io::Frame>)> on_reply) override;
+  void tell_telephone(const CallId& call, const std::string& telephone) override;
   void end_recording(const CallId& call, const std::string& cause) override;
   [[nodiscard]] bool recorder_ready() const override { return recorder_ready_; }
   void ask(io::Frame frame, std::function<void(Result<io::Frame>)> on_reply) override;

@@ -282,8 +282,12 @@ TEST(SignalProcess, TheRecordersRestart) {
       rig.request(peer, refused, "INVITE", SignalRig::siprec_body(), SignalRig::siprec_headers()));
   EXPECT_EQ(SignalRig::status_of(rig.answer(peer, "refused", "INVITE")), 503);
   EXPECT_TRUE(rig.recorder->ends.empty());
+  ASSERT_EQ(rig.recorder->telephones.size(), 2u);
   rig.recorder->live();
   EXPECT_TRUE(rig.until([&] { return rig.recorder->resumes.size() == 1; }));
+  EXPECT_TRUE(rig.until([&] { return rig.recorder->telephones.size() == 3; })) << "told again";
+  EXPECT_EQ(rig.recorder->telephones[2].call, rig.recorder->resumes[0].call);
+  EXPECT_EQ(rig.recorder->telephones[2].telephone, "7001");
   EXPECT_TRUE(rig.until([&] { return rig.recorder->ends.size() == 1; }));
   EXPECT_TRUE(rig.until([&] { return rig.recorder->missed.size() == 1; }));
   EXPECT_EQ(rig.recorder->missed[0].cause, "recorder_away");

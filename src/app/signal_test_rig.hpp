@@ -43,6 +43,7 @@ class ScriptedRecorder final : public test::SocketPeer {
   std::vector<store::SessionEnd> ends;
   std::vector<store::Session> resumes;
   std::vector<store::CallMissed> missed;
+  std::vector<store::SessionTelephone> telephones;
   std::map<CallId, store::Session> live_calls;
   std::vector<std::pair<io::Channel*, io::Frame>> held;
 
@@ -118,6 +119,9 @@ class ScriptedRecorder final : public test::SocketPeer {
         channel.reply(frame, list);
         return;
       }
+      case store::SessionTelephone::kType:
+        telephones.push_back(*unpack<store::SessionTelephone>(frame.body));
+        return;
       default:
         return;
     }

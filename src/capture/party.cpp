@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/telephone.hpp"
 #include "wire/text.hpp"
 
 namespace callward::capture {
@@ -27,23 +28,24 @@ std::string unescape(std::string_view text) {
   return out;
 }
 
-// What two spellings of one number or name have in common.
-std::string plain(std::string_view user) {
-  const bool number = !user.empty() && std::all_of(user.begin(), user.end(), [](char c) {
-    return (c >= '0' && c <= '9') || std::string_view("+-.() *#").find(c) != std::string_view::npos;
-  });
-  std::string out;
-  for (const char c : user) {
-    if (number && std::string_view("+-.() ").find(c) != std::string_view::npos) continue;
-    out.push_back(wire::lower(c));
+// A display name in quotes may hold anything, brackets too.
+std::string_view without_display_name(std::string_view text) {
+  text = wire::trim(text);
+  if (!text.starts_with('"')) return text;
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      return text.substr(i + 1);
   }
-  return out;
+  return text;
 }
 
 }  // namespace
 
 Address parse_address(std::string_view text) {
   Address out;
+  text = without_display_name(text);
   if (const auto open = text.find('<'); open != std::string_view::npos) {
     text = text.substr(open + 1);
     text = text.substr(0, text.find('>'));
@@ -58,7 +60,11 @@ Address parse_address(std::string_view text) {
     break;
   }
   // Parameters of a number within the user part ("+1555;phone-context=x@host") are cut off too.
-  const auto at = tel ? std::string_view::npos : text.rfind('@');
+  // Behind the host, in a parameter or header of the URI, another '@' is none of the address's.
+  const auto first = text.find('@');
+  const auto at = tel || first == std::string_view::npos
+                      ? std::string_view::npos
+                      : text.rfind('@', text.find_first_of(";?>", first));
   const auto user = text.substr(0, at);
   out.user = unescape(wire::trim(user.substr(0, user.find_first_of(";?:"))));
   if (at == std::string_view::npos) return out;
@@ -77,7 +83,8 @@ OwnParties::OwnParties(const std::vector<std::string>& numbers,
                        const std::vector<std::string>& domains) {
   for (const auto& number : numbers) {
     const bool prefix = number.ends_with('*');
-    auto text = plain(std::string_view(number).substr(0, number.size() - (prefix ? 1 : 0)));
+    auto text =
+        plain_telephone(std::string_view(number).substr(0, number.size() - (prefix ? 1 : 0)));
     if (text.empty() && !prefix) continue;
     numbers_.push_back(prefix ? text + '*' : text);
   }
@@ -86,7 +93,7 @@ OwnParties::OwnParties(const std::vector<std::string>& numbers,
 }
 
 bool OwnParties::owns(const Address& address) const {
-  const auto user = plain(address.user);
+  const auto user = plain_telephone(address.user);
   const bool by_number =
       !user.empty() && std::any_of(numbers_.begin(), numbers_.end(), [&](const auto& own) {
         return own.ends_with('*')

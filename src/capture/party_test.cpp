@@ -20,6 +20,15 @@ TEST(Party, AddressesAsSystemsWriteThem) {
       {"", "", ""},
       {"<sip:", "", ""},
       {"sip:a%4@%zz", "a%4", "%zz"},
+      {"SIP:201@Host;transport=tcp", "201", "host"},
+      {"sip:201@host;transport=tls?Subject=a@b", "201", "host"},
+      {"sip:201@host;maddr=a@b", "201", "host"},
+      {"sip:ann@corp.example@host", "ann@corp.example", "host"},
+      {"TEL:201;ext=7", "201", ""},
+      {"\"a <sip:1@b>\" <sip:201@host>;tag=x", "201", "host"},
+      {"\"a \\\" <sip:1@b>\" <sip:201@host>", "201", "host"},
+      {"Ann <sip:201@host>", "201", "host"},
+      {"\"no end <sip:201@host>", "201", "host"},
   };
   for (const auto& [text, user, host] : cases) {
     const auto address = parse_address(text);

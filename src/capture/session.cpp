@@ -198,6 +198,9 @@ void Session::open(Event& event) {
   kept_.contact = sip.contact;
   kept_.user_agent = sip.user_agent;
   kept_.session_id = sip.session_id;
+  kept_.telephones.take(*offer, *plan, config_.own);
+  if (offer->metadata_raw.empty() && !sip.recording_client)
+    kept_.telephones.take_addresses(sip.from, sip.to, config_.own);
   set_timer(sip);
   kept_.call_data = call_data(*offer, *plan);
   pending_is_update_ = false;
@@ -253,6 +256,7 @@ void Session::opened(Event& event) {
     return;
   }
   reply_with_session(To::kPending);
+  tell_telephone();
   phase_ = Phase::kAnswered;
 }
 
@@ -315,6 +319,7 @@ void Session::update(Event& event) {
   if (!offer->has_sdp && offer->metadata_raw.empty()) return answer_refresh(sip.is_update);
   lanes_before_ = kept_.lanes;
   sdp_before_ = kept_.sdp_text;
+  telephones_before_ = kept_.telephones;
   pending_is_update_ = sip.is_update;
   auto data = take_offer(*offer);
   const bool needs_port = std::any_of(kept_.lanes.begin(), kept_.lanes.end(), [](const Lane& lane) {
@@ -329,6 +334,7 @@ void Session::update(Event& event) {
   if (away_) {
     kept_.lanes = lanes_before_;
     kept_.sdp_text = sdp_before_;
+    kept_.telephones = telephones_before_;
     out_.push_back(action::Reply{.to = To::kThis, .status = 500, .retry_after_s = kRetryAfterS});
     return;
   }
@@ -357,6 +363,7 @@ SecretBytes Session::take_offer(const Offer& offer) {
     const auto plan = plan_next(offer, kept_.lanes);
     kept_.lanes = plan.lanes;
     kept_.sdp_text = offer.sdp_text;
+    kept_.telephones.take(offer, plan, config_.own);
     for (const auto& flag : plan.flags) add_flag(kept_.flags, flag);
     return offer.metadata_raw.empty() ? SecretBytes() : call_data(offer, plan);
   }
@@ -364,18 +371,22 @@ SecretBytes Session::take_offer(const Offer& offer) {
   CHECK(kept_offer.has_value());
   kept_offer->metadata = offer.metadata;
   kept_offer->metadata_raw = offer.metadata_raw;
-  return call_data(*kept_offer, plan_next(*kept_offer, kept_.lanes));
+  const auto plan = plan_next(*kept_offer, kept_.lanes);
+  kept_.telephones.take(*kept_offer, plan, config_.own);
+  return call_data(*kept_offer, plan);
 }
 
 void Session::updated(Event& event) {
   if (!set_ports(std::get<event::Updated>(event).ports)) return update_refused(event);
   reply_with_session(To::kPending);
+  tell_telephone();
   phase_ = pending_is_update_ ? Phase::kActive : Phase::kAnswered;
 }
 
 void Session::update_refused(Event&) {
   kept_.lanes = lanes_before_;
   kept_.sdp_text = sdp_before_;
+  kept_.telephones = telephones_before_;
   // 500 to a re-INVITE leaves the session as it was (RFC 3261, 14.2).
   out_.push_back(action::Reply{.to = To::kPending, .status = 500, .retry_after_s = kRetryAfterS});
   phase_ = Phase::kActive;
@@ -484,6 +495,15 @@ void Session::lost(Event&) { away_ = true; }
 void Session::back(Event&) {
   away_ = false;
   out_.push_back(action::ResumeRecording{});
+  told_.reset();
+  tell_telephone();
+}
+
+void Session::tell_telephone() {
+  auto telephone = kept_.telephones.at(kept_.lanes);
+  if (told_ == telephone) return;
+  told_ = telephone;
+  out_.push_back(action::TellTelephone{std::move(telephone)});
 }
 
 void Session::resumed(Event& event) {
@@ -515,6 +535,8 @@ void Session::reopened(Event& event) {
   auto& news = std::get<event::Opened>(event);
   kept_.call = news.call;
   (void)set_ports(news.ports);
+  told_.reset();
+  tell_telephone();
   refreshing_ = false;
   phase_ = Phase::kActive;
   tell_ports_anew();
@@ -533,7 +555,10 @@ SecretBytes Session::save() const { return SecretBytes(pack(kept_)); }
 Result<Session> Session::restore(const SessionConfig& config, ByteView saved, const CallId& call,
                                  const std::vector<std::uint16_t>& ports, std::int64_t now_ms) {
   Session session(config, 0);
-  session.kept_ = TRY(unpack<Kept>(saved));
+  if (auto kept = unpack<Kept>(saved))
+    session.kept_ = std::move(*kept);
+  else
+    session.kept_ = TRY(unpack<KeptBefore>(saved)).kept;
   if (!read_sdp_parts(session.kept_.sdp_text))
     return fail(Errc::kMalformed, "saved session has no readable SDP");
   session.kept_.call = call;

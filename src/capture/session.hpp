@@ -15,7 +15,9 @@
 //   (3) A call that the recorder opened gives exactly one EndRecording, unless the recorder itself
 //       ended it.
 //   (4) Streams keep their numbers for the whole call.
-//   (5) Every request gets exactly one final answer; one request at most waits for the recorder.
+//   (5) At whose telephone the call is, is told for each call that the recorder opened, when it
+//       changes, and to a recorder that comes back.
+//   (6) Every request gets exactly one final answer; one request at most waits for the recorder.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +29,7 @@
 #include "base/pack.hpp"
 #include "base/secret.hpp"
 #include "capture/offer.hpp"
+#include "capture/telephones.hpp"
 
 namespace callward::capture {
 
@@ -108,6 +111,10 @@ struct UpdateRecording {
   SecretBytes call_data;
 };  // call_data empty: unchanged
 struct ResumeRecording {};  // tell a recorder that was restarted of this session
+// At whose telephone the call is; empty: nobody's, or several. No answer comes.
+struct TellTelephone {
+  std::string telephone;
+};
 struct EndRecording {
   std::string cause;
 };
@@ -125,9 +132,10 @@ struct SendRefresh {
   Refresher refresher = Refresher::kNone;
 };
 }  // namespace action
-using Action = std::variant<action::Reply, action::Hold, action::OpenRecording,
-                            action::UpdateRecording, action::ResumeRecording, action::EndRecording,
-                            action::ReportMissed, action::SendBye, action::SendRefresh>;
+using Action =
+    std::variant<action::Reply, action::Hold, action::OpenRecording, action::UpdateRecording,
+                 action::ResumeRecording, action::TellTelephone, action::EndRecording,
+                 action::ReportMissed, action::SendBye, action::SendRefresh>;
 using Actions = std::vector<Action>;
 
 enum class Phase : std::uint8_t {
@@ -206,6 +214,7 @@ class Session {
   bool set_ports(const std::vector<std::uint16_t>& ports);
   SecretBytes call_data(const Offer& offer, const Plan& plan) const;
   void tell_ports_anew();
+  void tell_telephone();
   void stop(std::string_view cause, bool send_bye);
 
   // Kept over a restart.
@@ -221,10 +230,23 @@ class Session {
     Refresher refresher = Refresher::kNone;
     bool allows_update = false;
     std::string call_id, from, to, contact, user_agent, session_id;
+    Telephones telephones;
     template <class V>
-    void visit(V& v) {
+    void visit_before(V& v) {
       v(call, lanes, sdp_text, flags, call_data, direction, sdp_id, sdp_version, interval_s,
         refresher, allows_update, call_id, from, to, contact, user_agent, session_id);
+    }
+    template <class V>
+    void visit(V& v) {
+      visit_before(v);
+      v(telephones);
+    }
+  };
+  struct KeptBefore {  // by a version that did not know of telephones
+    Kept kept;
+    template <class V>
+    void visit(V& v) {
+      kept.visit_before(v);
     }
   };
 
@@ -232,6 +254,8 @@ class Session {
   std::uint64_t sdp_id_;
   Phase phase_ = Phase::kIdle;
   Kept kept_;
+  std::optional<std::string> told_;  // to this recorder, of this call
+  Telephones telephones_before_;
   std::vector<Lane> lanes_before_;  // while updating: what holds again if the recorder refuses
   std::vector<std::string> sdp_before_;
   bool pending_is_update_ = false;

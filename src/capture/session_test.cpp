@@ -26,6 +26,7 @@ class Bench {
     replies.clear();
     opens = updates = resumes = ends = missed = byes = refreshes = holds = 0;
     last_missed.clear();
+    telephone.reset();
     for (auto& done : session.on(std::move(event), now_ms)) {
       std::visit([this](auto& item) { take(item); }, done);
     }
@@ -41,6 +42,7 @@ class Bench {
   int opens = 0, updates = 0, resumes = 0, ends = 0, missed = 0, byes = 0, refreshes = 0, holds = 0;
   std::string last_missed, end_cause;
   bool update_had_data = false;
+  std::optional<std::string> telephone;  // that was told now
   std::vector<Lane> told;
   std::vector<std::string> flags;
   action::SendRefresh refresh;
@@ -59,6 +61,7 @@ class Bench {
     update_had_data = !item.call_data.empty();
   }
   void take(action::ResumeRecording&) { ++resumes; }
+  void take(action::TellTelephone& item) { telephone = item.telephone; }
   void take(action::EndRecording& item) {
     ++ends;
     end_cause = item.cause;
@@ -396,6 +399,86 @@ TEST(OwnRestart, ASavedSessionGoesOn) {
   EXPECT_EQ(bench.ends, 1);
   EXPECT_FALSE(Session::restore(Bench::config, as_bytes("junk"), call_id(1), {}, 0));
   EXPECT_FALSE(Session::restore(Bench::config, saved.expose(), call_id(1), {1}, 0));
+}
+
+SipRequest spoken_by(const char* agent) {
+  auto sip = invite();
+  sip.body = test_body(test_sdp(kTwo),
+                       test_metadata({{"sip:+15551@c", "Ann", "1", ""}, {agent, "Bo", "2", ""}}));
+  return sip;
+}
+
+TEST(Telephone, IsToldOnceTheCallIsOpenAndWhenItChanges) {
+  Bench bench;
+  bench.on(event::Request{invite()});
+  EXPECT_FALSE(bench.telephone) << "there is no call yet";
+  bench.on(event::Opened{call_id(1), {30'000, 30'002}});
+  EXPECT_EQ(bench.telephone, "7001");
+  bench.on(event::Ack{});
+  bench.on(event::Request{update_of(kTwo)});
+  bench.on(event::Updated{{30'000, 30'002}});
+  EXPECT_FALSE(bench.telephone) << "as it was";
+  bench.on(event::Request{spoken_by("sip:7002@c")});
+  bench.on(event::Refused{Errc::kFull});
+  EXPECT_FALSE(bench.telephone);
+  bench.on(event::Request{spoken_by("sip:7002@c")});
+  bench.on(event::Updated{{30'000, 30'002}});
+  EXPECT_EQ(bench.telephone, "7002");
+  auto nobodys = active(spoken_by("sip:+15552@c"));
+  nobodys.on(event::Bye{});
+  Bench unknown;
+  unknown.on(event::Request{spoken_by("sip:+15552@c")});
+  unknown.on(event::Opened{call_id(1), {30'000, 30'002}});
+  EXPECT_EQ(unknown.telephone, "") << "nobody's is news, too";
+}
+
+TEST(Telephone, IsToldAgainToARecorderThatComesBack) {
+  auto bench = active();
+  bench.on(event::RecorderLost{});
+  bench.on(event::Request{spoken_by("sip:7002@c")});
+  EXPECT_FALSE(bench.telephone);
+  bench.on(event::Ack{});
+  bench.on(event::RecorderBack{});
+  EXPECT_EQ(bench.telephone, "7002");
+  bench.on(event::Refused{Errc::kNotFound});
+  bench.on(event::Opened{call_id(2), {32'000, 32'002}});
+  EXPECT_EQ(bench.telephone, "7002") << "of the call that goes on";
+}
+
+TEST(Telephone, OfACallThatIsNoRecordingClients) {
+  SipRequest sip;
+  sip.content_type = "application/sdp";
+  sip.body = test_sdp(kTwo);
+  sip.from = "<sip:7001@pbx.test>;tag=1";
+  sip.to = "<sip:recorder@callward.test>";
+  for (const bool client : {false, true}) {
+    sip.recording_client = client;  // then From is the client's own
+    Bench bench;
+    bench.on(event::Request{sip});
+    bench.on(event::Opened{call_id(1), {30'000, 30'002}});
+    EXPECT_EQ(bench.telephone, client ? "" : "7001");
+  }
+}
+
+TEST(Telephone, IsKeptOverOurOwnRestart) {
+  auto before = active();
+  const auto saved = before.session.save();
+  auto session = Session::restore(Bench::config, saved.expose(), call_id(9), {1, 2}, 5'000);
+  ASSERT_TRUE(session);
+  Bench bench(std::move(*session));
+  bench.on(event::RecorderLost{});
+  bench.on(event::RecorderBack{});
+  EXPECT_EQ(bench.telephone, "7001");
+  // What an earlier version has saved ends before the telephones: two empty lists here.
+  auto sip = invite();
+  sip.content_type = "application/sdp";
+  sip.body = test_sdp(kTwo);
+  auto silent = active(sip);
+  const auto whole = silent.session.save();
+  const auto old = whole.expose().first(whole.expose().size() - 2 * 4 - 2 * 4);
+  auto of_before = Session::restore(Bench::config, old, call_id(9), {1, 2}, 5'000);
+  ASSERT_TRUE(of_before);
+  EXPECT_EQ(of_before->streams().size(), 2u);
 }
 
 // Any sequence of events: the table holds (a CHECK would end the process), no request is left

@@ -13,7 +13,7 @@ enum class Hearing : std::uint8_t { kReview, kCallBack };
 std::string_view to_text(Hearing right);
 
 // A reviewer hears calls, but no call-back of a request that they had a part in. A call-back is
-// also heard, from the verdict until the review is done, by authorised persons and by those whom the
+// also heard, from the verdict until the review is done, by authorised persons and those whom the
 // requester answers to: never by the requester, nor by the expert who made it.
 // `call_back`: the request whose call-back this call was; nullptr: of none that is not reviewed.
 // kDenied: by no right.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/telephone.hpp"
+
 namespace callward::people {
 namespace {
 
@@ -107,8 +109,9 @@ std::vector<std::string> Chart::lacks() const {
 }
 
 const PersonId* Chart::by_extension(std::string_view extension) const {
+  const auto key = telephone_key(extension);
   const auto at = std::ranges::find_if(members_, [&](const auto& m) {
-    return !m.second.left && !extension.empty() && m.second.extension == extension;
+    return !m.second.left && !key.empty() && telephone_key(m.second.extension) == key;
   });
   return at == members_.end() ? nullptr : &at->first;
 }
@@ -195,7 +198,8 @@ Status Chart::check_extension(const Change& change) const {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
            c == '.' || c == '_' || c == '-';
   };
-  if (text.size() > kExtensionBytesMax || !std::ranges::all_of(text, good))
+  if (text.size() > kExtensionBytesMax || !std::ranges::all_of(text, good) ||
+      telephone_key(text).empty())
     return fail(Errc::kMalformed, "no extension");
   const auto* whose = by_extension(text);
   return whose == nullptr || *whose == change.person

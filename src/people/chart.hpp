@@ -102,7 +102,7 @@ class Chart {
   // Here, with this role and a key to sign with.
   [[nodiscard]] bool is(const PersonId& person, Role role) const;
   [[nodiscard]] bool answers_to(const PersonId& person, const PersonId& superior) const;
-  // Whose telephone it is; nullptr: nobody's who is here.
+  // Whose telephone it is, in whatever spelling; nullptr: nobody's who is here.
   [[nodiscard]] const PersonId* by_extension(std::string_view extension) const;
   // That this person, by one of the keys in the chart, said this.
   Status check(const PersonId& person, const Challenge& challenge, const Assertion& said) const;

@@ -132,6 +132,27 @@ TEST_F(Charts, AHierarchyHasNoCircles) {
   EXPECT_TRUE(chart.answers_to(superior, olga.id)) << "seen to the top";
 }
 
+TEST_F(Charts, ATelephoneIsOnePersonsInWhateverSpelling) {
+  const auto with = [&](std::uint8_t n, const char* extension) {
+    auto made = person(id_of(n), kAgent, olga.id);
+    made.extension = extension;
+    return apply(made, {olga});
+  };
+  found();
+  ASSERT_TRUE(with(2, "Desk-7"));
+  ASSERT_TRUE(with(3, "+49-30-123456"));
+  for (const auto* taken : {"desk-7", "DESK-7", "4930123456", "004930123456"})
+    EXPECT_EQ(with(4, taken).error().code, Errc::kMalformed) << taken;
+  for (const auto* none : {"-", "+", "..", "7001 ", "70/01"})
+    EXPECT_EQ(with(4, none).error().code, Errc::kMalformed) << none;
+  ASSERT_TRUE(with(4, "desk7"));
+  ASSERT_TRUE(with(2, "DESK-7")) << "one's own, spelt anew";
+  EXPECT_EQ(*chart.by_extension("desk-7"), id_of(2));
+  EXPECT_EQ(*chart.by_extension("+49 (30) 123456"), id_of(3));
+  EXPECT_EQ(chart.by_extension("30123456"), nullptr);
+  EXPECT_EQ(chart.by_extension(""), nullptr);
+}
+
 TEST_F(Charts, TheLastOwnerAndTheLastKeyStay) {
   found();
   const auto max = join(2, kAdministrator);

@@ -13,6 +13,7 @@ namespace callward::store {
 
 inline constexpr std::uint32_t kRecorderProtocolVersion = 2;
 inline constexpr std::size_t kRecorderFrameBytesMax = 4u << 20;
+inline constexpr std::size_t kTelephoneBytesMax = 64;
 
 enum class ClientRole : std::uint8_t {
   kSignal = 1,
@@ -187,6 +188,18 @@ struct CallMissed {  // -> Ack
     v(cause, sip_status, count);
   }
 };
+// Event from signal: at whose telephone a call is that the recorder has opened (see LiveAgent).
+// Said once for each, when it changes, and to a recorder that comes back: it is kept in memory
+// only. Its own message, so that the protocol's version stays what it is.
+struct SessionTelephone {
+  static constexpr std::uint16_t kType = 317;
+  CallId call;
+  std::string telephone;  // empty: nobody's, or several
+  template <class V>
+  void visit(V& v) {
+    v(call, telephone);
+  }
+};
 // Event to signal: the recorder ended the call (RTP time-out); send BYE.
 struct SessionDead {
   static constexpr std::uint16_t kType = 414;
@@ -305,7 +318,8 @@ struct CallGet {  // -> CallEvent (fresh account), or kNotFound: look into the o
   }
 };
 // At whose telephone a live call is, by the number that the telephone system gives it; nothing: not
-// known, or several. kNotFound: no live call.
+// known, or several. kNotFound: no live call. kUnavailable: signal has yet to say it; a CallEvent
+// follows when it has.
 struct LiveAgentRequest {  // -> LiveAgent
   static constexpr std::uint16_t kType = 334;
   CallId call;

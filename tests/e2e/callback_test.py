@@ -228,11 +228,17 @@ class Stories:
         time.sleep(seconds)
         return dial
 
+    def at_the_experts(self):
+        """The recorder knows at whose telephone the running call is (which one: src/app/signal_callback_test.cpp)."""
+        recorder = next(p for p in self.place.json("status")["processes"] if p["name"] == "recorder")["status"]["calls"]
+        expect(recorder["live"] == recorder["at_telephone"] == 1, f"live and at a telephone: {recorder}")
+
     # ---- stories ----------------------------------------------------------------------------------------------------
 
     def customer_hangs_up(self):
         phone = self.customer()
         dial = self.talk(phone)
+        self.at_the_experts()
         phone.hang_up()
         state, cause, call, talked = self.keeper.end(dial, "hung_up_customer", ANSWERED)
         expect(talked >= TALK_S * 1000, f"talked for {talked} ms")
@@ -344,6 +350,7 @@ class Stories:
         finally:
             self.keeper.step_in()
         time.sleep(TALK_S)
+        self.at_the_experts()
         expect(self.keeper.states(dial) == ANSWERED, f"they talk on: {self.keeper.told[dial]}")
         phone.hang_up()
         call = self.keeper.end(dial, "hung_up_customer", ANSWERED)[2]

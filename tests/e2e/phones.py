@@ -42,15 +42,19 @@ def write_tone(path, hz):
         out.writeframes(b"".join(struct.pack("<h", int(9_000 * math.sin(2 * math.pi * hz * i / RATE))) for i in range(TONE_S * RATE)))
 
 
-def share_of(samples, hz):
-    """Of the power of `samples` (8 kHz), how much stands at this tone: 1 for a pure one."""
-    power = sum(s * s for s in samples)
+def share_of(samples, hz, window=RATE // 10):
+    """Of the power of `samples` (8 kHz), how much stands at this tone: 1 for a pure one. Window by window: where something is
+    missing between two of them, the tone goes on with another phase, and over the whole it would cancel itself."""
+    power, at_tone = sum(s * s for s in samples), 0.0
     if power == 0:
         return 0.0
     turn = 2 * math.pi * hz / RATE
-    real = sum(s * math.cos(turn * i) for i, s in enumerate(samples))
-    imaginary = sum(s * math.sin(turn * i) for i, s in enumerate(samples))
-    return 2 * (real * real + imaginary * imaginary) / (len(samples) * power)
+    for begin in range(0, len(samples), window):
+        part = samples[begin:begin + window]
+        real = sum(s * math.cos(turn * i) for i, s in enumerate(part))
+        imaginary = sum(s * math.sin(turn * i) for i, s in enumerate(part))
+        at_tone += 2 * (real * real + imaginary * imaginary) / len(part)
+    return at_tone / power
 
 
 def die_with_parent():

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""At whose telephone a running call is, against the whole service and a real recording client: the recorder knows it as soon as
+the call is answered, knows it again after its own death and after signal's and after both, one after the other; knows nothing of
+a call in which nobody is ours; and forgets it with the call. No telephone's number and no customer's stands on the disk or in
+the log.
+
+    live_call_test.py [--keep]
+
+Seen from outside is how many calls are at a telephone that is known (`callward status`): the recorder says whose to the server
+alone, and looks at who asks. Which one it is, and that the agent's page shows it: `src/app/live_agent_test.cpp`.
+"""
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools/demo"))
+from installation import BINARY, CLIENT, Failed, Installation, free_port
+
+CALL_S = 50
+KNOWN_S_MAX = 10
+# A number that nothing else on the disk could look like.
+AGENT, CUSTOMER, STRANGER = "7358164290", "+441632960777", "+441632960888"
+
+
+def hiss(path):
+    with wave.open(str(path), "wb") as w:
+        w.setnchannels(2)
+        w.setsampwidth(2)
+        w.setframerate(8_000)
+        w.writeframes(bytes((i * 2_654_435_761 >> 24) & 7 if i % 2 == 0 else 0 for i in range(CALL_S * 8_000 * 4)))
+
+
+class Story:
+    def __init__(self, place, folder):
+        self.place, self.folder, self.clients = place, folder, []
+        hiss(folder / "hiss.wav")
+
+    def call(self, agent, customer=f"sip:{CUSTOMER}@carrier.example"):
+        host = self.place.sip.split("sip:")[-1].split(";")[0]
+        self.clients.append(subprocess.Popen(
+            [str(CLIENT), "--server", host, "--transport", "udp", "--customer", customer, "--agent", agent, "--json",
+             str(self.folder / "hiss.wav")], stdout=subprocess.PIPE, text=True))
+        return self.clients[-1]
+
+    def counts(self):
+        status = next(p for p in self.place.json("status", expect=(0, 3))["processes"] if p["name"] == "recorder")["status"]
+        calls = status.get("calls", {})
+        return calls.get("live"), calls.get("at_telephone")
+
+    def until(self, live, at_telephone, what, seconds=KNOWN_S_MAX):
+        deadline = time.monotonic() + seconds
+        while self.counts() != (live, at_telephone):
+            if time.monotonic() > deadline:
+                raise Failed(f"{what}: {self.counts()} calls live and at a telephone, not {(live, at_telephone)}")
+            time.sleep(0.1)
+        print(f"  {what}: {live} live, {at_telephone} at a telephone that is known", flush=True)
+
+    def kill(self, *names):
+        died = []
+        for name in names:
+            died.append(self.place.kill(name))
+            self.place.wait_running(30, died)
+
+    def run(self):
+        self.call(f"sip:{AGENT}@pbx.example:5062;transport=tls")
+        self.until(1, 1, "a call of an agent's")
+        self.call(f"sip:{STRANGER}@elsewhere.example")
+        self.until(2, 1, "and one in which nobody is ours")
+        for names in (("recorder",), ("signal",), ("signal", "recorder"), ("server", "keeper")):
+            self.kill(*names)
+            self.until(2, 1, f"killed {' and '.join(names)}", 15)
+        for client in self.clients:
+            client.wait(timeout=CALL_S + 20)
+        self.until(0, 0, "both have hung up")
+
+    def nothing_stands_in_the_clear(self):
+        for path in self.place.folder.rglob("*"):
+            if not path.is_file() or path.is_symlink():
+                continue
+            data = path.read_bytes()
+            for number in (AGENT, CUSTOMER[1:], STRANGER[1:]):
+                if number.encode() in data:
+                    raise Failed(f"{number} stands in {path}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--callward", default=str(BINARY))
+    parser.add_argument("--keep", action="store_true", help="leave the folder")
+    options = parser.parse_args()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="cw-live-"))
+    place = Installation(folder / "data", options.callward)
+    place.init()
+    place.configure(sip={"port": free_port(), "own_numbers": ["7*"]}, server={"port": 0},
+                    recorder={"rtp_port_first": 44_000, "rtp_port_last": 44_399})
+    failed, story = 0, None
+    try:
+        with place:
+            place.serve()
+            story = Story(place, folder)
+            story.run()
+            place.stop()
+            story.nothing_stands_in_the_clear()
+    except (Failed, subprocess.SubprocessError) as error:
+        failed = 1
+        print(f"FAILED: {error}")
+    finally:
+        for client in story.clients if story else []:
+            if client.poll() is None:
+                client.kill()
+    if options.keep or failed:
+        print(f"see {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    print("0 passed, 1 failed" if failed else "1 passed, 0 failed")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
