@@ -145,16 +145,24 @@ MayStep may_release(const disclose::Request& r, const Acting& who) {
   return because(done == nullptr, done == nullptr ? "" : done);
 }
 
-// Who answers to whom is the role chart's business: the keeper asks it.
-MayStep superior(const Acting& who) {
-  return who.is(Role::kOwner)
-             ? MayStep{May::kYes, ""}
-             : MayStep{May::kIfSuperior, "if the requester answers to you in the role chart"};
+// The keeper asks the role chart again: this is for the screen.
+MayStep reviews(const Acting& who, std::optional<bool> superior) {
+  if (who.is(Role::kOwner)) return {May::kYes, ""};
+  constexpr const char* kWhy = "if the requester answers to you in the role chart";
+  if (!superior) return {May::kIfSuperior, kWhy};
+  return because(*superior, "the requester does not answer to you in the role chart");
 }
 
 }  // namespace
 
-MayStep may_step(const disclose::Request& r, disclose::EventKind kind, const Acting& who) {
+std::optional<bool> is_superior(Service& service, const Acting& who, const PersonId& of) {
+  const auto chart = service.roster.chart();
+  if (!chart || (*chart)->number() == 0) return std::nullopt;
+  return (*chart)->answers_to(of, who.id);
+}
+
+MayStep may_step(const disclose::Request& r, disclose::EventKind kind, const Acting& who,
+                 std::optional<bool> superior) {
   switch (kind) {
     case kAssign:
     case kNoAnswer:
@@ -175,18 +183,20 @@ MayStep may_step(const disclose::Request& r, disclose::EventKind kind, const Act
       return may_release(r, who);
     case kRevoke:
       if (who.id == r.requester) return {May::kNo, "you asked for it: end it instead"};
-      return who.is(Role::kAuthorised) ? MayStep{May::kYes, ""} : superior(who);
+      return who.is(Role::kAuthorised) ? MayStep{May::kYes, ""} : reviews(who, superior);
     case kReview:
       if (const auto* done = what_was_done(r, who.id)) return {May::kNo, done};
-      return superior(who);
+      return reviews(who, superior);
   }
   return {May::kNo, "nobody does this"};
 }
 
-boost::json::array next_json(const disclose::Request& request, const Acting& who) {
+boost::json::array next_json(Service& service, const disclose::Request& request,
+                             const Acting& who) {
+  const auto superior = is_superior(service, who, request.requester);
   boost::json::array out;
   for (const auto kind : disclose::possible(request.state)) {
-    const auto mine = may_step(request, kind, who);
+    const auto mine = may_step(request, kind, who, superior);
     out.push_back({{"step", disclose::to_text(kind)},
                    {"who", std::string(disclose::who_may(kind))},
                    {"me", mine.may == May::kYes  ? "yes"

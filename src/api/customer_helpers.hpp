@@ -60,14 +60,18 @@ boost::json::object field_json(const Service& service, const keys::FieldState& f
 // Names of those whose ids come up, for screens: {id: name}; who is not known here is left out.
 boost::json::object names_of(Service& service, const std::set<std::string>& ids);
 
-// Whether this person may take this step now; else why not, in words.
+// Whether the person answers to who acts, directly or over others; nothing: there is no role chart.
+std::optional<bool> is_superior(Service& service, const Acting& who, const PersonId& of);
+
+// Whether this person may take this step now; else why not, in words. `superior`: of the requester.
 enum class May : std::uint8_t { kYes, kNo, kIfSuperior };
 struct MayStep {
   May may = May::kNo;
   std::string why;
 };
-MayStep may_step(const disclose::Request& request, disclose::EventKind kind, const Acting& who);
-boost::json::array next_json(const disclose::Request& request, const Acting& who);
+MayStep may_step(const disclose::Request& request, disclose::EventKind kind, const Acting& who,
+                 std::optional<bool> superior);
+boost::json::array next_json(Service& service, const disclose::Request& request, const Acting& who);
 
 constexpr std::size_t kSealedBytesMax = 4'200;  // of a value, with its tag
 

@@ -23,8 +23,7 @@ boost::json::array numbers_json(const std::vector<disclose::FieldNumber>& number
 std::string text_of(const PersonId& id) { return id.is_zero() ? std::string() : id.hex(); }
 
 // As the log says it.
-boost::json::object request_json(const Service& service, const disclose::Request& r,
-                                 const Acting& who) {
+boost::json::object request_json(Service& service, const disclose::Request& r, const Acting& who) {
   return {{"request", r.id.hex()},
           {"customer", r.customer.hex()},
           {"case", std::int64_t{r.of_case}},
@@ -44,7 +43,7 @@ boost::json::object request_json(const Service& service, const disclose::Request
           {"views", std::int64_t{r.views}},
           {"rings", std::int64_t{r.rings}},
           {"broken", r.broken},
-          {"next", next_json(r, who)}};
+          {"next", next_json(service, r, who)}};
 }
 
 std::set<std::string> people_in(const disclose::Request& r) {
@@ -263,7 +262,7 @@ Result<Response> timeline(Service& service, const Request& request) {
                          {"state", disclose::to_text(found.state)},
                          {"deadline", disclose::deadline(found, service.policy.limits)},
                          {"entries", std::move(entries)},
-                         {"next", next_json(found, who)},
+                         {"next", next_json(service, found, who)},
                          {"people", names_of(service, people)},
                          {"next_after", std::move(next)}});
 }

@@ -85,16 +85,6 @@ Result<Response> read_words(Service& service, const Request& request) {
   return Response::json(to_json(value), 201);
 }
 
-// An expert takes requests, or no more.
-Result<Response> duty(Service& service, const Request& request) {
-  const auto who = TRY(acting(request));
-  auto body = TRY(BodyReader::parse(request.body));
-  const bool on = TRY(body.flag("on"));
-  TRY(body.finish());
-  TRY(service.keeper.call<keys::Ack>(keys::DutyPut{who.id, on}));
-  return Response::json({{"on", on}});
-}
-
 }  // namespace
 
 void add_verification_routes(Service& service, std::vector<Route>& routes) {
@@ -109,7 +99,6 @@ void add_verification_routes(Service& service, std::vector<Route>& routes) {
       {"POST", "/v1/requests/{id}/code-checks", "checkCode", once(service, act(check_code))});
   routes.push_back(
       {"POST", "/v1/requests/{id}/words/{number}/openings", "openWords", act(read_words)});
-  routes.push_back({"POST", "/v1/duty", "putDuty", act(duty)});
 }
 
 }  // namespace callward::api

@@ -155,19 +155,37 @@ Result<std::optional<std::int64_t>> BodyReader::optional_number(const char* name
   return std::optional(value->get_int64());
 }
 
-Result<std::vector<std::string>> BodyReader::texts(const char* name, std::size_t most) {
+Result<std::vector<std::string>> BodyReader::texts(const char* name, std::size_t most,
+                                                   std::size_t least) {
   known_.emplace_back(name);
   const auto* value = object_.if_contains(name);
-  if (value == nullptr || !value->is_array() || value->get_array().empty() ||
+  if (value == nullptr || !value->is_array() || value->get_array().size() < least ||
       value->get_array().size() > most)
-    return fail(Errc::kMalformed,
-                std::string(name) + " must be a list of 1 to " + std::to_string(most) + " texts");
+    return fail(Errc::kMalformed, std::string(name) + " must be a list of " +
+                                      std::to_string(least) + " to " + std::to_string(most) +
+                                      " texts");
   std::vector<std::string> out;
   for (const auto& item : value->get_array()) {
     if (!item.is_string()) return fail(Errc::kMalformed, std::string(name) + " must hold texts");
     out.emplace_back(item.get_string());
   }
   return out;
+}
+
+Result<Bytes> BodyReader::bytes(const char* name, std::size_t least, std::size_t most) {
+  const auto digits = TRY(text(name, 2 * least, 2 * most));
+  auto bytes = from_hex(digits);
+  if (!bytes || to_hex(*bytes) != digits)
+    return fail(Errc::kMalformed, std::string(name) + " must be hexadecimal, in lower case");
+  return bytes;
+}
+
+Result<boost::json::object> BodyReader::raw_object(const char* name) {
+  known_.emplace_back(name);
+  const auto* value = object_.if_contains(name);
+  if (value == nullptr || !value->is_object())
+    return fail(Errc::kMalformed, std::string(name) + " must be an object");
+  return value->get_object();
 }
 
 Result<std::string> BodyReader::optional_text(const char* name, std::size_t most) {

@@ -66,7 +66,9 @@ class BodyReader {
   Result<bool> flag(const char* name);
   Result<std::optional<std::int64_t>> optional_number(const char* name, std::int64_t least,
                                                       std::int64_t most);
-  Result<std::vector<std::string>> texts(const char* name, std::size_t most);
+  Result<std::vector<std::string>> texts(const char* name, std::size_t most, std::size_t least = 1);
+  Result<Bytes> bytes(const char* name, std::size_t least, std::size_t most);  // lower case hex
+  Result<boost::json::object> raw_object(const char* name);               // for a reader of its own
   Result<std::string> optional_text(const char* name, std::size_t most);  // empty: not there
   Result<std::string> hex(const char* name, std::size_t bytes);           // lower case, so many
   Result<std::string> optional_hex(const char* name, std::size_t bytes);

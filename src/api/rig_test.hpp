@@ -78,8 +78,11 @@ struct Rig {
   ManualClock clock;
   SystemEntropy entropy;
   RealVfs vfs;
+  Key32 log_seed = entropy.key();
+  static constexpr const char* kLogOrigin = "test/log";
   std::unique_ptr<db::Database> database;
   people::People people;
+  Roster roster;
   store::FileObjectStore objects{vfs, dir + "/objects"};
   Link keeper{dir + "/keeper.sock", keys::kKeeperFrameBytesMax, keeper_hello};
   Link recorder{dir + "/recorder.sock", store::kRecorderFrameBytesMax, recorder_hello};
@@ -108,17 +111,23 @@ struct Rig {
   std::optional<Errc> agent_refused;   // ... or why it does not; both under `told`
   std::atomic<int> erase_delay_ms{0};
   std::atomic<bool> log_fails{false};
+  // What else the keeper answers; false: nothing.
+  std::function<bool(io::Channel&, io::Frame&)> people_answers;
   std::unique_ptr<ScriptedPeer> keeper_peer, recorder_peer;
 
   Rig()
       : database(std::move(*db::open_sqlite(":memory:", migrations()))),
         people(*database, clock, entropy, {1, 8u << 20}),
+        roster(
+            *database, people, {"calls.example", "https://calls.example"},
+            {dir + "/log", audit::NamedKey{kLogOrigin, *crypto::ed25519_public(log_seed)}, &vfs}),
         catalog(*database, objects, keeper, recorder),
         service{.clock = clock,
                 .entropy = entropy,
                 .vfs = vfs,
                 .database = *database,
                 .people = people,
+                .roster = roster,
                 .catalog = catalog,
                 .keeper = keeper,
                 .recorder = recorder,
@@ -131,10 +140,12 @@ struct Rig {
                 .disks = {dir}} {
     std::filesystem::create_directories(dir + "/objects");
     state.known = true;
+    EXPECT_TRUE(roster.follow());  // there is no log yet; some tests write one of their own
     router = std::make_unique<Router>(
         routes(service),
-        Router::Guards{.session = [this](const std::string& t) { return people.session(t); },
-                       .operator_token = "the-operators-token"});
+        Router::Guards{
+            .session = [this](const std::string& t) { return roster.admit(people.session(t)); },
+            .operator_token = "the-operators-token"});
   }
   ~Rig() {
     keeper_peer.reset();
@@ -144,6 +155,7 @@ struct Rig {
   static std::vector<std::string> migrations() {
     auto all = people::migrations();
     for (auto& step : catalog_migrations()) all.push_back(std::move(step));
+    for (auto& step : people::later_migrations()) all.push_back(std::move(step));
     for (auto& step : customer_migrations()) all.push_back(std::move(step));
     return all;
   }
@@ -244,7 +256,8 @@ struct Rig {
                                                 R"("confirmed":false,"epoch":7}]})"});
         return;
       default:
-        channel.reply(frame, keys::ErrorReply{Errc::kUnsupported, "unknown message"});
+        if (!people_answers || !people_answers(channel, frame))
+          channel.reply(frame, keys::ErrorReply{Errc::kUnsupported, "unknown message"});
     }
   }
   void recorder_answers(io::Channel& channel, io::Frame& frame) {

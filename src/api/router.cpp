@@ -100,6 +100,10 @@ Response Router::handle(Request request) const {
                                              : request.session->person.roles;
       if ((roles & route.roles) == 0)
         return Response::problem(403, "denied", "your role may not do this");
+      if (is_write(request.method) && !route.with_code && request.session &&
+          request.session->by == people::CameBy::kCode)
+        return Response::problem(403, "denied",
+                                 "you came in with a code: for this, sign in with a passkey");
     }
     auto response = route.handler(request);
     // A stream outlives its request, but not the session that asked for it.

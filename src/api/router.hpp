@@ -17,6 +17,9 @@ struct Route {
   std::string method, pattern;  // "/v1/calls/{id}"
   std::string operation;
   Handler handler;
+  // A write that who came in by a one-time code may do, too. They look, and do no more: a code
+  // signs nothing.
+  bool with_code = false;
   people::Roles roles = kNobody;  // routes() takes them from the table
 };
 
@@ -31,7 +34,8 @@ class Router {
   Router(std::vector<Route> routes, Guards guards)
       : routes_(std::move(routes)), guards_(std::move(guards)) {}
 
-  // 404, 405, 401, 403 (role, or a write without X-Callward), or the handler's answer.
+  // 404, 405, 401, 403 (role, a write without X-Callward, a code for a passkey), or the handler's
+  // answer.
   Response handle(Request request) const;
   [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
 

@@ -54,8 +54,10 @@ TEST(Routes, OpenOnesAreOpenInTheDocumentToo) {
   std::set<std::string> open;
   for (const auto& route : rig.router->routes())
     if (route.roles == kAnyone) open.insert(route.operation);
-  EXPECT_EQ(open, (std::set<std::string>{"signIn", "enrol", "healthz", "readyz", "policyPage",
-                                         "getForm", "sendForm"}));
+  EXPECT_EQ(open,
+            (std::set<std::string>{"signIn", "signInByPasskey", "signInByCode", "enrol",
+                                   "beginEnrolment", "givePasskey", "finishEnrolment", "healthz",
+                                   "readyz", "policyPage", "getForm", "sendForm"}));
 }
 
 // The specification's words, read by themselves, against what the router asks.
@@ -170,7 +172,7 @@ TEST(Router, RolesAreAsked) {
   request.method = "DELETE";
   EXPECT_EQ(rig.router->handle(request).status, 403);
   const Router narrow({{"GET", "/owners", "x", [](const Request&) { return Response::empty(); },
-                        people::bit(people::Role::kOwner)}},
+                        false, people::bit(people::Role::kOwner)}},
                       {.session = [&](const std::string& t) { return rig.people.session(t); },
                        .operator_token = "o"});
   EXPECT_EQ(narrow.handle(rig.request("GET", "/owners", token)).status, 403);

@@ -168,6 +168,11 @@ Result<std::string> seal_reason(Service& service, const CallId& call, const std:
 std::vector<Route> routes(Service& service) {
   std::vector<Route> all;
   add_session_routes(service, all);
+  add_second_routes(service, all);
+  add_enrolment_routes(service, all);
+  add_people_routes(service, all);
+  add_own_routes(service, all);
+  add_chart_routes(service, all);
   add_call_routes(service, all);
   add_opening_routes(service, all);
   add_held_routes(service, all);

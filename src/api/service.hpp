@@ -9,8 +9,10 @@
 
 #include "api/backend.hpp"
 #include "api/catalog.hpp"
+#include "api/desk.hpp"
 #include "api/events.hpp"
 #include "api/live_calls.hpp"
+#include "api/roster.hpp"
 #include "api/router.hpp"
 #include "audit/note.hpp"
 #include "base/clock.hpp"
@@ -32,6 +34,7 @@ struct Service {
   Vfs& vfs;
   db::Database& database;
   people::People& people;
+  Roster& roster;
   Catalog& catalog;
   Link& keeper;
   Link& recorder;
@@ -44,8 +47,10 @@ struct Service {
   std::vector<std::string> disks;  // folders whose space is shown
   audit::WitnessPolicy witness_policy = {};
   std::function<boost::json::object()> witness_state = {};  // of the log's witnesses
-  vault::Policy policy = {};                                // in force
-  std::string origin = {};                                  // of the console, "https://host"
+  std::string company = {};                                 // as the policy names it
+  Key32 code_key = {};        // that seals the secrets of one-time codes
+  vault::Policy policy = {};  // in force
+  std::string origin = {};    // of the console, "https://host"
   // The telephone of a person in the role chart, and whose one is; nothing: not known.
   std::function<std::string(const PersonId&)> extension_of = {};
   std::function<std::optional<PersonId>(const std::string&)> person_at = {};
@@ -54,6 +59,8 @@ struct Service {
   // One-time forms are open to whoever has the link: so many tries a minute.
   static constexpr std::size_t kFormTriesOfAddress = 20, kFormTriesOfAll = 3'000;
   TryLimit form_tries{clock, kFormTriesOfAddress, kFormTriesOfAll};
+
+  Desk desk{};
 
   std::mutex orders_mutex;
   std::unordered_map<std::string, OrderInfo> orders;  // since start; at most kOrdersMax
@@ -104,6 +111,11 @@ std::vector<Route> routes(Service& service);
 
 // By part; each adds its rows.
 void add_session_routes(Service& service, std::vector<Route>& routes);
+void add_second_routes(Service& service, std::vector<Route>& routes);
+void add_enrolment_routes(Service& service, std::vector<Route>& routes);
+void add_people_routes(Service& service, std::vector<Route>& routes);
+void add_own_routes(Service& service, std::vector<Route>& routes);
+void add_chart_routes(Service& service, std::vector<Route>& routes);
 void add_call_routes(Service& service, std::vector<Route>& routes);
 void add_opening_routes(Service& service, std::vector<Route>& routes);
 void add_held_routes(Service& service, std::vector<Route>& routes);

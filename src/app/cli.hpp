@@ -91,6 +91,21 @@ Result<ExitCode> command_retention_confirm(const CliContext& context,
                                            const RetentionOptions& options);
 // How it stands, for people; `retention` is the API's answer.
 std::vector<std::string> retention_lines(const boost::json::value& retention);
+// People, as far as the operator may. kFailed with the console's address: it takes a signature.
+struct UserOptions {
+  std::string name, role;
+};
+Result<ExitCode> command_user_list(const CliContext& context);
+Result<ExitCode> command_user_add(const CliContext& context, const UserOptions& options);
+Result<ExitCode> command_user_invite(const CliContext& context, const UserOptions& options);
+// The owner's link that founds the role chart; an older one of it is worth nothing then.
+Result<ExitCode> command_user_found(const CliContext& context, const UserOptions& options);
+Result<ExitCode> command_user_sessions(const CliContext& context, const UserOptions& options);
+Result<ExitCode> command_user_revoke(const CliContext& context, const UserOptions& options);
+Result<ExitCode> command_user_totp_reset(const CliContext& context, const UserOptions& options);
+// A line a person, then what is missing; `people` is the API's answer.
+std::vector<std::string> user_lines(const boost::json::value& people);
+std::vector<std::string> founding_lines();  // the least staffing, and recovery
 struct PolicyOptions {
   std::string file, against, config;
   bool json = false;

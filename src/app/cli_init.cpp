@@ -28,7 +28,7 @@ Result<ExitCode> command_init(const InitOptions& options) {
   std::optional<SecretBytes> passphrase;
   if (!options.passphrase_file.empty()) {
     passphrase = TRY(read_passphrase(vfs, options.passphrase_file));
-    TRY(people::People::check_passphrase(*passphrase));
+    TRY(people::People::check_passphrase(*passphrase, {options.owner}));
   }
   TRY(vfs.make_dirs(options.dir));
   const auto file = options.dir + "/callward.toml";
@@ -47,23 +47,33 @@ Result<ExitCode> command_init(const InitOptions& options) {
       options.owner, people::bit(people::Role::kOwner) | people::bit(people::Role::kReviewer),
       passphrase));
   std::string link;
-  if (!passphrase)
-    link = "https://" + config.server.listen + ":" + std::to_string(config.server.port) +
-           "/enrol#" + TRY(people.make_enrolment(owner.id));
+  if (!passphrase) {
+    // One token for both: it sets the passphrase, and founds the role chart.
+    const auto token = TRY(people.make_enrolment(owner.id));
+    TRY(keep_founding(vfs, config, token));
+    link = config.server.origin + "/enrol#" + token;
+  }
   if (options.json) {
     print_json({{"config", file}, {"owner", options.owner}, {"enrolment", link}});
     return ExitCode::kDone;
   }
   std::printf("Made %s\n", file.c_str());
   if (!link.empty())
-    std::printf("The owner, %s, sets a passphrase here once (72 hours):\n  %s\n",
-                options.owner.c_str(), link.c_str());
+    std::printf(
+        "The owner, %s, sets a passphrase and a passkey here once (72 hours), and founds the role "
+        "chart:\n  %s\n"
+        "The address is that of [server] origin: set it first if browsers see another one.\n",
+        options.owner.c_str(), link.c_str());
+  else
+    std::printf(
+        "No role chart is founded: the passphrase alone opens this. `callward user found` gives "
+        "the owner the link.\n");
   std::printf(
       "Two mirrors of the key store lie under %s/keeper. For real use put them on two disks "
       "([keys] mirrors).\n"
-      "A release of customer data will need three different people; today: reviewer and owner.\n"
       "Start: callward serve --config %s\n",
       options.dir.c_str(), file.c_str());
+  for (const auto& line : founding_lines()) std::printf("%s\n", line.c_str());
   return ExitCode::kDone;
 }
 

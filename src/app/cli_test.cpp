@@ -11,6 +11,8 @@
 #include <fstream>
 
 #include "app/cli_completion.hpp"
+#include "app/vault_policy.hpp"
+#include "crypto/sha256.hpp"
 
 namespace callward::app {
 namespace {
@@ -81,6 +83,37 @@ TEST(CliDecide, KeptIsSuccessAndHeldRangesAreNamedWithTheirOrder) {
             Errc::kConfig);
   EXPECT_EQ(command_decide(context, {.call = "aa", .order = "bb", .erase = true}).error().code,
             Errc::kConfig);
+}
+
+TEST(CliUser, SaysWhoIsHereAndWhatAReleaseLacks) {
+  EXPECT_EQ(user_lines(boost::json::parse(R"({"founded":true,"lacks":["an expert"],"people":[
+    {"person":"01","name":"olga","state":"here","roles":["reviewer","owner"],"answers_to":"",
+     "passkeys":2,"on_duty":false},
+    {"person":"02","name":"eve","state":"invited","roles":["agent"],"answers_to":"01",
+     "passkeys":0,"on_duty":false}]})")),
+            (std::vector<std::string>{"olga: here, reviewer owner, 2 passkeys",
+                                      "eve: invited, agent, answers to olga",
+                                      "a release lacks: an expert"}));
+  const auto unfounded = user_lines(boost::json::parse(R"({"founded":false,"people":[]})"));
+  ASSERT_EQ(unfounded.size(), 1u);
+  EXPECT_NE(unfounded[0].find("user found"), std::string::npos);
+}
+
+TEST(CliUser, TheFoundingTokenIsKeptAsItsHashAndANewOneReplacesIt) {
+  RealVfs vfs;
+  Config config;
+  config.data_dir = ::testing::TempDir() + "cw-founding-" + std::to_string(::getpid());
+  ASSERT_TRUE(vfs.make_dirs(config.data_dir + "/keeper"));
+  EXPECT_FALSE(load_founding(vfs, config));
+  const std::string first(64, 'a'), second(64, 'b');
+  ASSERT_TRUE(keep_founding(vfs, config, first));
+  EXPECT_EQ(*load_founding(vfs, config), crypto::sha256(*from_hex(first)));
+  EXPECT_EQ(std::string(as_text(*vfs.read_file(config.founding_file(), 200))).find(first),
+            std::string::npos);
+  ASSERT_TRUE(keep_founding(vfs, config, second));
+  EXPECT_EQ(*load_founding(vfs, config), crypto::sha256(*from_hex(second)));
+  EXPECT_FALSE(keep_founding(vfs, config, "aa"));
+  std::filesystem::remove_all(config.data_dir);
 }
 
 // What bash itself offers with the script at `line`'s last word.

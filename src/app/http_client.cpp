@@ -161,6 +161,10 @@ Result<boost::json::value> HttpClient::post(const std::string& path,
   return send_json("POST", path, &text);
 }
 
+Result<boost::json::value> HttpClient::remove(const std::string& path) {
+  return send_json("DELETE", path, nullptr);
+}
+
 Result<Bytes> HttpClient::get_bytes(const std::string& path) {
   auto answer = TRY(send("GET", path, nullptr));
   if (answer.status / 100 != 2)

@@ -22,6 +22,7 @@ class HttpClient {
   // `path` begins with /v1. A problem (RFC 9457) becomes an Error with its detail.
   Result<boost::json::value> get(const std::string& path);
   Result<boost::json::value> post(const std::string& path, const boost::json::value& body);
+  Result<boost::json::value> remove(const std::string& path);  // DELETE
   Result<Bytes> get_bytes(const std::string& path);
 
   static constexpr std::size_t kAnswerBytesMax = 256u << 20;

@@ -53,6 +53,7 @@ class CommandLine {
     add_start();
     add_calls();
     add_acts();
+    add_people();
     add_proofs();
     add_files();
   }
@@ -206,6 +207,40 @@ class CommandLine {
     on(confirm, [this](const CliContext& c) { return command_retention_confirm(c, retention_); });
   }
 
+  void add_people() {
+    using Act = Result<ExitCode> (*)(const CliContext&, const UserOptions&);
+    auto* user = command("user", "people: who is here; roles are signed in the console");
+    user->require_subcommand(1);
+    on(with_config(command("list", "who is here, what for, and what a release lacks", user)),
+       command_user_list);
+    const auto one = [&](const char* name, const char* text, Act act, CLI::App* parent) {
+      auto* sub = with_config(command(name, text, parent));
+      on(sub, [this, act](const CliContext& c) { return act(c, user_); });
+      return sub;
+    };
+    auto* add = one("add", "a name more; before the role chart is founded, with a link",
+                    command_user_add, user);
+    add->add_option("name", user_.name)->required();
+    add->add_option("--role", user_.role, "before the role chart: reviewer (the default) or owner")
+        ->check(CLI::IsMember({"reviewer", "owner"}));
+    one("invite", "a new link, before the role chart is founded", command_user_invite, user)
+        ->add_option("name", user_.name)
+        ->required();
+    one("found", "the owner's one-time link that founds the role chart", command_user_found, user)
+        ->add_option("name", user_.name, "which owner, where there are several");
+    one("sessions", "somebody's sessions", command_user_sessions, user)
+        ->add_option("name", user_.name)
+        ->required();
+    one("revoke", "end all of somebody's sessions", command_user_revoke, user)
+        ->add_option("name", user_.name)
+        ->required();
+    auto* totp = command("totp", "somebody's one-time codes", user);
+    totp->require_subcommand(1);
+    one("reset", "take them away: of a telephone that is gone", command_user_totp_reset, totp)
+        ->add_option("name", user_.name)
+        ->required();
+  }
+
   void add_proofs() {
     auto* prove = command("prove", "proofs of erasure, for an auditor");
     prove->require_subcommand(1);
@@ -340,6 +375,7 @@ class CommandLine {
   RetentionOptions retention_;
   ProveOptions prove_;
   ImportOptions import_;
+  UserOptions user_;
   RestoreOptions restore_;
   PolicyOptions policy_;
 };

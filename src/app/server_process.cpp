@@ -22,6 +22,7 @@ namespace {
 std::vector<std::string> all_migrations() {
   auto migrations = people::migrations();
   for (auto& step : api::catalog_migrations()) migrations.push_back(std::move(step));
+  for (auto& step : people::later_migrations()) migrations.push_back(std::move(step));
   for (auto& step : api::customer_migrations()) migrations.push_back(std::move(step));
   return migrations;
 }
@@ -33,6 +34,18 @@ Result<std::string> write_cli_token(Vfs& vfs, Entropy& entropy, const Config& co
   return token;
 }
 
+// What seals the secrets of one-time codes. It lies beside the database and in no backup of it:
+// who has a copy of the database alone has no code.
+Result<Key32> load_code_key(Vfs& vfs, Entropy& entropy, const Config& config) {
+  const auto file = parent_of(config.server.database) + "/codes.key";
+  if (!vfs.exists(file)) TRY(vfs.write_file_atomic(file, entropy.key().expose()));
+  auto raw = TRY(vfs.read_file(file, 33));
+  if (raw.size() != 32) return fail(Errc::kCorrupt, file + " does not have 32 bytes");
+  Key32 key{std::span<const std::uint8_t, 32>(raw)};
+  wipe(raw);
+  return key;
+}
+
 api::HttpServer::Options http_options(const Config& config) {
   return {.address = config.server.listen,
           .port = config.server.port,
@@ -40,10 +53,6 @@ api::HttpServer::Options http_options(const Config& config) {
           .key_file = config.server.tls_key,
           .threads = config.server.threads,
           .limits = {}};
-}
-
-std::vector<std::string> disks_of(const Config& config) {
-  return {config.data_dir, config.recorder.spool_dir, config.recorder.objects_dir, config.log.dir};
 }
 
 // Ids grow over restarts.
@@ -71,6 +80,25 @@ void catch_up_calls(api::Service& service, api::Link& recorder, api::Catalog& ca
   for (const auto& event : calls->calls) service.on_call_event(event);
   if (auto settled = catalog.settle(calls->calls); !settled)
     log_event("server.settle_failed", {{"why", settled.error().message}});
+}
+
+// At each connection to the keeper: orders under way, and what it forgot with its memory.
+void catch_up_keeper(api::Service& service) {
+  service.ask_orders();
+  api::put_readers_again(service);
+}
+
+// What an earlier server left.
+Status catch_up(api::Service& service) {
+  TRY(service.roster.load());
+  service.roster.on_change([&service] { service.events.publish("people", "{}"); });
+  if (auto caught = service.catalog.catch_up(); !caught)
+    log_event("server.catch_up_failed", {{"why", caught.error().message}});
+  return {};
+}
+
+std::vector<std::string> disks_of(const Config& config) {
+  return {config.data_dir, config.recorder.spool_dir, config.recorder.objects_dir, config.log.dir};
 }
 
 // What of the log leaves the house: checkpoints to witnesses, a file for each day. The log's folder
@@ -115,13 +143,30 @@ class LogOutside {
   std::string trouble_;
 };
 
-// What the log says of calls whose retention is over, of customers and of requests.
+// Telephones, as the role chart says today. While it cannot be read they are nobody's.
+std::string extension_of(api::Roster& roster, const PersonId& id) {
+  const auto chart = roster.chart();
+  const auto* member = chart ? (*chart)->find(id) : nullptr;
+  return member == nullptr || member->left ? std::string() : member->extension;
+}
+std::optional<PersonId> person_at(api::Roster& roster, const std::string& extension) {
+  const auto chart = roster.chart();
+  const auto* id = chart ? (*chart)->by_extension(extension) : nullptr;
+  return id == nullptr ? std::nullopt : std::optional<PersonId>(*id);
+}
+
+// What the log says of calls whose retention is over, of people, of customers and of requests; and
+// what became of sessions.
 void follow_log(io::Loop& loop, api::Service& service) {
   constexpr std::int64_t kEveryMs = 1'000;
   loop.every_ms(kEveryMs, [&service, trouble = std::string()]() mutable {
-    const auto read = service.catalog.follow_log(service.log_dir, service.log_key, service.vfs);
-    const auto customers = service.follow_customers();
-    const auto why = !read ? read.error().message : !customers ? customers.error().message : "";
+    auto read = service.catalog.follow_log(service.log_dir, service.log_key, service.vfs);
+    if (auto people = service.roster.follow(); read && !people) read = std::move(people);
+    if (auto customers = service.follow_customers(); read && !customers)
+      read = std::move(customers);
+    if (auto over = service.people.drop_over(); read && !over) read = std::move(over);
+    api::drop_ended_readers(service);
+    const auto why = read ? std::string() : read.error().message;
     if (!why.empty() && why != trouble) log_event("server.log_not_followed", {{"why", why}});
     trouble = why;  // once, not each second
   });
@@ -133,6 +178,16 @@ std::string state_json(bool ready, const std::string& address, std::uint64_t ref
          ",\"address\":" + json_quote(address) +
          ",\"connections_refused\":" + std::to_string(refused) +
          ",\"witnesses\":" + boost::json::serialize(witnesses) + ",\"queues\":[]}";
+}
+
+// A session is what the role chart makes of it today.
+api::Router::Guards guards_of(people::People& people, api::Roster& roster,
+                              const std::string& operator_token) {
+  return {
+      .session = [&](const std::string& token) { return roster.admit(people.session(token)); },
+      .operator_token = operator_token,
+      .session_lives =
+          [&](const std::string& token) { return roster.admit(people.look(token)).has_value(); }};
 }
 
 void close_idle(api::Link& keeper, api::Link& recorder) {
@@ -155,6 +210,14 @@ void on_keeper_frame(api::Service& service, const io::Frame& frame) {
   if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
 }
 
+// Before there is a second thread: seccomp and Landlock hold for the thread that asks, and for those
+// that it starts.
+Status confine(const Config& config) {
+  const auto report = TRY(enter_sandbox(policy_of("server", config)));
+  log_event("server.sandboxed", {{"landlock", report.landlock_abi}});
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<db::Database>> open_server_database(Vfs& vfs, const Config& config) {
@@ -173,11 +236,14 @@ Status run_server(const ProcessContext& context) {
   const auto log_key = TRY(load_log_key(vfs, config));
   const auto console = TRY(api::StaticFiles::load(vfs, config.server.console_dir));
   const auto token = TRY(write_cli_token(vfs, entropy, config));
+  const auto company = TRY(load_policy(vfs, config)).company;
+  auto code_key = TRY(load_code_key(vfs, entropy, config));
 
   api::Link keeper(config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello);
   api::Link recorder(config.socket("recorder"), store::kRecorderFrameBytesMax, api::recorder_hello);
   store::FileObjectStore objects(vfs, config.recorder.objects_dir);
   people::People people(*database, clock, entropy);
+  api::Roster roster(*database, people, relying_party(config), {config.log.dir, log_key, &vfs});
   api::Catalog catalog(*database, objects, keeper, recorder);
   api::EventHub events(first_event(clock));
   api::Service service{.clock = clock,
@@ -185,6 +251,7 @@ Status run_server(const ProcessContext& context) {
                        .vfs = vfs,
                        .database = *database,
                        .people = people,
+                       .roster = roster,
                        .catalog = catalog,
                        .keeper = keeper,
                        .recorder = recorder,
@@ -195,22 +262,17 @@ Status run_server(const ProcessContext& context) {
                        .supervisor_socket = config.socket("supervisor"),
                        .time_zone = config.server.time_zone,
                        .disks = disks_of(config),
+                       .company = company,
+                       .code_key = std::move(code_key),
                        .policy = TRY(load_policy(vfs, config)),
-                       .origin = config.server.origin};
+                       .origin = config.server.origin,
+                       .extension_of = [&](const PersonId& id) { return extension_of(roster, id); },
+                       .person_at = [&](const std::string& at) { return person_at(roster, at); }};
+  TRY(catch_up(service));
   LogOutside outside(service, config.log);
-  if (auto caught = catalog.catch_up(); !caught)
-    log_event("server.catch_up_failed", {{"why", caught.error().message}});
 
-  const api::Router router(
-      api::routes(service),
-      {.session = [&people](const std::string& session) { return people.session(session); },
-       .operator_token = token,
-       .session_lives =
-           [&people](const std::string& session) { return people.session_lives(session); }});
-  // Before there is a second thread: seccomp and Landlock hold for the thread that asks, and for
-  // those that it starts.
-  const auto report = TRY(enter_sandbox(policy_of("server", config)));
-  log_event("server.sandboxed", {{"landlock", report.landlock_abi}});
+  const api::Router router(api::routes(service), guards_of(people, roster, token));
+  TRY(confine(config));
   const auto server = TRY(api::HttpServer::start(
       http_options(config),
       [&](api::Request request) { return answer(router, console, std::move(request)); }, events));
@@ -220,7 +282,7 @@ Status run_server(const ProcessContext& context) {
       [&](const io::Frame& frame) { on_recorder_frame(service, frame); });
   const api::EventPump keeper_events(
       config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello,
-      [&] { service.ask_orders(); },
+      [&] { catch_up_keeper(service); },
       [&](const io::Frame& frame) { on_keeper_frame(service, frame); });
   loop->every_ms(api::Link::kIdleMsMax, [&] { close_idle(keeper, recorder); });
   outside.start(*loop);

@@ -30,11 +30,11 @@ Result<disclose::OfficePolicy> load_office_policy(Vfs& vfs, const Config& config
                                 crypto::sha256(as_bytes(text)), relying_party(config)};
 }
 
-Result<std::string> make_founding(Vfs& vfs, Entropy& entropy, const Config& config) {
-  const auto token = entropy.key();
-  const auto hash = to_hex(crypto::sha256(token.expose()));
-  TRY(vfs.write_file_atomic(config.founding_file(), as_bytes(hash)));
-  return to_hex(token.expose());
+Status keep_founding(Vfs& vfs, const Config& config, const std::string& token) {
+  const auto raw = TRY(from_hex(token));
+  if (raw.size() != 32) return fail(Errc::kMalformed, "a founding token has 32 bytes");
+  const auto hash = to_hex(crypto::sha256(raw));
+  return vfs.write_file_atomic(config.founding_file(), as_bytes(hash));
 }
 
 std::optional<crypto::Digest> load_founding(Vfs& vfs, const Config& config) {

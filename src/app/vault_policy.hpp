@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "app/config.hpp"
-#include "base/entropy.hpp"
 #include "base/vfs.hpp"
 #include "disclose/office.hpp"
 
@@ -18,9 +17,9 @@ Result<disclose::OfficePolicy> load_office_policy(Vfs& vfs, const Config& config
 // Passkeys are of the origin's host.
 people::RelyingParty relying_party(const Config& config);
 
-// The token with which the owner founds the role chart: made once, given away in a link; its hash
-// stays in keeper/founding. Making a new one makes the old one worthless.
-Result<std::string> make_founding(Vfs& vfs, Entropy& entropy, const Config& config);
+// The token (hex, 32 bytes) with which the owner founds the role chart is that of the owner's
+// one-time link; its hash stays in keeper/founding. A new one makes the old one worthless.
+Status keep_founding(Vfs& vfs, const Config& config, const std::string& token);
 std::optional<crypto::Digest> load_founding(Vfs& vfs, const Config& config);
 
 }  // namespace callward::app

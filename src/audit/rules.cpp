@@ -169,6 +169,9 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
       {"hand_over_failed", nullptr},
       {"sign_in_failed", nullptr},
       {"person_added", nullptr},
+      {"link_made", nullptr},
+      {"link_used", nullptr},
+      {"codes_changed", nullptr},
       {"backup_made", nullptr},
       {"config_changed", nullptr},
   };

@@ -139,22 +139,26 @@ Status Chart::check_key_kind(const SignedChange& next) const {
   return {};
 }
 
+Status Chart::check_who_seconds(const Change& change, const PersonId& first,
+                                const PersonId& second) const {
+  if (second == first || second == change.person)
+    return fail(Errc::kDenied, "the second one must be somebody else");
+  // Two custodians are two; one of them beside an owner is whoever else they are.
+  const bool both = change.kind == ChangeKind::kKeyReplaced && is_custodian(first, change.person) &&
+                    is_custodian(second, change.person);
+  if (!both && !may_second(second)) return fail(Errc::kDenied, "no role to be the second one with");
+  if (!both && !is(first, Role::kOwner))
+    return fail(Errc::kDenied, "an owner signs this, or both custodians");
+  return {};
+}
+
 Status Chart::check_second(const SignedChange& next) const {
   if (!takes_two(next.change))
     return next.signatures.size() == 1 ? Status{}
                                        : fail(Errc::kMalformed, "one person too many signed this");
   if (next.signatures.size() != 2) return fail(Errc::kDenied, "this takes two people");
   const auto& second = next.signatures[1];
-  if (second.person == next.signatures[0].person || second.person == next.change.person)
-    return fail(Errc::kDenied, "the second one must be somebody else");
-  // Two custodians are two; one of them beside an owner is whoever else they are.
-  const bool both = next.change.kind == ChangeKind::kKeyReplaced &&
-                    is_custodian(next.signatures[0].person, next.change.person) &&
-                    is_custodian(second.person, next.change.person);
-  if (!both && !may_second(second.person))
-    return fail(Errc::kDenied, "no role to be the second one with");
-  if (!both && !is(next.signatures[0].person, Role::kOwner))
-    return fail(Errc::kDenied, "an owner signs this, or both custodians");
+  TRY(check_who_seconds(next.change, next.signatures[0].person, second.person));
   return check(second.person, TRY(hash_of(next.change)), second.said);
 }
 
@@ -172,13 +176,19 @@ Status Chart::check_first(const SignedChange& next) const {
   return check(first.person, TRY(hash_of(change)), first.said);
 }
 
-Status Chart::check_signatures(const SignedChange& next) const {
-  if (next.signatures.empty()) return fail(Errc::kDenied, "nobody signed this");
-  const auto kind = next.change.kind;
-  const bool of_a_key = kind == ChangeKind::kFounded || kind == ChangeKind::kFirstKey ||
-                        kind == ChangeKind::kKeyAdded || kind == ChangeKind::kCustodians;
-  TRY(of_a_key ? check_key_kind(next) : check_first(next));
-  return check_second(next);
+Status Chart::check_one(const Change& change, const PersonSignature& first) const {
+  const SignedChange next{change, {first}};
+  const bool of_a_key =
+      change.kind == ChangeKind::kFounded || change.kind == ChangeKind::kFirstKey ||
+      change.kind == ChangeKind::kKeyAdded || change.kind == ChangeKind::kCustodians;
+  return of_a_key ? check_key_kind(next) : check_first(next);
+}
+
+bool Chart::may_be_second(const Change& change, const PersonId& first,
+                          const PersonId& second) const {
+  const auto* member = find(second);
+  return member != nullptr && is_here(*member) && takes_two(change) &&
+         check_who_seconds(change, first, second).has_value();
 }
 
 Status Chart::check_extension(const Change& change) const {
@@ -332,12 +342,18 @@ void Chart::carry_out(const Change& change) {
   for (auto& key : member.keys) key.count = 0;
 }
 
-Status Chart::apply(const SignedChange& next) {
-  const auto& change = next.change;
+Status Chart::drafted(const Change& change) const {
   if (change.number != number_ + 1 || change.before != head_)
     return fail(Errc::kState, "not the change that comes next");
-  TRY(check_sense(change));
-  TRY(check_signatures(next));
+  return check_sense(change);
+}
+
+Status Chart::apply(const SignedChange& next) {
+  const auto& change = next.change;
+  TRY(drafted(change));
+  if (next.signatures.empty()) return fail(Errc::kDenied, "nobody signed this");
+  TRY(check_one(change, next.signatures[0]));
+  TRY(check_second(next));
   carry_out(change);
   number_ = change.number;
   head_ = TRY(hash_of(change));

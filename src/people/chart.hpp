@@ -106,6 +106,14 @@ class Chart {
   [[nodiscard]] const PersonId* by_extension(std::string_view extension) const;
   // That this person, by one of the keys in the chart, said this.
   Status check(const PersonId& person, const Challenge& challenge, const Assertion& said) const;
+  // Before everybody has signed: whether it makes sense as the next one, whether it takes two,
+  // whether the first one's signature holds, and who may be the second (check() says whether that
+  // one's holds). apply() asks all of it again.
+  Status drafted(const Change& change) const;
+  [[nodiscard]] bool takes_two(const Change& change) const;
+  Status check_one(const Change& change, const PersonSignature& first) const;
+  [[nodiscard]] bool may_be_second(const Change& change, const PersonId& first,
+                                   const PersonId& second) const;
   // What the rules need and the chart lacks, in words; empty: a release is possible.
   [[nodiscard]] std::vector<std::string> lacks() const;
 
@@ -114,16 +122,16 @@ class Chart {
   [[nodiscard]] const std::map<PersonId, Member>& members() const { return members_; }
 
  private:
-  Status check_signatures(const SignedChange& next) const;
   Status check_key_kind(const SignedChange& next) const;
   Status check_second(const SignedChange& next) const;
+  Status check_who_seconds(const Change& change, const PersonId& first,
+                           const PersonId& second) const;
   Status check_first(const SignedChange& next) const;
   [[nodiscard]] bool is_custodian(const PersonId& person, const PersonId& of) const;
   Status check_sense(const Change& change) const;
   Status check_extension(const Change& change) const;
   Status check_person(const Change& change) const;
   Status check_custodians(const Change& change) const;
-  [[nodiscard]] bool takes_two(const Change& change) const;
   [[nodiscard]] bool may_second(const PersonId& person) const;
   [[nodiscard]] bool has_key(const Bytes& id) const;
   [[nodiscard]] std::size_t owners_without(const PersonId& person) const;

@@ -35,6 +35,9 @@ inline constexpr Roles kMaySecond = kTwoToGive | bit(Role::kReviewer) | bit(Role
 // All that a chart knows.
 inline constexpr Roles kChartRoles = kMaySecond | bit(Role::kAgent) | bit(Role::kTechnician);
 
+// What there is before a chart is founded.
+inline constexpr Roles kBeforeChart = bit(Role::kOwner) | bit(Role::kReviewer);
+
 std::optional<Role> parse_role(std::string_view word);
 std::vector<std::string> role_words(Roles roles);  // in the order of their table
 

@@ -22,6 +22,7 @@ class VaultRig : public OfficeRig {
                             .operator_token = "the-operators-token"});
     peer = std::make_unique<api::test::ScriptedPeer>(
         dir + "/keeper.sock", [this](io::Channel& c, io::Frame& f) { keeper_answers(c, f); });
+    follow();
   }
   ~VaultRig() {
     peer.reset();
@@ -52,6 +53,7 @@ class VaultRig : public OfficeRig {
   }
   void follow() {
     EXPECT_TRUE(log->publish());
+    EXPECT_TRUE(roster.follow());
     const auto followed = service.follow_customers();
     EXPECT_TRUE(followed) << followed.error().message;
   }
@@ -171,18 +173,21 @@ class VaultRig : public OfficeRig {
                           api::recorder_hello};
   api::Catalog catalog{*database, objects, keeper_link, recorder_link};
   api::EventHub events;
+  audit::NamedKey log_key{"test/log", *crypto::ed25519_public(seed)};
+  api::Roster roster{*database, persons, people::test::kParty, {"/log", log_key, &vfs}};
   api::Service service{.clock = clock,
                        .entropy = chance,
                        .vfs = vfs,
                        .database = *database,
                        .people = persons,
+                       .roster = roster,
                        .catalog = catalog,
                        .keeper = keeper_link,
                        .recorder = recorder_link,
                        .events = events,
                        .objects = objects,
                        .log_dir = "/log",
-                       .log_key = {"test/log", *crypto::ed25519_public(seed)},
+                       .log_key = log_key,
                        .supervisor_socket = "",
                        .time_zone = "UTC",
                        .disks = {}};

@@ -14,8 +14,46 @@ export interface paths {
         /** Who am I */
         get: operations["getSession"];
         put?: never;
+        /** @description Without a role chart the passphrase is all (201). With one a second factor follows (202): signInByPasskey, or signInByCode where it is set up. */
         post: operations["signIn"];
         delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The second factor: the passkey signs the key of this browser
+         * @description The challenge of the assertion is SHA-256(`CWS1 reader` || the person's id, 16 bytes || reader_key, 32 bytes || at, i64 little-endian). `at` is at most five minutes old; each is good once.
+         */
+        post: operations["signInByPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The second factor: a one-time code. Such a session looks, and does no more */
+        post: operations["signInByCode"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -32,7 +70,8 @@ export interface paths {
         get: operations["listSessions"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** End all of mine but this one */
+        delete: operations["revokeOtherSessions"];
         options?: never;
         head?: never;
         patch?: never;
@@ -63,8 +102,293 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Set the first passphrase with a one-time token */
+        /** Set the first passphrase with a one-time token, while there is no role chart */
         post: operations["enrol"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/enrolments/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Whose one-time link this is, and the challenge to make a passkey with
+         * @description `kind`: founded (the owner founds the role chart), first_key, key_replaced (a recovery: others sign it). The passkey is made for `party` with user verification required, algorithms -7 and -8.
+         */
+        post: operations["beginEnrolment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/enrolments/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The new passkey and the passphrase; the change to sign comes back */
+        post: operations["givePasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/enrolments/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The change, signed by the new passkey; the link is used with it */
+        post: operations["finishEnrolment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is here, what for, who answers to whom; what a release still lacks */
+        get: operations["listPeople"];
+        put?: never;
+        /**
+         * A name more
+         * @description With a role chart: without roles, which are drafted and signed. Before: the operator says which.
+         */
+        post: operations["addPerson"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One person; with passkeys where they are mine, or I am an owner */
+        get: operations["getPerson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{id}/enrolment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The operator, while there is no role chart: a one-time link for this person */
+        post: operations["makeEnrolment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{id}/recovery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An owner or a custodian: a one-time link by which this person offers a new passkey */
+        post: operations["makeRecovery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Another's sessions */
+        get: operations["listSessionsOf"];
+        put?: never;
+        post?: never;
+        /** End all of another's sessions */
+        delete: operations["revokeSessionsOf"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{id}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take another's one-time codes away */
+        delete: operations["resetCode"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/own/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The challenge to make a further passkey with; then createDraft with key_added */
+        post: operations["beginPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/own/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set up one-time codes; they count once confirmCode took one */
+        post: operations["makeCode"];
+        delete: operations["dropCode"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/own/code/confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["confirmCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/own/duty": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An expert takes requests from here on, or no more */
+        post: operations["setDuty"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/chart/drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Changes of the role chart that I drafted, or may be the second one to sign */
+        get: operations["listDrafts"];
+        put?: never;
+        /**
+         * A change of the role chart, to be signed
+         * @description Fields by kind (docs/formats/chart.md): person has roles, answers_to, extension; key_added has client_data, authenticator_data; key_removed has passkey; custodians has custodians (two, or none); left, invited, key_replaced (the passkey that the person offers) have none besides.
+         */
+        post: operations["createDraft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/chart/drafts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: operations["withdrawDraft"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/chart/drafts/{id}/signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign a draft: who drafted it first, then, where it takes two, somebody else
+         * @description 409 when the chart has moved on: draft it anew.
+         */
+        post: operations["signDraft"];
         delete?: never;
         options?: never;
         head?: never;
@@ -954,23 +1278,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/duty": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** An expert takes requests, or no more */
-        post: operations["putDuty"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/form": {
         parameters: {
             query?: never;
@@ -1032,7 +1339,7 @@ export interface paths {
         };
         /**
          * Server-sent events; resume with Last-Event-ID
-         * @description Events: call (data: Call), order (data: Order), system (data: {}), live_call (data: as getLiveCall; to whose call it is), request (data: request and state; to who may see it)
+         * @description Events: call (data: Call), order (data: Order), system (data: {}), people (data: {}, load them anew), live_call (data: as getLiveCall; to whose call it is), request (data: request and state; to who may see it)
          */
         get: operations["streamEvents"];
         put?: never;
@@ -1322,18 +1629,148 @@ export interface components {
             name: string;
             passphrase: string;
         };
+        /**
+         * @description code: looks, and does no more
+         * @enum {string}
+         */
+        CameBy: "passphrase" | "passkey" | "code" | "token";
         Session: {
             id: string;
             name: string;
             person: string;
             roles: string[];
             started_at: number;
+            came_by: components["schemas"]["CameBy"];
         };
         SessionItem: {
             id: string;
             started_at: number;
             seen_at: number;
+            came_by: components["schemas"]["CameBy"];
             current: boolean;
+        };
+        HalfSignedIn: {
+            /** @description good for five minutes and one sign-in */
+            ticket: string;
+            person: string;
+            passkeys: string[];
+            /** @description a one-time code may stand in */
+            code: boolean;
+            party: string;
+            /** @description the server's time */
+            at: number;
+        };
+        PersonSignature: {
+            person: string;
+            /** @description its id, hexadecimal */
+            passkey: string;
+            /** @description the text that the browser gave */
+            client_data: string;
+            /** @description hexadecimal */
+            authenticator_data: string;
+            /** @description hexadecimal */
+            signature: string;
+        };
+        Enrolment: {
+            name: string;
+            person: string;
+            /** @enum {string} */
+            kind: "founded" | "first_key" | "key_replaced";
+            /** @description hexadecimal */
+            challenge: string;
+            party: string;
+        };
+        OwnPasskey: {
+            name: string;
+            person: string;
+            challenge: string;
+            party: string;
+            passkeys: string[];
+        };
+        /** @description docs/formats/chart.md */
+        ChartChange: {
+            number: number;
+            before: string;
+            at: number;
+            kind: string;
+            person: string;
+            roles: string;
+            answers_to: string;
+            extension: string;
+            invite: string;
+            token: string;
+            custodians: string;
+            key_id: string;
+            key_algorithm: number;
+            key: string;
+        };
+        ToSign: {
+            kind: string;
+            change: components["schemas"]["ChartChange"] | null;
+            /** @description hexadecimal; what the passkey signs */
+            challenge?: string;
+            fingerprint: string;
+        };
+        Draft: {
+            draft: string;
+            change: components["schemas"]["ChartChange"];
+            /** @description hexadecimal; what the passkeys sign */
+            challenge: string;
+            /** @description of the passkey that it brings */
+            fingerprint: string;
+            by: string;
+            takes_two: boolean;
+            signed: number;
+            until: number;
+        };
+        DraftRequest: {
+            /** @enum {string} */
+            kind: "person" | "left" | "invited" | "key_added" | "key_removed" | "key_replaced" | "custodians";
+            person: string;
+            roles?: string[];
+            answers_to?: string;
+            extension?: string;
+            client_data?: string;
+            authenticator_data?: string;
+            passkey?: string;
+            custodians?: string[];
+        };
+        ChartChanged: {
+            number: number;
+            head: string;
+            /** @description of an invitation, told once; else empty */
+            link: string;
+        };
+        Person: {
+            person: string;
+            name: string;
+            /** @enum {string} */
+            state: "named" | "added" | "invited" | "here" | "left";
+            roles: string[];
+            answers_to: string;
+            extension: string;
+            passkeys: number;
+            custodians: string[];
+            on_duty: boolean;
+        };
+        People: {
+            founded: boolean;
+            number: number;
+            head: string;
+            /** @description what a release needs and the chart lacks, in words */
+            lacks: string[];
+            people: components["schemas"]["Person"][];
+        };
+        PersonDetail: components["schemas"]["Person"] & {
+            keys: {
+                id: string;
+                algorithm: number;
+                fingerprint: string;
+            }[];
+            /** @description one-time codes are set up */
+            code: boolean;
+            /** @description fingerprint of the new passkey that this person offers, or empty */
+            offers: string;
         };
         /** @enum {string} */
         Phase: "live" | "sealing" | "listening" | "complete";
@@ -1640,13 +2077,22 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Signed in; sets the session cookie */
+            /** @description Signed in, sets the session cookie */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The passphrase is right */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HalfSignedIn"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -1671,6 +2117,66 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    signInByPasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    ticket: string;
+                    /** @description X25519 public key */
+                    reader_key: string;
+                    /** @description UTC ms */
+                    at: number;
+                    signature: components["schemas"]["PersonSignature"];
+                };
+            };
+        };
+        responses: {
+            /** @description Signed in, sets the session cookie */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    signInByCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    ticket: string;
+                    code: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Signed in, sets the session cookie */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     listSessions: {
         parameters: {
             query?: never;
@@ -1690,6 +2196,25 @@ export interface operations {
                         sessions: components["schemas"]["SessionItem"][];
                     };
                 };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    revokeOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Problem"];
         };
@@ -1740,6 +2265,533 @@ export interface operations {
                     "application/json": {
                         name: string;
                     };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    beginEnrolment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    token: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The link is good; it stays unused */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrolment"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    givePasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    token: string;
+                    passphrase: string;
+                    client_data: string;
+                    /** @description hexadecimal */
+                    authenticator_data: string;
+                };
+            };
+        };
+        responses: {
+            /** @description To be signed by the new passkey (finishEnrolment); of a recovery `change` is null, and the fingerprint is what the others compare */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToSign"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    finishEnrolment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    token: string;
+                    signature: components["schemas"]["PersonSignature"];
+                };
+            };
+        };
+        responses: {
+            /** @description Enrolled */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        name: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listPeople: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The role chart, with names */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["People"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    addPerson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    name: string;
+                    roles: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description Added */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        person: string;
+                        name: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPerson: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The person */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonDetail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    makeEnrolment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The link, told once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        link: string;
+                        token: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    makeRecovery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The link, told once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        link: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listSessionsOf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Sessions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        sessions: components["schemas"]["SessionItem"][];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    revokeSessionsOf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ended: number;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    resetCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are gone, and the sessions that came by one */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    beginPasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description What the browser needs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnPasskey"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    makeCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The secret, told once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description base32 */
+                        secret: string;
+                        uri: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    dropCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are gone, and the sessions that came by one */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    confirmCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    code: string;
+                };
+            };
+        };
+        responses: {
+            /** @description They count from now on */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setDuty: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    on: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description So it is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        on: boolean;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listDrafts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Drafts, gone when the chart has moved on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        drafts: components["schemas"]["Draft"][];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftRequest"];
+            };
+        };
+        responses: {
+            /** @description The draft, and what is to be signed */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Draft"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    withdrawDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Withdrawn */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    signDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    signature: components["schemas"]["PersonSignature"];
+                };
+            };
+        };
+        responses: {
+            /** @description In the role chart */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChartChanged"];
+                };
+            };
+            /** @description Waits for a second person */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Draft"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -3184,35 +4236,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SealedToReader"];
-                };
-            };
-            default: components["responses"]["Problem"];
-        };
-    };
-    putDuty: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    on: boolean;
-                };
-            };
-        };
-        responses: {
-            /** @description In the log */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        on: boolean;
-                    };
                 };
             };
             default: components["responses"]["Problem"];

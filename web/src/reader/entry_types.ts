@@ -111,5 +111,8 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
   session_ended: { session: 'text', cause: 'text' },
   backup_made: { manifest: 'hash', files: 'number', log_size: 'number' },
   person_added: { roles: 'list', by: 'text' },
+  link_made: { kind: 'text' },
+  link_used: { kind: 'text' },
+  codes_changed: { on: 'flag' },
   config_changed: { hash: 'hash' },
 };

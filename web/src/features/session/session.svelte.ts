@@ -1,6 +1,7 @@
 // Who is signed in, and the site's time zone: what every screen needs.
 import { ask, client, onReached, onUnauthorised, type Session } from '../../api/client';
 import { connect, disconnect, live } from '../../api/live.svelte';
+import { t } from '../../messages';
 import { go, router } from '../../ui/router.svelte';
 
 export const session = $state<{
@@ -50,7 +51,9 @@ export async function begin(): Promise<void> {
 }
 
 export async function signIn(name: string, passphrase: string): Promise<void> {
-  await entered(await ask(client.POST('/v1/session', { body: { name, passphrase } }), true));
+  const answer = await ask(client.POST('/v1/session', { body: { name, passphrase } }), true);
+  if ('ticket' in answer) throw new Error(t.signIn.second);
+  await entered(answer);
   session.enrolled = '';
   // Only an address of this console is followed, never one that somebody put into a link.
   const to = router.route.query.get('to') ?? '/';

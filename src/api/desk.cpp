@@ -1,0 +1,145 @@
+#include "api/desk.hpp"
+
+#include <algorithm>
+
+#include "api/service.hpp"
+#include "base/event_log.hpp"
+#include "crypto/sha256.hpp"
+
+namespace callward::api {
+
+boost::json::object session_json(const people::Session& session) {
+  boost::json::array roles;
+  for (const auto& word : people::role_words(session.person.roles)) roles.emplace_back(word);
+  return {{"id", session.id},
+          {"name", session.person.name},
+          {"person", session.person.id.hex()},
+          {"roles", std::move(roles)},
+          {"started_at", session.started_at},
+          {"came_by", people::to_text(session.by)}};
+}
+
+Response session_answer(const people::NewSession& fresh) {
+  auto response = Response::json(session_json(fresh.session), 201);
+  response.headers.emplace_back("Set-Cookie",
+                                set_cookie(fresh.token, people::People::kAbsoluteMsMax / 1'000));
+  return response;
+}
+
+Status end_one_session(Service& service, const people::Session& session, const std::string& actor,
+                       const char* cause) {
+  TRY(service.log("session_ended", actor, session.person.id.hex(),
+                  {{"session", session.id}, {"cause", cause}}));
+  TRY(service.people.end_session(session.id, session.person.id));
+  drop_ended_readers(service);
+  return {};
+}
+
+void drop_ended_readers(Service& service) {
+  constexpr std::int64_t kAnswerMs = 1'000;  // else the keeper is away, and forgot them itself
+  const auto ended = service.people.readers(false);
+  if (!ended) return log_event("server.readers", {{"why", ended.error().message}});
+  for (const auto& reader : *ended) {
+    if (!service.keeper.call<keys::Ack>(keys::ReaderDrop{reader.person, reader.key}, kAnswerMs))
+      return;
+    (void)service.people.forget_reader(reader.key);
+  }
+}
+
+void put_readers_again(Service& service) {
+  constexpr std::int64_t kAnswerMs = 2'000;
+  const auto living = service.people.readers(true);
+  for (const auto& reader : living.value_or(std::vector<people::Reader>())) {
+    const auto put = service.keeper.call<keys::Ack>(
+        keys::ReaderPut{reader.person, reader.key, reader.at, reader.signature}, kAnswerMs);
+    // A session whose key the keeper does not take reads nothing: better that it says so.
+    if (!put && put.error().code == Errc::kDenied)
+      (void)service.people.end_session(reader.session, reader.person);
+    else if (!put)
+      return;
+  }
+  for (const auto& person : service.people.on_duty().value_or(std::vector<PersonId>())) {
+    const auto put = service.keeper.call<keys::Ack>(keys::DutyPut{person, true}, kAnswerMs);
+    if (!put && put.error().code == Errc::kDenied) (void)service.people.set_duty(person, false);
+  }
+}
+
+Result<keys::ChartTaken> put_change(Service& service, const people::SignedChange& change) {
+  auto trial = *TRY(service.roster.chart());
+  TRY(trial.apply(change));
+  keys::ChartPut message{.change = boost::json::serialize(people::to_json(change.change)),
+                         .signatures = {}};
+  for (const auto& one : change.signatures)
+    message.signatures.push_back(boost::json::serialize(people::to_json(one)));
+  const auto taken = TRY(service.keeper.call<keys::ChartTaken>(message));
+  TRY(service.roster.take(change, taken));
+  drop_ended_readers(service);
+  return taken;
+}
+
+people::Change next_change(Service& service, const people::Chart& chart, people::ChangeKind kind,
+                           const PersonId& about) {
+  people::Change change;
+  change.number = chart.number() + 1;
+  change.before = chart.head();
+  change.at = service.clock.utc_ms();
+  change.kind = kind;
+  change.person = about;
+  return change;
+}
+
+Result<boost::json::object> change_json(const people::Change& change) {
+  boost::json::object json{{"change", people::to_json(change)},
+                           {"challenge", to_hex(TRY(people::hash_of(change)))}};
+  json["fingerprint"] = change.key.key.empty() ? std::string() : fingerprint(change.key);
+  return json;
+}
+
+std::string fingerprint(const people::Passkey& key) {
+  constexpr std::size_t kBytes = 10;  // 80 bits: nobody makes a second key with the same ones
+  const auto digest = crypto::sha256({as_bytes("CWS1 passkey"), key.id, key.key});
+  std::string text;
+  for (std::size_t i = 0; i < kBytes; i += 2)
+    text += (i == 0 ? "" : " ") + to_hex(ByteView(digest).subspan(i, 2));
+  return text;
+}
+
+Result<people::Registration> registration_of(BodyReader& body) {
+  people::Registration given;
+  given.client_data = TRY(body.text("client_data", 1, people::kClientDataBytesMax));
+  given.authenticator_data =
+      TRY(body.bytes("authenticator_data", 1, people::kAuthenticatorDataBytesMax));
+  return given;
+}
+
+Result<people::PersonSignature> signature_of(BodyReader& body) {
+  return people::signature_from_json(TRY(body.raw_object("signature")));
+}
+
+Result<SecretBytes> passphrase_of(BodyReader& body) {
+  auto raw = TRY(body.text("passphrase", 1, people::People::kPassphraseBytesMax));
+  SecretBytes passphrase(as_bytes(raw));
+  wipe(raw.data(), raw.size());
+  return passphrase;
+}
+
+std::string link_of(Service& service, const std::string& token) {
+  return service.roster.party().origin + "/enrol#" + token;
+}
+
+Result<people::Person> person_named(Service& service, const std::string& id) {
+  const auto person = PersonId::parse(id);
+  if (!person) return fail(Errc::kNotFound, "no such person");
+  auto found = TRY(service.people.find(*person));
+  if (!found) return fail(Errc::kNotFound, "no such person");
+  return std::move(*found);
+}
+
+Result<std::shared_ptr<const people::Chart>> founded_chart(Service& service) {
+  auto chart = TRY(service.roster.chart());
+  if (chart->number() == 0)
+    return fail(Errc::kState, "no role chart yet: `callward user found` gives the owner a link");
+  return chart;
+}
+
+}  // namespace callward::api

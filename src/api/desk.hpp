@@ -1,0 +1,83 @@
+// What of people's affairs lies on the server's desk: sign-ins, enrolments and changes of the role
+// chart that are half done; and what several handlers do with them.
+#pragma once
+
+#include <boost/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/http.hpp"
+#include "api/shelf.hpp"
+#include "keys/vault_protocol.hpp"
+#include "people/chart.hpp"
+
+namespace callward::api {
+
+struct Service;
+
+// The passphrase was right; the second factor is to come.
+struct HalfSignedIn {
+  people::Person person;
+};
+// A passkey that is being made: by a link, or by who is signed in.
+struct Enrolling {
+  people::Challenge challenge{};
+  std::optional<people::Change> change;  // once the passkey is there: what it shall sign
+  std::string passphrase;                // its hash
+};
+// A change of the role chart that is not in it yet.
+struct Draft {
+  people::Change change;
+  PersonId by;                                   // signs first
+  std::optional<people::PersonSignature> first;  // then it waits for the second
+  std::string token;                             // of an invitation: told once it is in the chart
+  std::int64_t until = 0;                        // UTC ms
+};
+
+struct Desk {
+  static constexpr std::int64_t kSignInMs = 5 * 60'000;
+  static constexpr std::int64_t kEnrolmentMs = 15 * 60'000;
+  // So long the keeper takes a change after the time that stands in it.
+  static constexpr std::int64_t kDraftMs = 14 * 60'000;
+  Shelf<HalfSignedIn> sign_ins{{.all = 10'000, .of_owner = 8, .keep_ms = kSignInMs}};
+  Shelf<Enrolling> enrolments{{.all = 1'000, .of_owner = 1, .keep_ms = kEnrolmentMs}};
+  Shelf<Draft> drafts{{.all = 1'000, .of_owner = 8, .keep_ms = kDraftMs}};
+};
+
+std::string set_cookie(const std::string& token, std::int64_t seconds);
+// Cookie and body of a session that has begun.
+Response session_answer(const people::NewSession& fresh);
+boost::json::object session_json(const people::Session& session);
+// Ends it, with its entry in the log, and tells the keeper.
+Status end_one_session(Service& service, const people::Session& session, const std::string& actor,
+                       const char* cause);
+// Tells the keeper of browsers' keys whose sessions have ended; what it did not hear is told again.
+void drop_ended_readers(Service& service);
+// After each connection to the keeper: the keys of living sessions, and who is on duty.
+void put_readers_again(Service& service);
+
+// Judged here as the keeper will judge it, taken by it, and then so here, too.
+Result<keys::ChartTaken> put_change(Service& service, const people::SignedChange& change);
+// The next change of this kind, about this person.
+people::Change next_change(Service& service, const people::Chart& chart, people::ChangeKind kind,
+                           const PersonId& about);
+// A change, and what is to be signed of it, for a browser.
+Result<boost::json::object> change_json(const people::Change& change);
+// To be compared by two people over the telephone: of a passkey's id and key.
+std::string fingerprint(const people::Passkey& key);
+// "registration" in the body: client_data, authenticator_data.
+Result<people::Registration> registration_of(BodyReader& body);
+Result<people::PersonSignature> signature_of(BodyReader& body);
+// The passphrase in the body, its text wiped.
+Result<SecretBytes> passphrase_of(BodyReader& body);
+std::string link_of(Service& service, const std::string& token);
+// kNotFound: no such person.
+Result<people::Person> person_named(Service& service, const std::string& id);
+// kState: there is none yet.
+Result<std::shared_ptr<const people::Chart>> founded_chart(Service& service);
+
+inline constexpr std::int64_t kSignedAgoMsMax = 5 * 60'000;  // of a browser's key at sign-in
+inline constexpr std::int64_t kSignedAheadMsMax = 60'000;
+
+}  // namespace callward::api
