@@ -1,7 +1,7 @@
 // People: the role chart is founded, others join, sign in by passkey, and lose what they had.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { serve, type Served } from './harness';
-import { company, found, type Company } from './people';
+import { company, found, hire, type Company } from './people';
 
 let served: Served;
 let all: Company;
@@ -23,5 +23,11 @@ describe('the owner', () => {
     await expect.poll(() => new URL(olga.page.url()).pathname).toBe('/');
     const chart = JSON.parse(await served.cli('user', 'list', '--json')) as { founded: boolean };
     expect(chart.founded).toBe(true);
+  });
+  test('tmp hire', async () => {
+    const olga = await all.person('olga');
+    const adam = await hire(all, olga, 'adam', { roles: ['administrator'] });
+    await hire(all, olga, 'eva', { roles: ['expert'], second: adam });
+    console.log(await served.cli('user', 'list'));
   });
 });
