@@ -3,6 +3,7 @@
 // touches it would. Chromium lets no page use passkeys behind a certificate that it does not trust, so the browser is
 // told the key of this server's certificate.
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
 import { CHROMIUM, shots, VIEWPORT, watch, type Served } from './harness';
 
@@ -22,6 +23,7 @@ export interface Company {
   people: Map<string, Person>;
   person: (name: string) => Promise<Person>; // made when first named
   complaints: () => string[];
+  picture: (story: string) => Promise<void>; // of everybody, where a story failed
   stop: () => Promise<void>;
 }
 
@@ -51,6 +53,10 @@ export async function company(served: Served): Promise<Company> {
       return made;
     },
     complaints: () => [...people.values()].flatMap((one) => one.complaints.map((what) => `${one.name}: ${what}`)),
+    async picture(story) {
+      for (const { name, page } of people.values())
+        await page.screenshot({ path: join(shots, `failed-${story.replace(/\W+/g, '-').slice(0, 40)}-${name}.png`), fullPage: true }).catch(() => {});
+    },
     stop: () => browser.close(),
   };
 }

@@ -222,6 +222,8 @@ export const own = {
   },
 };
 
+const SECRET_FATE = 'It is destroyed once it was used, when your case is closed, or when its time is over, whichever is first.';
+
 export const form = {
   title: (company: string) => (company === '' ? 'A question for you' : `${company} asks you`),
   page: 'One-time form',
@@ -229,12 +231,18 @@ export const form = {
   until: (time: string) => `This page can be used until ${time}.`,
   over: 'The time of this link is over. Ask for a new one.',
   seal: 'It is sealed in this browser before it leaves it. Nobody at the telephone sees it, and no machine on the way.',
+  fate: {
+    password: SECRET_FATE,
+    pin: SECRET_FATE,
+    card: SECRET_FATE,
+    code: SECRET_FATE,
+    service_word: 'Nobody can ever read it. It can only be compared with what you say at another time.',
+  } as Record<string, string>,
   kept: 'What is kept for how long, and who may ever see it, stands in the policy.',
   policy: 'Read the policy',
   hint: {
     phone: 'with the country’s code, as +49 …',
     email: 'as name@example.com',
-    number: 'digits only',
   } as Record<string, string>,
   show: 'Show what I type',
   hide: 'Hide',
