@@ -1,7 +1,7 @@
 // Server-sent events; the browser resumes by itself with Last-Event-ID. "reload" means that events were missed.
 import { client, ask, type Problem, type Call, type Order } from './client';
 
-type Listener = { call?: (call: Call) => void; order?: (order: Order) => void; reload?: () => void };
+type Listener = { call?: (call: Call) => void; order?: (order: Order) => void; people?: () => void; reload?: () => void };
 const listeners = new Set<Listener>();
 let source: EventSource | null = null;
 let retry: ReturnType<typeof setTimeout> | undefined;
@@ -41,6 +41,10 @@ export function connect(): void {
   opened.addEventListener('order', (event) => {
     const order = JSON.parse(event.data) as Order;
     for (const listener of listeners) listener.order?.(order);
+  });
+  // The role chart: a change waits for a second signature.
+  opened.addEventListener('people', () => {
+    for (const listener of listeners) listener.people?.();
   });
   opened.addEventListener('system', (event) => {
     const { reload } = JSON.parse(event.data) as { reload?: boolean };
