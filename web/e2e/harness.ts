@@ -26,6 +26,8 @@ export interface Served {
   config: string;
   calls: string;
   cli: (...args: string[]) => Promise<string>;
+  // One that waits for a person: what it says until then (up to `until`), and what it says in the end.
+  waiting: (until: RegExp, ...args: string[]) => Promise<{ said: RegExpExecArray; done: Promise<{ code: number | null; out: string }> }>;
   offline: (...args: string[]) => Promise<string>; // without this server's settings
   stop: () => Promise<void>;
 }
@@ -59,6 +61,21 @@ const keyHash = (certificate: string): string =>
 
 // `by`: 'passphrase': no role chart, the owner has PASSPHRASE. 'chart': the owner, `olga`, has a link to found one;
 // passkeys are of a host and a port, so this port is chosen before.
+function waiting(until: RegExp, child: ChildProcess): ReturnType<Served['waiting']> {
+  let out = '';
+  let asked = '';
+  child.stdout!.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  const done = new Promise<{ code: number | null; out: string }>((ended) => child.once('exit', (code) => ended({ code, out })));
+  return new Promise((told, failed) => {
+    child.stderr!.on('data', (chunk: Buffer) => {
+      asked += chunk.toString();
+      const said = until.exec(asked);
+      if (said) told({ said, done });
+    });
+    void done.then(() => failed(new Error(`it did not wait: ${asked}${out}`)));
+  });
+}
+
 export async function serve(by: 'passphrase' | 'chart' = 'passphrase'): Promise<Served> {
   const folder = mkdtempSync(join(tmpdir(), 'callward-console-'));
   const data = join(folder, 'data');
@@ -95,6 +112,7 @@ export async function serve(by: 'passphrase' | 'chart' = 'passphrase'): Promise<
     config,
     calls,
     cli: async (...args) => (await run(binary, [...args, '--config', config], { maxBuffer: 2 ** 26 })).stdout,
+    waiting: (until, ...args) => waiting(until, spawn(binary, [...args, '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] })),
     offline: async (...args) => (await run(binary, args)).stdout,
     async stop() {
       child.removeAllListeners('exit');

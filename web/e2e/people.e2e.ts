@@ -282,6 +282,7 @@ describe('passkeys', () => {
     const { page: second } = at('sam');
     await second.goto('/people');
     const waiting = second.getByRole('region', { name: 'Changes that wait' });
+    await waiting.getByText(read).waitFor();
     expect(await waiting.getByText(read).count()).toBe(1);
     expect(await waiting.getByRole('button', { name: 'Sign as the second person' }).isDisabled()).toBe(true);
     await waiting.getByRole('checkbox').check();
@@ -329,6 +330,25 @@ describe('passkeys', () => {
     await page.getByText('Opened for:').waitFor({ timeout: 20_000 });
     expect(new Set(sent)).toEqual(new Set([bound[1]]));
     expect((await api<{ sessions: unknown[] }>(olga, 'GET', '/v1/sessions')).json.sessions.length).toBe(1);
+  });
+  test('a command line reads in the name of who signs its key, and of nobody else', async () => {
+    const { page } = at('olga');
+    const [{ id: call }] = (await api<{ calls: { id: string }[] }>(at('olga'), 'GET', '/v1/calls')).json.calls as [{ id: string }];
+    const { said, done } = await served.waiting(/\s(https:\S+)\ncompare (\S+),/, 'transcript', call, '--reason', 'story: at the command line');
+    await page.goto(said[1]!);
+    await page.getByText('story: at the command line').waitFor();
+    await page.getByText(said[2]!).waitFor();
+    const sign = page.getByRole('button', { name: 'Sign with your passkey' });
+    expect(await sign.isDisabled()).toBe(true);
+    await page.getByRole('checkbox').check();
+    await screen(page, 'consent');
+    await sign.click();
+    await page.getByText('Signed. The command line goes on').waitFor();
+    const { code, out } = await done;
+    expect(code).toBe(0);
+    expect(out).toMatch(/customer|agent/);
+    await page.goto(said[1]!);
+    await page.getByText('There is no such request').waitFor();
   });
 });
 

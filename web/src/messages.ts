@@ -1,6 +1,6 @@
 // Every word of the console, here and in words/. English first; another language is another set of files of this shape.
 import { drafts, form, own, people, roles } from './words/people';
-import { enrol, key, passkey, signIn } from './words/session';
+import { consent, enrol, key, passkey, signIn } from './words/session';
 
 const REASONS: Record<string, string> = {
   password: 'password',
@@ -59,6 +59,7 @@ export const t = {
     behind: 'Live updates stopped; connecting again.',
   },
   lost: { title: 'No such page', text: 'There is nothing at this address.', back: 'Today’s calls' },
+  consent,
   signIn,
   enrol,
   passkey,

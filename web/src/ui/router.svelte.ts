@@ -2,7 +2,7 @@
 export interface Route {
   page:
     | 'calls' | 'call' | 'proof' | 'log' | 'system'
-    | 'people' | 'person' | 'me'
+    | 'people' | 'person' | 'me' | 'consent'
     | 'signIn' | 'enrol' | 'form' | 'lost';
   id: string;
   query: URLSearchParams;
@@ -20,6 +20,7 @@ const PAGES: [RegExp, Route['page']][] = [
   [/^\/sign-in$/, 'signIn'],
   [/^\/enrol$/, 'enrol'],
   [/^\/form$/, 'form'],
+  [/^\/consent$/, 'consent'],
 ];
 
 export function parse(path: string, search: string): Route {

@@ -82,3 +82,16 @@ export const key = {
   cancelled: 'Not opened: the page has no key.',
   code: 'You came in with a one-time code, which opens nothing. Sign in with your passkey.',
 };
+
+export const consent = {
+  title: 'A command line asks to read',
+  lead: (name: string) => `It opens recordings in your name, ${name}: each opening is an entry of the log that says it was you. Sign only what you started yourself.`,
+  what: 'It wants',
+  fingerprint: 'Its key',
+  compared: 'The command line shows the same key',
+  ends: 'It reads until the command is done, or you sign out.',
+  sign: 'Sign with your passkey',
+  done: 'Signed. The command line goes on; you may close this page.',
+  taken: 'Somebody has signed this already.',
+  gone: 'There is no such request, or its ten minutes are over. Start the command again.',
+};
