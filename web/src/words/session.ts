@@ -30,6 +30,7 @@ export const passkey = {
   notMade: 'No passkey was made: it was cancelled or took too long.',
   known: 'This device holds a passkey of yours already. Use another one.',
   place: (party: string) => `Passkeys belong to ${party}. Open the console at that address.`,
+  certificate: 'This browser does not trust the server’s certificate, and lets nobody use a passkey behind it. The operator has to install one that it trusts.',
   weak: 'This device cannot make a passkey that asks who you are (PIN, finger or face).',
   failed: 'The passkey could not be used.',
 };
