@@ -44,7 +44,7 @@ export const t = {
   yes: 'yes',
   no: 'no',
   none: 'none',
-  nav: { label: 'Main', calls: 'Calls', log: 'Log', system: 'System', sessions: 'Sessions', palette: 'Go to…' },
+  nav: { label: 'Main', desk: 'Desk', requests: 'Requests', calls: 'Calls', log: 'Log', system: 'System', sessions: 'Sessions', palette: 'Go to…' },
   theme: {
     system: 'Colours: as the system says',
     light: 'Colours: light',

@@ -1,6 +1,6 @@
 // Addresses are the only state that a page keeps: filters, the place in a call.
 export interface Route {
-  page: 'calls' | 'call' | 'proof' | 'log' | 'system' | 'sessions' | 'signIn' | 'enrol' | 'lost';
+  page: 'calls' | 'call' | 'proof' | 'desk' | 'customer' | 'requests' | 'request' | 'log' | 'system' | 'sessions' | 'signIn' | 'enrol' | 'lost';
   id: string;
   query: URLSearchParams;
 }
@@ -9,6 +9,10 @@ const PAGES: [RegExp, Route['page']][] = [
   [/^\/(calls)?$/, 'calls'],
   [/^\/calls\/([0-9a-f]{32})$/, 'call'],
   [/^\/calls\/([0-9a-f]{32})\/proof$/, 'proof'],
+  [/^\/desk$/, 'desk'],
+  [/^\/customers\/([0-9a-f]{32})$/, 'customer'],
+  [/^\/requests$/, 'requests'],
+  [/^\/requests\/([0-9a-f]{32})$/, 'request'],
   [/^\/log$/, 'log'],
   [/^\/system$/, 'system'],
   [/^\/sessions$/, 'sessions'],
@@ -19,7 +23,7 @@ const PAGES: [RegExp, Route['page']][] = [
 export function parse(path: string, search: string): Route {
   for (const [pattern, page] of PAGES) {
     const found = pattern.exec(path);
-    if (found) return { page, id: page === 'call' || page === 'proof' ? found[1]! : '', query: new URLSearchParams(search) };
+    if (found) return { page, id: /^[0-9a-f]{32}$/.test(found[1] ?? '') ? found[1]! : '', query: new URLSearchParams(search) };
   }
   return { page: 'lost', id: '', query: new URLSearchParams(search) };
 }
