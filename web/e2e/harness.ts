@@ -1,7 +1,9 @@
 // A Callward of its own for the stories: a fresh data folder, every process real, every port free.
 import { spawn, execFile, type ChildProcess } from 'node:child_process';
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, X509Certificate } from 'node:crypto';
 import { createRequire } from 'node:module';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +20,9 @@ const RTP_FIRST = 41_000 + (process.pid % 200) * 40;
 
 export interface Served {
   url: string;
+  founding: string; // the owner's one-time link, where the chart is to be founded
+  certificate: string; // of the server: SHA-256 of its public key, base64
+  policy: string; // the policy's file
   config: string;
   calls: string;
   cli: (...args: string[]) => Promise<string>;
@@ -38,30 +43,55 @@ function ready(child: ChildProcess, log: string[]): Promise<string> {
   });
 }
 
-export async function serve(): Promise<Served> {
+function freePort(): Promise<number> {
+  return new Promise((done, failed) => {
+    const probe = createServer().once('error', failed);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => done(port));
+    });
+  });
+}
+const keyHash = (certificate: string): string =>
+  createHash('sha256')
+    .update(new X509Certificate(readFileSync(certificate)).publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('base64');
+
+// `by`: 'passphrase': no role chart, the owner has PASSPHRASE. 'chart': the owner, `olga`, has a link to found one;
+// passkeys are of a host and a port, so this port is chosen before.
+export async function serve(by: 'passphrase' | 'chart' = 'passphrase'): Promise<Served> {
   const folder = mkdtempSync(join(tmpdir(), 'callward-console-'));
   const data = join(folder, 'data');
   const passphrase = join(folder, 'passphrase');
   writeFileSync(passphrase, PASSPHRASE, { mode: 0o600 });
-  await run(binary, ['init', '--data', data, '--owner', 'owner', '--passphrase-file', passphrase]);
+  const port = by === 'chart' ? await freePort() : 0;
+  const made = await run(binary, [
+    'init', '--data', data, '--json', ...(by === 'chart' ? ['--owner', 'olga'] : ['--owner', 'owner', '--passphrase-file', passphrase]),
+  ]);
+  const token = (JSON.parse(made.stdout) as { enrolment: string }).enrolment.split('#')[1] ?? '';
   const config = join(data, 'callward.toml');
   const set = (section: string, lines: string): void => {
     const text = readFileSync(config, 'utf8');
     if (text.includes(`[${section}]`)) writeFileSync(config, text.replace(`[${section}]\n`, `[${section}]\n${lines}\n`));
     else appendFileSync(config, `[${section}]\n${lines}\n`);
   };
-  set('server', `port = 0\nconsole_dir = "${resolve(here, '../dist')}"\ntime_zone = "Europe/Berlin"`);
+  if (by === 'chart') set('server', `origin = "https://localhost:${port}"`);
+  set('server', `port = ${port}\nconsole_dir = "${resolve(here, '../dist')}"\ntime_zone = "Europe/Berlin"`);
   set('sip', 'port = 0');
   // 30 s of a call are always allowed: the demonstration's calls stay below, the story of the held call does not.
   set('keys', 'listener_share_percent = 1');
   set('recorder', `rtp_port_first = ${RTP_FIRST}\nrtp_port_last = ${RTP_FIRST + 39}\nspool_file_bytes = 16777216`);
   const log: string[] = [];
   const child = spawn(binary, ['serve', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const url = await ready(child, log);
+  const told = await ready(child, log);
+  const url = by === 'chart' ? `https://localhost:${port}` : told;
   const calls = join(folder, 'calls');
   await run('python3', [join(root, 'tools/demo/make_calls.py'), calls]);
   return {
     url,
+    founding: token === '' ? '' : `${url}/enrol#${token}`,
+    certificate: keyHash(join(data, 'tls/certificate.pem')),
+    policy: join(data, 'policy.toml'),
     config,
     calls,
     cli: async (...args) => (await run(binary, [...args, '--config', config], { maxBuffer: 2 ** 26 })).stdout,
@@ -83,28 +113,37 @@ export interface Browser {
   stop: () => Promise<void>;
 }
 
-export async function browse(url: string): Promise<Browser> {
-  const profile = mkdtempSync(join(tmpdir(), 'callward-browser-'));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: '/usr/bin/chromium',
-    headless: true,
-    baseURL: url,
-    ignoreHTTPSErrors: true,
-    acceptDownloads: true,
-    viewport: { width: 1280, height: 860 },
-    args: [
-      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
-    ],
-  });
-  context.setDefaultTimeout(10_000);
-  const page = context.pages()[0] ?? (await context.newPage());
-  const complaints: string[] = [];
-  // A policy that is broken, or an error that nobody caught, fails the story that it happened in.
+// A policy that is broken, or an error that nobody caught, fails the story that it happened in.
+export function watch(page: Page, complaints: string[]): void {
   page.on('console', (message) => {
     if (/Content Security Policy|TrustedScript|Trusted Type|violates/.test(message.text())) complaints.push(message.text());
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
+}
+
+export const CHROMIUM = {
+  executablePath: '/usr/bin/chromium',
+  headless: true,
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
+  ],
+};
+export const VIEWPORT = { width: 1280, height: 860 };
+
+export async function browse(url: string): Promise<Browser> {
+  const profile = mkdtempSync(join(tmpdir(), 'callward-browser-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    ...CHROMIUM,
+    baseURL: url,
+    ignoreHTTPSErrors: true,
+    acceptDownloads: true,
+    viewport: VIEWPORT,
+  });
+  context.setDefaultTimeout(10_000);
+  const page = context.pages()[0] ?? (await context.newPage());
+  const complaints: string[] = [];
+  watch(page, complaints);
   return {
     context,
     page,

@@ -1,4 +1,6 @@
-// Every word of the console. English first; another language is another file of this shape.
+// Every word of the console, here and in words/. English first; another language is another set of files of this shape.
+import { enrol, key, passkey, signIn } from './words/session';
+
 const REASONS: Record<string, string> = {
   password: 'password',
   pin: 'PIN',
@@ -56,33 +58,10 @@ export const t = {
     behind: 'Live updates stopped; connecting again.',
   },
   lost: { title: 'No such page', text: 'There is nothing at this address.', back: 'Today’s calls' },
-  signIn: {
-    title: 'Sign in',
-    name: 'Name',
-    passphrase: 'Passphrase',
-    button: 'Sign in',
-    busy: 'Checking…',
-    wrong: 'Name or passphrase is wrong.',
-    second: 'The passphrase is right. A passkey is needed too, and this console cannot ask for one yet.',
-    throttled: (detail: string) => `Slowed down: ${detail}. A right passphrase is refused as well until then.`,
-    ended: 'Your session has ended. Sign in again.',
-    enrolled: (name: string) => `Your passphrase is set. Sign in as ${name}.`,
-    note: 'Every sign-in, and every recording that you open, is an entry in a log that nobody can rewrite.',
-  },
-  enrol: {
-    title: 'Set your passphrase',
-    lead: 'This link works once. Choose a passphrase that you use nowhere else.',
-    rules: [
-      'At least 12 characters; several words are best',
-      'Not the same few characters again and again',
-    ],
-    first: 'Passphrase',
-    again: 'The same again',
-    button: 'Set passphrase',
-    differs: 'The two are not the same.',
-    noToken: 'This address lacks its token. Open the whole link as you were given it.',
-    used: 'This link was used already, or its 72 hours are over. Ask the owner for a new one.',
-  },
+  signIn,
+  enrol,
+  passkey,
+  key,
   sessions: {
     title: 'Your sessions',
     lead: 'Each browser in which you are signed in. End what you do not know.',

@@ -1,0 +1,119 @@
+// People with browsers and passkeys of their own, for the stories that need a role chart. Each person is a browser
+// context with a virtual authenticator (Chromium's, by the DevTools protocol): it answers by itself, as a person who
+// touches it would. Chromium lets no page use passkeys behind a certificate that it does not trust, so the browser is
+// told the key of this server's certificate.
+import { mkdirSync } from 'node:fs';
+import { chromium, type Browser, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
+import { CHROMIUM, shots, VIEWPORT, watch, type Served } from './harness';
+
+export interface Person {
+  name: string;
+  passphrase: string;
+  context: BrowserContext;
+  page: Page;
+  cdp: CDPSession;
+  authenticator: string;
+  complaints: string[];
+}
+
+export interface Company {
+  served: Served;
+  browser: Browser;
+  people: Map<string, Person>;
+  person: (name: string) => Promise<Person>; // made when first named
+  complaints: () => string[];
+  stop: () => Promise<void>;
+}
+
+export async function company(served: Served): Promise<Company> {
+  mkdirSync(shots, { recursive: true });
+  const browser = await chromium.launch({
+    ...CHROMIUM,
+    args: [...CHROMIUM.args, `--ignore-certificate-errors-spki-list=${served.certificate}`],
+  });
+  const people = new Map<string, Person>();
+  return {
+    served,
+    browser,
+    people,
+    async person(name) {
+      const known = people.get(name);
+      if (known) return known;
+      const context = await browser.newContext({ baseURL: served.url, viewport: VIEWPORT, acceptDownloads: true });
+      context.setDefaultTimeout(10_000);
+      const page = await context.newPage();
+      const complaints: string[] = [];
+      watch(page, complaints);
+      const cdp = await context.newCDPSession(page);
+      const made = { name, passphrase: `seven tall chimneys of ${[...name].reverse().join('')}`, context, page, cdp, authenticator: '', complaints };
+      await newAuthenticator(made);
+      people.set(name, made);
+      return made;
+    },
+    complaints: () => [...people.values()].flatMap((one) => one.complaints.map((what) => `${one.name}: ${what}`)),
+    stop: () => browser.close(),
+  };
+}
+
+// Another device in this person's hand; the one before is put away (removed, or kept aside).
+export async function newAuthenticator(person: Person, keep = false): Promise<void> {
+  await person.cdp.send('WebAuthn.enable');
+  if (person.authenticator !== '' && !keep)
+    await person.cdp.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId: person.authenticator });
+  const { authenticatorId } = await person.cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: keep ? 'usb' : 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  person.authenticator = authenticatorId;
+}
+
+// A one-time link to its end: passphrase, passkey, signature. It ends at sign-in, or at the fingerprint of an offer.
+export async function enrol(person: Person, link: string): Promise<void> {
+  const { page, passphrase } = person;
+  await page.goto('about:blank'); // else a link that differs behind # alone loads nothing
+  await page.goto(link);
+  await page.getByLabel('Passphrase', { exact: true }).fill(passphrase);
+  await page.getByLabel('The same again').fill(passphrase);
+  await page.locator('[data-strength=good]').waitFor();
+  await page.getByRole('button', { name: 'Make the passkey' }).click();
+  await page.getByText(/^That is done\.|^Offered\./).waitFor({ timeout: 20_000 });
+}
+
+// The owner founds the role chart with the link of `init`, and signs in.
+export async function found(all: Company, name = 'olga'): Promise<Person> {
+  const owner = await all.person(name);
+  await enrol(owner, all.served.founding);
+  await signIn(owner);
+  return owner;
+}
+
+export async function signIn(person: Person, to = '/'): Promise<void> {
+  const { page, name, passphrase } = person;
+  await page.goto(to === '/' ? '/sign-in' : `/sign-in?to=${encodeURIComponent(to)}`);
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Passphrase').fill(passphrase);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.locator('header .me').waitFor({ timeout: 20_000 });
+}
+
+// As a script of the page would: for what a story is not about.
+export async function api<T>(person: Person, method: string, path: string, body?: unknown): Promise<{ status: number; json: T }> {
+  return person.page.evaluate(
+    async ([how, where, what]) => {
+      const answer = await fetch(where!, {
+        method: how!,
+        headers: { 'Content-Type': 'application/json', 'X-Callward': '1' },
+        ...(what === '' ? {} : { body: what! }),
+      });
+      const text = await answer.text();
+      return { status: answer.status, json: (text === '' ? null : JSON.parse(text)) as never };
+    },
+    [method, path, body === undefined ? '' : JSON.stringify(body)],
+  );
+}
