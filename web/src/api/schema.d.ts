@@ -504,7 +504,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Record keys of at most 60 s, sealed to the reader's key; a logged act */
+        /**
+         * Record keys of at most 60 s, sealed to the reader's key; a logged act
+         * @description An authorised person who is no reviewer opens call-backs only, and of them neither call_data nor notes; so do getCall, getAccount and getRecords.
+         */
         post: operations["openCall"];
         delete?: never;
         options?: never;

@@ -4,11 +4,13 @@ import { ask, client, Problem } from '../api/client';
 import type { components } from '../api/schema';
 import { toBase64, toHex, type Bytes } from '../reader/bytes';
 import type { Json } from '../reader/log';
-import { v } from '../messages_vault';
+import { v } from '../words/vault';
 import { sealBytes, sealText, say, type IntakeKey, type Purpose, type SealedValue } from './intake';
-import { me, party, passkeys, readerKey } from './own';
-import { sign } from './passkey';
-import { aadOfQuery, aadOfView, aadOfWords, type ReaderKey, type SealedAnswer } from './reader_key';
+import { signAs } from '../features/session/passkeys';
+import { pageKey } from '../features/session/page_key.svelte';
+import { me } from './own';
+import { hashOf } from './signed_hash';
+import { aadOfQuery, aadOfView, aadOfWords, type SealedAnswer } from './reader_key';
 
 export type Stored = components['schemas']['Stored'];
 export type Checked = components['schemas']['Checked'];
@@ -70,12 +72,11 @@ type Put = { request: string; number: number; value?: SealedAnswer };
 // Drafted as the keeper sees it now, signed by the passkey, put as it is.
 async function put(draft: Draft, words: string): Promise<Put> {
   const said = words === '' ? null : await say(words);
-  const ids = await passkeys();
   const { step } = await ask(
     client.POST('/v1/request-drafts', { body: said === null ? draft : { ...draft, words: toHex(said.hash) } }),
   );
   const json = JSON.parse(step) as Record<string, Json> & { request: string; number: number };
-  const signature = JSON.stringify(await sign(party(), me(), 'CWS1 step', json, ids));
+  const signature = JSON.stringify(await signAs(me(), await hashOf('CWS1 step', json)));
   // Sealed once only: sealing wipes what was said.
   const sealedWords =
     said === null ? {} : { words: await sealBytes(await keyOfKeeper(), said.plain, 'words', [json.request, String(json.number)]) };
@@ -88,18 +89,6 @@ async function put(draft: Draft, words: string): Promise<Put> {
 }
 export const act = (draft: Draft, words = ''): Promise<Put> => put(draft, words);
 
-function reader(): ReaderKey {
-  const key = readerKey();
-  if (key === null) throw new NoReader();
-  return key;
-}
-// After a reload the page has no key: what is read is sealed to one that a passkey has signed.
-export class NoReader extends Error {
-  constructor() {
-    super(v.sign.noReader);
-  }
-}
-
 const textOf = (raw: Bytes): string => {
   const text = new TextDecoder().decode(raw);
   raw.fill(0);
@@ -107,13 +96,13 @@ const textOf = (raw: Bytes): string => {
 };
 
 export async function viewField(request: string, leaf: number): Promise<string> {
-  const key = reader();
+  const key = await pageKey.get();
   const taken = await put({ request, kind: 'view', fields: [leaf], reader_key: toHex(key.publicKey) }, '');
   return textOf(await key.open(taken.value!, aadOfView(request, taken.number, leaf)));
 }
 
 export async function openWords(request: string, number: number): Promise<string> {
-  const key = reader();
+  const key = await pageKey.get();
   const answer = await ask(
     client.POST('/v1/requests/{id}/words/{number}/openings', {
       params: { path: { id: request, number } },
@@ -124,7 +113,7 @@ export async function openWords(request: string, number: number): Promise<string
 }
 
 export async function openQuery(customer: string, ofCase: number): Promise<string> {
-  const key = reader();
+  const key = await pageKey.get();
   const answer = await ask(
     client.POST('/v1/customers/{id}/cases/{case}/query-openings', {
       params: { path: { id: customer, case: ofCase } },
@@ -154,7 +143,6 @@ export const sendCode = (request: string, leaf: number): Promise<unknown> =>
 // ---- words for what went wrong ------------------------------------------------------------------
 
 export function whyNot(error: unknown): string {
-  if (error instanceof DOMException && (error.name === 'NotAllowedError' || error.name === 'AbortError')) return v.sign.notSigned;
   if (error instanceof Problem) {
     if (error.status === 409) return v.sign.moved(error.detail);
     if (error.status === 403 && error.detail.includes('draft it anew')) return v.sign.late;

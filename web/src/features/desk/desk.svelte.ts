@@ -3,7 +3,7 @@
 import { ask, client, Problem } from '../../api/client';
 import type { LiveCall } from '../../api/live.svelte';
 import type { components } from '../../api/schema';
-import { v } from '../../messages_vault';
+import { v } from '../../words/vault';
 import { lookUp, newIntake, store, whyNot, type Found, type Stored } from '../../vault/acts';
 import { is } from '../../vault/own';
 

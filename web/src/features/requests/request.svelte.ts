@@ -2,7 +2,7 @@
 import { ask, client } from '../../api/client';
 import type { components } from '../../api/schema';
 import { session } from '../session/session.svelte';
-import { v } from '../../messages_vault';
+import { v } from '../../words/vault';
 import { act, type Draft } from '../../vault/acts';
 import { me } from '../../vault/own';
 import { isOver, type DisclosureRequest, type FieldChip, type Running } from './rules';

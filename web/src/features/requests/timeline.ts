@@ -1,5 +1,5 @@
 // The log's entries of a request as moments that people read.
-import { v } from '../../messages_vault';
+import { v } from '../../words/vault';
 import type { FieldChip } from './rules';
 
 export interface Entry {

@@ -15,9 +15,6 @@ export const v = {
   classes: { reference: 'reference', contact: 'contact', secret: 'secret', service_word: 'service word' } as Record<string, string>,
   states: { readable: 'readable after a release', compare_only: 'compare only', gone: 'gone' } as Record<string, string>,
   sign: {
-    noReader: 'This page has no key to read with: it was loaded anew. Sign in again, with your passkey, to read.',
-    signInAgain: 'Sign in again',
-    notSigned: 'Not signed: the passkey was not used. Nothing has happened.',
     moved: (detail: string) => `That is not possible as things stand now (${detail}). Look at the request again; nothing of yours was stored.`,
     late: 'It took too long from draft to signature. Do it once more: a fresh draft is made.',
     gone: 'This value is gone: it was erased.',
