@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { chromium, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
 
 const run = promisify(execFile);
 const here = dirname(fileURLToPath(import.meta.url));
@@ -166,9 +166,17 @@ interface Finding {
   nodes: { target: string[]; failureSummary: string }[];
 }
 
+// One a page, never detached: Chromium takes a page's virtual authenticators away with any session that ends.
+const sessions = new WeakMap<Page, Promise<CDPSession>>();
+function sessionOf(page: Page): Promise<CDPSession> {
+  const known = sessions.get(page) ?? page.context().newCDPSession(page);
+  sessions.set(page, known);
+  return known;
+}
+
 // axe in a world of its own: the page's policy lets no foreign script in, and rightly.
 export async function violations(page: Page): Promise<string[]> {
-  const session = await page.context().newCDPSession(page);
+  const session = await sessionOf(page);
   const { frameTree } = await session.send('Page.getFrameTree');
   const { executionContextId } = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id, worldName: 'axe' });
   const evaluate = async (expression: string) => {
@@ -181,7 +189,6 @@ export async function violations(page: Page): Promise<string[]> {
   await evaluate(`${axeSource}; 0`);
   const tags = JSON.stringify(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']);
   const raw = await evaluate(`axe.run(document, { runOnly: ${tags} }).then((r) => JSON.stringify(r.violations))`);
-  await session.detach();
   return (JSON.parse(raw) as Finding[]).flatMap((finding) =>
     finding.nodes.map((node) => `${finding.id}: ${finding.help} at ${node.target.join(' ')}: ${node.failureSummary}`),
   );

@@ -3,6 +3,7 @@
 // touches it would. Chromium lets no page use passkeys behind a certificate that it does not trust, so the browser is
 // told the key of this server's certificate.
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
 import { CHROMIUM, shots, VIEWPORT, watch, type Served } from './harness';
 
@@ -22,6 +23,7 @@ export interface Company {
   people: Map<string, Person>;
   person: (name: string) => Promise<Person>; // made when first named
   complaints: () => string[];
+  picture: (story: string) => Promise<void>; // of everybody, where a story failed
   stop: () => Promise<void>;
 }
 
@@ -51,6 +53,10 @@ export async function company(served: Served): Promise<Company> {
       return made;
     },
     complaints: () => [...people.values()].flatMap((one) => one.complaints.map((what) => `${one.name}: ${what}`)),
+    async picture(story) {
+      for (const { name, page } of people.values())
+        await page.screenshot({ path: join(shots, `failed-${story.replace(/\W+/g, '-').slice(0, 40)}-${name}.png`), fullPage: true }).catch(() => {});
+    },
     stop: () => browser.close(),
   };
 }
@@ -116,4 +122,79 @@ export async function api<T>(person: Person, method: string, path: string, body?
     },
     [method, path, body === undefined ? '' : JSON.stringify(body)],
   );
+}
+
+// ---- the role chart, by script: for stories that only need the people ----
+
+export interface Listed {
+  person: string;
+  name: string;
+  state: string;
+  roles: string[];
+}
+export const idOf = async (by: Person, name: string): Promise<string> =>
+  (await api<{ people: Listed[] }>(by, 'GET', '/v1/people')).json.people.find((one) => one.name === name)!.person;
+
+interface Drafted {
+  draft: string;
+  challenge: string;
+  link?: string;
+}
+// `challenge` signed with this person's passkey, as the page does it.
+async function signed(by: Person, person: string, challenge: string): Promise<unknown> {
+  return by.page.evaluate(
+    async ([who, what]) => {
+      const hex = (raw: ArrayBuffer): string => [...new Uint8Array(raw)].map((b) => b.toString(16).padStart(2, '0')).join('');
+      const bytes = Uint8Array.from(what!.match(/../g)!, (two) => parseInt(two, 16));
+      const said = (await navigator.credentials.get({
+        publicKey: { rpId: location.hostname, challenge: bytes, userVerification: 'required' },
+      })) as PublicKeyCredential;
+      const response = said.response as AuthenticatorAssertionResponse;
+      return {
+        person: who,
+        passkey: hex(said.rawId),
+        client_data: new TextDecoder().decode(response.clientDataJSON),
+        authenticator_data: hex(response.authenticatorData),
+        signature: hex(response.signature),
+      };
+    },
+    [person, challenge],
+  );
+}
+async function put(by: Person, drafted: Drafted): Promise<{ status: number; json: Drafted }> {
+  const signature = await signed(by, await idOf(by, by.name), drafted.challenge);
+  return api<Drafted>(by, 'POST', `/v1/chart/drafts/${drafted.draft}/signature`, { signature });
+}
+// A change: drafted and signed by one, and where it takes two by `second`.
+export async function change(by: Person, body: Record<string, unknown>, second?: Person): Promise<Drafted> {
+  const drafted = await api<Drafted>(by, 'POST', '/v1/chart/drafts', body);
+  if (drafted.status !== 201) throw new Error(`draft: ${drafted.status} ${JSON.stringify(drafted.json)}`);
+  let answer = await put(by, drafted.json);
+  if (answer.status === 202 && second) answer = await put(second, answer.json);
+  if (answer.status !== 200) throw new Error(`signature: ${answer.status} ${JSON.stringify(answer.json)}`);
+  return answer.json;
+}
+
+const TWO = ['expert', 'authorised', 'owner'];
+export interface Place {
+  roles: string[];
+  extension?: string;
+  answersTo?: string; // a name; the owner
+  second?: Person; // signs too, for expert, authorised, owner
+}
+// Named, given roles, invited, joined and signed in. Roles that take two come after the passkey.
+export async function hire(all: Company, owner: Person, name: string, place: Place): Promise<Person> {
+  const added = await api<{ person: string }>(owner, 'POST', '/v1/people', { name, roles: [] });
+  const id = added.json.person;
+  const answers_to = await idOf(owner, place.answersTo ?? owner.name);
+  const about = { kind: 'person', person: id, answers_to, extension: place.extension ?? '' };
+  const later = place.roles.some((role) => TWO.includes(role));
+  const plain = place.roles.filter((role) => !TWO.includes(role));
+  await change(owner, { ...about, roles: later && plain.length === 0 ? ['technician'] : plain });
+  const { link } = await change(owner, { kind: 'invited', person: id });
+  const person = await all.person(name);
+  await enrol(person, link!);
+  if (later) await change(owner, { ...about, roles: place.roles }, place.second);
+  await signIn(person);
+  return person;
 }

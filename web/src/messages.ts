@@ -1,4 +1,5 @@
 // Every word of the console, here and in words/. English first; another language is another set of files of this shape.
+import { drafts, form, own, people, roles } from './words/people';
 import { enrol, key, passkey, signIn } from './words/session';
 
 const REASONS: Record<string, string> = {
@@ -46,7 +47,7 @@ export const t = {
   yes: 'yes',
   no: 'no',
   none: 'none',
-  nav: { label: 'Main', desk: 'Desk', requests: 'Requests', calls: 'Calls', log: 'Log', system: 'System', sessions: 'Sessions', palette: 'Go to…' },
+  nav: { label: 'Main', desk: 'Desk', requests: 'Requests', calls: 'Calls', people: 'People', log: 'Log', system: 'System', me: 'Your account', palette: 'Go to…' },
   theme: {
     system: 'Colours: as the system says',
     light: 'Colours: light',
@@ -62,20 +63,11 @@ export const t = {
   enrol,
   passkey,
   key,
-  sessions: {
-    title: 'Your sessions',
-    lead: 'Each browser in which you are signed in. End what you do not know.',
-    started: 'Signed in',
-    seen: 'Last seen',
-    where: 'Session',
-    current: 'this browser',
-    revoke: 'End',
-    revokeLabel: (id: string) => `End session ${id}`,
-    signOut: 'Sign out',
-    roles: 'Roles',
-    role: { reviewer: 'reviewer', owner: 'owner', operator: 'operator' } as Record<string, string>,
-    limits: 'A session ends by itself after 30 minutes without use, and after 12 hours.',
-  },
+  roles,
+  people,
+  drafts,
+  own,
+  form,
   phase: { live: 'live', sealing: 'sealing', listening: 'being heard', complete: 'complete' } as Record<string, string>,
   direction: { incoming: 'incoming', outgoing: 'outgoing', unknown: 'unknown' } as Record<string, string>,
   source: { siprec: 'SIPREC', import: 'import', call_back: 'call-back' } as Record<string, string>,

@@ -7,6 +7,7 @@ type Listener = {
   order?: (order: Order) => void;
   request?: (told: { request: string; state: string }) => void;
   liveCall?: (mine: LiveCall) => void;
+  people?: () => void;
   reload?: () => void;
 };
 const listeners = new Set<Listener>();
@@ -56,6 +57,10 @@ export function connect(): void {
   opened.addEventListener('live_call', (event) => {
     const mine = JSON.parse(event.data) as LiveCall;
     for (const listener of listeners) listener.liveCall?.(mine);
+  });
+  // The role chart: a change waits for a second signature.
+  opened.addEventListener('people', () => {
+    for (const listener of listeners) listener.people?.();
   });
   opened.addEventListener('system', (event) => {
     const { reload } = JSON.parse(event.data) as { reload?: boolean };

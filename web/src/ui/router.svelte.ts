@@ -1,12 +1,16 @@
 // Addresses are the only state that a page keeps: filters, the place in a call.
 export interface Route {
-  page: 'calls' | 'call' | 'proof' | 'desk' | 'customer' | 'requests' | 'request' | 'log' | 'system' | 'sessions' | 'signIn' | 'enrol' | 'lost';
+  page:
+    | 'calls' | 'call' | 'proof' | 'log' | 'system'
+    | 'desk' | 'customer' | 'requests' | 'request'
+    | 'people' | 'person' | 'me'
+    | 'signIn' | 'enrol' | 'form' | 'lost';
   id: string;
   query: URLSearchParams;
 }
 
 const PAGES: [RegExp, Route['page']][] = [
-  [/^\/(calls)?$/, 'calls'],
+  [/^\/(?:calls)?$/, 'calls'],
   [/^\/calls\/([0-9a-f]{32})$/, 'call'],
   [/^\/calls\/([0-9a-f]{32})\/proof$/, 'proof'],
   [/^\/desk$/, 'desk'],
@@ -15,15 +19,18 @@ const PAGES: [RegExp, Route['page']][] = [
   [/^\/requests\/([0-9a-f]{32})$/, 'request'],
   [/^\/log$/, 'log'],
   [/^\/system$/, 'system'],
-  [/^\/sessions$/, 'sessions'],
+  [/^\/people$/, 'people'],
+  [/^\/people\/([0-9a-f]{32})$/, 'person'],
+  [/^\/(?:me|sessions)$/, 'me'],
   [/^\/sign-in$/, 'signIn'],
   [/^\/enrol$/, 'enrol'],
+  [/^\/form$/, 'form'],
 ];
 
 export function parse(path: string, search: string): Route {
   for (const [pattern, page] of PAGES) {
     const found = pattern.exec(path);
-    if (found) return { page, id: /^[0-9a-f]{32}$/.test(found[1] ?? '') ? found[1]! : '', query: new URLSearchParams(search) };
+    if (found) return { page, id: found[1] ?? '', query: new URLSearchParams(search) };
   }
   return { page: 'lost', id: '', query: new URLSearchParams(search) };
 }

@@ -29,7 +29,7 @@ function leave(notice: '' | 'ended'): void {
   session.half = null;
   session.notice = notice;
   const { page } = router.route;
-  if (page === 'signIn' || page === 'enrol') return;
+  if (page === 'signIn' || page === 'enrol' || page === 'form') return;
   const back = location.pathname + location.search;
   go(back === '/' ? '/sign-in' : `/sign-in?to=${encodeURIComponent(back)}`, true);
 }
@@ -51,7 +51,7 @@ async function entered(me: Session, key: ReaderKey | null): Promise<void> {
 }
 
 export async function begin(): Promise<void> {
-  if (router.route.page === 'enrol') {
+  if (router.route.page === 'enrol' || router.route.page === 'form') {
     session.known = true;
     return;
   }
