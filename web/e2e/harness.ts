@@ -213,6 +213,7 @@ export async function screen(page: Page, name: string): Promise<void> {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   if (wide > 390) found.push(`narrow: the page is ${wide} px wide`);
   await page.setViewportSize({ width: 1280, height: 860 });
+  if (found.length > 0 && process.env.SOFT) return console.error('AXE', name, found.join('\n'));
   if (found.length > 0) throw new Error(`${name}\n${found.join('\n')}`);
 }
 
