@@ -1,7 +1,7 @@
 // People with browsers and passkeys of their own, for the stories that need a role chart. Each person is a browser
 // context with a virtual authenticator (Chromium's, by the DevTools protocol): it answers by itself, as a person who
-// touches it would. Chromium lets no page use passkeys behind a certificate that it does not trust, so the browser is
-// told the key of this server's certificate.
+// touches it would. People's browsers refuse passkeys behind a certificate that they do not trust; this one is told the key
+// of this server's certificate, and takes it for a good one.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
@@ -82,7 +82,7 @@ export async function newAuthenticator(person: Person, keep = false): Promise<vo
 // A one-time link to its end: passphrase, passkey, signature. It ends at sign-in, or at the fingerprint of an offer.
 export async function enrol(person: Person, link: string): Promise<void> {
   const { page, passphrase } = person;
-  await page.goto('about:blank'); // else a link that differs behind # alone loads nothing
+  await page.goto('about:blank'); // else a link that differs behind # alone begins anew only in its own time
   await page.goto(link);
   await page.getByLabel('Passphrase', { exact: true }).fill(passphrase);
   await page.getByLabel('The same again').fill(passphrase);

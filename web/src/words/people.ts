@@ -164,6 +164,7 @@ export const own = {
     addLead: 'Two questions come from your browser: first make the new passkey (choose another device, or a security key), then confirm with one that you have.',
     making: 'Make the new passkey…',
     signing: 'Now confirm with one that you have…',
+    confirm: 'Confirm',
     added: 'The new passkey is yours. Try it at your next sign-in.',
     remove: 'Remove…',
     removeTitle: 'Remove this passkey?',

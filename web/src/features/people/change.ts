@@ -20,9 +20,11 @@ async function signWithout(person: string, challenge: string, not: string): Retu
   return signWith(location.hostname, person, fromHex(challenge), keys.map((key) => key.id).filter((id) => id !== not));
 }
 
+export const draftOf = (body: DraftRequest): Promise<Draft> => ask(client.POST('/v1/chart/drafts', { body }));
+
 // A draft that is not signed after all is taken back, so that nothing half done lies about.
 export async function change(me: string, body: DraftRequest, not = ''): Promise<Changed> {
-  const draft = await ask(client.POST('/v1/chart/drafts', { body }));
+  const draft = await draftOf(body);
   try {
     return await put(draft, me, not);
   } catch (error) {

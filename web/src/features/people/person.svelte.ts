@@ -70,6 +70,7 @@ export class PersonModel {
       this.person = person;
       this.sessions = mine.sessions;
       this.failed = '';
+      if (this.waits) await drafts.load();
       if (this.waits && !drafts.list.some((draft) => draft.draft === this.waits?.draft)) this.waits = null;
     } catch (error) {
       const problem = error as Problem;

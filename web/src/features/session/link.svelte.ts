@@ -3,21 +3,9 @@ import { ask, client, type Enrolment, type Problem, type ToSign } from '../../ap
 import { fromHex } from '../../reader/bytes';
 import type { NewPasskey } from '../../vault/passkey';
 import { create, signWith } from './passkeys';
+import { bytesLacking, strengthOf, type Strength } from './strength';
 
-export const LENGTH_MIN = 12;
 const ASK_MS = 350;
-
-export type Strength =
-  | { state: 'empty' | 'asking' | 'good' | 'unknown' }
-  | { state: 'short'; left: number }
-  | { state: 'weak'; of: string };
-
-// The server refuses a passphrase before it looks at the passkey, and says how it rates it.
-export function strengthOf(detail: string): Strength {
-  const rated = /\((\d) of 4/.exec(detail);
-  if (rated) return { state: 'weak', of: rated[1]! };
-  return detail.includes('passphrase') ? { state: 'unknown' } : { state: 'good' };
-}
 
 export class Link {
   strength = $state.raw<Strength>({ state: 'empty' });
@@ -39,9 +27,9 @@ export class Link {
   rate(passphrase: string): void {
     clearTimeout(this.#timer);
     const mine = ++this.#asked;
-    const bytes = new TextEncoder().encode(passphrase).length;
-    if (bytes === 0) this.strength = { state: 'empty' };
-    else if (bytes < LENGTH_MIN) this.strength = { state: 'short', left: LENGTH_MIN - bytes };
+    const left = bytesLacking(passphrase);
+    if (passphrase === '') this.strength = { state: 'empty' };
+    else if (left > 0) this.strength = { state: 'short', left };
     else {
       this.strength = { state: 'asking' };
       this.#timer = setTimeout(() => void this.#ask(passphrase, mine), ASK_MS);

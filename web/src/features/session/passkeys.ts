@@ -9,6 +9,7 @@ function problemOf(error: unknown, making: boolean, party: string): Problem {
   const said = (words: string): Problem => new Problem(-1, 'passkey', words);
   if (error instanceof Refused) return said(t.passkey.failed);
   const name = error instanceof DOMException ? error.name : '';
+  if (error instanceof DOMException && /TLS certificate/.test(error.message)) return said(t.passkey.certificate);
   if (name === 'NotAllowedError' || name === 'AbortError') return said(making ? t.passkey.notMade : t.passkey.cancelled);
   if (name === 'InvalidStateError') return said(t.passkey.known);
   if (name === 'SecurityError') return said(t.passkey.place(party));
