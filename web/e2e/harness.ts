@@ -20,6 +20,7 @@ const RTP_FIRST = 41_000 + (process.pid % 200) * 40;
 
 export interface Served {
   url: string;
+  sip: string; // where SIPREC clients send calls
   founding: string; // the owner's one-time link, where the chart is to be founded
   certificate: string; // of the server: SHA-256 of its public key, base64
   policy: string; // the policy's file
@@ -32,13 +33,13 @@ export interface Served {
   stop: () => Promise<void>;
 }
 
-function ready(child: ChildProcess, log: string[]): Promise<string> {
+function ready(child: ChildProcess, log: string[]): Promise<{ https: string; sip: string }> {
   return new Promise((done, failed) => {
     let out = '';
     child.stdout!.on('data', (chunk: Buffer) => {
       out += chunk.toString();
       const line = out.split('\n').find((one) => one.includes('"ready"'));
-      if (line) done((JSON.parse(line) as { https: string }).https);
+      if (line) done(JSON.parse(line) as { https: string; sip: string });
     });
     child.stderr!.on('data', (chunk: Buffer) => log.push(chunk.toString()));
     child.on('exit', (code) => failed(new Error(`serve ended with ${code}\n${log.join('').slice(-4000)}`)));
@@ -59,8 +60,6 @@ const keyHash = (certificate: string): string =>
     .update(new X509Certificate(readFileSync(certificate)).publicKey.export({ type: 'spki', format: 'der' }))
     .digest('base64');
 
-// `by`: 'passphrase': no role chart, the owner has PASSPHRASE. 'chart': the owner, `olga`, has a link to found one;
-// passkeys are of a host and a port, so this port is chosen before.
 function waiting(until: RegExp, child: ChildProcess): ReturnType<Served['waiting']> {
   let out = '';
   let asked = '';
@@ -76,7 +75,10 @@ function waiting(until: RegExp, child: ChildProcess): ReturnType<Served['waiting
   });
 }
 
-export async function serve(by: 'passphrase' | 'chart' = 'passphrase'): Promise<Served> {
+// `by`: 'passphrase': no role chart, the owner has PASSPHRASE. 'chart': the owner, `olga`, has a link to found one;
+// passkeys are of a host and a port, so this port is chosen before.
+// `more`: lines of configuration by section.
+export async function serve(by: 'passphrase' | 'chart' = 'passphrase', more: Record<string, string> = {}): Promise<Served> {
   const folder = mkdtempSync(join(tmpdir(), 'callward-console-'));
   const data = join(folder, 'data');
   const passphrase = join(folder, 'passphrase');
@@ -98,14 +100,16 @@ export async function serve(by: 'passphrase' | 'chart' = 'passphrase'): Promise<
   // 30 s of a call are always allowed: the demonstration's calls stay below, the story of the held call does not.
   set('keys', 'listener_share_percent = 1');
   set('recorder', `rtp_port_first = ${RTP_FIRST}\nrtp_port_last = ${RTP_FIRST + 39}\nspool_file_bytes = 16777216`);
+  for (const [section, lines] of Object.entries(more)) set(section, lines);
   const log: string[] = [];
   const child = spawn(binary, ['serve', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] });
   const told = await ready(child, log);
-  const url = by === 'chart' ? `https://localhost:${port}` : told;
+  const url = by === 'chart' ? `https://localhost:${port}` : told.https;
   const calls = join(folder, 'calls');
   await run('python3', [join(root, 'tools/demo/make_calls.py'), calls]);
   return {
     url,
+    sip: told.sip,
     founding: token === '' ? '' : `${url}/enrol#${token}`,
     certificate: keyHash(join(data, 'tls/certificate.pem')),
     policy: join(data, 'policy.toml'),
@@ -144,7 +148,7 @@ export const CHROMIUM = {
   headless: true,
   args: [
     '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
+    '--disable-component-update', '--disable-sync', '--disable-renderer-backgrounding', '--disable-backgrounding-occluded-windows', '--autoplay-policy=no-user-gesture-required',
   ],
 };
 export const VIEWPORT = { width: 1280, height: 860 };
@@ -210,18 +214,19 @@ export async function violations(page: Page): Promise<string[]> {
 
 // One screen in light, dark and narrow: axe finds nothing in either, pictures are kept for people to look at.
 export async function screen(page: Page, name: string): Promise<void> {
+  await page.bringToFront();
   mkdirSync(shots, { recursive: true });
   const found: string[] = [];
   for (const scheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
     await page.waitForTimeout(150);
-    await page.screenshot({ path: join(shots, `${name}-${scheme}.png`), fullPage: true });
+    await page.screenshot({ path: join(shots, `${name}-${scheme}.png`), fullPage: true, timeout: 30_000 });
     found.push(...(await violations(page)).map((one) => `${scheme}: ${one}`));
   }
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
   await page.setViewportSize({ width: 390, height: 844 });
   await page.waitForTimeout(150);
-  await page.screenshot({ path: join(shots, `${name}-narrow.png`), fullPage: true });
+  await page.screenshot({ path: join(shots, `${name}-narrow.png`), fullPage: true, timeout: 30_000 });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   if (wide > 390) found.push(`narrow: the page is ${wide} px wide`);
   await page.setViewportSize({ width: 1280, height: 860 });
@@ -234,7 +239,7 @@ export async function printed(page: Page, name: string): Promise<void> {
   await page.setViewportSize({ width: 794, height: 1123 });
   const buttons = await page.getByRole('button').filter({ visible: true }).count();
   await page.pdf({ path: join(shots, `${name}-print.pdf`), format: 'A4', printBackground: false });
-  await page.screenshot({ path: join(shots, `${name}-print.png`), fullPage: true });
+  await page.screenshot({ path: join(shots, `${name}-print.png`), fullPage: true, timeout: 30_000 });
   await page.setViewportSize({ width: 1280, height: 860 });
   await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
   if (buttons > 0) throw new Error(`${name}: ${buttons} buttons on paper`);

@@ -47,7 +47,7 @@ export const t = {
   yes: 'yes',
   no: 'no',
   none: 'none',
-  nav: { label: 'Main', calls: 'Calls', people: 'People', log: 'Log', system: 'System', me: 'Your account', palette: 'Go to…' },
+  nav: { label: 'Main', desk: 'Desk', requests: 'Requests', calls: 'Calls', people: 'People', log: 'Log', system: 'System', me: 'Your account', palette: 'Go to…' },
   theme: {
     system: 'Colours: as the system says',
     light: 'Colours: light',

@@ -11,7 +11,15 @@ export interface Place {
   roles: string[];
 }
 const PLACES: Place[] = [
+  { href: '/desk', text: t.nav.desk, pages: ['desk'], roles: ['agent', 'technician'] },
+  {
+    href: '/requests',
+    text: t.nav.requests,
+    pages: ['requests', 'request', 'customer'],
+    roles: ['agent', 'technician', 'expert', 'authorised', 'supervisor', 'auditor'],
+  },
   { href: '/', text: t.nav.calls, pages: ['calls', 'call', 'proof'], roles: ['reviewer', 'owner'] },
+  { href: '/requests', text: t.nav.requests, pages: ['requests', 'request', 'customer'], roles: ['owner'] },
   {
     href: '/people',
     text: t.nav.people,
@@ -22,5 +30,7 @@ const PLACES: Place[] = [
   { href: '/system', text: t.nav.system, pages: ['system'], roles: ['reviewer', 'owner'] },
 ];
 
-export const places = (): Place[] => PLACES.filter(({ roles }) => roles.length === 0 || has(...roles));
+// Somebody with several roles finds each place once.
+export const places = (): Place[] =>
+  PLACES.filter(({ roles }) => roles.length === 0 || has(...roles)).filter((one, i, all) => all.findIndex(({ href }) => href === one.href) === i);
 export const landing = (): string => places()[0]?.href ?? '/me';

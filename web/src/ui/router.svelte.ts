@@ -2,6 +2,7 @@
 export interface Route {
   page:
     | 'calls' | 'call' | 'proof' | 'log' | 'system'
+    | 'desk' | 'customer' | 'requests' | 'request'
     | 'people' | 'person' | 'me' | 'consent'
     | 'signIn' | 'enrol' | 'form' | 'lost';
   id: string;
@@ -12,6 +13,10 @@ const PAGES: [RegExp, Route['page']][] = [
   [/^\/(?:calls)?$/, 'calls'],
   [/^\/calls\/([0-9a-f]{32})$/, 'call'],
   [/^\/calls\/([0-9a-f]{32})\/proof$/, 'proof'],
+  [/^\/desk$/, 'desk'],
+  [/^\/customers\/([0-9a-f]{32})$/, 'customer'],
+  [/^\/requests$/, 'requests'],
+  [/^\/requests\/([0-9a-f]{32})$/, 'request'],
   [/^\/log$/, 'log'],
   [/^\/system$/, 'system'],
   [/^\/people$/, 'people'],
