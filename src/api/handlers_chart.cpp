@@ -186,6 +186,7 @@ Result<Response> take(Service& service, const std::string& id, const Draft& draf
   TRY(check_offer(service, draft.change));
   const auto taken = TRY(put_change(service, {draft.change, std::move(signatures)}));
   (void)service.desk.drafts.take(id, service.clock.monotonic_ms());
+  service.events.publish("people", "{}");
   return Response::json(TRY(done(service, draft, taken)));
 }
 

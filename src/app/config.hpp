@@ -150,8 +150,7 @@ struct CourierConfig {
 struct Config {
   std::string file;  // where it was read
   std::string data_dir;
-  std::string
-      run_dir;  // sockets and the command line's token; short: Unix socket paths are limited
+  std::string run_dir;  // sockets; short: Unix socket paths are limited
   KeysConfig keys;
   LogConfig log;
   SipConfig sip;
@@ -166,7 +165,11 @@ struct Config {
   [[nodiscard]] std::string socket(const std::string& process) const {
     return run_dir + "/" + process + ".sock";
   }
-  [[nodiscard]] std::string token_file() const { return run_dir + "/cli.token"; }
+  // The command line's, made by the server at each start: beside its database, where no other
+  // process of ours may look.
+  [[nodiscard]] std::string token_file() const {
+    return server.database.substr(0, server.database.find_last_of('/') + 1) + "cli.token";
+  }
   [[nodiscard]] std::string log_key_file() const {
     return data_dir + "/keeper/log.key";
   }  // wrapped by the credential

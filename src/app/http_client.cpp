@@ -124,6 +124,7 @@ Result<HttpClient::Answer> HttpClient::send(const char* method, const std::strin
   ::curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
   ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
   ::curl_easy_setopt(curl, CURLOPT_CAINFO, certificate_.c_str());
+  ::curl_easy_setopt(curl, CURLOPT_CAPATH, nullptr);  // that one alone
   ::curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
   ::curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");  // never through a proxy: it is this machine
   ::curl_easy_setopt(curl, CURLOPT_TIMEOUT, kTimeoutSeconds);

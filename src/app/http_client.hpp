@@ -1,6 +1,6 @@
 // The command line's way to the server on this machine: HTTPS with the certificate that the server
 // shows
-// (pinned as its own authority) and the token that it left in run/cli.token.
+// (pinned as its own authority) and the token that it left beside its database.
 #pragma once
 
 #include <boost/json.hpp>

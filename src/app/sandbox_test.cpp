@@ -195,6 +195,16 @@ TEST_F(Sandbox, EachHasItsOwnFoldersAndNoOthers) {
     EXPECT_FALSE(enter(process, dir + "/run").reads_outside) << process;
 }
 
+// With it one acts as the operator: two of these have a network, and hear strangers.
+TEST_F(Sandbox, NobodyButTheServerReadsTheCommandLinesToken) {
+  EXPECT_EQ(config.token_file(), dir + "/server/cli.token");
+  std::ofstream(dir + "/server/secret") << "s";
+  if (enter("keeper", dir + "/run").landlock == 0)
+    GTEST_SKIP() << "the kernel has no Landlock here";
+  for (const char* process : {"keeper", "recorder", "signal", "listener", "courier"})
+    EXPECT_FALSE(enter(process, dir + "/run", dir + "/server").reads_outside) << process;
+}
+
 // It starts a recogniser from wherever that lies, and hears strangers: it must not reach a key.
 TEST_F(Sandbox, TheListenerReadsTheMachineButNoKeysAndNoRecordings) {
   for (const char* folder : {"/keeper", "/keeper/mirror-1/store", "/objects", "/spool", "/log",

@@ -405,7 +405,7 @@ def in_the_whole_service(folder):
         log = (place.folder / "service.log").read_text()
         expect("keeper.peer_refused" not in log, "the keeper knows it")
         expect(log.count('"event":"courier.sandboxed"') == 2, "in its sandbox, both times")
-        status, metrics = place.ask("GET", "/metrics", Authorization=f"Bearer {(place.folder / 'run/cli.token').read_text().strip()}")
+        status, metrics = place.ask("GET", "/metrics", Authorization=f"Bearer {(place.folder / 'server/cli.token').read_text().strip()}")
         expect(status == 200 and b"callward_courier_email_sent 0" in metrics, "its numbers are metrics")
         place.stop()
     expect("supervisor.killed" not in (place.folder / "service.log").read_text(), "it stops by itself")

@@ -57,7 +57,7 @@ def all_is_still_true(place, gone, kept):
     rules = json.loads(place.cli("log", "check", "--json", expect=(0, 3)).stdout)
     bad = [f for f in rules["findings"] if f["weight"] == "breach"]
     expect(not bad, f"the log's rules: {bad}")
-    status, body = place.ask("GET", f"/v1/calls/{gone[0]}/object", Authorization=f"Bearer {(place.folder / 'run/cli.token').read_text().strip()}")
+    status, body = place.ask("GET", f"/v1/calls/{gone[0]}/object", Authorization=f"Bearer {(place.folder / 'server/cli.token').read_text().strip()}")
     expect(status == 410 and b"retention" in body, f"its object is gone, and it is said why: {status} {body}")
 
 

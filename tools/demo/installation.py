@@ -182,7 +182,7 @@ class Installation:
 
     def entries(self, kind):
         """Published entries of this type, newest first."""
-        token = (self.folder / "run/cli.token").read_text().strip()
+        token = (self.folder / "server/cli.token").read_text().strip()
         status, body = self.ask("GET", f"/v1/log/entries?type={kind}&limit=500", Authorization=f"Bearer {token}")
         if status != 200:
             raise Failed(f"the log's entries: {status} {body[:200]}")
