@@ -170,6 +170,7 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
     if (step.step.number == 1) requests_.erase(id);
     auto& running = requests_[id];
     TRY(running.chain.apply(step, world_at(step.step.at)));
+    utc_from_ += std::max<std::int64_t>(0, step.step.at - now());  // who made it had counted so far
     running.entry = index;
     running.logged = index;
     // Whoever saw a secret, saw it, though the keeper that showed it died before the key was gone.

@@ -9,9 +9,10 @@
 //   (2) Whoever asks, the server included, is believed nothing that the log does not say: not the
 //       role, not the call-back, not a check, not the time.
 //   (3) A value leaves sealed to a key that a passkey in the role chart has signed, or not at all.
-//   (4) Time goes on by the monotonic clock, from the latest of wall clock, last entry and what the
-//       keeper before it had counted: a wall clock that is set back lengthens no window, though the
-//       keeper is started anew. (Not covered: time in which no keeper ran, told by no clock.)
+//   (4) Time goes on by the monotonic clock, from the latest of wall clock, last entry, last step
+//       and what the keeper before it had counted: a wall clock that is set back lengthens no
+//       window, though the keeper is started anew. (Not covered: time in which no keeper ran, told
+//       by no clock.)
 #pragma once
 
 #include <deque>

@@ -98,6 +98,23 @@ TEST_F(Disks, NorDoesOneThatIsSetBackBeforeEachStart) {
   EXPECT_EQ(state_word(id), "expired");
 }
 
+// Counted time is kept now and then; each step says how far it had gone.
+TEST_F(Disks, AStartGoesOnFromTheTimeOfTheLastStep) {
+  const auto customer = carla();
+  duty(eve);
+  ticks(300'000);
+  clock.jump_utc_ms(-120'000);
+  const auto id = *request(tom, customer, {"email"});
+  ASSERT_TRUE(ring(id, eve, customer));
+  const auto before = office->now();
+  boot();
+  EXPECT_GE(office->now(), before);
+  ticks(1'000);
+  EXPECT_EQ(state_word(id), "assigned") << "what became of that call-back nobody can say";
+  EXPECT_TRUE(ring(id, eve, customer));
+  EXPECT_EQ(judge(entries()).breaches, 0u);
+}
+
 TEST_F(Disks, ALogThatIsTakenAwayStopsReading) {
   const auto customer = carla();
   const auto id = opened(customer);
