@@ -20,9 +20,10 @@ const PLANTED = {
 };
 const EMAIL_AFTER = 'carla.new@planted-mail.example';
 const PHONE_AFTER = '+49 1511 2345678'; // a number that was changed lately takes two people to release
+const PASSWORD_AFTER = 'planted-moonlight-43';
 const NO_STORE = { 'cache-control': 'no-store' };
 const CONCERN = 'The replacement decoder was sent back and the customer waits for a new delivery note';
-const PHRASES = [...Object.values(PLANTED), EMAIL_AFTER, PHONE_AFTER, NUMBER, '15112345678', '15112345600', 'planted-mail', 'decoder was sent', 'Blue Heron'];
+const PHRASES = [...Object.values(PLANTED), EMAIL_AFTER, PASSWORD_AFTER, PHONE_AFTER, NUMBER, '15112345678', '15112345600', 'planted-mail', 'decoder was sent', 'Blue Heron'];
 
 let served: Served;
 let all: Company;
@@ -199,6 +200,14 @@ describe('the desk', () => {
     await page.getByLabel('One-time link').waitFor();
     expect(await page.getByLabel('One-time link').inputValue()).toMatch(/\/form#[0-9a-f]{64}$/);
     await screen(page, 'desk-link');
+    const carla = (await all.person('carla')).page;
+    await carla.goto(await page.getByLabel('One-time link').inputValue());
+    await carla.locator('#value').fill(PASSWORD_AFTER);
+    await carla.getByRole('button', { name: 'Send' }).click();
+    await carla.getByText('Thank you. It was received.').waitFor();
+    await page.bringToFront();
+    await page.locator('[data-link=answered]').waitFor({ timeout: 20_000 });
+    expect(await page.getByLabel('One-time link').count()).toBe(0);
     // Half typed when the call ends: gone with it.
     await page.locator('input[data-field=query]').fill('planted and half typed');
     line.end();
@@ -428,9 +437,7 @@ async function kept(person: Person): Promise<string> {
     for (const input of document.querySelectorAll<HTMLInputElement>('input, textarea')) parts.push(input.value);
     return parts.join('\n');
   });
-  const cdp = await person.context.newCDPSession(person.page);
-  const { entries } = await cdp.send('Page.getNavigationHistory');
-  await cdp.detach();
+  const { entries } = await person.cdp.send('Page.getNavigationHistory');
   return [stored, JSON.stringify(entries), ...traffic[person.name]!].join('\n');
 }
 
