@@ -391,6 +391,9 @@ describe('log, system, sessions', () => {
     await page.goto('/sessions');
     await page.getByText('this browser').waitFor();
     await screen(page, 'sessions');
+    await page.goto('/people');
+    await page.getByText('No role chart is founded').waitFor();
+    await screen(page, 'people-unfounded');
     await page.goto('/enrol#00');
     await page.getByText('This link was used already').waitFor();
     await screen(page, 'enrol');
