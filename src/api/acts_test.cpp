@@ -94,8 +94,7 @@ TEST_F(Acts, AnAuthorisedPersonHearsCallBacksOnly) {
   }
   for (const auto& elsewhere : {std::string("/v1/calls"), base + "/object", base + "/held"})
     EXPECT_EQ(ask("GET", elsewhere, anna).status, 403) << elsewhere;
-  EXPECT_EQ(
-      ask("POST", base + "/erasures", anna, boost::json::serialize(erasure())).status, 403);
+  EXPECT_EQ(ask("POST", base + "/erasures", anna, boost::json::serialize(erasure())).status, 403);
   EXPECT_EQ(openings.size(), 1u);
 }
 

@@ -1,13 +1,12 @@
 // A customer's data from the agent's form to the review of who saw it: six people with passkeys, a telephone system, one log.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join as path, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { ids, join } from './chart';
 import { screen, serve, shots, type Served } from './harness';
-import { api, company, found, type Company, type Person } from './people';
+import { api, company, found, hire, idOf, type Company, type Person } from './people';
 import { telephones, type Telephones } from './telephones';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -21,9 +20,10 @@ const PLANTED = {
 };
 const EMAIL_AFTER = 'carla.new@planted-mail.example';
 const PHONE_AFTER = '+49 1511 2345678'; // a number that was changed lately takes two people to release
+const PASSWORD_AFTER = 'planted-moonlight-43';
 const NO_STORE = { 'cache-control': 'no-store' };
 const CONCERN = 'The replacement decoder was sent back and the customer waits for a new delivery note';
-const PHRASES = [...Object.values(PLANTED), EMAIL_AFTER, PHONE_AFTER, NUMBER, '15112345678', '15112345600', 'planted-mail', 'decoder was sent', 'Blue Heron'];
+const PHRASES = [...Object.values(PLANTED), EMAIL_AFTER, PASSWORD_AFTER, PHONE_AFTER, NUMBER, '15112345678', '15112345600', 'planted-mail', 'decoder was sent', 'Blue Heron'];
 
 let served: Served;
 let all: Company;
@@ -72,10 +72,10 @@ function tone(): Buffer {
   return wav;
 }
 function siprec(): ChildProcess | null {
-  const near = path(dirname(resolve(here, '..', process.env.CALLWARD_BINARY ?? '../build/release/callward')), 'siprec-client');
+  const near = join(dirname(resolve(here, '..', process.env.CALLWARD_BINARY ?? '../build/release/callward')), 'siprec-client');
   const program = process.env.CALLWARD_SIPREC_CLIENT ?? near;
   if (!existsSync(program)) return null;
-  const file = path(served.calls, 'tone.wav');
+  const file = join(served.calls, 'tone.wav');
   writeFileSync(file, tone());
   const address = served.sip.split('sip:').at(-1)!.split(';')[0]!;
   const client = spawn(program, [
@@ -132,12 +132,12 @@ beforeAll(async () => {
   });
   all = await company(served);
   const olga = (who.olga = await found(all));
-  const max = (who.max = await join(all, olga, null, 'max', { roles: ['supervisor'] }));
-  who.ada = await join(all, olga, max, 'ada', { roles: ['agent'], answersTo: 'max', extension: '701' });
-  who.tom = await join(all, olga, max, 'tom', { roles: ['technician'], answersTo: 'max' });
-  who.eve = await join(all, olga, max, 'eve', { roles: ['expert'], extension: '7001' });
-  who.anna = await join(all, olga, max, 'anna', { roles: ['authorised'] });
-  who.abe = await join(all, olga, max, 'abe', { roles: ['authorised'] });
+  const max = (who.max = await hire(all, olga, 'max', { roles: ['supervisor'] }));
+  who.ada = await hire(all, olga, 'ada', { roles: ['agent'], answersTo: 'max', extension: '701' });
+  who.tom = await hire(all, olga, 'tom', { roles: ['technician'], answersTo: 'max' });
+  who.eve = await hire(all, olga, 'eve', { roles: ['expert'], extension: '7001', second: max });
+  who.anna = await hire(all, olga, 'anna', { roles: ['authorised'], second: max });
+  who.abe = await hire(all, olga, 'abe', { roles: ['authorised'], second: max });
   for (const name of Object.keys(traffic)) listenIn(who[name]!);
 }, 5 * MINUTE);
 afterAll(async () => {
@@ -149,7 +149,7 @@ afterAll(async () => {
 });
 afterEach(async ({ task }) => {
   if (task.result?.state === 'fail')
-    for (const { name, page } of all.people.values()) await page.screenshot({ path: path(shots, `failed-${name}.png`), timeout: 30_000 }).catch(() => {});
+    for (const { name, page } of all.people.values()) await page.screenshot({ path: join(shots, `failed-${name}.png`), timeout: 30_000 }).catch(() => {});
   expect(all.complaints()).toEqual([]);
 });
 
@@ -200,6 +200,14 @@ describe('the desk', () => {
     await page.getByLabel('One-time link').waitFor();
     expect(await page.getByLabel('One-time link').inputValue()).toMatch(/\/form#[0-9a-f]{64}$/);
     await screen(page, 'desk-link');
+    const carla = (await all.person('carla')).page;
+    await carla.goto(await page.getByLabel('One-time link').inputValue());
+    await carla.locator('#value').fill(PASSWORD_AFTER);
+    await carla.getByRole('button', { name: 'Send' }).click();
+    await carla.getByText('Thank you. It was received.').waitFor();
+    await page.bringToFront();
+    await page.locator('[data-link=answered]').waitFor({ timeout: 20_000 });
+    expect(await page.getByLabel('One-time link').count()).toBe(0);
     // Half typed when the call ends: gone with it.
     await page.locator('input[data-field=query]').fill('planted and half typed');
     line.end();
@@ -215,7 +223,7 @@ describe('the desk', () => {
   test('the case is given to a technician, who reads its query and nothing else', async () => {
     const { page } = who.ada!;
     await page.getByRole('button', { name: /^Go on: C-1/ }).click();
-    await page.getByLabel('Technician').selectOption(ids.get('tom')!);
+    await page.getByLabel('Technician').selectOption(await idOf(who.olga!, 'tom'));
     await page.getByText('Given.').waitFor();
     const toms = await visit(who.tom!, '/desk');
     await toms.getByRole('button', { name: 'Read the query' }).click({ timeout: 30_000 });
@@ -429,9 +437,7 @@ async function kept(person: Person): Promise<string> {
     for (const input of document.querySelectorAll<HTMLInputElement>('input, textarea')) parts.push(input.value);
     return parts.join('\n');
   });
-  const cdp = await person.context.newCDPSession(person.page);
-  const { entries } = await cdp.send('Page.getNavigationHistory');
-  await cdp.detach();
+  const { entries } = await person.cdp.send('Page.getNavigationHistory');
   return [stored, JSON.stringify(entries), ...traffic[person.name]!].join('\n');
 }
 
