@@ -69,6 +69,36 @@ TEST_F(Acts, AnOpeningNamesItsRecordsItsActorAndAReasonOnlyAsHash) {
   EXPECT_EQ(json_of(open(one))["records"].as_array().size(), 5u);  // each once
 }
 
+// Who decides about a release hears its call-back: no other call, no number, and nothing is done to it.
+TEST_F(Acts, AnAuthorisedPersonHearsCallBacksOnly) {
+  const auto anna = signed_in("anna", people::bit(people::Role::kAuthorised));
+  auto back = call(store::CallPhase::kComplete, kNoon + 1'000);
+  back.source = keys::CallSource::kCallBack;
+  back.object = publish(back);
+  ASSERT_TRUE(catalog.apply(back));
+  const auto base = "/v1/calls/" + back.call.hex();
+  const auto opened = [&](const std::string& of, boost::json::object body) {
+    return ask("POST", of + "/openings", anna, boost::json::serialize(body)).status;
+  };
+  for (const char* part : {"", "/account", "/records?kind=audio"}) {
+    EXPECT_EQ(ask("GET", base + part, anna).status, 200) << part;
+    EXPECT_EQ(ask("GET", path + part, anna).status, 404) << part;
+  }
+  EXPECT_EQ(opened(base, opening()), 201);
+  EXPECT_EQ(opened(path, opening()), 404);
+  for (const char* kind : {"call_data", "notes"}) {
+    auto about = opening();
+    about["kinds"] = boost::json::array{"audio", kind};
+    EXPECT_EQ(opened(base, about), 403) << kind;
+    EXPECT_EQ(ask("GET", base + "/records?kind=" + kind, anna).status, 403) << kind;
+  }
+  for (const auto& elsewhere : {std::string("/v1/calls"), base + "/object", base + "/held"})
+    EXPECT_EQ(ask("GET", elsewhere, anna).status, 403) << elsewhere;
+  EXPECT_EQ(
+      ask("POST", base + "/erasures", anna, boost::json::serialize(erasure())).status, 403);
+  EXPECT_EQ(openings.size(), 1u);
+}
+
 TEST_F(Acts, WhatIsNoOpeningIsRefusedBeforeTheKeeperHearsOfIt) {
   const std::vector<std::pair<const char*, std::string>> wrong = {
       {"end_ms", "60001"},

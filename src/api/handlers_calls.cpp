@@ -110,6 +110,10 @@ Result<Response> account(Service& service, const Request& request) {
 Result<Response> records(Service& service, const Request& request) {
   const auto event = TRY(call_of(service, request));
   const auto word = request.query.find("kind");
+  const bool about = word != request.query.end() &&
+                     (word->second == "notes" || word->second == keys::to_text(keys::RecordKind::kCallData));
+  if (about && hears_call_backs_only(request))
+    return fail(Errc::kDenied, "who hears a call-back learns no number of it");
   if (word != request.query.end() && word->second == "notes") {
     Bytes all;
     for (const auto& row : TRY(service.database.query(

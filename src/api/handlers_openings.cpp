@@ -106,6 +106,11 @@ const char* to_text(keys::KeyState state) {
 Result<Response> open(Service& service, const Request& request) {
   const auto event = TRY(call_of(service, request));
   const auto wanted = TRY(parse_wanted(request));
+  const auto asks = [&](keys::RecordKind kind) {
+    return std::ranges::find(wanted.kinds, kind) != wanted.kinds.end();
+  };
+  if (hears_call_backs_only(request) && (wanted.notes || asks(keys::RecordKind::kCallData)))
+    return fail(Errc::kDenied, "who hears a call-back learns no number of it");
   const auto records = TRY(collect(service, event, wanted));
   boost::json::array items;
   if (records.empty())

@@ -51,7 +51,7 @@ Result<Response> ask(Service& service, const Request& request) {
   const auto id = to_hex(service.entropy.array<16>());
   TRY(service.desk.reader_requests.put(id, "operator", wanted, service.clock.monotonic_ms()));
   return Response::json({{"reader_request", id},
-                         {"address", service.origin + "/consent#" + id},
+                         {"address", service.origin + "/consent?request=" + id},
                          {"fingerprint", fingerprint_of(wanted.key)},
                          {"seconds", Desk::kReaderRequestMs / 1'000}},
                         201);

@@ -140,7 +140,17 @@ boost::json::object order_json(const std::string& id, const OrderInfo& info) {
 Result<store::CallEvent> call_of(Service& service, const Request& request) {
   const auto id = CallId::parse(request.parameters.at("id"));
   if (!id) return fail(Errc::kNotFound, "no such call");
-  return service.catalog.find(*id);
+  auto event = TRY(service.catalog.find(*id));
+  // An authorised person hears call-backs, and no other call.
+  if (hears_call_backs_only(request) && event.source != keys::CallSource::kCallBack)
+    return fail(Errc::kNotFound, "no such call");
+  return event;
+}
+
+bool hears_call_backs_only(const Request& request) {
+  using people::Role;
+  return request.session &&
+         (request.session->person.roles & roles_of({Role::kReviewer, Role::kOwner})) == 0;
 }
 
 std::optional<keys::RecordKind> parse_kind(std::string_view word) {

@@ -57,6 +57,7 @@ const std::map<std::string_view, LogRules::Handler>& LogRules::handlers() {
   using R = LogRules;
   static const std::map<std::string_view, Handler> table = {
       {"keeper_started", &R::keeper_started},
+      {"hand_over_failed", &R::hand_over_failed},
       {"policy_in_force", &R::policy_in_force},
       {"chart_changed", &R::chart_changed},
       {"duty_changed", &R::duty_changed},
@@ -83,6 +84,7 @@ const std::map<std::string_view, LogRules::Handler>& LogRules::handlers() {
 }
 
 void LogRules::add(std::uint64_t index, const audit::Entry& entry, const Find& find) {
+  if (entry.type != "hand_over_failed" && entry.type != "fields_void") keeper_before_.reset();
   const auto handler = handlers().find(entry.type);
   if (handler != handlers().end()) (this->*handler->second)({index, entry, find});
 }
@@ -91,9 +93,16 @@ void LogRules::add(std::uint64_t index, const audit::Entry& entry, const Find& f
 
 // Who was on duty, and which keys browsers have, a keeper knows only while it lives.
 void LogRules::keeper_started(const Now& now) {
-  on_duty_.clear();
-  readers_.clear();
-  keeper_at_ = now.entry.at;
+  auto before = std::exchange(keeper_, {});
+  keeper_.at = now.entry.at;
+  const auto* handed_over = now.entry.data.if_contains("handed_over");
+  if (handed_over != nullptr && handed_over->is_bool() && handed_over->get_bool())
+    keeper_before_ = std::move(before);
+}
+
+// The one that was to go goes on with all it had: that another started just before is void.
+void LogRules::hand_over_failed(const Now&) {
+  if (keeper_before_) keeper_ = *std::exchange(keeper_before_, std::nullopt);
 }
 
 void LogRules::policy_in_force(const Now& now) {
@@ -117,19 +126,20 @@ void LogRules::chart_changed(const Now& now) {
   }();
   if (!taken) return now.breaks("chart-holds", taken.error().message);
   chart_last_ = now.index + 1;
-  std::erase_if(on_duty_, [this](const auto& p) { return !chart_->is(p, people::Role::kExpert); });
+  std::erase_if(keeper_.on_duty,
+                [this](const auto& p) { return !chart_->is(p, people::Role::kExpert); });
 }
 
 void LogRules::duty_changed(const Now& now) {
   const auto person = PersonId::parse(now.entry.subject);
   if (!person) return now.breaks("expert-on-duty", "nobody's duty");
   if (!now.entry.data.at("on").as_bool()) {
-    on_duty_.erase(*person);
+    keeper_.on_duty.erase(*person);
     return;
   }
   if (!chart_ || !chart_->is(*person, people::Role::kExpert))
     return now.breaks("expert-on-duty", "on duty, and no expert with a passkey");
-  on_duty_.insert(*person);
+  keeper_.on_duty.insert(*person);
 }
 
 void LogRules::reader_bound(const Now& now) {
@@ -146,7 +156,7 @@ void LogRules::reader_bound(const Now& now) {
     store_le(at.data(), reader.at);
     TRY(chart_->check(person, crypto::sha256({as_bytes("CWS1 reader"), person.bytes, key, at}),
                       said[0].said));
-    readers_[key] = std::move(reader);
+    keeper_.readers[key] = std::move(reader);
     return {};
   }();
   if (!bound) now.breaks("reader-is-signed", bound.error().message);
@@ -202,7 +212,7 @@ void LogRules::disclosure_step(const Now& now) {
 }
 
 void LogRules::check_assigned(const Now& now, const ChainStep& step) {
-  if (!on_duty_.contains(step.event.expert))
+  if (!keeper_.on_duty.contains(step.event.expert))
     now.breaks("expert-on-duty", "assigned to who was not on duty");
 }
 
@@ -223,8 +233,8 @@ bool LogRules::reads_on(const Reader& reader, std::int64_t at) const {
 }
 
 void LogRules::check_view(const Now& now, const OfRequest& request, const ChainStep& step) {
-  const auto reader = readers_.find(step.reader_key);
-  if (reader == readers_.end() || reader->second.person != step.event.by)
+  const auto reader = keeper_.readers.find(step.reader_key);
+  if (reader == keeper_.readers.end() || reader->second.person != step.event.by)
     return now.breaks("seen-by-whose-key-it-is", "sealed to a key that this person has not bound");
   if (!reads_on(reader->second, step.at))
     return now.breaks("seen-by-whose-key-it-is", "the passkey is gone, or it is too long ago");
@@ -342,7 +352,7 @@ void LogRules::finish_reviews(std::int64_t newest_at, const Find& find) const {
     if (is_over(of.state))
       find(of.broken ? "broken-is-reviewed" : "review-in-time", request.last, id.hex(),
            "nobody has reviewed it");
-    else if (keeper_at_ + grace_.erase_ms < newest_at)
+    else if (keeper_.at + grace_.erase_ms < newest_at)
       find("request-ends", request.last, id.hex(),
            std::string("it is ") + to_text(of.state) + ", and its time is over");
   }

@@ -75,6 +75,7 @@ class LogRules final : public audit::RuleJudge {
 
   // log_rules.cpp: people and requests
   void keeper_started(const Now& now);
+  void hand_over_failed(const Now& now);
   void policy_in_force(const Now& now);
   void chart_changed(const Now& now);
   void duty_changed(const Now& now);
@@ -112,13 +113,17 @@ class LogRules final : public audit::RuleJudge {
   people::RelyingParty party_;
   std::optional<Limits> limits_;
   std::uint64_t chart_last_ = 0;  // the newest change's entry, plus one
-  std::set<PersonId> on_duty_;
-  std::map<std::array<std::uint8_t, 32>, Reader> readers_;
   std::map<RequestId, OfRequest> requests_;
   std::map<CustomerId, OfCustomer> customers_;
   std::map<CallId, std::uint64_t> calls_;  // when they began
   std::set<CallId> backed_;                // that were a call-back already
-  std::int64_t keeper_at_ = 0;             // when the newest one was started
+  struct Keeper {                          // the newest one
+    std::int64_t at = 0;
+    std::set<PersonId> on_duty;
+    std::map<std::array<std::uint8_t, 32>, Reader> readers;
+  };
+  Keeper keeper_;
+  std::optional<Keeper> keeper_before_;  // that handed over just now
 };
 
 }  // namespace callward::disclose

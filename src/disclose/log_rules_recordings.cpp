@@ -39,8 +39,8 @@ void LogRules::opened(const Now& now) {
   if (!key || key->size() != reader_key.size())
     return now.breaks(kRule, "with no key of a browser");
   std::ranges::copy(*key, reader_key.begin());
-  const auto reader = readers_.find(reader_key);
-  if (reader == readers_.end() || reader->second.person != *person ||
+  const auto reader = keeper_.readers.find(reader_key);
+  if (reader == keeper_.readers.end() || reader->second.person != *person ||
       !reads_on(reader->second, now.entry.at))
     return now.breaks(kRule, "with a key that this person's passkey did not sign");
   const auto right = may_hear(*chart_, *person, call_back_of(*call, now.entry.at));

@@ -102,7 +102,7 @@ void LogRules::fields_erase_intended(const Now& now) {
     const auto at = customer.fields.find(leaf);
     if (at == customer.fields.end()) return;  // words, or what was never answered
     auto& field = at->second;
-    if (field.due != 0 && !field.gone && keeper_at_ <= field.due &&
+    if (field.due != 0 && !field.gone && keeper_.at <= field.due &&
         now.entry.at > field.due + grace_.delete_ms / 24)
       now.breaks("secret-goes-in-time", field.field + " was to be gone before");
     field.gone = true;
@@ -185,7 +185,7 @@ void LogRules::finish_secrets(std::int64_t newest_at, const Find& find) const {
   for (const auto& [id, customer] : customers_)
     for (const auto& [leaf, field] : customer.fields)
       if (field.due != 0 && !field.gone && newest_at > field.due + late &&
-          newest_at > keeper_at_ + grace_.erase_ms)
+          newest_at > keeper_.at + grace_.erase_ms)
         find("secret-goes-in-time", field.stored.index, id.hex(), field.field + " is still there");
 }
 

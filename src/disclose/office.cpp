@@ -54,12 +54,28 @@ Status Office::begin() {
   utc_from_ = std::max(utc_from_, book_.head().time);
   if (ledger_.log_size() != 0)
     utc_from_ = std::max(utc_from_, TRY(entry_at(ledger_.log_size() - 1)).at);
-  TRY(reload());
+  TRY(reload(ledger_.rows_upto()));
   TRY(ledger_.replay(ledger_.rows_upto(), [this](std::uint64_t, const audit::Entry& entry) {
     return replay_customer(entry);
   }));
   if (book_.make_spare()) ledger_.write_rows();
   return state_policy();
+}
+
+Status Office::log_is_back(std::uint64_t known_upto) {
+  bool of_ours = false;
+  TRY(ledger_.replay(known_upto, [&](std::uint64_t, const audit::Entry& entry) -> Status {
+    of_ours = of_ours || entry.type == "chart_changed" || of_request(entry.type);
+    // An erasure that was begun is in hand, and is logged once more.
+    if (entry.type == "erased" || entry.type == "fields_erase_intended") return {};
+    if (entry.type != "duty_changed") return replay_customer(entry);
+    const auto person = TRY(PersonId::parse(entry.subject));
+    on_duty_.erase(person);
+    if (entry.data.at("on").as_bool()) on_duty_.emplace(person, 0);
+    return {};
+  }));
+  // Else nothing was lost, and a call-back that goes on does.
+  return known_ && !of_ours ? Status{} : reload(known_upto);
 }
 
 Result<audit::Entry> Office::entry_at(std::uint64_t index) {
@@ -85,18 +101,17 @@ void Office::forget() {
 
 // People and requests as the log has them: from what the head names, and what came since the rows
 // were written, back to their beginnings; then judged anew in the order of the log.
-Status Office::reload() {
+Status Office::reload(std::uint64_t rows_upto) {
   forget();
   auto chart_entry = book_.head().chart_entry;
   std::set<std::uint64_t> last(book_.head().running.begin(), book_.head().running.end());
-  TRY(ledger_.replay(ledger_.rows_upto(),
-                     [&](std::uint64_t index, const audit::Entry& entry) -> Status {
-                       if (entry.type == "chart_changed") chart_entry = index + 1;
-                       if (!of_request(entry.type)) return {};
-                       if (entry.prev_step) last.erase(*entry.prev_step);
-                       last.insert(index);
-                       return {};
-                     }));
+  TRY(ledger_.replay(rows_upto, [&](std::uint64_t index, const audit::Entry& entry) -> Status {
+    if (entry.type == "chart_changed") chart_entry = index + 1;
+    if (!of_request(entry.type)) return {};
+    if (entry.prev_step) last.erase(*entry.prev_step);
+    last.insert(index);
+    return {};
+  }));
   Entries entries;
   if (chart_entry != 0) TRY(walk_back(chart_entry - 1, entries));
   for (const auto index : last) TRY(walk_back(index, entries));
@@ -107,6 +122,11 @@ Status Office::reload() {
   std::vector<RequestId> all;  // one that is over goes from among them
   for (const auto& [id, running] : requests_) all.push_back(id);
   for (const auto& id : all) carry_out(id, {});
+  // The next rows count what was read here as known: so their head has to name it.
+  auto& head = book_.change_head();
+  head.chart_entry = chart_entry_;
+  head.chart_head = chart_.head();
+  keep_running();
   return {};
 }
 
@@ -151,6 +171,7 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
     auto& running = requests_[id];
     TRY(running.chain.apply(step, world_at(step.step.at)));
     running.entry = index;
+    running.logged = index;
     // Whoever saw a secret, saw it, though the keeper that showed it died before the key was gone.
     if (step.step.event.kind == EventKind::kView && step.step.number != 1)
       if (auto customer = book_.find(running.chain.request().customer))
@@ -166,6 +187,7 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
   if (at == requests_.end()) return fail(Errc::kCorrupt, "about a request that did not begin");
   auto& running = at->second;
   running.entry = index;
+  running.logged = index;
   if (entry.type == "code_sent") ++running.codes;
   if (entry.type == "check_made") {
     const auto leaf = static_cast<vault::Leaf>(entry.data.at("leaf").as_int64());
@@ -192,6 +214,8 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
 // ---- customers, beyond their rows ---------------------------------------------------------------
 
 Status Office::replay_customer(const audit::Entry& entry) {
+  // Perhaps another one's than the head knows of: this one's is said anew.
+  if (entry.type == "policy_in_force") book_.change_head().policy = {};
   if (entry.type == "erased") {
     for (const auto& item : entry.data.at("orders").as_array())
       if (const auto id = OrderId::parse(std::string_view(item.as_string()))) {
@@ -459,8 +483,6 @@ void Office::mirrors_are_back() {
 // ---- turns --------------------------------------------------------------------------------------
 
 void Office::tick() {
-  if (!known_ && !ledger_.log_failed())
-    if (auto read = reload(); !read) log_event("office.not_read", {{"why", read.error().message}});
   if (known_ && !ledger_.log_failed()) pass_deadlines();
   scan_customers();
   book_.let_go();
@@ -520,7 +542,8 @@ void Office::keep_running() {
   auto& running = book_.change_head().running;
   running.clear();
   for (const auto& [id, request] : requests_)
-    if (running.size() < vault::Head::kRunningMax) running.push_back(request.entry);
+    if (request.logged && running.size() < vault::Head::kRunningMax)
+      running.push_back(*request.logged);
 }
 
 bool Office::counts(const CallBack& made) const {

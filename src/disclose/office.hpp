@@ -101,6 +101,7 @@ class Office final : public keys::Tenant {
 
   // keys::Tenant (office.cpp)
   Status begin() override;
+  Status log_is_back(std::uint64_t known_upto) override;
   Status stage_rows() override { return book_.stage_rows(); }
   void rows_written() override { book_.committed(); }
   [[nodiscard]] bool erasure_due() const override;
@@ -175,8 +176,9 @@ class Office final : public keys::Tenant {
   };
   struct Running {
     Chain chain;
-    std::uint64_t entry = 0;       // its last one
-    std::set<std::string> passed;  // what was compared and fits: a field's leaf, "code"
+    std::uint64_t entry = 0;              // its last one, which may be on its way to the log
+    std::optional<std::uint64_t> logged;  // its last one that is there
+    std::set<std::string> passed;         // what was compared and fits: a field's leaf, "code"
     std::map<vault::Leaf, std::uint8_t> misses;
     CallBack call_back;                       // the last that is over
     std::map<std::uint32_t, PersonId> words;  // steps that said something, and who
@@ -201,7 +203,7 @@ class Office final : public keys::Tenant {
 
   // office.cpp
   void forget();
-  Status reload();
+  Status reload(std::uint64_t rows_upto);
   Status ready();  // kUnavailable: the log cannot be written
   using Entries = std::map<std::uint64_t, audit::Entry>;
   Status walk_back(std::uint64_t from, Entries& entries);

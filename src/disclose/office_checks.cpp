@@ -63,7 +63,7 @@ Result<std::uint64_t> Office::stage_of_request(const RequestId& id, Running& run
   const auto index = TRY(ledger_.stage(std::move(entry)));
   running.staged = true;
   running.entry = index;  // what comes in the same round follows this one
-  ledger_.with_log([this, id](const Status& logged) {
+  ledger_.with_log([this, id, index](const Status& logged) {
     if (!logged) {
       known_ = false;
       return;
@@ -71,6 +71,7 @@ Result<std::uint64_t> Office::stage_of_request(const RequestId& id, Running& run
     const auto still = find_request(id);
     if (!still) return;
     (*still)->staged = false;
+    (*still)->logged = index;
     keep_running();
   });
   return index;

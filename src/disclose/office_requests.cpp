@@ -218,7 +218,7 @@ Status Office::stage_step(const RequestId& id, Running& running, const SignedSte
   running.staged = true;
   running.entry = index;
   auto next = std::make_shared<Chain>(std::move(judged.chain));
-  ledger_.with_log([this, id, next, words = step.step.words != crypto::Digest{},
+  ledger_.with_log([this, id, index, next, words = step.step.words != crypto::Digest{},
                     by = step.step.event.by](const Status& logged) {
     if (!logged) {
       known_ = false;  // all of it is read from the log again
@@ -229,6 +229,7 @@ Status Office::stage_step(const RequestId& id, Running& running, const SignedSte
     auto& taken = **still;
     taken.chain = std::move(*next);
     taken.staged = false;
+    taken.logged = index;
     if (words) taken.words[taken.chain.number()] = by;
     keep_running();
   });

@@ -346,6 +346,12 @@ void Keeper::resume_log(audit::Log& fresh) {
   log_ = &fresh;
   log_error_.clear();
   log_event("keeper.log_resumed", {{"size", log_->size()}});
+  if (tenant_ != nullptr)
+    if (auto read = tenant_->log_is_back(known_upto_); !read) {
+      log_error_ = read.error().message;
+      log_event("keeper.log_not_read", {{"why", log_error_}});
+      return log_->let_go();  // it is opened anew once more
+    }
   log_unlogged();
   retry_orders_ms_ = 0;
   end_round();
@@ -378,6 +384,7 @@ void Keeper::mirrors_are_back() {
 Status Keeper::commit_log() {
   auto logged = log_->commit();
   for (auto& effect : std::exchange(effects_, {})) effect(logged);
+  if (logged) known_upto_ = log_->size();
   return logged;
 }
 

@@ -421,6 +421,7 @@ class Keeper {
   std::int64_t last_persist_ms_ = 0, last_publish_ms_ = 0, retry_orders_ms_ = 0;
   std::uint64_t orders_done_ = 0, opened_ = 0;
   std::string log_error_, hand_over_failure_;
+  std::uint64_t known_upto_ = 0;  // entries before it had their effects
   RetentionWork retention_;
   OwnLedger ledger_{*this};
   keys::Tenant* tenant_ = nullptr;

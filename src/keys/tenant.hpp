@@ -42,6 +42,9 @@ class Tenant {
   virtual ~Tenant() = default;
   // At a start and at a planned restart's end: the store is open, the log agrees with it.
   virtual Status begin() = 0;
+  // The log had failed, and was opened anew. What it has from `known_upto` on was refused, and is
+  // there all the same: it counts. Before any row is written that counts it as known.
+  virtual Status log_is_back(std::uint64_t known_upto) = 0;
   // Every row that changed, to the store: with each commit.
   virtual Status stage_rows() = 0;
   virtual void rows_written() = 0;  // they are on the disk

@@ -20,6 +20,26 @@ class Disks : public ::testing::Test, public OfficeRig {
       views += entry.type == "disclosure_step" && entry.data.at("kind") == "view";
     return views;
   }
+  void expect_as_logged(const CustomerId& customer, const RequestId& id) {
+    std::uint32_t changes = 0;
+    std::int64_t steps = 0;
+    bool held = false, closed = false;
+    for (const auto& entry : entries()) {
+      changes += entry.type == "chart_changed";
+      steps += entry.type == "disclosure_step" && entry.subject == id.hex();
+      held = held || entry.type == "customer_hold_set";
+      closed = closed || entry.type == "case_closed";
+    }
+    EXPECT_EQ(office->chart().number(), changes);
+    EXPECT_EQ(state(id).at("steps").as_int64(), steps);
+    const auto there = ask(&Office::customer_state, keys::CustomerStateRequest{customer});
+    ASSERT_TRUE(there);
+    EXPECT_EQ(there->held, held);
+    EXPECT_EQ(there->cases.at(0).closed_at != 0, closed);
+    for (const auto& found : judge(entries()).findings)
+      EXPECT_NE(found.rule->weight, audit::RuleWeight::kBreach)
+          << found.rule->name << " at " << found.index << ": " << found.what;
+  }
   // Whether any page that was ever written opens this leaf with a key that lives.
   bool opens(const CustomerId& customer, std::uint32_t leaf) {
     bool found = false;
@@ -268,6 +288,129 @@ TEST_F(Disks, WhatWasAnsweredAsStoredIsThere) {
       if (came_through) break;
     }
   EXPECT_GE(stored_all, 3);
+}
+
+// Logged, and in no row when the keeper died; the next one writes its rows, and dies too.
+TEST_F(Disks, AStepThatIsInTheLogIsKnownToEachKeeperAfterIt) {
+  const auto customer = carla();
+  duty(eve);
+  const auto id = *request(tom, customer, {"email"});
+  ASSERT_EQ(state_word(id), "assigned");
+  for (int i = 0; i < 3; ++i) {
+    boot();
+    EXPECT_EQ(state_word(id), "assigned") << i;
+    EXPECT_TRUE(store_values({{"email", "new@example.com"}}, customer, 1));
+    ticks(61'000);
+  }
+  ASSERT_TRUE(ring(id, eve, customer));
+  EXPECT_EQ(judge(entries()).breaches, 0u);
+}
+
+// Nor does a role come back that was taken away just before the machine died.
+TEST_F(Disks, ARoleThatWasTakenInTheLogIsTakenForEachKeeperAfterIt) {
+  const auto customer = carla();
+  ticks(1'000);
+  keep();
+  int logged_alone = 0;
+  for (std::uint64_t call = 0; call < 40; ++call) {
+    go_back(call + 500);
+    boot();
+    now = office->now();
+    const auto before = chart.number();
+    const auto change =
+        signed_by(person(anna.id, people::bit(people::Role::kAgent), olga.id), {olga});
+    vfs.plan(call, sim::Fault::kPowerLoss);
+    const bool told = ask(&Office::chart_put, message_of(change)).has_value();
+    const bool came_through = vfs.calls() <= call;
+    stop();
+    vfs.restart(sim::Survival::kEverything);
+    vfs.plan(1'000'000, sim::Fault::kNone);
+    boot();
+    const bool taken = office->chart().number() != before;
+    logged_alone += taken && !told;
+    EXPECT_TRUE(taken || !told) << call;
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_TRUE(store_values({{"email", "new@example.com"}}, customer, 1));
+      ticks(61'000);
+      boot();
+      EXPECT_EQ(office->chart().is(anna.id, people::Role::kAuthorised), !taken) << call;
+    }
+    if (came_through) break;
+  }
+  EXPECT_GT(logged_alone, 0);
+}
+
+// A batch that the disk refused may turn out to be there when the log is opened anew: then it
+// counts, for the keeper that wrote it and for those after it.
+TEST_F(Disks, WhatWasRefusedAndIsInTheLogCounts) {
+  const auto customer = carla();
+  duty(eve);
+  const auto id = *request(tom, customer, {"email"});
+  ticks(61'000);
+  keep();
+  const std::vector<std::function<void()>> verbs = {
+      [&] { (void)ring(id, eve, customer); },
+      [&] { (void)ask(&Office::duty_put, keys::DutyPut{eve.id, false}); },
+      [&] {
+        (void)ask(&Office::hold_customer,
+                  keys::HoldCustomer{customer, true, olga.id.hex(), kReason});
+      },
+      [&] { (void)ask(&Office::assign_case, keys::AssignCase{customer, 1, tom.id, max.id.hex()}); },
+      [&] { (void)ask(&Office::close_case, keys::CloseCase{customer, 1, max.id.hex(), {}}); },
+      [&] { (void)store_values({{"email", "other@example.com"}}, customer, 1); },
+      [&] { (void)store_values({{"name", "Nora Neu"}, {"phone", "+16502532222"}}); },
+      [&] {
+        (void)ask(&Office::erase_fields,
+                  keys::EraseFields{customer, false, leaf_of.at({customer, "email"}), max.id.hex(),
+                                    kReason});
+      },
+      [&] {
+        const auto change =
+            signed_by(person(anna.id, people::bit(people::Role::kAgent), olga.id), {olga});
+        (void)ask(&Office::chart_put, message_of(change));
+      },
+  };
+  const auto first_leaves = leaf_of;
+  int there_after_all = 0;
+  for (std::size_t verb = 0; verb < verbs.size(); ++verb)
+    for (std::uint64_t call = 0; call < 8; ++call) {
+      SCOPED_TRACE("verb " + std::to_string(verb) + ", call " + std::to_string(call));
+      leaf_of = first_leaves;
+      go_back(call + 700);
+      boot();
+      duty(eve);
+      now = office->now();
+      const auto size = log->size();
+      vfs.plan(call, sim::Fault::kIoError);
+      verbs[verb]();
+      vfs.plan(1'000'000, sim::Fault::kNone);
+      if (!log->failed()) continue;
+      log = *audit::Log::open(vfs, "/log", "test/log", seed);
+      there_after_all += log->size() > size;
+      keeper->resume_log(*log);
+      (void)request(tom, customer, {"phone"});  // somebody on duty gets it
+      for (int i = 0; i < 3; ++i) {
+        ticks(61'000);
+        expect_as_logged(customer, id);
+        (void)store_values({{"service_word", "another word"}}, customer, 1);
+        ticks(61'000);
+        boot();
+      }
+    }
+  EXPECT_GE(there_after_all, static_cast<int>(verbs.size()));
+}
+
+TEST_F(Disks, ThePolicyThatIsKeptIsTheLastOneInTheLog) {
+  ticks(61'000);
+  const auto first = policy_text;
+  for (const auto& text : {first + "# a word\n", first}) {
+    policy_text = text;
+    boot();  // and dies before its rows are written
+  }
+  auto log_entries = entries();
+  std::erase_if(log_entries, [](const auto& entry) { return entry.type != "policy_in_force"; });
+  EXPECT_EQ(log_entries.back().data.at("hash").as_string(),
+            to_hex(crypto::sha256(as_bytes(first))));
 }
 
 }  // namespace

@@ -215,5 +215,35 @@ TEST_F(LogRules, WhatWasBrokenOpenIsReviewedInTime) {
   expect(waits, "broken-is-reviewed");
 }
 
+// Who was on duty is so still, and whose key a browser has, when nobody took over.
+TEST_F(LogRules, AHandOverThatCameToNothingIsVoid) {
+  const auto customer = carla();
+  const auto opened_one = opened(customer);
+  const auto key = browser(tom);
+  keeper->freeze();
+  log = *audit::Log::open(vfs, "/log", "test/log", seed);
+  ASSERT_TRUE(log->stage({.type = "keeper_started",
+                          .actor = "keeper",
+                          .subject = "-",
+                          .at = clock.utc_ms(),
+                          .data = {{"epoch", 1},
+                                   {"mirrors", 2},
+                                   {"log_size", static_cast<std::int64_t>(log->size())},
+                                   {"handed_over", true},
+                                   {"calls", 1}}}));
+  ASSERT_TRUE(log->commit());
+  log = *audit::Log::open(vfs, "/log", "test/log", seed);
+  keeper->hand_over_failed("nobody came");
+  keeper->resume_log(*log);
+  EXPECT_TRUE(view(opened_one, tom, key, customer, "email"));
+  EXPECT_TRUE(request(tom, customer, {"phone"}));
+  expect_clean(entries());
+  // But not when it did take over.
+  auto others = entries();
+  blank(of(others, "hand_over_failed"));
+  expect(others, "seen-by-whose-key-it-is");
+  expect(others, "expert-on-duty");
+}
+
 }  // namespace
 }  // namespace callward::attack

@@ -1,7 +1,15 @@
 // Server-sent events; the browser resumes by itself with Last-Event-ID. "reload" means that events were missed.
 import { client, ask, type Problem, type Call, type Order } from './client';
 
-type Listener = { call?: (call: Call) => void; order?: (order: Order) => void; reload?: () => void };
+export type LiveCall = { call: string | null; started_at: number | null };
+type Listener = {
+  call?: (call: Call) => void;
+  order?: (order: Order) => void;
+  request?: (told: { request: string; state: string }) => void;
+  liveCall?: (mine: LiveCall) => void;
+  people?: () => void;
+  reload?: () => void;
+};
 const listeners = new Set<Listener>();
 let source: EventSource | null = null;
 let retry: ReturnType<typeof setTimeout> | undefined;
@@ -41,6 +49,18 @@ export function connect(): void {
   opened.addEventListener('order', (event) => {
     const order = JSON.parse(event.data) as Order;
     for (const listener of listeners) listener.order?.(order);
+  });
+  opened.addEventListener('request', (event) => {
+    const told = JSON.parse(event.data) as { request: string; state: string };
+    for (const listener of listeners) listener.request?.(told);
+  });
+  opened.addEventListener('live_call', (event) => {
+    const mine = JSON.parse(event.data) as LiveCall;
+    for (const listener of listeners) listener.liveCall?.(mine);
+  });
+  // The role chart: a change waits for a second signature.
+  opened.addEventListener('people', () => {
+    for (const listener of listeners) listener.people?.();
   });
   opened.addEventListener('system', (event) => {
     const { reload } = JSON.parse(event.data) as { reload?: boolean };

@@ -26,8 +26,10 @@ export class Reader {
   #worker = new Worker(policy.createScriptURL(workerUrl), { type: 'module' });
   #waiting = new Map<number, Waiting>();
   #last = 0;
+  #closed = false;
 
-  constructor() {
+  // `keyOf`: the page's key; it may ask the person first.
+  constructor(private readonly keyOf: () => Promise<CryptoKeyPair>) {
     this.#worker.addEventListener('message', (event: MessageEvent<WorkerReply>) => {
       const reply = event.data;
       const waiting = this.#waiting.get(reply.id);
@@ -37,15 +39,18 @@ export class Reader {
     });
   }
 
-  open(piece: Piece): Promise<OpenedItem[]> {
+  async open(piece: Piece): Promise<OpenedItem[]> {
+    const pair = await this.keyOf();
+    if (this.#closed) throw new Problem(-1, '', '');
     const id = ++this.#last;
     return new Promise((done, failed) => {
       this.#waiting.set(id, { done, failed });
-      this.#worker.postMessage({ id, piece } satisfies WorkerAsk);
+      this.#worker.postMessage({ id, piece, pair } satisfies WorkerAsk);
     });
   }
 
   close(): void {
+    this.#closed = true;
     this.#worker.terminate();
     this.#waiting.clear();
   }

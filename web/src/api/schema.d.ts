@@ -573,7 +573,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Record keys of at most 60 s, sealed to the reader's key; a logged act */
+        /**
+         * Record keys of at most 60 s, sealed to the reader's key; a logged act
+         * @description Who is neither reviewer nor owner opens call-backs only, and of them neither call_data nor notes; so do getCall, getAccount and getRecords.
+         */
         post: operations["openCall"];
         delete?: never;
         options?: never;

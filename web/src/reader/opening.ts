@@ -1,5 +1,5 @@
-// One opening: an ephemeral X25519 key is made here and dies here; the keeper seals record keys to it; the
-// server passes ciphertext on. The same protocol as the command line's reader (src/app/reader.cpp), written anew.
+// One opening: the keeper seals record keys to the reader's X25519 key, which is the page's (or one that is made here
+// and dies here); the server passes ciphertext on. The same protocol as the command line's reader (src/app/reader.cpp), written anew.
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import { ascii, fromBase64, fromHex, refuse, toBase64, toHex, type Bytes } from './bytes';
 import { openRecord, parseRecord, splitRecords, type KindName, type RecordHeader } from './record';
@@ -65,10 +65,10 @@ async function openOne(record: Bytes, owner: Bytes, item: Listed, key: Bytes | n
   }
 }
 
-export async function openPiece(transport: Transport, piece: Piece): Promise<OpenedRecord[]> {
+export async function openPiece(transport: Transport, piece: Piece, own?: CryptoKeyPair): Promise<OpenedRecord[]> {
   if (piece.endMs - piece.startMs > PIECE_MS_MAX || piece.endMs <= piece.startMs) refuse('malformed', 'piece');
   const hpke = suite();
-  const pair = await hpke.kem.generateKeyPair();
+  const pair = own ?? (await hpke.kem.generateKeyPair());
   const readerKey = new Uint8Array(await hpke.kem.serializePublicKey(pair.publicKey));
   const answer = await transport.open(piece, toBase64(readerKey));
   if (answer.records.length === 0) return [];

@@ -17,6 +17,7 @@ export interface OpenedItem {
 export interface WorkerAsk {
   id: number;
   piece: Piece;
+  pair: CryptoKeyPair; // of the page
 }
 export type WorkerReply =
   | { id: number; items: OpenedItem[] }
@@ -69,8 +70,8 @@ const transport: Transport = {
   },
 };
 
-async function open(piece: Piece): Promise<OpenedItem[]> {
-  return (await openPiece(transport, piece)).map(({ header, state, plain }) => {
+async function open(piece: Piece, pair: CryptoKeyPair): Promise<OpenedItem[]> {
+  return (await openPiece(transport, piece, pair)).map(({ header, state, plain }) => {
     const item: OpenedItem = { kind: header.kind, stream: header.stream, first: header.first, last: header.last, state };
     if (plain === null) return item;
     try {
@@ -89,8 +90,8 @@ async function open(piece: Piece): Promise<OpenedItem[]> {
 }
 
 self.addEventListener('message', (event: MessageEvent<WorkerAsk>) => {
-  const { id, piece } = event.data;
-  void open(piece).then(
+  const { id, piece, pair } = event.data;
+  void open(piece, pair).then(
     (items) => {
       const moved = items.flatMap((item) => [item.samples?.buffer, item.peaks?.buffer].filter((b) => b !== undefined));
       self.postMessage({ id, items } satisfies WorkerReply, { transfer: moved });

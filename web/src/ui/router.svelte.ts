@@ -1,25 +1,37 @@
 // Addresses are the only state that a page keeps: filters, the place in a call.
 export interface Route {
-  page: 'calls' | 'call' | 'proof' | 'log' | 'system' | 'sessions' | 'signIn' | 'enrol' | 'lost';
+  page:
+    | 'calls' | 'call' | 'proof' | 'log' | 'system'
+    | 'desk' | 'customer' | 'requests' | 'request'
+    | 'people' | 'person' | 'me' | 'consent'
+    | 'signIn' | 'enrol' | 'form' | 'lost';
   id: string;
   query: URLSearchParams;
 }
 
 const PAGES: [RegExp, Route['page']][] = [
-  [/^\/(calls)?$/, 'calls'],
+  [/^\/(?:calls)?$/, 'calls'],
   [/^\/calls\/([0-9a-f]{32})$/, 'call'],
   [/^\/calls\/([0-9a-f]{32})\/proof$/, 'proof'],
+  [/^\/desk$/, 'desk'],
+  [/^\/customers\/([0-9a-f]{32})$/, 'customer'],
+  [/^\/requests$/, 'requests'],
+  [/^\/requests\/([0-9a-f]{32})$/, 'request'],
   [/^\/log$/, 'log'],
   [/^\/system$/, 'system'],
-  [/^\/sessions$/, 'sessions'],
+  [/^\/people$/, 'people'],
+  [/^\/people\/([0-9a-f]{32})$/, 'person'],
+  [/^\/(?:me|sessions)$/, 'me'],
   [/^\/sign-in$/, 'signIn'],
   [/^\/enrol$/, 'enrol'],
+  [/^\/form$/, 'form'],
+  [/^\/consent$/, 'consent'],
 ];
 
 export function parse(path: string, search: string): Route {
   for (const [pattern, page] of PAGES) {
     const found = pattern.exec(path);
-    if (found) return { page, id: page === 'call' || page === 'proof' ? found[1]! : '', query: new URLSearchParams(search) };
+    if (found) return { page, id: found[1] ?? '', query: new URLSearchParams(search) };
   }
   return { page: 'lost', id: '', query: new URLSearchParams(search) };
 }

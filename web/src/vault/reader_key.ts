@@ -22,23 +22,28 @@ export const aadOfWords = (request: string, number: number): Bytes => concat(fro
 export const aadOfQuery = (customer: string, ofCase: number, leaf: number): Bytes =>
   concat(fromHex(customer), u32(ofCase), u32(leaf));
 
+// The challenge that the passkey signs: SHA-256("CWS1 reader" || person || key || at).
+export async function readerChallenge(person: string, publicKey: Bytes, at: number): Promise<Bytes> {
+  const time = new Uint8Array(8);
+  new DataView(time.buffer).setBigInt64(0, BigInt(at), true);
+  const all = concat(ascii('CWS1 reader'), fromHex(person), publicKey, time);
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', all));
+}
+
 export class ReaderKey {
   private constructor(
-    private readonly pair: CryptoKeyPair,
+    readonly pair: CryptoKeyPair,
     readonly publicKey: Bytes,
   ) {}
 
+  // The secret half is made so that no script reads it: it works in this page and its workers, and is written nowhere.
   static async make(): Promise<ReaderKey> {
-    const pair = await hpke.kem.generateKeyPair();
-    return new ReaderKey(pair, new Uint8Array(await hpke.kem.serializePublicKey(pair.publicKey)));
+    const pair = (await crypto.subtle.generateKey({ name: 'X25519' }, false, ['deriveBits'])) as CryptoKeyPair;
+    return new ReaderKey(pair, new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey)));
   }
 
-  // The challenge that the passkey signs: SHA-256("CWS1 reader" || person || key || at).
-  async challenge(person: string, at: number): Promise<Bytes> {
-    const time = new Uint8Array(8);
-    new DataView(time.buffer).setBigInt64(0, BigInt(at), true);
-    const all = concat(ascii('CWS1 reader'), fromHex(person), this.publicKey, time);
-    return new Uint8Array(await crypto.subtle.digest('SHA-256', all));
+  challenge(person: string, at: number): Promise<Bytes> {
+    return readerChallenge(person, this.publicKey, at);
   }
 
   async open(answer: SealedAnswer, aad: Bytes): Promise<Bytes> {

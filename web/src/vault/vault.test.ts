@@ -29,6 +29,11 @@ describe('a reader\'s key', () => {
     Object.defineProperty(key, 'publicKey', { value: fromHex(vector.key as string) });
     expect(toHex(await key.challenge(vector.person as string, vector.at as number))).toBe(vector.challenge);
   });
+  test('does not leave the page', async () => {
+    const key = await ReaderKey.make();
+    expect(key.pair.privateKey.extractable).toBe(false);
+    await expect(crypto.subtle.exportKey('pkcs8', key.pair.privateKey)).rejects.toThrow();
+  });
   test('opens what was sealed to it, for just this view', async () => {
     const key = await ReaderKey.make();
     const request = '07'.repeat(16);

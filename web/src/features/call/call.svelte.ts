@@ -2,6 +2,7 @@
 import { ask, client, type Account, type Call, type HeldOrder, type Order, type Problem } from '../../api/client';
 import { listen } from '../../api/live.svelte';
 import { Reader } from '../../api/reader';
+import { pageKey } from '../session/page_key.svelte';
 import { Media } from './media';
 import { Player } from './player.svelte';
 
@@ -37,7 +38,7 @@ export class CallModel {
   readonly media: Media;
   readonly player: Player;
   #id: string;
-  #reader = new Reader();
+  #reader = new Reader(() => pageKey.pair());
   #stop: () => void;
   #closed = false;
   #looked = 0;

@@ -1,8 +1,13 @@
 // Who is signed in, and the site's time zone: what every screen needs.
-import { ask, client, onReached, onUnauthorised, type Session } from '../../api/client';
+import { ask, client, onReached, onUnauthorised, type HalfSignedIn, type Session } from '../../api/client';
 import { connect, disconnect, live } from '../../api/live.svelte';
-import { t } from '../../messages';
+import { toHex } from '../../reader/bytes';
+import type { ReaderKey } from '../../vault/reader_key';
 import { go, router } from '../../ui/router.svelte';
+import { freshKey, pageKey } from './page_key.svelte';
+
+// The passphrase was right; the second factor is to come.
+export type Half = HalfSignedIn & { name: string; since: number };
 
 export const session = $state<{
   me: Session | null;
@@ -10,16 +15,21 @@ export const session = $state<{
   zone: string;
   notice: '' | 'ended';
   enrolled: string;
-}>({ me: null, known: false, zone: 'UTC', notice: '', enrolled: '' });
+  half: Half | null;
+}>({ me: null, known: false, zone: 'UTC', notice: '', enrolled: '', half: null });
+
+export const has = (...roles: string[]): boolean => session.me?.roles.some((role) => roles.includes(role)) ?? false;
 
 const RETRY_MS = 2_000;
 
 function leave(notice: '' | 'ended'): void {
   disconnect();
+  pageKey.forget();
   session.me = null;
+  session.half = null;
   session.notice = notice;
   const { page } = router.route;
-  if (page === 'signIn' || page === 'enrol') return;
+  if (page === 'signIn' || page === 'enrol' || page === 'form') return;
   const back = location.pathname + location.search;
   go(back === '/' ? '/sign-in' : `/sign-in?to=${encodeURIComponent(back)}`, true);
 }
@@ -29,35 +39,72 @@ onReached((good) => {
   live.reached = good;
 });
 
-async function entered(me: Session): Promise<void> {
-  const days = await ask(client.GET('/v1/days')).catch(() => null);
-  if (days !== null) session.zone = days.time_zone;
+async function entered(me: Session, key: ReaderKey | null): Promise<void> {
+  pageKey.begin(me.came_by, key);
+  // Whoever may not list days is not told the site's zone: then times stand in the browser's, with its name.
+  const lists = me.roles.some((role) => role === 'reviewer' || role === 'owner');
+  const days = lists ? await ask(client.GET('/v1/days')).catch(() => null) : null;
+  session.zone = days?.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   session.me = me;
   session.notice = '';
   connect();
 }
 
 export async function begin(): Promise<void> {
-  if (router.route.page === 'enrol') {
+  if (router.route.page === 'enrol' || router.route.page === 'form') {
     session.known = true;
     return;
   }
   try {
-    await entered(await ask(client.GET('/v1/session')));
+    await entered(await ask(client.GET('/v1/session')), null);
   } catch {
     if (!live.reached) return void setTimeout(() => void begin(), RETRY_MS);
   }
   session.known = true;
 }
 
-export async function signIn(name: string, passphrase: string): Promise<void> {
-  const answer = await ask(client.POST('/v1/session', { body: { name, passphrase } }), true);
-  if ('ticket' in answer) throw new Error(t.signIn.second);
-  await entered(answer);
+async function arrive(me: Session, key: ReaderKey | null): Promise<void> {
+  await entered(me, key);
+  session.half = null;
   session.enrolled = '';
   // Only an address of this console is followed, never one that somebody put into a link.
   const to = router.route.query.get('to') ?? '/';
   go(/^\/(?!\/)/.test(to) && !to.includes('\\') ? to : '/', true);
+}
+
+// Without a role chart the passphrase is all; with one, `session.half` says what is still wanted.
+export async function signIn(name: string, passphrase: string): Promise<void> {
+  const answer = await ask(client.POST('/v1/session', { body: { name, passphrase } }), true);
+  if (!('ticket' in answer)) return arrive(answer, null);
+  session.half = { ...answer, name, since: performance.now() };
+}
+
+// The passkey signs the key that this page makes: from then on the keeper seals to it what this person may read.
+async function bind(half: Half): Promise<{ me: Session; key: ReaderKey }> {
+  const [{ signWith }, key] = await Promise.all([import('./passkeys'), freshKey()]);
+  const at = Math.round(half.at + performance.now() - half.since);
+  const signature = await signWith(half.party, half.person, await key.challenge(half.person, at), half.passkeys);
+  const body = { ticket: half.ticket, reader_key: toHex(key.publicKey), at, signature };
+  return { me: await ask(client.POST('/v1/session/passkey', { body }), true), key };
+}
+
+export async function signInByPasskey(half: Half): Promise<void> {
+  const { me, key } = await bind(half);
+  await arrive(me, key);
+}
+export async function signInByCode(half: Half, code: string): Promise<void> {
+  await arrive(await ask(client.POST('/v1/session/code', { body: { ticket: half.ticket, code } }), true), null);
+}
+
+// On a page that was loaded anew: a new key, in a new session; the old one is ended.
+export async function signInOnceMore(passphrase: string): Promise<void> {
+  const old = session.me;
+  if (old === null) return;
+  const answer = await ask(client.POST('/v1/session', { body: { name: old.name, passphrase } }), true);
+  if (!('ticket' in answer)) return entered(answer, null);
+  const { me, key } = await bind({ ...answer, name: old.name, since: performance.now() });
+  await entered(me, key);
+  await ask(client.DELETE('/v1/sessions/{id}', { params: { path: { id: old.id } } })).catch(() => {});
 }
 
 export async function signOut(): Promise<void> {

@@ -1,0 +1,454 @@
+// A customer's data from the agent's form to the review of who saw it: six people with passkeys, a telephone system, one log.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join as path, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { ids, join } from './chart';
+import { screen, serve, shots, type Served } from './harness';
+import { api, company, found, type Company, type Person } from './people';
+import { telephones, type Telephones } from './telephones';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const NUMBER = '+4915112345678';
+const RTP = 44_000 + (process.pid % 100) * 40;
+const MINUTE = 60_000;
+// Nothing of this may stand anywhere but in the inputs it is typed into, and for a minute before who may see it.
+const PLANTED = {
+  name: 'Carla Plantedova', phone: '+49 1511 2345600', query: 'Planted picture stays black since Tuesday', email: 'carla@planted-mail.example',
+  password: 'planted-sunshine-42', service_word: 'Planted Blue Heron',
+};
+const EMAIL_AFTER = 'carla.new@planted-mail.example';
+const PHONE_AFTER = '+49 1511 2345678'; // a number that was changed lately takes two people to release
+const NO_STORE = { 'cache-control': 'no-store' };
+const CONCERN = 'The replacement decoder was sent back and the customer waits for a new delivery note';
+const PHRASES = [...Object.values(PLANTED), EMAIL_AFTER, PHONE_AFTER, NUMBER, '15112345678', '15112345600', 'planted-mail', 'decoder was sent', 'Blue Heron'];
+
+let served: Served;
+let all: Company;
+let phones: Telephones;
+let clients: ChildProcess[] = [];
+const who: Record<string, Person> = {};
+let customer = '';
+let request = '';
+const traffic: Record<string, string[]> = { ada: [], tom: [], eve: [], anna: [] };
+
+function listenIn(person: Person): void {
+  const into = traffic[person.name]!;
+  person.context.on('request', (sent) => void into.push(`${sent.method()} ${sent.url()} ${sent.postData() ?? ''}`));
+  person.context.on('response', (got) => {
+    if ((got.headers()['content-type'] ?? '').includes('event-stream')) return;
+    got.text().then((text) => void into.push(`${got.url()} ${JSON.stringify(got.headers())} ${text}`), () => {});
+  });
+}
+// Within the page, as a person goes: a page that is loaded anew has no key.
+async function visit(person: Person, address: string): Promise<Page> {
+  const { page } = person;
+  await page.bringToFront();
+  await page.evaluate((to) => {
+    history.pushState(null, '', to);
+    dispatchEvent(new PopStateEvent('popstate'));
+  }, address);
+  return page;
+}
+const state = (page: Page) => page.locator('main header [data-state]').first();
+async function type(page: Page, values: Record<string, string>): Promise<void> {
+  for (const [id, value] of Object.entries(values)) await page.locator(`input[data-field="${id}"]`).fill(value);
+  await page.getByRole('button', { name: 'Store', exact: true }).click();
+}
+// Two minutes of a soft tone on both sides.
+function tone(): Buffer {
+  const RATE = 8_000;
+  const frames = 120 * RATE;
+  const wav = Buffer.alloc(44 + frames * 4);
+  wav.write('RIFF', 0);
+  wav.writeUInt32LE(36 + frames * 4, 4);
+  wav.write('WAVEfmt ', 8);
+  [[16, 16, 4], [20, 1, 2], [22, 2, 2], [24, RATE, 4], [28, RATE * 4, 4], [32, 4, 2], [34, 16, 2]].forEach(([at, value, size]) => wav.writeUIntLE(value!, at!, size!));
+  wav.write('data', 36);
+  wav.writeUInt32LE(frames * 4, 40);
+  for (let i = 0; i < frames * 2; ++i) wav.writeInt16LE(Math.round(2_000 * Math.sin((2 * Math.PI * 300 * (i >> 1)) / RATE)), 44 + i * 2);
+  return wav;
+}
+function siprec(): ChildProcess | null {
+  const near = path(dirname(resolve(here, '..', process.env.CALLWARD_BINARY ?? '../build/release/callward')), 'siprec-client');
+  const program = process.env.CALLWARD_SIPREC_CLIENT ?? near;
+  if (!existsSync(program)) return null;
+  const file = path(served.calls, 'tone.wav');
+  writeFileSync(file, tone());
+  const address = served.sip.split('sip:').at(-1)!.split(';')[0]!;
+  const client = spawn(program, [
+    '--server', address, '--transport', 'tcp', '--customer', 'sip:+441632960123@carrier.example', '--agent', 'sip:701@pbx.example',
+    file,
+  ], { stdio: 'ignore' });
+  clients.push(client);
+  return client;
+}
+
+// Where the recorder does not tell yet at whose telephone a call is, the page is told by this instead of by the server.
+async function playCall(page: Page): Promise<(now: { call: string | null; started_at: number | null }) => void> {
+  let live: { call: string | null; started_at: number | null } = { call: null, started_at: null };
+  await page.route('**/v1/events', (route) => route.fulfill({ contentType: 'text/event-stream', body: `event: live_call\ndata: ${JSON.stringify(live)}\n\n` }));
+  await page.route('**/v1/live-call', (route) => route.fulfill({ json: live, headers: NO_STORE }));
+  await page.route('**/v1/calls/*/private', (route) => {
+    const { on } = route.request().postDataJSON() as { on: boolean };
+    return route.fulfill({ headers: NO_STORE, json: { call: live.call, on, left_ms: on ? 180_000 : 0, wait_ms: 0, times: 1, used_ms: 4_000 } });
+  });
+  // A call that runs when the page is opened is another story: it does not know whether that one is private.
+  await Promise.all([page.waitForResponse('**/v1/people'), page.reload()]);
+  await page.locator('[data-lamp=none]').waitFor();
+  return (now) => void (live = now);
+}
+interface Line {
+  end: () => void;
+  played: boolean;
+}
+async function callComes(page: Page): Promise<Line> {
+  const client = siprec();
+  const real = client !== null && (await page.locator('[data-lamp=recording]').waitFor({ timeout: 15_000 }).then(() => true, () => false));
+  if (real) return { end: () => client.kill('SIGTERM'), played: false };
+  console.warn('the recorder tells of no telephone: the call at it is played');
+  client?.kill('SIGTERM');
+  const set = await playCall(page);
+  set({ call: 'ab'.repeat(16), started_at: Date.now() - 34_000 });
+  await page.locator('[data-lamp=recording]').waitFor({ timeout: 20_000 });
+  return { end: () => set({ call: null, started_at: null }), played: true };
+}
+
+beforeAll(async () => {
+  phones = telephones();
+  const proxy = await phones.tell<{ port: number; realm: string; user: string; password_file: string }>({ do: 'proxy' });
+  await phones.tell({ do: 'phone', name: '7001', hz: 440 });
+  await phones.tell({ do: 'phone', name: NUMBER, hz: 1000 });
+  served = await serve('chart', {
+    sip: 'own_numbers = ["7*"]',
+    recorder: 'rtp_timeout_s = 10',
+    callback: [
+      `proxy = "sip:127.0.0.1:${proxy.port}"`, `from = "sip:+442079460000@${proxy.realm}"`, `expert_uri = "sip:{extension}@${proxy.realm}"`,
+      `customer_uri = "sip:{number}@${proxy.realm}"`, `user = "${proxy.user}"`, `realm = "${proxy.realm}"`, `password_file = "${proxy.password_file}"`,
+      `rtp_port_first = ${RTP}`, `rtp_port_last = ${RTP + 39}`,
+    ].join('\n'),
+  });
+  all = await company(served);
+  const olga = (who.olga = await found(all));
+  const max = (who.max = await join(all, olga, null, 'max', { roles: ['supervisor'] }));
+  who.ada = await join(all, olga, max, 'ada', { roles: ['agent'], answersTo: 'max', extension: '701' });
+  who.tom = await join(all, olga, max, 'tom', { roles: ['technician'], answersTo: 'max' });
+  who.eve = await join(all, olga, max, 'eve', { roles: ['expert'], extension: '7001' });
+  who.anna = await join(all, olga, max, 'anna', { roles: ['authorised'] });
+  who.abe = await join(all, olga, max, 'abe', { roles: ['authorised'] });
+  for (const name of Object.keys(traffic)) listenIn(who[name]!);
+}, 5 * MINUTE);
+afterAll(async () => {
+  for (const client of clients) client.kill();
+  clients = [];
+  await all?.stop();
+  await served?.stop();
+  await phones?.stop();
+});
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail')
+    for (const { name, page } of all.people.values()) await page.screenshot({ path: path(shots, `failed-${name}.png`), timeout: 30_000 }).catch(() => {});
+  expect(all.complaints()).toEqual([]);
+});
+
+describe('the desk', () => {
+  test('an agent looks a caller up, and types; what is typed is stored and never read back', async () => {
+    const page = await visit(who.ada!, '/desk');
+    await page.locator('[data-lamp=none]').waitFor();
+    await page.getByText('No open case of yours.').waitFor();
+    await screen(page, 'desk-empty');
+    await page.getByLabel('Value').fill(PLANTED.phone);
+    await page.getByRole('button', { name: 'Look up' }).click();
+    await page.getByText('Nobody has this value').waitFor();
+    // What every new customer is asked for is asked for.
+    await type(page, { query: PLANTED.query });
+    await page.getByText('Name is asked of every new customer.').waitFor();
+    await type(page, PLANTED);
+    await page.getByText('Stored in C-1.').waitFor();
+    for (const id of Object.keys(PLANTED)) {
+      await page.locator(`[data-chip="${id}"]`).waitFor();
+      expect(await page.locator(`input[data-field="${id}"]`).inputValue()).toBe('');
+    }
+    expect(await page.locator('[data-chip=password]').innerText()).toMatch(/goes by \d\d:\d\d|goes by \d{4}/);
+    await screen(page, 'desk-stored');
+    const href = (await page.getByRole('link', { name: 'What is kept' }).getAttribute('href'))!;
+    customer = href.split('/').at(-1)!;
+  });
+  test('a call comes: the lamp says what is recorded; private is private; a correction is a new version', async () => {
+    const { page } = who.ada!;
+    await page.getByRole('button', { name: 'Start over' }).click();
+    const line = await callComes(page);
+    await page.getByLabel('Value').fill('+49 (0)1511 2345600');
+    await page.getByRole('button', { name: 'Look up' }).click();
+    await page.getByText('Known customer').waitFor();
+    expect(await page.locator('[data-found]').innerText()).toContain('open: C-1');
+    await page.getByRole('button', { name: 'Go on with C-1' }).click();
+    await screen(page, 'desk-recording');
+    await page.getByRole('button', { name: 'Private now' }).click();
+    await page.locator('[data-lamp=private]').waitFor();
+    await page.getByText(/ends by itself in/).waitFor();
+    await screen(page, 'desk-private');
+    await page.getByRole('button', { name: 'Record again' }).click();
+    await page.locator('[data-lamp=recording]').waitFor();
+    await type(page, { email: EMAIL_AFTER, phone: PHONE_AFTER });
+    await page.locator('[data-chip=email]').waitFor();
+    // A link for the customer, shown once.
+    await page.getByLabel('Field', { exact: true }).selectOption('password');
+    await page.getByRole('button', { name: 'Make a link' }).click();
+    await page.getByLabel('One-time link').waitFor();
+    expect(await page.getByLabel('One-time link').inputValue()).toMatch(/\/form#[0-9a-f]{64}$/);
+    await screen(page, 'desk-link');
+    // Half typed when the call ends: gone with it.
+    await page.locator('input[data-field=query]').fill('planted and half typed');
+    line.end();
+    await page.locator('[data-over]').waitFor({ timeout: 40_000 });
+    await page.locator('[data-lamp=none]').waitFor();
+    expect(await page.locator('[data-chip], [data-found]').count()).toBe(0);
+    expect(await page.getByLabel('One-time link').count()).toBe(0);
+    const typed = await page.locator('main input').evaluateAll((inputs) => inputs.map((input) => (input as HTMLInputElement).value).join(''));
+    expect(typed).toBe('');
+    await screen(page, 'desk-over');
+    if (line.played) await page.unrouteAll();
+  });
+  test('the case is given to a technician, who reads its query and nothing else', async () => {
+    const { page } = who.ada!;
+    await page.getByRole('button', { name: /^Go on: C-1/ }).click();
+    await page.getByLabel('Technician').selectOption(ids.get('tom')!);
+    await page.getByText('Given.').waitFor();
+    const toms = await visit(who.tom!, '/desk');
+    await toms.getByRole('button', { name: 'Read the query' }).click({ timeout: 30_000 });
+    await toms.getByText(PLANTED.query).waitFor();
+    await screen(toms, 'desk-query');
+    await toms.getByRole('button', { name: 'Hide' }).click();
+    expect(await toms.content()).not.toContain(PLANTED.query);
+    expect(await toms.locator('a', { hasText: 'Calls' }).count()).toBe(0);
+  });
+});
+
+describe('a customer', () => {
+  test('is chips: kind, class, state, until when; who leads holds and hands out the receipt', async () => {
+    const page = await visit(who.max!, `/customers/${customer}`);
+    await page.locator('tr[data-field=email][data-state=readable]').waitFor();
+    await page.locator('tr[data-field=service_word][data-state=compare_only]').waitFor();
+    await page.getByRole('button', { name: 'Set a legal hold…' }).click();
+    await page.getByRole('dialog').getByLabel('Why, in words').fill('no');
+    await page.getByRole('button', { name: 'Set the hold' }).click();
+    await page.getByText('Say why, in at least 3 characters.').waitFor();
+    await page.getByRole('dialog').getByLabel('Why, in words').fill('a court asks for it');
+    await page.getByRole('button', { name: 'Set the hold' }).click();
+    await page.getByText('The legal hold is set.').waitFor();
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.locator('[data-receipt]').waitFor();
+    await screen(page, 'customer');
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download as text' }).click()]);
+    const text = readFileSync(await file.path(), 'utf8');
+    expect(text).toContain(`Receipt for customer ${customer}`);
+    for (const phrase of PHRASES) expect(text).not.toContain(phrase);
+    await page.getByRole('button', { name: 'Lift the legal hold…' }).click();
+    await page.getByRole('dialog').getByLabel('Why, in words').fill('the court is done');
+    await page.getByRole('button', { name: 'Lift the hold' }).click();
+    await page.getByText('The legal hold is lifted.').waitFor();
+    // Everything at once takes two: one is not enough.
+    await page.getByRole('button', { name: 'Erase everything…' }).click();
+    await screen(page, 'customer-erase');
+    await page.keyboard.press('Escape');
+  });
+});
+
+describe('a request', () => {
+  test('is asked with a concern, signed by the passkey; the time-line says who may go on', async () => {
+    expect((await api(who.eve!, 'POST', '/v1/own/duty', { on: true })).status).toBe(200);
+    const { page } = who.tom!;
+    await page.bringToFront();
+    await page.getByRole('link', { name: 'Ask for data' }).click();
+    await page.getByRole('checkbox', { name: 'E-mail' }).check();
+    await page.getByRole('checkbox', { name: 'Name' }).check();
+    await page.getByLabel('Your concern').fill('please');
+    await page.getByRole('button', { name: 'Sign and ask' }).click();
+    await page.getByText('At least 20 letters').waitFor();
+    await page.getByLabel('Your concern').fill(CONCERN);
+    await screen(page, 'customer-ask');
+    await page.getByRole('button', { name: 'Sign and ask' }).click();
+    await page.waitForURL(/\/requests\/[0-9a-f]{32}$/);
+    request = page.url().split('/').at(-1)!;
+    await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('assigned');
+    await page.locator('[data-moment=Asked]').waitFor();
+    expect(await page.locator('[data-next=ring]').getAttribute('data-me')).toBe('no');
+    expect(await page.locator('[data-next=ring]').innerText()).toContain('the expert to whom it was assigned does this');
+    await screen(page, 'request-asked');
+  });
+  test('the expert has it in the list; the system dials; checks are blind; three sentences', async () => {
+    const page = await visit(who.eve!, '/requests');
+    await page.locator(`[data-request="${request}"]`).waitFor();
+    await page.getByText('your turn').waitFor();
+    await screen(page, 'requests-verify');
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`**/requests/${request}`);
+    await page.getByRole('button', { name: 'Call the customer back' }).click();
+    await page.locator('[data-call=talking]').waitFor({ timeout: 30_000 });
+    const talking = Date.now();
+    const check = (id: string) => page.locator(`[data-check="${id}"]`);
+    const compare = async (id: string, said: string): Promise<void> => {
+      await check(id).getByRole('textbox').fill(said);
+      await check(id).getByRole('button').click();
+    };
+    await compare('name', 'Karla Someone');
+    await check('name').getByText('does not fit').waitFor();
+    expect(await check('name').innerText()).toMatch(/2 tries left/);
+    await screen(page, 'request-calling');
+    await compare('name', PLANTED.name.toLowerCase());
+    await check('name').getByText('passed').waitFor();
+    await compare('service_word', 'planted  blue heron');
+    await check('service_word').getByText('passed').waitFor();
+    expect(await page.getByRole('button', { name: 'Sign: passed' }).isDisabled()).toBe(true);
+    // A call-back that is shorter than the policy wants counts for nothing.
+    await page.waitForTimeout(Math.max(0, 33_000 - (Date.now() - talking)));
+    await phones.tell({ do: 'hang_up', name: '7001' });
+    await page.locator('[data-call=over]').waitFor({ timeout: 20_000 });
+    await page.getByText(/Talked for \d+ s, recorded\./).waitFor();
+    await page.getByLabel('Is the request genuine?').fill('It is genuine, she told of the decoder herself');
+    await page.getByLabel('Is it the right person?').fill('It is her own number and her service word');
+    await screen(page, 'request-verdict');
+    await page.getByRole('button', { name: 'Sign: passed' }).click();
+    await page.getByText('A sentence each').waitFor();
+    await page.getByLabel('Does the customer agree?').fill('She agrees and asks for it to be quick');
+    await page.getByRole('button', { name: 'Sign: passed' }).click();
+    await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('verified');
+    // The number that was dialled reached neither the expert's page nor the expert's telephone.
+    expect((await phones.tell<{ count: number }>({ do: 'seen', name: '7001', text: NUMBER.slice(1) })).count).toBe(0);
+  }, 3 * MINUTE);
+  test('an authorised person reads the concern, narrows and releases; the number is young: a second one must, too', async () => {
+    const page = await visit(who.anna!, `/requests/${request}`);
+    await page.getByRole('heading', { name: 'Decide' }).waitFor();
+    await page.getByRole('button', { name: 'Read the words' }).first().click();
+    await page.getByText(CONCERN).waitFor();
+    await page.getByRole('link', { name: 'Hear it' }).first().waitFor();
+    await page.getByText('Service word: fits').first().waitFor();
+    await page.getByRole('checkbox', { name: 'Name' }).uncheck();
+    await page.getByLabel('Open for').fill('5');
+    await screen(page, 'request-release');
+    await page.getByRole('button', { name: 'Sign: release' }).click();
+    await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('half_released');
+    expect(await page.locator('[data-next=release]').innerText()).toContain('you have released it already');
+    // What she heard before: the call-back, and of other calls nothing.
+    await page.locator('[data-moment="Call-back"]').getByRole('link', { name: 'Hear it' }).click();
+    await page.getByLabel('Reason').first().fill('before a release: is it really her');
+    await expect.poll(async () => {
+      await page.getByRole('button', { name: 'Open', exact: true }).click({ timeout: 2_000 }).catch(() => {});
+      return page.getByText('Opened for:').isVisible();
+    }, { timeout: 60_000, interval: 2_000 }).toBe(true);
+    await page.getByRole('button', { name: 'Play', exact: true }).waitFor();
+    expect(await page.getByRole('link', { name: 'Proof of erasure' }).count()).toBe(0);
+    expect((await api(who.anna!, 'GET', '/v1/calls')).status).toBe(403);
+    await screen(page, 'request-heard');
+    const second = await visit(who.abe!, '/requests');
+    await second.locator(`[data-request="${request}"]`).click();
+    await second.getByText(/anna has released it/).waitFor();
+    await screen(second, 'request-second');
+    await second.getByRole('button', { name: 'Sign: release, as the second' }).click();
+    await expect.poll(() => state(second).getAttribute('data-state'), { timeout: 20_000 }).toBe('open');
+  });
+  test('the window opens by itself; a look is signed, watermarked, and wiped when one looks away', async () => {
+    const { page } = who.tom!;
+    await page.bringToFront();
+    await page.locator('[data-window=open]').waitFor({ timeout: 20_000 });
+    expect(await page.locator('[data-released]').count()).toBe(1);
+    await page.getByText('not released').waitFor();
+    await screen(page, 'request-window');
+    await page.getByRole('button', { name: 'See E-mail' }).click();
+    const shown = page.locator('[data-opened]');
+    await shown.getByText(EMAIL_AFTER).waitFor({ timeout: 15_000 });
+    expect(await shown.locator('[data-mark]').getAttribute('data-mark')).toMatch(/^tom · \d\d:\d\d:\d\d/);
+    await screen(page, 'request-view');
+    // Not to be selected, copied or printed.
+    await page.keyboard.press('Control+a');
+    expect(await page.evaluate(() => getSelection()?.toString() ?? '')).not.toContain(EMAIL_AFTER);
+    await page.emulateMedia({ media: 'print' });
+    expect(await shown.isVisible()).toBe(false);
+    await page.emulateMedia({ media: 'screen' });
+    await page.evaluate(() => dispatchEvent(new Event('blur')));
+    await page.getByText('Wiped: you looked away').waitFor();
+    expect(await page.content()).not.toContain(EMAIL_AFTER);
+    await page.getByRole('button', { name: 'I am done: end it' }).click();
+    await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('closed');
+    await page.locator('[data-moment=Seen]').waitFor();
+  });
+  test('the requester’s superior reviews it, in words', async () => {
+    const page = await visit(who.max!, '/requests?view=review');
+    await page.locator(`[data-request="${request}"]`).click();
+    await page.getByLabel('Your finding, in a sentence').fill('It was needed, and used for the delivery');
+    await screen(page, 'request-review');
+    await page.getByRole('button', { name: 'Sign: reviewed' }).click();
+    await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('reviewed');
+    await page.getByText('It is over. Nobody can do anything more on it.').waitFor();
+    await screen(page, 'request-reviewed');
+  });
+});
+
+describe('break-glass', () => {
+  test('takes two, is red, and says the alarm; a superior revokes, and what is shown is wiped', async () => {
+    const { page } = who.tom!;
+    await visit(who.tom!, `/customers/${customer}?ask=1`);
+    await page.getByRole('checkbox', { name: 'E-mail' }).check();
+    await page.getByLabel('What is it about').selectOption('safety');
+    await page.getByLabel('Your concern').fill('Water runs from the flat above and nobody there answers the door');
+    await page.getByRole('button', { name: 'Sign and ask' }).click();
+    await page.waitForURL(/\/requests\/[0-9a-f]{32}$/);
+    const second = page.url().split('/').at(-1)!;
+    for (const [name, button] of [['anna', 'Sign: break glass'], ['abe', 'Sign: break glass, as the second']] as const) {
+      const hers = await visit(who[name]!, `/requests/${second}`);
+      await hers.locator('[data-glass]').waitFor({ timeout: 15_000 });
+      if (name === 'anna') await hers.getByRole('button', { name: 'Break glass…' }).click();
+      await hers.getByLabel('What is at stake, in a sentence').fill('Water runs into the flat below');
+      await screen(hers, `request-glass-${name}`);
+      await hers.getByRole('button', { name: button, exact: true }).click();
+      await expect.poll(() => state(hers).getAttribute('data-state'), { timeout: 20_000 }).toBe(name === 'anna' ? 'half_broken' : 'open');
+    }
+    await page.bringToFront();
+    await page.getByRole('button', { name: 'See E-mail' }).click({ timeout: 20_000 });
+    await page.locator('[data-opened]').getByText(EMAIL_AFTER).waitFor({ timeout: 15_000 });
+    const lead = await visit(who.max!, `/requests/${second}`);
+    await lead.getByLabel('Why, in a sentence').fill('The tap was closed, nobody needs it now');
+    await lead.getByRole('button', { name: 'Sign: revoke' }).click();
+    await expect.poll(() => state(lead).getAttribute('data-state'), { timeout: 20_000 }).toBe('revoked');
+    await expect.poll(() => page.content(), { timeout: 15_000 }).not.toContain(EMAIL_AFTER);
+    expect(await page.locator('[data-opened]').count()).toBe(0);
+    await screen(page, 'request-revoked');
+  });
+});
+
+// Whatever a browser has kept: the page, its storages, its caches, what went over the wire.
+async function kept(person: Person): Promise<string> {
+  const stored = await person.page.evaluate(async () => {
+    const parts = [document.documentElement.outerHTML, location.href, JSON.stringify(history.state), JSON.stringify({ ...localStorage }), JSON.stringify({ ...sessionStorage }), document.cookie];
+    for (const { name } of await indexedDB.databases()) parts.push(`database ${name}`);
+    for (const name of await caches.keys()) for (const one of await (await caches.open(name)).keys()) parts.push(one.url);
+    for (const input of document.querySelectorAll<HTMLInputElement>('input, textarea')) parts.push(input.value);
+    return parts.join('\n');
+  });
+  const cdp = await person.context.newCDPSession(person.page);
+  const { entries } = await cdp.send('Page.getNavigationHistory');
+  await cdp.detach();
+  return [stored, JSON.stringify(entries), ...traffic[person.name]!].join('\n');
+}
+
+describe('afterwards', () => {
+  test('no page, storage, cache, history or wire holds what was typed or seen', async () => {
+    for (const name of Object.keys(traffic)) {
+      const all = await kept(who[name]!);
+      expect(all.length).toBeGreaterThan(20_000);
+      for (const phrase of PHRASES) expect(all.includes(phrase), `${name}: ${phrase}`).toBe(false);
+      // Nothing that the API says may be kept by a cache.
+      for (const answer of traffic[name]!.filter((one) => /^https:\S+\/v1\//.test(one)))
+        expect(answer.slice(0, 2_000), name).toContain('"cache-control":"no-store"');
+    }
+  });
+  test('the log checks and verifies', async () => {
+    const checked = await served.cli('log', 'check', '--json');
+    expect(checked).toContain('"findings":[]');
+    await served.cli('log', 'verify');
+  });
+});

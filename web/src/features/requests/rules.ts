@@ -1,0 +1,132 @@
+// What a screen knows of a request without asking: countdowns, what may be said, what a release narrows to. The keeper
+// judges all of it again.
+import type { components } from '../../api/schema';
+import type { Draft } from '../../vault/acts';
+
+export type DisclosureRequest = components['schemas']['DisclosureRequest'];
+export type RequestState = components['schemas']['RequestState'];
+export type NextStep = components['schemas']['NextStep'];
+export type FieldChip = components['schemas']['FieldChip'];
+export type Running = components['schemas']['RunningRequest'];
+
+// ---- time ---------------------------------------------------------------------------------------
+
+export interface Countdown {
+  leftMs: number;
+  text: string;
+  urgency: 'calm' | 'soon' | 'over';
+}
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const two = (n: number): string => String(n).padStart(2, '0');
+
+export function countdown(until: number, now: number, soonMs = 10 * MINUTE): Countdown {
+  const leftMs = Math.max(0, until - now);
+  // Rounded up: what says 0:00 is over.
+  const seconds = Math.ceil(leftMs / SECOND);
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const text = h >= 24 ? `${Math.floor(h / 24)} d ${h % 24} h` : h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+  return { leftMs, text, urgency: leftMs === 0 ? 'over' : leftMs <= soonMs ? 'soon' : 'calm' };
+}
+export const isWindowOpen = (request: Pick<DisclosureRequest, 'state' | 'until'>, now: number): boolean =>
+  request.state === 'open' && now < request.until;
+
+const OVER: RequestState[] = ['closed', 'expired', 'revoked', 'reviewed', 'refused', 'lapsed', 'withdrawn'];
+export const isOver = (state: RequestState): boolean => OVER.includes(state);
+
+// ---- words --------------------------------------------------------------------------------------
+
+const LETTERS_MIN = 20;
+const lettersIn = (text: string): number => [...text].filter((c) => /[a-z]/i.test(c) || c > '\x7f').length;
+const wordsIn = (text: string): string[] =>
+  text.toLowerCase().split(/[^a-z\u0080-\u{10ffff}]+/u).filter((word) => word !== '');
+
+export type ConcernFault = 'short' | 'few_words' | 'repeats' | null;
+export function concernFault(text: string): ConcernFault {
+  if (lettersIn(text) < LETTERS_MIN) return 'short';
+  const words = wordsIn(text);
+  const different = new Set(words);
+  if (different.size < 3) return 'few_words';
+  if (different.size * 2 <= words.length || new Set(words.join('')).size < 6) return 'repeats';
+  return null;
+}
+export const isSentence = (text: string): boolean => lettersIn(text) >= 10 && wordsIn(text).length >= 2;
+
+// A verdict: three sentences, each on a line of its own.
+export const verdictOf = (sentences: string[]): string =>
+  sentences.map((one) => one.trim().replace(/\s*\n\s*/g, ' ')).join('\n');
+
+export const CATEGORIES = ['repair', 'billing', 'contract', 'complaint', 'safety', 'other'] as const;
+export type Category = (typeof CATEGORIES)[number];
+// Category and wished window are part of what is said: only the concern decides, and people read all of it.
+export const concernOf = (text: string, category: string, minutes: number): string =>
+  `${text.trim()}\n${category}, ${minutes} min`;
+
+// ---- drafts -------------------------------------------------------------------------------------
+
+const ordered = (fields: Iterable<number>): number[] => [...new Set(fields)].sort((a, b) => a - b);
+
+export const askDraft = (customer: string, ofCase: number, fields: Iterable<number>): Draft => ({
+  kind: 'ask',
+  customer,
+  case: ofCase,
+  fields: ordered(fields),
+});
+export const stepDraft = (request: string, kind: string): Draft => ({ request, kind });
+
+// What was asked for, or less of it; of the second of two, what the first one released, or less.
+export function releasable(request: Pick<DisclosureRequest, 'state' | 'asked' | 'released'>): number[] {
+  const half = request.state === 'half_released' || request.state === 'half_broken';
+  return half ? request.released : request.asked;
+}
+export function narrow(offered: number[], chosen: Iterable<number>): number[] {
+  const wanted = new Set(chosen);
+  return ordered(offered.filter((leaf) => wanted.has(leaf)));
+}
+export function windowMs(minutes: number, maxMs: number): number {
+  return Number.isFinite(minutes) ? Math.min(maxMs, Math.max(MINUTE, Math.round(minutes) * MINUTE)) : 0;
+}
+export function releaseDraft(
+  request: Pick<DisclosureRequest, 'request' | 'state' | 'asked' | 'released'>,
+  kind: 'release' | 'break',
+  chosen: Iterable<number>,
+  ms: number,
+): Draft {
+  return { request: request.request, kind, fields: narrow(releasable(request), chosen), window_ms: ms };
+}
+
+// ---- what an expert may compare ------------------------------------------------------------------
+
+const NEVER_COMPARED = ['phone', 'query', 'text'];
+// Known before anybody asked, the newest of its field, and nothing that was dialled or is a text of the customer's own.
+export function comparable(fields: FieldChip[], askedAt: number): FieldChip[] {
+  return newest(fields).filter(
+    (one) => one.state !== 'gone' && !NEVER_COMPARED.includes(one.kind) && one.stored_at <= askedAt,
+  );
+}
+export function codeTargets(fields: FieldChip[], askedAt: number): FieldChip[] {
+  return newest(fields).filter((one) => one.state === 'readable' && one.kind === 'email' && one.stored_at <= askedAt);
+}
+export function newest(fields: FieldChip[]): FieldChip[] {
+  const last = new Map<string, FieldChip>();
+  for (const one of fields) {
+    const known = last.get(one.field);
+    if (known === undefined || known.leaf < one.leaf) last.set(one.field, one);
+  }
+  return fields.filter((one) => last.get(one.field) === one);
+}
+
+// ---- who may go on ------------------------------------------------------------------------------
+
+export interface WhoMay {
+  step: string;
+  who: string;
+  mine: 'yes' | 'no' | 'if_superior';
+  why: string;
+}
+const BY_THE_SYSTEM = ['assign', 'no_answer', 'time'];
+export const nextByPeople = (next: NextStep[]): WhoMay[] =>
+  next
+    .filter((one) => !BY_THE_SYSTEM.includes(one.step))
+    .map((one) => ({ step: one.step, who: one.who, mine: one.me, why: one.why }));
+export const mayI = (next: NextStep[], step: string): boolean => next.some((one) => one.step === step && one.me !== 'no');

@@ -1,0 +1,60 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { bytesLacking, strengthOf } from './strength';
+
+vi.stubGlobal('location', { origin: 'https://localhost:8443' });
+const { pageKey } = await import('./page_key.svelte');
+const { ReaderKey } = await import('../../vault/reader_key');
+
+describe('a passphrase', () => {
+  test('is as strong as the server says', () => {
+    expect(strengthOf('this passphrase is guessed too easily (2 of 4; 3 are needed): take four words')).toEqual({ state: 'weak', of: '2' });
+    expect(strengthOf('a passphrase has at least 12 characters; several words are best')).toEqual({ state: 'unknown' });
+    expect(strengthOf('client data: no JSON')).toEqual({ state: 'good' });
+  });
+  test('is counted in bytes', () => {
+    expect([bytesLacking(''), bytesLacking('short'), bytesLacking('zwölf Bären'), bytesLacking('x'.repeat(40))]).toEqual([12, 7, 0, 0]);
+  });
+});
+
+describe('the page\'s key', () => {
+  afterEach(() => pageKey.forget());
+
+  test('is the one that was bound at sign-in', async () => {
+    const key = await ReaderKey.make();
+    pageKey.begin('passkey', key);
+    expect(await pageKey.get()).toBe(key);
+    expect(await pageKey.pair()).toBe(key.pair);
+  });
+  test('without a role chart is made once, bound to nobody', async () => {
+    pageKey.begin('passphrase', null);
+    const [one, two] = await Promise.all([pageKey.get(), pageKey.get()]);
+    expect(one).toBe(two);
+    expect(pageKey.asking).toBe(false);
+  });
+  test('is asked for on a page that was loaded anew, once for all who wait', async () => {
+    pageKey.begin('passkey', null);
+    const waiting = Promise.all([pageKey.get(), pageKey.get()]);
+    expect(pageKey.asking).toBe(true);
+    const key = await ReaderKey.make();
+    pageKey.begin('passkey', key);
+    expect(await waiting).toEqual([key, key]);
+    expect(pageKey.asking).toBe(false);
+  });
+  test('is refused when the person cancels, and to who came by a code', async () => {
+    pageKey.begin('passkey', null);
+    const waiting = pageKey.get();
+    pageKey.cancel();
+    await expect(waiting).rejects.toThrow('no key');
+    pageKey.begin('code', null);
+    await expect(pageKey.get()).rejects.toThrow('one-time code');
+  });
+  test('goes with the session', async () => {
+    pageKey.begin('passkey', await ReaderKey.make());
+    pageKey.forget();
+    expect(pageKey.there).toBe(false);
+    pageKey.begin('passkey', null);
+    const waiting = pageKey.get();
+    pageKey.forget();
+    await expect(waiting).rejects.toThrow('no key');
+  });
+});

@@ -1,0 +1,98 @@
+// Words of signing in, of one-time links, and of the page's key.
+export const signIn = {
+  title: 'Sign in',
+  name: 'Name',
+  passphrase: 'Passphrase',
+  button: 'Sign in',
+  busy: 'Checking…',
+  wrong: 'Name or passphrase is wrong.',
+  throttled: (detail: string) => `Slowed down: ${detail}. A right passphrase is refused as well until then.`,
+  ended: 'Your session has ended. Sign in again.',
+  enrolled: (name: string) => `That is done. Sign in as ${name}.`,
+  note: 'Every sign-in, and every recording that you open, is an entry in a log that nobody can rewrite.',
+  second: 'Your passkey',
+  secondLead: (name: string) => `The passphrase of ${name} is right. Now confirm with your passkey.`,
+  codeLead: (name: string) => `The passphrase of ${name} is right. Now a code from your authenticator application.`,
+  passkey: 'Use your passkey',
+  passkeyBusy: 'Waiting for your passkey…',
+  useCode: 'Use a one-time code instead',
+  usePasskey: 'Use your passkey instead',
+  code: 'One-time code',
+  codeHint: 'Six digits. With a code you can look, and do nothing more.',
+  codeButton: 'Sign in to look',
+  back: 'Somebody else',
+  expired: 'That took too long. Begin again with the passphrase.',
+};
+
+export const passkey = {
+  none: 'This browser knows no passkeys. Use a newer one.',
+  cancelled: 'No passkey was used: it was cancelled, took too long, or this device holds none of yours.',
+  notMade: 'No passkey was made: it was cancelled or took too long.',
+  known: 'This device holds a passkey of yours already. Use another one.',
+  place: (party: string) => `Passkeys belong to ${party}. Open the console at that address.`,
+  certificate: 'This browser does not trust the server’s certificate, and lets nobody use a passkey behind it. The operator has to install one that it trusts.',
+  weak: 'This device cannot make a passkey that asks who you are (PIN, finger or face).',
+  failed: 'The passkey could not be used.',
+};
+
+export const enrol = {
+  title: 'Set your passphrase',
+  titles: {
+    founded: 'Found the role chart',
+    first_key: 'Join',
+    key_replaced: 'Offer a new passkey',
+  },
+  leads: {
+    founded: 'You are the owner. With this link you set your passphrase and make your passkey; its signature is the first entry of the role chart. From then on nobody signs in with a passphrase alone.',
+    first_key: 'You were invited. Set a passphrase and make a passkey on this device: both are needed at every sign-in.',
+    key_replaced: 'Your passkeys are gone. Set a new passphrase and make a new passkey; two people compare its fingerprint with you and sign it. Until then nothing changes.',
+  },
+  lead: 'This link works once. Choose a passphrase that you use nowhere else.',
+  who: (name: string) => `For ${name}`,
+  rules: ['At least 12 characters; several words are best', 'Not the same few characters again and again'],
+  first: 'Passphrase',
+  again: 'The same again',
+  show: 'Show',
+  hide: 'Hide',
+  button: 'Set passphrase',
+  make: 'Make the passkey',
+  making: 'Follow your device…',
+  finishing: 'Signing…',
+  signAgain: 'Sign with it',
+  madeLead: 'Your passkey is made. It signs once more, to put you into the role chart.',
+  differs: 'The two are not the same.',
+  noToken: 'This address lacks its token. Open the whole link as you were given it.',
+  used: 'This link was used already, or its 72 hours are over. Ask the owner for a new one.',
+  checking: 'Looking at the link…',
+  strength: {
+    label: 'Strength',
+    short: (left: number) => `${left} more ${left === 1 ? 'character' : 'characters'} at least`,
+    weak: (of: string) => `Guessed too easily: ${of} of 4, 3 are needed. Take four words that have nothing to do with each other.`,
+    good: 'Strong enough',
+    asking: 'Asking…',
+  },
+  offered: 'Offered. Read this fingerprint to the person who gave you the link, by voice:',
+  offeredNext: 'Once two people have signed, sign in with your new passphrase and passkey.',
+  toSignIn: 'To sign-in',
+};
+
+export const key = {
+  title: 'Sign in once more',
+  lead: 'This page was loaded anew, and the key with which it reads is gone: it lives in this page’s memory only. Your passphrase and passkey make a new one; nothing on the page is lost.',
+  button: 'Go on',
+  cancelled: 'Not opened: the page has no key.',
+  code: 'You came in with a one-time code, which opens nothing. Sign in with your passkey.',
+};
+
+export const consent = {
+  title: 'A command line asks to read',
+  lead: (name: string) => `It opens recordings in your name, ${name}: each opening is an entry of the log that says it was you. Sign only what you started yourself.`,
+  what: 'It wants',
+  fingerprint: 'Its key',
+  compared: 'The command line shows the same key',
+  ends: 'It reads until the command is done, or you sign out.',
+  sign: 'Sign with your passkey',
+  done: 'Signed. The command line goes on; you may close this page.',
+  taken: 'Somebody has signed this already.',
+  gone: 'There is no such request, or its ten minutes are over. Start the command again.',
+};
