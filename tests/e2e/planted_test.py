@@ -40,8 +40,10 @@ def digits(count):
 
 
 def fresh_values():
-    return {"name": f"{letters(6).title()} {letters(9).title()}", "phone": "+4420794" + digits(5), "query": f"{letters(7)} does {letters(8)} no more",
-            "email": f"{letters(9).title()}@{letters(6)}.example", "address": f"{digits(3)} {letters(8)} Lane, {letters(7)}", "text": f"{letters(7)} {letters(7)}",
+    return {"name": f"{letters(6).title()} {letters(9).title()}", "phone": "+4420794" + digits(5),
+            "query": f"{letters(7)} does {letters(8)} no more",
+            "email": f"{letters(9).title()}@{letters(6)}.example", "address": f"{digits(3)} {letters(8)} Lane, {letters(7)}",
+            "text": f"{letters(7)} {letters(7)}",
             "password": letters(8) + digits(4), "pin": digits(8), "card": " ".join(digits(4) for _ in range(4)), "code": digits(9),
             "service_word": f"{letters(6)} {letters(6)}"}
 
