@@ -43,7 +43,7 @@ ROOM_BYTES = 6 << 20
 READS_A_LIFE = 8    # of each keeper, at least
 READERS_AT_ONCE = 16
 OVER = (403, 404, 409, 410)
-AHEAD = "(secret-goes-in-time)"
+AHEAD, DAY_MS = "(secret-goes-in-time)", 24 * 3_600_000
 
 
 # ---- the log, as it lies there ---------------------------------------------------------------------------------------------------
@@ -106,10 +106,13 @@ class Entries:
     def __init__(self, entries):
         self.size = len(entries)
         self.views, self.queries, self.steps, self.forks = collections.Counter(), collections.Counter(), {}, []
+        self.ahead_ms = 0  # the office's clock, by when secrets are to go
         for index, entry in sorted(entries.items()):
             data = entry["data"]
             if entry["type"] == "disclosure_step":
                 self.step(index, entry, data)
+            elif entry["type"] == "fields_stored":
+                self.ahead_ms = max([self.ahead_ms, *(f[4] - entry["at"] - DAY_MS for f in data["fields"] if f[4])])
             elif entry["type"] == "query_read":
                 self.queries[entry["actor"], entry["subject"], data["case"]] += 1
 
@@ -353,7 +356,7 @@ def quiet(crowd):
 def judge(what, crowd, entries, failures):
     missing = entries.missing(crowd.reads)
     print(f"  {what}: {crowd.reads.count()} reads came out, {missing} of them not in the log of {entries.size} entries; "
-          f"answers {dict(sorted(crowd.reads.statuses.items()))}", flush=True)
+          f"answers {dict(sorted(crowd.reads.statuses.items()))}; the office's clock was {entries.ahead_ms / 1000:.0f} s ahead", flush=True)
     if missing:
         failures.append(f"{what}: {missing} reads are not in the log")
     if entries.forks:
