@@ -2083,6 +2083,8 @@ export interface components {
                 name: string;
                 state: string;
                 ready: boolean;
+                /** @description since it was last heard of */
+                heartbeat_ms: number;
                 pid: number;
                 restarts: number;
                 since: string;
