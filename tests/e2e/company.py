@@ -218,7 +218,7 @@ class Company:
         return self.wire.send(method, path, body, given)
 
     def operator(self, method, path, body=None):
-        token = (self.place.folder / "run/cli.token").read_text().strip()
+        token = (self.place.folder / "server/cli.token").read_text().strip()
         return self.wire.send(method, path, body, {"Authorization": f"Bearer {token}"})
 
     # ---- enrolling
