@@ -177,7 +177,7 @@ class Wire:
         reused = getattr(self.mine, "connection", None) is not None
         try:
             return self.once(method, path, raw, given)
-        except (ConnectionError, http.client.BadStatusLine):
+        except (ConnectionError, http.client.BadStatusLine, ssl.SSLEOFError):
             self.drop()
             if not reused:
                 return Answer(0)
@@ -218,7 +218,7 @@ class Company:
         return self.wire.send(method, path, body, given)
 
     def operator(self, method, path, body=None):
-        token = (self.place.folder / "run/cli.token").read_text().strip()
+        token = (self.place.folder / "server/cli.token").read_text().strip()
         return self.wire.send(method, path, body, {"Authorization": f"Bearer {token}"})
 
     # ---- enrolling

@@ -159,7 +159,7 @@ class Caller:
 
 
 def callers_of(company, codes):
-    token = (company.place.folder / "run/cli.token").read_text().strip()
+    token = (company.place.folder / "server/cli.token").read_text().strip()
     out = [Caller("nobody"), Caller("a cookie of nobody's", headers={"Cookie": "__Host-callward=" + "0" * 64}),
            Caller("another token", headers={"Authorization": "Bearer " + "0" * 64}), Caller("operator", "operator", {"Authorization": f"Bearer {token}"})]
     for role in ROLES:
