@@ -365,6 +365,14 @@ def judge(what, crowd, entries, failures):
         failures.append(f"{what}: {wrong}")
 
 
+def control(crowd, entries, failures):
+    """Without the entry of one view that came out, one is missed more."""
+    request, number = crowd.reads.views[-1][:2]
+    less = {i: e for i, e in entries.items() if (e["data"].get("request"), e["data"].get("number")) != (request, number)}
+    if len(less) == len(entries) or Entries(less).missing(crowd.reads) != Entries(entries).missing(crowd.reads) + 1:
+        failures.append("an entry that was left out is not missed")
+
+
 def field_lost(crowd, who, stored, values):
     """Of one acknowledged intake the fields that neither open nor are gone by the policy."""
     company, lost = crowd.company, []
@@ -502,7 +510,9 @@ def story(folder, args, kills, last):
             seconds = killing(place, crowd, kills)
             quiet(crowd)
             print(f"  {kills} kills of the keeper in {seconds:.0f} s, {seconds / max(1, kills):.2f} s each, {args.clients} clients", flush=True)
-            judge("killed", crowd, Entries(read_log(place.folder / "log")), failures)
+            entries = read_log(place.folder / "log")
+            judge("killed", crowd, Entries(entries), failures)
+            control(crowd, entries, failures)
             fields_lost(crowd, failures)
             log_holds(place, failures)
             place.stop()

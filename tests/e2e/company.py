@@ -177,7 +177,7 @@ class Wire:
         reused = getattr(self.mine, "connection", None) is not None
         try:
             return self.once(method, path, raw, given)
-        except (ConnectionError, http.client.BadStatusLine):
+        except (ConnectionError, http.client.BadStatusLine, ssl.SSLEOFError):
             self.drop()
             if not reused:
                 return Answer(0)
