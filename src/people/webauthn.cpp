@@ -4,11 +4,13 @@
 #include <fido/eddsa.h>
 #include <fido/es256.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <memory>
 #include <mutex>
 
+#include "crypto/curve25519.hpp"
 #include "crypto/sha256.hpp"
 
 namespace callward::people {
@@ -105,18 +107,29 @@ Result<Passkey> read_key(ByteView data) {
 
 bool holds(const fido_assert_t* statement, const Passkey& passkey) {
   const auto& key = passkey.key;
+  if (!is_key(passkey.algorithm, key)) return false;
   if (passkey.algorithm == kEs256) {
     const Es256Key read(es256_pk_new());
     return read && es256_pk_from_ptr(read.get(), key.data(), key.size()) == FIDO_OK &&
            fido_assert_verify(statement, 0, COSE_ES256, read.get()) == FIDO_OK;
   }
   const EdDsaKey read(eddsa_pk_new());
-  return passkey.algorithm == kEdDsa && read &&
-         eddsa_pk_from_ptr(read.get(), key.data(), key.size()) == FIDO_OK &&
+  return read && eddsa_pk_from_ptr(read.get(), key.data(), key.size()) == FIDO_OK &&
          fido_assert_verify(statement, 0, COSE_EDDSA, read.get()) == FIDO_OK;
 }
 
 }  // namespace
+
+bool is_key(std::int32_t algorithm, ByteView key) {
+  if (algorithm == kEs256) {
+    const Es256Key read(es256_pk_new());
+    return read && es256_pk_from_ptr(read.get(), key.data(), key.size()) == FIDO_OK;
+  }
+  crypto::PublicKey point{};
+  if (algorithm != kEdDsa || key.size() != point.size()) return false;
+  std::copy(key.begin(), key.end(), point.begin());
+  return crypto::ed25519_is_key(point);
+}
 
 std::string to_base64url(ByteView bytes) {
   auto text = to_base64(bytes);
@@ -132,7 +145,9 @@ Result<Passkey> check_registration(const RelyingParty& party, const Challenge& c
   const ByteView data(given.authenticator_data);
   TRY(check_authenticator_data(party, data));
   if ((data[kFlagsAt] & kHasKey) == 0) return fail(Errc::kMalformed, "no key in it");
-  return read_key(data);
+  auto passkey = TRY(read_key(data));
+  if (!is_key(passkey.algorithm, passkey.key)) return fail(Errc::kMalformed, "no key of its kind");
+  return passkey;
 }
 
 Result<std::uint32_t> check_assertion(const RelyingParty& party, const Challenge& challenge,

@@ -50,7 +50,11 @@ struct Assertion {
   Bytes authenticator_data, signature;
 };
 
-// kMalformed: it cannot be read, or is of an algorithm that is not taken. kDenied: it answers
+// Whether a key can be this: a point of ES256's curve; of EdDSA's, one that is no sum with a point of
+// small order, for which signatures hold that nobody made.
+bool is_key(std::int32_t algorithm, ByteView key);
+
+// kMalformed: it cannot be read, is no key, or is of an algorithm that is not taken. kDenied: it answers
 // another challenge, comes from another origin, or nobody was verified.
 Result<Passkey> check_registration(const RelyingParty& party, const Challenge& challenge,
                                    const Registration& given);
