@@ -20,8 +20,8 @@ Result<Key32> x25519(const Key32& secret, const PublicKey& peer);
 
 Result<PublicKey> ed25519_public(const Key32& seed);
 Result<Signature> ed25519_sign(const Key32& seed, ByteView message);
-// Whether a seed can lead to this key: canonical, on the curve, in the group of prime order. For any
-// other key there are signatures that hold for many messages, or that not every verifier takes.
+// Whether a seed can lead to this key: canonical, on the curve, in the group of prime order. For
+// any other there are signatures that hold for many messages, or that not every verifier takes.
 bool ed25519_is_key(const PublicKey& key);
 // False also for what is no key.
 bool ed25519_verify(const PublicKey& key, ByteView message, ByteView signature);

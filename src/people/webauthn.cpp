@@ -16,8 +16,8 @@
 namespace callward::people {
 namespace {
 
-constexpr std::uint8_t kPresent = 0x01, kVerified = 0x04, kHasKey = 0x40,
-                       kHasMore = 0x80;  // flags of 6.1
+constexpr std::uint8_t kPresent = 0x01, kVerified = 0x04, kBackupMay = 0x08, kBackedUp = 0x10,
+                       kHasKey = 0x40, kHasMore = 0x80;  // flags of 6.1; backups: Level 3
 constexpr std::size_t kFlagsAt = 32;
 constexpr std::size_t kFixedBytes = 37;  // hash of the party's id, flags, count
 
@@ -63,6 +63,8 @@ Status check_authenticator_data(const RelyingParty& party, ByteView data) {
     return fail(Errc::kDenied, "a passkey of another site");
   if ((data[kFlagsAt] & kPresent) == 0 || (data[kFlagsAt] & kVerified) == 0)
     return fail(Errc::kDenied, "nobody was verified by PIN or finger");
+  if ((data[kFlagsAt] & kBackedUp) != 0 && (data[kFlagsAt] & kBackupMay) == 0)
+    return fail(Errc::kMalformed, "backed up, though it cannot be");
   if ((data[kFlagsAt] & kHasMore) != 0)
     return fail(Errc::kMalformed, "extensions, which nobody asked for");
   return {};
@@ -156,7 +158,8 @@ Result<std::uint32_t> check_assertion(const RelyingParty& party, const Challenge
   TRY(check_client_data(party, challenge, given.client_data, "webauthn.get"));
   TRY(check_authenticator_data(party, given.authenticator_data));
   // No key and no extensions: nothing but the fixed part, and nothing for libfido2 to decode.
-  if (given.authenticator_data.size() != kFixedBytes)
+  if (given.authenticator_data.size() != kFixedBytes ||
+      (given.authenticator_data[kFlagsAt] & kHasKey) != 0)
     return fail(Errc::kMalformed, "more in the answer than an answer has");
   if (given.passkey != passkey.id) return fail(Errc::kDenied, "another passkey");
   if (given.signature.empty() || given.signature.size() > kSignatureBytesMax)

@@ -87,6 +87,23 @@ TEST_P(Passkeys, NobodyPresentOrVerifiedIsNobody) {
   EXPECT_EQ(refused(device.sign(kParty, challenge_of(2))), Errc::kDenied);
 }
 
+// Signed by the right key, and yet no authenticator says it.
+TEST_P(Passkeys, FlagsThatContradictTheRestAreRefused) {
+  const auto said = device.sign(kParty, challenge_of(2));
+  const auto with = [&](std::uint8_t flags) {
+    auto data = said.authenticator_data;
+    data[32] |= flags;
+    return device.sign_over(said.client_data, data);
+  };
+  EXPECT_EQ(refused(with(0x40)), Errc::kMalformed) << "a key is promised";
+  EXPECT_EQ(refused(with(0x10)), Errc::kMalformed) << "backed up, though it cannot be";
+  EXPECT_TRUE(check_assertion(kParty, challenge_of(2), key, with(0x08)));
+  EXPECT_TRUE(check_assertion(kParty, challenge_of(2), key, with(0x18)));
+  auto enrolled = device.enrol(kParty, challenge_of(1));
+  enrolled.authenticator_data[32] |= 0x10;
+  EXPECT_FALSE(check_registration(kParty, challenge_of(1), enrolled));
+}
+
 TEST_P(Passkeys, ACountThatDoesNotGrowIsACopy) {
   device.count = 5;
   key.count = *check_assertion(kParty, challenge_of(2), key, device.sign(kParty, challenge_of(2)));
