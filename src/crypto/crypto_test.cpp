@@ -108,6 +108,17 @@ TEST(Ed25519, Rfc8032Test1) {
   EXPECT_FALSE(ed25519_verify(key, as_bytes("x"), signature));
 }
 
+// Zero times the base point is the neutral one: under it as a key, this signature would hold for all.
+TEST(Ed25519, AKeyUnderWhichEverythingHoldsIsNone) {
+  PublicKey neutral{};
+  neutral[0] = 1;
+  Bytes signature(64);
+  signature[0] = 1;
+  EXPECT_FALSE(ed25519_is_key(neutral));
+  EXPECT_FALSE(ed25519_verify(neutral, as_bytes("anything"), signature));
+  EXPECT_TRUE(ed25519_is_key(*ed25519_public(Key32{})));
+}
+
 TEST(Hpke, KemOfRfc9180A11) {
   const auto shared = *detail::kem_shared_secret(
       key_of("52c4a758a802cd8b936eceea314432798d5baf2d7e9235dc084ab1b9cfa2f736"),
@@ -130,6 +141,24 @@ TEST(Hpke, RoundTripAndEachPartBinds) {
   EXPECT_FALSE(hpke_open(secret, sealed.enc, as_bytes("info"), as_bytes("aae"), sealed.ciphertext));
   EXPECT_FALSE(
       hpke_open(entropy.key(), sealed.enc, as_bytes("info"), as_bytes("aad"), sealed.ciphertext));
+}
+
+// The keys are OpenSSL 3.4's, by the Python package cryptography 44.0.3.
+TEST(Argon2id, DerivesWhatOpenSslDerives) {
+  const auto derives = [](std::string_view phrase, std::uint8_t salt_from, Argon2Cost cost,
+                          std::string_view key) {
+    std::array<std::uint8_t, 16> salt{};
+    for (std::size_t i = 0; i < salt.size(); ++i)
+      salt[i] = static_cast<std::uint8_t>(salt_from + i);
+    const auto derived = derive_key(SecretBytes(as_bytes(phrase)), salt, cost);
+    return derived && to_hex(derived->expose()) == key;
+  };
+  EXPECT_TRUE(derives("correct horse battery staple", 0, {3, 64u << 20},
+                      "0d1a3c6523c8f06e4e0af9c515aa5b5448cfebd6838f2d52c3d8b6ef8ddc3c2e"));
+  EXPECT_TRUE(derives("", 240, {1, 8u << 20},
+                      "5927b63971f90ff93d888993ae71c524ea69c5563bdeac36a688826044110e06"));
+  EXPECT_TRUE(derives("Z\xC3\xBCrich \xF0\x9F\x94\x91", 16, {2, 19u << 20},
+                      "3403ab2357f85c6d02d6aece864bb51527ba4e2919cee117d4ae377d1f6e2e93"));
 }
 
 TEST(Argon2id, VerifiesAndDerives) {

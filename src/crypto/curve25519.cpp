@@ -1,6 +1,7 @@
 #include "crypto/curve25519.hpp"
 
 #include <openssl/evp.h>
+#include <sodium.h>
 
 #include <memory>
 
@@ -65,11 +66,15 @@ Result<Signature> ed25519_sign(const Key32& seed, ByteView message) {
   return out;
 }
 
+bool ed25519_is_key(const PublicKey& key) {
+  return ::crypto_core_ed25519_is_valid_point(key.data()) == 1;
+}
+
 bool ed25519_verify(const PublicKey& public_key, ByteView message, ByteView signature) {
   const Key key(
       EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, public_key.data(), public_key.size()));
   const DigestContext context(EVP_MD_CTX_new());
-  return key && context && signature.size() == 64 &&
+  return ed25519_is_key(public_key) && key && context && signature.size() == 64 &&
          EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
          EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(),
                           message.size()) == 1;

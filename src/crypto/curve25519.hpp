@@ -1,4 +1,5 @@
-// X25519 (RFC 7748) and Ed25519 (RFC 8032) by OpenSSL. Keys are the RFCs' raw 32 bytes.
+// X25519 (RFC 7748) and Ed25519 (RFC 8032) by OpenSSL; what a key is, by libsodium. Keys
+// are the RFCs' raw 32 bytes.
 #pragma once
 
 #include <array>
@@ -19,6 +20,10 @@ Result<Key32> x25519(const Key32& secret, const PublicKey& peer);
 
 Result<PublicKey> ed25519_public(const Key32& seed);
 Result<Signature> ed25519_sign(const Key32& seed, ByteView message);
+// Whether a seed can lead to this key: canonical, on the curve, in the group of prime order. For
+// any other there are signatures that hold for many messages, or that not every verifier takes.
+bool ed25519_is_key(const PublicKey& key);
+// False also for what is no key.
 bool ed25519_verify(const PublicKey& key, ByteView message, ByteView signature);
 
 }  // namespace callward::crypto

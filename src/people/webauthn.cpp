@@ -4,18 +4,20 @@
 #include <fido/eddsa.h>
 #include <fido/es256.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <memory>
 #include <mutex>
 
+#include "crypto/curve25519.hpp"
 #include "crypto/sha256.hpp"
 
 namespace callward::people {
 namespace {
 
-constexpr std::uint8_t kPresent = 0x01, kVerified = 0x04, kHasKey = 0x40,
-                       kHasMore = 0x80;  // flags of 6.1
+constexpr std::uint8_t kPresent = 0x01, kVerified = 0x04, kBackupMay = 0x08, kBackedUp = 0x10,
+                       kHasKey = 0x40, kHasMore = 0x80;  // flags of 6.1; backups: Level 3
 constexpr std::size_t kFlagsAt = 32;
 constexpr std::size_t kFixedBytes = 37;  // hash of the party's id, flags, count
 
@@ -61,6 +63,8 @@ Status check_authenticator_data(const RelyingParty& party, ByteView data) {
     return fail(Errc::kDenied, "a passkey of another site");
   if ((data[kFlagsAt] & kPresent) == 0 || (data[kFlagsAt] & kVerified) == 0)
     return fail(Errc::kDenied, "nobody was verified by PIN or finger");
+  if ((data[kFlagsAt] & kBackedUp) != 0 && (data[kFlagsAt] & kBackupMay) == 0)
+    return fail(Errc::kMalformed, "backed up, though it cannot be");
   if ((data[kFlagsAt] & kHasMore) != 0)
     return fail(Errc::kMalformed, "extensions, which nobody asked for");
   return {};
@@ -105,18 +109,29 @@ Result<Passkey> read_key(ByteView data) {
 
 bool holds(const fido_assert_t* statement, const Passkey& passkey) {
   const auto& key = passkey.key;
+  if (!is_key(passkey.algorithm, key)) return false;
   if (passkey.algorithm == kEs256) {
     const Es256Key read(es256_pk_new());
     return read && es256_pk_from_ptr(read.get(), key.data(), key.size()) == FIDO_OK &&
            fido_assert_verify(statement, 0, COSE_ES256, read.get()) == FIDO_OK;
   }
   const EdDsaKey read(eddsa_pk_new());
-  return passkey.algorithm == kEdDsa && read &&
-         eddsa_pk_from_ptr(read.get(), key.data(), key.size()) == FIDO_OK &&
+  return read && eddsa_pk_from_ptr(read.get(), key.data(), key.size()) == FIDO_OK &&
          fido_assert_verify(statement, 0, COSE_EDDSA, read.get()) == FIDO_OK;
 }
 
 }  // namespace
+
+bool is_key(std::int32_t algorithm, ByteView key) {
+  if (algorithm == kEs256) {
+    const Es256Key read(es256_pk_new());
+    return read && es256_pk_from_ptr(read.get(), key.data(), key.size()) == FIDO_OK;
+  }
+  crypto::PublicKey point{};
+  if (algorithm != kEdDsa || key.size() != point.size()) return false;
+  std::copy(key.begin(), key.end(), point.begin());
+  return crypto::ed25519_is_key(point);
+}
 
 std::string to_base64url(ByteView bytes) {
   auto text = to_base64(bytes);
@@ -132,7 +147,9 @@ Result<Passkey> check_registration(const RelyingParty& party, const Challenge& c
   const ByteView data(given.authenticator_data);
   TRY(check_authenticator_data(party, data));
   if ((data[kFlagsAt] & kHasKey) == 0) return fail(Errc::kMalformed, "no key in it");
-  return read_key(data);
+  auto passkey = TRY(read_key(data));
+  if (!is_key(passkey.algorithm, passkey.key)) return fail(Errc::kMalformed, "no key of its kind");
+  return passkey;
 }
 
 Result<std::uint32_t> check_assertion(const RelyingParty& party, const Challenge& challenge,
@@ -141,7 +158,8 @@ Result<std::uint32_t> check_assertion(const RelyingParty& party, const Challenge
   TRY(check_client_data(party, challenge, given.client_data, "webauthn.get"));
   TRY(check_authenticator_data(party, given.authenticator_data));
   // No key and no extensions: nothing but the fixed part, and nothing for libfido2 to decode.
-  if (given.authenticator_data.size() != kFixedBytes)
+  if (given.authenticator_data.size() != kFixedBytes ||
+      (given.authenticator_data[kFlagsAt] & kHasKey) != 0)
     return fail(Errc::kMalformed, "more in the answer than an answer has");
   if (given.passkey != passkey.id) return fail(Errc::kDenied, "another passkey");
   if (given.signature.empty() || given.signature.size() > kSignatureBytesMax)

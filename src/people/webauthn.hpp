@@ -1,5 +1,5 @@
 // Passkeys: what a person's authenticator says through a browser, checked by libfido2 (W3C Web
-// Authentication Level 2, 7.1 and 7.2).
+// Authentication Level 2, 7.1 and 7.2; of Level 3 that what is backed up must be able to be).
 //
 // A challenge is 32 bytes that the caller makes: random where somebody signs in, the hash of what
 // is agreed to where somebody acts. The person's presence and verification (PIN, finger) are asked
@@ -50,8 +50,12 @@ struct Assertion {
   Bytes authenticator_data, signature;
 };
 
-// kMalformed: it cannot be read, or is of an algorithm that is not taken. kDenied: it answers
-// another challenge, comes from another origin, or nobody was verified.
+// Whether a key can be this: a point of ES256's curve; of EdDSA's, one of the group of prime order
+// alone: under others signatures hold that nobody made.
+bool is_key(std::int32_t algorithm, ByteView key);
+
+// kMalformed: it cannot be read, is no key, or is of an algorithm that is not taken. kDenied: it
+// answers another challenge, comes from another origin, or nobody was verified.
 Result<Passkey> check_registration(const RelyingParty& party, const Challenge& challenge,
                                    const Registration& given);
 // The number of signatures so far. kDenied also when the signature does not hold, and when the

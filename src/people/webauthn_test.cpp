@@ -87,6 +87,23 @@ TEST_P(Passkeys, NobodyPresentOrVerifiedIsNobody) {
   EXPECT_EQ(refused(device.sign(kParty, challenge_of(2))), Errc::kDenied);
 }
 
+// Signed by the right key, and yet no authenticator says it.
+TEST_P(Passkeys, FlagsThatContradictTheRestAreRefused) {
+  const auto said = device.sign(kParty, challenge_of(2));
+  const auto with = [&](std::uint8_t flags) {
+    auto data = said.authenticator_data;
+    data[32] |= flags;
+    return device.sign_over(said.client_data, data);
+  };
+  EXPECT_EQ(refused(with(0x40)), Errc::kMalformed) << "a key is promised";
+  EXPECT_EQ(refused(with(0x10)), Errc::kMalformed) << "backed up, though it cannot be";
+  EXPECT_TRUE(check_assertion(kParty, challenge_of(2), key, with(0x08)));
+  EXPECT_TRUE(check_assertion(kParty, challenge_of(2), key, with(0x18)));
+  auto enrolled = device.enrol(kParty, challenge_of(1));
+  enrolled.authenticator_data[32] |= 0x10;
+  EXPECT_FALSE(check_registration(kParty, challenge_of(1), enrolled));
+}
+
 TEST_P(Passkeys, ACountThatDoesNotGrowIsACopy) {
   device.count = 5;
   key.count = *check_assertion(kParty, challenge_of(2), key, device.sign(kParty, challenge_of(2)));
@@ -106,6 +123,45 @@ TEST_P(Passkeys, ARegistrationCutAnywhereIsRefused) {
     EXPECT_FALSE(check_registration(kParty, challenge_of(1), cut)) << bytes;
   }
   EXPECT_FALSE(check_registration(kParty, challenge_of(2), whole));
+}
+
+// Of EdDSA the neutral point, under which one signature holds for every message; of ES256 a point
+// beside the curve. Neither is enrolled, nor good where it stands already.
+TEST_P(Passkeys, WhatNoSecretLeadsToIsNoKey) {
+  auto given = device.enrol(kParty, challenge_of(1));
+  auto none = key;
+  std::fill(none.key.begin(), none.key.end(), std::uint8_t{0});
+  none.key[0] = 1;
+  auto& data = given.authenticator_data;
+  const std::size_t key_at = 37 + 16 + 2 + 32 + 10;
+  std::copy_n(none.key.begin(), 32, data.begin() + key_at);
+  EXPECT_FALSE(is_key(none.algorithm, none.key));
+  EXPECT_TRUE(is_key(key.algorithm, key.key));
+  EXPECT_EQ(check_registration(kParty, challenge_of(1), given).error().code, Errc::kMalformed);
+  auto said = device.sign(kParty, challenge_of(2));
+  said.signature.assign(64, 0);
+  said.signature[0] = 1;
+  EXPECT_FALSE(check_assertion(kParty, challenge_of(2), none, said));
+}
+
+// One signature, one spelling: else what the log keeps could be changed and still hold.
+TEST(Es256, OtherSpellingsOfASignatureAreRefused) {
+  Authenticator device(7);
+  const auto key =
+      *check_registration(kParty, challenge_of(1), device.enrol(kParty, challenge_of(1)));
+  const auto said = device.sign(kParty, challenge_of(2));
+  ASSERT_TRUE(check_assertion(kParty, challenge_of(2), key, said));
+  const auto refuses = [&](const std::function<void(Bytes&)>& spell) {
+    auto other = said;
+    spell(other.signature);
+    return !check_assertion(kParty, challenge_of(2), key, other);
+  };
+  EXPECT_TRUE(refuses([](Bytes& s) { s.push_back(0); })) << "a byte behind it";
+  EXPECT_TRUE(refuses([](Bytes& s) { s.insert(s.begin() + 1, 0x81); })) << "a long length";
+  EXPECT_TRUE(refuses([](Bytes& s) { s.insert(s.begin() + 4, 0), ++s[1], ++s[3]; }))
+      << "a zero before a number";
+  EXPECT_TRUE(refuses([](Bytes& s) { s[1] = 0x80, s.insert(s.end(), 2, 0); }))
+      << "a length that is found at the end";
 }
 
 // Five bytes that tell a reader of CBOR to make room for 20 GB; found by disclosure_fuzz.
