@@ -19,6 +19,7 @@
 #include <memory>
 #include <set>
 
+#include "app/vault_policy.hpp"
 #include "base/event_log.hpp"
 #include "base/vfs.hpp"
 #include "io/fd.hpp"
@@ -342,6 +343,7 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
     }
     policy.read.push_back(config.keys.credential_file);
     policy.read.push_back(config.vault.policy_file);
+    policy.read.emplace_back(kBootIdFile);
   } else if (process == "recorder") {
     policy.lock_memory = true;
     policy.network = true;

@@ -1,9 +1,21 @@
 #include "app/vault_policy.hpp"
 
 #include <algorithm>
+#include <array>
+#include <fstream>
 
 namespace callward::app {
 namespace {
+
+// Which boot of the machine this is, for the keeper's time; zero where the kernel does not say.
+std::array<std::uint8_t, 16> boot_of_machine() {
+  std::array<std::uint8_t, 16> boot{};
+  std::ifstream file(kBootIdFile);
+  std::string id;
+  if (std::getline(file, id) && !id.empty())
+    std::copy_n(crypto::sha256(as_bytes(id)).begin(), boot.size(), boot.begin());
+  return boot;
+}
 
 Result<std::string> policy_text(Vfs& vfs, const Config& config) {
   const auto& file = config.vault.policy_file;
@@ -27,7 +39,8 @@ people::RelyingParty relying_party(const Config& config) {
 Result<disclose::OfficePolicy> load_office_policy(Vfs& vfs, const Config& config) {
   const auto text = TRY(policy_text(vfs, config));
   return disclose::OfficePolicy{TRY(vault::parse_policy(text, config.vault.policy_file)),
-                                crypto::sha256(as_bytes(text)), relying_party(config)};
+                                crypto::sha256(as_bytes(text)), relying_party(config),
+                                boot_of_machine()};
 }
 
 Status keep_founding(Vfs& vfs, const Config& config, const std::string& token) {

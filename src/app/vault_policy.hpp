@@ -13,6 +13,7 @@ inline constexpr std::size_t kPolicyBytesMax = 256u << 10;
 
 // Without a file the policy that `init` writes holds. kConfig: what is wrong with it.
 Result<vault::Policy> load_policy(Vfs& vfs, const Config& config);
+inline constexpr const char* kBootIdFile = "/proc/sys/kernel/random/boot_id";
 Result<disclose::OfficePolicy> load_office_policy(Vfs& vfs, const Config& config);
 // Passkeys are of the origin's host.
 people::RelyingParty relying_party(const Config& config);

@@ -29,8 +29,6 @@ Office::Office(Clock& clock, Entropy& entropy, keys::KeyStore& store, keys::Ledg
       book_(entropy, store),
       chart_(policy_.party) {}
 
-std::int64_t Office::now() const { return utc_from_ + clock_.monotonic_ms() - mono_from_; }
-
 Status Office::ready() {
   if (ledger_.log_failed())
     return fail(Errc::kUnavailable, "the audit log cannot be written: nothing is read or changed");
@@ -49,11 +47,7 @@ Status Office::begin() {
   going_of_.clear();
   wanted_.clear();
   for (const auto& order : book_.head().owed) going_[order] = {.logged = true, .punctured = true};
-  mono_from_ = clock_.monotonic_ms();
-  utc_from_ = clock_.utc_ms();
-  utc_from_ = std::max(utc_from_, book_.head().time);
-  if (ledger_.log_size() != 0)
-    utc_from_ = std::max(utc_from_, TRY(entry_at(ledger_.log_size() - 1)).at);
+  TRY(begin_time());
   TRY(reload(ledger_.rows_upto()));
   TRY(ledger_.replay(ledger_.rows_upto(), [this](std::uint64_t, const audit::Entry& entry) {
     return replay_customer(entry);
@@ -522,20 +516,6 @@ void Office::pass_customer(vault::Customer& customer) {
   customer.pass(now());
   book_.touch(customer);
   note_going(customer);
-}
-
-// How far time has gone, for the next keeper: with a window open, some time ahead of it, so that
-// nobody counts anew what this one has counted, whatever a wall clock says by then. On the disk
-// before a value leaves in that time (step_put).
-void Office::keep_time() {
-  const bool open = std::ranges::any_of(requests_, [](const auto& item) {
-    return item.second.chain.request().state == State::kOpen;
-  });
-  const auto time = now();
-  const auto kept = book_.head().time;
-  if (open ? time + kTimeAheadMs / 2 < kept : time < kept + kTimeKeptMs) return;
-  book_.change_head().time = open ? time + kTimeAheadMs : time;
-  ledger_.write_rows();
 }
 
 // The head names the last entry of each request that is not over.

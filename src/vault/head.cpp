@@ -16,6 +16,9 @@ SecretBytes Head::encode() const {
   out.u64(chart_entry);
   out.bytes(chart_head);
   out.i64(time);
+  out.bytes(line.boot);
+  out.i64(line.utc_ms);
+  out.i64(line.monotonic_ms);
   out.bytes(policy);
   out.u16(static_cast<std::uint16_t>(running.size()));
   for (const auto entry : running) out.u64(entry);
@@ -41,6 +44,9 @@ Result<Head> Head::decode(ByteView raw) {
   head.chart_entry = in.u64();
   head.chart_head = in.array<32>();
   head.time = in.i64();
+  head.line.boot = in.array<16>();
+  head.line.utc_ms = in.i64();
+  head.line.monotonic_ms = in.i64();
   head.policy = in.array<32>();
   const auto running = in.u16();
   for (int i = 0; i < running && in.ok(); ++i) head.running.push_back(in.u64());

@@ -2,6 +2,7 @@
 // docs/formats/customer.md
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "base/id.hpp"
@@ -9,6 +10,14 @@
 #include "vault/blind_index.hpp"
 
 namespace callward::vault {
+
+// Where counted time stood at a moment of the monotonic clock, and in which boot of the machine:
+// another boot's monotonic clock says nothing about it.
+struct TimeLine {
+  std::array<std::uint8_t, 16> boot{};  // zero: not known
+  std::int64_t utc_ms = 0, monotonic_ms = 0;
+  bool operator==(const TimeLine&) const = default;
+};
 
 struct Head {
   static constexpr std::uint8_t kVersion = 193;
@@ -22,7 +31,8 @@ struct Head {
   // that a log without it is known as an older one.
   std::uint64_t chart_entry = 0;
   crypto::Digest chart_head{};
-  std::int64_t time = 0;    // UTC ms, counted: a later keeper counts from here at the earliest
+  std::int64_t time = 0;    // UTC ms, counted: after another boot, from here at the earliest
+  TimeLine line;            // within a boot: exactly on from here
   crypto::Digest policy{};  // that stands in the log as in force
   // The last entries of requests that are not over, or not reviewed.
   std::vector<std::uint64_t> running;

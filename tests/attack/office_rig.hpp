@@ -129,7 +129,7 @@ class OfficeRig : public Company {
   }
   disclose::OfficePolicy policy() const {
     return {*vault::parse_policy(policy_text, "policy.toml"), crypto::sha256(as_bytes(policy_text)),
-            people::test::kParty};
+            people::test::kParty, machine};
   }
   Office::Outbox outbox() {
     return {.fields_gone = [this](const keys::FieldsGone& m) { gone.push_back(m); },
@@ -500,6 +500,7 @@ class OfficeRig : public Company {
   std::vector<Dialled> dials;
   std::vector<DialId> hung_up;
   std::vector<SentCode> codes;
+  std::array<std::uint8_t, 16> machine{1};  // its boot
   CallId recording;
   Bytes recording_data;  // its sealed record of call data
   std::array<std::uint8_t, 16> nonce{};
