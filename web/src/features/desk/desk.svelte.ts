@@ -64,11 +64,15 @@ export class Desk {
       const told = await ask(client.GET('/v1/live-call'));
       this.live = told;
       if (told.call !== null) this.privacy = 'unknown';
-      const { people } = await ask(client.GET('/v1/people'));
-      this.technicians = people.filter((one) => one.state === 'here' && one.roles.includes('technician'));
+      await this.loadPeople();
     } catch (error) {
       this.failed = whyNot(error);
     }
+  }
+  // Who may be given a case; people come and go while this page is open.
+  async loadPeople(): Promise<void> {
+    const { people } = await ask(client.GET('/v1/people'));
+    this.technicians = people.filter((one) => one.state === 'here' && one.roles.includes('technician'));
   }
   async loadCases(): Promise<void> {
     const list = async (mine: 'opened' | 'assigned'): Promise<CaseItem[]> =>
