@@ -11,9 +11,9 @@
 //   (3) A value leaves sealed to a key that a passkey in the role chart has signed, or not at all.
 //   (4) Time goes on by the monotonic clock, from the latest of wall clock, last entry, last step
 //       and what the keeper before it had counted: a wall clock that is set back lengthens no
-//       window, though the keeper is started anew. Within a boot of the machine that is exact; after
-//       another one it is up to kTimeAheadMs too much. (Not covered: time in which the machine was
-//       off, told by no clock.)
+//       window, though the keeper is started anew. Within a boot of the machine that is exact;
+//       after another one it is up to kTimeAheadMs too much. (Not covered: time in which the
+//       machine was off, told by no clock.)
 #pragma once
 
 #include <deque>
