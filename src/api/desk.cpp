@@ -96,13 +96,17 @@ Result<boost::json::object> change_json(const people::Change& change) {
   return json;
 }
 
+std::string in_fours(ByteView raw, const char* between) {
+  std::string text;
+  for (std::size_t i = 0; i < raw.size(); i += 2)
+    text += (i == 0 ? "" : between) + to_hex(raw.subspan(i, 2));
+  return text;
+}
+
 std::string fingerprint(const people::Passkey& key) {
   constexpr std::size_t kBytes = 10;  // 80 bits: nobody makes a second key with the same ones
   const auto digest = crypto::sha256({as_bytes("CWS1 passkey"), key.id, key.key});
-  std::string text;
-  for (std::size_t i = 0; i < kBytes; i += 2)
-    text += (i == 0 ? "" : " ") + to_hex(ByteView(digest).subspan(i, 2));
-  return text;
+  return in_fours(ByteView(digest).first(kBytes), " ");
 }
 
 Result<people::Registration> registration_of(BodyReader& body) {

@@ -75,6 +75,8 @@ people::Change next_change(Service& service, const people::Chart& chart, people:
 Result<boost::json::object> change_json(const people::Change& change);
 // To be compared by two people over the telephone: of a passkey's id and key.
 std::string fingerprint(const people::Passkey& key);
+// Hexadecimal in groups of four digits, for eyes and voices; an even number of bytes.
+std::string in_fours(ByteView raw, const char* between);
 // "registration" in the body: client_data, authenticator_data.
 Result<people::Registration> registration_of(BodyReader& body);
 Result<people::PersonSignature> signature_of(BodyReader& body);

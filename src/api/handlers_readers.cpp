@@ -9,7 +9,7 @@ namespace callward::api {
 namespace {
 
 // Taken by the keeper, or not kept. What the session had too many of the keeper forgets.
-Status take_reader(Service& service, const Request& request, SignedReader given) {
+Status take_reader(Service& service, const Request& request, SignedReader& given) {
   if (request.session->by != people::CameBy::kPasskey)
     return fail(Errc::kDenied, "sign in with a passkey first");
   given.reader.session = request.session->id;
@@ -31,15 +31,15 @@ Result<Response> add(Service& service, const Request& request) {
   auto body = TRY(BodyReader::parse(request.body));
   auto given = TRY(signed_reader_of(body, request.session->person.id));
   TRY(body.finish());
-  TRY(take_reader(service, request, std::move(given)));
+  TRY(take_reader(service, request, given));
   return Response::json({{"reader_key", to_hex(given.reader.key)}}, 201);
 }
 
 // To be compared on two screens.
 std::string fingerprint_of(const std::array<std::uint8_t, 32>& key) {
-  const auto digits = to_hex(crypto::sha256({as_bytes("CWS1 fingerprint"), key})).substr(0, 16);
-  return digits.substr(0, 4) + "-" + digits.substr(4, 4) + "-" + digits.substr(8, 4) + "-" +
-         digits.substr(12, 4);
+  constexpr std::size_t kBytes = 8;
+  const auto digest = crypto::sha256({as_bytes("CWS1 fingerprint"), key});
+  return in_fours(ByteView(digest).first(kBytes), "-");
 }
 
 Result<Response> ask(Service& service, const Request& request) {
@@ -81,7 +81,7 @@ Result<Response> sign(Service& service, const Request& request) {
   if (wanted.person) return fail(Errc::kState, "somebody has signed it already");
   if (given.reader.key != wanted.key)
     return fail(Errc::kMalformed, "another key than the command line's");
-  TRY(take_reader(service, request, std::move(given)));
+  TRY(take_reader(service, request, given));
   wanted.person = request.session->person.id;
   if (!service.desk.reader_requests.replace(request.parameters.at("id"), wanted,
                                             service.clock.monotonic_ms()))
