@@ -29,6 +29,8 @@ class HttpServer {
     std::string certificate_file, key_file;
     std::uint32_t threads = 4;
     HttpLimits limits;
+    // A connection that came to no agreement on TLS, by its address; from several threads.
+    std::function<void(const std::string& address)> tls_failed = {};
   };
   using HandleRequest = std::function<Response(Request)>;
   // kConfig: certificate or address cannot be used. Serves until destroyed.

@@ -26,7 +26,12 @@ class Server : public ::testing::Test {
         {.certificate_file = dir + "/certificate.pem",
          .key_file = dir + "/key.pem",
          .threads = 2,
-         .limits = limits},
+         .limits = limits,
+         .tls_failed =
+             [this](const std::string& address) {
+               EXPECT_EQ(address, "127.0.0.1");
+               ++tls_failed;
+             }},
         [this](Request r) { return handle(std::move(r)); }, events);
     ASSERT_TRUE(started) << started.error().message;
     server = std::move(*started);
@@ -49,7 +54,7 @@ class Server : public ::testing::Test {
   std::string dir = test::fresh_dir("server");
   EventHub events{100};
   std::unique_ptr<HttpServer> server;
-  std::atomic<int> handled{0};
+  std::atomic<int> handled{0}, tls_failed{0};
   std::atomic<bool> lives{true};
 };
 
@@ -102,6 +107,41 @@ TEST_F(Server, HeadSendsNoBodyAndTheConnectionGoesOn) {
   EXPECT_NE(other.ask("HEAD /stream HTTP/1.1\r\nHost: x\r\n\r\n", true).find("event-stream"),
             std::string::npos);
   EXPECT_TRUE(other.closed());
+}
+
+// A key of this connection alone, and a mode in which a changed byte is found.
+TEST_F(Server, UnderTls12OnlySuitesWithAKeyOfTheirOwnAndAuthenticationAreTaken) {
+  start();
+  for (const char* bad :
+       {"ECDHE-ECDSA-AES256-SHA384", "ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA",
+        "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-CCM8", "AES256-GCM-SHA384", "AES128-SHA",
+        "DHE-RSA-AES256-SHA256", "kRSA", "aNULL:eNULL"})
+    EXPECT_FALSE(TlsClient(server->port(), TLS1_2_VERSION, bad).ready()) << bad;
+  EXPECT_EQ(handled, 0);
+  for (const char* good : {"ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256",
+                           "ECDHE-ECDSA-CHACHA20-POLY1305"}) {
+    TlsClient client(server->port(), TLS1_2_VERSION, good);
+    ASSERT_TRUE(client.ready()) << good;
+    EXPECT_EQ(client.cipher(), good);
+    EXPECT_EQ(status_of(client.ask(get("/a"))), 200);
+  }
+  TlsClient newest(server->port());
+  EXPECT_EQ(newest.cipher().rfind("TLS_", 0), 0u) << newest.cipher() << ": of TLS 1.3";
+}
+
+TEST_F(Server, ConnectionsThatComeToNoAgreementAreTold) {
+  start();
+  EXPECT_FALSE(TlsClient(server->port(), TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA").ready());
+  EXPECT_TRUE(TlsClient(server->port()).ready());
+  const int plain = test::connect_tcp(server->port());
+  ASSERT_EQ(::send(plain, "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL), 18);
+  std::array<char, 64> buffer{};
+  while (::recv(plain, buffer.data(), buffer.size(), 0) > 0) {
+  }
+  ::close(plain);
+  for (int i = 0; i < 500 && tls_failed < 2; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(tls_failed, 2);
 }
 
 TEST_F(Server, BytesThatAreNoRequestEndTheConnection) {

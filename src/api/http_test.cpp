@@ -176,6 +176,7 @@ TEST_F(Console, ServesItsOwnFilesWithTypesAndTags) {
   const auto again = get("/logo.svg", header_of(get("/logo.svg"), "ETag"));
   EXPECT_EQ(again.status, 304);
   EXPECT_EQ(again.body, "");
+  EXPECT_EQ(get("/logo.svg").content_type, "image/svg+xml; charset=utf-8");
   EXPECT_EQ(get("/absent.js").status, 404);
 }
 

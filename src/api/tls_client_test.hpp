@@ -40,8 +40,10 @@ inline int connect_tcp(std::uint16_t port) {
 
 class TlsClient {
  public:
-  explicit TlsClient(std::uint16_t port, int newest_tls = 0) {
+  // `ciphers`: those of TLS 1.2 that it offers.
+  explicit TlsClient(std::uint16_t port, int newest_tls = 0, const char* ciphers = nullptr) {
     context_ = SSL_CTX_new(TLS_client_method());
+    if (ciphers != nullptr) SSL_CTX_set_cipher_list(context_, ciphers);
     if (newest_tls != 0) {
       SSL_CTX_set_security_level(context_, 0);
       SSL_CTX_set_max_proto_version(context_, newest_tls);
@@ -59,6 +61,7 @@ class TlsClient {
   TlsClient(const TlsClient&) = delete;
   TlsClient& operator=(const TlsClient&) = delete;
   [[nodiscard]] bool ready() const { return ready_; }
+  [[nodiscard]] std::string cipher() const { return SSL_get_cipher_name(ssl_); }
   bool send(std::string_view bytes) {
     return SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())) ==
            static_cast<int>(bytes.size());
