@@ -91,6 +91,8 @@ TEST_F(Calls, AnObjectComesWholeOrByRange) {
   const auto size = whole.body.size();
   EXPECT_EQ(whole.body.substr(0, 4), "CWO1");
   EXPECT_EQ(header_of(whole, "Accept-Ranges"), "bytes");
+  EXPECT_EQ(header_of(whole, "Content-Disposition"),
+            "attachment; filename=\"" + event.call.hex() + "-recording.bin\"");
   const auto range = [&](const std::string& header) {
     auto wanted = request("GET", path, token);
     wanted.headers["range"] = header;
@@ -116,6 +118,8 @@ TEST_F(Calls, RecordsComeByKindStreamAndSegments) {
   const auto path = "/v1/calls/" + event.call.hex() + "/records";
   const auto bytes = get(path + "?kind=audio&stream=1&first=1&end=3");
   ASSERT_EQ(bytes.status, 200);
+  EXPECT_EQ(header_of(bytes, "Content-Disposition"),
+            "attachment; filename=\"" + event.call.hex() + "-audio.bin\"");
   const auto header = keys::RecordHeader::parse(as_bytes(bytes.body));
   ASSERT_TRUE(header);
   EXPECT_EQ(header->stream, 1);

@@ -107,6 +107,15 @@ Result<Response> account(Service& service, const Request& request) {
   return response;
 }
 
+// Ciphertext, under a name of ours: nobody's browser shows it, nor stores it under what an address
+// says.
+Response download(Bytes content, const CallId& call, std::string_view what) {
+  auto response = Response::bytes(std::move(content));
+  response.headers.emplace_back("Content-Disposition", "attachment; filename=\"" + call.hex() +
+                                                           "-" + std::string(what) + ".bin\"");
+  return response;
+}
+
 Result<Response> records(Service& service, const Request& request) {
   const auto event = TRY(call_of(service, request));
   const auto word = request.query.find("kind");
@@ -123,7 +132,7 @@ Result<Response> records(Service& service, const Request& request) {
       const auto record = row.blob(0);
       all.insert(all.end(), record.begin(), record.end());
     }
-    return Response::bytes(std::move(all));
+    return download(std::move(all), event.call, "notes");
   }
   const auto kind = parse_kind(word == request.query.end() ? "" : word->second);
   if (!kind)
@@ -137,7 +146,7 @@ Result<Response> records(Service& service, const Request& request) {
            event, *kind, static_cast<std::uint8_t>(stream), static_cast<std::uint32_t>(first),
            static_cast<std::uint32_t>(end))))
     all.insert(all.end(), record.begin(), record.end());
-  return Response::bytes(std::move(all));
+  return download(std::move(all), event.call, keys::to_text(*kind));
 }
 
 Result<Response> object(Service& service, const Request& request) {
@@ -160,7 +169,7 @@ Result<Response> object(Service& service, const Request& request) {
     return fail(Errc::kTooLarge, "ask for at most 64 MiB at a time");
   Bytes content(last - first + 1);
   content.resize(TRY(file->read_at(first, content)));
-  auto response = Response::bytes(std::move(content));
+  auto response = download(std::move(content), event.call, "recording");
   response.headers.emplace_back("Accept-Ranges", "bytes");
   if (*range) {
     response.status = 206;
