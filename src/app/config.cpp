@@ -100,7 +100,7 @@ void make_absolute(Config& config) {
         &config.server.tls_key, &config.server.database, &config.server.console_dir,
         &config.vault.policy_file, &config.courier.smtp_credential_file,
         &config.courier.smtp_ca_file, &config.courier.sms_key_file, &config.courier.sms_ca_file,
-        &config.callback.password_file})
+        &config.callback.password_file, &config.server.leaked_passphrases})
     *path = absolute(base, *path);
   for (auto& mirror : config.keys.mirrors) {
     mirror.store_dir = absolute(base, mirror.store_dir);
@@ -265,6 +265,7 @@ Status read_server(const toml::table& root, ServerConfig& server) {
   section.number("threads", server.threads, 1, 256);
   section.text("time_zone", server.time_zone);
   section.text("origin", server.origin);
+  section.text("leaked_passphrases", server.leaked_passphrases);
   TRY(section.finish());
   if (server.origin.empty()) server.origin = "https://localhost:" + std::to_string(server.port);
   // As browsers write it: no path, no port where it is the usual one.
@@ -542,6 +543,7 @@ std::string default_config_text() {
 # threads = 4
 # time_zone = "UTC"
 # origin = "https://localhost:8443"   # as browsers see it; passkeys are bound to its host
+# leaked_passphrases = "…"   # a list of SHA-1 hashes in their order; none: not asked
 
 [vault]
 # policy_file = "policy.toml" # what is asked of customers, how long it is kept

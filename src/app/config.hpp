@@ -113,6 +113,8 @@ struct ServerConfig {
   // As browsers see it, "https://calls.example:8443"; passkeys are bound to its host. Default:
   // https://localhost and the port.
   std::string origin;
+  // A list of leaked passphrases (people/leaked.hpp); nothing: none is asked.
+  std::string leaked_passphrases;
 };
 
 struct VaultConfig {

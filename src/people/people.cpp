@@ -68,7 +68,7 @@ const char* to_text(CameBy by) {
 
 Status People::check_passphrase(const SecretBytes& passphrase,
                                 const std::vector<std::string>& words) {
-  if (passphrase.size() < kPassphraseBytesMin)
+  if (characters_of(passphrase) < kPassphraseCharactersMin)
     return fail(Errc::kMalformed,
                 "a passphrase has at least 12 characters; several words are best");
   if (passphrase.size() > kPassphraseBytesMax)
@@ -147,6 +147,13 @@ Result<Person> People::enrol_hashed(const std::string& token, const std::string&
   return person;
 }
 
+Status People::set_passphrase(const PersonId& person, const std::string& hash) {
+  if (TRY(db_.execute("UPDATE persons SET passphrase = ?2 WHERE id = ?1", {person.hex(), hash})) ==
+      0)
+    return fail(Errc::kNotFound, "no such person");
+  return {};
+}
+
 Result<Person> People::check(const std::string& name, const SecretBytes& passphrase,
                              const std::string& address) {
   const auto account_key = "account:" + name;
@@ -183,6 +190,10 @@ Result<NewSession> People::begin(const Person& person, CameBy by, const Reader* 
   fresh.session = {to_hex(entropy_.array<8>()), person, now, now, by};
   TRY(drop_over());
   TRY(db_.transaction([&]() -> Status {
+    const auto living =
+        TRY(db_.query("SELECT count(*) FROM sessions WHERE person = ?1", {person.id.hex()}))[0];
+    if (living.number(0) >= static_cast<std::int64_t>(kSessionsMax))
+      return fail(Errc::kBusy, "too many sessions of this person");
     TRY(
         db_.execute("INSERT INTO sessions (token, id, person, started_at, seen_at, came_by)"
                     " VALUES (?1, ?2, ?3, ?4, ?4, ?5)",

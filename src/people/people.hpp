@@ -105,6 +105,8 @@ class People {
   // The same in two halves: the hash is made before anything is done.
   Result<std::string> hash(const SecretBytes& passphrase);
   Result<Person> enrol_hashed(const std::string& token, const std::string& hash);
+  // Of somebody who has shown who they are: from now on this one.
+  Status set_passphrase(const PersonId& person, const std::string& hash);
   // kDenied: no such link that recovers. The link is used then.
   Status offer(const std::string& token, const Offer& offer);
   Result<Offer> offered(const PersonId& person);  // kNotFound
@@ -114,7 +116,8 @@ class People {
   // when throttled.
   Result<Person> check(const std::string& name, const SecretBytes& passphrase,
                        const std::string& address);
-  // kDenied: another session has this reader's key, or had it.
+  // kDenied: another session has this reader's key, or had it. kBusy: kSessionsMax live already;
+  // which of them ends is for the caller to say, in the log first.
   Result<NewSession> begin(const Person& person, CameBy by, const Reader* reader = nullptr);
   // Both, with the passphrase alone.
   Result<NewSession> sign_in(const std::string& name, const SecretBytes& passphrase,
@@ -156,14 +159,16 @@ class People {
 
   Throttle& throttle() { return throttle_; }
 
-  // kMalformed, with what would help. `words`: what is easily guessed of this person.
+  // kMalformed, with what would help. `words`: what is easily guessed of this person and this
+  // installation; the product's name and words of the trade are known here.
   static Status check_passphrase(const SecretBytes& passphrase,
                                  const std::vector<std::string>& words = {});
 
   static constexpr std::int64_t kIdleMsMax = 30 * 60'000;
   static constexpr std::int64_t kAbsoluteMsMax = 12 * 3'600'000;
   static constexpr std::int64_t kEnrolmentMsMax = 72 * 3'600'000;
-  static constexpr std::size_t kPassphraseBytesMin = 12, kPassphraseBytesMax = 1'024;
+  static constexpr std::size_t kSessionsMax = 8;  // of one person
+  static constexpr std::size_t kPassphraseCharactersMin = 12, kPassphraseBytesMax = 1'024;
   static constexpr std::int64_t kFailuresForgottenMs = Throttle::kForgottenMs;
   static constexpr std::int64_t kOnceMs = 15 * 60'000;
   static constexpr std::size_t kListedMax = 20'000;

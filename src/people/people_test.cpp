@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "people/strength.hpp"
+
 namespace callward::people {
 namespace {
 
@@ -83,6 +85,35 @@ TEST_F(Peoples, EnrolmentLinksWorkOnceAndInTime) {
   const auto late = *people.make_enrolment(person.id);
   clock.advance_ms(People::kEnrolmentMsMax + 1);
   EXPECT_FALSE(people.enrol(late, phrase("seven tall chimneys")));
+}
+
+TEST_F(Peoples, CharactersAreCountedAsPeopleCountThemAndBytesHaveABound) {
+  for (const char* tooFew : {"四文字で", "\U0001F511\U0001F98A\U0001F30A", "çççççç", "elevenchars"})
+    EXPECT_FALSE(People::check_passphrase(phrase(tooFew))) << tooFew;
+  EXPECT_EQ(characters_of(phrase("四文字で")), 4u);
+  EXPECT_EQ(characters_of(phrase("\xFF\x80\x80z")), 2u) << "what is no UTF-8 counts for less";
+  EXPECT_TRUE(People::check_passphrase(phrase("静かな川が九つ流れている谷")));
+  EXPECT_TRUE(People::check_passphrase(phrase("nine quiet rivers" + std::string(1'007, 'x'))));
+  EXPECT_FALSE(People::check_passphrase(phrase("nine quiet rivers" + std::string(1'008, 'x'))));
+}
+
+TEST_F(Peoples, TheLiveSessionsOfAPersonHaveABound) {
+  ASSERT_TRUE(people.add("a", 1, phrase("nine quiet rivers")));
+  ASSERT_TRUE(people.add("b", 1, phrase("nine quiet rivers")));
+  for (std::size_t i = 0; i < People::kSessionsMax; ++i)
+    ASSERT_TRUE(people.sign_in("a", phrase("nine quiet rivers"), "x"));
+  EXPECT_EQ(people.sign_in("a", phrase("nine quiet rivers"), "x").error().code, Errc::kBusy);
+  EXPECT_TRUE(people.sign_in("b", phrase("nine quiet rivers"), "x")) << "each has their own";
+  clock.advance_ms(People::kIdleMsMax + 1);
+  EXPECT_TRUE(people.sign_in("a", phrase("nine quiet rivers"), "x")) << "what is over is none";
+}
+
+TEST_F(Peoples, APassphraseThatWasSetIsTheOneThatHolds) {
+  const auto person = *people.add("a", 1, phrase("nine quiet rivers"));
+  ASSERT_TRUE(people.set_passphrase(person.id, *people.hash(phrase("seven tall chimneys"))));
+  EXPECT_FALSE(people.sign_in("a", phrase("nine quiet rivers"), "x"));
+  EXPECT_TRUE(people.sign_in("a", phrase("seven tall chimneys"), "x"));
+  EXPECT_EQ(people.set_passphrase(PersonId{}, "").error().code, Errc::kNotFound);
 }
 
 TEST_F(Peoples, OneMayEndOnesOwnSessionsOnly) {

@@ -32,6 +32,15 @@ TEST(Strength, ThePersonsAndTheCompanysNamesCountForNothing) {
   EXPECT_EQ(refused.error().message.find("zyxo"), std::string::npos) << "the passphrase is told";
 }
 
+TEST(Strength, TheProductsNameAndWordsOfTheTradeCountForLittle) {
+  for (const char* weak :
+       {"callward recorder", "CallwardVault9", "supportagentcallward", "customersupportagent"})
+    EXPECT_LT(strength_of(phrase(weak), {}), kStrengthMin) << weak;
+  const auto host = phrase("zyxolaventra.example");
+  EXPECT_GE(strength_of(host, {}), kStrengthMin);
+  EXPECT_LT(strength_of(host, {"zyxolaventra.example"}), kStrengthMin);
+}
+
 TEST(Strength, AnyBytesAreRated) {
   EXPECT_TRUE(rc::check([] {
     const auto text = *rc::gen::arbitrary<std::string>();

@@ -33,8 +33,9 @@ void add_words(const std::string& text, std::vector<std::string>& out) {
 }  // namespace
 
 int strength_of(const SecretBytes& passphrase, const std::vector<std::string>& words) {
-  std::vector<std::string> known;
+  std::vector<std::string> known;  // the first are taken for those that are tried first
   for (const auto& word : words) add_words(word, known);
+  known.insert(known.end(), kKnownWords.begin(), kKnownWords.end());
   std::vector<const char*> list;
   for (const auto& word : known) list.push_back(word.c_str());
   list.push_back(nullptr);
@@ -46,6 +47,11 @@ int strength_of(const SecretBytes& passphrase, const std::vector<std::string>& w
       ::ZxcvbnMatch(reinterpret_cast<const char*>(text.expose().data()), list.data(), nullptr);
   const auto guesses = bits * std::log10(2.0);
   return guesses < 3 ? 0 : guesses < 6 ? 1 : guesses < 8 ? 2 : guesses < 10 ? 3 : 4;
+}
+
+std::size_t characters_of(const SecretBytes& passphrase) {
+  constexpr auto begins = [](std::uint8_t byte) { return (byte & 0xC0) != 0x80; };
+  return static_cast<std::size_t>(std::ranges::count_if(passphrase.expose(), begins));
 }
 
 }  // namespace callward::people
