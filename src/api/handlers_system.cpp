@@ -139,8 +139,12 @@ Response metrics(Service& service) {
         processes != nullptr && processes->is_array())
       for (const auto& process : processes->get_array())
         if (process.is_object()) add_process(process.get_object(), out);
+  const auto refused = service.refusals.counts();
+  for (std::size_t i = 0; i < refused.size(); ++i)
+    out += std::string("callward_server_refused{why=\"") + to_text(static_cast<Refused>(i)) +
+           "\"} " + std::to_string(refused[i]) + "\n";
   Response response;
-  response.content_type = "text/plain; version=0.0.4";
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   response.body = out;
   return response;
 }

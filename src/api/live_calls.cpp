@@ -56,9 +56,9 @@ std::optional<LiveCalls::Live> LiveCalls::at(const std::string& extension) const
 
 bool TryLimit::may(const std::string& key) {
   const std::lock_guard lock(mutex_);
-  const auto minute = clock_.monotonic_ms() / 60'000;
-  if (minute != minute_) {
-    minute_ = minute;
+  const auto window = clock_.monotonic_ms() / window_ms_;
+  if (window != window_) {
+    window_ = window;
     count_ = 0;
     counts_.clear();
   }

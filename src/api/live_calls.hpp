@@ -47,16 +47,17 @@ class LiveCalls {
 // So many tries a minute for each key (an address) and for all together.
 class TryLimit {
  public:
-  TryLimit(Clock& clock, std::size_t each, std::size_t all)
-      : clock_(clock), each_(each), all_(all) {}
+  TryLimit(Clock& clock, std::size_t each, std::size_t all, std::int64_t window_ms = 60'000)
+      : clock_(clock), each_(each), all_(all), window_ms_(window_ms) {}
   bool may(const std::string& key);
-  static constexpr std::size_t kKeysMax = 10'000;  // of a minute; beyond it nobody new may
+  static constexpr std::size_t kKeysMax = 10'000;  // of a window; beyond it nobody new may
 
  private:
   Clock& clock_;
   std::size_t each_, all_;
+  std::int64_t window_ms_;
   std::mutex mutex_;
-  std::int64_t minute_ = -1;
+  std::int64_t window_ = -1;
   std::size_t count_ = 0;
   std::unordered_map<std::string, std::size_t> counts_;
 };

@@ -145,7 +145,8 @@ struct Rig {
         routes(service),
         Router::Guards{
             .session = [this](const std::string& t) { return roster.admit(people.session(t)); },
-            .operator_token = "the-operators-token"});
+            .operator_token = "the-operators-token",
+            .refusals = &service.refusals});
   }
   ~Rig() {
     keeper_peer.reset();

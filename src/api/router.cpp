@@ -34,6 +34,24 @@ bool matches(const std::string& pattern, const std::string& path,
   return true;
 }
 
+std::optional<Refused> refused_by(int status) {
+  switch (status) {
+    case 400:
+    case 413:
+      return Refused::kMalformed;
+    case 401:
+      return Refused::kSignIn;  // a session that is missing is refused before the handler
+    case 403:
+      return Refused::kDenied;
+    case 404:
+      return Refused::kNotThere;
+    case 429:
+      return Refused::kTooMany;
+    default:
+      return std::nullopt;
+  }
+}
+
 bool is_write(const std::string& method) { return method != "GET" && method != "HEAD"; }
 
 }  // namespace
@@ -75,7 +93,46 @@ Status Router::authenticate(Request& request) const {
   return {};
 }
 
-Response Router::handle(Request request) const {
+Router::Outcome Router::serve(const Route& route, Request& request) const {
+  Outcome out{.response = {}, .operation = route.operation};
+  const auto refuse = [&out](Refused why, Response response) {
+    out.why = why;
+    out.response = std::move(response);
+    return std::move(out);
+  };
+  // A browser sends this header across origins only after a preflight that nobody answers: no
+  // CSRF.
+  if (is_write(request.method) && request.header("x-callward").empty())
+    return refuse(Refused::kNoHeader,
+                  Response::problem(403, "denied", "writes need the header X-Callward"));
+  if (route.roles != kAnyone) {
+    if (auto who = authenticate(request); !who) {
+      const bool token = !request.header("authorization").empty();
+      return refuse(token ? Refused::kOperatorToken : Refused::kNoSession,
+                    who.error().code == Errc::kDenied
+                        ? Response::problem(401, "not signed in", who.error().message)
+                        : Response::of(who.error()));
+    }
+    const auto roles =
+        request.is_operator ? people::bit(people::Role::kOperator) : request.session->person.roles;
+    if ((roles & route.roles) == 0)
+      return refuse(Refused::kRole, Response::problem(403, "denied", "your role may not do this"));
+    if (is_write(request.method) && !route.with_code && request.session &&
+        request.session->by == people::CameBy::kCode)
+      return refuse(Refused::kCodeSession,
+                    Response::problem(403, "denied",
+                                      "you came in with a code: for this, sign in with a passkey"));
+  }
+  out.response = route.handler(request);
+  // A stream outlives its request, but not the session that asked for it.
+  if (out.response.event_stream && request.session && guards_.session_lives)
+    out.response.may_go_on = [lives = guards_.session_lives, token = request.session_token] {
+      return lives(token);
+    };
+  return out;
+}
+
+Router::Outcome Router::find(Request& request) const {
   // A HEAD is a GET whose body is not sent (RFC 9110, 9.3.2).
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   std::string allowed;
@@ -86,39 +143,23 @@ Response Router::handle(Request request) const {
     if (route.method == "GET") allowed += ", HEAD";
     if (route.method != method) continue;
     request.parameters = std::move(parameters);
-    // A browser sends this header across origins only after a preflight that nobody answers: no
-    // CSRF.
-    if (is_write(request.method) && request.header("x-callward").empty())
-      return Response::problem(403, "denied", "writes need the header X-Callward");
-    if (route.roles != kAnyone) {
-      if (auto who = authenticate(request); !who) {
-        if (who.error().code == Errc::kDenied)
-          return Response::problem(401, "not signed in", who.error().message);
-        return Response::of(who.error());
-      }
-      const auto roles = request.is_operator ? people::bit(people::Role::kOperator)
-                                             : request.session->person.roles;
-      if ((roles & route.roles) == 0)
-        return Response::problem(403, "denied", "your role may not do this");
-      if (is_write(request.method) && !route.with_code && request.session &&
-          request.session->by == people::CameBy::kCode)
-        return Response::problem(403, "denied",
-                                 "you came in with a code: for this, sign in with a passkey");
-    }
-    auto response = route.handler(request);
-    // A stream outlives its request, but not the session that asked for it.
-    if (response.event_stream && request.session && guards_.session_lives)
-      response.may_go_on = [lives = guards_.session_lives, token = request.session_token] {
-        return lives(token);
-      };
-    return response;
+    return serve(route, request);
   }
   if (!allowed.empty()) {
     auto response = Response::problem(405, "method not allowed");
     response.headers.emplace_back("Allow", allowed);
-    return response;
+    return {.response = std::move(response), .why = Refused::kNoRoute};
   }
-  return Response::problem(404, "not found", "no such address");
+  return {.response = Response::problem(404, "not found", "no such address"),
+          .why = Refused::kNoRoute};
+}
+
+Response Router::handle(Request request) const {
+  auto out = find(request);
+  const auto why = out.why ? out.why : refused_by(out.response.status);
+  if (why && guards_.refusals != nullptr)
+    guards_.refusals->note({*why, out.operation, request.actor(), request.peer});
+  return std::move(out.response);
 }
 
 }  // namespace callward::api

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/http.hpp"
+#include "api/refusals.hpp"
 #include "api/route_roles.hpp"
 
 namespace callward::api {
@@ -30,6 +31,7 @@ class Router {
     std::string operator_token;  // empty: none
     // Whether it would still be taken; unlike `session` it does not count as use. For streams.
     std::function<bool(const std::string& token)> session_lives = {};
+    Refusals* refusals = nullptr;  // is told what was refused
   };
   Router(std::vector<Route> routes, Guards guards)
       : routes_(std::move(routes)), guards_(std::move(guards)) {}
@@ -40,6 +42,13 @@ class Router {
   [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
 
  private:
+  struct Outcome {
+    Response response;
+    std::string operation = "-";
+    std::optional<Refused> why = {};  // where the status does not say it
+  };
+  Outcome find(Request& request) const;
+  Outcome serve(const Route& route, Request& request) const;
   Status authenticate(Request& request) const;
   std::vector<Route> routes_;
   Guards guards_;

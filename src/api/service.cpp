@@ -1,5 +1,7 @@
 #include "api/service.hpp"
 
+#include <algorithm>
+
 #include "api/customer_tables.hpp"
 #include "base/event_log.hpp"
 #include "crypto/sha256.hpp"
@@ -175,6 +177,26 @@ Result<std::string> seal_reason(Service& service, const CallId& call, const std:
   return to_hex(crypto::sha256({r, as_bytes(reason)}));
 }
 
+Handler bounded(Service& service, Handler handler) {
+  return [&service, handler = std::move(handler)](const Request& request) -> Response {
+    if (request.is_operator ||
+        (service.reads_a_minute.may(request.actor()) && service.reads_an_hour.may(request.actor())))
+      return handler(request);
+    auto response = Response::problem(429, "busy", "too many at once for one person; wait a while");
+    response.headers.emplace_back("Retry-After", "60");
+    return response;
+  };
+}
+
+namespace {
+
+// By these somebody learns what is kept, or that it is there, one piece a request. A query opens to
+// the technician of its open case alone; a field, by steps with bounds of their own.
+constexpr std::array kReads = {"openCall",   "openWords",          "lookUp",
+                               "getReceipt", "getCustomerReceipt", "proveErasure"};
+
+}  // namespace
+
 std::vector<Route> routes(Service& service) {
   std::vector<Route> all;
   add_session_routes(service, all);
@@ -199,7 +221,11 @@ std::vector<Route> routes(Service& service) {
   add_form_routes(service, all);
   add_agent_routes(service, all);
   add_receipt_routes(service, all);
-  for (auto& route : all) route.roles = roles_of(route.operation);
+  for (auto& route : all) {
+    route.roles = roles_of(route.operation);
+    if (std::ranges::find(kReads, route.operation) != kReads.end())
+      route.handler = bounded(service, std::move(route.handler));
+  }
   return all;
 }
 

@@ -18,6 +18,7 @@
 #include "base/clock.hpp"
 #include "base/entropy.hpp"
 #include "keys/vault_protocol.hpp"
+#include "people/leaked.hpp"
 #include "people/people.hpp"
 #include "vault/policy.hpp"
 
@@ -48,9 +49,10 @@ struct Service {
   audit::WitnessPolicy witness_policy = {};
   std::function<boost::json::object()> witness_state = {};  // of the log's witnesses
   std::string company = {};                                 // as the policy names it
-  Key32 code_key = {};        // that seals the secrets of one-time codes
-  vault::Policy policy = {};  // in force
-  std::string origin = {};    // of the console, "https://host"
+  Key32 code_key = {};                         // that seals the secrets of one-time codes
+  vault::Policy policy = {};                   // in force
+  std::string origin = {};                     // of the console, "https://host"
+  const people::LeakedList* leaked = nullptr;  // what the installation brings; none: not asked
   // The telephone of a person in the role chart, and whose one is; nothing: not known.
   std::function<std::string(const PersonId&)> extension_of = {};
   std::function<std::optional<PersonId>(const std::string&)> person_at = {};
@@ -59,6 +61,16 @@ struct Service {
   // One-time forms are open to whoever has the link: so many tries a minute.
   static constexpr std::size_t kFormTriesOfAddress = 20, kFormTriesOfAll = 3'000;
   TryLimit form_tries{clock, kFormTriesOfAddress, kFormTriesOfAll};
+
+  // Told and counted; the router and the HTTPS server say them.
+  Refusals refusals{clock};
+
+  // What people read by one piece after the other: enough for a person, not for a machine that
+  // takes all there is. Of one person; the operator is whoever has this machine.
+  static constexpr std::size_t kReadsOfPersonAMinute = 240, kReadsOfPersonAnHour = 3'000;
+  static constexpr std::size_t kReadsOfAllAMinute = 10'000, kReadsOfAllAnHour = 200'000;
+  TryLimit reads_a_minute{clock, kReadsOfPersonAMinute, kReadsOfAllAMinute};
+  TryLimit reads_an_hour{clock, kReadsOfPersonAnHour, kReadsOfAllAnHour, 3'600'000};
 
   Desk desk{};
 
@@ -152,6 +164,9 @@ Result<std::string> seal_reason(Service& service, const CallId& call, const std:
 // answer, or 409 while the first one runs. Keys of different actors have nothing to do with each
 // other.
 Handler once(Service& service, const Handler& handler);
+
+// 429 beyond what one person reads in a minute or an hour.
+Handler bounded(Service& service, Handler handler);
 
 // Runs a function that may fail as a handler.
 template <class Function>

@@ -46,13 +46,23 @@ Result<Key32> load_code_key(Vfs& vfs, Entropy& entropy, const Config& config) {
   return key;
 }
 
-api::HttpServer::Options http_options(const Config& config) {
+// Before the sandbox closes: the list may lie anywhere, and stays open.
+Result<std::optional<people::LeakedList>> open_leaked(Vfs& vfs, const Config& config) {
+  const auto& file = config.server.leaked_passphrases;
+  if (file.empty()) return std::optional<people::LeakedList>();
+  return std::optional<people::LeakedList>(TRY(people::LeakedList::open(vfs, file)));
+}
+
+api::HttpServer::Options http_options(const Config& config, api::Refusals& refusals) {
   return {.address = config.server.listen,
           .port = config.server.port,
           .certificate_file = config.server.tls_certificate,
           .key_file = config.server.tls_key,
           .threads = config.server.threads,
-          .limits = {}};
+          .limits = {},
+          .tls_failed = [&refusals](const std::string& address) {
+            refusals.note({api::Refused::kTls, "-", "-", address});
+          }};
 }
 
 // Ids grow over restarts.
@@ -86,15 +96,6 @@ void catch_up_calls(api::Service& service, api::Link& recorder, api::Catalog& ca
 void catch_up_keeper(api::Service& service) {
   service.ask_orders();
   api::put_readers_again(service);
-}
-
-// What an earlier server left.
-Status catch_up(api::Service& service) {
-  TRY(service.roster.load());
-  service.roster.on_change([&service] { service.events.publish("people", "{}"); });
-  if (auto caught = service.catalog.catch_up(); !caught)
-    log_event("server.catch_up_failed", {{"why", caught.error().message}});
-  return {};
 }
 
 std::vector<std::string> disks_of(const Config& config) {
@@ -155,6 +156,18 @@ std::optional<PersonId> person_at(api::Roster& roster, const std::string& extens
   return id == nullptr ? std::nullopt : std::optional<PersonId>(*id);
 }
 
+// What an earlier server left, and what the chart says of telephones.
+Status catch_up(api::Service& service) {
+  auto& roster = service.roster;
+  service.extension_of = [&roster](const PersonId& id) { return extension_of(roster, id); };
+  service.person_at = [&roster](const std::string& at) { return person_at(roster, at); };
+  TRY(roster.load());
+  roster.on_change([&service] { service.events.publish("people", "{}"); });
+  if (auto caught = service.catalog.catch_up(); !caught)
+    log_event("server.catch_up_failed", {{"why", caught.error().message}});
+  return {};
+}
+
 // What the log says of calls whose retention is over, of people, of customers and of requests; and
 // what became of sessions.
 void follow_log(io::Loop& loop, api::Service& service) {
@@ -182,12 +195,13 @@ std::string state_json(bool ready, const std::string& address, std::uint64_t ref
 
 // A session is what the role chart makes of it today.
 api::Router::Guards guards_of(people::People& people, api::Roster& roster,
-                              const std::string& operator_token) {
+                              const std::string& operator_token, api::Refusals& refusals) {
   return {
       .session = [&](const std::string& token) { return roster.admit(people.session(token)); },
       .operator_token = operator_token,
       .session_lives =
-          [&](const std::string& token) { return roster.admit(people.look(token)).has_value(); }};
+          [&](const std::string& token) { return roster.admit(people.look(token)).has_value(); },
+      .refusals = &refusals};
 }
 
 void close_idle(api::Link& keeper, api::Link& recorder) {
@@ -246,6 +260,7 @@ Status run_server(const ProcessContext& context) {
   api::Roster roster(*database, people, relying_party(config), {config.log.dir, log_key, &vfs});
   api::Catalog catalog(*database, objects, keeper, recorder);
   api::EventHub events(first_event(clock));
+  const auto leaked = TRY(open_leaked(vfs, config));
   api::Service service{.clock = clock,
                        .entropy = entropy,
                        .vfs = vfs,
@@ -266,15 +281,15 @@ Status run_server(const ProcessContext& context) {
                        .code_key = std::move(code_key),
                        .policy = TRY(load_policy(vfs, config)),
                        .origin = config.server.origin,
-                       .extension_of = [&](const PersonId& id) { return extension_of(roster, id); },
-                       .person_at = [&](const std::string& at) { return person_at(roster, at); }};
+                       .leaked = leaked ? &*leaked : nullptr};
   TRY(catch_up(service));
   LogOutside outside(service, config.log);
 
-  const api::Router router(api::routes(service), guards_of(people, roster, token));
+  const api::Router router(api::routes(service),
+                           guards_of(people, roster, token, service.refusals));
   TRY(confine(config));
   const auto server = TRY(api::HttpServer::start(
-      http_options(config),
+      http_options(config, service.refusals),
       [&](api::Request request) { return answer(router, console, std::move(request)); }, events));
   const api::EventPump recorder_events(
       config.socket("recorder"), store::kRecorderFrameBytesMax, api::recorder_hello,

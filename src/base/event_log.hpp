@@ -1,6 +1,6 @@
 // The operational log: one JSON line an event on standard error. Not the audit log. Only event ids,
-// random ids, counts and error words go in; personal data has types (SecretBytes, Redacted) that no
-// overload here takes.
+// random ids, counts and error words go in, and the address from which somebody was refused; other
+// personal data has types (SecretBytes, Redacted) that no overload here takes.
 //
 //   log_event("recorder.gap", {{"call", call.hex()}, {"stream", 1}, {"lost_ms", 40}});
 #pragma once
