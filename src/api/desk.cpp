@@ -36,6 +36,52 @@ Status end_one_session(Service& service, const people::Session& session, const s
   return {};
 }
 
+Status make_room(Service& service, const people::Person& person) {
+  auto own = TRY(service.people.sessions(person.id));
+  std::ranges::sort(own, {}, &people::Session::seen_at);
+  for (auto at = own.begin(); own.end() - at >= std::ptrdiff_t{people::People::kSessionsMax}; ++at)
+    TRY(end_one_session(service, *at, person.id.hex(), "too_many"));
+  return {};
+}
+
+Status end_session_before(Service& service, const Request& request, const people::Person& person) {
+  const auto token = cookie(request.header("cookie"), kSessionCookie);
+  if (token.empty()) return {};
+  const auto before = service.people.look(token);
+  if (!before && before.error().code == Errc::kDenied) return {};
+  return end_one_session(service, TRY(before), person.id.hex(), "signed_in_anew");
+}
+
+const char* to_text(OwnAct act) {
+  static constexpr std::array kWords = {"passphrase", "codes", "no_codes", "end_sessions"};
+  return kWords.at(static_cast<std::size_t>(act));
+}
+
+people::Challenge own_act_challenge(OwnAct act, const PersonId& person,
+                                    const std::array<std::uint8_t, 32>& nonce) {
+  return crypto::sha256({as_bytes("CWS1 own act "), as_bytes(to_text(act)),
+                         as_bytes(std::string_view("\0", 1)), person.bytes, nonce});
+}
+
+Status confirm(Service& service, const Request& request, OwnAct act,
+               const people::PersonSignature& signature) {
+  const auto& session = *request.session;
+  const auto& person = session.person.id;
+  const auto asked =
+      service.desk.confirmations.take(session.id + to_text(act), service.clock.monotonic_ms());
+  if (!asked) return fail(Errc::kState, "that took too long: begin anew");
+  const auto throttled = "passkey:" + person.hex();
+  TRY(service.people.throttle().begin_try(throttled));
+  const auto chart = TRY(service.roster.chart());
+  const auto challenge = own_act_challenge(act, person, asked->nonce);
+  if (signature.person != person || !chart->check(person, challenge, signature.said)) {
+    TRY(service.log("sign_in_failed", person.hex(), person.hex(), {{"cause", "passkey"}}));
+    return fail(Errc::kDenied, "this was not signed by your passkey, or is of something else");
+  }
+  service.people.throttle().passed(throttled);
+  return {};
+}
+
 void drop_ended_readers(Service& service) {
   constexpr std::int64_t kAnswerMs = 1'000;  // else the keeper is away, and forgot them itself
   const auto ended = service.people.readers(false);
@@ -153,11 +199,21 @@ Status check_reader(Service& service, const SignedReader& given) {
   return {};
 }
 
-Result<SecretBytes> passphrase_of(BodyReader& body) {
-  auto raw = TRY(body.text("passphrase", 1, people::People::kPassphraseBytesMax));
+Result<SecretBytes> passphrase_of(BodyReader& body, const char* name) {
+  auto raw = TRY(body.text(name, 1, people::People::kPassphraseBytesMax));
   SecretBytes passphrase(as_bytes(raw));
   wipe(raw.data(), raw.size());
   return passphrase;
+}
+
+Status check_passphrase(const Service& service, const people::Person& person,
+                        const SecretBytes& passphrase) {
+  TRY(people::People::check_passphrase(passphrase,
+                                       {person.name, service.company, service.roster.party().id}));
+  if (service.leaked != nullptr && TRY(service.leaked->has(passphrase)))
+    return fail(Errc::kMalformed,
+                "this passphrase is in a list of leaked ones (0 of 4): take another");
+  return {};
 }
 
 std::string link_of(Service& service, const std::string& token) {

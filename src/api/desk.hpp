@@ -26,6 +26,13 @@ struct Enrolling {
   std::optional<people::Change> change;  // once the passkey is there: what it shall sign
   std::string passphrase;                // its hash
 };
+// What somebody who is signed in does to how they come in: it takes their passkey anew.
+enum class OwnAct : std::uint8_t { kPassphrase, kCodes, kNoCodes, kEndSessions };
+const char* to_text(OwnAct act);
+struct Confirming {
+  OwnAct act{};
+  std::array<std::uint8_t, 32> nonce{};
+};
 // A change of the role chart that is not in it yet.
 struct Draft {
   people::Change change;
@@ -44,6 +51,8 @@ struct ReaderRequest {
 
 struct Desk {
   static constexpr std::int64_t kSignInMs = 5 * 60'000;
+  static constexpr std::int64_t kConfirmMs = 5 * 60'000;
+  Shelf<Confirming> confirmations{{.all = 10'000, .of_owner = 4, .keep_ms = kConfirmMs}};
   static constexpr std::int64_t kEnrolmentMs = 15 * 60'000;
   // So long the keeper takes a change after the time that stands in it.
   static constexpr std::int64_t kDraftMs = 14 * 60'000;
@@ -61,6 +70,17 @@ boost::json::object session_json(const people::Session& session);
 // Ends it, with its entry in the log, and tells the keeper.
 Status end_one_session(Service& service, const people::Session& session, const std::string& actor,
                        const char* cause);
+// A place for one more session of this person: the ones that were used longest ago end.
+Status make_room(Service& service, const people::Person& person);
+// Whoever signs in leaves the session behind whose cookie came along, whosever it was.
+Status end_session_before(Service& service, const Request& request, const people::Person& person);
+// What the passkey signs of an act, of this person and this session alone.
+people::Challenge own_act_challenge(OwnAct act, const PersonId& person,
+                                    const std::array<std::uint8_t, 32>& nonce);
+// kDenied: the assertion is not this person's, of this act, asked for in this session; kState:
+// nothing was asked for, or too long ago; kBusy. What is refused stands in the log.
+Status confirm(Service& service, const Request& request, OwnAct act,
+               const people::PersonSignature& signature);
 // Tells the keeper of browsers' keys whose sessions have ended; what it did not hear is told again.
 void drop_ended_readers(Service& service);
 // After each connection to the keeper: the keys of living sessions, and who is on duty.
@@ -89,7 +109,11 @@ Result<SignedReader> signed_reader_of(BodyReader& body, const PersonId& person);
 // kDenied: not signed by the person's passkey, not now, or used before.
 Status check_reader(Service& service, const SignedReader& given);
 // The passphrase in the body, its text wiped.
-Result<SecretBytes> passphrase_of(BodyReader& body);
+Result<SecretBytes> passphrase_of(BodyReader& body, const char* name = "passphrase");
+// kMalformed, with what would help: guessed too easily by whoever knows this person and this
+// installation, or in the list of leaked ones.
+Status check_passphrase(const Service& service, const people::Person& person,
+                        const SecretBytes& passphrase);
 std::string link_of(Service& service, const std::string& token);
 // kNotFound: no such person.
 Result<people::Person> person_named(Service& service, const std::string& id);

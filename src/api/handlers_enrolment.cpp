@@ -28,7 +28,7 @@ Result<Response> by_passphrase(Service& service, const Request& request) {
   // done. Without the entry the link stays as it was.
   TRY(people::People::check_passphrase(passphrase));
   const auto person = TRY(service.people.enrolling(token));
-  TRY(people::People::check_passphrase(passphrase, {person.name, service.company}));
+  TRY(check_passphrase(service, person, passphrase));
   boost::json::array roles;
   for (const auto& word : people::role_words(person.roles)) roles.emplace_back(word);
   TRY(service.log("person_added", person.id.hex(), person.id.hex(),
@@ -94,7 +94,7 @@ Result<Response> give_passkey(Service& service, const Request& request) {
   const auto now = service.clock.monotonic_ms();
   auto enrolling = service.desk.enrolments.look(opened.id, now);
   if (!enrolling) return fail(Errc::kState, "that took too long: open the link again");
-  TRY(people::People::check_passphrase(passphrase, {opened.person.name, service.company}));
+  TRY(check_passphrase(service, opened.person, passphrase));
   auto key = TRY(people::check_registration(service.roster.party(), enrolling->challenge, given));
   auto hash = TRY(service.people.hash(passphrase));
   if (opened.kind == ChangeKind::kKeyReplaced)

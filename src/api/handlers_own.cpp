@@ -1,10 +1,89 @@
-// What a person does about themselves: passkeys, one-time codes, duty.
+// What a person does about themselves: passphrase, passkeys, one-time codes, duty.
+//
+// What changes how somebody comes in takes more than their session: the passkey signs anew, over a
+// number that was made for this act in this session (confirm() of the desk).
+#include <algorithm>
+
 #include "api/service.hpp"
 
 namespace callward::api {
 namespace {
 
 using people::Role;
+
+constexpr std::array kOwnActs = {OwnAct::kPassphrase, OwnAct::kCodes, OwnAct::kNoCodes,
+                                 OwnAct::kEndSessions};
+
+// The browser makes the challenge itself, of what it means to do.
+Result<Response> ask_to_confirm(Service& service, const Request& request) {
+  auto body = TRY(BodyReader::parse(request.body));
+  const auto word = TRY(body.text("act", 1, 32));
+  TRY(body.finish());
+  const auto act = std::ranges::find_if(kOwnActs, [&](auto one) { return word == to_text(one); });
+  if (act == kOwnActs.end()) return fail(Errc::kMalformed, "no act that is confirmed");
+  const auto chart = TRY(founded_chart(service));
+  const auto& session = *request.session;
+  const Confirming fresh{.act = *act, .nonce = service.entropy.array<32>()};
+  TRY(service.desk.confirmations.put(session.id + to_text(*act), session.id, fresh,
+                                     service.clock.monotonic_ms()));
+  boost::json::array keys;
+  if (const auto* member = chart->find(session.person.id))
+    for (const auto& key : member->keys) keys.emplace_back(to_hex(key.id));
+  return Response::json({{"nonce", to_hex(fresh.nonce)},
+                         {"person", session.person.id.hex()},
+                         {"party", service.roster.party().id},
+                         {"passkeys", std::move(keys)}},
+                        201);
+}
+
+// While somebody thinks of a new one: as it will be judged, before anything is asked of them.
+Result<Response> rate_passphrase(Service& service, const Request& request) {
+  auto body = TRY(BodyReader::parse(request.body));
+  const auto passphrase = TRY(passphrase_of(body));
+  TRY(body.finish());
+  const auto good = check_passphrase(service, request.session->person, passphrase);
+  return Response::json({{"lacks", good ? std::string() : good.error().message}});
+}
+
+// The old one was wrong: what a sign-in would say of it, and as slow the next time.
+Result<Response> old_one_refused(Service& service, const Request& request, const Error& error) {
+  const auto subject = request.session->person.id.hex();
+  const bool throttled = error.code == Errc::kBusy;
+  if (error.code == Errc::kDenied || (throttled && service.may_log_throttled(subject)))
+    TRY(service.log("sign_in_failed", subject, subject,
+                    {{"cause", throttled ? "throttled" : "passphrase_change"}}));
+  if (error.code == Errc::kDenied) return fail(Errc::kDenied, "your present passphrase is wrong");
+  return tl::unexpected<Error>(error);
+}
+
+// Without the entry it stays as it was. With it whatever the old passphrase began is over: the
+// other sessions, and sign-ins that wait for their second factor.
+Result<Response> change_passphrase(Service& service, const Request& request) {
+  const bool founded = TRY(service.roster.chart())->number() > 0;
+  auto body = TRY(BodyReader::parse(request.body));
+  const auto old = TRY(passphrase_of(body));
+  const auto wanted = TRY(passphrase_of(body, "new_passphrase"));
+  std::optional<people::PersonSignature> signature;
+  if (founded) signature = TRY(signature_of(body));
+  TRY(body.finish());
+  const auto& person = request.session->person;
+  TRY(check_passphrase(service, person, wanted));
+  if (equal_constant_time(old.expose(), wanted.expose()))
+    return fail(Errc::kMalformed, "this passphrase is the one that you have");
+  // The passkey first: with a session alone nobody tries old passphrases here.
+  if (signature) TRY(confirm(service, request, OwnAct::kPassphrase, *signature));
+  if (auto right = service.people.check(person.name, old, request.peer); !right)
+    return old_one_refused(service, request, right.error());
+  const auto hash = TRY(service.people.hash(wanted));
+  const auto subject = person.id.hex();
+  TRY(service.log("passphrase_changed", subject, subject, {{"session", request.session->id}}));
+  TRY(service.people.set_passphrase(person.id, hash));
+  service.desk.sign_ins.drop(subject);
+  for (const auto& session : TRY(service.people.sessions(person.id)))
+    if (session.id != request.session->id)
+      TRY(end_one_session(service, session, subject, "passphrase_changed"));
+  return Response::empty();
+}
 
 // A second passkey: the browser makes it with this challenge, and the change is drafted with what
 // it then says (createDraft, key_added).
@@ -27,10 +106,14 @@ Result<Response> begin_passkey(Service& service, const Request& request) {
 }
 
 Result<Response> make_code(Service& service, const Request& request) {
-  auto body = TRY(BodyReader::parse(request.body));
-  TRY(body.finish());
   TRY(founded_chart(service));
+  auto body = TRY(BodyReader::parse(request.body));
+  const auto signature = TRY(signature_of(body));
+  TRY(body.finish());
   const auto& person = request.session->person;
+  if (TRY(service.people.has_code(person.id)))
+    return fail(Errc::kExists, "codes are set up already: take them away first");
+  TRY(confirm(service, request, OwnAct::kCodes, signature));
   const auto secret = TRY(service.people.new_code_secret(person.id, service.code_key));
   return Response::json({{"secret", people::to_base32(secret.expose())},
                          {"uri", people::code_uri(service.company, person.name, secret.expose())}},
@@ -59,6 +142,14 @@ Result<Response> drop_code(Service& service, const Request& request, const Perso
   return Response::empty();
 }
 
+Result<Response> drop_own_code(Service& service, const Request& request) {
+  auto body = TRY(BodyReader::parse(request.body));
+  const auto signature = TRY(signature_of(body));
+  TRY(body.finish());
+  TRY(confirm(service, request, OwnAct::kNoCodes, signature));
+  return drop_code(service, request, request.session->person.id);
+}
+
 // The operator's, the administrator's and the owner's: for a telephone that is gone.
 Result<Response> drop_anothers_code(Service& service, const Request& request) {
   return drop_code(service, request, TRY(person_named(service, request.parameters.at("id"))).id);
@@ -79,13 +170,18 @@ Result<Response> duty(Service& service, const Request& request) {
 }  // namespace
 
 void add_own_routes(Service& service, std::vector<Route>& routes) {
+  routes.push_back({"POST", "/v1/own/confirmation", "askToConfirm",
+                    guarded([&](const Request& r) { return ask_to_confirm(service, r); })});
+  routes.push_back({"POST", "/v1/own/passphrase", "changePassphrase",
+                    guarded([&](const Request& r) { return change_passphrase(service, r); })});
+  routes.push_back({"POST", "/v1/own/passphrase/rating", "ratePassphrase",
+                    guarded([&](const Request& r) { return rate_passphrase(service, r); })});
   routes.push_back({"POST", "/v1/own/passkeys", "beginPasskey",
                     guarded([&](const Request& r) { return begin_passkey(service, r); })});
   routes.push_back({"POST", "/v1/own/code", "makeCode",
                     guarded([&](const Request& r) { return make_code(service, r); })});
-  routes.push_back({"DELETE", "/v1/own/code", "dropCode", guarded([&](const Request& r) {
-                      return drop_code(service, r, r.session->person.id);
-                    })});
+  routes.push_back({"POST", "/v1/own/code/removal", "dropCode",
+                    guarded([&](const Request& r) { return drop_own_code(service, r); })});
   routes.push_back({"POST", "/v1/own/code/confirmation", "confirmCode",
                     guarded([&](const Request& r) { return confirm_code(service, r); })});
   routes.push_back({"POST", "/v1/own/duty", "setDuty",

@@ -32,10 +32,12 @@ Result<Response> failed(Service& service, const Second& second, const Error& err
 }
 
 // Entry and keeper before the cookie: without either there is no session.
-Result<Response> begin(Service& service, const Second& second, people::CameBy by,
-                       const people::Reader* reader) {
+Result<Response> begin(Service& service, const Request& request, const Second& second,
+                       people::CameBy by, const people::Reader* reader) {
   if (!service.desk.sign_ins.take(second.ticket, service.clock.monotonic_ms()))
     return not_signed_in("begin anew with the passphrase");
+  TRY(end_session_before(service, request, second.person));
+  TRY(make_room(service, second.person));
   const auto fresh = TRY(service.people.begin(second.person, by, reader));
   const auto subject = second.person.id.hex();
   const auto told = [&]() -> Status {
@@ -69,7 +71,7 @@ Result<Response> by_passkey(Service& service, const Request& request) {
     return failed(service, second, good.error(), "passkey");
   }
   service.people.throttle().passed(throttled);
-  return begin(service, second, people::CameBy::kPasskey, &signed_key.reader);
+  return begin(service, request, second, people::CameBy::kPasskey, &signed_key.reader);
 }
 
 Result<Response> by_code(Service& service, const Request& request) {
@@ -85,7 +87,7 @@ Result<Response> by_code(Service& service, const Request& request) {
       return tl::unexpected<Error>(good.error());
     return failed(service, second, good.error(), "code");
   }
-  return begin(service, second, people::CameBy::kCode, nullptr);
+  return begin(service, request, second, people::CameBy::kCode, nullptr);
 }
 
 }  // namespace

@@ -13,7 +13,10 @@ std::string set_cookie(const std::string& token, std::int64_t seconds) {
 namespace {
 
 // The entry is durable before the session is given out; without it there is none.
-Result<Response> begin_by_passphrase(Service& service, const people::Person& person) {
+Result<Response> begin_by_passphrase(Service& service, const Request& request,
+                                     const people::Person& person) {
+  TRY(end_session_before(service, request, person));
+  TRY(make_room(service, person));
   const auto fresh = TRY(service.people.begin(person, people::CameBy::kPassphrase));
   const auto subject = person.id.hex();
   if (auto logged = service.log("signed_in", subject, subject,
@@ -61,7 +64,7 @@ Result<Response> sign_in(Service& service, const Request& request) {
   const auto subject = known ? known->id.hex() : std::string("-");
   const auto person = service.people.check(name, passphrase, request.peer);
   if (!person) return refused(service, person.error(), subject);
-  if (chart->number() == 0) return begin_by_passphrase(service, *person);
+  if (chart->number() == 0) return begin_by_passphrase(service, request, *person);
   const auto* member = chart->find(person->id);
   if (member == nullptr || member->left)
     return refused(service, {Errc::kDenied, "name or passphrase is wrong"}, subject);
@@ -81,7 +84,23 @@ Result<Response> end(Service& service, const Request& request, const std::string
   return response;
 }
 
+// Whoever came by a passkey touches it before they end another session: who has found a screen
+// unlocked does not shut its owner out. Who came by less has nothing else to show.
+Status confirm_ending(Service& service, const Request& request) {
+  auto body = TRY(BodyReader::parse(request.body));
+  std::optional<people::PersonSignature> signature;
+  if (request.session->by == people::CameBy::kPasskey) signature = TRY(signature_of(body));
+  TRY(body.finish());
+  return signature ? confirm(service, request, OwnAct::kEndSessions, *signature) : Status{};
+}
+
+Result<Response> end_one(Service& service, const Request& request) {
+  TRY(confirm_ending(service, request));
+  return end(service, request, request.parameters.at("id"), "revoked");
+}
+
 Result<Response> end_others(Service& service, const Request& request) {
+  TRY(confirm_ending(service, request));
   for (const auto& session : TRY(service.people.sessions(request.session->person.id)))
     if (session.id != request.session->id)
       TRY(end_one_session(service, session, request.actor(), "revoked"));
@@ -120,12 +139,10 @@ void add_session_routes(Service& service, std::vector<Route>& routes) {
                     true});
   routes.push_back({"GET", "/v1/sessions", "listSessions",
                     guarded([&](const Request& r) { return list(service, r); })});
-  routes.push_back({"DELETE", "/v1/sessions", "revokeOtherSessions",
+  routes.push_back({"POST", "/v1/sessions/ending", "revokeOtherSessions",
                     guarded([&](const Request& r) { return end_others(service, r); }), true});
-  routes.push_back({"DELETE", "/v1/sessions/{id}", "revokeSession", guarded([&](const Request& r) {
-                      return end(service, r, r.parameters.at("id"), "revoked");
-                    }),
-                    true});
+  routes.push_back({"POST", "/v1/sessions/{id}/ending", "revokeSession",
+                    guarded([&](const Request& r) { return end_one(service, r); }), true});
 }
 
 }  // namespace callward::api

@@ -1,5 +1,6 @@
 // Attacks on people's affairs: the second factor, links, drafts, other people's things.
 #include "api/people_rig_test.hpp"
+#include "crypto/sha1.hpp"
 
 namespace callward::api {
 namespace {
@@ -135,7 +136,7 @@ TEST_F(PeopleAttack, ASessionIsNotFixedByThoseWhoPlantCookiesOrTickets) {
 
 TEST_F(PeopleAttack, ACodeOpensNothingThatAPasskeyOpens) {
   const auto max = join("max", "supervisor");
-  const auto secret = set_up_codes(olgas);
+  const auto secret = set_up_codes(olga, olgas);
   const auto weak = token_of(sign_in_by_code(olga, code(secret)));
   ASSERT_EQ(ask("GET", "/v1/session", weak).status, 200);
   EXPECT_TRUE(readers.size() == 1) << "and no key of a browser was given to the keeper";
@@ -161,7 +162,7 @@ TEST_F(PeopleAttack, ACodeOpensNothingThatAPasskeyOpens) {
 }
 
 TEST_F(PeopleAttack, ACodeIsGoodOnceAndGuessingIsSlowed) {
-  const auto secret = set_up_codes(olgas);
+  const auto secret = set_up_codes(olga, olgas);
   const auto now = code(secret);
   ASSERT_EQ(sign_in_by_code(olga, now).status, 201);
   EXPECT_EQ(sign_in_by_code(olga, now).status, 401);
@@ -174,6 +175,147 @@ TEST_F(PeopleAttack, ACodeIsGoodOnceAndGuessingIsSlowed) {
   EXPECT_LE(refused, 3);
   EXPECT_GE(slowed, 17);
   EXPECT_EQ(sign_in_by_code(olga, code(secret)).status, 429) << "the right one too soon";
+}
+
+// ---- what changes how somebody comes in -------------------------------------------------------
+
+constexpr const char* kOther = "eleven slow ferries";
+
+TEST_F(PeopleAttack, APassphraseIsChangedByWhoHasTheOldOneAndThePasskey) {
+  const auto max = join("max", "supervisor");
+  const auto maxs = session_of(max), other = session_of(max);
+  const Json body{{"passphrase", max.passphrase}, {"new_passphrase", kOther}};
+  const std::string path = "/v1/own/passphrase";
+  EXPECT_EQ(send("POST", path, body, maxs).status, 400) << "no passkey";
+  auto wrong = body;
+  wrong["passphrase"] = "not his passphrase";
+  EXPECT_EQ(confirmed(max, maxs, "passphrase", path, wrong).status, 403);
+  auto thief = max;
+  thief.device = device();
+  EXPECT_EQ(confirmed(thief, maxs, "passphrase", path, body).status, 403) << "another's passkey";
+  EXPECT_EQ(confirmed(olga, maxs, "passphrase", path, body).status, 403);
+  EXPECT_EQ(logged("passphrase_changed"), 0u);
+  const auto half = json_of(passphrase(max));
+  ASSERT_EQ(confirmed(max, maxs, "passphrase", path, body).status, 204);
+  EXPECT_EQ(logged("passphrase_changed"), 1u);
+  EXPECT_EQ(ask("GET", "/v1/session", maxs).status, 200);
+  EXPECT_EQ(ask("GET", "/v1/session", other).status, 401) << "the others end";
+  EXPECT_EQ(second(passkey_body(max, half)).status, 401) << "and what the old one had begun";
+  EXPECT_EQ(passphrase(max).status, 401);
+  auto now = max;
+  now.passphrase = kOther;
+  EXPECT_EQ(sign_in(now).status, 201);
+}
+
+TEST_F(PeopleAttack, TheOldPassphraseIsNotGuessedByChangingIt) {
+  const std::string path = "/v1/own/passphrase";
+  const auto before = logged("sign_in_failed");
+  int refused = 0, slowed = 0;
+  for (int i = 0; i < 20; ++i) {
+    const Json body{{"passphrase", "guess " + std::to_string(i)}, {"new_passphrase", kOther}};
+    const auto status = confirmed(olga, olgas, "passphrase", path, body).status;
+    refused += status == 403 ? 1 : 0;
+    slowed += status == 429 ? 1 : 0;
+  }
+  EXPECT_EQ(refused, 3);
+  EXPECT_EQ(slowed, 17);
+  EXPECT_EQ(logged("sign_in_failed"), before + 4)
+      << "three wrong ones, and once that it was slowed";
+  const Json right{{"passphrase", olga.passphrase}, {"new_passphrase", kOther}};
+  EXPECT_EQ(confirmed(olga, olgas, "passphrase", path, right).status, 429) << "too soon";
+  EXPECT_EQ(passphrase(olga).status, 429) << "one and the same back-off as at the door";
+}
+
+TEST_F(PeopleAttack, ALeakedPassphraseIsRefusedWhereverOneIsSet) {
+  const auto max = join("max", "supervisor");
+  const auto maxs = session_of(max);
+  auto eve = named("eve", "agent");
+  const auto link = invite(eve);
+  const std::string leaked = "seventeen blue lanterns";
+  ASSERT_TRUE(vfs.write_file_atomic(dir + "/leaked",
+                                    as_bytes(to_hex(crypto::sha1(as_bytes(leaked))) + ":3\n")));
+  const auto list = people::LeakedList::open(vfs, dir + "/leaked");
+  ASSERT_TRUE(list);
+  service.leaked = &*list;
+  eve.passphrase = leaked;
+  const auto refused = enrol(eve, link);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.body.find("leaked"), std::string::npos) << refused.body;
+  const auto rated = send("POST", "/v1/own/passphrase/rating", {{"passphrase", leaked}}, maxs);
+  EXPECT_NE(json_of(rated).at("lacks").as_string().find("leaked"), std::string::npos);
+  const Json body{{"passphrase", max.passphrase}, {"new_passphrase", leaked}};
+  EXPECT_EQ(confirmed(max, maxs, "passphrase", "/v1/own/passphrase", body).status, 400);
+  const Json good{{"passphrase", max.passphrase}, {"new_passphrase", kOther}};
+  EXPECT_EQ(confirmed(max, maxs, "passphrase", "/v1/own/passphrase", good).status, 204);
+  eve.passphrase = kOther;
+  EXPECT_EQ(enrol(eve, link).status, 201) << "the link was not used up";
+}
+
+TEST_F(PeopleAttack, AConfirmationIsGoodOnceForItsActItsSessionAndItsTime) {
+  const auto used = confirmation(olga, olgas, "codes");
+  EXPECT_EQ(send("POST", "/v1/own/code/removal", {{"signature", used}}, olgas).status, 409)
+      << "of another act";
+  const auto other = session_of(olga);
+  EXPECT_EQ(send("POST", "/v1/own/code", {{"signature", used}}, other).status, 409)
+      << "of another session";
+  ASSERT_EQ(send("POST", "/v1/own/code", {{"signature", used}}, olgas).status, 201);
+  EXPECT_EQ(send("POST", "/v1/own/code", {{"signature", used}}, olgas).status, 409) << "again";
+  (void)confirmation(olga, olgas, "codes");
+  EXPECT_EQ(send("POST", "/v1/own/code", {{"signature", used}}, olgas).status, 403)
+      << "over another number";
+  const auto late = confirmation(olga, olgas, "codes");
+  clock.advance_ms(Desk::kConfirmMs + 1);
+  EXPECT_EQ(send("POST", "/v1/own/code", {{"signature", late}}, olgas).status, 409);
+  EXPECT_EQ(send("POST", "/v1/own/confirmation", {{"act", "anything"}}, olgas).status, 400);
+}
+
+TEST_F(PeopleAttack, ASessionAloneSetsUpNoCodesTakesNoneAwayAndEndsNoOther) {
+  set_up_codes(olga, olgas);
+  const auto other = session_of(olga);
+  const auto id = std::string(json_of(ask("GET", "/v1/session", other)).at("id").as_string());
+  for (const auto* path : {"/v1/own/code", "/v1/own/code/removal", "/v1/sessions/ending"})
+    EXPECT_EQ(send("POST", path, {}, olgas).status, 400) << path;
+  EXPECT_EQ(send("POST", "/v1/sessions/" + id + "/ending", {}, olgas).status, 400);
+  EXPECT_TRUE(*people.has_code(olga.id));
+  EXPECT_EQ(ask("GET", "/v1/session", other).status, 200);
+  ASSERT_EQ(confirmed(olga, olgas, "end_sessions", "/v1/sessions/" + id + "/ending").status, 204);
+  EXPECT_EQ(ask("GET", "/v1/session", other).status, 401);
+}
+
+TEST_F(PeopleAttack, SigningInEndsTheSessionWhoseCookieCameAlong) {
+  const auto max = join("max", "supervisor");
+  const auto body = boost::json::serialize(passkey_body(max, half(max)));
+  const auto ended = logged("session_ended");
+  ASSERT_EQ(ask("POST", "/v1/session/passkey", olgas, body).status, 201);
+  EXPECT_EQ(ask("GET", "/v1/session", olgas).status, 401) << "whosever it was";
+  EXPECT_EQ(logged("session_ended"), ended + 1);
+  {
+    const std::lock_guard lock(told);
+    EXPECT_EQ(log.back().type, "signed_in") << "in this order";
+    EXPECT_EQ(drops.size(), 1u) << "its browser's key is forgotten, too";
+  }
+  // A sign-in that comes to nothing ends nothing.
+  const auto again = session_of(olga);
+  auto wrong = passkey_body(max, half(max));
+  wrong["reader_key"] = to_hex(entropy.array<32>());
+  EXPECT_EQ(ask("POST", "/v1/session/passkey", again, boost::json::serialize(wrong)).status, 401);
+  EXPECT_EQ(ask("GET", "/v1/session", again).status, 200);
+}
+
+TEST_F(PeopleAttack, OneSessionTooManyEndsTheOneThatWasUsedLongestAgo) {
+  std::vector<std::string> open{olgas};
+  for (std::size_t i = 1; i < people::People::kSessionsMax; ++i) {
+    clock.advance_ms(31'000);
+    open.push_back(session_of(olga));
+  }
+  clock.advance_ms(31'000);
+  EXPECT_EQ(ask("GET", "/v1/session", open[0]).status, 200) << "used just now";
+  const auto ended = logged("session_ended");
+  open.push_back(session_of(olga));
+  EXPECT_EQ(logged("session_ended"), ended + 1);
+  EXPECT_EQ(ask("GET", "/v1/session", open[1]).status, 401);
+  open.erase(open.begin() + 1);
+  for (const auto& token : open) EXPECT_EQ(ask("GET", "/v1/session", token).status, 200);
 }
 
 TEST_F(PeopleAttack, NobodyLearnsWhoIsHereFromTheFirstStep) {
@@ -266,11 +408,12 @@ TEST_F(PeopleAttack, SessionsOfOthersAreTheirs) {
   const auto max = join("max", "supervisor"), tom = join("tom", "agent");
   const auto maxs = session_of(max), toms = session_of(tom);
   const auto id = std::string(json_of(ask("GET", "/v1/session", maxs)).at("id").as_string());
-  EXPECT_EQ(ask("DELETE", "/v1/sessions/" + id, toms).status, 404);
+  EXPECT_EQ(confirmed(tom, toms, "end_sessions", "/v1/sessions/" + id + "/ending").status, 404);
   EXPECT_EQ(ask("GET", "/v1/people/" + max.id.hex() + "/sessions", toms).status, 403);
   EXPECT_EQ(ask("DELETE", "/v1/people/" + max.id.hex() + "/sessions", toms).status, 403);
   EXPECT_EQ(ask("DELETE", "/v1/people/" + max.id.hex() + "/code", toms).status, 403);
-  EXPECT_EQ(ask("DELETE", "/v1/sessions", toms).status, 204) << "all others: of one's own";
+  EXPECT_EQ(confirmed(tom, toms, "end_sessions", "/v1/sessions/ending").status, 204)
+      << "all others: of one's own";
   EXPECT_EQ(ask("GET", "/v1/session", maxs).status, 200);
   EXPECT_EQ(ask("GET", "/v1/session", olgas).status, 200);
   EXPECT_EQ(ask("DELETE", "/v1/people/" + max.id.hex() + "/sessions", olgas).status, 200);

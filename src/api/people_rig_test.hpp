@@ -222,9 +222,22 @@ struct PeopleRig : Rig {
     EXPECT_EQ(done.status, 201) << done.body;
     return who;
   }
+  // What the passkey signs before somebody changes how they come in.
+  Json confirmation(const Somebody& who, const std::string& session, const std::string& act) {
+    const auto asked = send("POST", "/v1/own/confirmation", {{"act", act}}, session);
+    EXPECT_EQ(asked.status, 201) << asked.body;
+    if (asked.status != 201) return {};
+    return signature_by(who, crypto::sha256({as_bytes("CWS1 own act "), as_bytes(act), Bytes(1),
+                                             who.id.bytes, bytes_of(json_of(asked).at("nonce"))}));
+  }
+  Response confirmed(const Somebody& who, const std::string& session, const std::string& act,
+                     const std::string& path, Json body = {}) {
+    body["signature"] = confirmation(who, session, act);
+    return send("POST", path, body, session);
+  }
   // One-time codes of somebody who is signed in; the secret.
-  Bytes set_up_codes(const std::string& session) {
-    const auto made = send("POST", "/v1/own/code", {}, session);
+  Bytes set_up_codes(const Somebody& who, const std::string& session) {
+    const auto made = confirmed(who, session, "codes", "/v1/own/code");
     EXPECT_EQ(made.status, 201) << made.body;
     const auto id = people.session(session)->person.id;
     // Base32 back to bytes, as an application does.

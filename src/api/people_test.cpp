@@ -144,13 +144,13 @@ TEST_F(Company, TwoCustodiansGiveALostKeyAnewAndNeitherAlone) {
 }
 
 TEST_F(Company, CodesAreSetUpConfirmedAndTakenAway) {
-  const auto secret = set_up_codes(olgas);
+  const auto secret = set_up_codes(olga, olgas);
   const auto came = sign_in_by_code(olga, code(secret));
   ASSERT_EQ(came.status, 201) << came.body;
   EXPECT_EQ(json_of(came).at("came_by").as_string(), "code");
   const auto weak = token_of(came);
   EXPECT_EQ(ask("GET", "/v1/calls", weak).status, 200);
-  EXPECT_EQ(ask("DELETE", "/v1/own/code", olgas).status, 204);
+  EXPECT_EQ(confirmed(olga, olgas, "no_codes", "/v1/own/code/removal").status, 204);
   EXPECT_EQ(ask("GET", "/v1/session", weak).status, 401);
   EXPECT_EQ(ask("GET", "/v1/session", olgas).status, 200);
 }

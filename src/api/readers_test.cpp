@@ -61,7 +61,7 @@ TEST_F(Readers, OnlyThePersonsPasskeyBindsAKey) {
   auto another = signed_key(olga, fresh_key());
   another["reader_key"] = to_hex(fresh_key());
   EXPECT_NE(send("POST", "/v1/own/readers", another, olgas).status, 201);
-  const auto weak = token_of(sign_in_by_code(olga, code(set_up_codes(olgas))));
+  const auto weak = token_of(sign_in_by_code(olga, code(set_up_codes(olga, olgas))));
   EXPECT_EQ(send("POST", "/v1/own/readers", signed_key(olga, fresh_key()), weak).status, 403);
 }
 

@@ -72,13 +72,16 @@ TEST_F(Attack, NobodyEndsAnothersSessionNorWritesOfItInTheLog) {
   const auto ada = sign_in("ada", "nine quiet rivers");
   const auto bob = sign_in("bob", "seven tall chimneys");
   const auto adas_id = std::string(json_of(ada)["id"].as_string());
-  EXPECT_EQ(ask("DELETE", "/v1/sessions/" + adas_id, token_of(bob)).status, 404);
-  EXPECT_EQ(ask("DELETE", "/v1/sessions/any%20words%20of%20mine", token_of(bob)).status, 404);
+  const auto end = [&](const std::string& id, const Response& who) {
+    return ask("POST", "/v1/sessions/" + id + "/ending", token_of(who), "{}").status;
+  };
+  EXPECT_EQ(end(adas_id, bob), 404);
+  EXPECT_EQ(end("any%20words%20of%20mine", bob), 404);
   EXPECT_EQ(logged("session_ended"), 0u);
   EXPECT_EQ(ask("GET", "/v1/session", token_of(ada)).status, 200);
   const auto list = ask("GET", "/v1/sessions", token_of(bob));
   EXPECT_EQ(list.body.find(adas_id), std::string::npos);
-  EXPECT_EQ(ask("DELETE", "/v1/sessions/" + adas_id, token_of(ada)).status, 204);
+  EXPECT_EQ(end(adas_id, ada), 204);
   EXPECT_EQ(logged("session_ended"), 1u);
 }
 
@@ -135,6 +138,35 @@ TEST_F(Attack, EnrolmentLinksWorkOnceInTimeAndEndOldSessions) {
   EXPECT_EQ(enrol(std::string(64, '0'), "five green ladders").status, 403);
   const auto rows = *database->query("SELECT token FROM enrolments");
   for (const auto& row : rows) EXPECT_EQ(enrol(row.text(0), "five green ladders").status, 403);
+}
+
+// While there is no role chart the old passphrase is all that can be shown.
+TEST_F(Attack, APassphraseIsChangedByWhoHasTheOldOne) {
+  const auto ada = token_of(sign_in("ada", "nine quiet rivers"));
+  const auto other = token_of(sign_in("ada", "nine quiet rivers"));
+  const auto change = [&](const std::string& old, const std::string& wanted) {
+    return ask("POST", "/v1/own/passphrase", ada,
+               boost::json::serialize(
+                   boost::json::object{{"passphrase", old}, {"new_passphrase", wanted}}))
+        .status;
+  };
+  EXPECT_EQ(change("wrong", "four brown kettles"), 403);
+  EXPECT_EQ(change("nine quiet rivers", "password1234"), 400);
+  EXPECT_EQ(change("nine quiet rivers", "adaadaadaadaada"), 400) << "her name";
+  EXPECT_EQ(change("nine quiet rivers", "nine quiet rivers"), 400) << "the same";
+  log_fails = true;
+  EXPECT_EQ(change("nine quiet rivers", "four brown kettles"), 503);
+  log_fails = false;
+  EXPECT_EQ(ask("GET", "/v1/session", other).status, 200) << "without the entry nothing is so";
+  EXPECT_EQ(change("nine quiet rivers", "four brown kettles"), 204);
+  EXPECT_EQ(logged("passphrase_changed"), 1u);
+  EXPECT_EQ(ask("GET", "/v1/session", ada).status, 200);
+  EXPECT_EQ(ask("GET", "/v1/session", other).status, 401);
+  EXPECT_EQ(sign_in("ada", "nine quiet rivers").status, 401);
+  EXPECT_EQ(sign_in("ada", "four brown kettles").status, 201);
+  const std::lock_guard lock(told);
+  for (const auto& entry : log)
+    EXPECT_EQ(entry.data.find("kettles"), std::string::npos) << entry.data;
 }
 
 TEST_F(Attack, WithoutAnEntryInTheLogThereIsNoEnrolment) {

@@ -54,6 +54,11 @@ class Shelf {
     items_.erase(at);
     return thing;
   }
+  // All that is this owner's.
+  void drop(const std::string& owner) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(items_, [&](const auto& item) { return item.second.owner == owner; });
+  }
   // False: it is gone. Its time does not change.
   bool replace(const std::string& id, T thing, std::int64_t now_ms) {
     const std::lock_guard lock(mutex_);

@@ -328,7 +328,8 @@ const std::vector<EntryType>& entry_types() {
       {"signed_in", kByServer, "A person signed in.", {{"session", kText}, {"method", kText}}},
       {"sign_in_failed",
        kByServer,
-       "Somebody tried to sign in as this person, or as nobody known.",
+       "Somebody tried to sign in as this person, or as nobody known; or, being signed in as this "
+       "person, to change how they come in, and showed another passphrase or another passkey.",
        {{"cause", kText}}},
       {"session_ended", kByServer, "A session ended.", {{"session", kText}, {"cause", kText}}},
       {"backup_made",
@@ -350,6 +351,10 @@ const std::vector<EntryType>& entry_types() {
        kByServer,
        "By a link that recovers a person offered a new passkey; who may signs it, or not.",
        {{"kind", kText}}},
+      {"passphrase_changed",
+       kByServer,
+       "Somebody who is signed in changed their passphrase, in this session; their others end.",
+       {{"session", kText}}},
       {"codes_changed",
        kByServer,
        "One-time codes of an application are set up for a person, or were taken away. With one "

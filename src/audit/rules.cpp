@@ -171,6 +171,7 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
       {"person_added", nullptr},
       {"link_made", nullptr},
       {"link_used", nullptr},
+      {"passphrase_changed", nullptr},
       {"codes_changed", nullptr},
       {"backup_made", nullptr},
       {"config_changed", nullptr},

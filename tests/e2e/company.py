@@ -253,7 +253,9 @@ class Company:
 
     def code_session(self, who):
         """Another session of theirs, by a one-time code: as a person of its own."""
-        secret = self.ask(who, "POST", "/v1/own/code", {}).must(201)["secret"]
+        asked = self.ask(who, "POST", "/v1/own/confirmation", {"act": "codes"}).must(201)
+        challenge = sha256(b"CWS1 own act codes\0", bytes.fromhex(who.id), bytes.fromhex(asked["nonce"]))
+        secret = self.ask(who, "POST", "/v1/own/code", {"signature": who.passkey.sign(who.id, challenge)}).must(201)["secret"]
         self.ask(who, "POST", "/v1/own/code/confirmation", {"code": one_time_code(secret)}).must(204)
         half = self.passphrase(who)
         other = Person(who.name, who.role)

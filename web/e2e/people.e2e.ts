@@ -229,6 +229,60 @@ describe('signing in', () => {
   });
 });
 
+describe('one’s own account', () => {
+  // The same person in a second browser, with the same passkey.
+  async function elsewhere(person: Person): Promise<Person> {
+    const context = await all.browser.newContext({ baseURL: all.served.url });
+    const page = await context.newPage();
+    const other = { ...person, context, page, cdp: await context.newCDPSession(page), authenticator: '' };
+    await newAuthenticator(other);
+    const { credentials } = await person.cdp.send('WebAuthn.getCredentials', { authenticatorId: person.authenticator });
+    await other.cdp.send('WebAuthn.addCredential', { authenticatorId: other.authenticator, credential: credentials[0]! });
+    await signIn(other);
+    return other;
+  }
+  const ended = (person: Person): Promise<void> => person.page.getByText('Your session has ended. Sign in again.').waitFor({ timeout: 20_000 });
+
+  test('another passphrase takes the old one and the passkey, and ends the other sessions', async () => {
+    const anna = at('anna');
+    const { page } = anna;
+    const other = await elsewhere(anna);
+    await page.goto('/me');
+    await page.getByRole('button', { name: 'End all others' }).click(); // touched: the authenticator answers by itself
+    await ended(other);
+    await signIn(other);
+    await page.goto('/me');
+    const card = page.getByRole('region', { name: 'Passphrase' });
+    await card.getByRole('button', { name: 'Change…' }).click();
+    await card.getByLabel('Present passphrase').fill('not her passphrase');
+    await card.getByLabel('New passphrase', { exact: true }).fill('annaannaanna');
+    await card.getByText('Guessed too easily').waitFor();
+    const wanted = 'eleven slow ferries of Anna';
+    await card.getByLabel('New passphrase', { exact: true }).fill(wanted);
+    await card.getByText('Strong enough').waitFor();
+    await card.getByLabel('The new one again').fill(wanted);
+    await screen(page, 'own-passphrase');
+    await card.getByRole('button', { name: 'Change it' }).click();
+    await card.getByText('your present passphrase is wrong').waitFor();
+    await card.getByLabel('Present passphrase').fill(anna.passphrase);
+    // Without the passkey nothing is changed.
+    await anna.cdp.send('WebAuthn.setUserVerified', { authenticatorId: anna.authenticator, isUserVerified: false });
+    await card.getByRole('button', { name: 'Change it' }).click();
+    await card.getByText('No passkey was used').waitFor({ timeout: 20_000 });
+    await anna.cdp.send('WebAuthn.setUserVerified', { authenticatorId: anna.authenticator, isUserVerified: true });
+    await card.getByRole('button', { name: 'Change it' }).click();
+    await card.getByText('It is changed. Your other sessions have ended.').waitFor({ timeout: 20_000 });
+    expect(await page.locator('input[type=password]').count()).toBe(0);
+    await ended(other);
+    await other.context.close();
+    await page.goto('/calls');
+    await page.getByRole('button', { name: 'Sign out' }).click(); // from any screen
+    await page.waitForURL('**/sign-in**');
+    anna.passphrase = wanted;
+    await signIn(anna);
+  });
+});
+
 describe('passkeys', () => {
   test('a second one is added and removed; one alone is warned of', async () => {
     const olga = at('olga');

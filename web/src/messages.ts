@@ -462,6 +462,7 @@ export const t = {
       person_added: 'Person added',
       link_made: 'One-time link made',
       link_used: 'New passkey offered',
+      passphrase_changed: 'Passphrase changed',
       codes_changed: 'One-time codes changed',
       config_changed: 'Configuration changed',
     } as Record<string, string>,

@@ -70,14 +70,13 @@ export interface paths {
         get: operations["listSessions"];
         put?: never;
         post?: never;
-        /** End all of mine but this one */
-        delete: operations["revokeOtherSessions"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/sessions/{id}": {
+    "/v1/sessions/ending": {
         parameters: {
             query?: never;
             header?: never;
@@ -86,8 +85,29 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post?: never;
-        delete: operations["revokeSession"];
+        /**
+         * End all of mine but this one
+         * @description `signature`: of the act `end_sessions` (askToConfirm), of who came by a passkey; of others it is refused.
+         */
+        post: operations["revokeOtherSessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{id}/ending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description `signature`: as of revokeOtherSessions. */
+        post: operations["revokeSession"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -271,6 +291,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/own/confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A number for the passkey to sign: what changes how I come in takes it anew
+         * @description Good for one `act` of this session, once, for five minutes. The challenge of the assertion is SHA-256(`CWS1 own act ` || act || a byte 0 || the person's id, 16 bytes || nonce, 32 bytes).
+         */
+        post: operations["askToConfirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/own/passphrase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Another passphrase; every other session of mine ends
+         * @description `signature`: of the act `passphrase` (askToConfirm); it is wanted once there is a role chart, and refused before. A wrong old passphrase is slowed as at signing in.
+         */
+        post: operations["changePassphrase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/own/passphrase/rating": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a passphrase lacks, to do for me */
+        post: operations["ratePassphrase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/own/passkeys": {
         parameters: {
             query?: never;
@@ -297,9 +374,29 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Set up one-time codes; they count once confirmCode took one */
+        /**
+         * Set up one-time codes; they count once confirmCode took one
+         * @description `signature`: of the act `codes` (askToConfirm).
+         */
         post: operations["makeCode"];
-        delete: operations["dropCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/own/code/removal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description `signature`: of the act `no_codes` (askToConfirm). */
+        post: operations["dropCode"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2290,7 +2387,13 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": {
+                    signature?: components["schemas"]["PersonSignature"];
+                };
+            };
+        };
         responses: {
             /** @description Ended */
             204: {
@@ -2311,7 +2414,13 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": {
+                    signature?: components["schemas"]["PersonSignature"];
+                };
+            };
+        };
         responses: {
             /** @description Ended */
             204: {
@@ -2646,6 +2755,95 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    askToConfirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    act: "passphrase" | "codes" | "no_codes" | "end_sessions";
+                };
+            };
+        };
+        responses: {
+            /** @description What the browser needs */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        nonce: string;
+                        person: string;
+                        party: string;
+                        passkeys: string[];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    changePassphrase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    passphrase: string;
+                    new_passphrase: string;
+                    signature?: components["schemas"]["PersonSignature"];
+                };
+            };
+        };
+        responses: {
+            /** @description It holds from now on */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    ratePassphrase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    passphrase: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Nothing, or words */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        lacks: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     beginPasskey: {
         parameters: {
             query?: never;
@@ -2680,7 +2878,9 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": Record<string, never>;
+                "application/json": {
+                    signature: components["schemas"]["PersonSignature"];
+                };
             };
         };
         responses: {
@@ -2707,7 +2907,13 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": {
+                    signature: components["schemas"]["PersonSignature"];
+                };
+            };
+        };
         responses: {
             /** @description They are gone, and the sessions that came by one */
             204: {

@@ -117,6 +117,7 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
   person_added: { roles: 'list', by: 'text' },
   link_made: { kind: 'text' },
   link_used: { kind: 'text' },
+  passphrase_changed: { session: 'text' },
   codes_changed: { on: 'flag' },
   config_changed: { hash: 'hash' },
 };

@@ -1,6 +1,6 @@
 // Passkeys, as the role chart knows them (docs/formats/chart.md): a key is two numbers and an id, a signature is what
 // the authenticator said. No attestation is asked for; presence and verification always are.
-import { refuse, toHex, type Bytes } from '../reader/bytes';
+import { ascii, concat, fromHex, refuse, toHex, type Bytes } from '../reader/bytes';
 import type { Json } from '../reader/log';
 import { hashOf, type SignedAs } from './signed_hash';
 
@@ -63,6 +63,12 @@ export async function makePasskey(
     client_data: text(response.clientDataJSON),
     authenticator_data: hex(response.getAuthenticatorData()),
   };
+}
+
+// SHA-256("CWS1 own act " || act || 0 || person || nonce): no other thing that is signed begins like this.
+export async function ownActChallenge(act: string, person: string, nonce: Bytes): Promise<Bytes> {
+  const all = concat(ascii(`CWS1 own act ${act}\0`), fromHex(person), nonce);
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', all));
 }
 
 // `passkeys`: ids that may sign; none: whichever the authenticator has for this host.

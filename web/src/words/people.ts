@@ -175,6 +175,16 @@ export const own = {
     fingerprint: 'Fingerprint',
     last: 'Your only one stays.',
   },
+  passphrase: {
+    title: 'Passphrase',
+    lead: (passkey: boolean) => `Changing it takes the one that you have${passkey ? ' and your passkey' : ''}. Your other sessions end.`,
+    change: 'Change…',
+    old: 'Present passphrase',
+    first: 'New passphrase',
+    again: 'The new one again',
+    button: 'Change it',
+    done: 'It is changed. Your other sessions have ended.',
+  },
   codes: {
     title: 'One-time codes',
     lead: 'For the day on which your passkey is not with you. With a code you look, and do nothing more.',
@@ -219,7 +229,7 @@ export const own = {
     revokeLabel: (id: string) => `End session ${id}`,
     others: 'End all others',
     signOut: 'Sign out',
-    limits: 'A session ends by itself after 30 minutes without use, and after 12 hours.',
+    limits: 'A session ends by itself after 30 minutes without use, and after 12 hours. You have eight at most.',
   },
 };
 

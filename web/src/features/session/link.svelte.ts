@@ -3,17 +3,14 @@ import { ask, client, type Enrolment, type Problem, type ToSign } from '../../ap
 import { fromHex } from '../../reader/bytes';
 import type { NewPasskey } from '../../vault/passkey';
 import { create, signWith } from './passkeys';
-import { bytesLacking, strengthOf, type Strength } from './strength';
-
-const ASK_MS = 350;
+import { Rating } from './rating.svelte';
+import { strengthOf, type Strength } from './strength';
 
 export class Link {
-  strength = $state.raw<Strength>({ state: 'empty' });
+  readonly rating = new Rating((passphrase) => this.#rate(passphrase));
   made = $state.raw<NewPasskey | null>(null);
   readonly about: Enrolment;
   #token: string;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #asked = 0;
 
   private constructor(token: string, about: Enrolment) {
     this.#token = token;
@@ -23,24 +20,11 @@ export class Link {
     return new Link(token, await ask(client.POST('/v1/enrolments/begin', { body: { token } }), true));
   }
 
-  // While somebody types: asked when they pause, and only the last answer counts.
-  rate(passphrase: string): void {
-    clearTimeout(this.#timer);
-    const mine = ++this.#asked;
-    const left = bytesLacking(passphrase);
-    if (passphrase === '') this.strength = { state: 'empty' };
-    else if (left > 0) this.strength = { state: 'short', left };
-    else {
-      this.strength = { state: 'asking' };
-      this.#timer = setTimeout(() => void this.#ask(passphrase, mine), ASK_MS);
-    }
-  }
-  async #ask(passphrase: string, mine: number): Promise<void> {
-    const told = await this.#give(passphrase, { client_data: '-', authenticator_data: '00' }).then(
+  #rate(passphrase: string): Promise<Strength> {
+    return this.#give(passphrase, { client_data: '-', authenticator_data: '00' }).then(
       () => ({ state: 'good' }) as Strength,
       (problem: Problem) => (problem.status === 400 ? strengthOf(problem.detail) : ({ state: 'unknown' } as Strength)),
     );
-    if (mine === this.#asked) this.strength = told;
   }
   #give(passphrase: string, { client_data, authenticator_data }: Pick<NewPasskey, 'client_data' | 'authenticator_data'>): Promise<ToSign> {
     return ask(client.POST('/v1/enrolments/passkey', { body: { token: this.#token, passphrase, client_data, authenticator_data } }), true);
@@ -58,7 +42,6 @@ export class Link {
     await ask(client.POST('/v1/enrolments/finish', { body: { token: this.#token, signature } }), true);
   }
   close(): void {
-    clearTimeout(this.#timer);
-    this.#asked += 1;
+    this.rating.close();
   }
 }

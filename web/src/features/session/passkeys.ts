@@ -2,7 +2,7 @@
 import { ask, client, Problem } from '../../api/client';
 import { t } from '../../messages';
 import { fromHex, Refused, type Bytes } from '../../reader/bytes';
-import { makePasskey, signChallenge, type NewPasskey, type PersonSignature } from '../../vault/passkey';
+import { makePasskey, ownActChallenge, signChallenge, type NewPasskey, type PersonSignature } from '../../vault/passkey';
 
 function problemOf(error: unknown, making: boolean, party: string): Problem {
   if (error instanceof Problem) return error;
@@ -37,6 +37,13 @@ export const create = (
 
 export const signWith = (party: string, person: string, challenge: Bytes, passkeys: string[]): Promise<PersonSignature> =>
   guarded(false, party, () => signChallenge(party, person, challenge, passkeys.map(fromHex)));
+
+// What changes how somebody comes in takes their passkey anew, over a number that the server makes for this act alone.
+export type OwnAct = 'passphrase' | 'codes' | 'no_codes' | 'end_sessions';
+export async function confirmOwn(act: OwnAct): Promise<PersonSignature> {
+  const { nonce, person, party, passkeys } = await ask(client.POST('/v1/own/confirmation', { body: { act } }));
+  return signWith(party, person, await ownActChallenge(act, person, fromHex(nonce)), passkeys);
+}
 
 // Who is signed in signs a challenge: a change of the role chart, a step. `challenge`: 32 bytes, or hexadecimal.
 export async function signAs(person: string, challenge: Bytes | string): Promise<PersonSignature> {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { bytesLacking, strengthOf } from './strength';
+import { charactersLacking, strengthOf } from './strength';
 
 vi.stubGlobal('location', { origin: 'https://localhost:8443' });
 const { pageKey } = await import('./page_key.svelte');
@@ -11,8 +11,8 @@ describe('a passphrase', () => {
     expect(strengthOf('a passphrase has at least 12 characters; several words are best')).toEqual({ state: 'unknown' });
     expect(strengthOf('client data: no JSON')).toEqual({ state: 'good' });
   });
-  test('is counted in bytes', () => {
-    expect([bytesLacking(''), bytesLacking('short'), bytesLacking('zwölf Bären'), bytesLacking('x'.repeat(40))]).toEqual([12, 7, 0, 0]);
+  test('is counted as the server counts', () => {
+    expect(['', 'short', 'zwölf Bären', '四文字で', '🔑🦊🌊', 'x'.repeat(40)].map(charactersLacking)).toEqual([12, 7, 1, 8, 9, 0]);
   });
 });
 

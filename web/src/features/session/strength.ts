@@ -13,6 +13,5 @@ export function strengthOf(detail: string): Strength {
   return detail.includes('passphrase') ? { state: 'unknown' } : { state: 'good' };
 }
 
-// The server counts bytes of UTF-8.
-export const bytesLacking = (passphrase: string): number =>
-  Math.max(0, LENGTH_MIN - new TextEncoder().encode(passphrase).length);
+// As the server counts: code points, not the halves of which a string is made here.
+export const charactersLacking = (passphrase: string): number => Math.max(0, LENGTH_MIN - [...passphrase].length);
