@@ -96,6 +96,7 @@ constexpr std::array kKeys = {
     KeyCase{"server.tls_certificate", "\"t\"", "\"\""}, KeyCase{"server.tls_key", "\"t\"", "\"\""},
     KeyCase{"server.database", "\"x/y.db\"", "\"\""},
     KeyCase{"server.console_dir", "\"c\"", "\"\""}, KeyCase{"server.threads", "1", "0"},
+    KeyCase{"server.leaked_passphrases", "\"l\"", "1"},
     KeyCase{"server.time_zone", "\"Europe/Berlin\"", "1"}, KeyCase{"retention.days", "0", "-1"},
     KeyCase{"retention.incoming_days", "365", "36501"},
     KeyCase{"retention.outgoing_days", "1", "\"1\""},
@@ -196,7 +197,8 @@ TEST(Config, TheWrittenFileNamesEveryKey) {
 TEST(Config, PathsAreMadeAbsoluteBesideTheFile) {
   const auto config = parse_config(
       "[data]\ndir = \"d\"\nrun_dir = \"r\"\n[keys]\ncredential_file = \"c\"\n"
-      "mirrors = [ { store = \"s\", anchor = \"/a\" } ]\n[server]\ndatabase = \"e/x.db\"\n",
+      "mirrors = [ { store = \"s\", anchor = \"/a\" } ]\n[server]\ndatabase = \"e/x.db\"\n"
+      "leaked_passphrases = \"leaked\"\n",
       "/x/c.toml");
   ASSERT_TRUE(config);
   EXPECT_EQ(config->data_dir, "/x/d");
@@ -206,6 +208,12 @@ TEST(Config, PathsAreMadeAbsoluteBesideTheFile) {
   EXPECT_EQ(config->keys.mirrors[0].anchor_dir, "/a");
   EXPECT_EQ(config->server.database, "/x/e/x.db");
   EXPECT_EQ(config->recorder.spool_dir, "/x/d/spool");
+}
+
+TEST(Config, NoListOfLeakedPassphrasesIsAskedUnlessOneIsNamed) {
+  EXPECT_EQ(parse_config("", "/x/c.toml")->server.leaked_passphrases, "");
+  const auto named = parse_config("[server]\nleaked_passphrases = \"l\"\n", "/x/c.toml");
+  EXPECT_EQ(named->server.leaked_passphrases, "/x/l");
 }
 
 TEST(Config, ACallBackIsConfiguredWholeOrNotAtAll) {
