@@ -82,6 +82,20 @@ Status confirm(Service& service, const Request& request, OwnAct act,
   return {};
 }
 
+Status show_passphrase(Service& service, const Request& request, const SecretBytes& passphrase) {
+  const auto& person = request.session->person;
+  const auto right = service.people.check(person.name, passphrase, request.peer);
+  if (right) return {};
+  const auto& error = right.error();
+  const auto subject = person.id.hex();
+  const bool throttled = error.code == Errc::kBusy;
+  if (error.code == Errc::kDenied || (throttled && service.may_log_throttled(subject)))
+    TRY(service.log("sign_in_failed", subject, subject,
+                    {{"cause", throttled ? "throttled" : "passphrase"}}));
+  if (error.code == Errc::kDenied) return fail(Errc::kDenied, "your present passphrase is wrong");
+  return tl::unexpected<Error>(error);
+}
+
 void drop_ended_readers(Service& service) {
   constexpr std::int64_t kAnswerMs = 1'000;  // else the keeper is away, and forgot them itself
   const auto ended = service.people.readers(false);

@@ -81,6 +81,9 @@ people::Challenge own_act_challenge(OwnAct act, const PersonId& person,
 // nothing was asked for, or too long ago; kBusy. What is refused stands in the log.
 Status confirm(Service& service, const Request& request, OwnAct act,
                const people::PersonSignature& signature);
+// The passphrase once more, of who is signed in: kDenied, kBusy. It is as slow as at signing in,
+// and what is refused stands in the log.
+Status show_passphrase(Service& service, const Request& request, const SecretBytes& passphrase);
 // Tells the keeper of browsers' keys whose sessions have ended; what it did not hear is told again.
 void drop_ended_readers(Service& service);
 // After each connection to the keeper: the keys of living sessions, and who is on duty.

@@ -45,17 +45,6 @@ Result<Response> rate_passphrase(Service& service, const Request& request) {
   return Response::json({{"lacks", good ? std::string() : good.error().message}});
 }
 
-// The old one was wrong: what a sign-in would say of it, and as slow the next time.
-Result<Response> old_one_refused(Service& service, const Request& request, const Error& error) {
-  const auto subject = request.session->person.id.hex();
-  const bool throttled = error.code == Errc::kBusy;
-  if (error.code == Errc::kDenied || (throttled && service.may_log_throttled(subject)))
-    TRY(service.log("sign_in_failed", subject, subject,
-                    {{"cause", throttled ? "throttled" : "passphrase_change"}}));
-  if (error.code == Errc::kDenied) return fail(Errc::kDenied, "your present passphrase is wrong");
-  return tl::unexpected<Error>(error);
-}
-
 // Without the entry it stays as it was. With it whatever the old passphrase began is over: the
 // other sessions, and sign-ins that wait for their second factor.
 Result<Response> change_passphrase(Service& service, const Request& request) {
@@ -72,8 +61,7 @@ Result<Response> change_passphrase(Service& service, const Request& request) {
     return fail(Errc::kMalformed, "this passphrase is the one that you have");
   // The passkey first: with a session alone nobody tries old passphrases here.
   if (signature) TRY(confirm(service, request, OwnAct::kPassphrase, *signature));
-  if (auto right = service.people.check(person.name, old, request.peer); !right)
-    return old_one_refused(service, request, right.error());
+  TRY(show_passphrase(service, request, old));
   const auto hash = TRY(service.people.hash(wanted));
   const auto subject = person.id.hex();
   TRY(service.log("passphrase_changed", subject, subject, {{"session", request.session->id}}));

@@ -84,14 +84,18 @@ Result<Response> end(Service& service, const Request& request, const std::string
   return response;
 }
 
-// Whoever came by a passkey touches it before they end another session: who has found a screen
-// unlocked does not shut its owner out. Who came by less has nothing else to show.
+// Who has found a screen unlocked does not shut its owner out: whoever came by a passkey touches it
+// before another session ends, who came by less says the passphrase once more.
 Status confirm_ending(Service& service, const Request& request) {
   auto body = TRY(BodyReader::parse(request.body));
-  std::optional<people::PersonSignature> signature;
-  if (request.session->by == people::CameBy::kPasskey) signature = TRY(signature_of(body));
+  if (request.session->by == people::CameBy::kPasskey) {
+    const auto signature = TRY(signature_of(body));
+    TRY(body.finish());
+    return confirm(service, request, OwnAct::kEndSessions, signature);
+  }
+  const auto passphrase = TRY(passphrase_of(body));
   TRY(body.finish());
-  return signature ? confirm(service, request, OwnAct::kEndSessions, *signature) : Status{};
+  return show_passphrase(service, request, passphrase);
 }
 
 Result<Response> end_one(Service& service, const Request& request) {

@@ -282,6 +282,20 @@ TEST_F(PeopleAttack, ASessionAloneSetsUpNoCodesTakesNoneAwayAndEndsNoOther) {
   EXPECT_EQ(ask("GET", "/v1/session", other).status, 401);
 }
 
+TEST_F(PeopleAttack, WhoCameByACodeEndsOtherSessionsByThePassphrase) {
+  const auto secret = set_up_codes(olga, olgas);
+  const auto weak = token_of(sign_in_by_code(olga, code(secret)));
+  const std::string path = "/v1/sessions/ending";
+  EXPECT_EQ(send("POST", path, {}, weak).status, 400);
+  EXPECT_EQ(send("POST", path, {{"passphrase", "not her passphrase"}}, weak).status, 403);
+  EXPECT_EQ(send("POST", path, {{"passphrase", olga.passphrase}}, olgas).status, 400)
+      << "by a passkey it takes the passkey";
+  EXPECT_EQ(ask("GET", "/v1/session", olgas).status, 200);
+  EXPECT_EQ(send("POST", path, {{"passphrase", olga.passphrase}}, weak).status, 204);
+  EXPECT_EQ(ask("GET", "/v1/session", olgas).status, 401);
+  EXPECT_EQ(ask("GET", "/v1/session", weak).status, 200);
+}
+
 TEST_F(PeopleAttack, SigningInEndsTheSessionWhoseCookieCameAlong) {
   const auto max = join("max", "supervisor");
   const auto body = boost::json::serialize(passkey_body(max, half(max)));

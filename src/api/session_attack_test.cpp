@@ -72,16 +72,21 @@ TEST_F(Attack, NobodyEndsAnothersSessionNorWritesOfItInTheLog) {
   const auto ada = sign_in("ada", "nine quiet rivers");
   const auto bob = sign_in("bob", "seven tall chimneys");
   const auto adas_id = std::string(json_of(ada)["id"].as_string());
-  const auto end = [&](const std::string& id, const Response& who) {
-    return ask("POST", "/v1/sessions/" + id + "/ending", token_of(who), "{}").status;
+  const auto end = [&](const std::string& id, const Response& who, const char* passphrase) {
+    return ask("POST", "/v1/sessions/" + id + "/ending", token_of(who),
+               boost::json::serialize(boost::json::object{{"passphrase", passphrase}}))
+        .status;
   };
-  EXPECT_EQ(end(adas_id, bob), 404);
-  EXPECT_EQ(end("any%20words%20of%20mine", bob), 404);
+  EXPECT_EQ(end(adas_id, bob, "seven tall chimneys"), 404);
+  EXPECT_EQ(end("any%20words%20of%20mine", bob, "seven tall chimneys"), 404);
   EXPECT_EQ(logged("session_ended"), 0u);
   EXPECT_EQ(ask("GET", "/v1/session", token_of(ada)).status, 200);
   const auto list = ask("GET", "/v1/sessions", token_of(bob));
   EXPECT_EQ(list.body.find(adas_id), std::string::npos);
-  EXPECT_EQ(end(adas_id, ada), 204);
+  EXPECT_EQ(end(adas_id, ada, "seven tall chimneys"), 403) << "not her passphrase";
+  EXPECT_EQ(ask("POST", "/v1/sessions/ending", token_of(ada), "{}").status, 400) << "none";
+  EXPECT_EQ(logged("session_ended"), 0u);
+  EXPECT_EQ(end(adas_id, ada, "nine quiet rivers"), 204);
   EXPECT_EQ(logged("session_ended"), 1u);
 }
 

@@ -239,6 +239,8 @@ class Matrix:
         passkeys = {c.role: c for c in callers if c.role in ROLES and not c.code}
         for code in (c for c in callers if c.code):
             self.one(by_id["revokeOtherSessions"], code)
+            shown = {"passphrase": self.company.of_role(code.role).passphrase}
+            self.company.wire.send("POST", "/v1/sessions/ending", shown, code.headers).must(204)
             self.ended(passkeys[code.role], "the others were ended by a code's session")
             self.one(by_id["signOut"], code)
             self.ended(code, "signing out")

@@ -152,6 +152,19 @@ async function passphraseOf({ page, name, passphrase }: Person): Promise<void> {
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
+// The same person in a second browser, with the same passkey.
+async function elsewhere(person: Person): Promise<Person> {
+  const context = await all.browser.newContext({ baseURL: all.served.url });
+  const page = await context.newPage();
+  const other = { ...person, context, page, cdp: await context.newCDPSession(page), authenticator: '' };
+  await newAuthenticator(other);
+  const { credentials } = await person.cdp.send('WebAuthn.getCredentials', { authenticatorId: person.authenticator });
+  await other.cdp.send('WebAuthn.addCredential', { authenticatorId: other.authenticator, credential: credentials[0]! });
+  await signIn(other);
+  return other;
+}
+const ended = (person: Person): Promise<void> => person.page.getByText('Your session has ended. Sign in again.').waitFor({ timeout: 20_000 });
+
 describe('signing in', () => {
   test('without the passkey nobody comes in; with somebody else’s neither', async () => {
     const anna = at('anna');
@@ -215,6 +228,21 @@ describe('signing in', () => {
     expect((await api(eva, 'POST', '/v1/own/duty', { on: false })).status).toBe(403);
     expect((await api(eva, 'POST', '/v1/own/passkeys', {})).status).toBe(403);
     await screen(page, 'own-by-code');
+    // Another session of hers ends by the passphrase, which she has.
+    const other = await elsewhere(eva);
+    await page.reload();
+    await page.getByRole('button', { name: 'End all others' }).click();
+    const again = page.getByRole('dialog', { name: 'Your passphrase once more' });
+    await again.getByLabel('Passphrase').fill('not her passphrase');
+    await again.getByRole('button', { name: 'End' }).click();
+    await page.getByText('your present passphrase is wrong').waitFor();
+    await page.getByRole('button', { name: 'End all others' }).click();
+    await again.getByLabel('Passphrase').fill(eva.passphrase);
+    await screen(page, 'own-end-by-passphrase');
+    await again.getByRole('button', { name: 'End' }).click();
+    await ended(other);
+    await other.context.close();
+    await expect.poll(() => page.getByRole('button', { name: 'End all others' }).count()).toBe(0);
   });
   test('a session that is ended elsewhere ends here', async () => {
     const eva = at('eva');
@@ -230,19 +258,6 @@ describe('signing in', () => {
 });
 
 describe('one’s own account', () => {
-  // The same person in a second browser, with the same passkey.
-  async function elsewhere(person: Person): Promise<Person> {
-    const context = await all.browser.newContext({ baseURL: all.served.url });
-    const page = await context.newPage();
-    const other = { ...person, context, page, cdp: await context.newCDPSession(page), authenticator: '' };
-    await newAuthenticator(other);
-    const { credentials } = await person.cdp.send('WebAuthn.getCredentials', { authenticatorId: person.authenticator });
-    await other.cdp.send('WebAuthn.addCredential', { authenticatorId: other.authenticator, credential: credentials[0]! });
-    await signIn(other);
-    return other;
-  }
-  const ended = (person: Person): Promise<void> => person.page.getByText('Your session has ended. Sign in again.').waitFor({ timeout: 20_000 });
-
   test('another passphrase takes the old one and the passkey, and ends the other sessions', async () => {
     const anna = at('anna');
     const { page } = anna;

@@ -87,7 +87,7 @@ export interface paths {
         put?: never;
         /**
          * End all of mine but this one
-         * @description `signature`: of the act `end_sessions` (askToConfirm), of who came by a passkey; of others it is refused.
+         * @description Who came by a passkey: `signature` of the act `end_sessions` (askToConfirm). Everybody else: `passphrase`, slowed as at signing in.
          */
         post: operations["revokeOtherSessions"];
         delete?: never;
@@ -105,7 +105,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description `signature`: as of revokeOtherSessions. */
+        /** @description Body as of revokeOtherSessions. */
         post: operations["revokeSession"];
         delete?: never;
         options?: never;
@@ -2391,6 +2391,7 @@ export interface operations {
             content: {
                 "application/json": {
                     signature?: components["schemas"]["PersonSignature"];
+                    passphrase?: string;
                 };
             };
         };
@@ -2418,6 +2419,7 @@ export interface operations {
             content: {
                 "application/json": {
                     signature?: components["schemas"]["PersonSignature"];
+                    passphrase?: string;
                 };
             };
         };
