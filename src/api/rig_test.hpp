@@ -19,6 +19,7 @@
 
 #include "api/customer_tables.hpp"
 #include "api/http_server.hpp"
+#include "api/reminder_book.hpp"
 #include "api/service.hpp"
 #include "api/static_files.hpp"
 #include "base/fresh_dir_test.hpp"
@@ -158,6 +159,7 @@ struct Rig {
     for (auto& step : catalog_migrations()) all.push_back(std::move(step));
     for (auto& step : people::later_migrations()) all.push_back(std::move(step));
     for (auto& step : customer_migrations()) all.push_back(std::move(step));
+    for (auto& step : reminder_migrations()) all.push_back(std::move(step));
     return all;
   }
   void start_peers() {

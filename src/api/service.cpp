@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/customer_tables.hpp"
+#include "api/reminder_book.hpp"
 #include "base/event_log.hpp"
 #include "crypto/sha256.hpp"
 
@@ -78,6 +79,7 @@ Status Service::follow_customers() {
   for (const auto& id : TRY(tables.follow_log(log_dir, log_key, vfs, policy.limits))) {
     const auto request = tables.request(id, policy.limits);
     if (!request) continue;
+    if (reminders != nullptr) reminders->touched(*request);
     const auto text = boost::json::serialize(
         boost::json::object{{"request", id.hex()}, {"state", disclose::to_text(request->state)}});
     events.publish("request", text, kLookAtAll, request->requester);
@@ -213,6 +215,7 @@ std::vector<Route> routes(Service& service) {
   add_log_routes(service, all);
   add_proof_routes(service, all);
   add_retention_routes(service, all);
+  add_reminder_routes(service, all);
   add_system_routes(service, all);
   add_intake_routes(service, all);
   add_customer_routes(service, all);

@@ -24,6 +24,8 @@
 
 namespace callward::api {
 
+class ReminderBook;
+
 struct OrderInfo {
   std::string call, reason;
   keys::OrderOutcome outcome{};
@@ -73,6 +75,8 @@ struct Service {
   TryLimit reads_an_hour{clock, kReadsOfPersonAnHour, kReadsOfAllAnHour, 3'600'000};
 
   Desk desk{};
+
+  ReminderBook* reminders = nullptr;  // of whom requests wait for; nullptr: nobody is reminded
 
   std::mutex orders_mutex;
   std::unordered_map<std::string, OrderInfo> orders;  // since start; at most kOrdersMax
@@ -147,6 +151,7 @@ void add_request_routes(Service& service, std::vector<Route>& routes);
 void add_verification_routes(Service& service, std::vector<Route>& routes);
 void add_form_routes(Service& service, std::vector<Route>& routes);
 void add_agent_routes(Service& service, std::vector<Route>& routes);
+void add_reminder_routes(Service& service, std::vector<Route>& routes);
 void add_receipt_routes(Service& service, std::vector<Route>& routes);
 
 // Helpers that several parts use.

@@ -242,7 +242,8 @@ Result<ExitCode> command_config_show(const CliContext& context) {
        {{"smtp_url", c.courier.smtp ? c.courier.smtp->url() : ""},
         {"smtp_starttls", c.courier.smtp_starttls},
         {"mail_from", c.courier.mail_from},
-        {"sms_url", c.courier.sms ? c.courier.sms->url() : ""}}}};
+        {"sms_url", c.courier.sms ? c.courier.sms->url() : ""}}},
+      {"reminders", {{"email", c.reminders.email}, {"lapse_minutes", c.reminders.lapse_minutes}}}};
   print_json(shown);
   return ExitCode::kDone;
 }

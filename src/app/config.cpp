@@ -343,6 +343,14 @@ bool lies_in(const std::string& path, const std::string& folder) {
   return folder == "/" || path == folder || path.starts_with(folder + "/");
 }
 
+Status read_reminders(const toml::table& root, RemindersConfig& reminders) {
+  constexpr std::int64_t kMinutesMax = 24 * 60;
+  Section section(root, "reminders");
+  section.flag("email", reminders.email);
+  section.number("lapse_minutes", reminders.lapse_minutes, 5, kMinutesMax);
+  return section.finish();
+}
+
 // A sandboxed courier reads the folders of its own files, so that one that is exchanged is read
 // again: nothing else may lie there.
 Status check_courier_files(const Config& config) {
@@ -397,8 +405,9 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   Config config;
   config.file = file;
   const auto root = TRY(settings::parse(text, file));
-  TRY(settings::check_sections(root, {"data", "keys", "log", "sip", "callback", "recorder",
-                                      "listener", "server", "retention", "vault", "courier"}));
+  TRY(settings::check_sections(
+      root, {"data", "keys", "log", "sip", "callback", "recorder", "listener", "server",
+             "retention", "vault", "courier", "reminders"}));
   config.data_dir = parent_of(file);
   constexpr const char* kDefault = "?";
   std::string run_dir;
@@ -424,6 +433,7 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   TRY(read_retention(root, config.retention));
   TRY(read_vault(root, config.vault));
   TRY(read_courier(root, config.courier));
+  TRY(read_reminders(root, config.reminders));
   make_absolute(config);
   TRY(check_whole(config));
   return config;
@@ -568,6 +578,11 @@ std::string default_config_text() {
 # sms_url = "https://sms.example/v1/messages" # docs/sms-gateway.md
 # sms_key_file = "courier/sms.key"
 # sms_ca_file = "courier/ca.pem"
+
+[reminders]
+# Whom a request waits for gets an e-mail, where [courier] has smtp_url and the person an address.
+# email = true
+# lapse_minutes = 60         # so long before a request lapses, whoever could go on is told again
 )";
 }
 

@@ -149,6 +149,12 @@ struct CourierConfig {
   [[nodiscard]] bool any() const { return smtp || sms; }
 };
 
+// Whom a request waits for is reminded by e-mail, where a mail server is configured.
+struct RemindersConfig {
+  bool email = true;
+  std::int64_t lapse_minutes = 60;  // told so long before a request lapses
+};
+
 struct Config {
   std::string file;  // where it was read
   std::string data_dir;
@@ -163,6 +169,7 @@ struct Config {
   RetentionConfig retention;
   VaultConfig vault;
   CourierConfig courier;
+  RemindersConfig reminders;
 
   [[nodiscard]] std::string socket(const std::string& process) const {
     return run_dir + "/" + process + ".sock";

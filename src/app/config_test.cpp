@@ -110,7 +110,8 @@ constexpr std::array kKeys = {
     KeyCase{"courier.mail_from_name", "\"C\"", "\"a\\nb\""},
     KeyCase{"courier.sms_url", "\"\"", "\"https://x.example\""},
     KeyCase{"courier.sms_key_file", "\"c/k\"", "\"keeper/k\""},
-    KeyCase{"courier.sms_ca_file", "\"c/ca.pem\"", "[]"}};
+    KeyCase{"courier.sms_ca_file", "\"c/ca.pem\"", "[]"}, KeyCase{"reminders.email", "false", "0"},
+    KeyCase{"reminders.lapse_minutes", "5", "4"}};
 
 std::string one_key(const std::string& dotted, const std::string& value) {
   const auto dot = dotted.find('.');

@@ -77,7 +77,8 @@ void Courier::on_keeper_lost() {
 
 void Courier::on_keeper(const io::Frame& frame) {
   if (frame.id == 0) return;
-  if (frame.type == keys::Deliver::kType) return deliver(Source::kKeeper, 0, frame);
+  if (frame.type == keys::Deliver::kType)
+    return deliver(Source::kKeeper, 0, frame, unpack<keys::Deliver>(frame.body));
   keeper_->channel()->reply(frame, keys::ErrorReply{Errc::kUnsupported, "unknown message"});
 }
 
@@ -95,7 +96,12 @@ void Courier::on_peer(std::uint64_t id, const io::Frame& frame) {
   if (frame.type == keys::Hello::kType) return hello(peer, frame);
   if (!peer.greeted)
     return (void)peer.channel->reply(frame, keys::ErrorReply{Errc::kDenied, "say Hello first"});
-  if (frame.type == keys::Deliver::kType) return deliver(Source::kServer, id, frame);
+  if (frame.type == keys::Remind::kType) return remind(id, frame);
+  if (frame.type == keys::Deliver::kType) {
+    log_event("courier.peer_refused", {{"says", "deliver"}});
+    return (void)peer.channel->reply(
+        frame, keys::ErrorReply{Errc::kDenied, "the server has reminders sent, and no text"});
+  }
   peer.channel->reply(frame, keys::ErrorReply{Errc::kUnsupported, "unknown message"});
 }
 
@@ -121,9 +127,20 @@ io::Channel* Courier::channel_of(std::uint64_t peer) {
 
 // ---- letters ------------------------------------------------------------------------------------
 
-void Courier::deliver(Source source, std::uint64_t peer, const io::Frame& frame) {
+void Courier::remind(std::uint64_t peer, const io::Frame& frame) {
+  auto asked = unpack<keys::Remind>(frame.body);
+  if (asked && !reminders_.may(setup_.clock.monotonic_ms())) {
+    log_event("courier.too_many_reminders", {});
+    asked = fail(Errc::kFull, "too many reminders this hour");
+  }
+  deliver(Source::kServer, peer, frame,
+          asked ? courier::letter_of(std::move(*asked), setup_.console)
+                : Result<keys::Deliver>(tl::unexpected<Error>(asked.error())));
+}
+
+void Courier::deliver(Source source, std::uint64_t peer, const io::Frame& frame,
+                      Result<keys::Deliver> message) {
   auto* channel = channel_of(peer);
-  auto message = unpack<keys::Deliver>(frame.body);
   if (!message)
     return (void)channel->reply(frame,
                                 keys::ErrorReply{message.error().code, message.error().message});
@@ -218,7 +235,8 @@ Status run_courier(const ProcessContext& context) {
                              return child && *child == "server";
                            },
                        .mail = {},
-                       .sms = {}};
+                       .sms = {},
+                       .console = config.server.origin};
   if (config.courier.smtp)
     setup.mail = [&](const courier::Letter& letter, std::int64_t ms_max) {
       return transport.mail(letter, ms_max);

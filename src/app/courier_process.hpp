@@ -4,7 +4,8 @@
 //
 // INVARIANTS
 //   (1) Who asks on our socket is the server and nobody else: the kernel's process id, by the
-//       supervisor's word.
+//       supervisor's word. It can have reminders sent, in our words (courier/reminder), so many an
+//       hour, and nothing else: neither a code nor a text of its own.
 //   (2) Each Deliver has one reply: its outcome, or kFull at once. A repeat moves the reply to the
 //       newer request; of a connection that broke nothing is answered, and its letters go on.
 //   (3) No address, no text and no word of a stranger's reaches a log line or the status.
@@ -19,6 +20,7 @@
 #include "app/courier_sender.hpp"
 #include "app/process.hpp"
 #include "courier/book.hpp"
+#include "courier/reminder.hpp"
 
 namespace callward::app {
 
@@ -31,6 +33,7 @@ class Courier {
     std::string keeper_socket, own_socket;
     PeerCheck is_server;
     CourierSender::TryOne mail, sms;  // empty: the channel is not configured
+    std::string console;              // where reminders lead, "https://host"
   };
   static constexpr std::int64_t kTickMs = 100;
   static constexpr std::int64_t kGreetAgainMs = 1'000;
@@ -60,7 +63,9 @@ class Courier {
   void greet_keeper();
   void on_keeper_lost();
   void on_keeper(const io::Frame& frame);
-  void deliver(courier::Source source, std::uint64_t peer, const io::Frame& frame);
+  void deliver(courier::Source source, std::uint64_t peer, const io::Frame& frame,
+               Result<keys::Deliver> message);
+  void remind(std::uint64_t peer, const io::Frame& frame);
   void on_tried(keys::DeliveryChannel channel, const courier::LetterKey& key,
                 const courier::Attempt& attempt);
   void ended(const courier::Book::End& end);
@@ -70,6 +75,7 @@ class Courier {
 
   Setup setup_;
   courier::Book book_;
+  courier::HourLimit reminders_{keys::kRemindersPerHourMax};
   std::map<courier::LetterKey, Waiter> waiters_;
   std::unique_ptr<io::ChannelServer> server_;
   std::map<std::uint64_t, Peer> peers_;

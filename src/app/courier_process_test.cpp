@@ -59,10 +59,12 @@ class CourierProcess : public ::testing::Test {
                          .own_socket = dir + "/courier.sock",
                          .is_server = [this](int pid) { return pid == ::getpid() && is_server; },
                          .mail = {},
-                         .sms = {}};
+                         .sms = {},
+                         .console = "https://calls.example"};
     setup.mail = [this](const courier::Letter& letter, std::int64_t) {
       const std::lock_guard lock(mutex);
       sent.emplace_back(as_text(letter.message.address.expose()));
+      texts.emplace_back(as_text(letter.message.text.expose()));
       return answer;
     };
     if (sms) setup.sms = setup.mail;
@@ -80,6 +82,15 @@ class CourierProcess : public ::testing::Test {
   std::size_t tries() {
     const std::lock_guard lock(mutex);
     return sent.size();
+  }
+  keys::Remind reminder(std::string_view address = "eve@example.com") {
+    keys::Remind out;
+    out.id = keys::DeliveryId::random(entropy);
+    out.waits = keys::Waits::kRelease;
+    out.address = SecretBytes(as_bytes(address));
+    out.request = RequestId::random(entropy);
+    out.deadline = clock.utc_ms() + 60'000;
+    return out;
   }
   keys::Deliver message(std::string_view address = "ann@example.com") {
     keys::Deliver out;
@@ -100,7 +111,7 @@ class CourierProcess : public ::testing::Test {
   std::unique_ptr<KeeperSide> keeper;
   std::unique_ptr<Courier> courier;
   std::mutex mutex;
-  std::vector<std::string> sent;
+  std::vector<std::string> sent, texts;
   Attempt answer{Verdict::kTaken, "taken"};
   bool is_server = true;
 };
@@ -164,9 +175,53 @@ TEST_F(CourierProcess, OnOurSocketTheServerAloneIsHeard) {
   EXPECT_EQ(tries(), 0u);
   ASSERT_TRUE(ask(as_server));
   EXPECT_EQ(ask(keys::KeeperStatusRequest{}).error().code, Errc::kUnsupported);
-  const auto reply = ask(message());
+  const auto reply = ask(reminder());
   ASSERT_TRUE(reply);
   EXPECT_EQ(unpack<keys::Delivered>(reply->body)->outcome, DeliveryOutcome::kTaken);
+  client.stop();
+}
+
+// A server that somebody took over: no text of its own, no code, no header of a stranger's, and no
+// flood.
+TEST_F(CourierProcess, TheServerHasRemindersSentAndNothingElse) {
+  start(true);
+  io::Client client(*loop, dir + "/courier.sock", {"test", keys::kCourierFrameBytesMax},
+                    keys::ErrorReply::kType);
+  client.start([] {}, [] {}, [](io::Frame) {});
+  until([&] { return client.connected(); });
+  const auto ask = [&](const auto& request) {
+    std::optional<Result<io::Frame>> reply;
+    client.request(request, 5'000, [&](Result<io::Frame> got) { reply = std::move(got); });
+    until([&] { return reply.has_value(); });
+    return std::move(*reply);
+  };
+  ASSERT_TRUE(ask(keys::Hello{keys::kKeeperProtocolVersion, keys::PeerRole::kServer}));
+  EXPECT_EQ(ask(message()).error().code, Errc::kDenied);
+  auto text_message = message("+4915112345678");
+  text_message.channel = keys::DeliveryChannel::kSms;
+  EXPECT_EQ(ask(text_message).error().code, Errc::kDenied);
+  EXPECT_EQ(tries(), 0u);
+  auto other = reminder();
+  other.waits = static_cast<keys::Waits>(8);
+  EXPECT_EQ(ask(other).error().code, Errc::kMalformed);
+  const auto bad = ask(reminder("eve@example.com>\r\nRCPT TO:<mallory@example.net"));
+  ASSERT_TRUE(bad);
+  EXPECT_EQ(unpack<keys::Delivered>(bad->body)->reason, "bad_address");
+  const auto good = reminder();
+  ASSERT_TRUE(ask(good));
+  ASSERT_TRUE(ask(good)) << "asked again it is told again";
+  ASSERT_EQ(tries(), 1u);
+  EXPECT_NE(texts[0].find("https://calls.example/requests/" + good.request.hex()),
+            std::string::npos);
+  std::size_t most = 0;
+  for (; most < keys::kRemindersPerHourMax + 5; ++most)
+    if (const auto one = ask(good); !one) {
+      EXPECT_EQ(one.error().code, Errc::kFull);
+      break;
+    }
+  EXPECT_LT(most, keys::kRemindersPerHourMax);
+  ASSERT_TRUE(desk.deliver(message()));  // the keeper's codes go on
+  until([&] { return told.size() == 1; });
   client.stop();
 }
 

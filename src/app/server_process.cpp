@@ -6,10 +6,12 @@
 
 #include "api/customer_tables.hpp"
 #include "api/http_server.hpp"
+#include "api/reminder_book.hpp"
 #include "api/service.hpp"
 #include "api/static_files.hpp"
 #include "app/keeper_state.hpp"
 #include "app/process.hpp"
+#include "app/reminder_desk.hpp"
 #include "app/sandbox.hpp"
 #include "app/server_database.hpp"
 #include "app/vault_policy.hpp"
@@ -24,6 +26,7 @@ std::vector<std::string> all_migrations() {
   for (auto& step : api::catalog_migrations()) migrations.push_back(std::move(step));
   for (auto& step : people::later_migrations()) migrations.push_back(std::move(step));
   for (auto& step : api::customer_migrations()) migrations.push_back(std::move(step));
+  for (auto& step : api::reminder_migrations()) migrations.push_back(std::move(step));
   return migrations;
 }
 
@@ -144,6 +147,24 @@ class LogOutside {
   std::string trouble_;
 };
 
+// Of whom requests wait for: what is due, and the way to the courier.
+class Reminders {
+ public:
+  Reminders(io::Loop& loop, api::Service& service, const Config& config)
+      : book_(service.database, service.clock, service.entropy,
+              {.on = config.reminders.email && config.courier.smtp.has_value(),
+               .lapse_before_ms = config.reminders.lapse_minutes * 60'000}),
+        desk_(loop, service, book_, config.socket("courier")) {
+    service.reminders = &book_;
+    desk_.start();
+  }
+  [[nodiscard]] std::string status_json() { return desk_.status_json(); }
+
+ private:
+  api::ReminderBook book_;
+  ReminderDesk desk_;
+};
+
 // Telephones, as the role chart says today. While it cannot be read they are nobody's.
 std::string extension_of(api::Roster& roster, const PersonId& id) {
   const auto chart = roster.chart();
@@ -163,6 +184,7 @@ Status catch_up(api::Service& service) {
   service.person_at = [&roster](const std::string& at) { return person_at(roster, at); };
   TRY(roster.load());
   roster.on_change([&service] { service.events.publish("people", "{}"); });
+  TRY(service.reminders->load(service.policy.limits));
   if (auto caught = service.catalog.catch_up(); !caught)
     log_event("server.catch_up_failed", {{"why", caught.error().message}});
   return {};
@@ -186,11 +208,12 @@ void follow_log(io::Loop& loop, api::Service& service) {
 }
 
 std::string state_json(bool ready, const std::string& address, std::uint64_t refused,
-                       const boost::json::object& witnesses) {
+                       const boost::json::object& witnesses, const std::string& reminders) {
   return "{\"ready\":" + std::string(ready ? "true" : "false") +
          ",\"address\":" + json_quote(address) +
          ",\"connections_refused\":" + std::to_string(refused) +
-         ",\"witnesses\":" + boost::json::serialize(witnesses) + ",\"queues\":[]}";
+         ",\"witnesses\":" + boost::json::serialize(witnesses) + ",\"reminders\":" + reminders +
+         ",\"queues\":[]}";
 }
 
 // A session is what the role chart makes of it today.
@@ -282,6 +305,7 @@ Status run_server(const ProcessContext& context) {
                        .policy = TRY(load_policy(vfs, config)),
                        .origin = config.server.origin,
                        .leaked = leaked ? &*leaked : nullptr};
+  Reminders reminders(*loop, service, config);
   TRY(catch_up(service));
   LogOutside outside(service, config.log);
 
@@ -305,7 +329,7 @@ Status run_server(const ProcessContext& context) {
   const auto address = config.server.listen + ":" + std::to_string(server->port());
   SupervisorLink link(*loop, context, [&] {
     return state_json(recorder_events.connected() && keeper_events.connected(), address,
-                      server->refused(), outside.status());
+                      server->refused(), outside.status(), reminders.status_json());
   });
   return loop->run();
 }

@@ -173,6 +173,7 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
       {"link_used", nullptr},
       {"passphrase_changed", nullptr},
       {"codes_changed", nullptr},
+      {"mail_changed", nullptr},
       {"backup_made", nullptr},
       {"config_changed", nullptr},
   };

@@ -1,7 +1,8 @@
 // Messages that the courier brings to people outside: by e-mail, by text message. Two ask for them:
 //   the keeper, over run/keeper.sock: the courier connects, says Hello as PeerRole::kCourier, and
 //     gets Deliver as a request of the keeper (its frame id is the keeper's);
-//   the server, over run/courier.sock: it says Hello as PeerRole::kServer, and sends Deliver.
+//   the server, over run/courier.sock: it says Hello as PeerRole::kServer, and sends Remind, which
+//     has no text: the courier writes it, from a template of its own. Deliver is not the server's.
 // Each request gets one reply with its frame id: Delivered once the outcome is known (at the
 // deadline at the latest), or ErrorReply at once (kFull: too many wait; send it again later).
 //
@@ -63,6 +64,35 @@ constexpr const char* to_text(DeliveryOutcome outcome) {
   }
   return "unknown";
 }
+
+// What an employee is reminded of. Each number is a template of the courier's, and no other's ever.
+enum class Waits : std::uint8_t {
+  kCallBack = 1,       // a request, for its expert
+  kRelease = 2,        // for an authorised person
+  kSecond = 3,         // for a second one
+  kReview = 4,         // for a superior
+  kReviewOverdue = 5,  // and its time is over
+  kLapses = 6,         // it ends soon, undone
+  kBroken = 7,         // break-glass: an alarm
+};
+inline constexpr std::uint8_t kWaitsMax = 7;
+
+// A reminder by e-mail. All that can differ: whose address, which template, which request, until
+// when. Goes out at most kRemindersPerHourMax times an hour; beyond that: kFull.
+inline constexpr std::size_t kRemindersPerHourMax = 2'000;
+struct Remind {  // -> Delivered
+  static constexpr std::uint16_t kType = 265;
+  DeliveryId id;
+  Waits waits{};
+  SecretBytes address;
+  RequestId request;
+  std::int64_t until = 0;   // UTC ms; 0: it says none
+  std::int64_t deadline{};  // as in Deliver
+  template <class V>
+  void visit(V& v) {
+    v(id, waits, address, request, until, deadline);
+  }
+};
 
 struct Delivered {
   static constexpr std::uint16_t kType = 162;

@@ -31,7 +31,7 @@ warnings.filterwarnings("ignore", message="Requiring AUTH")  # by TLS from the f
 logging.getLogger("mail.log").disabled = True  # aiosmtpd's: handshakes that fail are what the cases are about
 
 HELLO, WELCOME, ERROR = 100, 200, 299  # keys/keeper_protocol.hpp
-DELIVERED, DELIVER = 162, 262          # keys/courier_protocol.hpp
+DELIVERED, DELIVER, REMIND = 162, 262, 265  # keys/courier_protocol.hpp
 HEARTBEAT, WHO_IS, CHILD_NAME = 510, 512, 612
 SERVER, COURIER = 3, 6
 EMAIL, SMS = 1, 2
@@ -88,6 +88,15 @@ def new_message(channel=EMAIL, to="ann@example.com", subject="Your code", text="
 
 def pack_message(m):
     return m["id"] + bytes([m["channel"]]) + blob(m["to"].encode()) + blob(m["subject"].encode()) + blob(m["text"].encode()) + struct.pack("<q", m["deadline"])
+
+
+def new_reminder(waits=2, to="eve@example.com", until=0, seconds=60, number=None):
+    return {"id": number or secrets.token_bytes(16), "waits": waits, "to": to, "request": secrets.token_bytes(16), "until": until,
+            "deadline": int((time.time() + seconds) * 1000)}
+
+
+def pack_reminder(r):
+    return r["id"] + bytes([r["waits"]]) + blob(r["to"].encode()) + r["request"] + struct.pack("<qq", r["until"], r["deadline"])
 
 
 def unpack_delivered(body):
@@ -218,11 +227,17 @@ class Client:
         return "welcome" if kind == WELCOME else ERRORS.get(body[0], body[0]) if kind == ERROR else kind
 
     def deliver(self, message):
-        kind, body = self.call(DELIVER, pack_message(message))
+        return self.ended(message, *self.call(DELIVER, pack_message(message)))
+
+    def remind(self, reminder):
+        return self.ended(reminder, *self.call(REMIND, pack_reminder(reminder)))
+
+    @staticmethod
+    def ended(asked, kind, body):
         if kind == ERROR:
             return "error", ERRORS.get(body[0], body[0])
         who, outcome, reason = unpack_delivered(body)
-        expect(who == message["id"], "the outcome of another message")
+        expect(who == asked["id"], "the outcome of another message")
         return outcome, reason
 
     def close(self):

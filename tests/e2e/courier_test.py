@@ -8,6 +8,7 @@ import argparse
 import email
 import email.policy
 import os
+import pathlib
 import secrets
 import signal
 import socket
@@ -16,8 +17,8 @@ import sys
 import tempfile
 import time
 
-from courier_rig import (DELIVER, EMAIL, ERROR, ROOT, SMS, Authority, Client, Gateway, MailServer, Place, expect, new_message, pack_message,
-                         wait_for)
+from courier_rig import (DELIVER, EMAIL, ERROR, REMIND, ROOT, SMS, Authority, Client, Gateway, MailServer, Place, expect, new_message, new_reminder,
+                         pack_message, pack_reminder, wait_for)
 from installation import Failed, Installation, free_port
 
 FROM = "callward@example.org"
@@ -296,24 +297,36 @@ def who_may_ask(folder):
             place.supervisor.we_are = name
             expect(stranger.hello(role) == "denied", f"{name or 'nobody'} as role {role} is refused")
             expect(stranger.deliver(new_message()) == ("error", "denied"), "and stays a stranger")
+            expect(stranger.remind(new_reminder()) == ("error", "denied"), "who reminds nobody")
         expect(not server.commands, "nothing was sent")
         place.supervisor.we_are = "server"
         asker = Client(folder)
         expect(asker.hello() == "welcome", "the server is welcome")
-        for body in (b"", pack_message(new_message())[:-1], pack_message(new_message()) + b"x"):
-            kind, why = asker.call(DELIVER, body)
-            expect(kind == ERROR and why[0] == 0, f"a frame that is no message: {kind} {why}")
+        for body in (b"", pack_reminder(new_reminder())[:-1], pack_reminder(new_reminder()) + b"x", pack_reminder(new_reminder(waits=8)),
+                     pack_reminder(new_reminder(until=-1)), pack_message(new_message())):
+            kind, why = asker.call(REMIND, body)
+            expect(kind == ERROR and why[0] == 0, f"a frame that is no reminder: {kind} {why}")
+        expect(asker.deliver(new_message()) == ("error", "denied"), "the server has no text of its own sent")
+        expect(asker.deliver(new_message(SMS, "+4915112345678")) == ("error", "denied"), "nor a text message")
         kind, _ = asker.call(102, b"\0")
         expect(kind == ERROR, "no other request is known here")
-        message = new_message()
-        expect(asker.deliver(message) == ("taken", "taken"), "the server's message goes out")
-        expect(asker.deliver(message) == ("taken", "taken") and len(server.mails) == 1, "once")
-        ends(place.keeper.deliver(message), "taken", "taken")  # the keeper's under the same id is another
+        for to in ("eve@example.com>\r\nRCPT TO:<mallory@example.net", "eve@example.com\r\nBcc: mallory@example.net", ""):
+            expect(asker.remind(new_reminder(to=to)) == ("refused", "bad_address"), "one address")
+        expect(not server.commands, "nothing was sent")
+        reminder = new_reminder(until=1_795_521_660_000)
+        expect(asker.remind(reminder) == ("taken", "taken"), "the server's reminder goes out")
+        expect(asker.remind(reminder) == ("taken", "taken") and len(server.mails) == 1, "once")
+        read = email.message_from_bytes(server.mails[0].content, policy=email.policy.default)
+        request = reminder["request"].hex()
+        expect((read["To"], read["Subject"]) == ("eve@example.com", "Callward: a request waits for a release"), f"whom and what: {read.items()}")
+        expect(f"Request {request[:8]} is verified" in read.get_content() and "until 24 Nov 2026, 12:01 UTC" in read.get_content() and
+               f"https://localhost:8443/requests/{request}" in read.get_content(), f"which, until when, where: {read.get_content()}")
+        ends(place.keeper.deliver(new_message(number=reminder["id"])), "taken", "taken")  # the keeper's under the same id is another
         expect(len(server.mails) == 2, "two askers, two messages")
         asker.sock.sendall(struct.pack("<IHHI", 1 << 30, DELIVER, 0, 9))
         expect(asker.sock.recv(1) == b"", "a frame over the bound ends the connection")
         asker = Client(folder)
-        expect(asker.hello() == "welcome" and asker.deliver(new_message()) == ("taken", "taken"), "and nothing else")
+        expect(asker.hello() == "welcome" and asker.remind(new_reminder()) == ("taken", "taken"), "and nothing else")
 
 
 @case
@@ -322,10 +335,10 @@ def more_than_may_wait(folder):
     with mail_place(folder, port) as place:
         asker = Client(folder)
         asker.hello()
-        batch = [new_message(seconds=300) for _ in range(1001)]
+        batch = [new_reminder(seconds=300) for _ in range(1001)]
         asker.sock.settimeout(20)
         for number, message in enumerate(batch, 100):
-            asker.sock.sendall(struct.pack("<IHHI", len(pack_message(message)), DELIVER, 0, number) + pack_message(message))
+            asker.sock.sendall(struct.pack("<IHHI", len(pack_reminder(message)), REMIND, 0, number) + pack_reminder(message))
         header = asker.sock.recv(12)
         size, kind, _, number = struct.unpack("<IHHI", header)
         expect((kind, number) == (ERROR, 1100) and asker.sock.recv(size)[0] == 10, f"the one too many is refused: {kind} {number}")
@@ -377,6 +390,66 @@ def nothing_is_left_in_memory(folder):
             left = [n for n in needles if n.encode() in memory]
             expect(not left, f"{len(left)} of {len(needles)} pieces are left in memory")
             expect(b"word-of-the-courier" not in memory, "nor is the mail server's password")
+
+
+@case
+def whom_a_request_waits_for_is_told(folder):
+    """A company with passkeys in the whole service: assigned, kept back while the mail server is away, told once, break-glass to the owner."""
+    from company import SENTENCE, settled, staffed
+    port = free_port()
+    place = settled(pathlib.Path(folder) / "data", courier={"smtp_url": f"smtp://127.0.0.1:{port}", "mail_from": FROM})
+    names = ("olga", "eve", "anna", "abe")
+
+    def told(server):
+        mails = [email.message_from_bytes(m.content, policy=email.policy.default) for m in server.mails]
+        return sorted((str(m["To"]).split("@")[0], str(m["Subject"])) for m in mails)
+
+    with place:
+        place.serve()
+        company = staffed(place)
+        people = company.people
+        for name in names:
+            company.ask(people[name], "PUT", "/v1/own/mail", {"address": f"{name}@staff.example"}).must(200)
+        company.ask(people["adam"], "PUT", f"/v1/people/{people['olga'].id}/mail", {"address": "adam@evil.example"}).must(403)
+        company.ask(people["eve"], "POST", "/v1/own/duty", {"on": True}).must(200)
+        stored = company.store(people["agnes"], {"name": "Carla Muster", "phone": "+16502530000", "email": "carla@example.com"}).must(201)
+        leaf = next(f["leaf"] for f in stored["fields"] if f["field"] == "email")
+        # While the mail server is away it waits, and a server that is killed asks for the same one again.
+        asked = company.request(people["agnes"], stored["customer"], stored["case"], [leaf]).must(201)["request"]
+
+        def state(name):
+            return next((p for p in place.json("status", expect=(0, 3))["processes"] if p["name"] == name), {})
+
+        wait_for("the reminder on its way", lambda: state("server").get("status", {}).get("reminders", {}).get("waiting") == 1)
+        first = state("server")["pid"]
+        os.kill(first, signal.SIGKILL)
+        wait_for("the server to come back", lambda: state("server").get("pid") not in (None, first) and state("server").get("ready"))
+        with MailServer(port) as server:
+            wait_for("the expert's reminder", lambda: server.mails)
+            company.wire.drop()
+            company.wait_shown(people["anna"], asked)
+            begun = time.monotonic()
+            draft = {"request": asked, "kind": "break", "fields": [leaf], "window_ms": 0}
+            company.step(people["anna"], draft, SENTENCE).must(201)
+            wait_for("the owner's alarm", lambda: ("olga", "Callward ALARM: break-glass") in told(server))
+            print(f"  the owner's alarm after {time.monotonic() - begun:.1f} s")
+            wait_for("the second's reminder", lambda: ("abe", "Callward: a request waits for a second person") in told(server))
+            alarms = company.ask(people["olga"], "GET", "/v1/own/alarms").must(200)
+            expect([a["request"] for a in alarms["alarms"]] == [asked], f"the console has it too: {alarms}")
+            company.step(people["abe"], draft, SENTENCE).must(201)
+            wait_for("the second alarm", lambda: told(server).count(("olga", "Callward ALARM: break-glass")) == 2)
+            time.sleep(3)  # and no more comes
+            expect(told(server) == sorted([("eve", "Callward: a request waits for your call-back"), ("abe", "Callward: a request waits for a second person")] +
+                                          2 * [("olga", "Callward ALARM: break-glass")]), f"each once: {told(server)}")
+            for mail in server.mails:
+                text = mail.content.decode().replace("=\r\n", "")
+                expect(asked in text and stored["customer"] not in text and "Carla" not in text and "carla" not in text, f"which request, and nothing else: {text}")
+        status = state("server")["status"]["reminders"]
+        expect((status["sent"], status["failed"], status["waiting"], status["without_address"]) == (4, 0, 0, 0), f"counted: {status}")
+        place.cli("log", "verify")
+        place.stop()
+    log = (place.folder / "service.log").read_text()
+    expect("staff.example" not in log, "no address in the log")
 
 
 @case

@@ -83,6 +83,7 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
     window_ms: 'number',
     words: 'text',
     reader_key: 'text',
+    category: 'text?',
   },
   check_made: { kind: 'text', leaf: 'number', passed: 'flag' },
   code_sent: { leaf: 'number', channel: 'text' },
@@ -119,5 +120,6 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
   link_used: { kind: 'text' },
   passphrase_changed: { session: 'text' },
   codes_changed: { on: 'flag' },
+  mail_changed: { on: 'flag' },
   config_changed: { hash: 'hash' },
 };

@@ -7,7 +7,7 @@ import { place } from '../../ui/format';
 export const isId = (text: string): boolean => /^[0-9a-f]{32}$/.test(text);
 
 // Entries on persons; all others with an id are on calls.
-const ON_PERSONS = ['signed_in', 'sign_in_failed', 'session_ended', 'person_added', 'link_made', 'link_used', 'passphrase_changed', 'codes_changed'];
+const ON_PERSONS = ['signed_in', 'sign_in_failed', 'session_ended', 'person_added', 'link_made', 'link_used', 'passphrase_changed', 'codes_changed', 'mail_changed'];
 export const isPerson = (entry: LogEntry): boolean => ON_PERSONS.includes(entry.type);
 
 export function actorName(actor: string): string {

@@ -1,0 +1,288 @@
+#include "api/reminder_book.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "api/customer_tables.hpp"
+#include "courier/letter.hpp"
+
+namespace callward::api {
+namespace {
+
+constexpr std::int64_t kDayMs = 86'400'000;
+constexpr std::int64_t kWatchedMs =
+    30 * kDayMs;  // of a request that nobody has to do with any more
+constexpr const char* kWaiting = "waiting";
+
+bool is_settled(disclose::State state) {
+  using enum disclose::State;
+  static constexpr std::array kSettled = {kReviewed, kRefused, kLapsed, kWithdrawn};
+  return std::ranges::find(kSettled, state) != kSettled.end();
+}
+
+}  // namespace
+
+std::vector<std::string> reminder_migrations() {
+  return {
+      "CREATE TABLE reminders (id TEXT PRIMARY KEY, request TEXT NOT NULL, waits INTEGER NOT NULL, "
+      "person TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, state TEXT NOT NULL, "
+      "reason TEXT NOT NULL, at INTEGER NOT NULL, UNIQUE (request, waits, person, since)) STRICT;"
+      "CREATE INDEX reminders_state ON reminders (state, at);"
+      "CREATE TABLE people_mail (person TEXT PRIMARY KEY, address TEXT NOT NULL) STRICT;"
+      "CREATE TABLE alarms_seen (request TEXT NOT NULL, person TEXT NOT NULL, at INTEGER NOT NULL, "
+      "PRIMARY KEY (request, person)) STRICT;"};
+}
+
+ReminderBook::ReminderBook(db::Database& database, Clock& clock, Entropy& entropy,
+                           ReminderSettings settings)
+    : db_(database), clock_(clock), entropy_(entropy), settings_(settings) {}
+
+Status ReminderBook::load(const disclose::Limits& limits) {
+  const std::lock_guard lock(mutex_);
+  CustomerTables tables(db_);
+  for (const auto& row :
+       TRY(db_.query("SELECT id FROM requests WHERE state NOT IN ('reviewed', 'refused', 'lapsed', "
+                     "'withdrawn') OR asked_at > ?1 ORDER BY asked_at DESC LIMIT ?2",
+                     {clock_.utc_ms() - kWatchedMs, static_cast<std::int64_t>(kWatchedMax)}))) {
+    const auto id = RequestId::parse(row.text(0));
+    const auto found =
+        id ? tables.request(*id, limits) : Result<disclose::Request>(fail(Errc::kCorrupt, "no id"));
+    if (found) watched_[*id] = *found;
+  }
+  for (const auto& row :
+       TRY(db_.query("SELECT id, request, waits, person, since, until FROM reminders WHERE state = "
+                     "?1 ORDER BY at LIMIT ?2",
+                     {std::string(kWaiting), static_cast<std::int64_t>(kWaitingMax)}))) {
+    const auto id = keys::DeliveryId::parse(row.text(0));
+    const auto request = RequestId::parse(row.text(1));
+    const auto person = PersonId::parse(row.text(3));
+    if (!id || !request || !person) continue;
+    const disclose::Reminder reminder{*request, static_cast<disclose::Waits>(row.number(2)),
+                                      *person, row.number(4), row.number(5)};
+    waiting_[reminder.key()] = {.id = *id, .reminder = reminder};
+  }
+  return {};
+}
+
+void ReminderBook::touched(const disclose::Request& request) {
+  const std::lock_guard lock(mutex_);
+  if (watched_.size() >= kWatchedMax && !watched_.contains(request.id)) {
+    const auto old = std::ranges::find_if(
+        watched_, [](const auto& item) { return is_settled(item.second.state); });
+    watched_.erase(old == watched_.end() ? watched_.begin() : old);
+  }
+  watched_[request.id] = request;
+  if (std::ranges::find(fresh_, request.id) == fresh_.end()) fresh_.push_back(request.id);
+}
+
+// ---- what is due --------------------------------------------------------------------------------
+
+Result<bool> ReminderBook::is_known(const disclose::Reminder& reminder) {
+  const auto key = reminder.key();
+  if (waiting_.contains(key) || known_.contains(key)) return true;
+  const auto rows = TRY(db_.query(
+      "SELECT 1 FROM reminders WHERE request = ?1 AND waits = ?2 AND person = ?3 AND since = ?4",
+      {reminder.request.hex(), static_cast<std::int64_t>(reminder.waits), reminder.to.hex(),
+       reminder.since}));
+  if (rows.empty()) return false;
+  known_.insert(key);
+  return true;
+}
+
+Status ReminderBook::look_at(const disclose::Request& request, const disclose::World& world,
+                             std::int64_t& without) {
+  for (const auto& reminder : disclose::reminders_due(request, world, settings_.lapse_before_ms)) {
+    if (TRY(is_known(reminder))) continue;
+    const auto rows =
+        TRY(db_.query("SELECT 1 FROM people_mail WHERE person = ?1", {reminder.to.hex()}));
+    if (rows.empty()) {
+      ++without;  // once there is an address, and it is due still, it goes out
+      continue;
+    }
+    if (waiting_.size() >= kWaitingMax) continue;  // the next round, if it is due then
+    const auto id = keys::DeliveryId::random(entropy_);
+    TRY(db_.execute("INSERT INTO reminders VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8)",
+                    {id.hex(), reminder.request.hex(), static_cast<std::int64_t>(reminder.waits),
+                     reminder.to.hex(), reminder.since, reminder.until, std::string(kWaiting),
+                     clock_.utc_ms()}));
+    waiting_[reminder.key()] = {.id = id, .reminder = reminder};
+  }
+  return {};
+}
+
+// Of what waits and is not with the courier: what nobody has to be told any more.
+Status ReminderBook::moot(const people::Chart& chart, const disclose::Limits& limits) {
+  const disclose::World world{chart, limits, clock_.utc_ms()};
+  std::vector<Key> over;
+  for (const auto& [key, sent] : waiting_) {
+    if (sent.out) continue;
+    const auto request = watched_.find(sent.reminder.request);
+    const auto due = request == watched_.end() ? std::vector<disclose::Reminder>()
+                                               : disclose::reminders_due(request->second, world,
+                                                                         settings_.lapse_before_ms);
+    if (std::ranges::find(due, key, &disclose::Reminder::key) == due.end()) over.push_back(key);
+  }
+  for (const auto& key : over) {
+    TRY(note(waiting_.at(key).id, "moot", ""));
+    waiting_.erase(key);
+    known_.insert(key);
+  }
+  return {};
+}
+
+Result<std::vector<ReminderBook::Letter>> ReminderBook::turn(const people::Chart& chart,
+                                                             const disclose::Limits& limits) {
+  const std::lock_guard lock(mutex_);
+  if (!settings_.on) return std::vector<Letter>();
+  TRY(forget_old());
+  const disclose::World world{chart, limits, clock_.utc_ms()};
+  std::vector<RequestId> turn;
+  for (; !fresh_.empty() && turn.size() < kRequestsPerTurn; fresh_.pop_front())
+    turn.push_back(fresh_.front());
+  auto at = watched_.upper_bound(next_);
+  for (; at != watched_.end() && turn.size() < kRequestsPerTurn; ++at) turn.push_back(at->first);
+  next_ = at == watched_.end() || turn.empty() ? RequestId{} : turn.back();
+  for (const auto& id : turn) {
+    const auto request = watched_.find(id);
+    if (request == watched_.end()) continue;
+    std::int64_t without = 0;
+    TRY(look_at(request->second, world, without));
+    if (without != 0)
+      without_[id] = without;
+    else
+      without_.erase(id);
+  }
+  TRY(moot(chart, limits));
+  std::vector<Letter> letters;
+  for (auto& [key, sent] : waiting_) {
+    if (sent.out || sent.due_ms > clock_.monotonic_ms()) continue;
+    const auto rows = TRY(
+        db_.query("SELECT address FROM people_mail WHERE person = ?1", {sent.reminder.to.hex()}));
+    if (rows.empty()) continue;  // it was taken away meanwhile
+    const bool alarm = sent.reminder.waits == disclose::Waits::kBroken;
+    sent.out = true;
+    letters.push_back({sent.id, sent.reminder, rows[0].text(0),
+                       clock_.utc_ms() + (alarm ? kAlarmDeliverMs : kDeliverMs)});
+  }
+  return letters;
+}
+
+Status ReminderBook::note(const keys::DeliveryId& id, const std::string& state,
+                          const std::string& reason) {
+  TRY(db_.execute("UPDATE reminders SET state = ?2, reason = ?3, at = ?4 WHERE id = ?1",
+                  {id.hex(), state, reason, clock_.utc_ms()}));
+  return {};
+}
+
+Status ReminderBook::ended(const keys::DeliveryId& id, keys::DeliveryOutcome outcome,
+                           const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  const auto at =
+      std::ranges::find_if(waiting_, [&](const auto& item) { return item.second.id == id; });
+  if (at == waiting_.end()) return {};
+  TRY(note(id, keys::to_text(outcome), reason));
+  failing_ = outcome == keys::DeliveryOutcome::kTaken ? "" : reason;
+  known_.insert(at->first);
+  waiting_.erase(at);
+  return {};
+}
+
+void ReminderBook::later(const keys::DeliveryId& id, std::int64_t ms) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, sent] : waiting_)
+    if (sent.id == id) {
+      sent.out = false;
+      sent.due_ms = clock_.monotonic_ms() + ms;
+    }
+}
+
+void ReminderBook::all_later() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, sent] : waiting_) sent.out = false;
+}
+
+Status ReminderBook::forget_old() {
+  const auto mono = clock_.monotonic_ms();
+  if (mono < next_forget_ms_) return {};
+  next_forget_ms_ = mono + 3'600'000;
+  const auto now = clock_.utc_ms();
+  TRY(db_.execute("DELETE FROM reminders WHERE at < ?1", {now - kSentKeptMs}));
+  TRY(db_.execute("DELETE FROM alarms_seen WHERE at < ?1", {now - kSentKeptMs}));
+  std::erase_if(watched_, [&](const auto& item) {
+    return is_settled(item.second.state) && item.second.asked_at < now - kWatchedMs;
+  });
+  std::erase_if(known_, [&](const auto& key) { return !watched_.contains(std::get<0>(key)); });
+  std::erase_if(without_, [&](const auto& item) { return !watched_.contains(item.first); });
+  return {};
+}
+
+Result<ReminderBook::Counts> ReminderBook::counts() {
+  const std::lock_guard lock(mutex_);
+  Counts counts{.on = settings_.on,
+                .waiting = static_cast<std::int64_t>(waiting_.size()),
+                .failing = failing_};
+  for (const auto& row : TRY(db_.query("SELECT state, COUNT(*) FROM reminders GROUP BY state"))) {
+    const auto state = row.text(0);
+    if (state == "taken") counts.taken = row.number(1);
+    if (state == "refused" || state == "given_up" || state == "no_channel")
+      counts.failed += row.number(1);
+  }
+  for (const auto& [id, count] : without_) counts.without_address += count;
+  return counts;
+}
+
+// ---- addresses ----------------------------------------------------------------------------------
+
+Result<std::string> ReminderBook::address_of(const PersonId& person) {
+  const auto rows =
+      TRY(db_.query("SELECT address FROM people_mail WHERE person = ?1", {person.hex()}));
+  return rows.empty() ? std::string() : rows[0].text(0);
+}
+
+Status ReminderBook::check_address(const std::string& address) {
+  return address.empty() || courier::is_mail_address(address)
+             ? Status{}
+             : fail(Errc::kMalformed, "not an e-mail address that can be written to");
+}
+
+Status ReminderBook::set_address(const PersonId& person, const std::string& address) {
+  if (address.empty()) {
+    TRY(db_.execute("DELETE FROM people_mail WHERE person = ?1", {person.hex()}));
+    return {};
+  }
+  TRY(check_address(address));
+  TRY(db_.execute("INSERT OR REPLACE INTO people_mail VALUES (?1, ?2)", {person.hex(), address}));
+  return {};
+}
+
+// ---- alarms -------------------------------------------------------------------------------------
+
+Result<std::vector<ReminderBook::Alarm>> ReminderBook::alarms(const PersonId& person) {
+  const std::lock_guard lock(mutex_);
+  std::map<std::string, std::int64_t> seen;
+  for (const auto& row :
+       TRY(db_.query("SELECT request, at FROM alarms_seen WHERE person = ?1", {person.hex()})))
+    seen[row.text(0)] = row.number(1);
+  std::vector<Alarm> alarms;
+  for (const auto& [id, request] : watched_) {
+    const auto since = disclose::broken_since(request);
+    if (since == 0 || since < clock_.utc_ms() - kWatchedMs) continue;
+    const auto at = seen.find(id.hex());
+    if (at == seen.end() || at->second < since) alarms.push_back({request, since});
+  }
+  std::ranges::sort(alarms, std::greater(), &Alarm::since);
+  return alarms;
+}
+
+// By the step that was seen, not by a clock: the keeper's time may be ahead of ours.
+Status ReminderBook::alarm_seen(const PersonId& person, const RequestId& request) {
+  const std::lock_guard lock(mutex_);
+  const auto at = watched_.find(request);
+  const auto since = at == watched_.end() ? 0 : disclose::broken_since(at->second);
+  if (since == 0) return fail(Errc::kNotFound, "no such alarm");
+  TRY(db_.execute("INSERT OR REPLACE INTO alarms_seen VALUES (?1, ?2, ?3)",
+                  {request.hex(), person.hex(), since}));
+  return {};
+}
+
+}  // namespace callward::api
