@@ -176,13 +176,7 @@ Result<disclose::Request> CustomerTables::request(const RequestId& id,
     if (error || !json.is_object()) return fail(Errc::kCorrupt, "a step that is none");
     const auto step = TRY(disclose::step_from_json(json.get_object()));
     if (step.number == 1) {
-      disclose::Request wanted;
-      wanted.id = step.request;
-      wanted.customer = step.customer;
-      wanted.of_case = step.of_case;
-      wanted.requester = step.event.by;
-      wanted.fields = step.event.fields;
-      now = disclose::begun(wanted, step.at);
+      now = disclose::begun(disclose::wanted_of(step), step.at);
     } else {
       now = TRY(disclose::follow(now, step.event, limits, step.at));
     }

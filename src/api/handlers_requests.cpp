@@ -12,7 +12,7 @@ namespace {
 
 using people::Role;
 
-constexpr std::size_t kFieldsMax = 64;
+constexpr std::size_t kFieldsMax = 64, kCategoryBytesMax = 16;
 constexpr std::size_t kStepBytesMax = 8'192, kSignatureBytesMax = 8'192;
 
 boost::json::array numbers_json(const std::vector<disclose::FieldNumber>& numbers) {
@@ -43,6 +43,8 @@ boost::json::object request_json(Service& service, const disclose::Request& r, c
           {"views", std::int64_t{r.views}},
           {"rings", std::int64_t{r.rings}},
           {"broken", r.broken},
+          {"category", r.category},
+          {"wished_ms", std::min(r.wished_ms, service.policy.limits.window_ms_max)},
           {"next", next_json(service, r, who)}};
 }
 
@@ -77,6 +79,9 @@ Result<Response> draft(Service& service, const Request& request) {
   message.window_ms = TRY(body.optional_number("window_ms", 0, 1 << 30)).value_or(0);
   message.words = fixed<32>(TRY(body.optional_hex("words", 32)));
   message.reader_key = fixed<32>(TRY(body.optional_hex("reader_key", 32)));
+  message.category = TRY(body.optional_text("category", kCategoryBytesMax));
+  if (!message.category.empty() && !disclose::is_category(message.category))
+    return fail(Errc::kMalformed, "no such category");
   TRY(body.finish());
   if (message.request.is_zero())
     TRY(may_see(service, who, message.customer));

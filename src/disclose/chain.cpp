@@ -11,6 +11,12 @@ using enum EventKind;
 // Nobody signs for these: the keeper says them, by what it knows itself.
 bool by_the_system(EventKind kind) { return kind == kAssign || kind == kNoAnswer || kind == kTime; }
 
+bool is_zero(ByteView bytes) {
+  return std::ranges::all_of(bytes, [](auto b) { return b == 0; });
+}
+
+}  // namespace
+
 Request wanted_of(const ChainStep& step) {
   Request wanted;
   wanted.id = step.request;
@@ -18,14 +24,10 @@ Request wanted_of(const ChainStep& step) {
   wanted.of_case = step.of_case;
   wanted.requester = step.event.by;
   wanted.fields = step.event.fields;
+  wanted.category = step.category;
+  wanted.wished_ms = step.event.window_ms;
   return wanted;
 }
-
-bool is_zero(ByteView bytes) {
-  return std::ranges::all_of(bytes, [](auto b) { return b == 0; });
-}
-
-}  // namespace
 
 bool needs_words(EventKind kind) {
   static constexpr std::array kSaid = {kPass, kFail, kDecline, kBreak, kRevoke, kReview};
@@ -82,7 +84,7 @@ Result<std::vector<Action>> Chain::apply(const SignedStep& next, const World& wo
       (number_ != 0 && step.request != request_.id))
     return fail(Errc::kState, "not the step that comes next");
   const bool first = number_ == 0;
-  if (!first && (!step.customer.is_zero() || step.of_case != 0))
+  if (!first && (!step.customer.is_zero() || step.of_case != 0 || !step.category.empty()))
     return fail(Errc::kMalformed, "whose it is was said when it was asked for");
   if ((first || needs_words(step.event.kind)) && !step.event.by.is_zero() && is_zero(step.words))
     return fail(Errc::kMalformed, "it needs a word of why");

@@ -23,7 +23,8 @@ struct ChainStep {
   std::int64_t at = 0;       // UTC ms, the keeper's
   CustomerId customer;       // of the first
   CaseNumber of_case = 0;    // of the first
-  Event event;               // of the first: by whom, which fields
+  Event event;               // of the first: by whom, which fields, how long is wished
+  std::string category;      // of the first: of kCategories, or empty
   // SHA-256(r ‖ text) of what was said in words (the concern, a verdict, a reason); the words are
   // sealed in the case.
   crypto::Digest words{};
@@ -54,6 +55,8 @@ class Chain {
   crypto::Digest head_{};
 };
 
+// What the first step asks for.
+Request wanted_of(const ChainStep& step);
 // Whether a concern is one: 20 letters at least, not one word or letter over and over.
 bool is_concern(std::string_view text);
 // Whether a step has to say something in words.

@@ -64,26 +64,29 @@ object to_json(const ChainStep& step) {
   boost::json::array numbers;
   for (const auto field : step.event.fields) numbers.emplace_back(std::int64_t{field});
   const auto& call = step.event.call_back;
-  return {{"request", step.request.hex()},
-          {"number", std::int64_t{step.number}},
-          {"before", hex_or_nothing(step.before)},
-          {"at", step.at},
-          {"kind", kind_word(step)},
-          {"by", id_or_nothing(step.event.by)},
-          {"customer", id_or_nothing(step.customer)},
-          {"case", std::int64_t{step.of_case}},
-          {"fields", std::move(numbers)},
-          {"expert", id_or_nothing(step.event.expert)},
-          {"call", id_or_nothing(call.call)},
-          {"answered", call.answered},
-          {"recorded", call.recorded},
-          {"number_on_file", call.number_on_file},
-          {"seconds", call.seconds},
-          {"number_age_days", call.number_age_days},
-          {"checks", std::int64_t{step.event.checks}},
-          {"window_ms", step.event.window_ms},
-          {"words", hex_or_nothing(step.words)},
-          {"reader_key", hex_or_nothing(step.reader_key)}};
+  object json{{"request", step.request.hex()},
+              {"number", std::int64_t{step.number}},
+              {"before", hex_or_nothing(step.before)},
+              {"at", step.at},
+              {"kind", kind_word(step)},
+              {"by", id_or_nothing(step.event.by)},
+              {"customer", id_or_nothing(step.customer)},
+              {"case", std::int64_t{step.of_case}},
+              {"fields", std::move(numbers)},
+              {"expert", id_or_nothing(step.event.expert)},
+              {"call", id_or_nothing(call.call)},
+              {"answered", call.answered},
+              {"recorded", call.recorded},
+              {"number_on_file", call.number_on_file},
+              {"seconds", call.seconds},
+              {"number_age_days", call.number_age_days},
+              {"checks", std::int64_t{step.event.checks}},
+              {"window_ms", step.event.window_ms},
+              {"words", hex_or_nothing(step.words)},
+              {"reader_key", hex_or_nothing(step.reader_key)}};
+  // Only where it was said: what was hashed and signed before there were categories stays as it is.
+  if (!step.category.empty()) json["category"] = step.category;
+  return json;
 }
 
 Result<ChainStep> step_from_json(const object& json) {
@@ -113,6 +116,11 @@ Result<ChainStep> step_from_json(const object& json) {
   step.event.window_ms = TRY(number(fields, "window_ms", 1 << 30));
   step.words = TRY(fields.digest("words"));
   step.reader_key = TRY(fields.digest("reader_key"));
+  if (json.contains("category")) {
+    step.category = TRY(fields.text("category"));
+    if (step.number != 1 || !is_category(step.category))
+      return fail(Errc::kMalformed, "a category is one of a few words, of the first step");
+  }
   TRY(fields.finish());
   return step;
 }

@@ -127,6 +127,48 @@ TEST_F(Chains, NothingIsWidenedAfterItWasSigned) {
   EXPECT_EQ(refused(view), Errc::kMalformed);
 }
 
+// What it is about and how long it is wished are signed with the rest; a step that says neither is
+// what it always was.
+TEST_F(Chains, ACategoryIsSignedAndOfTheFirstStepAlone) {
+  const auto plain = asking(tom);
+  EXPECT_FALSE(to_json(plain).contains("category"));
+  auto said = plain;
+  said.category = "billing";
+  said.event.window_ms = 600'000;
+  EXPECT_NE(*hash_of(said), *hash_of(plain));
+  auto forged = signed_by(said, tom);
+  forged.step.category = "safety";
+  EXPECT_EQ(refused(forged), Errc::kDenied);
+  forged = signed_by(said, tom);
+  forged.step.event.window_ms = 900'000;
+  EXPECT_EQ(refused(forged), Errc::kDenied);
+  auto none = said;
+  none.category = "anything";
+  EXPECT_EQ(refused(signed_by(none, tom)), Errc::kMalformed);
+  ASSERT_TRUE(chain.apply(signed_by(said, tom), world));
+  EXPECT_EQ(chain.request().category, "billing");
+  EXPECT_EQ(chain.request().wished_ms, 600'000);
+  ASSERT_TRUE(go({.kind = kAssign, .expert = eve.id}));
+  auto ring = step_of({.kind = kRing, .by = eve.id});
+  ring.category = "billing";
+  EXPECT_EQ(refused(signed_by(ring, eve)), Errc::kMalformed);
+  EXPECT_FALSE(step_from_json(to_json(ring)));
+  EXPECT_EQ(step_from_json(to_json(said))->category, "billing");
+}
+
+// What was wished binds nobody, and widens nothing: the policy's bound holds for who releases.
+TEST_F(Chains, AWishIsNoRelease) {
+  auto said = asking(tom);
+  said.event.window_ms = limits.window_ms_max;
+  ASSERT_TRUE(chain.apply(signed_by(said, tom), world));
+  ASSERT_TRUE(go({.kind = kAssign, .expert = eve.id}));
+  ASSERT_TRUE(go({.kind = kRing}, &eve));
+  ASSERT_TRUE(go(passing(), &eve));
+  EXPECT_FALSE(go({.kind = kRelease, .fields = {2}, .window_ms = limits.window_ms_max + 1}, &anna));
+  ASSERT_TRUE(go({.kind = kRelease, .fields = {2}}, &anna));
+  EXPECT_EQ(chain.request().until, world.now + limits.window_ms) << "as usual, not as wished";
+}
+
 TEST_F(Chains, TheSystemsStepsAreNobodysByHand) {
   ASSERT_TRUE(chain.apply(signed_by(asking(tom), tom), world));
   auto assign = step_of({.kind = kAssign, .by = tom.id, .expert = eve.id});

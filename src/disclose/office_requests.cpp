@@ -98,6 +98,7 @@ void Office::step_draft(const keys::StepDraft& message, Reply<keys::StepDrafted>
     step.number = 1;
     step.customer = message.customer;
     step.of_case = message.of_case;
+    step.category = message.category;
   } else {
     const auto running = find_request(message.request);
     if (!running) return refuse(running.error());
@@ -146,6 +147,8 @@ Status Office::check_asked(const ChainStep& step) {
   // A number that was never used: nobody asks twice by one signature, nor under another's number.
   if (!drafted_.contains(step.request))
     return fail(Errc::kDenied, "not drafted here, or made already: draft it anew");
+  if (step.event.window_ms > policy_.policy.limits.window_ms_max)
+    return fail(Errc::kMalformed, "wished open for longer than any release may last");
   if (requests_.size() >= kRequestsMax) return fail(Errc::kFull, "too many requests are open");
   const auto of_person = std::ranges::count_if(requests_, [&](const auto& item) {
     const auto& request = item.second.chain.request();

@@ -267,6 +267,8 @@ Result<Step> ask(const Request& wanted, const World& world) {
     return fail(Errc::kDenied, "somebody who works with customers asks");
   if (wanted.id.is_zero() || wanted.customer.is_zero() || wanted.of_case == 0)
     return fail(Errc::kMalformed, "of no customer or no case");
+  if (!wanted.category.empty() && !is_category(wanted.category))
+    return fail(Errc::kMalformed, "no such category");
   auto fresh = begun(wanted, world.now);
   std::ranges::sort(fresh.fields);
   const auto twice = std::ranges::unique(fresh.fields);
@@ -298,6 +300,8 @@ Request begun(const Request& wanted, std::int64_t at) {
           .of_case = wanted.of_case,
           .requester = wanted.requester,
           .fields = wanted.fields,
+          .category = wanted.category,
+          .wished_ms = wanted.wished_ms,
           .asked_at = at,
           .since = at};
 }
@@ -345,6 +349,10 @@ bool is_over(State state) {
   static constexpr std::array kOver = {kClosed,  kExpired, kRevoked,  kReviewed,
                                        kRefused, kLapsed,  kWithdrawn};
   return std::ranges::find(kOver, state) != kOver.end();
+}
+
+bool is_category(std::string_view word) {
+  return std::ranges::find(kCategories, word) != kCategories.end();
 }
 
 const char* to_text(State state) {

@@ -19,8 +19,10 @@
 //   (3) From a state that is over no event leads back.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/id.hpp"
@@ -73,6 +75,12 @@ inline constexpr std::size_t kEventKinds = 14;
 const char* to_text(State state);
 const char* to_text(EventKind kind);
 
+// What a request is about, in a word: so that who decides sees it before any sentence is opened.
+// The words are those of the format: never given anew.
+inline constexpr std::array<std::string_view, 6> kCategories = {"repair",    "billing", "contract",
+                                                                "complaint", "safety",  "other"};
+bool is_category(std::string_view word);
+
 // What the keeper knows itself of the call-back and the checks; nobody says it.
 struct CallBack {
   CallId call;
@@ -87,6 +95,8 @@ struct Request {
   CaseNumber of_case = 0;
   PersonId requester;
   std::vector<FieldNumber> fields;  // asked for; sorted, each once
+  std::string category;             // of kCategories; empty: not said
+  std::int64_t wished_ms = 0;       // how long it is wished open; 0: as usual. Who releases decides
   std::int64_t asked_at = 0;        // UTC ms, as all times here
   State state = State::kRequested;
   std::int64_t since = 0;  // in this state

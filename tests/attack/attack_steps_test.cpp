@@ -153,6 +153,29 @@ TEST_F(Steps, WordsThatSayNothingAreNoReason) {
     EXPECT_FALSE(act(id, anna, {.kind = "decline", .words = why})) << why;
 }
 
+TEST_F(Steps, NobodyWishesForMoreThanThePolicyLets) {
+  const auto customer = carla();
+  const auto most = policy().policy.limits.window_ms_max;
+  const auto ask_for = [&](std::int64_t window_ms, const std::string& category) {
+    return act({}, tom,
+               {.kind = "ask",
+                .fields = {leaf_of.at({customer, "email"})},
+                .window_ms = window_ms,
+                .words = kConcern,
+                .category = category},
+               customer, 1);
+  };
+  EXPECT_FALSE(ask_for(most + 1, "billing"));
+  EXPECT_FALSE(ask_for(most, "whatever"));
+  const auto asked = ask_for(most, "billing");
+  ASSERT_TRUE(asked) << asked.error().message;
+  boot();
+  EXPECT_EQ(state_word(asked->request), "requested") << "read back from the log";
+  ASSERT_TRUE(ask_for(0, ""));
+  for (const auto& found : judge(entries()).findings)
+    EXPECT_NE(found.rule->weight, audit::RuleWeight::kBreach) << found.rule->name;
+}
+
 TEST_F(Steps, WhatIsOverStaysOver) {
   const auto customer = carla();
   const auto id = opened(customer);

@@ -293,6 +293,7 @@ class OfficeRig : public Company {
     std::string words = {};
     crypto::PublicKey reader = {};
     keys::FieldRecord record = {};
+    std::string category = {};
   };
   Result<ChainStep> draft(const RequestId& request, const Someone& by, const Said& said,
                           const CustomerId& customer = {}, std::uint32_t of_case = 0) {
@@ -304,7 +305,8 @@ class OfficeRig : public Company {
                             .of_case = of_case,
                             .fields = said.fields,
                             .window_ms = said.window_ms,
-                            .reader_key = said.reader};
+                            .reader_key = said.reader,
+                            .category = said.category};
     if (!said.words.empty()) message.words = crypto::sha256({nonce, as_bytes(said.words)});
     const auto drafted = TRY(ask(&Office::step_draft, message));
     return disclose::step_from_json(boost::json::parse(drafted.step).as_object());

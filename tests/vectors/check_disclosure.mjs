@@ -28,7 +28,12 @@ const STEP = {
   recorded: isFlag, number_on_file: isFlag, seconds: isCount, number_age_days: isCount, checks: isCount, window_ms: isCount, words: isDigest,
   reader_key: isDigest,
 };
+const CATEGORIES = ['repair', 'billing', 'contract', 'complaint', 'safety', 'other']; // of the first step alone, where it was said
 function readFields(json, shape) {
+  if (shape === STEP && 'category' in json) {
+    if (json.number !== 1 || !CATEGORIES.includes(json.category)) refuse('malformed', 'category');
+    json = Object.fromEntries(Object.entries(json).filter(([name]) => name !== 'category'));
+  }
   const names = Object.keys(json);
   for (const name of Object.keys(shape)) if (!names.includes(name) || !shape[name](json[name])) refuse('malformed', name);
   if (names.length !== Object.keys(shape).length) refuse('malformed', 'a field too many');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
-  askDraft, codeTargets, comparable, concernFault, concernOf, countdown, isSentence, isWindowOpen, mayI, narrow, newest, nextByPeople,
+  askDraft, codeTargets, comparable, concernFault, countdown, isSentence, isWindowOpen, mayI, narrow, newest, nextByPeople, usualMs,
   releasable, releaseDraft, verdictOf, windowMs, type FieldChip, type NextStep,
 } from './rules';
 
@@ -41,7 +41,6 @@ describe('what may be said', () => {
   });
   test.each(['The router was replaced and the customer waits for the new password', 'Клиент просит прислать новый договор почтой'])('%j is one', (text) => {
     expect(concernFault(text)).toBeNull();
-    expect(concernFault(concernOf(text, 'Repair', 15))).toBeNull();
   });
   test('a sentence has two words and ten letters', () => {
     expect(isSentence('it is genuine')).toBe(true);
@@ -56,7 +55,7 @@ describe('what may be said', () => {
 describe('drafts', () => {
   const request = { request: '07'.repeat(16), state: 'verified' as const, asked: [1, 4, 6], released: [] as number[] };
   test('name each field once, in order', () => {
-    expect(askDraft('ab', 2, [6, 1, 6])).toEqual({ kind: 'ask', customer: 'ab', case: 2, fields: [1, 6] });
+    expect(askDraft('ab', 2, [6, 1, 6], 'billing', 600_000)).toEqual({ kind: 'ask', customer: 'ab', case: 2, fields: [1, 6], category: 'billing', window_ms: 600_000 });
   });
   test('narrow, and never widen', () => {
     expect(narrow([1, 4, 6], [6, 9, 1])).toEqual([1, 6]);
@@ -100,5 +99,18 @@ describe('who may go on', () => {
   test('is said of people alone', () => {
     expect(nextByPeople(next).map((one) => one.step)).toEqual(['withdraw', 'review']);
     expect([mayI(next, 'withdraw'), mayI(next, 'review'), mayI(next, 'release')]).toEqual([false, true, false]);
+  });
+});
+
+describe('the window that is offered first', () => {
+  const limits = { window_ms: 900_000, window_ms_max: 1_800_000 };
+  test('is what was wished, else the policy’s, and never above its bound', () => {
+    expect(usualMs(600_000, 0, limits)).toBe(600_000);
+    expect(usualMs(0, 0, limits)).toBe(900_000);
+    expect(usualMs(3_600_000, 0, limits)).toBe(1_800_000);
+    expect(usualMs(0, 0, {})).toBe(900_000);
+  });
+  test('of the second of two is what the first one released', () => {
+    expect(usualMs(600_000, 300_000, limits)).toBe(300_000);
   });
 });

@@ -58,19 +58,17 @@ export const verdictOf = (sentences: string[]): string =>
 
 export const CATEGORIES = ['repair', 'billing', 'contract', 'complaint', 'safety', 'other'] as const;
 export type Category = (typeof CATEGORIES)[number];
-// Category and wished window are part of what is said: only the concern decides, and people read all of it.
-export const concernOf = (text: string, category: string, minutes: number): string =>
-  `${text.trim()}\n${category}, ${minutes} min`;
-
 // ---- drafts -------------------------------------------------------------------------------------
 
 const ordered = (fields: Iterable<number>): number[] => [...new Set(fields)].sort((a, b) => a - b);
 
-export const askDraft = (customer: string, ofCase: number, fields: Iterable<number>): Draft => ({
+export const askDraft = (customer: string, ofCase: number, fields: Iterable<number>, category: Category, wishedMs: number): Draft => ({
   kind: 'ask',
   customer,
   case: ofCase,
   fields: ordered(fields),
+  category,
+  window_ms: wishedMs,
 });
 export const stepDraft = (request: string, kind: string): Draft => ({ request, kind });
 
@@ -82,6 +80,12 @@ export function releasable(request: Pick<DisclosureRequest, 'state' | 'asked' | 
 export function narrow(offered: number[], chosen: Iterable<number>): number[] {
   const wanted = new Set(chosen);
   return ordered(offered.filter((leaf) => wanted.has(leaf)));
+}
+// What the authorised person is offered first: of the second of two what the first one released, else what was wished,
+// within the policy's bound.
+export function usualMs(wishedMs: number, firstMs: number, limits: { window_ms?: number; window_ms_max?: number }): number {
+  const most = limits.window_ms_max ?? 60 * MINUTE;
+  return Math.min(firstMs || wishedMs || limits.window_ms || 15 * MINUTE, most);
 }
 export function windowMs(minutes: number, maxMs: number): number {
   return Number.isFinite(minutes) ? Math.min(maxMs, Math.max(MINUTE, Math.round(minutes) * MINUTE)) : 0;
