@@ -112,7 +112,7 @@ class Bench {
     constexpr std::uint64_t kRound = 20'000;
     for (std::uint64_t i = 0; i < options_.customers; ++i) {
       auto& customer = *need(book.create()).customer;
-      const auto of_case = need(customer.open_case(office_->now()));
+      const auto of_case = need(customer.open_case(office_->policy().keep, office_->now()));
       const auto leaf =
           need(customer.store(*policy_.find("phone"), of_case, policy_, office_->now()));
       need(book.index(customer, leaf,

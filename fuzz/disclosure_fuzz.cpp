@@ -18,7 +18,7 @@ void read_policy(std::string_view text) {
     CHECK(policy.error().code == Errc::kConfig && !policy.error().message.empty());
     return;
   }
-  CHECK(policy->secret_hours >= 1 && policy->secret_hours <= 24);
+  CHECK(policy->keep.secret_hours >= 1 && policy->keep.secret_hours <= 24);
   CHECK(policy->limits.checks_min >= 2 && policy->limits.call_seconds_min >= 30);
   CHECK(vault::relaxes(*policy, *policy).empty());
 }

@@ -1,17 +1,23 @@
-// Retention: how it stands, a run by hand, the owner's word after a stop.
+// Retention: how it stands, a run by hand, the owner's word after a stop; and of customers' fields,
+// how far it is and what a policy would take.
 #include "api/service.hpp"
 #include "crypto/sha256.hpp"
 
 namespace callward::api {
 namespace {
 
-Result<Response> answer_of(const Result<keys::RetentionStatus>& status, int code = 200) {
+template <class Status>
+Result<boost::json::object> object_of(const Result<Status>& status) {
   if (!status) return tl::unexpected<Error>(status.error());
   boost::system::error_code error;
   auto json = boost::json::parse(status->json, error);
   if (error || !json.is_object())
     return fail(Errc::kMalformed, "the keeper's answer is no JSON object");
-  return Response::json(std::move(json.get_object()), code);
+  return std::move(json.get_object());
+}
+
+Result<Response> answer_of(const Result<keys::RetentionStatus>& status, int code = 200) {
+  return Response::json(TRY(object_of(status)), code);
 }
 
 Result<Response> status(Service& service) {
@@ -45,6 +51,34 @@ Result<Response> confirm(Service& service, const Request& request) {
   return Response::json(std::move(json));
 }
 
+Result<Response> field_status(Service& service) {
+  return Response::json(
+      TRY(object_of(service.keeper.call<keys::FieldRetention>(keys::FieldRetentionRequest{}))));
+}
+
+// The file is read here and what it says of days and hours goes to the keeper, which takes no text.
+Result<Response> dry_run_fields(Service& service, const Request& request) {
+  constexpr std::size_t kPolicyBytesMax = 128u << 10;
+  auto body = TRY(BodyReader::parse(request.body));
+  const auto text = TRY(body.optional_text("policy", kPolicyBytesMax));
+  TRY(body.finish());
+  keys::ForecastFields message;
+  boost::json::array relaxes;
+  if (!text.empty()) {
+    const auto wanted = vault::parse_policy(text, "policy");
+    if (!wanted) return fail(Errc::kMalformed, wanted.error().message);
+    const auto& keep = wanted->keep;
+    message = {.in_force = false,
+               .reference_days = static_cast<std::uint32_t>(keep.reference_days),
+               .contact_days = static_cast<std::uint32_t>(keep.contact_days),
+               .secret_hours = static_cast<std::uint32_t>(keep.secret_hours)};
+    for (const auto& line : vault::relaxes(service.policy, *wanted)) relaxes.emplace_back(line);
+  }
+  auto json = TRY(object_of(service.keeper.call<keys::FieldRetention>(message)));
+  json["relaxes"] = std::move(relaxes);
+  return Response::json(std::move(json), 202);
+}
+
 }  // namespace
 
 void add_retention_routes(Service& service, std::vector<Route>& routes) {
@@ -54,6 +88,10 @@ void add_retention_routes(Service& service, std::vector<Route>& routes) {
                     guarded([&](const Request& r) { return run(service, r); })});
   routes.push_back({"POST", "/v1/system/retention/confirmation", "confirmRetention",
                     guarded([&](const Request& r) { return confirm(service, r); })});
+  routes.push_back({"GET", "/v1/system/retention/fields", "getFieldRetention",
+                    guarded([&](const Request&) { return field_status(service); })});
+  routes.push_back({"POST", "/v1/system/retention/fields/dry-runs", "dryRunFieldRetention",
+                    guarded([&](const Request& r) { return dry_run_fields(service, r); })});
 }
 
 }  // namespace callward::api

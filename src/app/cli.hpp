@@ -91,6 +91,15 @@ Result<ExitCode> command_retention_confirm(const CliContext& context,
                                            const RetentionOptions& options);
 // How it stands, for people; `retention` is the API's answer.
 std::vector<std::string> retention_lines(const boost::json::value& retention);
+struct FieldRetentionOptions {
+  bool dry_run = false;
+  std::string policy;  // file of a dry run; empty: the one in force
+};
+// Customers' fields. 3: nothing is erased, or the policy of the dry run relaxes what is in force.
+Result<ExitCode> command_retention_fields(const CliContext& context,
+                                          const FieldRetentionOptions& options);
+std::vector<std::string> field_retention_lines(const boost::json::value& retention);
+std::vector<std::string> field_forecast_lines(const boost::json::value& forecast);
 // People, as far as the operator may. kFailed with the console's address: it takes a signature.
 struct UserOptions {
   std::string name, role;

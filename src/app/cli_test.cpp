@@ -85,6 +85,28 @@ TEST(CliDecide, KeptIsSuccessAndHeldRangesAreNamedWithTheirOrder) {
             Errc::kConfig);
 }
 
+TEST(CliFields, SaysHowFarErasingIsAndWhatWouldGo) {
+  const auto has = [](const std::vector<std::string>& lines, const std::string& part) {
+    return std::ranges::any_of(
+        lines, [&](const auto& line) { return line.find(part) != std::string::npos; });
+  };
+  const auto now = field_retention_lines(boost::json::parse(
+      R"({"state":"erasing","due":1200,"in_hand":1000,"done":500,"done_customers":250,"since":1,
+      "batch_at":1,"batch":500,"unconfirmed":3,"errors":2,"why":"no good mirror","rows":9})"));
+  EXPECT_TRUE(has(now, "500 fields of 250 customers gone"));
+  EXPECT_TRUE(has(now, "due: 1200 fields, in hand: 1000"));
+  EXPECT_TRUE(has(now, "waiting for a mirror: 3 customers"));
+  EXPECT_TRUE(has(now, "rounds that failed: 2, the last one: no good mirror"));
+  EXPECT_TRUE(has(field_retention_lines(boost::json::parse(R"({"state":"stopped","why":"x"})")),
+                  "STOPPED, nothing is erased: x"));
+  const auto counted = field_forecast_lines(boost::json::parse(
+      R"({"keep":{"reference_days":365},"customers":1,"classes":[{"class":"contact","kind":"email",
+      "to_compare":4,"held_due":1,"goes":{"due":7,"no_end":4}}]})"));
+  EXPECT_TRUE(has(counted, "contact      email               7       0"));
+  EXPECT_TRUE(has(counted, "4 fields can only be compared once the open cases are closed"));
+  EXPECT_TRUE(has(counted, "1 field would be gone, were there no legal hold"));
+}
+
 TEST(CliUser, SaysWhoIsHereAndWhatAReleaseLacks) {
   EXPECT_EQ(user_lines(boost::json::parse(R"({"founded":true,"lacks":["an expert"],"people":[
     {"person":"01","name":"olga","state":"here","roles":["reviewer","owner"],"answers_to":"",

@@ -54,6 +54,10 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::vault_rules() {
        &P::office<keys::ReadWords, keys::ValueRead, &O::read_words>},
       {keys::RequestStateRequest::kType, kServer,
        &P::office<keys::RequestStateRequest, keys::RequestState, &O::request_state>},
+      {keys::FieldRetentionRequest::kType, kServer,
+       &P::office<keys::FieldRetentionRequest, keys::FieldRetention, &O::field_retention>},
+      {keys::ForecastFields::kType, kServer,
+       &P::office<keys::ForecastFields, keys::FieldRetention, &O::forecast_fields>},
   };
   return table;
 }

@@ -205,6 +205,16 @@ class CommandLine {
     confirm->add_option("--reason", retention_.reason, "why; its hash stands in the log")
         ->required();
     on(confirm, [this](const CliContext& c) { return command_retention_confirm(c, retention_); });
+    auto* fields = with_config(
+        command("fields", "customers' fields: what is due and erased; or what a policy would take",
+                retention));
+    auto* dry = fields->add_flag("--dry-run", field_retention_.dry_run,
+                                 "count what would go by when, and do nothing");
+    fields
+        ->add_option("--policy", field_retention_.policy, "a policy file that is not in force yet")
+        ->needs(dry);
+    on(fields,
+       [this](const CliContext& c) { return command_retention_fields(c, field_retention_); });
   }
 
   void add_people() {
@@ -373,6 +383,7 @@ class CommandLine {
   DecideOptions decide_;
   BackupVerifyOptions verified_;
   RetentionOptions retention_;
+  FieldRetentionOptions field_retention_;
   ProveOptions prove_;
   ImportOptions import_;
   UserOptions user_;

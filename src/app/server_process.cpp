@@ -308,7 +308,6 @@ Status run_server(const ProcessContext& context) {
   Reminders reminders(*loop, service, config);
   TRY(catch_up(service));
   LogOutside outside(service, config.log);
-
   const api::Router router(api::routes(service),
                            guards_of(people, roster, token, service.refusals));
   TRY(confine(config));

@@ -298,7 +298,8 @@ Status Office::replay_stored(const CustomerId& id, const audit::Entry& entry) {
   }
   auto& customer = **found;
   const auto of_case = static_cast<std::uint32_t>(entry.data.at("case").as_int64());
-  if (entry.data.at("new_case").as_bool()) customer.restore_case(of_case, entry.at);
+  if (entry.data.at("new_case").as_bool())
+    customer.restore_case(of_case, policy_.policy.keep, entry.at);
   for (const auto& one : stored)
     if (customer.restore(one.spec, of_case, one.leaf, entry.at, one.gone_at))
       wanted_[id].push_back(one.leaf);
@@ -450,6 +451,7 @@ std::vector<OrderId> Office::destroyed() {
 }
 
 void Office::erased(const std::vector<OrderId>& orders, bool confirmed) {
+  std::uint64_t passed = 0;
   for (const auto& order : orders) {
     const auto at = going_.find(order);
     if (at == going_.end()) continue;
@@ -462,7 +464,9 @@ void Office::erased(const std::vector<OrderId>& orders, bool confirmed) {
     going_.erase(at);
     going_of_.erase(customer);
     if (auto left = book_.find(customer)) note_going(**left);
+    passed += count_passed(customer);
   }
+  note_batch(passed);
 }
 
 void Office::erase_again(const std::vector<OrderId>& orders) {
@@ -480,6 +484,7 @@ void Office::mirrors_are_back() {
 void Office::tick() {
   if (known_ && !ledger_.log_failed()) pass_deadlines();
   scan_customers();
+  forecast_on();
   book_.let_go();
   if (book_.make_spare() || book_.dirty() >= kDirtyMax) ledger_.write_rows();
   if (!wanted_.empty() && clock_.monotonic_ms() >= next_wanted_ms_) {
@@ -495,27 +500,6 @@ void Office::tick() {
                 [mono](const auto& item) { return mono - item.second > 2 * kIntakeKeyMs; });
   std::erase_if(drafted_, [mono](const auto& item) { return mono - item.second > kDraftMs; });
   while (!intake_.empty() && mono - intake_.back().begun_ms > 2 * kIntakeKeyMs) intake_.pop_back();
-}
-
-// What is over by its time goes, whoever has it in mind: all customers are looked at, some at a
-// turn, round after round.
-void Office::scan_customers() {
-  if (ledger_.log_failed() || clock_.monotonic_ms() < next_scan_ms_) return;
-  const auto time = now();
-  const auto more = book_.scan(
-      [time](const vault::Customer& customer) {
-        const auto next = customer.next_pass();
-        return (next != 0 && next <= time) || !customer.leaves_to_go().empty();
-      },
-      [this](vault::Customer& customer) { pass_customer(customer); });
-  if (!more) log_event("office.scan_failed", {{"why", more.error().message}});
-  if (!more || !*more) next_scan_ms_ = clock_.monotonic_ms() + kScanPauseMs;
-}
-
-void Office::pass_customer(vault::Customer& customer) {
-  customer.pass(now());
-  book_.touch(customer);
-  note_going(customer);
 }
 
 // The head names the last entry of each request that is not over.
@@ -571,7 +555,8 @@ std::string Office::status_json() const {
                           {"open", open},
                           {"experts_on_duty", on_duty_.size()},
                           {"readers", readers_.size()},
-                          {"erasures_waiting", going_.size()}});
+                          {"erasures_waiting", going_.size()},
+                          {"retention", retention_json()}});
 }
 
 }  // namespace callward::disclose

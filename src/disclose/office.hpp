@@ -31,6 +31,7 @@
 #include "keys/tenant.hpp"
 #include "keys/vault_protocol.hpp"
 #include "vault/book.hpp"
+#include "vault/forecast.hpp"
 
 namespace callward::disclose {
 
@@ -84,6 +85,10 @@ class Office final : public keys::Tenant {
   void erase_fields(const keys::EraseFields& message, Reply<keys::FieldsErased> reply);
   void hold_customer(const keys::HoldCustomer& message, Reply<keys::Ack> reply);
   void read_query(const keys::ReadQuery& message, Reply<keys::ValueRead> reply);
+  // What its time is over for (office_retention.cpp).
+  void field_retention(const keys::FieldRetentionRequest& message,
+                       Reply<keys::FieldRetention> reply);
+  void forecast_fields(const keys::ForecastFields& message, Reply<keys::FieldRetention> reply);
   // People (office_people.cpp).
   void chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> reply);
   void reader_put(const keys::ReaderPut& message, Reply<keys::Ack> reply);
@@ -144,7 +149,10 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kRequestsMax = 5'000;  // not over, or not reviewed
   static constexpr std::size_t kRequestsPerPersonMax = 20;
   static constexpr std::size_t kErasuresPerTurnMax = 500;  // customers
-  static constexpr std::size_t kDirtyMax = 2'000;          // rows: then they are written
+  // Customers of whom something is over by its time, in hand at once; the others wait for the next
+  // round over all.
+  static constexpr std::size_t kPassingMax = 2 * kErasuresPerTurnMax;
+  static constexpr std::size_t kDirtyMax = 2'000;  // rows: then they are written
   static constexpr std::int64_t kWantedEveryMs = 5'000;
   static constexpr std::size_t kWantedPerTurnMax = 200;  // customers
   static constexpr std::int64_t kScanPauseMs = 60'000;   // between two rounds over all customers
@@ -199,6 +207,26 @@ class Office final : public keys::Tenant {
     bool taken = false;                                      // done, and on its way to the log
     bool unconfirmed = false;                                // but a mirror is away
   };
+  struct Passing {                              // what is over by its time, and how far it is
+    std::map<CustomerId, std::size_t> in_hand;  // fields that go
+    std::size_t taking = 0;                     // customers of this turn
+    std::uint64_t left = 0, counted = 0;  // fields beyond kPassingMax: of the last round, of this
+    std::int64_t since = 0;               // UTC ms; 0: nothing is being erased
+    std::uint64_t fields = 0, customers = 0;  // erased since then
+    std::int64_t batch_at = 0;
+    std::uint64_t batch = 0;
+    std::uint64_t errors = 0;  // rounds that could not be made
+    std::string why;           // the last one
+  };
+  struct Done {  // the last time that something was erased
+    std::int64_t since = 0, until = 0;
+    std::uint64_t fields = 0, customers = 0;
+  };
+  struct Foreseen {  // a dry run
+    vault::Forecast forecast;
+    std::optional<std::uint64_t> next;  // row; nothing: it is through
+    std::string failed;
+  };
   struct Rate {
     std::int64_t minute = 0;
     std::size_t count = 0;
@@ -220,8 +248,16 @@ class Office final : public keys::Tenant {
   Result<audit::Entry> entry_at(std::uint64_t index);
   Status state_policy();
   void note_going(vault::Customer& customer, bool whole = false);
+  // office_retention.cpp
   void scan_customers();
+  bool has_passed(const vault::Customer& customer);
   void pass_customer(vault::Customer& customer);
+  std::uint64_t count_passed(const CustomerId& customer);
+  void note_batch(std::uint64_t fields);
+  void end_round();
+  void forecast_on();
+  [[nodiscard]] boost::json::object retention_json() const;
+  // office.cpp
   void keep_running();
   void use_up(vault::Customer& customer, vault::Leaf leaf);
   void lift_hold(vault::Customer& customer);
@@ -311,6 +347,9 @@ class Office final : public keys::Tenant {
   std::map<CustomerId, vault::Customer::Before> unlogged_;  // before what this round stored
   std::map<OrderId, Going> going_;
   std::set<CustomerId> going_of_;
+  Passing passing_;
+  Done passed_;
+  std::optional<Foreseen> foreseen_;
   std::map<CustomerId, PersonId> proposed_;  // who wants all of it gone
   std::int64_t utc_from_ = 0, mono_from_ = 0;
   std::map<CustomerId, std::vector<vault::Leaf>> wanted_;  // stored, and in no row that was written

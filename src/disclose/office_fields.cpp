@@ -197,7 +197,7 @@ void Office::store_fields(const keys::StoreFields& message, Reply<keys::FieldsSt
   keys::FieldsStored stored{.customer = customer.id(), .of_case = message.of_case, .fields = {}};
   const auto before = customer.before();
   const auto done = [&]() -> Status {
-    if (message.of_case == 0) stored.of_case = TRY(customer.open_case(now()));
+    if (message.of_case == 0) stored.of_case = TRY(customer.open_case(policy_.policy.keep, now()));
     for (const auto& one : *typed)
       stored.fields.push_back(TRY(store_one(customer, stored.of_case, one)));
     return stage_stored(message, stored, customer, fresh);
@@ -348,12 +348,13 @@ void Office::customer_state(const keys::CustomerStateRequest& message,
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   const auto& customer = **found;
   keys::CustomerState state{.held = customer.held(), .cases = {}, .fields = {}};
+  const auto& keep = policy_.policy.keep;
   for (const auto& one : customer.cases())
     state.cases.push_back({.number = one.number,
                            .opened_at = one.opened_at,
                            .closed_at = one.closed_at,
-                           .reference_until = one.reference_until,
-                           .contact_until = one.contact_until,
+                           .reference_until = one.ends(one.reference_until, keep.reference_days),
+                           .contact_until = one.ends(one.contact_until, keep.contact_days),
                            .technician = one.technician});
   for (const auto& version : customer.versions())
     state.fields.push_back({.field = version.field,

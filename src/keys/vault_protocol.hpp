@@ -337,11 +337,12 @@ struct StepDraft {  // -> StepDrafted
   CustomerId customer;        // of a new one
   std::uint32_t of_case = 0;  // of a new one
   std::vector<std::uint32_t> fields;
-  std::int64_t window_ms = 0;
+  std::int64_t window_ms = 0;  // of a release; of a new one what is wished
   std::array<std::uint8_t, 32> words{}, reader_key{};
+  std::string category{};  // of a new one, or empty
   template <class V>
   void visit(V& v) {
-    v(request, kind, by, customer, of_case, fields, window_ms, words, reader_key);
+    v(request, kind, by, customer, of_case, fields, window_ms, words, reader_key, category);
   }
 };
 struct StepDrafted {
@@ -447,6 +448,35 @@ struct RequestState {
   template <class V>
   void visit(V& v) {
     v(json);
+  }
+};
+
+// Retention of fields: how far it is, and what the last dry run said.
+struct FieldRetentionRequest {  // -> FieldRetention
+  static constexpr std::uint16_t kType = 327;
+  std::uint8_t reserved = 0;
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
+};
+struct FieldRetention {
+  static constexpr std::uint16_t kType = 427;
+  std::string json;  // FieldRetention in api/openapi.yaml
+  template <class V>
+  void visit(V& v) {
+    v(json);
+  }
+};
+// A dry run: what would go by when, by these days and hours or by those in force. Nothing changes.
+// kBusy: one goes on. kMalformed: beyond the bounds of a policy.
+struct ForecastFields {  // -> FieldRetention, when it has begun
+  static constexpr std::uint16_t kType = 328;
+  bool in_force = true;
+  std::uint32_t reference_days = 0, contact_days = 0, secret_hours = 0;
+  template <class V>
+  void visit(V& v) {
+    v(in_force, reference_days, contact_days, secret_hours);
   }
 };
 

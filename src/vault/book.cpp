@@ -169,25 +169,38 @@ void Book::let_go() {
   });
 }
 
+Result<std::optional<std::uint64_t>> Book::visit(
+    std::uint64_t from, const std::function<void(const Customer&)>& on_customer) {
+  std::size_t rows = 0;
+  std::uint64_t next = from;
+  const auto done = store_.for_each(
+      [&](std::uint64_t row, ByteView content) -> Status {
+        if (++rows > kScannedPerTurn) return fail(Errc::kBusy, "enough for this turn");
+        next = row + 1;
+        if (dropped_.contains(row)) return {};
+        // What is in memory may be newer than its row.
+        if (const auto kept = kept_.find(row); kept != kept_.end())
+          on_customer(*kept->second.customer);
+        else
+          on_customer(TRY(Customer::decode(row, content)));
+        return {};
+      },
+      from, head_.next_customer);
+  if (done) return std::optional<std::uint64_t>();
+  if (done.error().code != Errc::kBusy) return tl::unexpected<Error>(done.error());
+  return std::optional(next);
+}
+
 Result<bool> Book::scan(const std::function<bool(const Customer&)>& wanted,
                         const std::function<void(Customer&)>& on_wanted) {
   std::vector<CustomerId> seen;
-  std::size_t rows = 0;
-  auto done = store_.for_each(
-      [&](std::uint64_t row, ByteView content) -> Status {
-        if (++rows > kScannedPerTurn) return fail(Errc::kBusy, "enough for this turn");
-        scanned_ = row + 1;
-        const auto customer = TRY(Customer::decode(row, content));
-        if (wanted(customer)) seen.push_back(customer.id());
-        return {};
-      },
-      scanned_, head_.next_customer);
-  const bool more = !done && done.error().code == Errc::kBusy;
-  if (!done && !more) return tl::unexpected<Error>(done.error());
-  if (!more) scanned_ = keys::kCustomerRowsFrom;
+  const auto next = TRY(visit(scanned_, [&](const Customer& customer) {
+    if (wanted(customer)) seen.push_back(customer.id());
+  }));
+  scanned_ = next.value_or(keys::kCustomerRowsFrom);
   for (const auto& id : seen)
     if (const auto customer = find(id)) on_wanted(**customer);
-  return more;
+  return next.has_value();
 }
 
 }  // namespace callward::vault

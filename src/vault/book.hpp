@@ -62,10 +62,21 @@ class Book {
   [[nodiscard]] std::size_t dirty() const { return dirty_.size() + dropped_.size(); }  // rows
   void let_go();  // of what is unchanged and not asked for lately
 
-  // Goes round all customers, some rows a turn, as they stand in the store; `on_wanted`
-  // gets those that are. False: it has come to the end, and begins anew.
+  // Goes round all customers, some rows a turn, as they are; `on_wanted` gets those that are.
+  // False: it has come to the end, and begins anew.
   Result<bool> scan(const std::function<bool(const Customer&)>& wanted,
                     const std::function<void(Customer&)>& on_wanted);
+  // The customers of some rows from `from` on, as they are; where the next turn goes on, or nothing
+  // at the end.
+  Result<std::optional<std::uint64_t>> visit(
+      std::uint64_t from, const std::function<void(const Customer&)>& on_customer);
+  struct Place {
+    std::uint64_t rows = 0, of = 0;
+  };
+  [[nodiscard]] Place scanned() const { return place_of(scanned_); }
+  [[nodiscard]] Place place_of(std::uint64_t row) const {
+    return {row - keys::kCustomerRowsFrom, head_.next_customer - keys::kCustomerRowsFrom};
+  }
 
  private:
   struct Kept {

@@ -90,9 +90,12 @@ void Customer::let_go(Version& version, GoneBy by) {
   version.compare.reset();
 }
 
-Result<CaseNumber> Customer::open_case(std::int64_t now) {
+Result<CaseNumber> Customer::open_case(const Keep& keep, std::int64_t now) {
   if (cases_.size() >= kCasesMax) return fail(Errc::kFull, "too many cases of one customer");
-  cases_.push_back({.number = next_case_++, .opened_at = now});
+  cases_.push_back({.number = next_case_++,
+                    .opened_at = now,
+                    .reference_days = static_cast<std::uint16_t>(keep.reference_days),
+                    .contact_days = static_cast<std::uint16_t>(keep.contact_days)});
   return cases_.back().number;
 }
 
@@ -112,7 +115,7 @@ Result<Leaf> Customer::store(const FieldSpec& spec, CaseNumber of_case, const Po
                 .of_case = of_case,
                 .leaf = leaf,
                 .stored_at = now,
-                .gone_at = secret ? now + policy.secret_hours * kHourMs : 0,
+                .gone_at = secret ? now + policy.keep.secret_hours * kHourMs : 0,
                 .state = word ? FieldState::kCompareOnly : FieldState::kReadable,
                 .gone_by = GoneBy::kNothing,
                 .compare = compare,
@@ -148,10 +151,10 @@ bool Customer::restore(const FieldSpec& spec, CaseNumber of_case, Leaf leaf, std
   return true;
 }
 
-void Customer::restore_case(CaseNumber number, std::int64_t opened_at) {
+void Customer::restore_case(CaseNumber number, const Keep& keep, std::int64_t opened_at) {
   if (number < next_case_ || cases_.size() >= kCasesMax) return;
-  next_case_ = number + 1;
-  cases_.push_back({.number = number, .opened_at = opened_at});
+  next_case_ = number;
+  (void)open_case(keep, opened_at);  // there is room
 }
 
 void Customer::take_back(const Before& before) {
@@ -200,8 +203,8 @@ Status Customer::close_case(CaseNumber number, const Policy& policy, std::int64_
   if (closed == nullptr || closed->closed_at != 0)
     return fail(Errc::kNotFound, "no such open case");
   closed->closed_at = now;
-  closed->reference_until = now + policy.reference_days * kDayMs;
-  closed->contact_until = now + policy.contact_days * kDayMs;
+  closed->reference_until = now + policy.keep.reference_days * kDayMs;
+  closed->contact_until = now + policy.keep.contact_days * kDayMs;
   for (auto& version : versions_)
     if (version.of_case == number && version.of_class == FieldClass::kSecret)
       let_go(version, GoneBy::kCaseClosed);
@@ -217,34 +220,52 @@ Status Customer::assign_case(CaseNumber number, const PersonId& technician) {
 }
 
 // The last of all cases decides about what outlives one; 0: not while one is open.
-std::int64_t Customer::until(const Version& version) const {
-  if (version.of_class == FieldClass::kSecret) return version.gone_at;
+std::int64_t Customer::until(const Version& version, const Keep& keep) const {
+  if (version.of_class == FieldClass::kSecret)
+    return std::min(version.gone_at, version.stored_at + keep.secret_hours * kHourMs);
+  const bool contact = version.of_class == FieldClass::kContact;
+  auto days = contact ? keep.contact_days : keep.reference_days;
+  if (const auto* own = find_case(version.of_case); own != nullptr)
+    days = std::min<std::int64_t>(days, contact ? own->contact_days : own->reference_days);
   std::int64_t last = 0;
   for (const auto& one : cases_) {
     if (one.closed_at == 0) return 0;
-    last = std::max(
-        last, version.of_class == FieldClass::kContact ? one.contact_until : one.reference_until);
+    last = std::max(last, one.ends(contact ? one.contact_until : one.reference_until, days));
   }
   return last;
 }
 
-void Customer::pass(std::int64_t now) {
-  for (auto& version : versions_) {
-    const auto end = until(version);
-    if (end == 0 || now < end) continue;
-    if (version.of_class == FieldClass::kSecret)
-      let_go(version, GoneBy::kHours);
-    else if (!held_)
-      let_go(version, GoneBy::kRetention);
-  }
+std::size_t Customer::passed() const {
+  return static_cast<std::size_t>(std::ranges::count_if(versions_, [](const auto& version) {
+    return version.gone_by == GoneBy::kHours || version.gone_by == GoneBy::kRetention;
+  }));
 }
 
-std::int64_t Customer::next_pass() const {
+bool Customer::is_over(const Version& version, const Keep& keep, std::int64_t now) const {
+  const auto end = until(version, keep);
+  return version.state != FieldState::kGone && end != 0 && now >= end &&
+         (!held_ || version.of_class == FieldClass::kSecret);
+}
+
+std::size_t Customer::over(const Keep& keep, std::int64_t now) const {
+  const auto more = std::ranges::count_if(
+      versions_, [&](const auto& version) { return is_over(version, keep, now); });
+  return passed() + static_cast<std::size_t>(more);
+}
+
+void Customer::pass(const Keep& keep, std::int64_t now) {
+  for (auto& version : versions_)
+    if (is_over(version, keep, now))
+      let_go(version,
+             version.of_class == FieldClass::kSecret ? GoneBy::kHours : GoneBy::kRetention);
+}
+
+std::int64_t Customer::next_pass(const Keep& keep) const {
   std::int64_t next = 0;
   for (const auto& version : versions_) {
     if (version.state == FieldState::kGone) continue;
     if (held_ && version.of_class != FieldClass::kSecret) continue;
-    const auto end = until(version);
+    const auto end = until(version, keep);
     if (end != 0 && (next == 0 || end < next)) next = end;
   }
   return next;
@@ -310,7 +331,8 @@ Result<bool> Customer::compared(Leaf leaf, bool fits) {
 std::vector<Leaf> Customer::leaves_to_go() const {
   std::vector<Leaf> leaves;
   for (const auto& version : versions_)
-    if (version.state != FieldState::kReadable && cover_.opens(keys::leaf_of(0, version.leaf)))
+    if (version.state == FieldState::kGone ||
+        (version.state == FieldState::kCompareOnly && cover_.opens(keys::leaf_of(0, version.leaf))))
       leaves.push_back(version.leaf);
   return leaves;
 }

@@ -8,8 +8,9 @@
 //              compare-only ────────────────────────────▶ gone       service word
 //
 // INVARIANTS
-//   (1) A version never becomes readable again, whatever a policy says later: its class and its
-//       hours were taken when it was stored.
+//   (1) A version never becomes readable again, and is never kept longer, whatever a policy says
+//       later: its class and its hours were taken when it was stored, its days when its case was
+//       opened. A policy that says less holds for what is there, too.
 //   (2) The cover opens the leaves of readable versions and those not yet used, no others, once
 //       what `leaves_to_go` names was punctured.
 //   (3) A leaf is used once.
@@ -33,7 +34,9 @@ namespace callward::vault {
 using CaseNumber = std::uint32_t;  // of one customer, from 1
 using Leaf = std::uint32_t;        // index of stream 0
 
-inline constexpr std::uint8_t kCustomerRowVersion = 65;
+inline constexpr std::uint8_t kCustomerRowVersion = 66;
+// Read, and written anew as the newer one: its cases do not say what was in force at their opening.
+inline constexpr std::uint8_t kCustomerRowVersionWithoutDays = 65;
 
 // The id says its row (ADR 13). kNotFound: it is no customer's.
 CustomerId make_customer_id(std::uint64_t row, Entropy& entropy);
@@ -79,6 +82,14 @@ struct Case {
   CaseNumber number = 0;
   std::int64_t opened_at = 0, closed_at = 0;            // UTC ms; 0: open
   std::int64_t reference_until = 0, contact_until = 0;  // once closed, by the policy of then
+  // By the policy of when it was opened: what is stored in it is kept so long after a case's end at
+  // most. kNotKnown: by a row that did not say so.
+  static constexpr std::uint16_t kNotKnown = 0xFFFF;
+  std::uint16_t reference_days = kNotKnown, contact_days = kNotKnown;
+  // When what was to end `until` does by a policy that says `days`; 0: it is open.
+  [[nodiscard]] std::int64_t ends(std::int64_t until, std::int64_t days) const {
+    return closed_at == 0 ? 0 : std::min(until, closed_at + days * 86'400'000);
+  }
   PersonId technician;  // who may read its query while it is open; zero: nobody
 };
 
@@ -92,7 +103,7 @@ class Customer {
   static Result<Customer> decode(std::uint64_t row, ByteView raw);
   [[nodiscard]] SecretBytes encode() const;
 
-  Result<CaseNumber> open_case(std::int64_t now);
+  Result<CaseNumber> open_case(const Keep& keep, std::int64_t now);
   // A new version, readable (a service word: compare-only, with its token). What it replaces goes.
   // kNotFound: no such open case. kFull.
   Result<Leaf> store(const FieldSpec& spec, CaseNumber of_case, const Policy& policy,
@@ -115,15 +126,19 @@ class Customer {
   Status close_case(CaseNumber number, const Policy& policy, std::int64_t now);
   // kNotFound: no such open case.
   Status assign_case(CaseNumber number, const PersonId& technician);
+  // What its time is over for and still has to be erased: by hours or retention, not by a hand.
+  [[nodiscard]] std::size_t passed() const;
+  // What pass() would make that many.
+  [[nodiscard]] std::size_t over(const Keep& keep, std::int64_t now) const;
   // What its time is over for: secrets by the hour, references and compare-only values by
   // retention. Under a legal hold secrets only.
-  void pass(std::int64_t now);
+  void pass(const Keep& keep, std::int64_t now);
   // It is to go, whatever it is: by the log's word.
   void go(Leaf leaf, GoneBy by);
   // What the log says was stored, where the row does not know of it: false where it does.
   bool restore(const FieldSpec& spec, CaseNumber of_case, Leaf leaf, std::int64_t stored_at,
                std::int64_t gone_at);
-  void restore_case(CaseNumber number, std::int64_t opened_at);
+  void restore_case(CaseNumber number, const Keep& keep, std::int64_t opened_at);
   // Leaves before this one are used, whatever became of them.
   void skip_leaves(Leaf before) { next_leaf_ = std::max(next_leaf_, before); }
   // The customer wants it gone: one version, or (nullopt) everything. kDenied: a legal hold.
@@ -137,13 +152,16 @@ class Customer {
   // Counts a comparison; kDenied: locked, kNotFound: nothing to compare with.
   Result<bool> compared(Leaf leaf, bool fits);
 
-  // Leaves that the cover still opens and may not: to be punctured, and the store's epoch switched.
+  // Leaves that the cover still opens and may not, and of what was compared: to be punctured, and
+  // the store's epoch switched, so that no old page has the key or the token.
   [[nodiscard]] std::vector<Leaf> leaves_to_go() const;
   void puncture(const std::vector<Leaf>& leaves);
   [[nodiscard]] const Version* find(Leaf leaf) const;
   [[nodiscard]] const Version* newest(const std::string& field) const;  // that is not gone
   // Not after the last moment, by what it has: when pass() has something to do next; 0: never.
-  [[nodiscard]] std::int64_t next_pass() const;
+  [[nodiscard]] std::int64_t next_pass(const Keep& keep) const;
+  // When this version's time is over, a hold aside; 0: not while a case is open.
+  [[nodiscard]] std::int64_t until(const Version& version, const Keep& keep) const;
 
   [[nodiscard]] const CustomerId& id() const { return id_; }
   [[nodiscard]] const std::vector<Version>& versions() const { return versions_; }
@@ -161,8 +179,8 @@ class Customer {
   Version* find_version(Leaf leaf);
   Case* case_of(CaseNumber number);
   [[nodiscard]] bool all_closed() const;
-  [[nodiscard]] std::int64_t until(const Version& version) const;
   static void let_go(Version& version, GoneBy by);
+  [[nodiscard]] bool is_over(const Version& version, const Keep& keep, std::int64_t now) const;
   void forget_gone();
 
   CustomerId id_;

@@ -89,6 +89,8 @@ SecretBytes Customer::encode() const {
     head.i64(one.reference_until);
     head.i64(one.contact_until);
     head.bytes(one.technician.bytes);
+    head.u16(one.reference_days);
+    head.u16(one.contact_days);
   }
   head.u16(static_cast<std::uint16_t>(versions_.size()));
   for (const auto& version : versions_) write(head, version);
@@ -101,7 +103,9 @@ SecretBytes Customer::encode() const {
 
 Result<Customer> Customer::decode(std::uint64_t row, ByteView raw) {
   ByteReader in(raw);
-  if (in.u8() != kCustomerRowVersion)
+  const auto row_version = in.u8();
+  const bool with_days = row_version == kCustomerRowVersion;
+  if (!with_days && row_version != kCustomerRowVersionWithoutDays)
     return fail(Errc::kUnsupported, "a customer's row of a version that is not known");
   Customer customer;
   customer.id_.bytes = in.array<16>();
@@ -121,6 +125,8 @@ Result<Customer> Customer::decode(std::uint64_t row, ByteView raw) {
     one.reference_until = in.i64();
     one.contact_until = in.i64();
     one.technician.bytes = in.array<16>();
+    if (with_days) one.reference_days = in.u16();
+    if (with_days) one.contact_days = in.u16();
     if (one.number == 0 || one.number >= customer.next_case_)
       return fail(Errc::kMalformed, "customer's row: a case that is not numbered");
     customer.cases_.push_back(one);

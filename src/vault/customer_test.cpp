@@ -49,7 +49,8 @@ TEST_F(Customers, AnIdSaysItsRowAndAGuessedOneIsNone) {
 }
 
 TEST_F(Customers, ASecretIsGoneAtItsFirstUseAtTheCasesEndOrAfterADay) {
-  const auto one = *customer.open_case(now), two = *customer.open_case(now);
+  const auto one = *customer.open_case(policy.keep, now),
+             two = *customer.open_case(policy.keep, now);
   const auto used = store("password", one), closed = store("password", two);
   EXPECT_TRUE(settle().empty()) << "another case's is no correction";
   customer.used(used);
@@ -58,17 +59,18 @@ TEST_F(Customers, ASecretIsGoneAtItsFirstUseAtTheCasesEndOrAfterADay) {
   ASSERT_TRUE(customer.close_case(two, policy, now));
   EXPECT_EQ(settle(), std::vector{closed});
   const auto late = store("password", one);
-  EXPECT_EQ(customer.next_pass(), now + 24 * kHour);
-  customer.pass(now + 24 * kHour - 1);
+  EXPECT_EQ(customer.next_pass(policy.keep), now + 24 * kHour);
+  customer.pass(policy.keep, now + 24 * kHour - 1);
   EXPECT_TRUE(settle().empty());
   customer.hold(true);
-  customer.pass(now + 24 * kHour);
+  customer.pass(policy.keep, now + 24 * kHour);
   EXPECT_EQ(settle(), std::vector{late}) << "no hold keeps a secret";
   EXPECT_TRUE(customer.versions().empty());
 }
 
 TEST_F(Customers, AContactIsComparedOnlyWhenEveryCaseIsClosed) {
-  const auto one = *customer.open_case(now), two = *customer.open_case(now);
+  const auto one = *customer.open_case(policy.keep, now),
+             two = *customer.open_case(policy.keep, now);
   const auto mail = store("email", one);
   ASSERT_TRUE(customer.close_case(one, policy, now));
   EXPECT_TRUE(customer.to_compare().empty());
@@ -80,13 +82,13 @@ TEST_F(Customers, AContactIsComparedOnlyWhenEveryCaseIsClosed) {
   for (int i = 0; i < kMissesMax; ++i) EXPECT_FALSE(*customer.compared(mail, false));
   EXPECT_EQ(customer.compared(mail, true).error().code, Errc::kDenied) << "locked";
   // Opening a case again makes nothing readable.
-  (void)*customer.open_case(now + 2 * kDay);
+  (void)*customer.open_case(policy.keep, now + 2 * kDay);
   EXPECT_EQ(customer.find(mail)->state, FieldState::kCompareOnly);
-  EXPECT_EQ(customer.next_pass(), 0) << "not while a case is open";
+  EXPECT_EQ(customer.next_pass(policy.keep), 0) << "not while a case is open";
 }
 
 TEST_F(Customers, AMissIsForgottenByAHit) {
-  const auto word = store("service_word", *customer.open_case(now));
+  const auto word = store("service_word", *customer.open_case(policy.keep, now));
   EXPECT_EQ(settle(), std::vector{word}) << "never readable";
   for (int i = 0; i < 10; ++i) {
     EXPECT_FALSE(*customer.compared(word, false));
@@ -96,7 +98,7 @@ TEST_F(Customers, AMissIsForgottenByAHit) {
 }
 
 TEST_F(Customers, ReferencesGoWithRetentionOfTheLastCase) {
-  const auto one = *customer.open_case(now);
+  const auto one = *customer.open_case(policy.keep, now);
   const auto name = store("name", one), wrong = store("phone", one);
   now += kHour;
   const auto phone = store("phone", one);
@@ -104,41 +106,109 @@ TEST_F(Customers, ReferencesGoWithRetentionOfTheLastCase) {
   EXPECT_EQ(customer.number_since(), now);
   EXPECT_EQ(customer.newest("phone")->leaf, phone);
   ASSERT_TRUE(customer.close_case(one, policy, now));
-  EXPECT_EQ(customer.next_pass(), now + 365 * kDay);
-  customer.pass(now + 365 * kDay - 1);
+  EXPECT_EQ(customer.next_pass(policy.keep), now + 365 * kDay);
+  customer.pass(policy.keep, now + 365 * kDay - 1);
   EXPECT_TRUE(settle().empty());
   customer.hold(true);
-  customer.pass(now + 366 * kDay);
+  customer.pass(policy.keep, now + 366 * kDay);
   EXPECT_TRUE(settle().empty());
   EXPECT_EQ(customer.erase(std::nullopt).error().code, Errc::kDenied);
   EXPECT_EQ(customer.erase(name).error().code, Errc::kDenied);
   customer.hold(false);
-  customer.pass(now + 366 * kDay);
+  customer.pass(policy.keep, now + 366 * kDay);
   EXPECT_EQ(settle(), (std::vector{name, phone}));
 }
 
 TEST_F(Customers, APolicyThatCameLaterRelaxesNothingThatIsThere) {
-  const auto one = *customer.open_case(now);
+  const auto one = *customer.open_case(policy.keep, now);
   const auto secret = store("password", one);
-  policy.secret_hours = 24 * 30;
+  policy.keep.secret_hours = 24 * 30;
   auto& spec = *std::ranges::find(policy.fields, "password", &FieldSpec::id);
   spec.of_class = FieldClass::kContact;
-  customer.pass(now + 24 * kHour);
+  customer.pass(policy.keep, now + 24 * kHour);
   EXPECT_EQ(settle(), std::vector{secret});
+}
+
+TEST_F(Customers, DaysThatCameLaterKeepNothingLongerThatIsThere) {
+  const auto one = *customer.open_case(policy.keep, now);
+  const auto name = store("name", one), mail = store("email", one);
+  policy.keep = {.reference_days = 3'000, .contact_days = 300, .secret_hours = 24};
+  ASSERT_TRUE(customer.close_case(one, policy, now));
+  EXPECT_EQ(settle(), std::vector{mail});
+  EXPECT_EQ(customer.until(*customer.find(name), policy.keep), now + 365 * kDay);
+  EXPECT_EQ(customer.until(*customer.find(mail), policy.keep), now + 30 * kDay);
+  // Nor does a new case, which its own fields are kept by: what was there is kept for its own days
+  // behind the new one's end.
+  now += 10 * kDay;
+  const auto two = *customer.open_case(policy.keep, now);
+  const auto phone = store("phone", two);
+  EXPECT_EQ(customer.until(*customer.find(name), policy.keep), 0);
+  ASSERT_TRUE(customer.close_case(two, policy, now));
+  EXPECT_EQ(customer.until(*customer.find(name), policy.keep), now + 365 * kDay);
+  EXPECT_EQ(customer.until(*customer.find(phone), policy.keep), now + 3'000 * kDay);
+}
+
+TEST_F(Customers, DaysThatBecomeFewerHoldForWhatIsThere) {
+  const auto one = *customer.open_case(policy.keep, now);
+  const auto name = store("name", one), secret = store("password", one);
+  auto keep = policy.keep;
+  keep.secret_hours = 2;
+  EXPECT_EQ(customer.next_pass(keep), now + 2 * kHour);
+  ASSERT_TRUE(customer.close_case(one, policy, now));
+  EXPECT_EQ(settle(), std::vector{secret});
+  keep.reference_days = 90;
+  customer.pass(keep, now + 90 * kDay - 1);
+  EXPECT_EQ(customer.over(keep, now + 90 * kDay), 1u);
+  EXPECT_TRUE(settle().empty());
+  customer.pass(keep, now + 90 * kDay);
+  EXPECT_EQ(customer.passed(), 1u);
+  EXPECT_EQ(settle(), std::vector{name});
+  EXPECT_EQ(customer.passed(), 0u);
+}
+
+TEST_F(Customers, WhatCouldOnlyBeComparedIsErasedToo) {
+  const auto one = *customer.open_case(policy.keep, now);
+  const auto mail = store("email", one), word = store("service_word", one);
+  customer.puncture({word});  // as the office does: nothing was sealed by it
+  ASSERT_TRUE(customer.close_case(one, policy, now));
+  EXPECT_EQ(settle(), std::vector{mail});
+  customer.pass(policy.keep, now + 30 * kDay);
+  EXPECT_EQ(settle(), std::vector{mail}) << "its token is to go from the disk, too";
+  customer.pass(policy.keep, now + 365 * kDay);
+  EXPECT_EQ(settle(), std::vector{word});
+  EXPECT_TRUE(customer.versions().empty());
+}
+
+TEST_F(Customers, ARowOfTheVersionBeforeIsReadAndWrittenAnew) {
+  const auto one = *customer.open_case(policy.keep, now);
+  store("name", one);
+  auto row = to_bytes(customer.encode().expose());
+  constexpr std::size_t kHead = 36, kCaseBefore = 52;
+  row.erase(row.begin() + kHead + kCaseBefore, row.begin() + kHead + kCaseBefore + 4);
+  row[0] = kCustomerRowVersionWithoutDays;
+  auto read = Customer::decode(*row_of(id), row);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->cases()[0].reference_days, Case::kNotKnown);
+  EXPECT_EQ(read->encode().expose()[0], kCustomerRowVersion);
+  ASSERT_TRUE(read->close_case(one, policy, now));
+  EXPECT_EQ(read->next_pass(policy.keep), now + 365 * kDay) << "by the policy of then, as before";
+  row.pop_back();
+  EXPECT_FALSE(Customer::decode(*row_of(id), row));
 }
 
 TEST_F(Customers, WhatIsFullOrClosedTakesNothing) {
   EXPECT_EQ(customer.store(spec("name"), 1, policy, now).error().code, Errc::kNotFound);
-  const auto one = *customer.open_case(now);
+  const auto one = *customer.open_case(policy.keep, now);
   ASSERT_TRUE(customer.close_case(one, policy, now));
   EXPECT_EQ(customer.close_case(one, policy, now).error().code, Errc::kNotFound);
   EXPECT_EQ(customer.store(spec("name"), one, policy, now).error().code, Errc::kNotFound);
-  while (customer.cases().size() < Customer::kCasesMax) ASSERT_TRUE(customer.open_case(now));
-  EXPECT_EQ(customer.open_case(now).error().code, Errc::kFull);
+  while (customer.cases().size() < Customer::kCasesMax)
+    ASSERT_TRUE(customer.open_case(policy.keep, now));
+  EXPECT_EQ(customer.open_case(policy.keep, now).error().code, Errc::kFull);
 }
 
 TEST_F(Customers, ARowCutOrFlippedIsRefusedOrSaysTheSameOfItself) {
-  const auto one = *customer.open_case(now);
+  const auto one = *customer.open_case(policy.keep, now);
   store("name", one);
   store("service_word", one);
   store("password", one);
@@ -158,6 +228,48 @@ TEST_F(Customers, ARowCutOrFlippedIsRefusedOrSaysTheSameOfItself) {
   }
 }
 
+// Policies that come and go: what is there is kept no longer than was promised when it was stored.
+TEST(CustomerHistories, NoPolicyKeepsLongerThanWasPromised) {
+  EXPECT_TRUE(rc::check("random policies", [] {
+    Vault vault;
+    std::map<Leaf, std::int64_t> promised;  // days after the last case's end; of secrets UTC ms
+    std::int64_t closed = 0;
+    for (int i = 0; i < 60; ++i) {
+      auto& keep = vault.policy.keep;
+      keep.reference_days = *rc::gen::inRange<std::int64_t>(1, 3'651);
+      keep.contact_days = *rc::gen::inRange<std::int64_t>(0, keep.reference_days + 1);
+      keep.secret_hours = *rc::gen::inRange<std::int64_t>(1, 25);
+      const auto open = vault.customer.cases().empty() || vault.customer.cases().back().closed_at;
+      if (open) (void)vault.customer.open_case(keep, vault.now);
+      const auto in = vault.customer.cases().back().number;
+      const auto by_opening = keep;
+      for (const auto* field : {"name", "email", "password"}) {
+        const bool secret = std::string(field) == "password";
+        promised[vault.store(field, in)] =
+            secret ? vault.now + keep.secret_hours * kHour
+                   : (std::string(field) == "email" ? keep.contact_days : keep.reference_days);
+      }
+      keep.reference_days = *rc::gen::inRange<std::int64_t>(by_opening.reference_days, 3'651);
+      vault.now += *rc::gen::inRange<std::int64_t>(0, 3 * kDay);
+      (void)vault.customer.close_case(in, vault.policy, vault.now);
+      closed = vault.now;
+      for (const auto& version : vault.customer.versions()) {
+        const auto until = vault.customer.until(version, keep);
+        const bool secret = version.of_class == FieldClass::kSecret;
+        const auto most = promised.at(version.leaf);
+        RC_ASSERT(until != 0 && until <= (secret ? most : closed + most * kDay));
+      }
+      vault.settle();
+      vault.now += *rc::gen::elementOf(std::vector{kHour, 20 * kDay, 400 * kDay});
+      vault.customer.pass(keep, vault.now);
+      for (const auto& version : vault.customer.versions())
+        RC_ASSERT(version.state == FieldState::kGone ||
+                  vault.customer.until(version, keep) > vault.now);
+      vault.settle();
+    }
+  }));
+}
+
 // Anything in any order: what is not readable does not open, a leaf is used once, the row says all.
 TEST(CustomerHistories, NothingThatWentOpensAgain) {
   std::map<GoneBy, int> seen;
@@ -174,7 +286,8 @@ TEST(CustomerHistories, NothingThatWentOpensAgain) {
                                  : there[*rc::gen::inRange<std::size_t>(0, there.size())].leaf;
       switch (*rc::gen::inRange(0, 10)) {
         case 0:
-          if (vault.customer.cases().size() < 4) (void)vault.customer.open_case(vault.now);
+          if (vault.customer.cases().size() < 4)
+            (void)vault.customer.open_case(vault.policy.keep, vault.now);
           break;
         case 1:
           for (CaseNumber n = 1; n <= 4; ++n)
@@ -189,7 +302,7 @@ TEST(CustomerHistories, NothingThatWentOpensAgain) {
           break;
         case 4:
           vault.now += *rc::gen::elementOf(std::vector{kHour, 20 * kHour, 20 * kDay, 400 * kDay});
-          vault.customer.pass(vault.now);
+          vault.customer.pass(vault.policy.keep, vault.now);
           break;
         case 5:
           vault.customer.hold(*rc::gen::arbitrary<bool>());

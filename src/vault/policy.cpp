@@ -12,6 +12,8 @@ namespace {
 using settings::Section;
 using enum FieldClass;
 
+constexpr std::int64_t kReferenceDaysMax = 3'650, kSecretHoursMax = 24;
+
 struct ClassWord {
   FieldClass of_class;
   const char* word;
@@ -168,6 +170,16 @@ Result<FieldKind> parse_kind(std::string_view word) {
   return fail(Errc::kMalformed, "no such kind of field");
 }
 
+Status check_keep(const Keep& keep) {
+  const bool within = keep.reference_days >= 1 && keep.reference_days <= kReferenceDaysMax &&
+                      keep.contact_days >= 0 && keep.secret_hours >= 1 &&
+                      keep.secret_hours <= kSecretHoursMax;
+  if (!within) return fail(Errc::kConfig, "keep: beyond the bounds of docs/policy.md");
+  return keep.contact_days <= keep.reference_days
+             ? Status{}
+             : fail(Errc::kConfig, "keep.contact_days is above keep.reference_days");
+}
+
 const FieldSpec* Policy::find(const std::string& id) const {
   const auto at = std::ranges::find(fields, id, &FieldSpec::id);
   return at == fields.end() ? nullptr : &*at;
@@ -189,12 +201,11 @@ Result<Policy> parse_policy(const std::string& text, const std::string& file) {
     return fail(Errc::kConfig,
                 "company.name and company.contact tell callers who keeps their data");
   Section keep(root, "keep");
-  keep.number("reference_days", policy.reference_days, 1, 3'650);
-  keep.number("contact_days", policy.contact_days, 0, 3'650);
-  keep.number("secret_hours", policy.secret_hours, 1, 24);
+  keep.number("reference_days", policy.keep.reference_days, 1, kReferenceDaysMax);
+  keep.number("contact_days", policy.keep.contact_days, 0, kReferenceDaysMax);
+  keep.number("secret_hours", policy.keep.secret_hours, 1, kSecretHoursMax);
   TRY(keep.finish());
-  if (policy.contact_days > policy.reference_days)
-    return fail(Errc::kConfig, "keep.contact_days is above keep.reference_days");
+  TRY(check_keep(policy.keep));
   TRY(read_limits(root, policy.limits));
   TRY(read_fields(root, policy.fields));
   return policy;
@@ -202,14 +213,16 @@ Result<Policy> parse_policy(const std::string& text, const std::string& file) {
 
 std::vector<std::string> relaxes(const Policy& now, const Policy& wanted) {
   std::vector<std::string> lines;
-  const auto longer = [&](const char* what, std::int64_t before, std::int64_t after) {
+  const auto longer = [&](const char* what, std::int64_t before, std::int64_t after,
+                          const char* from) {
     if (after > before)
       lines.push_back(std::string(what) + " goes from " + std::to_string(before) + " to " +
-                      std::to_string(after) + ": only what is stored from then on is kept longer");
+                      std::to_string(after) + ": only what is stored " + from + " is kept longer");
   };
-  longer("keep.reference_days", now.reference_days, wanted.reference_days);
-  longer("keep.contact_days", now.contact_days, wanted.contact_days);
-  longer("keep.secret_hours", now.secret_hours, wanted.secret_hours);
+  constexpr const char* kOfCases = "in cases that are opened from then on";
+  longer("keep.reference_days", now.keep.reference_days, wanted.keep.reference_days, kOfCases);
+  longer("keep.contact_days", now.keep.contact_days, wanted.keep.contact_days, kOfCases);
+  longer("keep.secret_hours", now.keep.secret_hours, wanted.keep.secret_hours, "from then on");
   for (const auto& field : wanted.fields) {
     const auto* before = now.find(field.id);
     if (before == nullptr) continue;

@@ -64,12 +64,20 @@ struct Limits {
   std::size_t fields_max = 32;
 };
 
-struct Policy {
-  std::string company, contact;       // who it is, and where customers ask about their data
-  std::string region = "ZZ";          // ISO 3166: whose numbers have no country code; ZZ: nobody's
+// How long what is stored is kept.
+struct Keep {
   std::int64_t reference_days = 365;  // after a case is closed
   std::int64_t contact_days = 30;     // of a compare-only value, after a case is closed
   std::int64_t secret_hours = 24;
+  bool operator==(const Keep&) const = default;
+};
+// kConfig: beyond the bounds that no policy can widen.
+Status check_keep(const Keep& keep);
+
+struct Policy {
+  std::string company, contact;  // who it is, and where customers ask about their data
+  std::string region = "ZZ";     // ISO 3166: whose numbers have no country code; ZZ: nobody's
+  Keep keep;
   std::vector<FieldSpec> fields;  // in the order of the form
   Limits limits;
 

@@ -132,15 +132,15 @@ std::string kept_for(FieldClass of_class, const Policy& policy) {
     case kReference:
       break;
     case kContact:
-      return policy.contact_days == 0 ? "until your case is closed"
-                                      : "until your case is closed, and for comparing " +
-                                            count(policy.contact_days, "day") + " longer";
+      return policy.keep.contact_days == 0 ? "until your case is closed"
+                                           : "until your case is closed, and for comparing " +
+                                                 count(policy.keep.contact_days, "day") + " longer";
     case kSecret:
-      return "for " + count(policy.secret_hours, "hour") + " at most";
+      return "for " + count(policy.keep.secret_hours, "hour") + " at most";
     case FieldClass::kServiceWord:
       break;
   }
-  return "until " + count(policy.reference_days, "day") + " after your case is closed";
+  return "until " + count(policy.keep.reference_days, "day") + " after your case is closed";
 }
 
 std::string policy_page(const Policy& policy) {

@@ -17,9 +17,9 @@ bool has(const std::string& page, const std::string& words) {
 
 TEST(PolicyPage, SaysWhatIsAskedAndHowLongItIsKept) {
   auto policy = policy_of();
-  policy.reference_days = 91;
-  policy.contact_days = 7;
-  policy.secret_hours = 1;
+  policy.keep.reference_days = 91;
+  policy.keep.contact_days = 7;
+  policy.keep.secret_hours = 1;
   const auto page = policy_page(policy);
   for (const auto& field : policy.fields) EXPECT_TRUE(has(page, field.label)) << field.id;
   EXPECT_TRUE(has(page, policy.company));

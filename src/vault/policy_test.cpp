@@ -42,9 +42,9 @@ TEST(Policies, TheDefaultOneIsGoodAndSaysWhatItDoesNotSay) {
     }
   const auto spoken = parse_policy(said, "policy.toml");
   ASSERT_TRUE(spoken) << spoken.error().message;
-  EXPECT_EQ(spoken->reference_days, policy->reference_days);
-  EXPECT_EQ(spoken->contact_days, policy->contact_days);
-  EXPECT_EQ(spoken->secret_hours, policy->secret_hours);
+  EXPECT_EQ(spoken->keep.reference_days, policy->keep.reference_days);
+  EXPECT_EQ(spoken->keep.contact_days, policy->keep.contact_days);
+  EXPECT_EQ(spoken->keep.secret_hours, policy->keep.secret_hours);
   const auto& a = spoken->limits;
   const auto& b = policy->limits;
   EXPECT_TRUE(a.assign_ms == b.assign_ms && a.ring_ms == b.ring_ms && a.call_ms == b.call_ms &&
@@ -105,10 +105,10 @@ TEST(Policies, WhatIsThereKeepsItsClass) {
   const auto now = *parse_policy(default_policy_text(), "policy.toml");
   EXPECT_TRUE(relaxes(now, now).empty());
   auto wanted = now;
-  wanted.secret_hours = 12;
-  wanted.reference_days = 30;
+  wanted.keep.secret_hours = 12;
+  wanted.keep.reference_days = 30;
   EXPECT_TRUE(relaxes(now, wanted).empty()) << "shorter is no relaxing";
-  wanted.reference_days = 400;
+  wanted.keep.reference_days = 400;
   wanted.fields[3].of_class = FieldClass::kReference;
   wanted.fields[2].kind = FieldKind::kText;
   EXPECT_EQ(relaxes(now, wanted).size(), 3u);

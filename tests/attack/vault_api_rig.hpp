@@ -195,6 +195,7 @@ class VaultRig : public OfficeRig {
   std::unique_ptr<api::test::ScriptedPeer> peer;
   std::map<std::string, std::int64_t> leaf;
   std::vector<keys::PrivateMode> privacy;
+  std::vector<keys::LogAppend> appended;
 
  private:
   template <class Message, class Reply>
@@ -218,6 +219,11 @@ class VaultRig : public OfficeRig {
       privacy.push_back(*unpack<keys::PrivateMode>(f.body));
       return void(c.reply(f, keys::PrivateState{.on = privacy.back().on}));
     }
+    if (f.type == keys::LogAppend::kType) {
+      appended.push_back(*unpack<keys::LogAppend>(f.body));
+      return void(c.reply(f, keys::LogAppended{appended.size()}));
+    }
+    if (serve(c, f, &Office::field_retention) || serve(c, f, &Office::forecast_fields)) return;
     const bool served = serve(c, f, &Office::intake_key) || serve(c, f, &Office::store_fields) ||
                         serve(c, f, &Office::look_up) || serve(c, f, &Office::customer_state) ||
                         serve(c, f, &Office::close_case) || serve(c, f, &Office::assign_case) ||

@@ -277,6 +277,8 @@ describe('a request', () => {
     await page.getByRole('button', { name: 'Sign and ask' }).click();
     await page.getByText('At least 20 letters').waitFor();
     await page.getByLabel('Your concern').fill(CONCERN);
+    await page.getByLabel('What is it about').selectOption('contract');
+    await page.getByLabel('How long you need it').selectOption('10');
     await screen(page, 'customer-ask');
     await page.getByRole('button', { name: 'Sign and ask' }).click();
     await page.waitForURL(/\/requests\/[0-9a-f]{32}$/);
@@ -335,6 +337,9 @@ describe('a request', () => {
     await page.getByText(CONCERN).waitFor();
     await page.getByRole('link', { name: 'Hear it' }).first().waitFor();
     await page.getByText('Service word: fits').first().waitFor();
+    // What it is about and how long it is wished are there before any word is opened; the wish is what is offered first.
+    expect(await page.locator('[data-asked]').innerText()).toMatch(/Contract\s+wished: open for 10 minutes/);
+    expect(await page.getByLabel('Open for').inputValue()).toBe('10');
     await page.getByRole('checkbox', { name: 'Name' }).uncheck();
     await page.getByLabel('Open for').fill('5');
     await screen(page, 'request-release');
@@ -399,6 +404,8 @@ describe('a request', () => {
 describe('break-glass', () => {
   test('takes two, is red, and says the alarm; a superior revokes, and what is shown is wiped', async () => {
     const { page } = who.tom!;
+    const owner = await visit(who.olga!, '/people');
+    expect(await owner.locator('[data-alarm]').count()).toBe(0);
     await visit(who.tom!, `/customers/${customer}?ask=1`);
     await page.getByRole('checkbox', { name: 'E-mail' }).check();
     await page.getByLabel('What is it about').selectOption('safety');
@@ -414,6 +421,23 @@ describe('break-glass', () => {
       await screen(hers, `request-glass-${name}`);
       await hers.getByRole('button', { name: button, exact: true }).click();
       await expect.poll(() => state(hers).getAttribute('data-state'), { timeout: 20_000 }).toBe(name === 'anna' ? 'half_broken' : 'open');
+      // The owner is told at each step, wherever she is, until she opens it; a page that is loaded anew says so, too.
+      await owner.bringToFront();
+      const alarm = owner.locator('[data-alarm]');
+      await alarm.getByText(name === 'anna' ? 'one of two has broken it open' : 'it is open now').waitFor({ timeout: 10_000 });
+      await screen(owner, `owner-alarm-${name}`);
+      expect(await hers.locator('[data-alarm]').count()).toBe(0);
+      if (name === 'anna') {
+        await alarm.getByRole('link', { name: `Request ${second.slice(0, 8)}` }).click();
+        await owner.waitForURL(`**/requests/${second}`);
+        await alarm.waitFor({ state: 'detached', timeout: 10_000 });
+        await visit(who.olga!, '/people');
+        expect(await alarm.count()).toBe(0);
+      } else {
+        await owner.reload();
+        await alarm.waitFor();
+        expect((await api(who.olga!, 'GET', '/v1/own/alarms')).json).toMatchObject({ count: 1, alarms: [{ request: second, state: 'open' }] });
+      }
     }
     await page.bringToFront();
     await page.getByRole('button', { name: 'See E-mail' }).click({ timeout: 20_000 });
@@ -440,6 +464,40 @@ async function kept(person: Person): Promise<string> {
   const { entries } = await person.cdp.send('Page.getNavigationHistory');
   return [stored, JSON.stringify(entries), ...traffic[person.name]!].join('\n');
 }
+
+describe('retention', () => {
+  test('an owner counts what would go by when, by the policy in force or another; nothing changes', async () => {
+    const page = await visit(who.olga!, '/system');
+    await page.getByRole('link', { name: 'Customers’ fields: how far, dry runs' }).click();
+    await page.waitForURL('**/system/retention');
+    await page.getByText('Nothing is due').waitFor();
+    await page.getByRole('button', { name: 'Count by the policy in force' }).click();
+    await page.getByText('reference 365 days, contact 30 days, secrets 24 hours').waitFor({ timeout: 15_000 });
+    const row = (kind: string) => page.getByRole('row').filter({ has: page.getByRole('cell', { name: kind, exact: true }) });
+    await row('name').waitFor();
+    await screen(page, 'retention-dry-run');
+    const short = '[company]\nname = "A"\ncontact = "b@c.example"\n[keep]\nsecret_hours = 1\nreference_days = 3000\n[[field]]\nid = "phone"\nlabel = "P"\nkind = "phone"\nrequired = true\n';
+    await page.locator('input[type=file]').setInputFiles({ name: 'shorter.toml', mimeType: 'text/plain', buffer: Buffer.from(short) });
+    await page.getByRole('button', { name: 'Count by this file' }).click();
+    await page.getByText('shorter.toml').waitFor({ timeout: 15_000 });
+    await page.getByText('keep.reference_days goes from 365 to 3000').waitFor();
+    await screen(page, 'retention-another-policy');
+    expect((await api(who.max!, 'GET', '/v1/system/retention/fields')).status).toBe(403);
+    expect(await page.content()).not.toContain(EMAIL_AFTER);
+  });
+  test('one says oneself where one is reminded', async () => {
+    const page = await visit(who.anna!, '/me');
+    await page.getByLabel('Address').fill('anna at nowhere');
+    await page.getByRole('button', { name: 'Save', exact: true }).click();
+    await page.getByText('not an e-mail address').waitFor();
+    await page.getByLabel('Address').fill('anna@staff.example');
+    await page.getByRole('button', { name: 'Save', exact: true }).click();
+    await page.getByText('Saved.').waitFor();
+    await screen(page, 'me-mail');
+    const hers = await visit(who.olga!, `/people/${await idOf(who.olga!, 'anna')}`);
+    await expect.poll(() => hers.getByLabel('Address').inputValue()).toBe('anna@staff.example');
+  });
+});
 
 describe('afterwards', () => {
   test('no page, storage, cache, history or wire holds what was typed or seen', async () => {

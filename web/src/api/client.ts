@@ -23,6 +23,8 @@ export type LogEntry = components['schemas']['LogEntry'];
 export type Verification = components['schemas']['Verification'];
 export type Witnesses = components['schemas']['Witnesses'];
 export type System = components['schemas']['System'];
+export type FieldRetention = components['schemas']['FieldRetention'];
+export type FieldForecast = components['schemas']['FieldForecast'];
 export type Phase = components['schemas']['Phase'];
 export type Direction = components['schemas']['Direction'];
 

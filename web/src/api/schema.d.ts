@@ -504,6 +504,79 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/own/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where one is reminded of requests by e-mail */
+        get: operations["getOwnMail"];
+        /** Set it, or take it away (empty) */
+        put: operations["setOwnMail"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/own/alarms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Break-glass that this owner has not opened yet, the newest first */
+        get: operations["listAlarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/own/alarms/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** This owner has opened the request; the next step of break-glass is another alarm */
+        put: operations["alarmSeen"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{id}/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a person is reminded of requests by e-mail
+         * @description An owner's is an owner's to see and to set.
+         */
+        get: operations["getMail"];
+        /** Set it, or take it away (empty) */
+        put: operations["setMail"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/chart/drafts": {
         parameters: {
             query?: never;
@@ -990,6 +1063,46 @@ export interface paths {
          * @description `calls` is `to_confirm` of getRetention: so many go at once. 409 when the number is another by now, or it has not stopped.
          */
         post: operations["confirmRetention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/system/retention/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far the erasure of customers' fields is, and what the last dry run said
+         * @description Numbers only; no customer, no value.
+         */
+        get: operations["getFieldRetention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/system/retention/fields/dry-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count what of customers' fields would go by when, by a policy; nothing changes
+         * @description `policy`: the text of a policy file, in force or not; left out, the one in force. It goes on in the keeper, some customers at a turn: getFieldRetention has `dry_run`. 429 while one goes on, 400 when the file is no policy.
+         */
+        post: operations["dryRunFieldRetention"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1687,7 +1800,13 @@ export interface components {
             customer?: string;
             case?: number;
             fields?: number[];
+            /** @description of a release; of a new request what is wished, within the policy's bound */
             window_ms?: number;
+            /**
+             * @description of a new one
+             * @enum {string}
+             */
+            category?: "repair" | "billing" | "contract" | "complaint" | "safety" | "other";
             /** @description SHA-256 of r and what is said */
             words?: string;
             /** @description of a view */
@@ -1706,6 +1825,10 @@ export interface components {
             request: string;
             customer: string;
             case: number;
+            /** @description as asked; empty: of a request from before there were any */
+            category: string;
+            /** @description how long the requester wished it open; 0: as usual */
+            wished_ms: number;
             state: components["schemas"]["RequestState"];
             since: number;
             deadline: number;
@@ -2034,6 +2157,98 @@ export interface components {
             calls?: string[];
             r?: string;
             reason_hash?: string;
+        };
+        Mail: {
+            address: string;
+        };
+        Alarms: {
+            count: number;
+            alarms: {
+                request: string;
+                state: string;
+                /** @description UTC ms */
+                since: number;
+            }[];
+        };
+        FieldRetention: {
+            /**
+             * @description stopped: the log cannot be written, and nothing is erased
+             * @enum {string}
+             */
+            state: "waiting" | "erasing" | "stopped";
+            /** @description fields that are over by their time, and there; as far as the round over all customers has come */
+            due: number;
+            /** @description of them being erased now */
+            in_hand: number;
+            /** @description erasures of customers that wait for a mirror of the key store */
+            unconfirmed: number;
+            /** @description fields erased since `since` */
+            done: number;
+            done_customers: number;
+            /** @description UTC ms: when this erasing began; 0: nothing is being erased */
+            since: number;
+            /** @description UTC ms of the last batch; 0: none since the keeper started */
+            batch_at: number;
+            /** @description fields in it */
+            batch: number;
+            /** @description rounds that could not be made since the keeper started */
+            errors: number;
+            /** @description the last of them */
+            why: string;
+            /** @description rows that the round has passed */
+            scanned: number;
+            rows: number;
+            /** @description the last erasing that is over; zeros: none since the keeper started */
+            last: {
+                since: number;
+                until: number;
+                fields: number;
+                customers: number;
+            };
+            dry_run: components["schemas"]["FieldForecast"] | null;
+            /** @description of dryRunFieldRetention: what the policy would relax; what is stored stays as it is */
+            relaxes?: string[];
+        };
+        FieldForecast: {
+            /** @enum {string} */
+            state: "running" | "done" | "failed";
+            why: string;
+            /** @description UTC ms that it counts from */
+            at: number;
+            keep: {
+                reference_days: number;
+                contact_days: number;
+                secret_hours: number;
+            };
+            customers: number;
+            classes: components["schemas"]["ForecastRow"][];
+            scanned: number;
+            rows: number;
+        };
+        ForecastRow: {
+            class: string;
+            kind: string;
+            readable: number;
+            compare_only: number;
+            /** @description becomes compare-only when the last open case of its customer is closed */
+            to_compare: number;
+            /** @description of `held`: would go, were there no legal hold */
+            held_due: number;
+            /** @description each field in the first that fits */
+            goes: {
+                due: number;
+                hour: number;
+                day: number;
+                week: number;
+                /** @description 30 days */
+                month: number;
+                /** @description 365 days */
+                year: number;
+                later: number;
+                /** @description a case is open */
+                no_end: number;
+                held: number;
+            };
         };
         Interval: {
             stream: components["schemas"]["StreamName"];
@@ -3121,6 +3336,145 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    getOwnMail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The address; empty is none */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setOwnMail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Mail"];
+            };
+        };
+        responses: {
+            /** @description So it is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listAlarms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most 20 of `count` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alarms"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    alarmSeen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description of the request */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Seen */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getMail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The address; empty is none */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setMail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Mail"];
+            };
+        };
+        responses: {
+            /** @description So it is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     listDrafts: {
         parameters: {
             query?: never;
@@ -3890,6 +4244,54 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Retention"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getFieldRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Progress */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldRetention"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    dryRunFieldRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    policy?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description It has begun */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldRetention"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -27,7 +27,8 @@ const PLACES: Place[] = [
     roles: ['administrator', 'owner', 'supervisor', 'reviewer', 'expert', 'authorised', 'auditor'],
   },
   { href: '/log', text: t.nav.log, pages: ['log'], roles: ['reviewer', 'owner'] },
-  { href: '/system', text: t.nav.system, pages: ['system'], roles: ['reviewer', 'owner'] },
+  { href: '/system', text: t.nav.system, pages: ['system', 'retention'], roles: ['reviewer', 'owner'] },
+  { href: '/system/retention', text: t.nav.retention, pages: ['retention'], roles: ['administrator'] },
 ];
 
 // Somebody with several roles finds each place once.

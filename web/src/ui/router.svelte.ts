@@ -1,7 +1,7 @@
 // Addresses are the only state that a page keeps: filters, the place in a call.
 export interface Route {
   page:
-    | 'calls' | 'call' | 'proof' | 'log' | 'system'
+    | 'calls' | 'call' | 'proof' | 'log' | 'system' | 'retention'
     | 'desk' | 'customer' | 'requests' | 'request'
     | 'people' | 'person' | 'me' | 'consent'
     | 'signIn' | 'enrol' | 'form' | 'lost';
@@ -19,6 +19,7 @@ const PAGES: [RegExp, Route['page']][] = [
   [/^\/requests\/([0-9a-f]{32})$/, 'request'],
   [/^\/log$/, 'log'],
   [/^\/system$/, 'system'],
+  [/^\/system\/retention$/, 'retention'],
   [/^\/people$/, 'people'],
   [/^\/people\/([0-9a-f]{32})$/, 'person'],
   [/^\/(?:me|sessions)$/, 'me'],

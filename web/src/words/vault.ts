@@ -2,6 +2,15 @@
 const plural = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
 
 export const v = {
+  alarm: {
+    title: 'Break-glass',
+    request: (id: string) => `Request ${id}`,
+    states: {
+      half_broken: 'one of two has broken it open', open: 'it is open now', closed: 'it was opened, and is closed', expired: 'it was opened, and is over',
+      revoked: 'it was opened, and revoked', refused: 'a second one refused it', lapsed: 'no second one came', other: 'it was broken open',
+    } as Record<string, string>,
+    more: (n: number) => `and ${n} more`,
+  },
   person: (id: string) => (id === '' ? '—' : `person ${id.slice(0, 8)}`),
   field: (leaf: number) => `field ${leaf}`,
   customer: (id: string) => `customer ${id.slice(0, 8)}`,
@@ -296,6 +305,8 @@ export const v = {
   release: {
     title: 'Decide',
     lead: 'You see no value. Read the concern, hear the call-back, look at the checks; then decide.',
+    about: 'About',
+    wished: (n: number) => `wished: open for ${plural(n, 'minute', 'minutes')}`,
     concern: 'Concern',
     callBack: 'Call-back',
     noCallBack: 'No call-back was answered.',

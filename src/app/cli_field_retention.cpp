@@ -1,0 +1,147 @@
+// `callward retention fields`: how far the erasure of customers' fields is, and dry runs.
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "app/cli.hpp"
+#include "app/json_fields.hpp"
+#include "app/vault_policy.hpp"
+
+namespace callward::app {
+namespace {
+
+using namespace json_fields;
+
+constexpr const char* kPath = "/v1/system/retention/fields";
+
+struct Column {
+  const char* name;
+  const char* title;
+};
+constexpr Column kColumns[] = {{"due", "due"},     {"hour", "1 h"},    {"day", "1 day"},
+                               {"week", "1 week"}, {"month", "30 d"},  {"year", "365 d"},
+                               {"later", "later"}, {"no_end", "open"}, {"held", "held"}};
+
+std::string fields(std::int64_t count) {
+  return std::to_string(count) + (count == 1 ? " field" : " fields");
+}
+std::string customers(std::int64_t count) {
+  return std::to_string(count) + (count == 1 ? " customer" : " customers");
+}
+std::string cell(const std::string& text, int width) {
+  const auto missing = width - static_cast<int>(text.size());
+  return missing > 0 ? std::string(static_cast<std::size_t>(missing), ' ') + text : text;
+}
+std::string left(const std::string& text, std::size_t width) {
+  return text.size() < width ? text + std::string(width - text.size(), ' ') : text;
+}
+
+// Until it has gone round all customers; how far it is goes to stderr, now and then.
+Result<value> follow_dry_run(const CliContext& context, HttpClient& http, value retention) {
+  for (int i = 1; text(object(retention, "dry_run"), "state") == "running"; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    retention = TRY(http.get(kPath));
+    const auto& run = object(retention, "dry_run");
+    if (i % 50 == 0 && !context.json)
+      std::fprintf(stderr, "counted %lld of %lld rows\n",
+                   static_cast<long long>(number(run, "scanned")),
+                   static_cast<long long>(number(run, "rows")));
+  }
+  return retention;
+}
+
+Result<ExitCode> dry_run(const CliContext& context, HttpClient& http, const std::string& file) {
+  boost::json::object body;
+  if (!file.empty()) {
+    RealVfs vfs;
+    body["policy"] = std::string(as_text(TRY(vfs.read_file(file, kPolicyBytesMax))));
+  }
+  const auto begun = TRY(http.post(std::string(kPath) + "/dry-runs", body));
+  auto retention = TRY(follow_dry_run(context, http, begun));
+  const auto& relaxes = array(begun, "relaxes");
+  const auto& run = object(retention, "dry_run");
+  if (text(run, "state") == "failed") return fail(Errc::kUnavailable, text(run, "why"));
+  if (context.json) {
+    auto json = run;
+    if (json.is_object()) json.get_object()["relaxes"] = relaxes;
+    print_json(json);
+  } else {
+    for (const auto& line : field_forecast_lines(run)) std::printf("%s\n", line.c_str());
+    for (const auto& line : relaxes)
+      if (const auto* said = line.if_string()) std::printf("relaxes: %s\n", said->c_str());
+  }
+  return relaxes.empty() ? ExitCode::kDone : ExitCode::kFoundBad;
+}
+
+}  // namespace
+
+std::vector<std::string> field_retention_lines(const value& retention) {
+  std::vector<std::string> lines;
+  if (text(retention, "state") == "stopped")
+    lines.push_back("STOPPED, nothing is erased: " + text(retention, "why"));
+  const auto since = number(retention, "since");
+  if (since > 0)
+    lines.push_back("erasing since " + short_time(since) + ": " +
+                    fields(number(retention, "done")) + " of " +
+                    customers(number(retention, "done_customers")) + " gone");
+  lines.push_back("due: " + fields(number(retention, "due")) +
+                  ", in hand: " + std::to_string(number(retention, "in_hand")));
+  if (const auto at = number(retention, "batch_at"); at > 0)
+    lines.push_back("last batch: " + fields(number(retention, "batch")) + ", " + short_time(at));
+  const auto& last = object(retention, "last");
+  if (const auto until = number(last, "until"); since == 0 && until > 0)
+    lines.push_back("last time: " + fields(number(last, "fields")) + " of " +
+                    customers(number(last, "customers")) + ", " +
+                    short_time(number(last, "since")) + " to " + short_time(until));
+  if (const auto waiting = number(retention, "unconfirmed"); waiting > 0)
+    lines.push_back("done here, and waiting for a mirror: " + customers(waiting));
+  if (const auto errors = number(retention, "errors"); errors > 0)
+    lines.push_back("rounds that failed: " + std::to_string(errors) +
+                    ", the last one: " + text(retention, "why"));
+  lines.push_back("this round: " + std::to_string(number(retention, "scanned")) + " of " +
+                  std::to_string(number(retention, "rows")) + " rows");
+  return lines;
+}
+
+std::vector<std::string> field_forecast_lines(const value& forecast) {
+  std::vector<std::string> lines;
+  const auto& keep = object(forecast, "keep");
+  lines.push_back("counted at " + short_time(number(forecast, "at")) + ", " +
+                  customers(number(forecast, "customers")) + "; by " +
+                  std::to_string(number(keep, "reference_days")) + " days of reference, " +
+                  std::to_string(number(keep, "contact_days")) + " of contact, " +
+                  std::to_string(number(keep, "secret_hours")) + " hours of secrets");
+  auto head = left("class", 13) + left("kind", 13);
+  for (const auto& column : kColumns) head += cell(column.title, 8);
+  lines.push_back(head);
+  std::int64_t to_compare = 0, held_due = 0;
+  for (const auto& row : array(forecast, "classes")) {
+    auto line = left(text(row, "class"), 13) + left(text(row, "kind"), 13);
+    for (const auto& column : kColumns)
+      line += cell(std::to_string(number(object(row, "goes"), column.name)), 8);
+    lines.push_back(line);
+    to_compare += number(row, "to_compare");
+    held_due += number(row, "held_due");
+  }
+  lines.push_back(
+      "each field stands where it goes first; open: a case is, and its days have not "
+      "begun; held: it stays");
+  if (to_compare > 0)
+    lines.push_back(fields(to_compare) + " can only be compared once the open cases are closed");
+  if (held_due > 0) lines.push_back(fields(held_due) + " would be gone, were there no legal hold");
+  return lines;
+}
+
+Result<ExitCode> command_retention_fields(const CliContext& context,
+                                          const FieldRetentionOptions& options) {
+  const auto http = TRY(HttpClient::create(context.config));
+  if (options.dry_run) return dry_run(context, *http, options.policy);
+  const auto retention = TRY(http->get(kPath));
+  if (context.json)
+    print_json(retention);
+  else
+    for (const auto& line : field_retention_lines(retention)) std::printf("%s\n", line.c_str());
+  return text(retention, "state") == "stopped" ? ExitCode::kFoundBad : ExitCode::kDone;
+}
+
+}  // namespace callward::app

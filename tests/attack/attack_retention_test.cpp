@@ -1,0 +1,264 @@
+// Retention of fields: what is due goes, whenever the keeper dies; what it says of that is so; and a
+// dry run touches nothing.
+#include <gtest/gtest.h>
+
+#include "sim/page_hunter.hpp"
+#include "tests/attack/office_rig.hpp"
+#include "vault/customer.hpp"
+
+namespace callward::attack {
+namespace {
+
+constexpr std::int64_t kHour = 3'600'000, kDay = 24 * kHour;
+
+class Retentions : public ::testing::Test, public OfficeRig {
+ protected:
+  boost::json::object progress() {
+    Answer<keys::FieldRetention> answer;  // within a round: looking erases nothing
+    office->field_retention({}, answer.reply());
+    EXPECT_TRUE(answer.value);
+    return boost::json::parse(answer.value->json).as_object();
+  }
+  static std::int64_t number(const boost::json::object& json, std::string_view name) {
+    return json.at(name).to_number<std::int64_t>();
+  }
+  boost::json::object dry_run(const keys::ForecastFields& message = {}) {
+    EXPECT_TRUE(ask(&Office::forecast_fields, message));
+    for (int i = 0; i < 100 && progress().at("dry_run").at("state") == "running"; ++i)
+      keeper->tick();
+    return progress().at("dry_run").as_object();
+  }
+  static std::int64_t goes(const boost::json::object& run, std::string_view of_class,
+                           std::string_view when) {
+    std::int64_t sum = 0;
+    for (const auto& row : run.at("classes").as_array())
+      if (std::string_view(row.at("class").as_string()) == of_class)
+        sum += row.at("goes").at(when).to_number<std::int64_t>();
+    return sum;
+  }
+  CustomerId known(int number) {
+    std::string surname = "N";
+    for (int rest = number + 26; rest != 0; rest /= 26)
+      surname.push_back(static_cast<char>('a' + rest % 26));
+    const auto stored = store_values({{"name", "Nora " + surname},
+                                      {"phone", "+1650253" + std::to_string(1'000 + number)},
+                                      {"password", "sunshine" + std::to_string(number)}});
+    EXPECT_TRUE(stored) << stored.error().message;
+    return stored->customer;
+  }
+  std::size_t fields_of(const CustomerId& customer) {
+    const auto there = ask(&Office::customer_state, keys::CustomerStateRequest{customer});
+    return there ? there->fields.size() : 0;
+  }
+  void close(const CustomerId& customer, std::vector<keys::FieldRecord> contacts = {}) {
+    ASSERT_TRUE(
+        ask(&Office::close_case, keys::CloseCase{customer, 1, agent().hex(), std::move(contacts)}));
+    keeper->tick();
+  }
+  // Each leaf that the log says went by its time, and how often.
+  std::map<std::pair<std::string, std::int64_t>, int> went(std::string_view why) {
+    std::map<std::pair<std::string, std::int64_t>, int> leaves;
+    for (const auto& entry : entries())
+      if (entry.type == "fields_erase_intended")
+        for (const auto& item : entry.data.at("fields").as_array())
+          if (std::string_view(item.at(1).as_string()) == why)
+            ++leaves[{entry.subject, item.at(0).as_int64()}];
+    return leaves;
+  }
+  void expect_rules_hold() {
+    for (const auto& found : judge(entries()).findings)
+      EXPECT_NE(found.rule->weight, audit::RuleWeight::kBreach)
+          << found.rule->name << " at " << found.index << ": " << found.what;
+  }
+  // Rows of this customer on pages that a living key opens, which still have a token to compare by.
+  int rows_with_a_token(const CustomerId& customer, std::uint32_t leaf) {
+    int rows = 0;
+    for (const auto& mirror : paths) {
+      const auto anchor = keys::open_file_anchor(vfs, entropy, mirror.anchor_dir, wrap,
+                                                 keys::AnchorMode::kExisting);
+      std::vector<Key32> living;
+      const auto epochs = *(*anchor)->epochs();
+      for (const auto epoch : epochs) living.push_back(*(*anchor)->get(epoch));
+      std::vector<ByteView> pages;
+      for (const auto& write : vfs.ever_written())
+        if (write.path == mirror.store_dir + "/pages") pages.emplace_back(write.content);
+      sim::hunt_rows(pages, living, [&](ByteView raw) {
+        const auto read = vault::Customer::decode(*vault::row_of(customer), raw);
+        if (!read || read->id() != customer) return;
+        const auto* version = read->find(leaf);
+        rows += version != nullptr && version->compare;
+      });
+    }
+    return rows;
+  }
+};
+
+TEST_F(Retentions, ADryRunCountsByClassAndChangesNothing) {
+  const auto one = carla(), two = known(1);
+  close(one, {record(one, "email")});
+  ASSERT_TRUE(ask(&Office::hold_customer, keys::HoldCustomer{two, true, max.id.hex(), kReason}));
+  const auto before = entries().size();
+  auto run = dry_run();
+  EXPECT_EQ(run.at("state"), "done");
+  EXPECT_EQ(number(run, "customers"), 2);
+  EXPECT_EQ(goes(run, "reference", "year"), 3);  // Carla's name, phone, query
+  EXPECT_EQ(goes(run, "reference", "held"), 2);
+  EXPECT_EQ(goes(run, "contact", "month"), 1);
+  EXPECT_EQ(goes(run, "secret", "day"), 1);  // no hold keeps the other one's; Carla's is gone
+  // A policy that is not in force: stricter ones show, laxer ones change nothing.
+  run = dry_run({.in_force = false, .reference_days = 5, .contact_days = 1, .secret_hours = 1});
+  EXPECT_EQ(goes(run, "reference", "week"), 3);
+  EXPECT_EQ(goes(run, "contact", "day"), 1);
+  EXPECT_EQ(goes(run, "secret", "hour"), 1);
+  run = dry_run(
+      {.in_force = false, .reference_days = 3'650, .contact_days = 900, .secret_hours = 24});
+  EXPECT_EQ(goes(run, "reference", "year"), 3);
+  EXPECT_EQ(goes(run, "contact", "month"), 1);
+  EXPECT_EQ(entries().size(), before);
+  EXPECT_EQ(fields_of(one), 5u);
+  const auto said = boost::json::serialize(progress());
+  for (const std::string secret : {"Carla", "sunshine", "Nora", "650253", "Heron"})
+    EXPECT_EQ(said.find(secret), std::string::npos) << secret;
+  EXPECT_EQ(said.find(one.hex()), std::string::npos);
+}
+
+TEST_F(Retentions, ADryRunIsOneAtATimeAndWithinThePolicysBounds) {
+  carla();
+  EXPECT_TRUE(ask(&Office::forecast_fields, keys::ForecastFields{}));
+  ASSERT_EQ(progress().at("dry_run").at("state"), "running");
+  EXPECT_EQ(ask(&Office::forecast_fields, keys::ForecastFields{}).error().code, Errc::kBusy);
+  keeper->tick();
+  EXPECT_EQ(progress().at("dry_run").at("state"), "done");
+  const auto refused = [&](std::uint32_t reference, std::uint32_t contact, std::uint32_t secret) {
+    const auto run =
+        ask(&Office::forecast_fields, keys::ForecastFields{false, reference, contact, secret});
+    return !run && run.error().code == Errc::kMalformed;
+  };
+  EXPECT_TRUE(refused(0, 0, 1));
+  EXPECT_TRUE(refused(3'651, 0, 1));
+  EXPECT_TRUE(refused(10, 11, 1));
+  EXPECT_TRUE(refused(10, 0, 0));
+  EXPECT_TRUE(refused(10, 0, 25));
+  EXPECT_FALSE(refused(1, 0, 1));
+}
+
+TEST_F(Retentions, WhatCouldOnlyBeComparedIsErasedAndLoggedToo) {
+  const auto customer = carla();
+  const auto leaf = leaf_of.at({customer, "email"});
+  close(customer, {record(customer, "email")});
+  EXPECT_GT(rows_with_a_token(customer, leaf), 0);
+  ticks(30 * kDay);
+  ticks(61'000);
+  EXPECT_EQ(went("retention"), (std::map<std::pair<std::string, std::int64_t>, int>{
+                                   {{customer.hex(), std::int64_t{leaf}}, 1}}));
+  EXPECT_EQ(rows_with_a_token(customer, leaf), 0) << "in an old page, too";
+  expect_rules_hold();
+}
+
+// A policy that is made stricter, or laxer, while the keeper is down.
+TEST_F(Retentions, ANewPolicyShortensWhatIsThereAndLengthensNothing) {
+  const auto customer = carla();
+  policy_text = std::string(kPolicy) + "[keep]\nreference_days = 3000\ncontact_days = 300\n";
+  boot();
+  close(customer, {record(customer, "email")});  // opened under 365 days
+  EXPECT_EQ(fields_of(customer), 5u);
+  policy_text = std::string(kPolicy) + "[keep]\nreference_days = 20\ncontact_days = 10\n";
+  boot();
+  const auto there = ask(&Office::customer_state, keys::CustomerStateRequest{customer});
+  EXPECT_EQ(there->cases[0].reference_until, there->cases[0].closed_at + 20 * kDay) << "as told";
+  ticks(10 * kDay);
+  ticks(61'000);
+  EXPECT_EQ(fields_of(customer), 4u);
+  policy_text = std::string(kPolicy) + "[keep]\nreference_days = 3000\ncontact_days = 300\n";
+  boot();
+  ticks(354 * kDay);
+  ticks(61'000);
+  EXPECT_EQ(fields_of(customer), 4u) << "365 days, as when it was stored";
+  ticks(kDay);
+  ticks(61'000);
+  EXPECT_EQ(fields_of(customer), 0u);
+  expect_rules_hold();
+}
+
+TEST_F(Retentions, ManyThatFallDueTogetherGoInBoundedTurnsAndAreCounted) {
+  constexpr int kMany = static_cast<int>(Office::kPassingMax) + 1'150;
+  std::vector<CustomerId> all;
+  for (int i = 0; i < kMany; ++i) all.push_back(known(i));
+  for (int i = 0; i < 5; ++i) ticks(61'000);
+  EXPECT_EQ(progress().at("state"), "waiting");
+  EXPECT_EQ(number(progress(), "due"), 0);
+  gone.clear();
+  clock.advance_ms(24 * kHour);
+  std::size_t before = 0;
+  bool all_were_counted = false;
+  std::int64_t done = 0;
+  for (int i = 0; i < 200 && (i < 5 || progress().at("state") == "erasing"); ++i) {
+    clock.advance_ms(1'000);
+    keeper->tick();
+    const auto at = progress();
+    EXPECT_LE(gone.size() - before, Office::kPassingMax);
+    EXPECT_LE(number(at, "in_hand"), static_cast<std::int64_t>(Office::kPassingMax));
+    all_were_counted = all_were_counted || number(at, "due") + number(at, "done") == kMany;
+    if (number(at, "since") != 0) done = number(at, "done");
+    if (gone.size() > before) {
+      EXPECT_GT(number(at, "batch"), 0);
+      EXPECT_LE(number(at, "batch"), static_cast<std::int64_t>(Office::kErasuresPerTurnMax));
+      EXPECT_EQ(number(at, "batch_at"), office->now());
+    }
+    before = gone.size();
+  }
+  EXPECT_TRUE(all_were_counted);
+  EXPECT_EQ(done, kMany);
+  EXPECT_EQ(gone.size(), static_cast<std::size_t>(kMany));
+  const auto last = progress();
+  EXPECT_EQ(number(last, "due"), 0);
+  EXPECT_EQ(number(last, "since"), 0);
+  EXPECT_EQ(number(last.at("last").as_object(), "fields"), kMany);
+  EXPECT_EQ(number(last.at("last").as_object(), "customers"), kMany);
+  expect_rules_hold();
+}
+
+// The machine loses its power at any write of a round that erases: whoever comes next goes on.
+// Nothing that is due is there in the end, nothing else is gone, each leaf went by the log once.
+TEST_F(Retentions, AKeeperThatDiesMidwayGoesOnAndLosesNothing) {
+  const auto closed = carla();
+  std::vector<CustomerId> all;
+  for (int i = 0; i < 12; ++i) all.push_back(known(i));
+  close(closed, {record(closed, "email")});
+  ASSERT_TRUE(ask(&Office::hold_customer, keys::HoldCustomer{all[3], true, max.id.hex(), kReason}));
+  ticks(61'000);
+  clock.advance_ms(24 * kHour);
+  const auto start_of_it = vfs.fork(1);
+  int deaths = 0;
+  for (std::uint64_t call = 1;; call += 3) {
+    SCOPED_TRACE(call);
+    stop();
+    vfs = start_of_it.fork(call);
+    boot();
+    vfs.plan(call, sim::Fault::kPowerLoss);
+    for (int i = 0; i < 4 && !vfs.down(); ++i) keeper->tick();
+    const bool came_through = vfs.calls() < call;
+    stop();
+    vfs.restart(call % 2 == 0 ? sim::Survival::kSome : sim::Survival::kEverything);
+    vfs.plan(1'000'000, sim::Fault::kNone);
+    boot();
+    for (int i = 0; i < 3; ++i) ticks(61'000);
+    EXPECT_EQ(number(progress(), "due"), 0);
+    for (const auto& id : all) EXPECT_EQ(fields_of(id), 2u) << "name and phone stay, no password";
+    EXPECT_EQ(fields_of(closed), 5u);
+    for (const auto& id : all) {
+      const auto leaf = leaf_of.at({id, "password"});
+      EXPECT_TRUE(went("hours").contains({id.hex(), std::int64_t{leaf}}));
+    }
+    EXPECT_EQ(went("hours").size(), all.size());
+    EXPECT_EQ(went("retention").size(), 0u);
+    expect_rules_hold();
+    if (::testing::Test::HasFailure()) break;
+    deaths += came_through ? 0 : 1;
+    if (came_through) break;
+  }
+  EXPECT_GT(deaths, 3);
+}
+
+}  // namespace
+}  // namespace callward::attack
