@@ -40,7 +40,7 @@ class Alarms {
   watch(): () => void {
     const stop = listen({
       request: (told) => {
-        if (BROKEN.includes(told.state)) void this.load();
+        if (BROKEN.includes(told.state) || this.list.some((one) => one.request === told.request)) void this.load();
       },
       reload: () => void this.load(),
     });
