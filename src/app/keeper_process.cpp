@@ -80,6 +80,8 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
       {keys::HoldsRequest::kType, kServer, &P::holds},
       {keys::PrivateMode::kType, kServer,
        &P::request<keys::PrivateMode, keys::PrivateState, &K::private_mode>},
+      {keys::PrivateLook::kType, kServer,
+       &P::request<keys::PrivateLook, keys::PrivateState, &K::private_look>},
       {keys::HoldsAmongRequest::kType, kServer, &P::holds_among},
       {keys::RetentionStatusRequest::kType, kServer,
        &P::request<keys::RetentionStatusRequest, keys::RetentionStatus, &K::retention_status>},

@@ -69,14 +69,21 @@ struct LiveRig {
     client->send(signal.request(*client, dialog, "BYE"));
     EXPECT_EQ(SignalRig::status_of(signal.answer(*client, dialog.call_id, "BYE")), 200);
   }
-  Result<std::string> agent_of(const CallId& call) {
+  Result<std::string> agent_of(const CallId& call) { return TRY(said_of(call)).extension; }
+  // The streams in which the agent alone speaks; 0: nobody can say.
+  std::uint16_t streams_of(const CallId& call) {
+    const auto said = said_of(call);
+    EXPECT_TRUE(said);
+    return said ? said->streams : std::uint16_t{0xFFFF};
+  }
+  Result<store::LiveAgent> said_of(const CallId& call) {
     std::optional<Result<io::Frame>> got;
     server->client.request(store::LiveAgentRequest{call}, 5'000,
                            [&](Result<io::Frame> reply) { got = std::move(reply); });
     signal.until([&] { return got.has_value(); });
     if (!got) return fail(Errc::kTimeout, "no answer");
     if (!*got) return tl::unexpected((*got).error());
-    return TRY(unpack<store::LiveAgent>((*got)->body)).extension;
+    return unpack<store::LiveAgent>((*got)->body);
   }
   // The calls that are live, as the server was told.
   [[nodiscard]] std::vector<CallId> live() const {
@@ -112,6 +119,7 @@ TEST(LiveAgent, IsTheOneOfOursWhoSpeaksInTheCall) {
   ASSERT_TRUE(rig.signal.until([&] { return rig.live().size() == 1; }));
   const auto call = rig.live()[0];
   EXPECT_TRUE(rig.until_agent(call, "7001"));
+  EXPECT_EQ(rig.streams_of(call), 0b10);
   // Transferred within the call.
   const auto before = rig.server->events.size();
   rig.establish(dialog, "tel:7002");
@@ -132,6 +140,7 @@ TEST(LiveAgent, NobodysWhereNobodyOfOursIs) {
   rig.establish(dialog, "sip:+15552@elsewhere");
   ASSERT_TRUE(rig.signal.until([&] { return rig.live().size() == 1; }));
   EXPECT_TRUE(rig.until_agent(rig.live()[0], ""));
+  EXPECT_EQ(rig.streams_of(rig.live()[0]), 0) << "who is the customer is a guess";
 }
 
 TEST(LiveAgent, IsKnownAgainAfterTheRecordersDeathAndAfterSignals) {

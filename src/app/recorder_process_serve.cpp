@@ -1,5 +1,6 @@
 // What the recorder answers: signal, listener, server, importers.
 #include <algorithm>
+#include <array>
 
 #include "app/recorder_process.hpp"
 #include "base/event_log.hpp"
@@ -361,6 +362,25 @@ void Recorder::on_call_get(Peer& peer, io::Frame& frame) {
   peer.channel->reply(frame, event_of(*call));
 }
 
+namespace {
+
+// Whose stream is whose may be a guess, or lost with the call's beginning: then none is named, so
+// that nobody's voice is kept in place of the agent's.
+std::uint16_t agents_streams(const RecorderCall& call) {
+  constexpr std::array kUnsure = {"roles_guessed", "streams_by_order", "mixed", "continuation",
+                                  "begin_damaged"};
+  if (!call.spooled.begin) return 0;
+  for (const auto& flag : call.spooled.begin->flags)
+    if (std::ranges::find(kUnsure, flag) != kUnsure.end()) return 0;
+  std::uint16_t mask = 0;
+  for (const auto& line : call.lines)
+    if (line->spec.party == store::Party::kAgent)
+      mask = static_cast<std::uint16_t>(mask | 1u << line->spec.stream);
+  return mask;
+}
+
+}  // namespace
+
 void Recorder::on_live_agent(Peer& peer, io::Frame& frame) {
   const auto asked = unpack<store::LiveAgentRequest>(frame.body);
   const auto* call = asked ? find(asked->call) : nullptr;
@@ -368,7 +388,7 @@ void Recorder::on_live_agent(Peer& peer, io::Frame& frame) {
     return refuse(peer, frame, Errc::kNotFound, "no such live call");
   if (!call->telephone && !call->imported())  // a file is at nobody's
     return refuse(peer, frame, Errc::kUnavailable, "signal has yet to say it");
-  peer.channel->reply(frame, store::LiveAgent{call->telephone.value_or("")});
+  peer.channel->reply(frame, store::LiveAgent{call->telephone.value_or(""), agents_streams(*call)});
 }
 
 void Recorder::on_live_records(Peer& peer, io::Frame& frame) {

@@ -120,14 +120,25 @@ const std::vector<EntryType>& entry_types() {
       {"private_on",
        kByKeeper,
        "An agent is private: from here on `ranges`, up to the bound, open to nobody. `times`: how "
-       "often in this call, this one included. `private_off` follows, or with a keeper's death "
-       "`erase_intended` for all of it.",
-       {{"order", kText}, {"ranges", kRanges}, {"times", kNumber}}},
+       "often in this call, this one included. `sides`: both, or customer: then the agent's "
+       "streams, "
+       "`kept`, stay recorded. Said again under the same order when one side becomes both. "
+       "`private_off` follows, or with a keeper's death `erase_intended` for all of it.",
+       {{"order", kText},
+        {"ranges", kRanges},
+        {"times", kNumber},
+        {"sides", kText, true},
+        {"kept", kList, true}}},
       {"private_off",
        kByKeeper,
        "It is over: `ranges` are erased (`erase_intended` of the same number follows), what lies "
        "behind them opens again. `cause`: off (by the agent), bound, call_ended.",
-       {{"order", kText}, {"ranges", kRanges}, {"cause", kText}, {"times", kNumber}}},
+       {{"order", kText},
+        {"ranges", kRanges},
+        {"cause", kText},
+        {"times", kNumber},
+        {"sides", kText, true},
+        {"kept", kList, true}}},
       {"private_refused",
        kByKeeper,
        "An agent wanted to be private beyond the bounds; nothing was done. `cause`: pause, share, "

@@ -120,6 +120,7 @@ class RuleChecker {
     Moment intended, unconfirmed, erased, held, to_erase, private_on, private_off;
     bool decided = false;
     bool private_erases = false;  // there was something between its beginning and its end
+    std::set<std::int64_t> kept;  // private: streams that stay recorded
   };
   struct Person {
     bool signed_in = false;
@@ -152,6 +153,7 @@ class RuleChecker {
   void private_off(const Entry& entry);
   void check_private(const Entry& entry, const Order& order);
   void check_private_use(const Entry& entry);
+  void take_sides(const Entry& entry, Order& order);
   void check_second(const Entry& entry, const Order& order);
   void hold_set(const Entry& entry);
   void hold_lifted(const Entry& entry);

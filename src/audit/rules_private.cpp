@@ -11,6 +11,7 @@ namespace {
 constexpr std::int64_t kPrivateSegmentsMax = 1'800;
 constexpr std::int64_t kPrivatePercentMax = 50;
 constexpr std::int64_t kPauseSegments = 600;
+constexpr std::int64_t kAudioLast = 14;  // streams beneath the call's own data
 
 }  // namespace
 
@@ -18,10 +19,34 @@ void RuleChecker::private_on(const Entry& entry) {
   const auto id = text_of(entry, "order");
   auto& order = orders_[id];
   name_call(order, entry);
+  take_sides(entry, order);
   order.private_on = {entry.index, entry.at, true};
   check_private(entry, order);
   check_private_use(entry);
   close(call_of(entry), id, entry);
+}
+
+// Which streams stay recorded: the agent's own, and fewer of them as time goes on.
+void RuleChecker::take_sides(const Entry& entry, Order& order) {
+  std::set<std::int64_t> kept;
+  bool sane = true;
+  if (const auto* list = entry.data.if_contains("kept"); list != nullptr && list->is_array())
+    for (const auto& item : list->get_array()) {
+      sane = sane && item.is_int64() && item.get_int64() >= 1 && item.get_int64() <= kAudioLast;
+      if (item.is_int64()) kept.insert(item.get_int64());
+    }
+  const auto sides = text_of(entry, "sides");  // nothing: before there was a choice
+  sane = sane && (kept.empty() ? sides.empty() || sides == "both" : sides == "customer");
+  // Said first it chooses; later it is the same or less, and its end says what was so at last.
+  if (entry.type == "private_on" && order.private_on.set)
+    sane = sane && std::ranges::includes(order.kept, kept);
+  else if (entry.type == "private_off")
+    sane = sane && order.kept == kept;
+  if (!sane)
+    find("private-keeps-the-agent", entry.index, entry.subject,
+         "order " + text_of(entry, "order") + ": sides " + (sides.empty() ? "-" : sides) +
+             ", and streams kept that do not go with it");
+  order.kept = std::move(kept);
 }
 
 // A stretch begins: with those before it, is it within its bounds?
@@ -54,6 +79,7 @@ void RuleChecker::private_off(const Entry& entry) {
   const auto id = text_of(entry, "order");
   auto& order = orders_[id];
   name_call(order, entry);
+  take_sides(entry, order);
   order.private_off = {entry.index, entry.at, true};
   order.private_erases = !ranges_of(entry).empty();
   check_private(entry, order);
@@ -66,6 +92,10 @@ void RuleChecker::check_private(const Entry& entry, const Order& order) {
   if (entry.type == "erase_intended" && text_of(entry, "reason") != "private") return;
   if (!order.private_on.set)
     return find("private-is-short", entry.index, entry.subject, "nobody was private");
+  for (const auto& range : ranges_of(entry))
+    if (order.kept.contains(range.stream))
+      find("private-keeps-the-agent", entry.index, entry.subject,
+           "stream " + std::to_string(range.stream) + " stays recorded, and is erased");
   for (const auto& range : ranges_of(entry))
     if (range.end - range.first > kPrivateSegmentsMax)
       return find("private-is-short", entry.index, entry.subject,

@@ -104,5 +104,48 @@ TEST(Rules, WhatAnAgentWasPrivateForIsErased) {
   over_before.expect_clean();
 }
 
+// `kept`: streams that stay recorded. What is said of the sides fits what is closed.
+TEST(Rules, WhereTheCustomerAloneIsPrivateTheAgentStays) {
+  const auto says = [](Story& story, const char* type, const char* sides, array kept,
+                       array ranges) {
+    boost::json::object data{{"order", kOrder}, {"ranges", std::move(ranges)}, {"times", 1}};
+    if (std::string_view(type) == "private_off") data["cause"] = "off";
+    data["sides"] = sides;
+    data["kept"] = std::move(kept);
+    story.say(type, kPerson, kCall, data);
+  };
+  const auto begun = [&](const char* sides, array kept, array ranges) {
+    Story story;
+    story.keeper_starts();
+    story.call_starts();
+    says(story, "private_on", sides, std::move(kept), std::move(ranges));
+    return story;
+  };
+  const array customer{range(0, 100, 1'900)}, all{range(0, 100, 1'900), range(1, 100, 1'900)};
+  auto good = begun("customer", {1}, customer);
+  auto widened = good, stays_wide = good, changed = good, agent_too = good;
+  good.opens({range(1, 150, 160)}, 10);
+  says(good, "private_off", "customer", {1}, {range(0, 100, 200)});
+  erases_private(good, 200);
+  good.expect_clean();
+  begun("both", {}, all).expect_clean();
+  // One side becomes both, and both ends.
+  says(widened, "private_on", "both", {}, {range(0, 100, 1'900), range(1, 150, 1'900)});
+  stays_wide = widened;
+  says(widened, "private_off", "both", {}, {range(0, 100, 200), range(1, 150, 200)});
+  widened.expect_clean();
+  says(stays_wide, "private_on", "customer", {1}, customer);
+  stays_wide.expect("private-keeps-the-agent");
+  says(changed, "private_off", "both", {}, {range(0, 100, 200)});
+  changed.expect("private-keeps-the-agent");
+  says(agent_too, "private_off", "customer", {1}, {range(0, 100, 200), range(1, 100, 200)});
+  agent_too.expect("private-keeps-the-agent");
+  begun("customer", {}, customer).expect("private-keeps-the-agent");
+  begun("both", {1}, customer).expect("private-keeps-the-agent");
+  begun("customer", {0}, {range(1, 100, 1'900)}).expect("private-keeps-the-agent");
+  begun("customer", {15}, customer).expect("private-keeps-the-agent");
+  begun("customer", {1}, all).expect("private-keeps-the-agent");
+}
+
 }  // namespace
 }  // namespace callward::audit

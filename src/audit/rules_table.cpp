@@ -39,6 +39,10 @@ const std::vector<Rule>& rules() {
        "A stretch that an agent was private for has at most 3 minutes of each stream, begins a "
        "minute after the last one, and is with those before it at most half of the call so far, or "
        "3 minutes; what is erased for that reason lies within one."},
+      {"private-keeps-the-agent", kBreach,
+       "Where an agent chose that the customer alone is private, the streams that stay recorded "
+       "are "
+       "none of the customer's, nothing of them is erased for it, and they never become more."},
       {"private-ends", kBreach,
        "A stretch that an agent was private for ends within 10 minutes, or is erased to its bound "
        "after a restart; what was recorded until its end is ordered erased within 10 minutes."},

@@ -54,7 +54,10 @@ bool fits(const HandedDecision& decided) {
          decided.decision == keys::HeldDecision::kKeep;
 }
 
-bool fits(const HandedPrivate& open) { return open.first <= open.end && open.end <= kEndMax; }
+bool fits(const HandedPrivate& open) {
+  return open.first <= open.end && open.end <= kEndMax && open.first <= open.kept_upto &&
+         open.kept_upto <= open.end && (open.kept & 0x8001) == 0;
+}
 
 template <class T>
 bool each_fits(const std::vector<T>& items) {
@@ -156,13 +159,14 @@ Result<HandedState> decode_handed(ByteView raw) {
   ByteReader in(raw);
   const auto version = in.u32();
   if (!in.ok() || version == 0) return fail(Errc::kMalformed, "handed state without a version");
-  constexpr std::uint32_t kVersionWithoutPrivates = 2;
-  static_assert(kHandoverVersion == 3, "each version has its reader here");
+  constexpr std::uint32_t kVersionWithoutPrivates = 2, kVersionOfBothSides = 3;
+  static_assert(kHandoverVersion == 4, "each version has its reader here");
   if (version > kHandoverVersion)
     return fail(Errc::kUnsupported, "handed state of version " + std::to_string(version) +
                                         ": this program knows 1 to " +
                                         std::to_string(kHandoverVersion));
   auto state = TRY(version == kHandoverVersion          ? unpack<HandedState>(raw)
+                   : version == kVersionOfBothSides     ? decode_handed_v3(raw)
                    : version == kVersionWithoutPrivates ? decode_handed_v2(raw)
                                                         : decode_handed_v1(raw));
   if (!each_fits(state.calls) || !each_fits(state.orders) || !each_fits(state.unconfirmed) ||

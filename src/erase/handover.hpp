@@ -10,7 +10,7 @@
 
 namespace callward::erase {
 
-inline constexpr std::uint32_t kHandoverVersion = 3;
+inline constexpr std::uint32_t kHandoverVersion = 4;
 inline constexpr std::size_t kHandoverBytesMax = 256u << 20;
 
 struct HandedStream {
@@ -97,9 +97,11 @@ struct HandedPrivate {
   std::int64_t until_ms = 0;  // monotonic
   bool logged = false, over = false;
   std::string cause, ended_by;
+  std::uint16_t kept = 0;
+  std::uint32_t kept_upto = 0;
   template <class V>
   void visit(V& v) {
-    v(call, order, by, first, end, until_ms, logged, over, cause, ended_by);
+    v(call, order, by, first, end, until_ms, logged, over, cause, ended_by, kept, kept_upto);
   }
 };
 
@@ -125,7 +127,8 @@ struct HandedState {
 // kTooLarge: more than kHandoverBytesMax.
 Result<SecretBytes> encode_handed(const HandedState& state);
 Result<HandedState> decode_handed_v1(ByteView raw);
-Result<HandedState> decode_handed_v2(ByteView raw);  // handover_old.cpp
+Result<HandedState> decode_handed_v2(ByteView raw);
+Result<HandedState> decode_handed_v3(ByteView raw);  // handover_old.cpp
 // An older version is read. kUnsupported: of a newer version. kMalformed: cut off, or contradicting
 // itself.
 Result<HandedState> decode_handed(ByteView raw);

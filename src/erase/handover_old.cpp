@@ -1,5 +1,5 @@
-// Handed state of version 1, before legal holds and persons' proposals, and of version 2, before
-// private stretches: read, so that an older program hands over to this one.
+// Handed state of version 1, before legal holds and persons' proposals, of version 2, before private
+// stretches, and of version 3, where they were of both sides always: read, so that an older program hands over to this one.
 #include "erase/handover.hpp"
 
 namespace callward::erase {
@@ -27,6 +27,26 @@ struct HandedStateV2 {
   }
 };
 
+struct HandedPrivateV3 {
+  HandedPrivate now;
+  template <class V>
+  void visit(V& v) {
+    v(now.call, now.order, now.by, now.first, now.end, now.until_ms, now.logged, now.over,
+      now.cause, now.ended_by);
+  }
+};
+
+struct HandedStateV3 {
+  HandedState now;
+  std::vector<HandedPrivateV3> privates;
+  template <class V>
+  void visit(V& v) {
+    v(now.version, now.epoch, now.log_size, now.next_row, now.calls, now.orders, now.unconfirmed,
+      now.known_orders, now.decided, now.sealed, now.unlogged_listens, privates, now.new_rows,
+      now.last_persist_ms, now.retry_orders_ms, now.orders_done, now.opened);
+  }
+};
+
 struct HandedStateV1 {
   HandedState now;
   std::vector<HandedCallV1> calls;
@@ -43,6 +63,16 @@ struct HandedStateV1 {
 Result<HandedState> decode_handed_v1(ByteView raw) {
   auto old = TRY(unpack<HandedStateV1>(raw));
   for (auto& call : old.calls) old.now.calls.push_back(std::move(call.now));
+  old.now.version = kHandoverVersion;
+  return std::move(old.now);
+}
+
+Result<HandedState> decode_handed_v3(ByteView raw) {
+  auto old = TRY(unpack<HandedStateV3>(raw));
+  for (auto& open : old.privates) {
+    open.now.kept_upto = open.now.first;
+    old.now.privates.push_back(std::move(open.now));
+  }
   old.now.version = kHandoverVersion;
   return std::move(old.now);
 }

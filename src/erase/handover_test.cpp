@@ -77,7 +77,8 @@ class AnyState {
       const auto open = range();
       state.privates.push_back({CallId::random(entropy_), OrderId::random(entropy_), "person",
                                 open.first, open.end, static_cast<std::int64_t>(random_()), flag(),
-                                flag(), "off", "person"});
+                                flag(), "off", "person", static_cast<std::uint16_t>(below(8) << 1),
+                                flag() ? open.first : open.end});
     }
     state.new_rows = flag();
     state.last_persist_ms = static_cast<std::int64_t>(random_());
@@ -204,7 +205,7 @@ TEST(Handover, ANewerVersionIsRefusedByName) {
   const auto read = decode_handed(pack(state));
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, Errc::kUnsupported);
-  EXPECT_NE(read.error().message.find("version 4"), std::string::npos) << read.error().message;
+  EXPECT_NE(read.error().message.find("version 5"), std::string::npos) << read.error().message;
   state.version = 0;
   EXPECT_EQ(decode_handed(pack(state)).error().code, Errc::kMalformed);
 }

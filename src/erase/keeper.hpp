@@ -124,6 +124,7 @@ class Keeper {
   void set_hold(const keys::SetHold& message, Reply<keys::Ack> reply);
   [[nodiscard]] keys::Holds holds() const;
   void private_mode(const keys::PrivateMode& message, Reply<keys::PrivateState> reply);
+  void private_look(const keys::PrivateLook& message, Reply<keys::PrivateState> reply);
   void retire_mirror(const keys::RetireMirror& message, Reply<keys::MirrorRetired> reply);
   void retention_status(const keys::RetentionStatusRequest& message,
                         Reply<keys::RetentionStatus> reply);
@@ -184,11 +185,14 @@ class Keeper {
     OrderId order;
     std::string by;
     std::uint32_t first = 0, end = 0;
-    std::int64_t until_ms = 0;  // monotonic
-    bool logged = false;        // that it began
-    bool over = false;          // its end is fixed
+    std::uint16_t kept = 0;       // streams that were recorded all the same ...
+    std::uint32_t kept_upto = 0;  // ... until here; `end` while they still are
+    std::int64_t until_ms = 0;    // monotonic
+    bool logged = false;          // that it began, or that it became both sides'
+    bool over = false;            // its end is fixed
     std::string cause, ended_by;
     bool staged = false;  // its end is on its way to the log
+    [[nodiscard]] bool one_side() const { return kept != 0 && kept_upto == end; }
   };
   struct Proposed {  // what one person orders, and another one must confirm
     OrderId order;
@@ -308,9 +312,11 @@ class Keeper {
   void watch_mirrors();
   Status holds_the_newest();
   static PrivateUse private_use(const CallKeys& call);
+  static std::uint16_t not_private_at(const CallKeys& call, std::uint32_t index);
   [[nodiscard]] keys::PrivateState private_state(const CallKeys& call) const;
   [[nodiscard]] PrivateGrant private_grant(const CallKeys& call, const std::string& actor) const;
   static std::vector<SegmentRange> private_ranges(const CallKeys& call, const OrderId& order);
+  void widen_private(CallKeys& call, Private& open);
   void begin_private(const CallKeys& call, Reply<keys::PrivateState> reply);
   void log_privates();
   void answer_ended(const CallId& id, Reply<keys::PrivateState> reply);

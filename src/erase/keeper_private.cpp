@@ -1,6 +1,7 @@
 // An agent who stays private: what is recorded meanwhile is ordered erased.
 //
-//   on ──▶ closed from now until the bound, on every stream, before anybody is answered
+//   on ──▶ closed from now until the bound, before anybody is answered: on every stream, or on
+//          every one but the agent's own ("customer only")
 //          private_on logged: the whole stretch, not knowing yet where it ends
 //   off, the bound, or the call's end ──▶ private_off logged: where it ended
 //          ──▶ an order like any other: erase_intended ──▶ erased; what is behind it is open again
@@ -24,6 +25,13 @@ constexpr std::uint32_t kSegmentMs = 100;
 constexpr std::uint32_t kSegmentsPerSecond = 10;
 
 std::uint8_t private_reason() { return reason_number(kPrivateReason).value_or(0); }
+
+boost::json::array kept_of(std::uint16_t kept) {
+  boost::json::array streams;
+  for (std::uint8_t stream = 0; stream < keys::kCallDataStream; ++stream)
+    if ((kept >> stream & 1) != 0) streams.push_back(stream);
+  return streams;
+}
 
 tl::unexpected<Error> not_logged(const Error& error) {
   return fail(Errc::kUnavailable,
@@ -54,13 +62,27 @@ Keeper::PrivateUse Keeper::private_use(const CallKeys& call) {
   return use;
 }
 
+std::uint16_t Keeper::not_private_at(const CallKeys& call, std::uint32_t index) {
+  auto open = call.streams;
+  for (const auto& block : call.blocked)
+    if (block.reason == private_reason() && block.range.first <= index && index < block.range.end)
+      open = static_cast<std::uint16_t>(open & ~(1u << block.range.stream));
+  return open;
+}
+
 keys::PrivateState Keeper::private_state(const CallKeys& call) const {
   const auto use = private_use(call);
   const auto now = elapsed_segments(call);
   keys::PrivateState state{.times = use.times, .used_ms = use.segments * kSegmentMs};
   if (const auto open = privates_.find(call.id); open != privates_.end() && !open->second.over) {
     state.on = true;
+    state.kept = open->second.one_side() ? open->second.kept : std::uint16_t{0};
     state.left_ms = (open->second.end - std::min(open->second.end, now)) * kSegmentMs;
+  } else if (use.last_end > now + kAheadSegmentsMax) {
+    // A keeper began it and died: up to its bound all of it goes, whoever says off.
+    state.on = true;
+    state.left_ms = (use.last_end - now) * kSegmentMs;
+    state.kept = not_private_at(call, now);
   } else if (use.times > 0 && use.last_end + kPrivatePauseSegments > now) {
     state.wait_ms = (use.last_end + kPrivatePauseSegments - now) * kSegmentMs;
   }
@@ -85,9 +107,18 @@ Keeper::PrivateGrant Keeper::private_grant(const CallKeys& call, const std::stri
   return {static_cast<std::uint32_t>(most), {}};
 }
 
+void Keeper::private_look(const keys::PrivateLook& message, Reply<keys::PrivateState> reply) {
+  const auto found = find(message.call);
+  if (!found) return reply(tl::unexpected<Error>(found.error()));
+  if ((*found)->ended) return reply(fail(Errc::kState, "the call is over"));
+  reply(private_state(**found));
+}
+
 void Keeper::private_mode(const keys::PrivateMode& message, Reply<keys::PrivateState> reply) {
   if (!may_act(message.actor))
     return reply(fail(Errc::kDenied, "a person is private, or the operator"));
+  if ((message.kept & (1u | 1u << keys::kCallDataStream)) != 0)
+    return reply(fail(Errc::kMalformed, "an agent's own streams may be kept, and no other"));
   auto found = find(message.call);
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   auto& call = **found;
@@ -114,13 +145,26 @@ void Keeper::private_mode(const keys::PrivateMode& message, Reply<keys::PrivateS
                           .by = message.actor,
                           .first = first,
                           .end = first + grant.segments,
+                          .kept = message.kept,
+                          .kept_upto = message.kept == 0 ? first : first + grant.segments,
                           .until_ms = clock_.monotonic_ms() +
                                       std::int64_t{grant.segments} * std::int64_t{kSegmentMs}};
     close_private(call);
   } else if (open->second.over) {
     return reply(fail(Errc::kBusy, "the last stretch is just being ended; ask again"));
+  } else if ((open->second.kept & message.kept) != open->second.kept) {
+    widen_private(call, open->second);
   }
   begin_private(call, std::move(reply));
+}
+
+// One side becomes both: from now on, and no sooner. Said in the log like a beginning, under the
+// same order.
+void Keeper::widen_private(CallKeys& call, Private& open) {
+  if (!open.one_side()) return;
+  open.kept_upto = std::min(open.end, elapsed_segments(call));
+  open.logged = false;
+  close_private(call);
 }
 
 // Closed already; answered when it is logged. The log failed: whoever asks again is answered then.
@@ -155,21 +199,25 @@ Status Keeper::stage_private_on(const CallKeys& call, const Private& open) {
   return stage_entry("private_on", open.by, call.id.hex(),
                      {{"order", open.order.hex()},
                       {"ranges", ranges_json(private_ranges(call, open.order))},
-                      {"times", private_use(call).times}});
+                      {"times", private_use(call).times},
+                      {"sides", open.one_side() ? "customer" : "both"},
+                      {"kept", kept_of(open.one_side() ? open.kept : std::uint16_t{0})}});
 }
 
-// Of every stream that there is, those too that begin while it is private.
+// Of every stream that there is, those too that begin while it is private: whoever speaks in one
+// that the agent's press did not name is not the agent.
 void Keeper::close_private(CallKeys& call) {
   const auto found = privates_.find(call.id);
   if (found == privates_.end()) return;
   const auto& open = found->second;
   for (std::uint8_t stream = 0; stream < keys::kCallDataStream; ++stream) {
-    const SegmentRange range{stream, open.first, open.end};
+    const bool kept = (open.kept >> stream & 1) != 0;
+    const SegmentRange range{stream, kept ? open.kept_upto : open.first, open.end};
     const bool closed =
         std::any_of(call.blocked.begin(), call.blocked.end(), [&](const Blocked& block) {
           return block.order == open.order && block.range.stream == stream;
         });
-    if (!call.has_stream(stream) || closed) continue;
+    if (!call.has_stream(stream) || closed || range.first >= range.end) continue;
     call.blocked.push_back({range, private_reason(), BlockState::kOrdered, open.order});
     call.dirty = true;
   }
@@ -193,7 +241,9 @@ void Keeper::end_private(CallKeys& call, const std::string& cause, const std::st
     open.cause = cause;
     open.ended_by = actor;
     // An index may run ahead of the clock: what is on its way was said while it was private.
+    const bool one_side = open.one_side();
     open.end = std::min(open.end, elapsed_segments(call) + kAheadSegmentsMax);
+    if (one_side) open.kept_upto = open.end;
   }
   auto ranges = private_ranges(call, open.order);
   for (auto& range : ranges)
@@ -206,7 +256,9 @@ void Keeper::end_private(CallKeys& call, const std::string& cause, const std::st
                          {{"order", open.order.hex()},
                           {"ranges", ranges_json(ranges)},
                           {"cause", open.cause},
-                          {"times", private_use(call).times}});
+                          {"times", private_use(call).times},
+                          {"sides", open.one_side() ? "customer" : "both"},
+                          {"kept", kept_of(open.one_side() ? open.kept : std::uint16_t{0})}});
   if (!staged) {
     if (reply) reply(tl::unexpected<Error>(staged.error()));
     return;
@@ -302,8 +354,20 @@ void Keeper::replay_private(CallKeys& call, const audit::Entry& entry) {
           return block.order == *order && block.state == BlockState::kOrdered;
         });
     if (waits) trim_private(call, *order, ranges);
-  } else if (private_ranges(call, *order).empty()) {
-    trim_private(call, *order, ranges);
+    return;
+  }
+  // It began, or became both sides': in which streams it is not closed yet, unless its end was
+  // carried out.
+  std::uint16_t closed = 0;
+  for (const auto& block : call.blocked) {
+    if (block.order != *order) continue;
+    if (block.state != BlockState::kOrdered) return;
+    closed = static_cast<std::uint16_t>(closed | 1u << block.range.stream);
+  }
+  for (const auto& range : ranges) {
+    if ((closed >> range.stream & 1) != 0) continue;
+    call.blocked.push_back({range, private_reason(), BlockState::kOrdered, *order});
+    call.dirty = true;
   }
 }
 
@@ -311,7 +375,7 @@ std::vector<HandedPrivate> Keeper::handed_privates() const {
   std::vector<HandedPrivate> out;
   for (const auto& [id, open] : privates_)
     out.push_back({id, open.order, open.by, open.first, open.end, open.until_ms, open.logged,
-                   open.over, open.cause, open.ended_by});
+                   open.over, open.cause, open.ended_by, open.kept, open.kept_upto});
   return out;
 }
 
@@ -321,6 +385,8 @@ void Keeper::take_privates(const std::vector<HandedPrivate>& handed) {
                             .by = item.by,
                             .first = item.first,
                             .end = item.end,
+                            .kept = item.kept,
+                            .kept_upto = item.kept_upto,
                             .until_ms = item.until_ms,
                             .logged = item.logged,
                             .over = item.over,

@@ -88,6 +88,165 @@ TEST_F(PrivateMode, AStreamThatBeginsMeanwhileIsClosedAsWell) {
   EXPECT_EQ(open(call, 2, 250), "audio");
 }
 
+// Customer only --------------------------------------------------------------------------------
+
+TEST_F(PrivateMode, CustomerOnlyLeavesTheAgentsStreamRecorded) {
+  const auto call = talk(10);
+  const auto on = customer_only(call);
+  ASSERT_TRUE(on) << on.error().message;
+  EXPECT_TRUE(on->on);
+  EXPECT_EQ(on->kept, 0b10);
+  pass(20);
+  hear(call, 300);
+  EXPECT_EQ(open(call, 0, 150), kErasedState);
+  EXPECT_EQ(open(call, 1, 150), "audio") << "the agent's own, while it is on";
+  ASSERT_TRUE(say(call, false));
+  pass(40);
+  hear(call, 700);
+  EXPECT_EQ(erased_segments(call, 0), 200u + Keeper::kAheadSegmentsMax);
+  EXPECT_EQ(erased_segments(call, 1), 0u);
+  for (const std::uint32_t index : {99u, 100u, 299u, 400u})
+    EXPECT_EQ(open(call, 1, index), "audio") << index;
+  const auto begun = entries("private_on"), ended = entries("private_off");
+  ASSERT_EQ(begun.size(), 1u);
+  ASSERT_EQ(ended.size(), 1u);
+  for (const auto* said : {&begun[0], &ended[0]}) {
+    EXPECT_EQ(said->at("sides").as_string(), "customer");
+    EXPECT_EQ(said->at("kept"), (boost::json::array{1}));
+  }
+  EXPECT_EQ(broken_rules(), std::vector<std::string>{});
+}
+
+// Both sides at once, as it was before there was a choice.
+TEST_F(PrivateMode, TheLogNamesBothSides) {
+  const auto call = talk(10);
+  ASSERT_TRUE(say(call, true));
+  ASSERT_TRUE(say(call, false));
+  EXPECT_EQ(entries("private_on").at(0).at("sides").as_string(), "both");
+  EXPECT_EQ(entries("private_off").at(0).at("kept"), (boost::json::array{}));
+  EXPECT_EQ(broken_rules(), std::vector<std::string>{});
+}
+
+TEST_F(PrivateMode, OneSideBecomesBothFromThenOnAndNeverBack) {
+  const auto call = talk(10);
+  ASSERT_TRUE(customer_only(call));
+  pass(10);
+  hear(call, 190);
+  const auto both = say(call, true);
+  ASSERT_TRUE(both);
+  EXPECT_EQ(both->kept, 0);
+  EXPECT_EQ(both->left_ms, 170'000u) << "it ends when it would have";
+  EXPECT_EQ(both->times, 1u);
+  const auto back = customer_only(call);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->kept, 0) << "what was to be erased is erased";
+  pass(10);
+  ASSERT_TRUE(say(call, false));
+  pass(40);
+  hear(call, 700);
+  EXPECT_EQ(open(call, 1, 199), "audio") << "nothing before the press is reached";
+  EXPECT_EQ(open(call, 1, 200), kErasedState);
+  EXPECT_EQ(open(call, 1, 290), kErasedState);
+  EXPECT_EQ(erased_segments(call, 0), 200u + Keeper::kAheadSegmentsMax);
+  EXPECT_EQ(erased_segments(call, 1), 100u + Keeper::kAheadSegmentsMax);
+  const auto said = entries("private_on");
+  ASSERT_EQ(said.size(), 2u);
+  EXPECT_EQ(said[0].at("sides").as_string(), "customer");
+  EXPECT_EQ(said[1].at("sides").as_string(), "both");
+  EXPECT_EQ(said[0].at("order"), said[1].at("order"));
+  EXPECT_EQ(broken_rules(), std::vector<std::string>{});
+}
+
+// Whoever joins meanwhile is not the agent whose stream was named.
+TEST_F(PrivateMode, AStreamThatBeginsWhileTheCustomerIsPrivateIsClosed) {
+  const auto call = talk(10);
+  keys::ForwardKeys forward(nodes, 2);
+  for (std::uint32_t i = 0; i < 300; ++i)
+    records[{2, i}] =
+        cipher.seal(entropy, {.kind = keys::RecordKind::kAudio, .stream = 2, .first = i}, call,
+                    as_bytes("audio"), *forward.take(i));
+  ASSERT_TRUE(customer_only(call));
+  pass(10);
+  keeper->cleared({call, {{2, 190}}, false});
+  keeper->end_round();
+  EXPECT_EQ(open(call, 2, 150), kErasedState);
+  ASSERT_TRUE(say(call, false));
+  EXPECT_EQ(erased_segments(call, 2), 100u + Keeper::kAheadSegmentsMax);
+  EXPECT_EQ(broken_rules(), std::vector<std::string>{});
+}
+
+TEST_F(PrivateMode, TheCustomersStreamIsNeverKept) {
+  const auto call = talk(10);
+  for (const int kept : {0b1, 0b11, 0x8000, 0xFFFF}) {
+    const auto refused = say(call, true, kAgent, static_cast<std::uint16_t>(kept));
+    ASSERT_FALSE(refused) << kept;
+    EXPECT_EQ(refused.error().code, Errc::kMalformed);
+  }
+  EXPECT_EQ(log_types()["private_on"], 0);
+}
+
+TEST_F(PrivateMode, HowItStandsCanBeAskedAndChangesNothing) {
+  const auto call = talk(10);
+  EXPECT_FALSE(look(call)->on);
+  ASSERT_TRUE(customer_only(call));
+  pass(30);
+  const auto on = look(call);
+  ASSERT_TRUE(on);
+  EXPECT_TRUE(on->on);
+  EXPECT_EQ(on->kept, 0b10);
+  EXPECT_EQ(on->left_ms, 150'000u);
+  ASSERT_TRUE(say(call, false));
+  const auto off = look(call);
+  EXPECT_FALSE(off->on);
+  EXPECT_EQ(off->kept, 0);
+  EXPECT_GT(off->wait_ms, 0u);
+  EXPECT_EQ(log_types()["private_on"], 1);
+  EXPECT_EQ(look(CallId::random(entropy)).error().code, Errc::kNotFound);
+  end(call, 400);
+  EXPECT_EQ(look(call).error().code, Errc::kState);
+}
+
+// The row may be older than the press, or than the second one: the log says the rest.
+TEST_F(PrivateMode, AKeeperThatDiesKnowsWhichSideItWas) {
+  for (const bool widened : {false, true})
+    for (const bool row_first : {false, true}) {
+      SCOPED_TRACE(std::to_string(widened) + std::to_string(row_first));
+      const auto call = talk(10, 600);
+      ASSERT_TRUE(customer_only(call));
+      pass(row_first ? 40 : 5);
+      const auto at = row_first ? 500u : 150u;
+      if (widened) ASSERT_TRUE(say(call, true));
+      hear(call, at);
+      boot();
+      Answer<keys::Adopted> adopted;
+      keeper->adopt({.call = call,
+                     .source = keys::CallSource::kSiprec,
+                     .direction = keys::Direction::kIncoming,
+                     .streams = 0b11,
+                     .first_index = at,
+                     .nodes = nodes.slice(0, keys::leaf_of(15, 0)).take_nodes()},
+                    adopted.reply());
+      keeper->end_round();
+      ASSERT_TRUE(adopted.value) << adopted.value.error().message;
+      // What is said is erased up to the bound: that is what the agent's page is told.
+      for (const bool asked_off : {false, true}) {
+        if (asked_off) ASSERT_TRUE(say(call, false));
+        const auto still = look(call);
+        EXPECT_TRUE(still->on);
+        EXPECT_EQ(still->kept, widened ? 0 : 0b10);
+        EXPECT_EQ(still->left_ms, (1'900u - at) * 100);
+      }
+      pass(400);
+      EXPECT_FALSE(look(call)->on);
+      hear(call, 4'000);
+      EXPECT_EQ(erased_segments(call, 0), 1'800u);
+      EXPECT_EQ(erased_segments(call, 1), widened ? 1'900u - at : 0u);
+      EXPECT_EQ(open(call, 1, at + 50), widened ? kErasedState : "audio");
+      EXPECT_EQ(open(call, 0, at + 50), kErasedState);
+      EXPECT_EQ(broken_rules(), std::vector<std::string>{});
+    }
+}
+
 // Attacks ----------------------------------------------------------------------------------------
 
 TEST_F(PrivateMode, WhoNeverSaysOffIsPrivateForThreeMinutesOnly) {
@@ -260,7 +419,7 @@ TEST_F(PrivateMode, AKeeperThatDiesRightAfterOffReadsItsEndFromTheLog) {
 
 TEST_F(PrivateMode, AHandOverKeepsWhoAndWhen) {
   const auto call = talk(10, 600);
-  ASSERT_TRUE(say(call, true));
+  ASSERT_TRUE(customer_only(call));
   pass(30);
   keeper->rest(true);
   ASSERT_TRUE(keeper->quiet());
@@ -276,9 +435,12 @@ TEST_F(PrivateMode, AHandOverKeepsWhoAndWhen) {
   ASSERT_TRUE(keeper->take_over(*decode_handed(raw->expose())));
   keeper->serve_on();
   EXPECT_EQ(refusal(call, false, kOther), Errc::kDenied);
-  EXPECT_EQ(say(call, true)->left_ms, 150'000u);
+  const auto still = customer_only(call);
+  EXPECT_EQ(still->left_ms, 150'000u);
+  EXPECT_EQ(still->kept, 0b10);
   pass(200);
   EXPECT_EQ(erased_segments(call), 1'800u);
+  EXPECT_EQ(erased_segments(call, 1), 0u);
   EXPECT_EQ(entries("private_off").at(0).at("cause").as_string(), "bound");
 }
 

@@ -30,10 +30,20 @@ class PrivateMode : public ::testing::Test, public PrivateDisk, public KeeperRig
   }
   void TearDown() override { std::filesystem::remove_all(dir); }
 
-  Result<keys::PrivateState> say(const CallId& call, bool on, const std::string& who = kAgent) {
+  Result<keys::PrivateState> say(const CallId& call, bool on, const std::string& who = kAgent,
+                                 std::uint16_t kept = 0) {
     Answer<keys::PrivateState> answer;
-    keeper->private_mode({call, on, who}, answer.reply());
+    keeper->private_mode({call, on, who, kept}, answer.reply());
     keeper->end_round();
+    return answer.value;
+  }
+  // The agent speaks in stream 1, and stays recorded.
+  Result<keys::PrivateState> customer_only(const CallId& call) {
+    return say(call, true, kAgent, 0b10);
+  }
+  Result<keys::PrivateState> look(const CallId& call) {
+    Answer<keys::PrivateState> answer;
+    keeper->private_look({call}, answer.reply());
     return answer.value;
   }
   Errc refusal(const CallId& call, bool on, const std::string& who = kAgent) {

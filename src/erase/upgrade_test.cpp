@@ -107,7 +107,14 @@ TEST(Upgrade, HandedStateOfEveryVersionIsTakenOver) {
     ASSERT_EQ(state->calls.size(), 1u);
     const auto call = from_handed(std::move(state->calls[0]));
     ASSERT_TRUE(call) << call.error().message;
-    EXPECT_EQ(call->legal_hold, version == 2);
+    EXPECT_EQ(call->legal_hold, version >= 2);
+    // Where there was no choice of sides, both were private.
+    ASSERT_EQ(state->privates.size(), version >= 3 ? 1u : 0u);
+    for (const auto& open : state->privates) {
+      EXPECT_EQ(open.kept, 0);
+      EXPECT_EQ(open.first, 40u);
+      EXPECT_EQ(open.end, 90u);
+    }
     EXPECT_EQ(call->blocked.size(), 3u);
     EXPECT_TRUE(opens(*call, 0, 32)) << "not yet carried out: in memory its key is there";
   }

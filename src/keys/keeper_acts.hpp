@@ -84,30 +84,43 @@ struct Holds {
   }
 };
 
-// The agent's button: from "on" to "off" what is recorded of a live call is ordered erased, on
-// every stream, with reason `private`. It names no range: a stretch begins now, and ends by itself
-// at the keeper's bound or with the call. Repeats change nothing. kState: no live call, or over a
-// bound (private_refused); kDenied: another person's.
+// The agent's button: from "on" to "off" what is recorded of a live call is ordered erased, with
+// reason `private`, on every stream but those of `kept`: the agent's own, where only the customer
+// is private. It names no range: a stretch begins now, and ends by itself at the keeper's bound or
+// with the call. Repeats change nothing, but that one side becomes both from now on; both never
+// become one. kState: no live call, or over a bound (private_refused); kDenied: another person's;
+// kMalformed: `kept` has the customer's stream, or none that a call has.
 struct PrivateMode {  // -> PrivateState, after private_on or private_off is durable
   static constexpr std::uint16_t kType = 160;
   CallId call;
   bool on = false;
   std::string actor;
+  std::uint16_t kept = 0;  // bit mask of streams that stay recorded; 0: both sides are private
   template <class V>
   void visit(V& v) {
-    v(call, on, actor);
+    v(call, on, actor, kept);
+  }
+};
+struct
+    PrivateLook {  // -> PrivateState; changes nothing, and is no entry. kState, kNotFound: as above
+  static constexpr std::uint16_t kType = 165;
+  CallId call;
+  template <class V>
+  void visit(V& v) {
+    v(call);
   }
 };
 struct PrivateState {
   static constexpr std::uint16_t kType = 260;
   bool on = false;
+  std::uint16_t kept = 0;     // on: streams that are recorded all the same
   std::uint32_t left_ms = 0;  // on: until it ends by itself
   std::uint32_t wait_ms = 0;  // off: until it may be on again
   std::uint32_t times = 0;    // of this call, this one too
   std::uint32_t used_ms = 0;  // ... and how long: one that is on counts with its bound
   template <class V>
   void visit(V& v) {
-    v(on, left_ms, wait_ms, times, used_ms);
+    v(on, kept, left_ms, wait_ms, times, used_ms);
   }
 };
 

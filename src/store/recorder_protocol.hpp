@@ -318,8 +318,9 @@ struct CallGet {  // -> CallEvent (fresh account), or kNotFound: look into the o
   }
 };
 // At whose telephone a live call is, by the number that the telephone system gives it; nothing: not
-// known, or several. kNotFound: no live call. kUnavailable: signal has yet to say it; a CallEvent
-// follows when it has.
+// known, or several. `streams`: bit mask of those in which the agent alone speaks, where that is
+// known and not guessed; 0 otherwise. kNotFound: no live call. kUnavailable: signal has yet to say
+// it; a CallEvent follows when it has.
 struct LiveAgentRequest {  // -> LiveAgent
   static constexpr std::uint16_t kType = 334;
   CallId call;
@@ -331,9 +332,10 @@ struct LiveAgentRequest {  // -> LiveAgent
 struct LiveAgent {
   static constexpr std::uint16_t kType = 434;
   std::string extension;
+  std::uint16_t streams = 0;
   template <class V>
   void visit(V& v) {
-    v(extension);
+    v(extension, streams);
   }
 };
 // Ciphertext of a call that is not yet an object.

@@ -23,8 +23,8 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
   hold_set: { reason_hash: 'text' },
   hold_lifted: { reason_hash: 'text' },
   hold_refused: { order: 'text' },
-  private_on: { order: 'text', ranges: 'ranges', times: 'number' },
-  private_off: { order: 'text', ranges: 'ranges', cause: 'text', times: 'number' },
+  private_on: { order: 'text', ranges: 'ranges', times: 'number', sides: 'text?', kept: 'list?' },
+  private_off: { order: 'text', ranges: 'ranges', cause: 'text', times: 'number', sides: 'text?', kept: 'list?' },
   private_refused: { cause: 'text', count: 'number' },
   held_decided: {
     order: 'text',
