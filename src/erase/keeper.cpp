@@ -346,6 +346,11 @@ void Keeper::resume_log(audit::Log& fresh) {
   log_ = &fresh;
   log_error_.clear();
   log_event("keeper.log_resumed", {{"size", log_->size()}});
+  if (auto read = take_missed(); !read) {
+    log_error_ = read.error().message;
+    log_event("keeper.log_not_read", {{"why", log_error_}});
+    return log_->let_go();  // it is opened anew once more
+  }
   if (tenant_ != nullptr)
     if (auto read = tenant_->log_is_back(known_upto_); !read) {
       log_error_ = read.error().message;

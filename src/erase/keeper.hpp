@@ -367,6 +367,7 @@ class Keeper {
   Status replay_entry(const audit::Entry& entry);
   void replay_ranges(CallKeys& call, const audit::Entry& entry);
   void replay_erased(const audit::Entry& entry);
+  static std::optional<Decision> decision_in(const audit::Entry& entry);
   void replay_decision(CallKeys& call, const audit::Entry& entry);
   void replay_lost(CallKeys& call, const audit::Entry& entry);
   Status account_lost_ends();
@@ -374,6 +375,8 @@ class Keeper {
   Status adopt_nodes(CallKeys& call, const keys::Cover& nodes, std::uint32_t first_index,
                      keys::Adopted& adopted);
   void resume_intended();
+  Status take_missed();
+  Status take_missed(const audit::Entry& entry);
   void log_unlogged();
   void persist_round(bool everything);
   void persist_deadlines();

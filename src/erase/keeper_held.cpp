@@ -175,18 +175,27 @@ keys::OrderOutcome Keeper::carry_out(CallKeys& call, const Decision& decision,
   return known_orders_[decision.order] = keys::OrderOutcome::kKept;
 }
 
-void Keeper::replay_decision(CallKeys& call, const audit::Entry& entry) {
+std::optional<Decision> Keeper::decision_in(const audit::Entry& entry) {
   const auto order = OrderId::parse(std::string_view(entry.data.at("order").as_string()));
-  if (!order) return;
-  const bool erase = entry.data.at("decision").as_string() == kEraseWord;
-  Decision decision{.order = *order, .erase = erase, .whole = entry.data.at("whole").as_bool()};
+  if (!order) return std::nullopt;
+  Decision decision{.order = *order,
+                    .erase = entry.data.at("decision").as_string() == kEraseWord,
+                    .whole = entry.data.at("whole").as_bool()};
   decision.reason =
       reason_number(std::string_view(entry.data.at("reason").as_string())).value_or(0);
   decision.ranges = parse_ranges(entry.data.at("ranges"));
+  return decision;
+}
+
+void Keeper::replay_decision(CallKeys& call, const audit::Entry& entry) {
+  const auto said = decision_in(entry);
+  if (!said) return;
+  const auto& decision = *said;
   call.take(decision);
-  decided_[*order] = erase ? keys::HeldDecision::kErase : keys::HeldDecision::kKeep;
-  if (erase) return;  // an order that waits, as any other
-  known_orders_[*order] = keys::OrderOutcome::kKept;
+  decided_[decision.order] =
+      decision.erase ? keys::HeldDecision::kErase : keys::HeldDecision::kKeep;
+  if (decision.erase) return;  // an order that waits, as any other
+  known_orders_[decision.order] = keys::OrderOutcome::kKept;
   // Beyond the persisted mark start() accounts, or the recorder hands back.
   for (auto range : decision.ranges) {
     range.end = std::min(range.end, call.persisted[range.stream]);
