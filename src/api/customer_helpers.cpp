@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "crypto/sha256.hpp"
+#include "disclose/parts.hpp"
 #include "vault/customer.hpp"
 #include "vault/policy_page.hpp"
 
@@ -53,10 +54,9 @@ Status may_see(Service& service, const Acting& who, const CustomerId& customer) 
 Status may_see(const Acting& who, const disclose::Request& request) {
   constexpr auto kLookAtAll =
       roles_of({Role::kAuthorised, Role::kSupervisor, Role::kOwner, Role::kAuditor});
-  const bool part = who.id == request.requester || who.id == request.expert ||
-                    who.id == request.released_by || who.id == request.second;
-  return part || (who.roles & kLookAtAll) != 0 ? Status{}
-                                               : fail(Errc::kNotFound, "no such request");
+  return disclose::has_part(request, who.id) || (who.roles & kLookAtAll) != 0
+             ? Status{}
+             : fail(Errc::kNotFound, "no such request");
 }
 
 // ---- sealed values ------------------------------------------------------------------------------

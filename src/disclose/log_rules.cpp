@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "disclose/parts.hpp"
+
 namespace callward::disclose {
 namespace {
 
@@ -329,13 +331,8 @@ void LogRules::words_read(const Now& now) {
   if (at == requests_.end() || !person || !chart_)
     return now.breaks("words-read-by-a-part", "of a request that did not begin, or by nobody");
   const auto& request = at->second.chain.request();
-  const bool part =
-      *person == request.requester || *person == request.expert || *person == request.released_by ||
-      *person == request.second || chart_->is(*person, people::Role::kAuthorised) ||
-      chart_->is(*person, people::Role::kOwner) || chart_->answers_to(request.requester, *person);
-  const auto* member = chart_->find(*person);
   const auto said = at->second.said.find(static_cast<std::uint32_t>(number(now.entry, "number")));
-  if (!part || member == nullptr || member->left)
+  if (!may_read_words(*chart_, *person, request))
     now.breaks("words-read-by-a-part", "by who has no part in it");
   else if (said == at->second.said.end() || !said->second)
     now.breaks("words-read-by-a-part", "nothing was said there");

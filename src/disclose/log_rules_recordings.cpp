@@ -19,10 +19,7 @@ const Request* LogRules::call_back_of(const CallId& call, std::int64_t at) const
   for (const auto& [id, of] : requests_) {
     if (!of.call_back || of.call_back->call != call) continue;
     const auto& request = of.chain.request();
-    using enum State;
-    if (request.state == kReviewed || request.state == kRefused || request.state == kLapsed ||
-        request.state == kWithdrawn)
-      return nullptr;
+    if (is_settled(request.state)) return nullptr;
     const auto end = deadline(request, *limits_);
     return end != 0 && is_over(request.state) && at > end ? nullptr : &request;
   }

@@ -522,6 +522,7 @@ void Office::pass_deadlines() {
   for (const auto& [id, running] : requests_) {
     const auto& request = running.chain.request();
     const auto end = deadline(request, policy_.policy.limits);
+    if (is_settled(request.state) && time > request.since + kSettledKeptMs) forgotten.push_back(id);
     if (running.staged || end == 0) continue;
     if (is_over(request.state)) {
       if (time > end + kReviewKeptMs) forgotten.push_back(id);

@@ -147,6 +147,8 @@ class Office final : public keys::Tenant {
   static constexpr std::uint8_t kTriesMax = 3;  // of each field and each code, then it is locked
   static constexpr std::size_t kCodesMax = 3;   // of one request
   static constexpr std::size_t kRequestsMax = 5'000;  // not over, or not reviewed
+  static constexpr std::size_t kSettledMax = 1'000;   // known for their words' sake; the oldest go
+  static constexpr std::int64_t kSettledKeptMs = 7 * 86'400'000ll;
   static constexpr std::size_t kRequestsPerPersonMax = 20;
   static constexpr std::size_t kErasuresPerTurnMax = 500;  // customers
   // Customers of whom something is over by its time, in hand at once; the others wait for the next
@@ -287,6 +289,7 @@ class Office final : public keys::Tenant {
   // office_people.cpp
   void set_duty(const PersonId& person, bool on);
   // office_requests.cpp
+  Result<Running*> find_known(const RequestId& id);  // a settled one, too
   Result<Running*> find_request(const RequestId& id);
   [[nodiscard]] World world_at(std::int64_t at) const {
     return {chart_, policy_.policy.limits, at};
@@ -314,7 +317,7 @@ class Office final : public keys::Tenant {
   void find_expert(const RequestId& id);
   void pass_deadlines();
   [[nodiscard]] bool counts(const CallBack& made) const;  // else nobody was reached
-  [[nodiscard]] bool may_read_words(const Request& request, const PersonId& person) const;
+  void settle(Running& running);
   [[nodiscard]] boost::json::object state_of(const Running& running) const;
   // office_checks.cpp
   Result<Running*> in_verification(const RequestId& id, const PersonId& expert);

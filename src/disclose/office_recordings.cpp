@@ -18,7 +18,8 @@ Result<boost::json::object> Office::may_open(const CallId& call, std::string_vie
   const Request* call_back = nullptr;
   std::string request;
   for (const auto& [id, running] : requests_)
-    if (running.call_back.call == call && !call.is_zero()) {
+    if (running.call_back.call == call && !call.is_zero() &&
+        !is_settled(running.chain.request().state)) {
       call_back = &running.chain.request();
       request = id.hex();
     }

@@ -5,12 +5,11 @@
 
 #include "base/event_log.hpp"
 #include "disclose/office.hpp"
+#include "disclose/parts.hpp"
 #include "vault/field_record.hpp"
 
 namespace callward::disclose {
 namespace {
-
-using people::Role;
 
 // What somebody said stands among the customer's fields, where nobody can ask for it.
 constexpr char kWordsMark = '~';
@@ -72,10 +71,18 @@ Status check_said(const ChainStep& step, std::string_view text) {
 
 }  // namespace
 
-Result<Office::Running*> Office::find_request(const RequestId& id) {
+Result<Office::Running*> Office::find_known(const RequestId& id) {
   const auto at = requests_.find(id);
   if (at == requests_.end()) return fail(Errc::kNotFound, "no such request, or it is over");
   return &at->second;
+}
+
+// One of which something may still become.
+Result<Office::Running*> Office::find_request(const RequestId& id) {
+  auto* running = TRY(find_known(id));
+  if (is_settled(running->chain.request().state))
+    return fail(Errc::kNotFound, "no such request, or it is over");
+  return running;
 }
 
 // ---- drafting -----------------------------------------------------------------------------------
@@ -149,7 +156,10 @@ Status Office::check_asked(const ChainStep& step) {
     return fail(Errc::kDenied, "not drafted here, or made already: draft it anew");
   if (step.event.window_ms > policy_.policy.limits.window_ms_max)
     return fail(Errc::kMalformed, "wished open for longer than any release may last");
-  if (requests_.size() >= kRequestsMax) return fail(Errc::kFull, "too many requests are open");
+  const auto unsettled = std::ranges::count_if(
+      requests_, [](const auto& item) { return !is_settled(item.second.chain.request().state); });
+  if (static_cast<std::size_t>(unsettled) >= kRequestsMax)
+    return fail(Errc::kFull, "too many requests are open");
   const auto of_person = std::ranges::count_if(requests_, [&](const auto& item) {
     const auto& request = item.second.chain.request();
     return request.requester == step.event.by && !is_over(request.state);
@@ -344,17 +354,24 @@ void Office::carry_out(const RequestId& id, const std::vector<Action>& actions) 
     running.dialling.reset();
   }
   if (request.state != State::kCalling) running.code.reset();
-  switch (request.state) {
-    case State::kReviewed:
-    case State::kRefused:
-    case State::kLapsed:
-    case State::kWithdrawn:
-      requests_.erase(at);  // nobody does anything with it any more
-      keep_running();
-      break;
-    default:
-      break;
+  if (is_settled(request.state)) settle(running);
+}
+
+// Nobody does anything with it any more. It is known for a while: what was said is read.
+void Office::settle(Running& running) {
+  running.dialled = {};
+  const auto settled = [](const auto& item) {
+    return is_settled(item.second.chain.request().state);
+  };
+  if (std::ranges::count_if(requests_, settled) > static_cast<std::ptrdiff_t>(kSettledMax)) {
+    auto oldest = requests_.end();
+    for (auto at = requests_.begin(); at != requests_.end(); ++at)
+      if (settled(*at) && (oldest == requests_.end() ||
+                           at->second.chain.request().since < oldest->second.chain.request().since))
+        oldest = at;
+    requests_.erase(oldest);
   }
+  keep_running();
 }
 
 // Whose turn it is: of those on duty who may, the one who was given none for longest.
@@ -378,21 +395,14 @@ void Office::find_expert(const RequestId& id) {
 
 // ---- what may be known of it --------------------------------------------------------------------
 
-bool Office::may_read_words(const Request& request, const PersonId& person) const {
-  if (person == request.requester || person == request.expert || person == request.released_by ||
-      person == request.second)
-    return true;
-  return chart_.is(person, Role::kAuthorised) || chart_.is(person, Role::kOwner) ||
-         chart_.answers_to(request.requester, person);
-}
-
 void Office::read_words(const keys::ReadWords& message, Reply<keys::ValueRead> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
   const auto may_read = [this, message]() -> Result<const vault::Version*> {
-    const auto* running = TRY(find_request(message.request));
+    const auto* running = TRY(find_known(message.request));
     const auto& request = running->chain.request();
-    if (!may_read_words(request, message.person) || !reads_with(message.person, message.reader_key))
+    if (!may_read_words(chart_, message.person, request) ||
+        !reads_with(message.person, message.reader_key))
       return fail(Errc::kDenied, "who has a part in a request reads what was said about it");
     const auto* version = TRY(book_.find(request.customer))->find(message.statement.leaf);
     if (version == nullptr || version->field != words_field(message.request, message.number))
@@ -401,7 +411,7 @@ void Office::read_words(const keys::ReadWords& message, Reply<keys::ValueRead> r
   };
   const auto version = may_read();
   if (!version) return refuse(version.error());
-  const auto& request = (*find_request(message.request))->chain.request();
+  const auto& request = (*find_known(message.request))->chain.request();
   auto value = vault::open_value(cipher_, **book_.find(request.customer), **version,
                                  keys::RecordKind::kStatement, message.statement.record);
   if (!value) return refuse(value.error());
@@ -476,7 +486,7 @@ boost::json::object Office::state_of(const Running& running) const {
 void Office::request_state(const keys::RequestStateRequest& message,
                            Reply<keys::RequestState> reply) {
   if (auto is_ready = ready(); !is_ready) return reply(tl::unexpected<Error>(is_ready.error()));
-  const auto running = find_request(message.request);
+  const auto running = find_known(message.request);
   if (!running) return reply(tl::unexpected<Error>(running.error()));
   reply(keys::RequestState{boost::json::serialize(state_of(**running))});
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "disclose/parts.hpp"
+
 namespace callward::disclose {
 
 using people::Role;
@@ -21,13 +23,6 @@ bool is_to_be_judged(State state) {
   return std::ranges::find(kStates, state) != kStates.end();
 }
 
-bool judges(const people::Chart& chart, const PersonId& person, const Request& request) {
-  const auto* member = chart.find(person);
-  if (member == nullptr || member->left) return false;
-  return chart.is(person, Role::kAuthorised) || chart.is(person, Role::kOwner) ||
-         chart.answers_to(request.requester, person);
-}
-
 }  // namespace
 
 Result<Hearing> may_hear(const people::Chart& chart, const PersonId& person,
@@ -35,7 +30,7 @@ Result<Hearing> may_hear(const people::Chart& chart, const PersonId& person,
   if (call_back != nullptr && (person == call_back->requester || person == call_back->expert))
     return fail(Errc::kDenied, "who asked, and who rang, do not hear the call-back");
   if (call_back != nullptr && is_to_be_judged(call_back->state) &&
-      judges(chart, person, *call_back))
+      answers_for(chart, person, *call_back))
     return Hearing::kCallBack;
   if (chart.is(person, Role::kReviewer)) return Hearing::kReview;
   return fail(Errc::kDenied,

@@ -355,6 +355,10 @@ bool is_category(std::string_view word) {
   return std::ranges::find(kCategories, word) != kCategories.end();
 }
 
+bool is_settled(State state) {
+  return state == kReviewed || state == kRefused || state == kLapsed || state == kWithdrawn;
+}
+
 const char* to_text(State state) {
   static constexpr std::array kWords = {
       "requested", "assigned", "calling", "verified", "half_released", "half_broken", "open",

@@ -161,7 +161,8 @@ Result<Request> follow(const Request& request, const Event& event, const Limits&
 std::int64_t deadline(const Request& request, const Limits& limits);
 // What may happen in a state, in the order of the table.
 std::vector<EventKind> possible(State state);
-bool is_over(State state);  // nobody sees anything any more
+bool is_over(State state);     // nobody sees anything any more
+bool is_settled(State state);  // ... and nobody has anything to do with it: no review is due
 // Who may do this, in words for a screen: "an authorised person who is neither …".
 std::string_view who_may(EventKind kind);
 // Whether this expert may take it: on nobody's word but the chart's.

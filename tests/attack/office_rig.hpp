@@ -359,7 +359,11 @@ class OfficeRig : public Company {
   }
   std::string state_word(const RequestId& id) {
     const auto json = state(id);
-    return std::string(json.at("state").as_string());
+    const auto word = std::string(json.at("state").as_string());
+    for (const auto settled : {disclose::State::kReviewed, disclose::State::kRefused,
+                               disclose::State::kLapsed, disclose::State::kWithdrawn})
+      if (word == disclose::to_text(settled)) return "over";
+    return word;
   }
   // The customer answers and talks so long, recorded.
   void talk(std::int64_t seconds = 60, bool recorded = true) {

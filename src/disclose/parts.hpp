@@ -1,0 +1,21 @@
+// Who has to do with a request: one answer for the office, for what opens recordings, and for the
+// rule over the log's entries (log_rules), which judges anew by chart and chain and asks the same
+// question. The server's may_see (api/customer_helpers) is another one: by the roles of a session it
+// says who sees that a request is there and how it stands, never what was said or heard.
+#pragma once
+
+#include "disclose/request.hpp"
+
+namespace callward::disclose {
+
+// Took a step of it that only one person takes: asked, verified, released.
+bool has_part(const Request& request, const PersonId& person);
+// May look at all of it, without a part in it: authorised persons, the owner, and those whom the
+// requester answers to. Who has left the chart answers for nothing.
+bool answers_for(const people::Chart& chart, const PersonId& person, const Request& request);
+// What was said with a step: who has a part, or answers for it; the same while the request runs and
+// once it is settled (a requester learns why it was declined, a manager looks it up). An auditor
+// reads the log, where the words are a hash.
+bool may_read_words(const people::Chart& chart, const PersonId& person, const Request& request);
+
+}  // namespace callward::disclose
