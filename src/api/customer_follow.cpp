@@ -185,6 +185,13 @@ Result<disclose::Request> CustomerTables::request(const RequestId& id,
   return now;
 }
 
+Result<bool> CustomerTables::has_step(const RequestId& id, std::uint32_t number) {
+  const auto rows = TRY(
+      db_.query("SELECT COUNT(*) FROM customer_log WHERE subject = ?1 AND type = 'disclosure_step'",
+                {id.hex()}));
+  return !rows.empty() && rows[0].number(0) >= std::int64_t{number};
+}
+
 Status CustomerTables::project(const RequestId& id, const disclose::Limits& limits) {
   const auto found = request(id, limits);
   if (!found) {

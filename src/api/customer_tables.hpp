@@ -97,6 +97,7 @@ class CustomerTables {
   // ---- requests ----
   // kNotFound. By the log's steps and these limits.
   Result<disclose::Request> request(const RequestId& id, const disclose::Limits& limits);
+  Result<bool> has_step(const RequestId& id, std::uint32_t number);  // the log has told of it
   Result<std::vector<RequestRow>> requests(const RequestFilter& filter,
                                            const disclose::Limits& limits);
   Result<bool> has_part(const PersonId& person, const CustomerId& customer);

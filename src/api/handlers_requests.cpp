@@ -109,6 +109,19 @@ Result<keys::FieldRecord> number_on_file(Service& service, const CustomerId& cus
   return CustomerTables(service.database).record(customer, found->leaf);
 }
 
+// Whoever is answered asks at once how the request stands: what the log will tell is waited for,
+// rather than that a request that was just asked is not found. A keeper that signs no checkpoint
+// now costs the wait, and the answer comes all the same.
+void until_it_shows(Service& service, const RequestId& id, std::uint32_t number) {
+  CustomerTables tables(service.database);
+  for (auto left = service.step_shows_ms; left > 0; left -= Service::kStepLookMs) {
+    const auto there = tables.has_step(id, number);
+    if (!there || *there || !service.follow_customers()) return;
+    if (tables.has_step(id, number).value_or(true)) return;
+    service.pause(Service::kStepLookMs);
+  }
+}
+
 Result<Response> put(Service& service, const Request& request) {
   const auto who = TRY(acting(request));
   auto body = TRY(BodyReader::parse(request.body));
@@ -136,6 +149,9 @@ Result<Response> put(Service& service, const Request& request) {
   if (!taken.statement.record.empty())
     TRY(CustomerTables(service.database)
             .keep_statement(customer, taken.request, taken.number, taken.statement));
+  // What was viewed is in this answer.
+  if (step.number == 1 || step.event.kind != disclose::EventKind::kView)
+    until_it_shows(service, taken.request, taken.number);
   boost::json::object out{{"request", taken.request.hex()}, {"number", std::int64_t{taken.number}}};
   if (!taken.value.sealed.empty()) out["value"] = to_json(taken.value);
   return Response::json(std::move(out), 201);

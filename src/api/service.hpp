@@ -1,9 +1,11 @@
 // Everything the handlers need, and the table of routes over it.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -121,6 +123,13 @@ struct Service {
   void ask_orders();
   static constexpr std::size_t kOrdersAskedMax = 10'000;
   static constexpr std::int64_t kOrderAnswerMs = 2'000;  // else the keeper is away again
+  // A step that was taken shows once a checkpoint covers it, about a second later: its answer waits
+  // for that, so long at most, and whoever has it finds what it says. 0: it does not.
+  std::int64_t step_shows_ms = 2'500;
+  static constexpr std::int64_t kStepLookMs = 50;
+  std::function<void(std::int64_t)> pause = [](std::int64_t ms) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+  };
 };
 
 std::vector<Route> routes(Service& service);

@@ -16,6 +16,7 @@ class VaultRig : public OfficeRig {
   VaultRig() {
     service.origin = "https://calls.example";
     service.policy = policy().policy;
+    service.step_shows_ms = 0;  // follow() shows it, here
     router = std::make_unique<api::Router>(
         api::routes(service),
         api::Router::Guards{.session = [this](const std::string& token) { return session(token); },
@@ -115,6 +116,7 @@ class VaultRig : public OfficeRig {
     if (!said.empty())
       body["words"] = sealed(said, "words", {step.request.hex(), std::to_string(step.number)});
     auto put = call(who.id, "POST", "/v1/request-steps", body);
+    if (!follows) return put;
     keeper->tick();
     follow();
     return put;
@@ -196,6 +198,7 @@ class VaultRig : public OfficeRig {
   std::map<std::string, std::int64_t> leaf;
   std::vector<keys::PrivateMode> privacy;
   std::vector<keys::LogAppend> appended;
+  bool follows = true;  // after each step: what the log says is in the tables
 
  private:
   template <class Message, class Reply>
@@ -215,6 +218,8 @@ class VaultRig : public OfficeRig {
   void keeper_answers(io::Channel& c, io::Frame& f) {
     if (f.type == keys::Hello::kType)
       return void(c.reply(f, keys::Welcome{keys::kKeeperProtocolVersion, true}));
+    if (f.type == keys::PrivateLook::kType)
+      return void(c.reply(f, keys::PrivateState{.on = !privacy.empty() && privacy.back().on}));
     if (f.type == keys::PrivateMode::kType) {
       privacy.push_back(*unpack<keys::PrivateMode>(f.body));
       return void(c.reply(f, keys::PrivateState{.on = privacy.back().on}));

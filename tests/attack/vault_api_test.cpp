@@ -419,6 +419,37 @@ TEST(VaultApi, ACustomersNameIsNeverMarkup) {
   EXPECT_NE(page.body.find("&lt;script&gt;"), std::string::npos);
 }
 
+// What the keeper takes shows when a checkpoint covers it: the answer waits for that, and whoever
+// has it finds the request. Played with a checkpoint that comes a moment after the answer.
+TEST(VaultApi, ARequestThatWasJustAskedIsFound) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  EXPECT_EQ(rig.call(rig.agent(), "POST", "/v1/customers/" + customer + "/cases/1/technician",
+                     {{"technician", rig.tom.id.hex()}})
+                .status,
+            204);
+  rig.service.step_shows_ms = 60'000;
+  std::size_t looks = 0;
+  rig.follows = false;
+  rig.service.pause = [&](std::int64_t) {
+    if (++looks == 3) EXPECT_TRUE(rig.log->publish());
+  };
+  const boost::json::object ask{{"kind", "ask"},
+                                {"customer", customer},
+                                {"case", 1},
+                                {"fields", boost::json::array{rig.leaf.at("email")}}};
+  const auto put = rig.act_by(rig.tom, ask, kConcern);
+  ASSERT_EQ(put.status, 201) << put.body;
+  EXPECT_EQ(looks, 3u);
+  const auto id = text_of(json_of(put), "request");
+  EXPECT_EQ(rig.call(rig.tom.id, "GET", "/v1/requests/" + id).status, 200);
+  // A log that shows nothing costs its bound, and the answer comes.
+  rig.service.step_shows_ms = 4 * api::Service::kStepLookMs;
+  looks = 100;
+  EXPECT_EQ(rig.act_by(rig.tom, ask, kConcern).status, 201);
+  EXPECT_EQ(looks, 104u);
+}
+
 // ---- an agent's own call ------------------------------------------------------------------------
 
 TEST(VaultApi, AnAgentsLiveCallIsTheirsAlone) {
