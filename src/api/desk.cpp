@@ -9,7 +9,7 @@
 
 namespace callward::api {
 
-boost::json::object session_json(const people::Session& session) {
+boost::json::object session_json(Service& service, const people::Session& session) {
   boost::json::array roles;
   for (const auto& word : people::role_words(session.person.roles)) roles.emplace_back(word);
   return {{"id", session.id},
@@ -17,11 +17,13 @@ boost::json::object session_json(const people::Session& session) {
           {"person", session.person.id.hex()},
           {"roles", std::move(roles)},
           {"started_at", session.started_at},
-          {"came_by", people::to_text(session.by)}};
+          {"came_by", people::to_text(session.by)},
+          {"time_zone", service.time_zone},
+          {"at", service.clock.utc_ms()}};
 }
 
-Response session_answer(const people::NewSession& fresh) {
-  auto response = Response::json(session_json(fresh.session), 201);
+Response session_answer(Service& service, const people::NewSession& fresh) {
+  auto response = Response::json(session_json(service, fresh.session), 201);
   response.headers.emplace_back("Set-Cookie",
                                 set_cookie(fresh.token, people::People::kAbsoluteMsMax / 1'000));
   return response;

@@ -65,8 +65,9 @@ struct Desk {
 
 std::string set_cookie(const std::string& token, std::int64_t seconds);
 // Cookie and body of a session that has begun.
-Response session_answer(const people::NewSession& fresh);
-boost::json::object session_json(const people::Session& session);
+Response session_answer(Service& service, const people::NewSession& fresh);
+// With the site's time zone, and the server's time: what is signed in a browser says when.
+boost::json::object session_json(Service& service, const people::Session& session);
 // Ends it, with its entry in the log, and tells the keeper.
 Status end_one_session(Service& service, const people::Session& session, const std::string& actor,
                        const char* cause);

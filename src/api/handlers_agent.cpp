@@ -4,17 +4,47 @@
 namespace callward::api {
 namespace {
 
+constexpr std::string_view kBoth = "both", kCustomerOnly = "customer";
+constexpr std::int64_t kLookMs = 1'000;  // for keeper and recorder to say how a call stands
+
 std::optional<LiveCalls::Live> call_at(Service& service, const Acting& who) {
   return service.extension_of ? service.live_calls.at(service.extension_of(who.id)) : std::nullopt;
 }
 
-boost::json::object live_json(const std::optional<LiveCalls::Live>& live) {
-  if (!live) return {{"call", nullptr}, {"started_at", nullptr}};
-  return {{"call", live->call.hex()}, {"started_at", live->started_at}};
+boost::json::object private_json(const keys::PrivateState& state) {
+  boost::json::value sides = nullptr;
+  if (state.on) sides = state.kept == 0 ? kBoth : kCustomerOnly;
+  return {{"on", state.on},
+          {"sides", std::move(sides)},
+          {"left_ms", std::int64_t{state.left_ms}},
+          {"wait_ms", std::int64_t{state.wait_ms}},
+          {"times", std::int64_t{state.times}},
+          {"used_ms", std::int64_t{state.used_ms}}};
+}
+
+// The call, and whether it is private: a page that is opened during it must not guess. Null: the
+// keeper does not say now.
+boost::json::object live_json(Service& service, const std::optional<LiveCalls::Live>& live) {
+  if (!live) return {{"call", nullptr}, {"started_at", nullptr}, {"private", nullptr}};
+  const auto state =
+      service.keeper.call<keys::PrivateState>(keys::PrivateLook{live->call}, kLookMs);
+  boost::json::value now = nullptr;
+  if (state) now = private_json(*state);
+  return {
+      {"call", live->call.hex()}, {"started_at", live->started_at}, {"private", std::move(now)}};
 }
 
 Result<Response> current(Service& service, const Request& request) {
-  return Response::json(live_json(call_at(service, TRY(acting(request)))));
+  return Response::json(live_json(service, call_at(service, TRY(acting(request)))));
+}
+
+// The streams in which the agent alone speaks. Where nobody can say which they are, both sides are
+// private: better that too much is gone than that the customer is kept.
+std::uint16_t agents_streams(Service& service, const CallId& call) {
+  const auto agent =
+      service.recorder.call<store::LiveAgent>(store::LiveAgentRequest{call}, kLookMs);
+  constexpr std::uint16_t kCustomers = 1;
+  return agent && (agent->streams & kCustomers) == 0 ? agent->streams : std::uint16_t{0};
 }
 
 // One's own call only; the keeper holds the bounds.
@@ -25,15 +55,20 @@ Result<Response> set_private(Service& service, const Request& request) {
     return fail(Errc::kNotFound, "no such call at your telephone");
   auto body = TRY(BodyReader::parse(request.body));
   const bool on = TRY(body.flag("on"));
+  const auto sides = TRY(body.optional_text("sides", kCustomerOnly.size()));
   TRY(body.finish());
-  const auto state = TRY(service.keeper.call<keys::PrivateState>(
-      keys::PrivateMode{.call = live->call, .on = on, .actor = who.id.hex()}));
-  return Response::json({{"call", live->call.hex()},
-                         {"on", state.on},
-                         {"left_ms", std::int64_t{state.left_ms}},
-                         {"wait_ms", std::int64_t{state.wait_ms}},
-                         {"times", std::int64_t{state.times}},
-                         {"used_ms", std::int64_t{state.used_ms}}});
+  if (!sides.empty() && sides != kBoth && sides != kCustomerOnly)
+    return fail(Errc::kMalformed, "sides is both or customer");
+  const bool one_side = on && sides == kCustomerOnly;
+  const auto state = TRY(service.keeper.call<keys::PrivateState>(keys::PrivateMode{
+      .call = live->call,
+      .on = on,
+      .actor = who.id.hex(),
+      .kept = one_side ? agents_streams(service, live->call) : std::uint16_t{0}}));
+  service.tell_live(*live);  // another page of theirs shows it, too
+  auto out = private_json(state);
+  out["call"] = live->call.hex();
+  return Response::json(std::move(out));
 }
 
 }  // namespace
@@ -41,7 +76,8 @@ Result<Response> set_private(Service& service, const Request& request) {
 void Service::tell_live(const LiveCalls::Live& live) {
   if (live.extension.empty() || !person_at) return;
   if (const auto person = person_at(live.extension))
-    events.publish("live_call", boost::json::serialize(live_json(live_calls.at(live.extension))), 0,
+    events.publish("live_call",
+                   boost::json::serialize(live_json(*this, live_calls.at(live.extension))), 0,
                    *person);
 }
 

@@ -3,6 +3,7 @@
 // kept. It takes one value, once, for half an hour.
 #include "api/customer_helpers.hpp"
 #include "crypto/sha256.hpp"
+#include "vault/policy_page.hpp"
 
 namespace callward::api {
 namespace {
@@ -61,6 +62,8 @@ Result<Response> show(Service& service, const Request& request) {
                          {"field", spec->id},
                          {"label", spec->label},
                          {"kind", vault::to_text(spec->kind)},
+                         {"class", vault::to_text(spec->of_class)},
+                         {"kept", vault::kept_for(spec->of_class, service.policy)},
                          {"until", form.until},
                          {"key", std::int64_t{key.key}},
                          {"public_key", to_base64(key.public_key)}});

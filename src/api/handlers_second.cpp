@@ -53,7 +53,7 @@ Result<Response> begin(Service& service, const Request& request, const Second& s
     return tl::unexpected<Error>(told.error());
   }
   auto session = TRY(service.roster.admit(fresh.session));
-  return session_answer({std::move(session), fresh.token});
+  return session_answer(service, {std::move(session), fresh.token});
 }
 
 // What the passkey signs: this browser's key, this person, now.

@@ -25,7 +25,7 @@ Result<Response> begin_by_passphrase(Service& service, const Request& request,
     TRY(service.people.end_session(fresh.session.id, person.id));
     return tl::unexpected<Error>(logged.error());
   }
-  return session_answer(fresh);
+  return session_answer(service, fresh);
 }
 
 // What the browser needs for the second factor. The ticket stands for the passphrase.
@@ -127,15 +127,17 @@ Result<Response> list(Service& service, const Request& request) {
 void add_session_routes(Service& service, std::vector<Route>& routes) {
   routes.push_back({"POST", "/v1/session", "signIn",
                     guarded([&](const Request& r) { return sign_in(service, r); })});
-  routes.push_back({"GET", "/v1/session", "getSession", [](const Request& r) {
+  routes.push_back({"GET", "/v1/session", "getSession", [&service](const Request& r) {
                       if (r.is_operator)
                         return Response::json({{"id", "operator"},
                                                {"name", "operator"},
                                                {"person", "operator"},
                                                {"roles", boost::json::array{"operator"}},
                                                {"started_at", 0},
-                                               {"came_by", "token"}});
-                      return Response::json(session_json(*r.session));
+                                               {"came_by", "token"},
+                                               {"time_zone", service.time_zone},
+                                               {"at", service.clock.utc_ms()}});
+                      return Response::json(session_json(service, *r.session));
                     }});
   routes.push_back({"DELETE", "/v1/session", "signOut", guarded([&](const Request& r) {
                       return end(service, r, r.session->id, "signed_out");

@@ -123,6 +123,98 @@ struct AgentsRig : Rig {
   }
 };
 
+// A keeper that does as it is told.
+struct PrivateRig : AgentsRig {
+  std::vector<keys::PrivateMode> asked;
+  std::optional<Errc> refused;
+  keys::PrivateState now{};
+  store::CallEvent event = call(store::CallPhase::kLive, 5);
+  std::string path = "/v1/calls/" + event.call.hex() + "/private";
+  PrivateRig() {
+    people_answers = [this](io::Channel& channel, io::Frame& frame) {
+      if (frame.type == keys::PrivateMode::kType) {
+        asked.push_back(*unpack<keys::PrivateMode>(frame.body));
+        now = {.on = asked.back().on, .kept = asked.back().kept, .left_ms = 170'000, .times = 1};
+      } else if (frame.type != keys::PrivateLook::kType) {
+        return false;
+      }
+      if (refused)
+        channel.reply(frame, keys::ErrorReply{*refused, "not now"});
+      else
+        channel.reply(frame, now);
+      return true;
+    };
+    says("7001");
+    service.on_call_event(event);
+  }
+  void speaks_in(std::uint16_t streams) {
+    const std::lock_guard lock(told);
+    streams_of_every_agent = streams;
+  }
+  boost::json::object press(const std::string& body, int status = 200) {
+    const auto answer = ask("POST", path, ada, body);
+    EXPECT_EQ(answer.status, status) << answer.body;
+    return json_of(answer);
+  }
+  boost::json::value state() { return json_of(ask("GET", "/v1/live-call", ada)).at("private"); }
+};
+
+TEST(Private, TheCustomerOnlyKeepsTheStreamsThatTheRecorderNames) {
+  PrivateRig rig;
+  rig.speaks_in(0b10);
+  const auto on = rig.press(R"({"on":true,"sides":"customer"})");
+  EXPECT_EQ(on.at("sides").as_string(), "customer");
+  ASSERT_EQ(rig.asked.size(), 1u);
+  EXPECT_EQ(rig.asked[0].kept, 0b10);
+  (void)rig.press(R"({"on":true,"sides":"both"})");
+  (void)rig.press(R"({"on":true})");
+  const auto off = rig.press(R"({"on":false,"sides":"customer"})");
+  EXPECT_TRUE(off.at("sides").is_null());
+  for (std::size_t i = 1; i < rig.asked.size(); ++i) EXPECT_EQ(rig.asked[i].kept, 0) << i;
+  (void)rig.press(R"({"on":true,"sides":"agent"})", 400);
+  (void)rig.press(R"({"on":true,"sides":1})", 400);
+  EXPECT_EQ(rig.asked.size(), 4u);
+}
+
+// Whose stream is whose nobody can say: both sides, rather than the wrong one.
+TEST(Private, WhereNobodyKnowsTheAgentsStreamBothSidesAre) {
+  PrivateRig rig;
+  for (const std::uint16_t streams : {std::uint16_t{0}, std::uint16_t{0b1}, std::uint16_t{0b11}}) {
+    rig.speaks_in(streams);
+    const auto on = rig.press(R"({"on":true,"sides":"customer"})");
+    EXPECT_EQ(on.at("sides").as_string(), "both") << "and the page is told so";
+    EXPECT_EQ(rig.asked.back().kept, 0);
+  }
+  rig.speaks_in(0b10);
+  rig.says("7001", Errc::kUnavailable);
+  EXPECT_EQ(rig.press(R"({"on":true,"sides":"customer"})").at("sides").as_string(), "both");
+}
+
+// A page that is loaded anew, and another one of the same person.
+TEST(Private, APageIsToldHowItStands) {
+  PrivateRig rig;
+  EXPECT_FALSE(rig.state().at("on").as_bool());
+  rig.speaks_in(0b10);
+  (void)rig.press(R"({"on":true,"sides":"customer"})");
+  EXPECT_TRUE(rig.state().at("on").as_bool());
+  EXPECT_EQ(rig.state().at("sides").as_string(), "customer");
+  EXPECT_EQ(rig.state().at("left_ms").to_number<int>(), 170'000);
+  const auto stream = rig.ask("GET", "/v1/events", rig.ada);
+  std::vector<std::string> told;
+  for (const auto& one : rig.events.after(0))
+    if (one.type == "live_call" && stream.may_see(one)) told.push_back(one.data);
+  ASSERT_EQ(told.size(), 2u) << "that it began, and that it is private";
+  EXPECT_TRUE(boost::json::parse(told.back()).at("private").at("on").as_bool());
+  EXPECT_EQ(rig.seen(rig.bob).size(), 0u);
+  // A keeper that is away says nothing: neither does the page guess.
+  {
+    const std::lock_guard lock(rig.told);
+    rig.refused = Errc::kUnavailable;
+  }
+  EXPECT_TRUE(rig.state().is_null());
+  EXPECT_EQ(rig.live_call(rig.ada), rig.event.call.hex());
+}
+
 // What the recorder says of a call's telephone is told to whose it is, and to nobody else.
 TEST(LiveCalls, AreToldToTheirAgentAlone) {
   AgentsRig rig;

@@ -41,6 +41,29 @@ TEST_F(LogRoutes, AReceiptHoldsWithoutTheLog) {
         << bad;
 }
 
+// The auditor reads the log and its proofs, the administrator how the system is: neither the other's.
+TEST_F(LogRoutes, AnAuditorReadsItAndAnAdministratorSeesTheSystem) {
+  const auto auditor = signed_in("tilo", people::bit(people::Role::kAuditor));
+  const auto administrator = signed_in("udo", people::bit(people::Role::kAdministrator));
+  for (const char* path : {"/v1/log/entries", "/v1/log/entries/0/receipt", "/v1/log/witnesses",
+                           "/v1/log/checkpoint"}) {
+    EXPECT_EQ(ask("GET", path, auditor).status, 200) << path;
+    EXPECT_EQ(ask("GET", path, administrator).status, 403) << path;
+  }
+  EXPECT_TRUE(json_of(ask("POST", "/v1/log/verifications", auditor, "{}")).at("good").as_bool());
+  for (const char* path : {"/v1/system", "/metrics"}) {
+    EXPECT_EQ(ask("GET", path, administrator).status, 200) << path;
+    EXPECT_EQ(ask("GET", path, auditor).status, 403) << path;
+  }
+  EXPECT_NE(ask("GET", "/v1/system/retention", administrator).status, 403);
+  for (const char* path : {"/v1/system/retention/runs", "/v1/system/mirrors/1/retirement"})
+    EXPECT_EQ(ask("POST", path, administrator, "{}").status, 403) << path;
+  for (const auto& token : {auditor, administrator}) {
+    EXPECT_EQ(ask("GET", "/v1/calls", token).status, 403);
+    EXPECT_EQ(ask("GET", "/v1/held", token).status, 403);
+  }
+}
+
 TEST_F(LogRoutes, WitnessesAreShownAndCounted) {
   EXPECT_EQ(ask("GET", "/v1/log/witnesses", "").status, 401);
   service.witness_state = [] {

@@ -108,8 +108,9 @@ struct Rig {
   std::vector<keys::RunRetention> runs;
   std::vector<keys::ConfirmRetention> confirmations;
   std::vector<store::CallEvent> live;  // what the recorder knows; under `told`
-  std::string agent_of_every_call;     // as the recorder says, ...
-  std::optional<Errc> agent_refused;   // ... or why it does not; both under `told`
+  std::uint16_t streams_of_every_agent = 0;
+  std::string agent_of_every_call;    // as the recorder says, ...
+  std::optional<Errc> agent_refused;  // ... or why it does not; both under `told`
   std::atomic<int> erase_delay_ms{0};
   std::atomic<bool> log_fails{false};
   // What else the keeper answers; false: nothing.
@@ -283,7 +284,7 @@ struct Rig {
         if (agent_refused)
           channel.reply(frame, keys::ErrorReply{*agent_refused, "not now"});
         else
-          channel.reply(frame, store::LiveAgent{agent_of_every_call});
+          channel.reply(frame, store::LiveAgent{agent_of_every_call, streams_of_every_agent});
         return;
       case store::LiveRecords::kType: {
         const auto ask = *unpack<store::LiveRecords>(frame.body);

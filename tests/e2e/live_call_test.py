@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """At whose telephone a running call is, against the whole service and a real recording client: the recorder knows it as soon as
 the call is answered, knows it again after its own death and after signal's and after both, one after the other; knows nothing of
-a call in which nobody is ours; and forgets it with the call. No telephone's number and no customer's stands on the disk or in
-the log.
+a call in which nobody is ours; and forgets it with the call. Its agent makes it private, the customer only and then both sides;
+who asks is told how it stands, also when the server was killed; and of the recording that is gone which was said to go, and
+nothing else. No telephone's number and no customer's stands on the disk or in the log.
 
     live_call_test.py [--keep]
 
 Seen from outside is how many calls are at a telephone that is known (`callward status`): the recorder says whose to the server
-alone, and looks at who asks. Which one it is, and that the agent's page shows it: `src/app/live_agent_test.cpp`.
+alone, and looks at who asks. Of a transfer, and of a recorder that cannot say it yet: `src/app/live_agent_test.cpp`.
 """
 import argparse
 import pathlib
@@ -20,9 +21,11 @@ import wave
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/demo"))
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+from company import ORIGIN, staffed
 from installation import BINARY, CLIENT, Failed, Installation, free_port
 
-CALL_S = 50
+CALL_S = 70
 KNOWN_S_MAX = 10
 # A number that nothing else on the disk could look like.
 AGENT, CUSTOMER, STRANGER = "7358164290", "+441632960777", "+441632960888"
@@ -39,6 +42,9 @@ def hiss(path):
 class Story:
     def __init__(self, place, folder):
         self.place, self.folder, self.clients = place, folder, []
+        self.company = staffed(place, (("sue", "supervisor"), ("ada", "agent"), ("bob", "agent")))
+        self.ada, self.bob = self.company.people["ada"], self.company.people["bob"]
+        self.company.give(self.ada, "agent", extension=AGENT)
         hiss(folder / "hiss.wav")
 
     def call(self, agent, customer=f"sip:{CUSTOMER}@carrier.example"):
@@ -67,9 +73,66 @@ class Story:
             died.append(self.place.kill(name))
             self.place.wait_running(30, died)
 
+    # ---- private
+    def mine(self, who=None):
+        return self.company.ask(who or self.ada, "GET", "/v1/live-call").must(200)
+
+    def press(self, call, on, sides=None, who=None):
+        body = {"on": on} if sides is None else {"on": on, "sides": sides}
+        return self.company.ask(who or self.ada, "POST", f"/v1/calls/{call}/private", body)
+
+    def stands(self, on, sides, what):
+        deadline = time.monotonic() + KNOWN_S_MAX
+        while True:  # a server that was killed asks recorder and keeper anew
+            answer = self.company.ask(self.ada, "GET", "/v1/live-call")
+            state = answer.status == 200 and answer.json["private"]
+            if state and (state["on"], state["sides"]) == (on, sides):
+                return print(f"  {what}: on {on}, sides {sides}", flush=True)
+            if time.monotonic() > deadline:
+                raise Failed(f"{what}: {state}, not on {on}, sides {sides}")
+            time.sleep(0.1)
+
+    def is_private(self):
+        call = self.mine()["call"]
+        if not call or self.mine(self.bob)["call"] is not None:
+            raise Failed("a call that is at its agent's telephone, and at nobody else's")
+        self.stands(False, None, "nobody was private")
+        if self.press(call, True, "customer", self.bob).status != 404:
+            raise Failed("another agent reached the call")
+        if self.press(call, True, "agent").status != 400:
+            raise Failed("there is no such side")
+        self.press(call, True, "customer").must(200)
+        self.stands(True, "customer", "the customer only")
+        self.kill("server")
+        self.stands(True, "customer", "killed server")
+        time.sleep(2)
+        self.press(call, True, "both").must(200)
+        self.stands(True, "both", "both sides")
+        self.press(call, True, "customer").must(200)
+        self.stands(True, "both", "not one side again")
+        time.sleep(2)
+        self.press(call, False).must(200)
+        self.stands(False, None, "over")
+        return call
+
+    def what_became_of_it(self, call):
+        gone = {"customer": 0, "agent": 0}
+        for one in self.place.account(call):
+            if one["state"] == "erased" and one["reason"] == "private":
+                gone[one["stream"]] += one["end_ms"] - one["start_ms"]
+        print(f"  erased as private: {gone}", flush=True)
+        # Both for two seconds and what may be on its way; the customer for as long before.
+        if not (0 < gone["agent"] <= gone["customer"] - 1_900):
+            raise Failed(f"the agent's side is gone for as long as the customer's: {gone}")
+        report = self.place.json("log", "check", expect=(0, 3))
+        breaches = [f for f in report["findings"] if f["rule"].startswith(("private", "erase"))]
+        if breaches:
+            raise Failed(f"the log's rules: {breaches}")
+
     def run(self):
         self.call(f"sip:{AGENT}@pbx.example:5062;transport=tls")
         self.until(1, 1, "a call of an agent's")
+        private = self.is_private()
         self.call(f"sip:{STRANGER}@elsewhere.example")
         self.until(2, 1, "and one in which nobody is ours")
         for names in (("recorder",), ("signal",), ("signal", "recorder"), ("server", "keeper")):
@@ -78,6 +141,8 @@ class Story:
         for client in self.clients:
             client.wait(timeout=CALL_S + 20)
         self.until(0, 0, "both have hung up")
+        self.place.wait_complete([private], 60)
+        self.what_became_of_it(private)
 
     def nothing_stands_in_the_clear(self):
         for path in self.place.folder.rglob("*"):
@@ -96,8 +161,8 @@ def main():
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="cw-live-"))
     place = Installation(folder / "data", options.callward)
-    place.init()
-    place.configure(sip={"port": free_port(), "own_numbers": ["7*"]}, server={"port": 0},
+    place.init(owner="olga")
+    place.configure(sip={"port": free_port(), "own_numbers": ["7*"]}, server={"port": free_port(), "origin": ORIGIN},
                     recorder={"rtp_port_first": 44_000, "rtp_port_last": 44_399})
     failed, story = 0, None
     try:

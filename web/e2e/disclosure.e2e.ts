@@ -88,17 +88,18 @@ function siprec(): ChildProcess | null {
 
 // Where the recorder does not tell yet at whose telephone a call is, the page is told by this instead of by the server.
 async function playCall(page: Page): Promise<(now: { call: string | null; started_at: number | null }) => void> {
-  let live: { call: string | null; started_at: number | null } = { call: null, started_at: null };
+  const off = { on: false, sides: null, left_ms: 0, wait_ms: 0, times: 0, used_ms: 0 };
+  let live: { call: string | null; started_at: number | null; private: object | null } = { call: null, started_at: null, private: null };
   await page.route('**/v1/events', (route) => route.fulfill({ contentType: 'text/event-stream', body: `event: live_call\ndata: ${JSON.stringify(live)}\n\n` }));
   await page.route('**/v1/live-call', (route) => route.fulfill({ json: live, headers: NO_STORE }));
   await page.route('**/v1/calls/*/private', (route) => {
-    const { on } = route.request().postDataJSON() as { on: boolean };
-    return route.fulfill({ headers: NO_STORE, json: { call: live.call, on, left_ms: on ? 180_000 : 0, wait_ms: 0, times: 1, used_ms: 4_000 } });
+    const { on, sides } = route.request().postDataJSON() as { on: boolean; sides?: string };
+    live.private = { on, sides: on ? (sides ?? 'both') : null, left_ms: on ? 180_000 : 0, wait_ms: 0, times: 1, used_ms: 4_000 };
+    return route.fulfill({ headers: NO_STORE, json: { call: live.call, ...live.private } });
   });
-  // A call that runs when the page is opened is another story: it does not know whether that one is private.
   await Promise.all([page.waitForResponse('**/v1/people'), page.reload()]);
   await page.locator('[data-lamp=none]').waitFor();
-  return (now) => void (live = now);
+  return (now) => void (live = { ...now, private: now.call === null ? null : off });
 }
 interface Line {
   end: () => void;
@@ -180,18 +181,33 @@ describe('the desk', () => {
     const { page } = who.ada!;
     await page.getByRole('button', { name: 'Start over' }).click();
     const line = await callComes(page);
+    await screen(page, 'desk-recording');
+    // The customer only: what the agent says stays recorded. A page that is loaded anew knows of it.
+    await page.getByRole('button', { name: 'Customer only' }).click();
+    const lamp = page.locator('[data-lamp=private]');
+    await page.locator('[data-lamp=private][data-sides=customer]').waitFor();
+    expect(await lamp.innerText()).toContain('You are recorded');
+    await screen(page, 'desk-private-customer');
+    await page.reload();
+    await page.locator('[data-lamp=private][data-sides=customer]').waitFor();
+    await page.getByText(/ends by itself in [0-2]/).waitFor();
+    // So does another one of hers; and one side becomes both on each of them.
+    const beside = await who.ada!.context.newPage();
+    await beside.goto('/desk');
+    await beside.locator('[data-lamp=private][data-sides=customer]').waitFor();
+    await page.bringToFront();
+    await page.getByRole('button', { name: 'Both sides' }).click();
+    await page.locator('[data-lamp=private][data-sides=both]').waitFor();
+    await beside.locator('[data-lamp=private][data-sides=both]').waitFor({ timeout: line.played ? 10_000 : 5_000 });
+    await beside.close();
+    await screen(page, 'desk-private');
+    await page.getByRole('button', { name: 'Record again' }).click();
+    await page.locator('[data-lamp=recording]').waitFor();
     await page.getByLabel('Value').fill('+49 (0)1511 2345600');
     await page.getByRole('button', { name: 'Look up' }).click();
     await page.getByText('Known customer').waitFor();
     expect(await page.locator('[data-found]').innerText()).toContain('open: C-1');
     await page.getByRole('button', { name: 'Go on with C-1' }).click();
-    await screen(page, 'desk-recording');
-    await page.getByRole('button', { name: 'Private now' }).click();
-    await page.locator('[data-lamp=private]').waitFor();
-    await page.getByText(/ends by itself in/).waitFor();
-    await screen(page, 'desk-private');
-    await page.getByRole('button', { name: 'Record again' }).click();
-    await page.locator('[data-lamp=recording]').waitFor();
     await type(page, { email: EMAIL_AFTER, phone: PHONE_AFTER });
     await page.locator('[data-chip=email]').waitFor();
     // A link for the customer, shown once.
@@ -218,7 +234,14 @@ describe('the desk', () => {
     const typed = await page.locator('main input').evaluateAll((inputs) => inputs.map((input) => (input as HTMLInputElement).value).join(''));
     expect(typed).toBe('');
     await screen(page, 'desk-over');
-    if (line.played) await page.unrouteAll();
+    if (line.played) return void (await page.unrouteAll());
+    // The log says who was private, of which sides; so does the call's own page.
+    const said = (await api<{ entries: { subject: string; data: { sides: string; kept: number[] } }[] }>(who.olga!, 'GET', '/v1/log/entries?type=private_on')).json.entries;
+    expect(said.map(({ data }) => [data.sides, data.kept])).toEqual([['both', []], ['customer', [1]]]);
+    const call = await visit(who.olga!, `/calls/${said[0]!.subject}`);
+    await call.getByText('customer only').first().waitFor({ timeout: 20_000 });
+    await call.getByText('both sides').first().waitFor();
+    await screen(call, 'call-private');
   });
   test('the case is given to a technician, who reads its query and nothing else', async () => {
     const { page } = who.ada!;

@@ -98,6 +98,9 @@ export const t = {
   stream: (name: string): string =>
     name === 'customer' ? 'Customer' : name === 'agent' ? 'Agent' : name.replace('party', 'Party '),
   flag: (word: string): string => word.replaceAll('_', ' '),
+  zone: {
+    elsewhere: (site: string, here: string) => `Times stand in ${site}, the site’s zone. The clock of this machine is in ${here}.`,
+  },
   calls: {
     title: 'Calls',
     day: 'Day',
@@ -420,6 +423,8 @@ export const t = {
     },
     operator: 'operator',
     whole: 'the whole call',
+    customerOnly: 'customer only',
+    bothSides: 'both sides',
     nobody: '—',
     person: (id: string) => `person ${id.slice(0, 8)}`,
     call: 'call',

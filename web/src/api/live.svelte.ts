@@ -1,7 +1,6 @@
 // Server-sent events; the browser resumes by itself with Last-Event-ID. "reload" means that events were missed.
-import { client, ask, type Problem, type Call, type Order } from './client';
+import { client, ask, type Problem, type Call, type LiveCall, type Order } from './client';
 
-export type LiveCall = { call: string | null; started_at: number | null };
 type Listener = {
   call?: (call: Call) => void;
   order?: (order: Order) => void;

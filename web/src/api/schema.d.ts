@@ -1604,7 +1604,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Privacy in my own live call: what is recorded from on to off is erased */
+        /**
+         * Privacy in my own live call: what is recorded from on to off is erased, of both sides or of all but mine
+         * @description `customer`: my own stream stays recorded. Where nobody can say which it is, both sides are private; the answer says what is. One side becomes both from now on when it is asked for; both never become one.
+         */
         post: operations["setPrivate"];
         delete?: never;
         options?: never;
@@ -1874,6 +1877,9 @@ export interface components {
             field: string;
             label: string;
             kind: string;
+            class: components["schemas"]["FieldClass"];
+            /** @description how long in words */
+            kept: string;
             until: number;
             key: number;
             public_key: string;
@@ -1926,6 +1932,26 @@ export interface components {
          * @enum {string}
          */
         CameBy: "passphrase" | "passkey" | "code" | "token";
+        Private: {
+            on: boolean;
+            /**
+             * @description whose words are erased; null while it is off
+             * @enum {string|null}
+             */
+            sides: "both" | "customer" | null;
+            /** @description on: until it ends by itself */
+            left_ms: number;
+            /** @description off: until it may be on again */
+            wait_ms: number;
+            times: number;
+            used_ms: number;
+        };
+        LiveCall: {
+            call: string | null;
+            started_at: number | null;
+            /** @description null: no call, or the keeper does not say now */
+            private: components["schemas"]["Private"] | null;
+        };
         Session: {
             id: string;
             name: string;
@@ -1933,6 +1959,10 @@ export interface components {
             roles: string[];
             started_at: number;
             came_by: components["schemas"]["CameBy"];
+            /** @description the site's, IANA */
+            time_zone: string;
+            /** @description the server's time, UTC ms */
+            at: number;
         };
         SessionItem: {
             id: string;
@@ -5142,10 +5172,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        call: string | null;
-                        started_at: number | null;
-                    };
+                    "application/json": components["schemas"]["LiveCall"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -5164,6 +5191,11 @@ export interface operations {
             content: {
                 "application/json": {
                     on: boolean;
+                    /**
+                     * @description both when absent
+                     * @enum {string}
+                     */
+                    sides?: "both" | "customer";
                 };
             };
         };
@@ -5174,13 +5206,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
+                    "application/json": components["schemas"]["Private"] & {
                         call: string;
-                        on: boolean;
-                        left_ms: number;
-                        wait_ms: number;
-                        times: number;
-                        used_ms: number;
                     };
                 };
             };

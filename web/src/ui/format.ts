@@ -1,16 +1,48 @@
-// Numbers and times as people read them. Times stand in the site's zone, which the server names.
+// Numbers and times as people read them. Times stand in the site's zone, which the server names, wherever they are read.
+const formats = new Map<string, Intl.DateTimeFormat>();
+function format(zone: string, name: string, options: Intl.DateTimeFormatOptions, locale = 'en-GB'): Intl.DateTimeFormat {
+  const key = `${zone} ${name}`;
+  let found = formats.get(key);
+  if (found === undefined) formats.set(key, (found = new Intl.DateTimeFormat(locale, { timeZone: zone, ...options })));
+  return found;
+}
+
+// A zone that this browser does not know is no reason to show nothing.
+export function zoneOr(zone: string, otherwise = 'UTC'): string {
+  try {
+    return new Intl.DateTimeFormat('en-GB', { timeZone: zone }).resolvedOptions().timeZone;
+  } catch {
+    return otherwise;
+  }
+}
+export const browserZone = (): string => new Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+// Whether the clock of this machine shows the same, now and half a year from now: a zone has more than one name.
+export function sameClock(a: string, b: string, at = Date.now()): boolean {
+  const HALF_A_YEAR_MS = 182 * 86_400_000;
+  return a === b || [at, at + HALF_A_YEAR_MS].every((ms) => wall(ms, a) === wall(ms, b));
+}
+
+const wall = (ms: number, zone: string): string =>
+  format(zone, 'wall', { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit' }).format(ms);
+const DAY = { year: 'numeric', month: '2-digit', day: '2-digit' } as const;
+
+// In the hour that a zone has twice, when its clocks are set back, the time says which of both it is.
+function which(ms: number, zone: string): string {
+  const HOUR_MS = 3_600_000;
+  const now = wall(ms, zone);
+  if (wall(ms - HOUR_MS, zone) !== now && wall(ms + HOUR_MS, zone) !== now) return '';
+  const part = format(zone, 'offset', { hour: '2-digit', timeZoneName: 'short' }).formatToParts(ms).find((one) => one.type === 'timeZoneName');
+  return part === undefined ? '' : ` ${part.value}`;
+}
+
 export function clock(ms: number, zone: string, seconds = true): string {
-  return new Intl.DateTimeFormat('en-GB', {
-    timeZone: zone,
-    hour: '2-digit',
-    minute: '2-digit',
-    ...(seconds ? { second: '2-digit' } : {}),
-  }).format(ms);
+  const options: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', ...(seconds ? { second: '2-digit' } : {}) };
+  return format(zone, seconds ? 'seconds' : 'minutes', options).format(ms) + which(ms, zone);
 }
 
 export function dateTime(ms: number, zone: string): string {
-  const day = new Intl.DateTimeFormat('en-CA', { timeZone: zone, dateStyle: 'short' }).format(ms);
-  return `${day} ${clock(ms, zone)}`;
+  return `${format(zone, 'day', DAY, 'en-CA').format(ms)} ${clock(ms, zone)}`;
 }
 
 export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);

@@ -26,8 +26,9 @@ const PLACES: Place[] = [
     pages: ['people', 'person'],
     roles: ['administrator', 'owner', 'supervisor', 'reviewer', 'expert', 'authorised', 'auditor'],
   },
-  { href: '/log', text: t.nav.log, pages: ['log'], roles: ['reviewer', 'owner'] },
+  { href: '/log', text: t.nav.log, pages: ['log'], roles: ['reviewer', 'owner', 'auditor'] },
   { href: '/system', text: t.nav.system, pages: ['system', 'retention'], roles: ['reviewer', 'owner'] },
+  { href: '/system', text: t.nav.system, pages: ['system'], roles: ['administrator'] },
   { href: '/system/retention', text: t.nav.retention, pages: ['retention'], roles: ['administrator'] },
 ];
 

@@ -237,8 +237,6 @@ export const own = {
   },
 };
 
-const SECRET_FATE = 'It is destroyed once it was used, when your case is closed, or when its time is over, whichever is first.';
-
 export const form = {
   title: (company: string) => (company === '' ? 'A question for you' : `${company} asks you`),
   page: 'One-time form',
@@ -246,14 +244,15 @@ export const form = {
   until: (time: string) => `This page can be used until ${time}.`,
   over: 'The time of this link is over. Ask for a new one.',
   seal: 'It is sealed in this browser before it leaves it. Nobody at the telephone sees it, and no machine on the way.',
+  // By the class that the policy gives the field.
   fate: {
-    password: SECRET_FATE,
-    pin: SECRET_FATE,
-    card: SECRET_FATE,
-    code: SECRET_FATE,
+    query: 'Who works on your case reads it, and each reading is recorded. Nobody else reads it alone.',
+    reference: 'It is kept sealed. Nobody reads it alone: first comes a reason, a call back to you, and another person who agrees.',
+    contact: 'It is kept sealed while your case is open. Nobody reads it alone; after that nobody can: it can only be compared with what you say.',
+    secret: 'It is destroyed once it was used, when your case is closed, or when its time is over, whichever is first.',
     service_word: 'Nobody can ever read it. It can only be compared with what you say at another time.',
   } as Record<string, string>,
-  kept: 'What is kept for how long, and who may ever see it, stands in the policy.',
+  keptFor: (kept: string) => `It is kept ${kept}.`,
   policy: 'Read the policy',
   hint: {
     phone: 'with the country’s code, as +49 …',

@@ -77,9 +77,9 @@ export const enrol = {
 };
 
 export const key = {
-  title: 'Sign in once more',
-  lead: 'This page was loaded anew, and the key with which it reads is gone: it lives in this page’s memory only. Your passphrase and passkey make a new one; nothing on the page is lost.',
-  button: 'Go on',
+  title: 'Your passkey once more',
+  lead: 'This page was loaded anew, and the key with which it reads is gone: it lives in this page’s memory only. Your passkey signs a new one.',
+  button: 'Use your passkey',
   cancelled: 'Not opened: the page has no key.',
   code: 'You came in with a one-time code, which opens nothing. Sign in with your passkey.',
 };

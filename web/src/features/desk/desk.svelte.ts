@@ -1,7 +1,6 @@
 // An agent's desk: the call at their telephone and what is typed during it. Values are in the inputs alone, for as long as
 // they are typed; this holds ids, chips and times, and none of it after the call.
-import { ask, client, Problem } from '../../api/client';
-import type { LiveCall } from '../../api/live.svelte';
+import { ask, client, Problem, type LiveCall, type Private } from '../../api/client';
 import type { components } from '../../api/schema';
 import { v } from '../../words/vault';
 import { lookUp, newIntake, store, whyNot, type Found, type Stored } from '../../vault/acts';
@@ -9,6 +8,7 @@ import { is } from '../../vault/own';
 
 export type Policy = components['schemas']['Policy'];
 export type CaseItem = components['schemas']['CaseItem'];
+export type Sides = 'both' | 'customer';
 export type Spec = Policy['fields'][number];
 export interface Chosen {
   customer: string;
@@ -37,8 +37,10 @@ export class Desk {
   policy = $state.raw<Policy | null>(null);
   failed = $state('');
   // ---- the call ----
-  live = $state.raw<LiveCall>({ call: null, started_at: null });
+  live = $state.raw<LiveCall>({ call: null, started_at: null, private: null });
   privacy = $state<'off' | 'on' | 'unknown'>('off');
+  sides = $state<Sides>('both'); // of a call that is private
+  unsure = $state(false); // whose side is whose nobody can say: both are private, though one was asked for
   privateUntil = $state(0);
   waitUntil = $state(0);
   over = $state(false); // a call has ended and everything of it is gone
@@ -61,9 +63,7 @@ export class Desk {
       this.policy = await ask(client.GET('/v1/policy'));
       await this.loadCases();
       if (!is('agent')) return;
-      const told = await ask(client.GET('/v1/live-call'));
-      this.live = told;
-      if (told.call !== null) this.privacy = 'unknown';
+      this.told(await ask(client.GET('/v1/live-call')));
       await this.loadPeople();
     } catch (error) {
       this.failed = whyNot(error);
@@ -86,8 +86,12 @@ export class Desk {
   told(now: LiveCall): void {
     const ended = this.live.call !== null && this.live.call !== now.call;
     if (ended) this.wipe();
-    if (now.call !== this.live.call) {
-      this.privacy = 'off';
+    const fresh = now.call !== this.live.call;
+    if (fresh) this.unsure = false;
+    // What nobody can say now stays as it was; of a call that is new here it is not guessed.
+    if (now.private !== null) this.#stands(now.private);
+    else if (fresh) {
+      this.privacy = now.call === null ? 'off' : 'unknown';
       this.privateUntil = 0;
       this.waitUntil = 0;
     }
@@ -98,16 +102,22 @@ export class Desk {
   async refreshCall(): Promise<void> {
     if (is('agent')) this.told(await ask(client.GET('/v1/live-call')));
   }
-  async setPrivate(on: boolean): Promise<void> {
+  #stands(state: Private): void {
+    this.privacy = state.on ? 'on' : 'off';
+    this.sides = state.sides ?? 'both';
+    if (!state.on || this.sides === 'customer') this.unsure = false;
+    this.privateUntil = state.on ? Date.now() + state.left_ms : 0;
+    this.waitUntil = state.wait_ms > 0 ? Date.now() + state.wait_ms : 0;
+  }
+  async setPrivate(on: boolean, sides: Sides = 'both'): Promise<void> {
     const { call } = this.live;
     if (call === null) return;
     this.failed = '';
     try {
-      const state = await ask(client.POST('/v1/calls/{id}/private', { params: { path: { id: call } }, body: { on } }));
+      const state = await ask(client.POST('/v1/calls/{id}/private', { params: { path: { id: call } }, body: on ? { on, sides } : { on } }));
       if (this.live.call !== call) return;
-      this.privacy = state.on ? 'on' : 'off';
-      this.privateUntil = state.on ? Date.now() + state.left_ms : 0;
-      this.waitUntil = state.wait_ms > 0 ? Date.now() + state.wait_ms : 0;
+      this.#stands(state);
+      this.unsure = on && sides === 'customer' && state.sides === 'both';
     } catch (error) {
       this.failed = whyNot(error);
     }

@@ -31,6 +31,8 @@ export function summary(entry: LogEntry): string {
   const parts: string[] = [];
   for (const [name, value] of Object.entries(data)) {
     if (name === 'ranges') parts.push(ranges(value));
+    else if (name === 'sides') parts.push(value === 'customer' ? t.log.customerOnly : value === 'both' ? t.log.bothSides : '');
+    else if (name === 'kept' && 'sides' in data) continue;
     else if (name === 'whole') parts.push(value === true ? t.log.whole : '');
     else if (name === 'source' && value === entry.actor) continue;
     else if (name === 'reason' && typeof value === 'string') parts.push(t.reason('erased', value));

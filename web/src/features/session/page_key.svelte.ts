@@ -1,6 +1,6 @@
 // The one place that owns this page's reader key: what somebody may read comes sealed to it. It is made at sign-in and
 // signed by the passkey; it lives in this page's memory and in its workers', and goes with the page. Whoever reads asks
-// for it here: on a page that was loaded anew the person signs in once more first (SignAgain.svelte).
+// for it here: on a page that was loaded anew the person's passkey signs a new one first (SignAgain.svelte).
 import { Problem, type Session } from '../../api/client';
 import { t } from '../../messages';
 import type { ReaderKey } from '../../vault/reader_key';

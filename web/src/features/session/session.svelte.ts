@@ -3,6 +3,7 @@ import { ask, client, onReached, onUnauthorised, type HalfSignedIn, type Session
 import { connect, disconnect, live } from '../../api/live.svelte';
 import { toHex } from '../../reader/bytes';
 import type { ReaderKey } from '../../vault/reader_key';
+import { zoneOr } from '../../ui/format';
 import { go, router } from '../../ui/router.svelte';
 import { freshKey, pageKey } from './page_key.svelte';
 
@@ -39,12 +40,9 @@ onReached((good) => {
   live.reached = good;
 });
 
-async function entered(me: Session, key: ReaderKey | null): Promise<void> {
+function entered(me: Session, key: ReaderKey | null): void {
   pageKey.begin(me.came_by, key);
-  // Whoever may not list days is not told the site's zone: then times stand in the browser's, with its name.
-  const lists = me.roles.some((role) => role === 'reviewer' || role === 'owner');
-  const days = lists ? await ask(client.GET('/v1/days')).catch(() => null) : null;
-  session.zone = days?.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  session.zone = zoneOr(me.time_zone);
   session.me = me;
   session.notice = '';
   connect();
@@ -56,15 +54,15 @@ export async function begin(): Promise<void> {
     return;
   }
   try {
-    await entered(await ask(client.GET('/v1/session')), null);
+    entered(await ask(client.GET('/v1/session')), null);
   } catch {
     if (!live.reached) return void setTimeout(() => void begin(), RETRY_MS);
   }
   session.known = true;
 }
 
-async function arrive(me: Session, key: ReaderKey | null): Promise<void> {
-  await entered(me, key);
+function arrive(me: Session, key: ReaderKey | null): void {
+  entered(me, key);
   session.half = null;
   session.enrolled = '';
   // Only an address of this console is followed, never one that somebody put into a link.
@@ -90,20 +88,22 @@ async function bind(half: Half): Promise<{ me: Session; key: ReaderKey }> {
 
 export async function signInByPasskey(half: Half): Promise<void> {
   const { me, key } = await bind(half);
-  await arrive(me, key);
+  arrive(me, key);
 }
 export async function signInByCode(half: Half, code: string): Promise<void> {
-  await arrive(await ask(client.POST('/v1/session/code', { body: { ticket: half.ticket, code } }), true), null);
+  arrive(await ask(client.POST('/v1/session/code', { body: { ticket: half.ticket, code } }), true), null);
 }
 
-// On a page that was loaded anew: a new key, in a new session; the server ends the old one.
-export async function signInOnceMore(passphrase: string): Promise<void> {
-  const old = session.me;
-  if (old === null) return;
-  const answer = await ask(client.POST('/v1/session', { body: { name: old.name, passphrase } }), true);
-  if (!('ticket' in answer)) return entered(answer, null);
-  const { me, key } = await bind({ ...answer, name: old.name, since: performance.now() });
-  await entered(me, key);
+// On a page that was loaded anew: a new key within the same session, signed by the passkey at the server's time, which
+// is asked for now: this machine's clock may be any other, and may have slept since the page was loaded.
+export async function bindThisPage(): Promise<void> {
+  const me = await ask(client.GET('/v1/session'));
+  const since = performance.now();
+  const [{ signAs }, key] = await Promise.all([import('./passkeys'), freshKey()]);
+  const at = Math.round(me.at + performance.now() - since);
+  const signature = await signAs(me.person, await key.challenge(me.person, at));
+  await ask(client.POST('/v1/own/readers', { body: { reader_key: toHex(key.publicKey), at, signature } }));
+  pageKey.begin(me.came_by, key);
 }
 
 export async function signOut(): Promise<void> {
