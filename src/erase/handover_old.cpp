@@ -1,5 +1,6 @@
-// Handed state of version 1, before legal holds and persons' proposals, of version 2, before private
-// stretches, and of version 3, where they were of both sides always: read, so that an older program hands over to this one.
+// Handed state of version 1, before legal holds and persons' proposals, of version 2, before
+// private stretches, and of version 3, where they were of both sides always: read, so that an older
+// program hands over to this one.
 #include "erase/handover.hpp"
 
 namespace callward::erase {

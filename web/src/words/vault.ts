@@ -45,7 +45,7 @@ export const v = {
     none: 'No call',
     noneText: 'No call runs at your telephone. What you type now belongs to no call.',
     on: 'Private now',
-    one: 'Customer only',
+    one: 'Private: customer only',
     oneHint: 'What the customer says is erased; you stay recorded.',
     bothNow: 'Both sides',
     bothNowHint: 'From now on what you say is erased, too.',
