@@ -1,7 +1,6 @@
 #include "api/reminder_book.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "api/customer_tables.hpp"
 #include "courier/letter.hpp"
@@ -13,12 +12,6 @@ constexpr std::int64_t kDayMs = 86'400'000;
 constexpr std::int64_t kWatchedMs =
     30 * kDayMs;  // of a request that nobody has to do with any more
 constexpr const char* kWaiting = "waiting";
-
-bool is_settled(disclose::State state) {
-  using enum disclose::State;
-  static constexpr std::array kSettled = {kReviewed, kRefused, kLapsed, kWithdrawn};
-  return std::ranges::find(kSettled, state) != kSettled.end();
-}
 
 }  // namespace
 
@@ -68,7 +61,7 @@ void ReminderBook::touched(const disclose::Request& request) {
   const std::lock_guard lock(mutex_);
   if (watched_.size() >= kWatchedMax && !watched_.contains(request.id)) {
     const auto old = std::ranges::find_if(
-        watched_, [](const auto& item) { return is_settled(item.second.state); });
+        watched_, [](const auto& item) { return disclose::is_settled(item.second.state); });
     watched_.erase(old == watched_.end() ? watched_.begin() : old);
   }
   watched_[request.id] = request;
@@ -209,7 +202,7 @@ Status ReminderBook::forget_old() {
   TRY(db_.execute("DELETE FROM reminders WHERE at < ?1", {now - kSentKeptMs}));
   TRY(db_.execute("DELETE FROM alarms_seen WHERE at < ?1", {now - kSentKeptMs}));
   std::erase_if(watched_, [&](const auto& item) {
-    return is_settled(item.second.state) && item.second.asked_at < now - kWatchedMs;
+    return disclose::is_settled(item.second.state) && item.second.asked_at < now - kWatchedMs;
   });
   std::erase_if(known_, [&](const auto& key) { return !watched_.contains(std::get<0>(key)); });
   std::erase_if(without_, [&](const auto& item) { return !watched_.contains(item.first); });
