@@ -60,7 +60,7 @@ Result<ExitCode> dry_run(const CliContext& context, HttpClient& http, const std:
   auto retention = TRY(follow_dry_run(context, http, begun));
   const auto& relaxes = array(begun, "relaxes");
   const auto& run = object(retention, "dry_run");
-  if (text(run, "state") == "failed") return fail(Errc::kUnavailable, text(run, "why"));
+  TRY(check_dry_run(object(begun, "dry_run"), run));
   if (context.json) {
     auto json = run;
     if (json.is_object()) json.get_object()["relaxes"] = relaxes;
@@ -74,6 +74,17 @@ Result<ExitCode> dry_run(const CliContext& context, HttpClient& http, const std:
 }
 
 }  // namespace
+
+Status check_dry_run(const value& begun, const value& run) {
+  const auto state = text(run, "state");
+  if (state == "failed") return fail(Errc::kUnavailable, text(run, "why"));
+  if (state != "running" && state != "done")
+    return fail(Errc::kUnavailable,
+                "the keeper has started anew, and the count is lost: ask again");
+  if (number(run, "at") != number(begun, "at") || object(run, "keep") != object(begun, "keep"))
+    return fail(Errc::kUnavailable, "somebody else has begun another count: ask again");
+  return {};
+}
 
 std::vector<std::string> field_retention_lines(const value& retention) {
   std::vector<std::string> lines;
@@ -96,7 +107,7 @@ std::vector<std::string> field_retention_lines(const value& retention) {
   if (const auto waiting = number(retention, "unconfirmed"); waiting > 0)
     lines.push_back("done here, and waiting for a mirror: " + customers(waiting));
   if (const auto errors = number(retention, "errors"); errors > 0)
-    lines.push_back("rounds that failed: " + std::to_string(errors) +
+    lines.push_back("rows or rounds that failed: " + std::to_string(errors) +
                     ", the last one: " + text(retention, "why"));
   lines.push_back("this round: " + std::to_string(number(retention, "scanned")) + " of " +
                   std::to_string(number(retention, "rows")) + " rows");

@@ -96,7 +96,7 @@ TEST(CliFields, SaysHowFarErasingIsAndWhatWouldGo) {
   EXPECT_TRUE(has(now, "500 fields of 250 customers gone"));
   EXPECT_TRUE(has(now, "due: 1200 fields, in hand: 1000"));
   EXPECT_TRUE(has(now, "waiting for a mirror: 3 customers"));
-  EXPECT_TRUE(has(now, "rounds that failed: 2, the last one: no good mirror"));
+  EXPECT_TRUE(has(now, "rows or rounds that failed: 2, the last one: no good mirror"));
   EXPECT_TRUE(has(field_retention_lines(boost::json::parse(R"({"state":"stopped","why":"x"})")),
                   "STOPPED, nothing is erased: x"));
   const auto counted = field_forecast_lines(boost::json::parse(
@@ -105,6 +105,18 @@ TEST(CliFields, SaysHowFarErasingIsAndWhatWouldGo) {
   EXPECT_TRUE(has(counted, "contact      email               7       0"));
   EXPECT_TRUE(has(counted, "4 fields can only be compared once the open cases are closed"));
   EXPECT_TRUE(has(counted, "1 field would be gone, were there no legal hold"));
+}
+
+TEST(CliFields, ACountThatIsLostOrAnothersIsNoResult) {
+  const auto run = [](const char* text) { return boost::json::parse(text); };
+  const auto begun = run(R"({"state":"running","at":5,"keep":{"reference_days":9}})");
+  EXPECT_TRUE(check_dry_run(begun, begun));
+  EXPECT_TRUE(check_dry_run(begun, run(R"({"state":"done","at":5,"keep":{"reference_days":9}})")));
+  for (const char* not_it : {"null", R"({"state":"","at":5,"keep":{"reference_days":9}})",
+                             R"({"state":"failed","why":"x","at":5,"keep":{"reference_days":9}})",
+                             R"({"state":"done","at":6,"keep":{"reference_days":9}})",
+                             R"({"state":"done","at":5,"keep":{"reference_days":8}})"})
+    EXPECT_FALSE(check_dry_run(begun, run(not_it))) << not_it;
 }
 
 TEST(CliUser, SaysWhoIsHereAndWhatAReleaseLacks) {
