@@ -289,20 +289,27 @@ const std::vector<EntryType>& entry_types() {
        kByKeeper,
        "The policy from here on, by the hash of its file; `limits` are those of disclosures, in "
        "the "
-       "order of docs/policy.md; passkeys are of `party` and `origin`.",
-       {{"hash", kHash}, {"party", kText}, {"origin", kText}, {"limits", kList}}},
+       "order of docs/policy.md; passkeys are of `party` and `origin`. `keep`: days of reference, "
+       "days of contact, hours of secrets.",
+       {{"hash", kHash},
+        {"party", kText},
+        {"origin", kText},
+        {"limits", kList},
+        {"keep", kList, true}}},
       {"fields_stored",
        kByKeeper,
        "What was typed was sealed: `fields` has [leaf, field, kind, class, gone at (of a secret, "
        "UTC ms; "
        "else 0)]. `call`: the live one in "
        "which "
-       "it was typed, or nothing. `new_customer`, `new_case`: they begin with it.",
+       "it was typed, or nothing. `new_customer`, `new_case`: they begin with it. `days`: of "
+       "reference and of contact that such a case's data is kept at most, after its end.",
        {{"call", kText},
         {"case", kNumber},
         {"new_customer", kFlag},
         {"new_case", kFlag},
-        {"fields", kList}}},
+        {"fields", kList},
+        {"days", kList, true}}},
       {"fields_void",
        kByKeeper,
        "The keeper died before somebody was given what an entry `fields_stored` says: these leaves "

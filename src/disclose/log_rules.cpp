@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "disclose/parts.hpp"
+#include "vault/policy.hpp"
 
 namespace callward::disclose {
 namespace {
@@ -45,6 +46,17 @@ std::optional<Limits> limits_of(const boost::json::array& list) {
                 .rings_max = static_cast<std::uint32_t>(n[9]),
                 .number_days_young = n[10],
                 .fields_max = static_cast<std::size_t>(n[11])};
+}
+
+bool is_keep(const boost::json::value& value) {
+  const auto* list = value.if_array();
+  if (list == nullptr || list->size() != 3) return false;
+  for (const auto& number : *list)
+    if (!number.is_int64()) return false;
+  return vault::check_keep({.reference_days = list->at(0).get_int64(),
+                            .contact_days = list->at(1).get_int64(),
+                            .secret_hours = list->at(2).get_int64()})
+      .has_value();
 }
 
 bool same(const CallBack& a, const CallBack& b) {
@@ -110,6 +122,8 @@ void LogRules::hand_over_failed(const Now&) {
 void LogRules::policy_in_force(const Now& now) {
   auto limits = limits_of(now.entry.data.at("limits").as_array());
   if (!limits) return now.breaks("policy-within-bounds", "limits that no policy may have");
+  if (const auto* keep = now.entry.data.if_contains("keep"); keep != nullptr && !is_keep(*keep))
+    now.breaks("policy-within-bounds", "days or hours that no policy may have");
   limits_ = limits;
   party_ = {text(now.entry, "party"), text(now.entry, "origin")};
   if (!chart_ || chart_->number() == 0) chart_ = std::make_unique<people::Chart>(party_);

@@ -45,6 +45,7 @@ Status Office::begin() {
   TRY(book_.open());
   going_.clear();
   going_of_.clear();
+  unconfirmed_ = 0;
   wanted_.clear();
   for (const auto& order : book_.head().owed) going_[order] = {.logged = true, .punctured = true};
   TRY(begin_time());
@@ -214,8 +215,11 @@ Status Office::replay_customer(const audit::Entry& entry) {
   if (entry.type == "erased") {
     for (const auto& item : entry.data.at("orders").as_array())
       if (const auto id = OrderId::parse(std::string_view(item.as_string()))) {
-        going_of_.erase(going_[*id].customer);
-        going_.erase(*id);
+        if (const auto at = going_.find(*id); at != going_.end()) {
+          unconfirmed_ -= at->second.unconfirmed ? 1 : 0;
+          if (!at->second.unconfirmed) going_of_.erase(at->second.customer);
+          going_.erase(at);
+        }
         std::erase(book_.change_head().owed, *id);
       }
     return {};
@@ -273,6 +277,17 @@ Result<std::vector<StoredEntry>> stored_in(const audit::Entry& entry) {
   return stored;
 }
 
+// What a case was promised when it began, which may be less than the policy in force says by now;
+// an entry that does not say it is an older keeper's.
+vault::Keep promised_in(const audit::Entry& entry, vault::Keep keep) {
+  const auto* days = entry.data.if_contains("days");
+  const auto* list = days == nullptr ? nullptr : days->if_array();
+  if (list == nullptr || list->size() != 2) return keep;
+  keep.reference_days = list->at(0).to_number<std::int64_t>();
+  keep.contact_days = list->at(1).to_number<std::int64_t>();
+  return keep;
+}
+
 }  // namespace
 
 // Logged, and in no row that was written when the keeper died. A customer whose keys were not on
@@ -299,7 +314,7 @@ Status Office::replay_stored(const CustomerId& id, const audit::Entry& entry) {
   auto& customer = **found;
   const auto of_case = static_cast<std::uint32_t>(entry.data.at("case").as_int64());
   if (entry.data.at("new_case").as_bool())
-    customer.restore_case(of_case, policy_.policy.keep, entry.at);
+    customer.restore_case(of_case, promised_in(entry, policy_.policy.keep), entry.at);
   for (const auto& one : stored)
     if (customer.restore(one.spec, of_case, one.leaf, entry.at, one.gone_at))
       wanted_[id].push_back(one.leaf);
@@ -341,8 +356,12 @@ void Office::replay_going(const CustomerId& id, vault::Customer* customer,
 }
 
 Status Office::state_policy() {
-  const auto whole = crypto::sha256(
-      {policy_.hash, as_bytes(policy_.party.id), as_bytes(" "), as_bytes(policy_.party.origin)});
+  const auto& keep = policy_.policy.keep;
+  const boost::json::array kept{keep.reference_days, keep.contact_days, keep.secret_hours};
+  // With the days: an entry of a keeper that did not state them is followed by one that does.
+  const auto whole =
+      crypto::sha256({policy_.hash, as_bytes(policy_.party.id), as_bytes(" "),
+                      as_bytes(policy_.party.origin), as_bytes(boost::json::serialize(kept))});
   if (book_.head().policy == whole) return {};
   const auto& limits = policy_.policy.limits;
   boost::json::array numbers{limits.assign_ms,
@@ -363,7 +382,8 @@ Status Office::state_policy() {
                      .data = {{"hash", to_hex(policy_.hash)},
                               {"party", policy_.party.id},
                               {"origin", policy_.party.origin},
-                              {"limits", std::move(numbers)}}}));
+                              {"limits", std::move(numbers)},
+                              {"keep", kept}}}));
   ledger_.with_log([this, whole](const Status& logged) {
     if (logged) book_.change_head().policy = whole;
   });
@@ -456,12 +476,21 @@ void Office::erased(const std::vector<OrderId>& orders, bool confirmed) {
     const auto at = going_.find(order);
     if (at == going_.end()) continue;
     const auto customer = at->second.customer;
-    if (!customer.is_zero() && !at->second.unconfirmed)
-      outbox_.fields_gone({customer, at->second.leaves});
-    at->second.unconfirmed = !confirmed;
-    if (!confirmed) continue;
-    std::erase(book_.change_head().owed, order);
-    going_.erase(at);
+    // A mirror that is away keeps nobody's next erasure from going on, nor anybody else's: here it
+    // is done, and counts. When the mirror is back it is only confirmed.
+    const bool first = !at->second.unconfirmed;
+    if (first && !customer.is_zero()) outbox_.fields_gone({customer, at->second.leaves});
+    if (confirmed) {
+      std::erase(book_.change_head().owed, order);
+      going_.erase(at);
+      unconfirmed_ -= first ? 0 : 1;
+    } else if (first && unconfirmed_ >= kUnconfirmedMax) {
+      going_.erase(at);
+    } else {
+      at->second.unconfirmed = true;
+      unconfirmed_ += first ? 1 : 0;
+    }
+    if (!first) continue;
     going_of_.erase(customer);
     if (auto left = book_.find(customer)) note_going(**left);
     passed += count_passed(customer);

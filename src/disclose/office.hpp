@@ -154,6 +154,9 @@ class Office final : public keys::Tenant {
   // Customers of whom something is over by its time, in hand at once; the others wait for the next
   // round over all.
   static constexpr std::size_t kPassingMax = 2 * kErasuresPerTurnMax;
+  // Erasures that are done here and wait for a mirror. Beyond it they are not remembered, and stay
+  // unconfirmed in the log.
+  static constexpr std::size_t kUnconfirmedMax = 100'000;
   static constexpr std::size_t kDirtyMax = 2'000;  // rows: then they are written
   static constexpr std::int64_t kWantedEveryMs = 5'000;
   static constexpr std::size_t kWantedPerTurnMax = 200;  // customers
@@ -217,7 +220,7 @@ class Office final : public keys::Tenant {
     std::uint64_t fields = 0, customers = 0;  // erased since then
     std::int64_t batch_at = 0;
     std::uint64_t batch = 0;
-    std::uint64_t errors = 0;  // rounds that could not be made
+    std::uint64_t errors = 0;  // rows that could not be read, rounds that could not be made
     std::string why;           // the last one
   };
   struct Done {  // the last time that something was erased
@@ -350,6 +353,7 @@ class Office final : public keys::Tenant {
   std::map<CustomerId, vault::Customer::Before> unlogged_;  // before what this round stored
   std::map<OrderId, Going> going_;
   std::set<CustomerId> going_of_;
+  std::size_t unconfirmed_ = 0;  // of going_
   Passing passing_;
   Done passed_;
   std::optional<Foreseen> foreseen_;

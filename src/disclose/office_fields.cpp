@@ -164,14 +164,17 @@ Status Office::stage_stored(const keys::StoreFields& message, const keys::Fields
     item.emplace_back(one.gone_at);
     fields.emplace_back(std::move(item));
   }
+  boost::json::object data{{"call", message.call.is_zero() ? "" : message.call.hex()},
+                           {"case", std::int64_t{stored.of_case}},
+                           {"new_customer", fresh},
+                           {"new_case", message.of_case == 0},
+                           {"fields", std::move(fields)}};
+  const auto& keep = policy_.policy.keep;
+  if (message.of_case == 0) data["days"] = {keep.reference_days, keep.contact_days};
   TRY(ledger_.stage({.type = "fields_stored",
                      .actor = message.actor,
                      .subject = customer.id().hex(),
-                     .data = {{"call", message.call.is_zero() ? "" : message.call.hex()},
-                              {"case", std::int64_t{stored.of_case}},
-                              {"new_customer", fresh},
-                              {"new_case", message.of_case == 0},
-                              {"fields", std::move(fields)}}}));
+                     .data = std::move(data)}));
   return {};
 }
 
@@ -349,13 +352,19 @@ void Office::customer_state(const keys::CustomerStateRequest& message,
   const auto& customer = **found;
   keys::CustomerState state{.held = customer.held(), .cases = {}, .fields = {}};
   const auto& keep = policy_.policy.keep;
+  // By the policy in force, and as it was promised when the case began.
+  const auto days = [](std::int64_t now, std::uint16_t then) {
+    return std::min<std::int64_t>(now, then);
+  };
   for (const auto& one : customer.cases())
-    state.cases.push_back({.number = one.number,
-                           .opened_at = one.opened_at,
-                           .closed_at = one.closed_at,
-                           .reference_until = one.ends(one.reference_until, keep.reference_days),
-                           .contact_until = one.ends(one.contact_until, keep.contact_days),
-                           .technician = one.technician});
+    state.cases.push_back(
+        {.number = one.number,
+         .opened_at = one.opened_at,
+         .closed_at = one.closed_at,
+         .reference_until =
+             one.ends(one.reference_until, days(keep.reference_days, one.reference_days)),
+         .contact_until = one.ends(one.contact_until, days(keep.contact_days, one.contact_days)),
+         .technician = one.technician});
   for (const auto& version : customer.versions())
     state.fields.push_back({.field = version.field,
                             .of_case = version.of_case,

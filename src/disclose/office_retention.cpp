@@ -14,17 +14,23 @@ namespace callward::disclose {
 void Office::scan_customers() {
   if (ledger_.log_failed() || clock_.monotonic_ms() < next_scan_ms_) return;
   passing_.taking = 0;
-  const auto more =
+  const auto turn =
       book_.scan([this](const vault::Customer& customer) { return has_passed(customer); },
                  [this](vault::Customer& customer) { pass_customer(customer); });
   passing_.taking = 0;
-  if (!more) {
-    log_event("office.scan_failed", {{"why", more.error().message}});
+  if (!turn) {
+    log_event("office.scan_failed", {{"why", turn.error().message}});
     ++passing_.errors;
-    passing_.why = more.error().message;
+    passing_.why = turn.error().message;
     next_scan_ms_ = clock_.monotonic_ms() + kScanPauseMs;
+    return;
   }
-  if (more && !*more) end_round();
+  if (turn->unread != 0) {
+    log_event("office.rows_unread", {{"rows", turn->unread}, {"why", turn->why}});
+    passing_.errors += turn->unread;
+    passing_.why = turn->why;
+  }
+  if (!turn->next) end_round();
 }
 
 bool Office::has_passed(const vault::Customer& customer) {
@@ -106,8 +112,11 @@ void Office::forecast_on() {
   auto& foreseen = *foreseen_;
   auto next = book_.visit(
       *foreseen.next, [&](const vault::Customer& customer) { foreseen.forecast.add(customer); });
-  if (!next) foreseen.failed = next.error().message;
-  foreseen.next = next ? *next : std::nullopt;
+  if (!next)
+    foreseen.failed = next.error().message;
+  else if (next->unread != 0)  // a count without them would be too low
+    foreseen.failed = std::to_string(next->unread) + " rows cannot be read: " + next->why;
+  foreseen.next = foreseen.failed.empty() ? next->next : std::nullopt;
 }
 
 void Office::field_retention(const keys::FieldRetentionRequest&,
@@ -118,8 +127,6 @@ void Office::field_retention(const keys::FieldRetentionRequest&,
 boost::json::object Office::retention_json() const {
   std::uint64_t in_hand = 0;
   for (const auto& [customer, fields] : passing_.in_hand) in_hand += fields;
-  const auto unconfirmed =
-      std::ranges::count_if(going_, [](const auto& item) { return item.second.unconfirmed; });
   const auto place = book_.scanned();
   boost::json::object json{
       {"state", ledger_.log_failed()  ? "stopped"
@@ -127,7 +134,7 @@ boost::json::object Office::retention_json() const {
                                       : "waiting"},
       {"due", in_hand + std::max(passing_.left, passing_.counted)},
       {"in_hand", in_hand},
-      {"unconfirmed", unconfirmed},
+      {"unconfirmed", unconfirmed_},
       {"done", passing_.fields},
       {"done_customers", passing_.customers},
       {"since", passing_.since},

@@ -169,38 +169,52 @@ void Book::let_go() {
   });
 }
 
-Result<std::optional<std::uint64_t>> Book::visit(
-    std::uint64_t from, const std::function<void(const Customer&)>& on_customer) {
+Result<Book::Turn> Book::visit(std::uint64_t from,
+                               const std::function<void(const Customer&)>& on_customer) {
   std::size_t rows = 0;
   std::uint64_t next = from;
+  Turn turn;
+  const auto unread = [&turn](std::uint64_t row, const Error& error) {
+    ++turn.unread;
+    turn.why = "row " + std::to_string(row) + ": " + error.message;
+  };
   const auto done = store_.for_each(
       [&](std::uint64_t row, ByteView content) -> Status {
         if (++rows > kScannedPerTurn) return fail(Errc::kBusy, "enough for this turn");
         next = row + 1;
         if (dropped_.contains(row)) return {};
         // What is in memory may be newer than its row.
-        if (const auto kept = kept_.find(row); kept != kept_.end())
+        if (const auto kept = kept_.find(row); kept != kept_.end()) {
           on_customer(*kept->second.customer);
+          return {};
+        }
+        if (const auto customer = Customer::decode(row, content))
+          on_customer(*customer);
         else
-          on_customer(TRY(Customer::decode(row, content)));
+          unread(row, customer.error());
         return {};
       },
       from, head_.next_customer);
-  if (done) return std::optional<std::uint64_t>();
-  if (done.error().code != Errc::kBusy) return tl::unexpected<Error>(done.error());
-  return std::optional(next);
+  if (done) return turn;
+  if (rows <= kScannedPerTurn) {  // not by us: what is there opens in no mirror
+    if (done.error().code == Errc::kState) return tl::unexpected<Error>(done.error());
+    unread(next, done.error());
+    next = (next / keys::kRowsPerLeaf + 1) * keys::kRowsPerLeaf;
+  }
+  if (next < head_.next_customer) turn.next = next;
+  return turn;
 }
 
-Result<bool> Book::scan(const std::function<bool(const Customer&)>& wanted,
-                        const std::function<void(Customer&)>& on_wanted) {
+Result<Book::Turn> Book::scan(const std::function<bool(const Customer&)>& wanted,
+                              const std::function<void(Customer&)>& on_wanted) {
   std::vector<CustomerId> seen;
-  const auto next = TRY(visit(scanned_, [&](const Customer& customer) {
+  auto turn = TRY(visit(scanned_, [&](const Customer& customer) {
     if (wanted(customer)) seen.push_back(customer.id());
   }));
-  scanned_ = next.value_or(keys::kCustomerRowsFrom);
+  scanned_ = turn.next.value_or(keys::kCustomerRowsFrom);
   for (const auto& id : seen)
     if (const auto customer = find(id)) on_wanted(**customer);
-  return next.has_value();
+  return turn;
 }
 
 }  // namespace callward::vault

@@ -62,14 +62,18 @@ class Book {
   [[nodiscard]] std::size_t dirty() const { return dirty_.size() + dropped_.size(); }  // rows
   void let_go();  // of what is unchanged and not asked for lately
 
+  // One turn of some rows. A row that cannot be read keeps nobody behind it from their turn.
+  struct Turn {
+    std::optional<std::uint64_t> next;  // where the next turn goes on; nothing: at the end
+    std::uint64_t unread = 0;           // rows that are there and could not be read
+    std::string why;                    // the last of them, with its number
+  };
   // Goes round all customers, some rows a turn, as they are; `on_wanted` gets those that are.
-  // False: it has come to the end, and begins anew.
-  Result<bool> scan(const std::function<bool(const Customer&)>& wanted,
+  // Behind the end it begins anew. An error: no mirror is there.
+  Result<Turn> scan(const std::function<bool(const Customer&)>& wanted,
                     const std::function<void(Customer&)>& on_wanted);
-  // The customers of some rows from `from` on, as they are; where the next turn goes on, or nothing
-  // at the end.
-  Result<std::optional<std::uint64_t>> visit(
-      std::uint64_t from, const std::function<void(const Customer&)>& on_customer);
+  // The customers of some rows from `from` on, as they are.
+  Result<Turn> visit(std::uint64_t from, const std::function<void(const Customer&)>& on_customer);
   struct Place {
     std::uint64_t rows = 0, of = 0;
   };

@@ -180,6 +180,37 @@ TEST_F(Retentions, ANewPolicyShortensWhatIsThereAndLengthensNothing) {
   expect_rules_hold();
 }
 
+// The keeper dies before a new case is in its row, and whoever comes next has a laxer policy: what
+// was promised stands in the log, as does each policy's.
+TEST_F(Retentions, WhatWasPromisedStandsInTheLogOverACrash) {
+  policy_text = std::string(kPolicy) + "[keep]\nreference_days = 100\ncontact_days = 10\n";
+  boot();
+  const auto customer = carla();
+  ticks(61'000);
+  const auto before = vfs.image("/a"), before_b = vfs.image("/b");
+  std::uint32_t of_case = 0;
+  const auto stored = store_values({{"name", "Carla Cooper"}}, customer);
+  ASSERT_TRUE(stored) << stored.error().message;
+  of_case = stored->of_case;
+  stop();
+  vfs.put_back(before);
+  vfs.put_back(before_b);
+  policy_text = std::string(kPolicy) + "[keep]\nreference_days = 3000\ncontact_days = 300\n";
+  boot();
+  ASSERT_TRUE(ask(&Office::close_case,
+                  keys::CloseCase{customer, 1, agent().hex(), {record(customer, "email")}}));
+  ASSERT_TRUE(ask(&Office::close_case, keys::CloseCase{customer, of_case, agent().hex(), {}}));
+  const auto there = ask(&Office::customer_state, keys::CustomerStateRequest{customer});
+  ASSERT_EQ(there->cases.size(), 2u);
+  EXPECT_EQ(there->cases[1].reference_until, there->cases[1].closed_at + 100 * kDay);
+  std::vector<std::string> stated;
+  for (const auto& entry : entries())
+    if (entry.type == "policy_in_force")
+      stated.push_back(boost::json::serialize(entry.data.at("keep")));
+  EXPECT_EQ(stated, (std::vector<std::string>{"[365,30,24]", "[100,10,24]", "[3000,300,24]"}));
+  expect_rules_hold();
+}
+
 TEST_F(Retentions, ManyThatFallDueTogetherGoInBoundedTurnsAndAreCounted) {
   constexpr int kMany = static_cast<int>(Office::kPassingMax) + 1'150;
   std::vector<CustomerId> all;
@@ -216,6 +247,64 @@ TEST_F(Retentions, ManyThatFallDueTogetherGoInBoundedTurnsAndAreCounted) {
   EXPECT_EQ(number(last.at("last").as_object(), "fields"), kMany);
   EXPECT_EQ(number(last.at("last").as_object(), "customers"), kMany);
   expect_rules_hold();
+}
+
+// A mirror is away for long: what is erased on the other one counts, and the others' time comes.
+TEST_F(Retentions, AMirrorThatIsAwayHoldsNobodysErasureUp) {
+  constexpr int kMany = static_cast<int>(Office::kPassingMax) + 20;
+  std::vector<CustomerId> all;
+  for (int i = 0; i < kMany; ++i) all.push_back(known(i));
+  close(all[0]);  // whose turn comes a second time, while the mirror is away
+  ticks(61'000);
+  stop();
+  const auto away = vfs.image("/b");
+  for (const auto& [path, content] : away) ASSERT_TRUE(vfs.remove(path));
+  mirrors_repaired = false;
+  boot();
+  gone.clear();
+  clock.advance_ms(24 * kHour);
+  for (int i = 0; i < 20; ++i) ticks(1'000);
+  EXPECT_EQ(went("hours").size(), static_cast<std::size_t>(kMany) - 1);
+  EXPECT_EQ(gone.size(), static_cast<std::size_t>(kMany) - 1);
+  EXPECT_EQ(number(progress(), "unconfirmed"), kMany - 1);
+  EXPECT_EQ(number(progress(), "due"), 0);
+  ticks(61'000);
+  EXPECT_EQ(progress().at("state"), "waiting") << "for nothing but a mirror";
+  ASSERT_TRUE(ask(&Office::close_case, keys::CloseCase{all[1], 1, agent().hex(), {}}));
+  ticks(61'000);
+  ticks(364 * kDay);
+  ticks(61'000);
+  ticks(kDay);
+  ticks(61'000);
+  EXPECT_EQ(fields_of(all[1]), 0u) << "its first erasure waits for the mirror still";
+  stop();
+  vfs.put_back(away);
+  mirrors_repaired = true;
+  boot();
+  for (int i = 0; i < 20; ++i) ticks(1'000);
+  EXPECT_EQ(number(progress(), "unconfirmed"), 0);
+  for (const auto& [leaf, times] : went("hours")) EXPECT_EQ(times, 1) << leaf.first;
+  expect_rules_hold();
+}
+
+// One row that nobody can read, for whatever reason, is told of; who stands behind it is not kept.
+TEST_F(Retentions, ARowThatCannotBeReadKeepsNobodyBehindIt) {
+  const auto bad = known(1), behind = known(2);
+  ticks(61'000);
+  stop();
+  store = std::move(*keys::KeyStore::open(vfs, entropy, paths, wrap));
+  const auto known_upto = store->log_size();
+  store->stage_put(*vault::row_of(bad), SecretBytes(as_bytes("not a customer")));
+  ASSERT_TRUE(store->commit(known_upto));
+  boot();
+  ticks(24 * kHour);
+  ticks(61'000);
+  EXPECT_EQ(fields_of(behind), 2u);
+  EXPECT_TRUE(went("hours").contains({behind.hex(), leaf_of.at({behind, "password"})}));
+  EXPECT_GT(number(progress(), "errors"), 0);
+  EXPECT_NE(progress().at("why").as_string().find("row " + std::to_string(*vault::row_of(bad))),
+            std::string::npos);
+  EXPECT_EQ(dry_run().at("state"), "failed") << "it cannot count what it cannot read";
 }
 
 // The machine loses its power at any write of a round that erases: whoever comes next goes on.

@@ -110,6 +110,8 @@ TEST_F(LogRules, EachThatIsBrokenIsFound) {
   expect(
       with("policy_in_force", "", [](auto& entry) { entry.data.at("limits").as_array()[8] = 1; }),
       "policy-within-bounds");
+  expect(with("policy_in_force", "", [](auto& entry) { entry.data.at("keep").as_array()[2] = 25; }),
+         "policy-within-bounds");
   expect(with("chart_changed", "person", [](auto& entry) { entry.data.at("extension") = "999"; }),
          "chart-holds");
   expect(with("chart_changed", "first_key", nothing), "chart-holds");

@@ -110,7 +110,7 @@ class OfficeRig : public Company {
   Status start() {
     stop();
     store = TRY(keys::KeyStore::open(vfs, entropy, paths, wrap));
-    for (std::size_t i = 0; i < paths.size(); ++i)
+    for (std::size_t i = 0; i < paths.size() && mirrors_repaired; ++i)
       if (!store->mirrors()[i].good) (void)store->repair_mirror(i);
     log = TRY(audit::Log::open(vfs, "/log", "test/log", seed));
     keeper = std::make_unique<erase::Keeper>(
@@ -487,6 +487,7 @@ class OfficeRig : public Company {
   }
 
   std::string policy_text;
+  bool mirrors_repaired = true;  // at a start; not: one that is away stays away
   sim::SimVfs vfs{5};
   ManualClock clock{1'700'000'001'000};
   SeededEntropy entropy{11};

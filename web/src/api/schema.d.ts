@@ -2221,7 +2221,7 @@ export interface components {
             batch_at: number;
             /** @description fields in it */
             batch: number;
-            /** @description rounds that could not be made since the keeper started */
+            /** @description rows that could not be read, and rounds that could not be made, since the keeper started */
             errors: number;
             /** @description the last of them */
             why: string;
