@@ -98,8 +98,8 @@ struct FieldRetentionOptions {
 // Customers' fields. 3: nothing is erased, or the policy of the dry run relaxes what is in force.
 Result<ExitCode> command_retention_fields(const CliContext& context,
                                           const FieldRetentionOptions& options);
-// Of the dry run that was begun: `run` is it, counting or counted. kUnavailable: it failed, was lost
-// with a keeper that started anew, or is another's.
+// Of the dry run that was begun: `run` is it, counting or counted. kUnavailable: it failed, was
+// lost with a keeper that started anew, or is another's.
 Status check_dry_run(const boost::json::value& begun, const boost::json::value& run);
 std::vector<std::string> field_retention_lines(const boost::json::value& retention);
 std::vector<std::string> field_forecast_lines(const boost::json::value& forecast);
