@@ -221,6 +221,7 @@ void LogRules::disclosure_step(const Now& now) {
       request.code_sent = false;
       request.call_back.reset();
       request.rang = now.index;
+      request.rung_by = request.chain.request().expert;
     }
     return {};
   }();
@@ -305,7 +306,10 @@ void LogRules::code_sent(const Now& now) {
 }
 
 void LogRules::call_started(const Now& now) {
-  if (const auto id = CallId::parse(now.entry.subject)) calls_.emplace(*id, now.index);
+  const auto id = CallId::parse(now.entry.subject);
+  if (!id) return;
+  const auto source = keys::source_of_text(text(now.entry, "source"));
+  calls_.emplace(*id, OfCall{now.index, source == keys::CallSource::kCallBack, {}});
 }
 
 void LogRules::call_back_made(const Now& now) {
@@ -322,10 +326,12 @@ void LogRules::call_back_made(const Now& now) {
     now.breaks("call-back-holds", "nobody was ringing, or it is told twice");
   if (!made.call.is_zero()) {
     const auto began = calls_.find(made.call);
-    if (began == calls_.end() || began->second < request->rang)
+    if (began == calls_.end() || began->second.began < request->rang)
       now.breaks("call-back-holds", "its recording did not begin after it rang");
-    if (!backed_.insert(made.call).second)
+    const keys::CallBackOf whose{of.id, of.requester, request->rung_by};
+    if (!backed_.emplace(made.call, whose).second)
       now.breaks("call-back-holds", "one recording for two call-backs");
+    check_opened_before(now, made.call, whose);
   }
   const auto& customer = customers_[of.customer];
   const auto field = customer.fields.find(static_cast<std::uint32_t>(number(now.entry, "leaf")));

@@ -16,6 +16,7 @@
 
 #include "audit/rules.hpp"
 #include "disclose/chain.hpp"
+#include "disclose/recordings.hpp"
 
 namespace callward::disclose {
 
@@ -38,6 +39,7 @@ class LogRules final : public audit::RuleJudge {
     bool code_sent = false;
     std::optional<CallBack> call_back;
     std::uint64_t rang = 0;
+    PersonId rung_by;
     std::map<std::uint32_t, bool> said;  // steps, and whether they have words
     bool broken = false;                 // a rule, and nothing more is said of it
     bool late_said = false;
@@ -93,7 +95,8 @@ class LogRules final : public audit::RuleJudge {
   bool reads_on(const Reader& reader, std::int64_t at) const;
   // log_rules_recordings.cpp
   void opened(const Now& now);
-  const Request* call_back_of(const CallId& call, std::int64_t at) const;
+  void check_opened_before(const Now& now, const CallId& call, const keys::CallBackOf& of);
+  Heard heard_of(const CallId& call, std::int64_t at) const;
   // log_rules_vault.cpp: customers
   void fields_stored(const Now& now);
   void fields_void(const Now& now);
@@ -115,9 +118,15 @@ class LogRules final : public audit::RuleJudge {
   std::uint64_t chart_last_ = 0;  // the newest change's entry, plus one
   std::map<RequestId, OfRequest> requests_;
   std::map<CustomerId, OfCustomer> customers_;
-  std::map<CallId, std::uint64_t> calls_;  // when they began
-  std::set<CallId> backed_;                // that were a call-back already
-  struct Keeper {                          // the newest one
+  struct OfCall {
+    std::uint64_t began = 0;
+    bool call_back = false;
+    // Who had keys of it before the log says whose call-back it was.
+    std::vector<std::pair<PersonId, std::uint64_t>> opened_by;
+  };
+  std::map<CallId, OfCall> calls_;
+  std::map<CallId, keys::CallBackOf> backed_;  // that were a call-back already
+  struct Keeper {                              // the newest one
     std::int64_t at = 0;
     std::set<PersonId> on_duty;
     std::map<std::array<std::uint8_t, 32>, Reader> readers;

@@ -1,6 +1,11 @@
 // The rule of recordings over the log's entries.
+#include <algorithm>
+#include <boost/json.hpp>
+#include <utility>
+
 #include "disclose/log_rules.hpp"
 #include "disclose/recordings.hpp"
+#include "keys/record.hpp"
 
 namespace callward::disclose {
 namespace {
@@ -12,18 +17,38 @@ std::string text_or_nothing(const audit::Entry& entry, std::string_view name) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
+bool names_call_data(const audit::Entry& entry) {
+  const auto* kinds = entry.data.if_contains("kinds");
+  return kinds != nullptr && kinds->is_array() &&
+         std::ranges::any_of(kinds->get_array(), [](const boost::json::value& kind) {
+           return kind == keys::to_text(keys::RecordKind::kCallData);
+         });
+}
+
 }  // namespace
 
-// The request whose call-back the call was, while somebody has still to judge it.
-const Request* LogRules::call_back_of(const CallId& call, std::int64_t at) const {
-  for (const auto& [id, of] : requests_) {
-    if (!of.call_back || of.call_back->call != call) continue;
-    const auto& request = of.chain.request();
-    if (is_settled(request.state)) return nullptr;
-    const auto end = deadline(request, *limits_);
-    return end != 0 && is_over(request.state) && at > end ? nullptr : &request;
-  }
-  return nullptr;
+// Whose call-back the call was; and the request, while somebody has still to judge it.
+Heard LogRules::heard_of(const CallId& call, std::int64_t at) const {
+  const auto whose = backed_.find(call);
+  if (whose == backed_.end()) return {};
+  Heard heard{.is_call_back = true, .of = whose->second};
+  const auto of = requests_.find(heard.of.request);
+  if (of == requests_.end() || !of->second.call_back || of->second.call_back->call != call)
+    return heard;
+  const auto& request = of->second.chain.request();
+  const auto end = deadline(request, *limits_);
+  const bool too_late = end != 0 && is_over(request.state) && at > end;
+  if (!is_settled(request.state) && !too_late) heard.request = &request;
+  return heard;
+}
+
+// While it ran the log did not say whose it was; whoever had it from the beginning had a part.
+void LogRules::check_opened_before(const Now& now, const CallId& call, const keys::CallBackOf& of) {
+  const auto at = calls_.find(call);
+  if (at == calls_.end()) return;
+  for (const auto& [person, index] : std::exchange(at->second.opened_by, {}))
+    if (of.has_part(person))
+      now.find(kRule, index, call.hex(), "who asked, and who rang, do not hear the call-back");
 }
 
 void LogRules::opened(const Now& now) {
@@ -40,10 +65,16 @@ void LogRules::opened(const Now& now) {
   if (reader == keeper_.readers.end() || reader->second.person != *person ||
       !reads_on(reader->second, now.entry.at))
     return now.breaks(kRule, "with a key that this person's passkey did not sign");
-  const auto right = may_hear(*chart_, *person, call_back_of(*call, now.entry.at));
+  const auto heard = heard_of(*call, now.entry.at);
+  if (const auto began = calls_.find(*call);
+      began != calls_.end() && began->second.call_back && !heard.is_call_back)
+    began->second.opened_by.emplace_back(*person, now.index);
+  const auto right = may_hear(*chart_, *person, heard);
   if (!right) return now.breaks(kRule, right.error().message);
   if (text_or_nothing(now.entry, "right") != to_text(*right))
     now.breaks(kRule, "by another right than the entry says");
+  if (*right == Hearing::kCallBack && names_call_data(now.entry))
+    now.breaks(kRule, "who hears a call-back learns no number of it");
 }
 
 }  // namespace callward::disclose

@@ -27,6 +27,7 @@
 #include "base/clock.hpp"
 #include "crypto/curve25519.hpp"
 #include "disclose/chain.hpp"
+#include "disclose/recordings.hpp"
 #include "keys/record.hpp"
 #include "keys/tenant.hpp"
 #include "keys/vault_protocol.hpp"
@@ -121,8 +122,10 @@ class Office final : public keys::Tenant {
   void mirrors_are_back() override;
   void tick() override;
   // Recordings (office_recordings.cpp).
-  Result<boost::json::object> may_open(const CallId& call, std::string_view actor,
-                                       const std::array<std::uint8_t, 32>& reader_key) override;
+  Result<boost::json::object> may_open(const keys::CallAsked& call, std::string_view actor,
+                                       const std::array<std::uint8_t, 32>& reader_key,
+                                       bool about) override;
+  Status may_erase(const keys::CallAsked& call, std::string_view actor) override;
 
   // Whether somebody's browser has this key, signed; and whether they have the role.
   [[nodiscard]] bool reads_with(const PersonId& person,
@@ -144,8 +147,9 @@ class Office final : public keys::Tenant {
   static constexpr std::int64_t kCodeMs = 10 * 60'000;
   // A field of the vault's own: what was said about a request.
   static bool is_words(const vault::Version& version) { return version.field.front() == '~'; }
-  static constexpr std::uint8_t kTriesMax = 3;  // of each field and each code, then it is locked
-  static constexpr std::size_t kCodesMax = 3;   // of one request
+  static constexpr std::uint8_t kTriesMax = 3;    // of each field and each code, then it is locked
+  static constexpr std::size_t kCodesMax = 3;     // of one request
+  static constexpr std::size_t kRangMax = 1'000;  // dials of which it is known whose they are
   static constexpr std::size_t kRequestsMax = 5'000;  // not over, or not reviewed
   static constexpr std::size_t kSettledMax = 1'000;   // known for their words' sake; the oldest go
   static constexpr std::int64_t kSettledKeptMs = 7 * 86'400'000ll;
@@ -322,7 +326,11 @@ class Office final : public keys::Tenant {
   [[nodiscard]] bool counts(const CallBack& made) const;  // else nobody was reached
   void settle(Running& running);
   [[nodiscard]] boost::json::object state_of(const Running& running) const;
+  // office_recordings.cpp
+  [[nodiscard]] Heard heard_of(const keys::CallAsked& call) const;
+  [[nodiscard]] Status enough_is_kept(const CallBack& made) const;
   // office_checks.cpp
+  void note_rang(const DialId& dial, const keys::CallBackOf& of);
   Result<Running*> in_verification(const RequestId& id, const PersonId& expert);
   Status ring(const RequestId& id, Running& running, const keys::FieldRecord& record);
   Result<std::uint64_t> stage_of_request(const RequestId& id, Running& running, std::string type,
@@ -343,6 +351,8 @@ class Office final : public keys::Tenant {
   bool known_ = false;  // chart and requests are those of the log
   std::map<RequestId, Running> requests_;
   std::map<DialId, RequestId> dials_;
+  std::map<DialId, keys::CallBackOf> rang_;  // over, too: the recording's name comes when it comes
+  std::deque<DialId> rang_in_order_;         // the newest last
   std::map<RequestId, std::int64_t> drafted_;  // when, monotonic: only these may begin, once
   std::map<PersonId, std::vector<Reader>> readers_;
   std::map<PersonId, std::uint64_t> on_duty_;  // and when they were last given one

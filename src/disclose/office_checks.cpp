@@ -236,6 +236,8 @@ Status Office::ring(const RequestId& id, Running& running, const keys::FieldReco
     calling.dialled = number->clone();
     calling.dialling = dialling;
     dials_[dialling.dial] = id;
+    const auto& of = calling.chain.request();
+    note_rang(dialling.dial, {id, of.requester, of.expert});
     if (auto begun = outbox_.dial(dialling.dial, extension, std::move(*number)); !begun)
       dial_over(dialling.dial, {.cause = "failed"});
   });
@@ -250,7 +252,17 @@ void Office::dial_connected(const DialId& dial) {
     (*running)->dialling->connected_ms = clock_.monotonic_ms();
 }
 
+void Office::note_rang(const DialId& dial, const keys::CallBackOf& of) {
+  if (!rang_.emplace(dial, of).second) return;
+  rang_in_order_.push_back(dial);
+  if (rang_in_order_.size() <= kRangMax) return;
+  rang_.erase(rang_in_order_.front());
+  rang_in_order_.pop_front();
+}
+
+// Whose it is stays with the call, whatever becomes of the request meanwhile.
 void Office::dial_recorded(const DialId& dial, const CallId& call) {
+  if (const auto of = rang_.find(dial); of != rang_.end()) ledger_.note_call_back(call, of->second);
   const auto at = dials_.find(dial);
   const auto running = at == dials_.end() ? fail(Errc::kNotFound, "") : find_request(at->second);
   if (running && (*running)->dialling) (*running)->dialling->call = call;

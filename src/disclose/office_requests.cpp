@@ -141,6 +141,8 @@ Status Office::check_step(const ChainStep& step, const Running* running) const {
       return fail(Errc::kDenied, "not the call-back and the checks that the keeper knows of");
   }
   if (running == nullptr) return {};
+  if (step.event.kind == EventKind::kPass || step.event.kind == EventKind::kRelease)
+    TRY(enough_is_kept(running->call_back));
   const auto end = deadline(running->chain.request(), policy_.policy.limits);
   if (end != 0 && time >= end && !is_over(running->chain.request().state))
     return fail(Errc::kState, "its time is over");

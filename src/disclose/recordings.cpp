@@ -23,14 +23,27 @@ bool is_to_be_judged(State state) {
   return std::ranges::find(kStates, state) != kStates.end();
 }
 
+// Whoever asks, or rings, has one of these roles.
+bool may_ask_or_ring(const people::Chart& chart, const PersonId& person) {
+  constexpr std::array kRoles = {Role::kAgent,      Role::kTechnician, Role::kExpert,
+                                 Role::kAuthorised, Role::kSupervisor, Role::kOwner};
+  return std::ranges::any_of(kRoles, [&](Role role) { return chart.is(person, role); });
+}
+
 }  // namespace
 
-Result<Hearing> may_hear(const people::Chart& chart, const PersonId& person,
-                         const Request* call_back) {
-  if (call_back != nullptr && (person == call_back->requester || person == call_back->expert))
+bool has_part(const people::Chart& chart, const PersonId& person, const Heard& call) {
+  if (call.of.has_part(person)) return true;
+  if (call.request != nullptr)
+    return person == call.request->requester || person == call.request->expert;
+  return call.is_call_back && !call.of.is_known() && may_ask_or_ring(chart, person);
+}
+
+Result<Hearing> may_hear(const people::Chart& chart, const PersonId& person, const Heard& call) {
+  if (has_part(chart, person, call))
     return fail(Errc::kDenied, "who asked, and who rang, do not hear the call-back");
-  if (call_back != nullptr && is_to_be_judged(call_back->state) &&
-      answers_for(chart, person, *call_back))
+  if (call.request != nullptr && is_to_be_judged(call.request->state) &&
+      answers_for(chart, person, *call.request))
     return Hearing::kCallBack;
   if (chart.is(person, Role::kReviewer)) return Hearing::kReview;
   return fail(Errc::kDenied,

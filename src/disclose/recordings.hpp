@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "disclose/request.hpp"
+#include "keys/call_back.hpp"
 
 namespace callward::disclose {
 
@@ -12,12 +13,21 @@ namespace callward::disclose {
 enum class Hearing : std::uint8_t { kReview, kCallBack };
 std::string_view to_text(Hearing right);
 
+// A call, as far as it matters for who hears it.
+struct Heard {
+  bool is_call_back = false;
+  keys::CallBackOf of;               // of a call-back; not known: nobody can say
+  const Request* request = nullptr;  // whose last call-back it was, and that is not settled
+};
+
+// Asked for it, or rang; where nobody can say who did: could have.
+bool has_part(const people::Chart& chart, const PersonId& person, const Heard& call);
+
 // A reviewer hears calls, but no call-back of a request that they had a part in. A call-back is
 // also heard, from the verdict until the review is done, by authorised persons and those whom the
-// requester answers to: never by the requester, nor by the expert who made it.
-// `call_back`: the request whose call-back this call was; nullptr: of none that is not reviewed.
+// requester answers to: never, neither while it runs nor when all is over, by who was requester or
+// expert then. Where nobody can say who that was, by nobody who could have been.
 // kDenied: by no right.
-Result<Hearing> may_hear(const people::Chart& chart, const PersonId& person,
-                         const Request* call_back);
+Result<Hearing> may_hear(const people::Chart& chart, const PersonId& person, const Heard& call);
 
 }  // namespace callward::disclose

@@ -8,6 +8,7 @@ namespace callward::erase {
 namespace {
 
 constexpr std::uint8_t kRowVersion = 3;
+constexpr std::uint8_t kRowVersionOfCallBack = 4;        // says whose call-back the call is
 constexpr std::uint8_t kRowVersionWithoutHeldIds = 1;    // read, and written anew as version 3
 constexpr std::uint8_t kRowVersionWithoutProposals = 2;  // likewise
 constexpr std::uint8_t kFlagEnded = 1;
@@ -240,6 +241,16 @@ void CallKeys::join_erased(std::size_t most) {
   blocked.insert(blocked.end(), erased.begin(), erased.end());
 }
 
+std::uint64_t CallKeys::kept_segments(std::uint8_t stream, std::uint32_t end) const {
+  if (!has_stream(stream) || closed) return 0;
+  auto gone = lost;
+  for (const auto& block : blocked) gone.push_back(block.range);
+  std::uint64_t kept = end;
+  for (const auto& range : join(std::move(gone)))
+    if (range.stream == stream && range.first < end) kept -= std::min(range.end, end) - range.first;
+  return kept;
+}
+
 std::size_t CallKeys::open_blocks() const {
   return static_cast<std::size_t>(
       std::count_if(blocked.begin(), blocked.end(),
@@ -267,9 +278,9 @@ void CallKeys::persist_upto(const std::array<std::uint32_t, keys::kStreamsMax>& 
   }
 }
 
-SecretBytes CallKeys::encode_row() const {
-  // What goes to the disk: of each audio stream what is before its mark, minus what is blocked; all
-  // of stream 15.
+// What goes to the disk: of each audio stream what is before its mark, minus what is blocked; all
+// of stream 15.
+keys::Cover CallKeys::kept_cover() const {
   keys::Cover kept;
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
     if (!has_stream(stream)) continue;
@@ -284,8 +295,12 @@ SecretBytes CallKeys::encode_row() const {
   }
   CHECK(kept.merge(cover.slice(keys::leaf_of(keys::kCallDataStream, 0), 1u << keys::kTreeLevels))
             .has_value());
+  return kept;
+}
+
+SecretBytes CallKeys::encode_row() const {
   ByteWriter head;
-  head.u8(kRowVersion);
+  head.u8(call_back.is_known() ? kRowVersionOfCallBack : kRowVersion);
   head.bytes(id.bytes);
   head.u8(static_cast<std::uint8_t>(source));
   head.u8(static_cast<std::uint8_t>(direction));
@@ -328,7 +343,12 @@ SecretBytes CallKeys::encode_row() const {
     head.u32(range.first);
     head.u32(range.end);
   }
-  const auto nodes = kept.serialize();
+  if (call_back.is_known()) {
+    head.bytes(call_back.request.bytes);
+    head.bytes(call_back.asked_by.bytes);
+    head.bytes(call_back.rung_by.bytes);
+  }
+  const auto nodes = kept_cover().serialize();
   SecretBytes row(head.size() + nodes.size());
   std::memcpy(row.expose_mut().data(), head.view().data(), head.size());
   std::memcpy(row.expose_mut().data() + head.size(), nodes.expose().data(), nodes.size());
@@ -387,9 +407,9 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   const auto version = in.u8();
   const bool held_ids = version != kRowVersionWithoutHeldIds;
   const bool with_proposals = held_ids && version != kRowVersionWithoutProposals;
-  if (in.ok() && with_proposals && version != kRowVersion)
+  if (in.ok() && with_proposals && version != kRowVersion && version != kRowVersionOfCallBack)
     return fail(Errc::kUnsupported,
-                "row of version " + std::to_string(version) + "; this program knows 1 to 3");
+                "row of version " + std::to_string(version) + "; this program knows 1 to 4");
   CallKeys call;
   call.row = row;
   call.id.bytes = in.array<16>();
@@ -426,6 +446,13 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
     call.lost.push_back(read_range(in));
     if (call.lost.back().stream > 14)
       return fail(Errc::kMalformed, "row's lost range contradicts itself");
+  }
+  if (version == kRowVersionOfCallBack) {
+    call.call_back.request.bytes = in.array<16>();
+    call.call_back.asked_by.bytes = in.array<16>();
+    call.call_back.rung_by.bytes = in.array<16>();
+    if (in.ok() && !call.call_back.is_known())
+      return fail(Errc::kMalformed, "row's call-back is nobody's");
   }
   if (!in.ok()) return fail(Errc::kMalformed, "row is cut off");
   call.cover = TRY(keys::Cover::parse(in.bytes(in.remaining())));

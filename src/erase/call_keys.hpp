@@ -17,6 +17,7 @@
 
 #include "base/id.hpp"
 #include "erase/reasons.hpp"
+#include "keys/call_back.hpp"
 #include "keys/keeper_protocol.hpp"
 #include "keys/tree.hpp"
 
@@ -99,6 +100,7 @@ struct CallKeys {
   std::int64_t question_since_ms = 0;  // monotonic
   bool dirty = false;                  // the row does not say what memory does
   bool heard_moved = false;            // likewise, and it may wait for the next round of persisting
+  keys::CallBackOf call_back;          // of a call that we dialled
 
   // The recorder says that these audio streams exist.
   void declare(std::uint16_t mask) {
@@ -142,6 +144,11 @@ struct CallKeys {
   // What is erased is said once: stretches that lie in another one, or touch one of the same
   // reason, become one; with more than `most` left, reasons no longer keep neighbours apart.
   void join_erased(std::size_t most);
+  [[nodiscard]] bool is_call_back() const {
+    return keys::CallAsked{id, source, call_back}.is_call_back();
+  }
+  // Of [0, end) of this stream: what is neither ordered, held, erased nor lost.
+  [[nodiscard]] std::uint64_t kept_segments(std::uint8_t stream, std::uint32_t end) const;
   // Ranges that are ordered or held, and not yet erased.
   [[nodiscard]] std::size_t open_blocks() const;
 
@@ -157,6 +164,7 @@ struct CallKeys {
   // blocked leaves are punctured in what is written) and gives the row's bytes.
   void persist_upto(const std::array<std::uint32_t, keys::kStreamsMax>& upto);
   [[nodiscard]] SecretBytes encode_row() const;
+  [[nodiscard]] keys::Cover kept_cover() const;
   static Result<CallKeys> decode_row(std::uint64_t row, ByteView raw);
 };
 

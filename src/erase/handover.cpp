@@ -71,7 +71,7 @@ HandedCall to_handed(const CallKeys& call) {
                closed_by, legal_hold, drop, proposals, start_logged, end_logged, rooted, begun_ms,
                issued_from, ends, heard, persisted, blocked, lost, cover, listener_segments,
                next_call_data, question_open, heard_before_question, question_since_ms, dirty,
-               heard_moved] = call;
+               heard_moved, call_back] = call;
   HandedCall out{.id = id,
                  .row = row,
                  .source = source,
@@ -100,7 +100,8 @@ HandedCall to_handed(const CallKeys& call) {
                  .question_open = question_open,
                  .question_since_ms = question_since_ms,
                  .dirty = dirty,
-                 .heard_moved = heard_moved};
+                 .heard_moved = heard_moved,
+                 .call_back = call_back};
   for (std::size_t i = 0; i < keys::kStreamsMax; ++i)
     out.marks.push_back({ends[i], heard[i], persisted[i], heard_before_question[i]});
   return out;
@@ -143,6 +144,7 @@ Result<CallKeys> from_handed(HandedCall handed) {
   call.question_since_ms = handed.question_since_ms;
   call.dirty = handed.dirty;
   call.heard_moved = handed.heard_moved;
+  call.call_back = handed.call_back;
   return call;
 }
 
@@ -159,16 +161,18 @@ Result<HandedState> decode_handed(ByteView raw) {
   ByteReader in(raw);
   const auto version = in.u32();
   if (!in.ok() || version == 0) return fail(Errc::kMalformed, "handed state without a version");
-  constexpr std::uint32_t kVersionWithoutPrivates = 2, kVersionOfBothSides = 3;
-  static_assert(kHandoverVersion == 4, "each version has its reader here");
+  constexpr std::uint32_t kVersionWithoutPrivates = 2, kVersionOfBothSides = 3,
+                          kVersionWithoutCallBacks = 4;
+  static_assert(kHandoverVersion == 5, "each version has its reader here");
   if (version > kHandoverVersion)
     return fail(Errc::kUnsupported, "handed state of version " + std::to_string(version) +
                                         ": this program knows 1 to " +
                                         std::to_string(kHandoverVersion));
-  auto state = TRY(version == kHandoverVersion          ? unpack<HandedState>(raw)
-                   : version == kVersionOfBothSides     ? decode_handed_v3(raw)
-                   : version == kVersionWithoutPrivates ? decode_handed_v2(raw)
-                                                        : decode_handed_v1(raw));
+  auto state = TRY(version == kHandoverVersion           ? unpack<HandedState>(raw)
+                   : version == kVersionWithoutCallBacks ? decode_handed_v4(raw)
+                   : version == kVersionOfBothSides      ? decode_handed_v3(raw)
+                   : version == kVersionWithoutPrivates  ? decode_handed_v2(raw)
+                                                         : decode_handed_v1(raw));
   if (!each_fits(state.calls) || !each_fits(state.orders) || !each_fits(state.unconfirmed) ||
       !each_fits(state.known_orders) || !each_fits(state.decided) || !each_fits(state.privates))
     return fail(Errc::kMalformed, "handed state contradicts itself");

@@ -10,7 +10,7 @@
 
 namespace callward::erase {
 
-inline constexpr std::uint32_t kHandoverVersion = 4;
+inline constexpr std::uint32_t kHandoverVersion = 5;
 inline constexpr std::size_t kHandoverBytesMax = 256u << 20;
 
 struct HandedStream {
@@ -45,12 +45,13 @@ struct HandedCall {
   bool question_open = false;
   std::int64_t question_since_ms = 0;  // monotonic
   bool dirty = false, heard_moved = false;
+  keys::CallBackOf call_back;
   template <class V>
   void visit(V& v) {
     v(id, row, source, direction, streams, declared, started_at, ended, listened, closed, closed_by,
       legal_hold, drop, proposals, start_logged, end_logged, rooted, begun_ms, issued_from, marks,
       blocked, lost, cover, listener_segments, next_call_data, question_open, question_since_ms,
-      dirty, heard_moved);
+      dirty, heard_moved, call_back);
   }
 };
 HandedCall to_handed(const CallKeys& call);
@@ -128,7 +129,8 @@ struct HandedState {
 Result<SecretBytes> encode_handed(const HandedState& state);
 Result<HandedState> decode_handed_v1(ByteView raw);
 Result<HandedState> decode_handed_v2(ByteView raw);
-Result<HandedState> decode_handed_v3(ByteView raw);  // handover_old.cpp
+Result<HandedState> decode_handed_v3(ByteView raw);
+Result<HandedState> decode_handed_v4(ByteView raw);  // handover_old.cpp
 // An older version is read. kUnsupported: of a newer version. kMalformed: cut off, or contradicting
 // itself.
 Result<HandedState> decode_handed(ByteView raw);

@@ -231,6 +231,12 @@ class Keeper {
     [[nodiscard]] std::uint64_t log_size() const override { return keeper_.log_->size(); }
     [[nodiscard]] std::uint64_t rows_upto() const override { return keeper_.store_.log_size(); }
     [[nodiscard]] bool log_failed() const override { return keeper_.log_->failed(); }
+    void note_call_back(const CallId& call, const keys::CallBackOf& of) override {
+      keeper_.note_call_back(call, of);
+    }
+    [[nodiscard]] std::int64_t kept_ms(const CallId& call, std::uint8_t stream) override {
+      return keeper_.kept_ms(call, stream);
+    }
 
    private:
     Keeper& keeper_;
@@ -280,7 +286,7 @@ class Keeper {
                         Reply<keys::HeldDecided> reply);
   [[nodiscard]] bool stopped_by_hold(const CallKeys& call, const Decision& decision) const;
   static bool may_act(std::string_view actor);
-  static Status may_decide(const CallKeys& call, const keys::DecideHeld& message);
+  [[nodiscard]] Status may_decide(const CallKeys& call, const keys::DecideHeld& message) const;
   void drop_husks();
   void hold_order(CallKeys& call, const keys::EraseOrder& message,
                   const std::vector<SegmentRange>& ranges, const std::string& source,
@@ -383,8 +389,13 @@ class Keeper {
   void forget_finished();
   keys::KeyState key_state(const CallKeys& call, const keys::RecordHeader& header) const;
   // What the vault's people say of it; nothing where there are none.
-  Result<boost::json::object> right_to_open(const CallId& call, const std::string& actor,
-                                            const std::array<std::uint8_t, 32>& reader_key) const;
+  [[nodiscard]] Result<boost::json::object> right_to_open(
+      const CallKeys& call, const std::string& actor,
+      const std::array<std::uint8_t, 32>& reader_key, bool about) const;
+  void note_call_back(const CallId& id, const keys::CallBackOf& of);
+  std::int64_t kept_ms(const CallId& id, std::uint8_t stream);
+  // Whether this person, or the operator, orders anything of this call.
+  [[nodiscard]] Status may_order(const CallKeys& call, const std::string& actor) const;
   std::vector<Key32> keys_for(const CallKeys& call, const std::vector<keys::RecordHeader>& headers,
                               keys::Opened& opened) const;
   boost::json::array ranges_json(const std::vector<SegmentRange>& ranges) const;

@@ -79,8 +79,9 @@ Result<Decision> Keeper::decision_of(const CallKeys& call, const keys::DecideHel
 }
 
 // What a person ordered, another one confirms.
-Status Keeper::may_decide(const CallKeys& call, const keys::DecideHeld& message) {
+Status Keeper::may_decide(const CallKeys& call, const keys::DecideHeld& message) const {
   if (!may_act(message.actor)) return fail(Errc::kDenied, "a person decides, or the operator");
+  if (message.decision == keys::HeldDecision::kErase) TRY(may_order(call, message.actor));
   const auto* proposal = call.proposal_of(message.order);
   if (proposal == nullptr || message.decision != keys::HeldDecision::kErase) return {};
   if (PersonId::parse(message.actor).value_or(PersonId{}) == proposal->by)

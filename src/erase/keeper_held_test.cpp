@@ -467,7 +467,7 @@ TEST_F(Held, RowsOfVersionsOneAndTwoAreRead) {
   EXPECT_EQ(read->blocked[0].range, now.blocked[0].range);
   EXPECT_EQ(read->blocked[0].kept_below, now.blocked[0].kept_below);
   EXPECT_EQ(read->blocked[1].order.hex(), call.hex());
-  old[0] = 4;
+  old[0] = 5;
   EXPECT_EQ(CallKeys::decode_row(0, old).error().code, Errc::kUnsupported);
 }
 

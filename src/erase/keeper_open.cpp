@@ -89,11 +89,29 @@ keys::KeyState Keeper::key_state(const CallKeys& call, const keys::RecordHeader&
   return keys::KeyState::kGiven;
 }
 
-Result<boost::json::object> Keeper::right_to_open(
-    const CallId& call, const std::string& actor,
-    const std::array<std::uint8_t, 32>& reader_key) const {
+Result<boost::json::object> Keeper::right_to_open(const CallKeys& call, const std::string& actor,
+                                                  const std::array<std::uint8_t, 32>& reader_key,
+                                                  bool about) const {
   if (tenant_ == nullptr) return boost::json::object{};
-  return tenant_->may_open(call, actor, reader_key);
+  return tenant_->may_open({call.id, call.source, call.call_back}, actor, reader_key, about);
+}
+
+// Whose call-back a call is goes to the disk with the next round: a keeper that starts anew knows
+// it from the row, however long ago its request was settled.
+void Keeper::note_call_back(const CallId& id, const keys::CallBackOf& of) {
+  const auto found = find(id);
+  if (!found || !of.is_known() || (*found)->call_back.is_known()) return;
+  (*found)->call_back = of;
+  (*found)->dirty = new_rows_ = true;
+}
+
+std::int64_t Keeper::kept_ms(const CallId& id, std::uint8_t stream) {
+  constexpr std::int64_t kSegmentMs = 100;
+  const auto found = find(id);
+  if (!found || stream >= keys::kCallDataStream) return 0;
+  const auto& call = **found;
+  const auto end = call.ended ? call.ends[stream] : elapsed_segments(call);
+  return static_cast<std::int64_t>(call.kept_segments(stream, end)) * kSegmentMs;
 }
 
 void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
@@ -106,7 +124,10 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
     return reply(fail(Errc::kUnavailable, "the audit log cannot be written: nothing is opened"));
   auto wanted = parse_wanted(message);
   if (!wanted) return reply(tl::unexpected<Error>(wanted.error()));
-  const auto right = right_to_open(message.call, message.actor, message.reader_key);
+  const bool about = std::ranges::any_of(wanted->headers, [](const keys::RecordHeader& header) {
+    return header.kind == keys::RecordKind::kCallData;  // notes, too
+  });
+  const auto right = right_to_open(call, message.actor, message.reader_key, about);
   if (!right) return reply(tl::unexpected<Error>(right.error()));
   auto opened = std::make_shared<keys::Opened>();
   auto record_keys = std::make_shared<std::vector<Key32>>(keys_for(call, wanted->headers, *opened));
@@ -120,18 +141,19 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
   auto staged =
       stage_entry(exporting ? "exported" : "opened", message.actor, call.id.hex(), std::move(data));
   if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-  after_log([this, id = call.id, actor = message.actor, reader = message.reader_key,
+  after_log([this, id = call.id, actor = message.actor, reader = message.reader_key, about,
              headers = std::move(wanted->headers), opened, record_keys, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     // So may have whose right it was: a role taken away in the same round gives nothing.
-    if (auto still = right_to_open(id, actor, reader); !still)
-      return reply(tl::unexpected<Error>(still.error()));
+    const auto still = find(id);
+    if (!still) return reply(tl::unexpected<Error>(still.error()));
+    if (auto may = right_to_open(**still, actor, reader, about); !may)
+      return reply(tl::unexpected<Error>(may.error()));
     // An order may have been accepted while the entry was on its way to the disk: then nothing
     // leaves.
-    const auto still = find(id);
     for (std::size_t i = 0; i < headers.size(); ++i)
-      if (!still || (opened->states[i] == static_cast<std::uint8_t>(keys::KeyState::kGiven) &&
-                     key_state(**still, headers[i]) != keys::KeyState::kGiven))
+      if (opened->states[i] == static_cast<std::uint8_t>(keys::KeyState::kGiven) &&
+          key_state(**still, headers[i]) != keys::KeyState::kGiven)
         return reply(fail(Errc::kBusy, "the call changed meanwhile; ask again"));
     auto sealed = seal_keys(entropy_, reader, id, *record_keys);
     if (!sealed) return reply(tl::unexpected<Error>(sealed.error()));

@@ -269,8 +269,9 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
   auto found = find(message.call);
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   auto& call = **found;
-  if (!from_listener && !may_act(message.actor))
-    return reply(fail(Errc::kDenied, "a person orders, or the operator"));
+  if (!from_listener)
+    if (auto may = may_order(call, message.actor); !may)
+      return reply(tl::unexpected<Error>(may.error()));
   if (from_listener && call.listened)
     return reply(fail(Errc::kDenied, "the listener is done with this call"));
   if (message.reason == kRetentionReason)

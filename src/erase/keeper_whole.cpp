@@ -24,6 +24,13 @@ bool Keeper::may_act(std::string_view actor) {
   return std::find(kOurs.begin(), kOurs.end(), actor) == kOurs.end();
 }
 
+// What somebody has still to judge is not theirs to take away: the tenant says of which calls.
+Status Keeper::may_order(const CallKeys& call, const std::string& actor) const {
+  if (!may_act(actor)) return fail(Errc::kDenied, "a person orders, or the operator");
+  if (tenant_ == nullptr) return {};
+  return tenant_->may_erase({call.id, call.source, call.call_back}, actor);
+}
+
 // Logged, then said.
 void Keeper::refuse_held(const CallKeys& call, const OrderId& order, const std::string& actor,
                          Refusal refusal) {
@@ -103,8 +110,8 @@ void Keeper::erase_call(const keys::EraseCall& message, Reply<keys::OrderAccepte
   if (!reason) return reply(fail(Errc::kMalformed, "unknown reason code"));
   if (message.reason == kPrivateReason)
     return reply(fail(Errc::kDenied, "private is what an agent is, not a call that is ordered"));
-  if (!may_act(message.actor))
-    return reply(fail(Errc::kDenied, "a person orders, or the operator"));
+  if (auto may = may_order(call, message.actor); !may)
+    return reply(tl::unexpected<Error>(may.error()));
   if (message.reason == kRetentionReason)
     return reply(fail(Errc::kDenied, "retention is the keeper's own reason"));
   if (call.legal_hold) return refuse_held(call, message.order, message.actor, std::move(reply));

@@ -11,6 +11,7 @@
 
 #include "audit/entry.hpp"
 #include "base/id.hpp"
+#include "keys/call_back.hpp"
 
 namespace callward::keys {
 
@@ -35,6 +36,11 @@ class Ledger {
   [[nodiscard]] virtual std::uint64_t log_size() const = 0;   // durable
   [[nodiscard]] virtual std::uint64_t rows_upto() const = 0;  // entries that the rows know of
   [[nodiscard]] virtual bool log_failed() const = 0;
+  // Whose call-back this call is, in its row from the next round on. The first word counts.
+  virtual void note_call_back(const CallId& call, const CallBackOf& of) = 0;
+  // How much of a call's stream can still be heard, or will be: neither ordered away nor held, nor
+  // erased, nor lost. 0: no such call.
+  [[nodiscard]] virtual std::int64_t kept_ms(const CallId& call, std::uint8_t stream) = 0;
 };
 
 class Tenant {
@@ -63,9 +69,14 @@ class Tenant {
   virtual void tick() = 0;
 
   // By what right this person's browser may have keys of a call's records: what the entry in the
-  // log says of it besides. kDenied: by none.
-  virtual Result<boost::json::object> may_open(const CallId& call, std::string_view actor,
-                                               const std::array<std::uint8_t, 32>& reader_key) = 0;
+  // log says of it besides. `about`: records of what is known about the call (numbers, notes) are
+  // among them. kDenied: by none.
+  virtual Result<boost::json::object> may_open(const CallAsked& call, std::string_view actor,
+                                               const std::array<std::uint8_t, 32>& reader_key,
+                                               bool about) = 0;
+  // Whether this person, or the operator, may have something of a call erased. kState: not yet.
+  // kDenied: never.
+  virtual Status may_erase(const CallAsked& call, std::string_view actor) = 0;
 };
 
 }  // namespace callward::keys

@@ -15,9 +15,10 @@ class Recordings : public ::testing::Test, public OfficeRig {
     ASSERT_TRUE(change_roles(rita, people::bit(people::Role::kReviewer), {olga}));
     customer = carla();
     id = verified(customer);
+    words = words_of(recording);
   }
   Result<keys::Opened> hear(const std::string& actor, const Key32& key) {
-    const auto header = keys::RecordHeader::parse(recording_data);
+    const auto header = keys::parse_record(words);
     EXPECT_TRUE(header);
     const auto answer = std::make_shared<Answer<keys::Opened>>();
     keys::Open message{.call = recording,
@@ -50,6 +51,7 @@ class Recordings : public ::testing::Test, public OfficeRig {
   }
   CustomerId customer;
   RequestId id;
+  Bytes words;  // of the call-back
   std::vector<audit::Entry> all_entries;
   std::function<void()> between;  // what comes in the same round
 };

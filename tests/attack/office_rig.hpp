@@ -115,7 +115,7 @@ class OfficeRig : public Company {
     log = TRY(audit::Log::open(vfs, "/log", "test/log", seed));
     keeper = std::make_unique<erase::Keeper>(
         clock, entropy, *store, *log, erase::KeeperPolicy{},
-        erase::Keeper::Outbox{.derived_sealed = [](const auto&) {},
+        erase::Keeper::Outbox{.derived_sealed = [this](const auto& m) { derived = m.record; },
                               .listening_done = [](const auto&) {},
                               .order_state = [](const auto&) {},
                               .wipe = [](const auto&, std::function<void()> done) { done(); }});
@@ -374,7 +374,7 @@ class OfficeRig : public Company {
     if (recorded) {
       Answer<keys::CallStarted> begun;
       keeper->call_start({.call = recording,
-                          .source = keys::CallSource::kSiprec,
+                          .source = keys::CallSource::kCallBack,
                           .direction = keys::Direction::kOutgoing,
                           .streams = 3,
                           .started_at = clock.utc_ms(),
@@ -385,6 +385,32 @@ class OfficeRig : public Company {
       office->dial_recorded(dial, recording);
     }
     clock.advance_ms(seconds * 1'000);
+  }
+  // What the customer said in a call's first second, in words, as the server has it.
+  Bytes words_of(const CallId& call) {
+    keeper->cleared({.call = call, .marks = {{0, 20}, {1, 20}}});
+    EXPECT_TRUE(keeper->derived_put({.call = call,
+                                     .kind = static_cast<std::uint8_t>(keys::RecordKind::kWords),
+                                     .stream = 0,
+                                     .streams = 1,
+                                     .first = 0,
+                                     .end = 10,
+                                     .plaintext = SecretBytes(8)}));
+    return derived;
+  }
+  Result<keys::Opened> open_record(const CallId& call, const Bytes& record,
+                                   const std::string& actor, const Key32& key) {
+    const auto header = TRY(keys::parse_record(record));
+    Answer<keys::Opened> answer;
+    keys::Open message{.call = call,
+                       .actor = actor,
+                       .purpose = keys::OpenPurpose::kPlay,
+                       .reason_hash = std::string(64, 'a'),
+                       .headers = {header.encode()}};
+    message.reader_key = *crypto::x25519_public(key);
+    keeper->open(message, answer.reply());
+    keeper->end_round();
+    return std::move(answer.value);
   }
   void hang_up(std::int64_t seconds = 60) {
     office->dial_over(
@@ -510,6 +536,7 @@ class OfficeRig : public Company {
   std::array<std::uint8_t, 16> machine{1};  // its boot
   CallId recording;
   Bytes recording_data;  // its sealed record of call data
+  Bytes derived;         // the last sealed record of what the listener found
   std::array<std::uint8_t, 16> nonce{};
 };
 
