@@ -250,6 +250,7 @@ void RuleChecker::call_started(const Entry& entry) {
   call.started = {entry.index, entry.at, true};
   call.alive_at = entry.at;
   call.began_at = number_of(entry, "started_at");
+  call.call_back = text_of(entry, "source") == "call_back";
   // Whoever says when it began makes it no older than a call can be.
   if (text_of(entry, "source") != "import")
     call.began_at = std::max(call.began_at, entry.at - kCallMsMax - grace_.age_ms);

@@ -110,7 +110,7 @@ class RuleChecker {
     // Ordered or held: what opens to nobody, by order.
     std::map<std::string, std::set<Range>> closed;
     bool unknown_said = false;
-    bool hold = false, empty = false;
+    bool hold = false, empty = false, call_back = false;
     std::int64_t began_at = 0;  // what retention counts from
     std::string retired_by;     // order of retention
     bool deleted = false;       // its ciphertext, or the store keeps it for good

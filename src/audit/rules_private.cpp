@@ -20,6 +20,9 @@ void RuleChecker::private_on(const Entry& entry) {
   auto& order = orders_[id];
   name_call(order, entry);
   take_sides(entry, order);
+  if (call_of(entry).call_back)
+    find("private-not-in-call-backs", entry.index, entry.subject,
+         "order " + id + ": a call-back is recorded whole");
   order.private_on = {entry.index, entry.at, true};
   check_private(entry, order);
   check_private_use(entry);

@@ -23,6 +23,23 @@ void erases_private(Story& story, int to) {
   story.erases();
 }
 
+TEST(Rules, NobodyIsPrivateInACallBack) {
+  Story story;
+  story.keeper_starts();
+  auto usual = story;
+  usual.call_starts();
+  stays_private(usual, 500);
+  usual.expect_clean();
+  story.say("call_started", "recorder", kCall,
+            {{"row", 1},
+             {"source", "call_back"},
+             {"direction", "outgoing"},
+             {"streams", 2},
+             {"started_at", story.at}});
+  stays_private(story, 500);
+  story.expect("private-not-in-call-backs");
+}
+
 TEST(Rules, AnAgentIsPrivateForThreeMinutesAtMost) {
   Story story;
   story.keeper_starts();

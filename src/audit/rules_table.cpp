@@ -43,6 +43,8 @@ const std::vector<Rule>& rules() {
        "Where an agent chose that the customer alone is private, the streams that stay recorded "
        "are "
        "none of the customer's, nothing of them is erased for it, and they never become more."},
+      {"private-not-in-call-backs", kBreach,
+       "Nobody is private in a call-back: a request is judged by it."},
       {"private-ends", kBreach,
        "A stretch that an agent was private for ends within 10 minutes, or is erased to its bound "
        "after a restart; what was recorded until its end is ordered erased within 10 minutes."},
@@ -77,8 +79,9 @@ const std::vector<Rule>& rules() {
       {"opened-by-right", kBreach,
        "With a role chart a recording opens to reviewers; a call-back, until its request is "
        "reviewed, "
-       "also to who may release and to those whom the requester answers to, never to who asked or "
-       "rang; with a browser's key that their passkey signed."},
+       "also to who may release and to those whom the requester answers to, never, at any time, to "
+       "who asked or rang, nor its numbers by that right; with a browser's key that their passkey "
+       "signed."},
       {"reader-is-signed", kBreach, "A browser's key is signed by a passkey of whose it is."},
       {"step-holds", kBreach,
        "Each step of a request is its next one, signed by who may, allowed by the roles, order and "

@@ -124,6 +124,9 @@ void Keeper::private_mode(const keys::PrivateMode& message, Reply<keys::PrivateS
   auto& call = **found;
   if (call.ended || call.source == keys::CallSource::kImport)
     return reply(fail(Errc::kState, "only a call that runs can be private"));
+  // It is what a request is judged by, and who rang is no agent in it.
+  if (message.on && call.is_call_back())
+    return reply(fail(Errc::kDenied, "a call-back is recorded whole: nobody is private in it"));
   const auto open = privates_.find(call.id);
   if (open != privates_.end() && open->second.by != message.actor)
     return refuse_private(call, message.actor, "other_person",
