@@ -278,14 +278,17 @@ void CallKeys::persist_upto(const std::array<std::uint32_t, keys::kStreamsMax>& 
   }
 }
 
+namespace {
+
 // What goes to the disk: of each audio stream what is before its mark, minus what is blocked; all
 // of stream 15.
-keys::Cover CallKeys::kept_cover() const {
+keys::Cover kept_cover(const CallKeys& call) {
   keys::Cover kept;
   for (std::uint8_t stream = 0; stream < 15; ++stream) {
-    if (!has_stream(stream)) continue;
-    auto part = cover.slice(keys::leaf_of(stream, 0), keys::leaf_of(stream, persisted[stream]));
-    for (const auto& block : blocked) {
+    if (!call.has_stream(stream)) continue;
+    auto part =
+        call.cover.slice(keys::leaf_of(stream, 0), keys::leaf_of(stream, call.persisted[stream]));
+    for (const auto& block : call.blocked) {
       if (block.range.stream != stream) continue;
       const auto kept_below = block.state == BlockState::kHeld ? block.kept_below : 0;
       const auto first = std::min(std::max(block.range.first, kept_below), block.range.end);
@@ -293,10 +296,13 @@ keys::Cover CallKeys::kept_cover() const {
     }
     CHECK(kept.merge(std::move(part)).has_value());
   }
-  CHECK(kept.merge(cover.slice(keys::leaf_of(keys::kCallDataStream, 0), 1u << keys::kTreeLevels))
-            .has_value());
+  CHECK(
+      kept.merge(call.cover.slice(keys::leaf_of(keys::kCallDataStream, 0), 1u << keys::kTreeLevels))
+          .has_value());
   return kept;
 }
+
+}  // namespace
 
 SecretBytes CallKeys::encode_row() const {
   ByteWriter head;
@@ -348,7 +354,7 @@ SecretBytes CallKeys::encode_row() const {
     head.bytes(call_back.asked_by.bytes);
     head.bytes(call_back.rung_by.bytes);
   }
-  const auto nodes = kept_cover().serialize();
+  const auto nodes = kept_cover(*this).serialize();
   SecretBytes row(head.size() + nodes.size());
   std::memcpy(row.expose_mut().data(), head.view().data(), head.size());
   std::memcpy(row.expose_mut().data() + head.size(), nodes.expose().data(), nodes.size());

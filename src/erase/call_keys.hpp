@@ -164,7 +164,6 @@ struct CallKeys {
   // blocked leaves are punctured in what is written) and gives the row's bytes.
   void persist_upto(const std::array<std::uint32_t, keys::kStreamsMax>& upto);
   [[nodiscard]] SecretBytes encode_row() const;
-  [[nodiscard]] keys::Cover kept_cover() const;
   static Result<CallKeys> decode_row(std::uint64_t row, ByteView raw);
 };
 
