@@ -219,6 +219,7 @@ Result<Response> sign(Service& service, const Request& request) {
 void add_chart_routes(Service& service, std::vector<Route>& routes) {
   routes.push_back({"GET", "/v1/chart/drafts", "listDrafts",
                     guarded([&](const Request& r) { return list(service, r); })});
+  routes.back().polls = true;
   routes.push_back({"POST", "/v1/chart/drafts", "createDraft",
                     guarded([&](const Request& r) { return create(service, r); })});
   routes.push_back({"DELETE", "/v1/chart/drafts/{id}", "withdrawDraft",

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "api/service.hpp"
+#include "base/event_log.hpp"
 
 namespace callward::api {
 namespace {
@@ -42,10 +43,19 @@ Result<Response> rate_passphrase(Service& service, const Request& request) {
   const auto passphrase = TRY(passphrase_of(body));
   TRY(body.finish());
   const auto good = check_passphrase(service, request.session->person, passphrase);
+  // A list that cannot be read is no fault of the passphrase's.
+  if (!good && good.error().code != Errc::kMalformed) return tl::unexpected<Error>(good.error());
   return Response::json({{"lacks", good ? std::string() : good.error().message}});
 }
 
-// Without the entry it stays as it was. With it whatever the old passphrase began is over: the
+Status end_others(Service& service, const people::Session& own) {
+  for (const auto& session : TRY(service.people.sessions(own.person.id)))
+    if (session.id != own.id)
+      TRY(end_one_session(service, session, own.person.id.hex(), "passphrase_changed"));
+  return {};
+}
+
+// Without the entries it stays as it was. With them whatever the old passphrase began is over: the
 // other sessions, and sign-ins that wait for their second factor.
 Result<Response> change_passphrase(Service& service, const Request& request) {
   const bool founded = TRY(service.roster.chart())->number() > 0;
@@ -64,12 +74,16 @@ Result<Response> change_passphrase(Service& service, const Request& request) {
   TRY(show_passphrase(service, request, old));
   const auto hash = TRY(service.people.hash(wanted));
   const auto subject = person.id.hex();
+  // Before anything has changed: an error says that nothing has.
+  TRY(end_others(service, *request.session));
   TRY(service.log("passphrase_changed", subject, subject, {{"session", request.session->id}}));
   TRY(service.people.set_passphrase(person.id, hash));
   service.desk.sign_ins.drop(subject);
-  for (const auto& session : TRY(service.people.sessions(person.id)))
-    if (session.id != request.session->id)
-      TRY(end_one_session(service, session, subject, "passphrase_changed"));
+  // Who came in by the old one meanwhile. It is changed by now: without an entry, if need be.
+  if (auto ended = end_others(service, *request.session); !ended) {
+    log_event("server.sessions_not_ended", {{"why", ended.error().message}});
+    (void)service.people.end_sessions(person.id, request.session->id);
+  }
   return Response::empty();
 }
 

@@ -94,6 +94,7 @@ void add_reminder_routes(Service& service, std::vector<Route>& routes) {
   routes.push_back({"GET", "/v1/people/{id}/mail", "getMail", act(show_anothers)});
   routes.push_back({"PUT", "/v1/people/{id}/mail", "setMail", act(put_anothers)});
   routes.push_back({"GET", "/v1/own/alarms", "listAlarms", act(alarms)});
+  routes.back().polls = true;
   routes.push_back({"PUT", "/v1/own/alarms/{id}", "alarmSeen", act(alarm_seen)});
 }
 

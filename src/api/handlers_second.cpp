@@ -31,12 +31,14 @@ Result<Response> failed(Service& service, const Second& second, const Error& err
   return not_signed_in(error.message.c_str());
 }
 
-// Entry and keeper before the cookie: without either there is no session.
+// Entry and keeper before the cookie: without either there is no session, and the one that came
+// along is not gone for nothing.
 Result<Response> begin(Service& service, const Request& request, const Second& second,
                        people::CameBy by, const people::Reader* reader) {
   if (!service.desk.sign_ins.take(second.ticket, service.clock.monotonic_ms()))
     return not_signed_in("begin anew with the passphrase");
-  TRY(end_session_before(service, request, second.person));
+  if (TRY(service.people.sessions(second.person.id)).size() >= people::People::kSessionsMax)
+    TRY(end_session_before(service, request, second.person));  // it may be room enough
   TRY(make_room(service, second.person));
   const auto fresh = TRY(service.people.begin(second.person, by, reader));
   const auto subject = second.person.id.hex();
@@ -46,7 +48,7 @@ Result<Response> begin(Service& service, const Request& request, const Second& s
     if (reader != nullptr)
       TRY(service.keeper.call<keys::Ack>(
           keys::ReaderPut{reader->person, reader->key, reader->at, reader->signature}));
-    return {};
+    return end_session_before(service, request, second.person);
   }();
   if (!told) {
     TRY(service.people.end_session(fresh.session.id, second.person.id));

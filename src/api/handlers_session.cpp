@@ -15,15 +15,19 @@ namespace {
 // The entry is durable before the session is given out; without it there is none.
 Result<Response> begin_by_passphrase(Service& service, const Request& request,
                                      const people::Person& person) {
-  TRY(end_session_before(service, request, person));
+  if (TRY(service.people.sessions(person.id)).size() >= people::People::kSessionsMax)
+    TRY(end_session_before(service, request, person));  // it may be room enough
   TRY(make_room(service, person));
   const auto fresh = TRY(service.people.begin(person, people::CameBy::kPassphrase));
   const auto subject = person.id.hex();
-  if (auto logged = service.log("signed_in", subject, subject,
-                                {{"session", fresh.session.id}, {"method", "passphrase"}});
-      !logged) {
+  const auto told = [&]() -> Status {
+    TRY(service.log("signed_in", subject, subject,
+                    {{"session", fresh.session.id}, {"method", "passphrase"}}));
+    return end_session_before(service, request, person);
+  }();
+  if (!told) {
     TRY(service.people.end_session(fresh.session.id, person.id));
-    return tl::unexpected<Error>(logged.error());
+    return tl::unexpected<Error>(told.error());
   }
   return session_answer(service, fresh);
 }

@@ -207,6 +207,19 @@ TEST_F(PeopleAttack, APassphraseIsChangedByWhoHasTheOldOneAndThePasskey) {
   EXPECT_EQ(sign_in(now).status, 201);
 }
 
+TEST_F(PeopleAttack, AChangeOfThePassphraseThatIsRefusedChangedNothing) {
+  const auto max = join("max", "supervisor");
+  const auto maxs = session_of(max), other = session_of(max);
+  ASSERT_TRUE(
+      database->execute("CREATE TRIGGER full BEFORE DELETE ON sessions BEGIN SELECT "
+                        "RAISE(ABORT, 'full'); END"));
+  const Json body{{"passphrase", max.passphrase}, {"new_passphrase", kOther}};
+  EXPECT_EQ(confirmed(max, maxs, "passphrase", "/v1/own/passphrase", body).status, 409);
+  ASSERT_TRUE(database->execute("DROP TRIGGER full"));
+  EXPECT_EQ(passphrase(max).status, 202) << "the old one holds";
+  EXPECT_EQ(logged("passphrase_changed"), 0u);
+}
+
 TEST_F(PeopleAttack, TheOldPassphraseIsNotGuessedByChangingIt) {
   const std::string path = "/v1/own/passphrase";
   const auto before = logged("sign_in_failed");
@@ -243,6 +256,14 @@ TEST_F(PeopleAttack, ALeakedPassphraseIsRefusedWhereverOneIsSet) {
   EXPECT_NE(refused.body.find("leaked"), std::string::npos) << refused.body;
   const auto rated = send("POST", "/v1/own/passphrase/rating", {{"passphrase", leaked}}, maxs);
   EXPECT_NE(json_of(rated).at("lacks").as_string().find("leaked"), std::string::npos);
+  std::filesystem::resize_file(dir + "/leaked", 1);
+  const auto unread = send("POST", "/v1/own/passphrase/rating", {{"passphrase", leaked}}, maxs);
+  EXPECT_GE(unread.status, 500) << "a list that cannot be read says nothing of it: " << unread.body;
+  ASSERT_TRUE(vfs.write_file_atomic(dir + "/leaked.again",
+                                    as_bytes(to_hex(crypto::sha1(as_bytes(leaked))) + ":3\n")));
+  const auto again = people::LeakedList::open(vfs, dir + "/leaked.again");
+  ASSERT_TRUE(again);
+  service.leaked = &*again;
   const Json body{{"passphrase", max.passphrase}, {"new_passphrase", leaked}};
   EXPECT_EQ(confirmed(max, maxs, "passphrase", "/v1/own/passphrase", body).status, 400);
   const Json good{{"passphrase", max.passphrase}, {"new_passphrase", kOther}};
@@ -305,7 +326,7 @@ TEST_F(PeopleAttack, SigningInEndsTheSessionWhoseCookieCameAlong) {
   EXPECT_EQ(logged("session_ended"), ended + 1);
   {
     const std::lock_guard lock(told);
-    EXPECT_EQ(log.back().type, "signed_in") << "in this order";
+    EXPECT_EQ(log.back().type, "session_ended") << "in this order";
     EXPECT_EQ(drops.size(), 1u) << "its browser's key is forgotten, too";
   }
   // A sign-in that comes to nothing ends nothing.
@@ -314,6 +335,17 @@ TEST_F(PeopleAttack, SigningInEndsTheSessionWhoseCookieCameAlong) {
   wrong["reader_key"] = to_hex(entropy.array<32>());
   EXPECT_EQ(ask("POST", "/v1/session/passkey", again, boost::json::serialize(wrong)).status, 401);
   EXPECT_EQ(ask("GET", "/v1/session", again).status, 200);
+}
+
+// The database fails: what is refused has ended nothing.
+TEST_F(PeopleAttack, ASignInThatCannotBeKeptEndsNoSession) {
+  const auto body = boost::json::serialize(passkey_body(olga, half(olga)));
+  ASSERT_TRUE(
+      database->execute("CREATE TRIGGER full BEFORE INSERT ON sessions BEGIN SELECT "
+                        "RAISE(ABORT, 'full'); END"));
+  EXPECT_EQ(ask("POST", "/v1/session/passkey", olgas, body).status, 409);
+  ASSERT_TRUE(database->execute("DROP TRIGGER full"));
+  EXPECT_EQ(ask("GET", "/v1/session", olgas).status, 200);
 }
 
 TEST_F(PeopleAttack, OneSessionTooManyEndsTheOneThatWasUsedLongestAgo) {

@@ -69,6 +69,25 @@ TEST_F(Company, WhatTakesTwoWaitsForTheSecondAndIsListedToWhoMaySignIt) {
   EXPECT_EQ(sign(max, maxs, draft).status, 404) << "once";
 }
 
+// What every screen asks by itself keeps nobody signed in who has gone away.
+TEST_F(Company, WhatTheConsoleAsksByItselfIsNoUseOfTheSession) {
+  ReminderBook book(*database, clock, entropy, {});
+  service.reminders = &book;
+  constexpr std::int64_t kMinute = 60'000;
+  const auto polled = [&](std::int64_t ms) {
+    for (std::int64_t gone = 0; gone < ms; gone += kMinute) {
+      clock.advance_ms(kMinute);
+      for (const auto* path : {"/v1/own/alarms", "/v1/chart/drafts"})
+        if (const auto status = ask("GET", path, olgas).status; status != 200) return status;
+    }
+    return 200;
+  };
+  EXPECT_EQ(polled(people::People::kIdleMsMax - kMinute), 200);
+  EXPECT_EQ(ask("GET", "/v1/people", olgas).status, 200) << "that is a use";
+  EXPECT_EQ(polled(people::People::kIdleMsMax), 200);
+  EXPECT_EQ(polled(kMinute), 401);
+}
+
 TEST_F(Company, ADraftIsVoidWhenTheChartHasMovedOn) {
   const auto max = join("max", "supervisor");
   const auto eve = join("eve", "agent");

@@ -13,6 +13,15 @@ constexpr std::int64_t kWatchedMs =
     30 * kDayMs;  // of a request that nobody has to do with any more
 constexpr const char* kWaiting = "waiting";
 
+// The words of the states in which nobody has anything to do any more, as SQL names a set.
+std::string settled_words() {
+  std::string words;
+  for (std::size_t i = 0; i < disclose::kStates; ++i)
+    if (const auto state = static_cast<disclose::State>(i); disclose::is_settled(state))
+      words += std::string(words.empty() ? "'" : ", '") + disclose::to_text(state) + "'";
+  return words;
+}
+
 }  // namespace
 
 std::vector<std::string> reminder_migrations() {
@@ -34,8 +43,8 @@ Status ReminderBook::load(const disclose::Limits& limits) {
   const std::lock_guard lock(mutex_);
   CustomerTables tables(db_);
   for (const auto& row :
-       TRY(db_.query("SELECT id FROM requests WHERE state NOT IN ('reviewed', 'refused', 'lapsed', "
-                     "'withdrawn') OR asked_at > ?1 ORDER BY asked_at DESC LIMIT ?2",
+       TRY(db_.query("SELECT id FROM requests WHERE state NOT IN (" + settled_words() +
+                         ") OR asked_at > ?1 ORDER BY asked_at DESC LIMIT ?2",
                      {clock_.utc_ms() - kWatchedMs, static_cast<std::int64_t>(kWatchedMax)}))) {
     const auto id = RequestId::parse(row.text(0));
     const auto found =
@@ -65,7 +74,8 @@ void ReminderBook::touched(const disclose::Request& request) {
     watched_.erase(old == watched_.end() ? watched_.begin() : old);
   }
   watched_[request.id] = request;
-  if (std::ranges::find(fresh_, request.id) == fresh_.end()) fresh_.push_back(request.id);
+  // Where nothing goes out, none waits its turn; and beyond the bound the round comes by, too.
+  if (settings_.on && fresh_.size() < kFreshMax) fresh_.insert(request.id);
 }
 
 // ---- what is due --------------------------------------------------------------------------------
@@ -123,19 +133,25 @@ Status ReminderBook::moot(const people::Chart& chart, const disclose::Limits& li
   return {};
 }
 
+// Whose turn it is: those with a new step, then some of the others, round and round.
+std::vector<RequestId> ReminderBook::next_ones() {
+  std::vector<RequestId> turn;
+  while (!fresh_.empty() && turn.size() < kRequestsPerTurn)
+    turn.push_back(fresh_.extract(fresh_.begin()).value());
+  auto at = watched_.upper_bound(next_);
+  for (; at != watched_.end() && turn.size() < kRequestsPerTurn; ++at)
+    turn.push_back(next_ = at->first);
+  if (at == watched_.end()) next_ = RequestId{};
+  return turn;
+}
+
 Result<std::vector<ReminderBook::Letter>> ReminderBook::turn(const people::Chart& chart,
                                                              const disclose::Limits& limits) {
   const std::lock_guard lock(mutex_);
   if (!settings_.on) return std::vector<Letter>();
-  TRY(forget_old());
+  TRY(note_ended());
   const disclose::World world{chart, limits, clock_.utc_ms()};
-  std::vector<RequestId> turn;
-  for (; !fresh_.empty() && turn.size() < kRequestsPerTurn; fresh_.pop_front())
-    turn.push_back(fresh_.front());
-  auto at = watched_.upper_bound(next_);
-  for (; at != watched_.end() && turn.size() < kRequestsPerTurn; ++at) turn.push_back(at->first);
-  next_ = at == watched_.end() || turn.empty() ? RequestId{} : turn.back();
-  for (const auto& id : turn) {
+  for (const auto& id : next_ones()) {
     const auto request = watched_.find(id);
     if (request == watched_.end()) continue;
     std::int64_t without = 0;
@@ -146,17 +162,20 @@ Result<std::vector<ReminderBook::Letter>> ReminderBook::turn(const people::Chart
       without_.erase(id);
   }
   TRY(moot(chart, limits));
+  // All of them, or, where the database fails half-way, none: what is said to be out was given out.
   std::vector<Letter> letters;
+  std::vector<Sent*> given;
   for (auto& [key, sent] : waiting_) {
     if (sent.out || sent.due_ms > clock_.monotonic_ms()) continue;
     const auto rows = TRY(
         db_.query("SELECT address FROM people_mail WHERE person = ?1", {sent.reminder.to.hex()}));
     if (rows.empty()) continue;  // it was taken away meanwhile
     const bool alarm = sent.reminder.waits == disclose::Waits::kBroken;
-    sent.out = true;
+    given.push_back(&sent);
     letters.push_back({sent.id, sent.reminder, rows[0].text(0),
                        clock_.utc_ms() + (alarm ? kAlarmDeliverMs : kDeliverMs)});
   }
+  for (auto* sent : given) sent->out = true;
   return letters;
 }
 
@@ -167,23 +186,37 @@ Status ReminderBook::note(const keys::DeliveryId& id, const std::string& state,
   return {};
 }
 
+// What ended stays on its way until its row says so: else it would be sent once more.
+Status ReminderBook::note_ended() {
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    const auto& sent = at->second;
+    if (sent.ended.empty()) {
+      ++at;
+      continue;
+    }
+    TRY(note(sent.id, sent.ended, sent.reason));
+    known_.insert(at->first);
+    at = waiting_.erase(at);
+  }
+  return {};
+}
+
 Status ReminderBook::ended(const keys::DeliveryId& id, keys::DeliveryOutcome outcome,
                            const std::string& reason) {
   const std::lock_guard lock(mutex_);
   const auto at =
       std::ranges::find_if(waiting_, [&](const auto& item) { return item.second.id == id; });
   if (at == waiting_.end()) return {};
-  TRY(note(id, keys::to_text(outcome), reason));
+  at->second.ended = keys::to_text(outcome);
+  at->second.reason = reason;
   failing_ = outcome == keys::DeliveryOutcome::kTaken ? "" : reason;
-  known_.insert(at->first);
-  waiting_.erase(at);
-  return {};
+  return note_ended();
 }
 
 void ReminderBook::later(const keys::DeliveryId& id, std::int64_t ms) {
   const std::lock_guard lock(mutex_);
   for (auto& [key, sent] : waiting_)
-    if (sent.id == id) {
+    if (sent.id == id && sent.ended.empty()) {
       sent.out = false;
       sent.due_ms = clock_.monotonic_ms() + ms;
     }
@@ -191,16 +224,18 @@ void ReminderBook::later(const keys::DeliveryId& id, std::int64_t ms) {
 
 void ReminderBook::all_later() {
   const std::lock_guard lock(mutex_);
-  for (auto& [key, sent] : waiting_) sent.out = false;
+  for (auto& [key, sent] : waiting_)
+    if (sent.ended.empty()) sent.out = false;
 }
 
 Status ReminderBook::forget_old() {
+  const std::lock_guard lock(mutex_);
   const auto mono = clock_.monotonic_ms();
   if (mono < next_forget_ms_) return {};
-  next_forget_ms_ = mono + 3'600'000;
   const auto now = clock_.utc_ms();
   TRY(db_.execute("DELETE FROM reminders WHERE at < ?1", {now - kSentKeptMs}));
   TRY(db_.execute("DELETE FROM alarms_seen WHERE at < ?1", {now - kSentKeptMs}));
+  next_forget_ms_ = mono + kForgetEveryMs;
   std::erase_if(watched_, [&](const auto& item) {
     return disclose::is_settled(item.second.state) && item.second.asked_at < now - kWatchedMs;
   });
@@ -258,7 +293,7 @@ Result<std::vector<ReminderBook::Alarm>> ReminderBook::alarms(const PersonId& pe
     seen[row.text(0)] = row.number(1);
   std::vector<Alarm> alarms;
   for (const auto& [id, request] : watched_) {
-    const auto since = disclose::broken_since(request);
+    const auto since = request.broken_at;
     if (since == 0 || since < clock_.utc_ms() - kWatchedMs) continue;
     const auto at = seen.find(id.hex());
     if (at == seen.end() || at->second < since) alarms.push_back({request, since});
@@ -271,7 +306,7 @@ Result<std::vector<ReminderBook::Alarm>> ReminderBook::alarms(const PersonId& pe
 Status ReminderBook::alarm_seen(const PersonId& person, const RequestId& request) {
   const std::lock_guard lock(mutex_);
   const auto at = watched_.find(request);
-  const auto since = at == watched_.end() ? 0 : disclose::broken_since(at->second);
+  const auto since = at == watched_.end() ? 0 : at->second.broken_at;
   if (since == 0) return fail(Errc::kNotFound, "no such alarm");
   TRY(db_.execute("INSERT OR REPLACE INTO alarms_seen VALUES (?1, ?2, ?3)",
                   {request.hex(), person.hex(), since}));

@@ -12,7 +12,6 @@
 // Thread-safe.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <mutex>
 #include <set>
@@ -37,9 +36,11 @@ class ReminderBook {
  public:
   static constexpr std::size_t kWatchedMax = 5'000;
   static constexpr std::size_t kWaitingMax = 500;
+  static constexpr std::size_t kFreshMax = 1'000;
   static constexpr std::size_t kRequestsPerTurn = 200;
   static constexpr std::int64_t kSentKeptMs = 90 * 86'400'000ll;
   static constexpr std::int64_t kDeliverMs = 2 * 3'600'000, kAlarmDeliverMs = 24 * 3'600'000;
+  static constexpr std::int64_t kForgetEveryMs = 3'600'000;
   static constexpr std::int64_t kAgainMs = 60'000;  // after a courier that was full
 
   ReminderBook(db::Database& database, Clock& clock, Entropy& entropy, ReminderSettings settings);
@@ -61,6 +62,9 @@ class ReminderBook {
                const std::string& reason);
   void later(const keys::DeliveryId& id, std::int64_t ms);  // it is tried again then
   void all_later();                                         // the courier is away
+
+  // What is long over; once an hour, whether reminders go out or not.
+  Status forget_old();
 
   struct Counts {
     bool on = false;
@@ -90,13 +94,16 @@ class ReminderBook {
     disclose::Reminder reminder;
     bool out = false;         // at the courier
     std::int64_t due_ms = 0;  // monotonic: not before
+    std::string ended;        // how, until its row says so; empty: not yet
+    std::string reason;
   };
   Result<bool> is_known(const disclose::Reminder& reminder);
   Status look_at(const disclose::Request& request, const disclose::World& world,
                  std::int64_t& without);
   Status moot(const people::Chart& chart, const disclose::Limits& limits);
   Status note(const keys::DeliveryId& id, const std::string& state, const std::string& reason);
-  Status forget_old();
+  Status note_ended();
+  std::vector<RequestId> next_ones();
 
   db::Database& db_;
   Clock& clock_;
@@ -104,7 +111,7 @@ class ReminderBook {
   ReminderSettings settings_;
   std::mutex mutex_;
   std::map<RequestId, disclose::Request> watched_;
-  std::deque<RequestId> fresh_;  // touched since the last turn
+  std::set<RequestId> fresh_;    // touched since their last turn; at most kFreshMax
   RequestId next_;               // where the round goes on
   std::map<Key, Sent> waiting_;  // rows that have not ended
   std::set<Key> known_;          // rows that have, of what is watched

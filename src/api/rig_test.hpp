@@ -147,6 +147,7 @@ struct Rig {
         routes(service),
         Router::Guards{
             .session = [this](const std::string& t) { return roster.admit(people.session(t)); },
+            .look = [this](const std::string& t) { return roster.admit(people.look(t)); },
             .operator_token = "the-operators-token",
             .refusals = &service.refusals});
   }

@@ -76,7 +76,7 @@ std::string cookie(const std::string& header, const std::string& name) {
   return {};
 }
 
-Status Router::authenticate(Request& request) const {
+Status Router::authenticate(const Route& route, Request& request) const {
   constexpr std::string_view kBearer = "Bearer ";
   if (const auto authorization = request.header("authorization");
       authorization.rfind(kBearer, 0) == 0) {
@@ -89,7 +89,8 @@ Status Router::authenticate(Request& request) const {
   }
   request.session_token = cookie(request.header("cookie"), kSessionCookie);
   if (request.session_token.empty()) return fail(Errc::kDenied, "not signed in");
-  request.session = TRY(guards_.session(request.session_token));
+  request.session =
+      TRY((route.polls && guards_.look ? guards_.look : guards_.session)(request.session_token));
   return {};
 }
 
@@ -106,7 +107,7 @@ Router::Outcome Router::serve(const Route& route, Request& request) const {
     return refuse(Refused::kNoHeader,
                   Response::problem(403, "denied", "writes need the header X-Callward"));
   if (route.roles != kAnyone) {
-    if (auto who = authenticate(request); !who) {
+    if (auto who = authenticate(route, request); !who) {
       const bool token = !request.header("authorization").empty();
       return refuse(token ? Refused::kOperatorToken : Refused::kNoSession,
                     who.error().code == Errc::kDenied
@@ -125,9 +126,9 @@ Router::Outcome Router::serve(const Route& route, Request& request) const {
   }
   out.response = route.handler(request);
   // A stream outlives its request, but not the session that asked for it.
-  if (out.response.event_stream && request.session && guards_.session_lives)
-    out.response.may_go_on = [lives = guards_.session_lives, token = request.session_token] {
-      return lives(token);
+  if (out.response.event_stream && request.session && guards_.look)
+    out.response.may_go_on = [look = guards_.look, token = request.session_token] {
+      return look(token).has_value();
     };
   return out;
 }

@@ -21,6 +21,9 @@ struct Route {
   // A write that who came in by a one-time code may do, too. They look, and do no more: a code
   // signs nothing.
   bool with_code = false;
+  // The console asks it by itself, on every screen: it is no use of the session, which ends by
+  // idleness all the same.
+  bool polls = false;
   people::Roles roles = kNobody;  // routes() takes them from the table
 };
 
@@ -28,9 +31,9 @@ class Router {
  public:
   struct Guards {
     std::function<Result<people::Session>(const std::string& token)> session;
-    std::string operator_token;  // empty: none
-    // Whether it would still be taken; unlike `session` it does not count as use. For streams.
-    std::function<bool(const std::string& token)> session_lives = {};
+    // The same, and it does not count as use.
+    std::function<Result<people::Session>(const std::string& token)> look;
+    std::string operator_token;    // empty: none
     Refusals* refusals = nullptr;  // is told what was refused
   };
   Router(std::vector<Route> routes, Guards guards)
@@ -49,7 +52,7 @@ class Router {
   };
   Outcome find(Request& request) const;
   Outcome serve(const Route& route, Request& request) const;
-  Status authenticate(Request& request) const;
+  Status authenticate(const Route& route, Request& request) const;
   std::vector<Route> routes_;
   Guards guards_;
 };

@@ -172,7 +172,7 @@ TEST(Router, RolesAreAsked) {
   request.method = "DELETE";
   EXPECT_EQ(rig.router->handle(request).status, 403);
   const Router narrow({{"GET", "/owners", "x", [](const Request&) { return Response::empty(); },
-                        false, people::bit(people::Role::kOwner)}},
+                        false, false, people::bit(people::Role::kOwner)}},
                       {.session = [&](const std::string& t) { return rig.people.session(t); },
                        .operator_token = "o"});
   EXPECT_EQ(narrow.handle(rig.request("GET", "/owners", token)).status, 403);
@@ -203,11 +203,10 @@ TEST(Router, HeadIsAGet) {
 
 TEST(Router, AStreamEndsWithItsSession) {
   Rig rig;
-  const Router router(
-      routes(rig.service),
-      {.session = [&](const std::string& t) { return rig.people.session(t); },
-       .operator_token = "",
-       .session_lives = [&](const std::string& t) { return rig.people.session_lives(t); }});
+  const Router router(routes(rig.service),
+                      {.session = [&](const std::string& t) { return rig.people.session(t); },
+                       .look = [&](const std::string& t) { return rig.people.look(t); },
+                       .operator_token = ""});
   const auto token = rig.signed_in("ada");
   const auto response = router.handle(rig.request("GET", "/v1/events", token));
   ASSERT_TRUE(response.event_stream);

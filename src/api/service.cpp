@@ -181,11 +181,11 @@ Result<std::string> seal_reason(Service& service, const CallId& call, const std:
 
 Handler bounded(Service& service, Handler handler) {
   return [&service, handler = std::move(handler)](const Request& request) -> Response {
-    if (request.is_operator ||
-        (service.reads_a_minute.may(request.actor()) && service.reads_an_hour.may(request.actor())))
+    const bool this_minute = request.is_operator || service.reads_a_minute.may(request.actor());
+    if (request.is_operator || (this_minute && service.reads_an_hour.may(request.actor())))
       return handler(request);
     auto response = Response::problem(429, "busy", "too many at once for one person; wait a while");
-    response.headers.emplace_back("Retry-After", "60");
+    response.headers.emplace_back("Retry-After", this_minute ? "3600" : "60");
     return response;
   };
 }

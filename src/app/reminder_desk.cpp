@@ -39,16 +39,21 @@ void ReminderDesk::greet() {
 }
 
 void ReminderDesk::tick() {
+  if (auto forgot = book_.forget_old(); !forgot)
+    return told(forgot.error().message);  // the database fails: nothing else goes, either
   if (!greeted_ && courier_.connected()) return greet();
   if (!greeted_) return;
   const auto chart = service_.roster.chart();
   if (!chart) return;
   auto letters = book_.turn(**chart, service_.policy.limits);
-  const auto why = letters ? std::string() : letters.error().message;
-  if (!why.empty() && why != trouble_) log_event("server.no_reminders", {{"why", why}});
-  trouble_ = why;  // once, not each second
+  told(letters ? std::string() : letters.error().message);
   if (letters)
     for (auto& letter : *letters) send(std::move(letter));
+}
+
+void ReminderDesk::told(const std::string& why) {
+  if (!why.empty() && why != trouble_) log_event("server.no_reminders", {{"why", why}});
+  trouble_ = why;  // once, not each second
 }
 
 void ReminderDesk::send(api::ReminderBook::Letter letter) {

@@ -28,6 +28,7 @@ class ReminderDesk {
  private:
   void greet();
   void tick();
+  void told(const std::string& why);
   void send(api::ReminderBook::Letter letter);
 
   io::Loop& loop_;

@@ -219,12 +219,10 @@ std::string state_json(bool ready, const std::string& address, std::uint64_t ref
 // A session is what the role chart makes of it today.
 api::Router::Guards guards_of(people::People& people, api::Roster& roster,
                               const std::string& operator_token, api::Refusals& refusals) {
-  return {
-      .session = [&](const std::string& token) { return roster.admit(people.session(token)); },
-      .operator_token = operator_token,
-      .session_lives =
-          [&](const std::string& token) { return roster.admit(people.look(token)).has_value(); },
-      .refusals = &refusals};
+  return {.session = [&](const std::string& token) { return roster.admit(people.session(token)); },
+          .look = [&](const std::string& token) { return roster.admit(people.look(token)); },
+          .operator_token = operator_token,
+          .refusals = &refusals};
 }
 
 void close_idle(api::Link& keeper, api::Link& recorder) {

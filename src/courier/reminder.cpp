@@ -24,8 +24,7 @@ constexpr std::array<Template, keys::kWaitsMax> kTemplates = {{
      "until"},
     {"Callward: a review is due", "is over and waits for your review", "until"},
     {"Callward: a review is overdue", "waits for a review that is overdue", "since"},
-    {"Callward: a request is about to lapse", "is about to lapse: nobody has done the next step",
-     "at"},
+    {"Callward: a request is about to lapse", "still waits for its next step", "and lapses on"},
     {"Callward ALARM: break-glass", "is being broken open, without a call-back", "until"},
 }};
 

@@ -88,11 +88,6 @@ const char* to_text(Waits waits) {
   return kWords.at(static_cast<std::size_t>(waits));
 }
 
-std::int64_t broken_since(const Request& request) {
-  if (!request.broken) return 0;
-  return request.opened_at != 0 ? request.opened_at : request.since;
-}
-
 std::vector<Reminder> reminders_due(const Request& request, const World& world,
                                     std::int64_t lapse_before_ms) {
   std::vector<Reminder> due;
@@ -101,7 +96,7 @@ std::vector<Reminder> reminders_due(const Request& request, const World& world,
                           std::int64_t until) {
     for (const auto& id : people) due.push_back({request.id, waits, id, since, until});
   };
-  if (const auto broken = broken_since(request); broken != 0 && world.now < broken + kAlarmMs)
+  if (const auto broken = request.broken_at; broken != 0 && world.now < broken + kAlarmMs)
     remind(Waits::kBroken, owners(world), broken, 0);
   if (awaits_review(request.state)) {
     remind(Waits::kReview, reviewers(request, world, false), request.since, end);

@@ -45,7 +45,5 @@ inline constexpr std::int64_t kAlarmMs = 7 * 86'400'000ll;  // an alarm that is 
 // Those that are due by now; of a state that has not been seen before all of it.
 std::vector<Reminder> reminders_due(const Request& request, const World& world,
                                     std::int64_t lapse_before_ms);
-// The newest step by which it was broken open, UTC ms; 0: it was not.
-std::int64_t broken_since(const Request& request);
 
 }  // namespace callward::disclose

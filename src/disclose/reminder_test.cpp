@@ -85,8 +85,14 @@ TEST_F(Reminders, WhoeverTheTableWouldNotLetIsNotReminded) {
 }
 
 TEST_F(Reminders, TheReviewGoesToAnOwnerWhereTheSuperiorHadAPart) {
-  auto asks = asked(max.id);  // answers to Olga
-  request = ask(asks, world)->next;
+  verified();
+  go({.kind = kRelease, .by = anna.id, .fields = {2}});
+  go({.kind = kRevoke, .by = max.id});
+  EXPECT_EQ(of(Waits::kReview), People{olga.id}) << "Max, whom Tom answers to, stopped it";
+}
+
+TEST_F(Reminders, TheReviewGoesToNobodyWhereTheOnlyOwnerHadAPart) {
+  request = ask(asked(max.id), world)->next;  // answers to Olga
   verified();
   go({.kind = kRelease, .by = anna.id, .fields = {2}});
   go({.kind = kRevoke, .by = olga.id});
@@ -128,6 +134,20 @@ TEST_F(Reminders, BreakGlassAlarmsTheOwnersAtOnceAndAtEachStep) {
   EXPECT_EQ(due()[0].key(), second) << "said, though it is over when somebody looks";
   world.now = std::get<3>(second) + kAlarmMs;
   EXPECT_TRUE(of(Waits::kBroken).empty()) << "history";
+}
+
+// One alarm a step of breaking, whatever becomes of it.
+TEST_F(Reminders, WhatWasHalfBrokenAndEndsIsNoNewAlarm) {
+  for (const auto how : {kTime, kDecline}) {
+    request = ask(asked(tom.id), world)->next;
+    go({.kind = kBreak, .by = anna.id, .fields = {2}});
+    const auto alarm = due()[0];
+    ASSERT_EQ(alarm.waits, Waits::kBroken);
+    world.now += how == kTime ? limits.release_ms : kMinute;
+    go({.kind = how, .by = how == kTime ? PersonId{} : abe.id});
+    ASSERT_EQ(of(Waits::kBroken), People{olga.id});
+    EXPECT_EQ(due()[0].key(), alarm.key()) << to_text(how);
+  }
 }
 
 // Looked at every so often, in any history: each reminder is the same one until the next step, none

@@ -238,6 +238,7 @@ Request changed(Request r, const Event& e, const Limits& limits, std::int64_t no
       return r;
     case kBreak:
       r.broken = true;
+      r.broken_at = now;
       let_open(r, e, limits, now, true);
       return r;
     case kView:

@@ -103,8 +103,9 @@ struct Request {
   PersonId expert;
   std::uint32_t rings = 0;
   CallBack call_back;
-  std::uint32_t checks = 0;  // passed
-  bool broken = false;       // by break-glass
+  std::uint32_t checks = 0;    // passed
+  bool broken = false;         // by break-glass
+  std::int64_t broken_at = 0;  // the last step of it, whatever came after; 0: none
   PersonId released_by, second;
   std::vector<FieldNumber> released;
   std::int64_t opened_at = 0, until = 0;

@@ -247,8 +247,6 @@ Result<Session> People::session(const std::string& token) {
   return session;
 }
 
-bool People::session_lives(const std::string& token) { return look(token).has_value(); }
-
 Result<std::vector<Session>> People::sessions(const PersonId& person) {
   const auto now = clock_.utc_ms();
   const auto rows = TRY(db_.query(

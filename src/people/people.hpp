@@ -124,7 +124,6 @@ class People {
                              const std::string& address);
   Result<Session> session(const std::string& token);  // kDenied; moves the idle limit
   Result<Session> look(const std::string& token);     // the same, without moving it
-  bool session_lives(const std::string& token);
   Result<std::vector<Session>> sessions(const PersonId& person);
   Status end_session(const std::string& session_id,
                      const PersonId& owner);  // kNotFound for another's

@@ -499,7 +499,7 @@ export const t = {
   reminders: {
     title: 'Reminders by e-mail',
     state: 'State',
-    off: 'No mail server is configured',
+    off: 'None go out: no mail server is configured, they are turned off, or the server cannot read them',
     sent: 'Sent',
     waiting: 'On their way',
     failed: 'Not delivered',

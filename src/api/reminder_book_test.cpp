@@ -1,0 +1,140 @@
+#include "api/reminder_book.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "api/rig_test.hpp"
+#include "disclose/company_rig_test.hpp"
+
+namespace callward::api {
+namespace {
+
+using disclose::EventKind;
+
+class Book : public ::testing::Test, public disclose::test::Company {
+ protected:
+  ManualClock clock;
+  SystemEntropy entropy;
+  std::unique_ptr<db::Database> database =
+      std::move(*db::open_sqlite(":memory:", test::Rig::migrations()));
+  ReminderBook book{*database, clock, entropy, {.on = true}};
+
+  Book() {
+    EXPECT_TRUE(book.set_address(eve.id, "eve@example.org"));
+    EXPECT_TRUE(book.set_address(olga.id, "olga@example.org"));
+  }
+  // Assigned to Eve, by now.
+  disclose::Request request(std::uint32_t number) {
+    auto wanted = asked(tom.id);
+    store_le(wanted.id.bytes.data(), number);
+    const disclose::World now{chart, limits, clock.utc_ms()};
+    const auto fresh = disclose::ask(wanted, now)->next;
+    return disclose::step(fresh, {.kind = EventKind::kAssign, .expert = eve.id}, now)->next;
+  }
+  std::vector<ReminderBook::Letter> turn() {
+    auto letters = book.turn(chart, limits);
+    EXPECT_TRUE(letters) << letters.error().message;
+    return letters.value_or(std::vector<ReminderBook::Letter>());
+  }
+  std::int64_t count(const std::string& sql) { return (*database->query(sql))[0].number(0); }
+  // As a disk that is full, or a database that somebody holds.
+  void fail(const std::string& table) {
+    ASSERT_TRUE(database->execute("ALTER TABLE " + table + " RENAME TO away"));
+  }
+  void mend(const std::string& table) {
+    ASSERT_TRUE(database->execute("ALTER TABLE away RENAME TO " + table));
+  }
+};
+
+TEST_F(Book, ALetterIsGivenOutOnceAndAgainWhereTheCourierWasAway) {
+  book.touched(request(1));
+  const auto first = turn();
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0].address, "eve@example.org");
+  EXPECT_TRUE(turn().empty());
+  book.all_later();
+  const auto again = turn();
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].id, first[0].id);
+  ASSERT_TRUE(book.ended(first[0].id, keys::DeliveryOutcome::kTaken, ""));
+  book.all_later();
+  EXPECT_TRUE(turn().empty());
+  EXPECT_EQ(book.counts()->taken, 1);
+}
+
+// What a turn did not give out is not out.
+TEST_F(Book, ATurnThatTheDatabaseFailsLosesNoLetter) {
+  for (std::uint32_t i = 1; i <= 3; ++i) book.touched(request(i));
+  ASSERT_TRUE(database->execute(
+      "CREATE TRIGGER third BEFORE INSERT ON reminders WHEN (SELECT count(*) FROM reminders) = 2 "
+      "BEGIN SELECT RAISE(ABORT, 'full'); END"));
+  EXPECT_FALSE(book.turn(chart, limits));
+  ASSERT_TRUE(database->execute("DROP TRIGGER third"));
+  fail("people_mail");
+  EXPECT_FALSE(book.turn(chart, limits)) << "where the letters are made";
+  mend("people_mail");
+  EXPECT_EQ(turn().size(), 3u);
+}
+
+TEST_F(Book, WhatEndedIsNotSentAgainWhereItsRowWasNotWritten) {
+  book.touched(request(1));
+  const auto letters = turn();
+  ASSERT_EQ(letters.size(), 1u);
+  fail("reminders");
+  EXPECT_FALSE(book.ended(letters[0].id, keys::DeliveryOutcome::kTaken, ""));
+  book.all_later();
+  EXPECT_FALSE(book.turn(chart, limits));
+  mend("reminders");
+  EXPECT_TRUE(turn().empty());
+  EXPECT_EQ(count("SELECT count(*) FROM reminders WHERE state = 'taken'"), 1);
+  EXPECT_EQ(book.counts()->waiting, 0);
+}
+
+// New steps come first; the round goes on where it was.
+TEST_F(Book, ANewStepMakesNoOtherRequestWait) {
+  constexpr auto kRound = static_cast<std::uint32_t>(ReminderBook::kRequestsPerTurn);
+  for (std::uint32_t i = 1; i <= 3 * kRound; ++i) {
+    auto one = request(1);
+    one.id = {};
+    one.id.bytes[0] = static_cast<std::uint8_t>(i >> 8);  // in the order of their numbers
+    one.id.bytes[1] = static_cast<std::uint8_t>(i);
+    book.touched(one);
+  }
+  for (int i = 0; i < 3; ++i) (void)turn();  // Eve's letters: as many as wait at most
+  ASSERT_TRUE(database->execute("DELETE FROM reminders"));
+  // All are due anew, to somebody of whom there was no address; a new step of the last one each
+  // turn keeps none of them from its turn.
+  auto last = request(1);
+  last.id = {};
+  last.id.bytes[0] = static_cast<std::uint8_t>((3 * kRound) >> 8);
+  last.id.bytes[1] = static_cast<std::uint8_t>(3 * kRound);
+  ASSERT_TRUE(book.set_address(eve.id, ""));
+  for (int i = 0; i < 5; ++i) {
+    book.touched(last);
+    (void)turn();
+  }
+  const auto waiting = static_cast<std::int64_t>(ReminderBook::kWaitingMax);
+  EXPECT_EQ(book.counts()->without_address, 3 * kRound - waiting) << "each of the others was seen";
+}
+
+// Where nothing goes out nothing piles up, and what is old is forgotten.
+TEST_F(Book, WithoutAMailServerItForgetsAllTheSame) {
+  ReminderBook off(*database, clock, entropy, {.on = false});
+  auto broken = request(1);
+  broken = disclose::step(broken, {.kind = EventKind::kBreak, .by = anna.id, .fields = {2}},
+                          {chart, limits, clock.utc_ms()})
+               ->next;
+  off.touched(broken);
+  EXPECT_TRUE(off.turn(chart, limits)->empty());
+  ASSERT_EQ(off.alarms(olga.id)->size(), 1u) << "the console shows it";
+  ASSERT_TRUE(off.alarm_seen(olga.id, broken.id));
+  ASSERT_TRUE(off.forget_old());
+  EXPECT_EQ(count("SELECT count(*) FROM alarms_seen"), 1);
+  clock.advance_ms(ReminderBook::kSentKeptMs + ReminderBook::kForgetEveryMs);
+  ASSERT_TRUE(off.forget_old());
+  EXPECT_EQ(count("SELECT count(*) FROM alarms_seen"), 0);
+}
+
+}  // namespace
+}  // namespace callward::api
