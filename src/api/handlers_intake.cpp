@@ -77,21 +77,25 @@ Result<Response> store(Service& service, const Request& request) {
     if (const auto live = service.live_calls.at(service.extension_of(who.id)))
       message.call = live->call;
   const auto stored = TRY(of_sender(service.keeper.call<keys::FieldsStored>(message)));
-  CustomerTables tables(service.database);
+  // With what others typed meanwhile: a sync of the disk for all of it.
+  TRY(service.database.write([&]() -> Status {
+    CustomerTables tables(service.database);
+    for (const auto& field : stored.fields)
+      TRY(tables.keep_field(stored.customer, stored.of_case, field));
+    if (message.of_case == 0)
+      TRY(tables.keep_case({.customer = stored.customer,
+                            .number = stored.of_case,
+                            .opened_at = service.clock.utc_ms(),
+                            .opened_by = who.id,
+                            .call = message.call}));
+    return {};
+  }));
   boost::json::array fields;
-  for (const auto& field : stored.fields) {
-    TRY(tables.keep_field(stored.customer, stored.of_case, field));
+  for (const auto& field : stored.fields)
     fields.push_back({{"field", field.field},
                       {"leaf", std::int64_t{field.leaf}},
                       {"class", vault::to_text(static_cast<vault::FieldClass>(field.of_class))},
                       {"gone_at", field.gone_at}});
-  }
-  if (message.of_case == 0)
-    TRY(tables.keep_case({.customer = stored.customer,
-                          .number = stored.of_case,
-                          .opened_at = service.clock.utc_ms(),
-                          .opened_by = who.id,
-                          .call = message.call}));
   return Response::json({{"customer", stored.customer.hex()},
                          {"case", std::int64_t{stored.of_case}},
                          {"call", message.call.is_zero() ? "" : message.call.hex()},

@@ -260,12 +260,15 @@ Handler once(Service& service, const Handler& handler) {
     if (!rows->empty()) return first_answer((*rows)[0], digest);
     auto response = handler(request);
     if (response.status / 100 == 2) {
-      (void)service.database.execute("DELETE FROM idempotency WHERE at < ?1",
-                                     {service.clock.utc_ms() - kAnswerKeptMs});
-      (void)service.database.execute(
-          "INSERT OR REPLACE INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-          {request.actor(), key, digest, std::int64_t{response.status}, response.body,
-           service.clock.utc_ms()});
+      (void)service.database.write([&]() -> Status {
+        const auto now = service.clock.utc_ms();
+        TRY(service.database.execute("DELETE FROM idempotency WHERE at < ?1",
+                                     {now - kAnswerKeptMs}));
+        TRY(service.database.execute(
+            "INSERT OR REPLACE INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            {request.actor(), key, digest, std::int64_t{response.status}, response.body, now}));
+        return {};
+      });
     }
     return response;
   };

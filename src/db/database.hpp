@@ -43,8 +43,15 @@ class Database {
                                        const std::vector<Value>& parameters = {}) = 0;
   // All or nothing; an error of `work` rolls back.
   virtual Status transaction(const std::function<Status()>& work) = 0;
+  // The same, durable with what other threads bring meanwhile: one sync for all of them. `work` may
+  // run on another thread, while this one waits; it must call neither this nor transaction(), and
+  // must take no lock that a caller of this holds. An error of one undoes that one's alone; where
+  // the commit fails, all of them get its error.
+  virtual Status write(const std::function<Status()>& work) = 0;
 
   static constexpr std::size_t kRowsMax = 100'000;
+  static constexpr std::size_t kTogetherMax = 64;    // works of one commit
+  static constexpr std::size_t kStatementsMax = 64;  // kept prepared, by their text
 };
 
 // A snapshot of a database that others use, into a new file (SQLite's online backup).

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "db/database.hpp"
 
@@ -45,6 +46,80 @@ TEST_F(Databases, AFailedTransactionLeavesNothing) {
     return fail(Errc::kState, "no");
   }));
   EXPECT_TRUE(db->query("SELECT * FROM t")->empty());
+}
+
+// An error of one of those that are written together takes its own rows with it, and no other's.
+TEST_F(Databases, WhatIsWrittenTogetherStandsOrFallsAlone) {
+  auto db = *open_sqlite(path, kOne);
+  constexpr std::int64_t kThreads = 8, kEach = 50;
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (std::int64_t t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] {
+      for (std::int64_t i = 0; i < kEach; ++i) {
+        const auto id = t * kEach + i;
+        const auto outcome = db->write([&]() -> Status {
+          TRY(db->execute("INSERT INTO t VALUES (?1, ?2, NULL)", {id, std::to_string(id)}));
+          if (id % 5 == 0) return fail(Errc::kState, std::to_string(id));
+          if (id % 7 == 0) TRY(db->execute("INSERT INTO t VALUES (?1, 'again', NULL)", {id}));
+          return {};
+        });
+        const auto code = id % 5 == 0 ? Errc::kState : Errc::kExists;
+        const bool bad = id % 5 == 0 || id % 7 == 0;
+        if (outcome.has_value() == bad || (bad && outcome.error().code != code)) ++wrong;
+        if (id % 5 == 0 && outcome.error().message != std::to_string(id)) ++wrong;
+        // Who was told that it stands finds it.
+        if (!bad && db->query("SELECT id FROM t WHERE id = ?1", {id})->size() != 1) ++wrong;
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  const auto rows = *db->query("SELECT id FROM t ORDER BY id");
+  std::vector<std::int64_t> there, expected;
+  for (const auto& row : rows) there.push_back(row.number(0));
+  for (std::int64_t id = 0; id < kThreads * kEach; ++id)
+    if (id % 5 != 0 && id % 7 != 0) expected.push_back(id);
+  EXPECT_EQ(there, expected);
+}
+
+// A commit that fails takes all with it that it was for; whoever hears that it stands finds it.
+TEST_F(Databases, WhatACommitThatFailsWasForIsNotThere) {
+  auto db = *open_sqlite(
+      path, {"CREATE TABLE t (id INTEGER PRIMARY KEY) STRICT;"
+             "CREATE TABLE u (id INTEGER PRIMARY KEY, t INTEGER NOT NULL REFERENCES t (id) "
+             "DEFERRABLE INITIALLY DEFERRED) STRICT;"});
+  constexpr std::int64_t kThreads = 8, kEach = 40;
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0}, stand{0};
+  for (std::int64_t thread = 0; thread < kThreads; ++thread)
+    threads.emplace_back([&, thread] {
+      for (std::int64_t i = 0; i < kEach; ++i) {
+        const auto id = thread * kEach + i;
+        const bool dangling = thread == 0 && i % 2 == 0;  // seen by the commit alone
+        const auto outcome = db->write([&]() -> Status {
+          if (!dangling) TRY(db->execute("INSERT INTO t VALUES (?1)", {id}));
+          TRY(db->execute("INSERT INTO u VALUES (?1, ?1)", {id}));
+          return {};
+        });
+        const auto there = db->query("SELECT id FROM u WHERE id = ?1", {id})->size();
+        if (there != (outcome ? 1u : 0u) || (dangling && outcome)) ++wrong;
+        stand += outcome ? 1 : 0;
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GT(stand, 0);
+  EXPECT_TRUE(db->query("PRAGMA foreign_key_check")->empty());
+}
+
+// More texts than are kept prepared, one of them in use again and again.
+TEST_F(Databases, ManyTexts) {
+  auto db = *open_sqlite(path, kOne);
+  for (std::int64_t i = 0; i < 300; ++i) {
+    const auto text = "INSERT INTO t VALUES (?1, 'n" + std::to_string(i) + "', NULL)";
+    ASSERT_TRUE(db->execute(text, {i}));
+    ASSERT_EQ(db->query("SELECT COUNT(*) FROM t WHERE id <= ?1", {i})->at(0).number(0), i + 1);
+  }
 }
 
 TEST_F(Databases, MigrationsGoForwardAndANewerFileIsRefused) {

@@ -1,5 +1,9 @@
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <map>
 #include <tuple>
 
 #include "base/check.hpp"
@@ -30,12 +34,23 @@ namespace {
 struct FinishStatement {
   void operator()(sqlite3_stmt* statement) const { ::sqlite3_finalize(statement); }
 };
-using Statement = std::unique_ptr<sqlite3_stmt, FinishStatement>;
+using Prepared = std::unique_ptr<sqlite3_stmt, FinishStatement>;
+// One of those that are kept, in use: it holds no read lock and no parameter when it is let go.
+struct EndUse {
+  void operator()(sqlite3_stmt* statement) const {
+    ::sqlite3_reset(statement);
+    ::sqlite3_clear_bindings(statement);
+  }
+};
+using Statement = std::unique_ptr<sqlite3_stmt, EndUse>;
 
 class Sqlite final : public Database {
  public:
   explicit Sqlite(sqlite3* handle) : handle_(handle) {}
-  ~Sqlite() override { ::sqlite3_close(handle_); }
+  ~Sqlite() override {
+    statements_.clear();
+    ::sqlite3_close(handle_);
+  }
   Sqlite(const Sqlite&) = delete;
   Sqlite& operator=(const Sqlite&) = delete;
 
@@ -73,7 +88,56 @@ class Sqlite final : public Database {
     return done;
   }
 
+  // The first of those that wait writes for all that have come; who comes meanwhile is the next
+  // round's.
+  Status write(const std::function<Status()>& work) override {
+    Waiting mine{.work = work, .outcome = {}, .done = false};
+    std::unique_lock lock(queue_mutex_);
+    queue_.push_back(&mine);
+    while (!mine.done) {
+      moved_.wait(lock, [&] { return mine.done || !leading_; });
+      if (mine.done) break;
+      const auto count = std::min(queue_.size(), kTogetherMax);
+      const std::vector<Waiting*> group(queue_.begin(), queue_.begin() + static_cast<long>(count));
+      queue_.erase(queue_.begin(), queue_.begin() + static_cast<long>(count));
+      leading_ = true;
+      lock.unlock();
+      write_together(group);
+      lock.lock();
+      for (auto* one : group) one->done = true;
+      leading_ = false;
+      moved_.notify_all();
+    }
+    return mine.outcome;
+  }
+
  private:
+  struct Waiting {
+    const std::function<Status()>& work;
+    Status outcome;
+    bool done = false;
+  };
+
+  void write_together(const std::vector<Waiting*>& group) {
+    const std::lock_guard lock(mutex_);
+    const auto none = [&](const Status& why) {
+      for (auto* one : group)
+        if (one->outcome) one->outcome = why;
+    };
+    if (const auto begun = execute("BEGIN IMMEDIATE", {}); !begun) return none(drop(begun));
+    for (auto* one : group) {
+      one->outcome = drop(execute("SAVEPOINT one", {}));
+      if (!one->outcome) continue;
+      one->outcome = one->work();
+      if (!one->outcome) (void)execute("ROLLBACK TO one", {});
+      if (auto released = drop(execute("RELEASE one", {})); one->outcome) one->outcome = released;
+    }
+    if (const auto committed = drop(execute("COMMIT", {})); !committed) {
+      (void)execute("ROLLBACK", {});
+      none(committed);
+    }
+  }
+
   static Status drop(const Result<std::int64_t>& result) {
     if (!result) return tl::unexpected<Error>(result.error());
     return {};
@@ -90,13 +154,20 @@ class Sqlite final : public Database {
   }
 
   Result<Statement> prepare(const std::string& sql, const std::vector<Value>& parameters) {
-    sqlite3_stmt* raw = nullptr;
-    if (::sqlite3_prepare_v2(handle_, sql.c_str(), static_cast<int>(sql.size()), &raw, nullptr) !=
-        SQLITE_OK)
-      return error("prepare");
-    Statement statement(raw);
+    auto kept = statements_.find(sql);
+    if (kept == statements_.end()) {
+      sqlite3_stmt* raw = nullptr;
+      if (::sqlite3_prepare_v3(handle_, sql.c_str(), static_cast<int>(sql.size()),
+                               SQLITE_PREPARE_PERSISTENT, &raw, nullptr) != SQLITE_OK)
+        return error("prepare");
+      // Texts are few and fixed; what is put together from parts would push them out, all at once.
+      if (statements_.size() >= kStatementsMax) statements_.clear();
+      kept = statements_.emplace(sql, Prepared(raw)).first;
+    }
+    Statement statement(kept->second.get());
     for (std::size_t i = 0; i < parameters.size(); ++i)
-      if (bind(raw, static_cast<int>(i + 1), parameters[i]) != SQLITE_OK) return error("bind");
+      if (bind(statement.get(), static_cast<int>(i + 1), parameters[i]) != SQLITE_OK)
+        return error("bind");
     return statement;
   }
 
@@ -139,6 +210,11 @@ class Sqlite final : public Database {
 
   sqlite3* handle_;
   std::recursive_mutex mutex_;  // query and execute run inside transaction() too
+  std::map<std::string, Prepared> statements_;
+  std::mutex queue_mutex_;
+  std::condition_variable moved_;
+  std::deque<Waiting*> queue_;
+  bool leading_ = false;
 };
 
 Status migrate(Database& database, const std::vector<std::string>& migrations) {

@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """Makes the calls of the demonstration: spoken by flite's voices, 8 kHz stereo (left customer, right agent).
 
-    make_calls.py OUT_DIR        writes incoming_password.wav, incoming_card.wav, outgoing_plain.wav and
-                                 NAME.json with where each turn stands and which of them is secret
+    make_calls.py OUT_DIR [--texts FILE]    writes incoming_password.wav, incoming_card.wav, outgoing_plain.wav and
+                                            NAME.json with where each turn stands and which of them is secret;
+                                            --texts: the calls of that file (JSON of the form of CALLS) instead
 
 Every run makes the same bytes. The texts and numbers are invented.
 """
+import argparse
 import array
 import json
 import pathlib
 import random
 import subprocess
-import sys
 import tempfile
 import wave
 
@@ -100,9 +101,13 @@ def build(name, call):
 
 
 def main():
-    out = pathlib.Path(sys.argv[1])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--texts", type=pathlib.Path)
+    options = parser.parse_args()
+    out = options.out
     out.mkdir(parents=True, exist_ok=True)
-    for name, call in CALLS.items():
+    for name, call in (json.loads(options.texts.read_text()) if options.texts else CALLS).items():
         stereo, truth = build(name, call)
         with wave.open(str(out / f"{name}.wav"), "wb") as w:
             w.setnchannels(2)

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { screen, serve, shots, type Served } from './harness';
-import { api, company, found, hire, idOf, type Company, type Person } from './people';
-import { telephones, type Telephones } from './telephones';
+import { api, company, found, hire, idOf, visit, type Company, type Person } from './people';
+import { outside, type Outside } from './outside';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const NUMBER = '+4915112345678';
@@ -27,7 +27,7 @@ const PHRASES = [...Object.values(PLANTED), EMAIL_AFTER, PASSWORD_AFTER, PHONE_A
 
 let served: Served;
 let all: Company;
-let phones: Telephones;
+let phones: Outside;
 let clients: ChildProcess[] = [];
 const who: Record<string, Person> = {};
 let customer = '';
@@ -41,16 +41,6 @@ function listenIn(person: Person): void {
     if ((got.headers()['content-type'] ?? '').includes('event-stream')) return;
     got.text().then((text) => void into.push(`${got.url()} ${JSON.stringify(got.headers())} ${text}`), () => {});
   });
-}
-// Within the page, as a person goes: a page that is loaded anew has no key.
-async function visit(person: Person, address: string): Promise<Page> {
-  const { page } = person;
-  await page.bringToFront();
-  await page.evaluate((to) => {
-    history.pushState(null, '', to);
-    dispatchEvent(new PopStateEvent('popstate'));
-  }, address);
-  return page;
 }
 const state = (page: Page) => page.locator('main header [data-state]').first();
 async function type(page: Page, values: Record<string, string>): Promise<void> {
@@ -118,7 +108,7 @@ async function callComes(page: Page): Promise<Line> {
 }
 
 beforeAll(async () => {
-  phones = telephones();
+  phones = outside();
   const proxy = await phones.tell<{ port: number; realm: string; user: string; password_file: string }>({ do: 'proxy' });
   await phones.tell({ do: 'phone', name: '7001', hz: 440 });
   await phones.tell({ do: 'phone', name: NUMBER, hz: 1000 });

@@ -108,6 +108,17 @@ export async function signIn(person: Person, to = '/'): Promise<void> {
   await page.locator('header .me').waitFor({ timeout: 20_000 });
 }
 
+// Within the page, as a person goes: a page that is loaded anew has no key.
+export async function visit(person: Person, address: string): Promise<Page> {
+  const { page } = person;
+  await page.bringToFront();
+  await page.evaluate((to) => {
+    history.pushState(null, '', to);
+    dispatchEvent(new PopStateEvent('popstate'));
+  }, address);
+  return page;
+}
+
 // As a script of the page would: for what a story is not about.
 export async function api<T>(person: Person, method: string, path: string, body?: unknown): Promise<{ status: number; json: T }> {
   return person.page.evaluate(
