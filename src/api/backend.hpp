@@ -29,7 +29,7 @@ class Link {
     if (frame.type != Reply::kType) return fail(Errc::kMalformed, "reply of another type");
     return unpack<Reply>(frame.body);
   }
-  static constexpr std::size_t kIdleMax = 8;
+  static constexpr std::size_t kIdleMax = 16;
   static constexpr std::int64_t kIdleMsMax = 5'000;
   // Closes what idles for longer. Call it now and then: the peer sends events to every connection
   // of a server, and those that nobody reads would fill its queues.

@@ -550,7 +550,7 @@ std::string default_config_text() {
 # tls_key = "tls/key.pem"
 # database = "server/callward.db"
 # console_dir = "…/web/dist"
-# threads = 4
+# threads = 16
 # time_zone = "UTC"
 # origin = "https://localhost:8443"   # as browsers see it; passkeys are bound to its host
 # leaked_passphrases = "…"   # a list of SHA-1 hashes in their order; none: not asked

@@ -44,14 +44,14 @@ class Database {
   // All or nothing; an error of `work` rolls back.
   virtual Status transaction(const std::function<Status()>& work) = 0;
   // The same, durable with what other threads bring meanwhile: one sync for all of them. `work` may
-  // run on another thread, while this one waits; it must call neither this nor transaction(), and
-  // must take no lock that a caller of this holds. An error of one undoes that one's alone; where
-  // the commit fails, all of them get its error.
+  // run on another thread, while this one waits; it must take no lock that a caller of this holds.
+  // An error of one undoes that one's alone. Where all is undone (the disk is full, the commit
+  // fails), all of them get that error. Not from within a work, nor within transaction().
   virtual Status write(const std::function<Status()>& work) = 0;
 
   static constexpr std::size_t kRowsMax = 100'000;
-  static constexpr std::size_t kTogetherMax = 64;    // works of one commit
-  static constexpr std::size_t kStatementsMax = 64;  // kept prepared, by their text
+  static constexpr std::size_t kTogetherMax = 64;     // works of one commit
+  static constexpr std::size_t kStatementsMax = 256;  // kept prepared, by their text
 };
 
 // A snapshot of a database that others use, into a new file (SQLite's online backup).

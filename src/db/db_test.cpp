@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include "db/database.hpp"
@@ -82,6 +85,68 @@ TEST_F(Databases, WhatIsWrittenTogetherStandsOrFallsAlone) {
   EXPECT_EQ(there, expected);
 }
 
+// While the first one is at it the others wait, and one thread does the work of all of them.
+TEST_F(Databases, WhatWaitsIsWrittenInOne) {
+  auto db = *open_sqlite(path, kOne);
+  constexpr std::int64_t kOthers = 12;
+  std::atomic<std::int64_t> coming{0};
+  std::mutex mutex;
+  std::set<std::thread::id> by;
+  std::vector<std::thread> threads;
+  const auto first = db->write([&]() -> Status {
+    for (std::int64_t id = 1; id <= kOthers; ++id)
+      threads.emplace_back([&, id] {
+        ++coming;
+        EXPECT_TRUE(db->write([&]() -> Status {
+          {
+            const std::lock_guard lock(mutex);
+            by.insert(std::this_thread::get_id());
+          }
+          TRY(db->execute("INSERT INTO t VALUES (?1, ?2, NULL)", {id, std::to_string(id)}));
+          return {};
+        }));
+      });
+    while (coming < kOthers) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // now they wait
+    return {};
+  });
+  for (auto& thread : threads) thread.join();
+  EXPECT_TRUE(first);
+  EXPECT_LT(by.size(), static_cast<std::size_t>(kOthers) / 2);
+  EXPECT_EQ(db->query("SELECT id FROM t")->size(), static_cast<std::size_t>(kOthers));
+}
+
+// A full disk ends the transaction by itself: what came after it must not stand alone, nor be told
+// of as lost while it stands.
+TEST_F(Databases, WhereTheDiskIsFullNobodyIsToldOtherwiseThanItIs) {
+  auto db = *open_sqlite(path, kOne);
+  ASSERT_TRUE(db->query("PRAGMA max_page_count = 24"));
+  constexpr std::int64_t kThreads = 8, kEach = 12;
+  std::atomic<int> wrong{0}, full{0}, stand{0};
+  std::vector<std::thread> threads;
+  for (std::int64_t thread = 0; thread < kThreads; ++thread)
+    threads.emplace_back([&, thread] {
+      for (std::int64_t i = 0; i < kEach; ++i) {
+        const auto id = thread * kEach + i;
+        const bool large = thread < 2;
+        const auto outcome = db->write([&]() -> Status {
+          TRY(db->execute("INSERT INTO t VALUES (?1, ?2, ?3)",
+                          {id, std::to_string(id), Bytes(large ? 200'000 : 1)}));
+          return {};
+        });
+        const auto there = db->query("SELECT id FROM t WHERE id = ?1", {id})->size();
+        if (there != (outcome ? 1u : 0u) || (large && outcome)) ++wrong;
+        if (!outcome && outcome.error().code != Errc::kFull) ++wrong;
+        full += outcome ? 0 : 1;
+        stand += outcome ? 1 : 0;
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GE(full, 2 * kEach);
+  EXPECT_GT(stand, 0);
+}
+
 // A commit that fails takes all with it that it was for; whoever hears that it stands finds it.
 TEST_F(Databases, WhatACommitThatFailsWasForIsNotThere) {
   auto db = *open_sqlite(
@@ -115,11 +180,19 @@ TEST_F(Databases, WhatACommitThatFailsWasForIsNotThere) {
 // More texts than are kept prepared, one of them in use again and again.
 TEST_F(Databases, ManyTexts) {
   auto db = *open_sqlite(path, kOne);
-  for (std::int64_t i = 0; i < 300; ++i) {
+  for (std::int64_t i = 0; i < 2 * static_cast<std::int64_t>(Database::kStatementsMax); ++i) {
     const auto text = "INSERT INTO t VALUES (?1, 'n" + std::to_string(i) + "', NULL)";
     ASSERT_TRUE(db->execute(text, {i}));
     ASSERT_EQ(db->query("SELECT COUNT(*) FROM t WHERE id <= ?1", {i})->at(0).number(0), i + 1);
   }
+  // One that failed is good again, with other parameters.
+  const auto* text = "INSERT INTO t VALUES (?1, ?2, NULL)";
+  EXPECT_EQ(db->execute(text, {std::int64_t{0}, std::string("x")}).error().code, Errc::kExists);
+  EXPECT_TRUE(db->execute(text, {std::int64_t{-1}, std::string("x")}));
+  // And so it is when the tables have changed under it.
+  EXPECT_TRUE(db->execute("ALTER TABLE t ADD COLUMN more INTEGER"));
+  EXPECT_FALSE(db->execute(text, {std::int64_t{-2}, std::string("y")}));
+  EXPECT_EQ(db->query("SELECT * FROM t WHERE id = -1")->size(), 1u);
 }
 
 TEST_F(Databases, MigrationsGoForwardAndANewerFileIsRefused) {

@@ -1,9 +1,11 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
+#include <thread>
 #include <tuple>
 
 #include "base/check.hpp"
@@ -83,14 +85,15 @@ class Sqlite final : public Database {
     const std::lock_guard lock(mutex_);
     TRY(execute("BEGIN IMMEDIATE", {}));
     auto done = work();
-    if (done) return drop(execute("COMMIT", {}));
-    (void)execute("ROLLBACK", {});
+    if (done) done = drop(execute("COMMIT", {}));
+    if (!done) roll_back();
     return done;
   }
 
   // The first of those that wait writes for all that have come; who comes meanwhile is the next
   // round's.
   Status write(const std::function<Status()>& work) override {
+    CHECK(writing_ != std::this_thread::get_id());  // it would wait for itself
     Waiting mine{.work = work, .outcome = {}, .done = false};
     std::unique_lock lock(queue_mutex_);
     queue_.push_back(&mine);
@@ -118,24 +121,36 @@ class Sqlite final : public Database {
     bool done = false;
   };
 
+  // Some errors (a full disk, memory that is out) end the transaction by themselves: what is done
+  // after that would stand for itself.
+  [[nodiscard]] bool in_transaction() const { return ::sqlite3_get_autocommit(handle_) == 0; }
+  void roll_back() {
+    if (in_transaction()) (void)execute("ROLLBACK", {});
+  }
+
+  // An error: it has undone all of them.
+  Status write_one(Waiting& one) {
+    TRY(execute("SAVEPOINT one", {}));
+    one.outcome = one.work();
+    if (!in_transaction()) return one.outcome ? fail(Errc::kIo, "undone") : one.outcome;
+    if (!one.outcome) TRY(execute("ROLLBACK TO one", {}));
+    return drop(execute("RELEASE one", {}));
+  }
+
   void write_together(const std::vector<Waiting*>& group) {
     const std::lock_guard lock(mutex_);
-    const auto none = [&](const Status& why) {
+    writing_ = std::this_thread::get_id();
+    const auto outcome = [&]() -> Status {
+      TRY(execute("BEGIN IMMEDIATE", {}));
+      for (auto* one : group) TRY(write_one(*one));
+      return drop(execute("COMMIT", {}));
+    }();
+    if (!outcome) {
+      roll_back();
       for (auto* one : group)
-        if (one->outcome) one->outcome = why;
-    };
-    if (const auto begun = execute("BEGIN IMMEDIATE", {}); !begun) return none(drop(begun));
-    for (auto* one : group) {
-      one->outcome = drop(execute("SAVEPOINT one", {}));
-      if (!one->outcome) continue;
-      one->outcome = one->work();
-      if (!one->outcome) (void)execute("ROLLBACK TO one", {});
-      if (auto released = drop(execute("RELEASE one", {})); one->outcome) one->outcome = released;
+        if (one->outcome) one->outcome = outcome;
     }
-    if (const auto committed = drop(execute("COMMIT", {})); !committed) {
-      (void)execute("ROLLBACK", {});
-      none(committed);
-    }
+    writing_ = std::thread::id();
   }
 
   static Status drop(const Result<std::int64_t>& result) {
@@ -160,8 +175,8 @@ class Sqlite final : public Database {
       if (::sqlite3_prepare_v3(handle_, sql.c_str(), static_cast<int>(sql.size()),
                                SQLITE_PREPARE_PERSISTENT, &raw, nullptr) != SQLITE_OK)
         return error("prepare");
-      // Texts are few and fixed; what is put together from parts would push them out, all at once.
-      if (statements_.size() >= kStatementsMax) statements_.clear();
+      // Most texts are fixed. Of those that are put together from parts there is no end: one goes.
+      if (statements_.size() >= kStatementsMax) statements_.erase(statements_.begin());
       kept = statements_.emplace(sql, Prepared(raw)).first;
     }
     Statement statement(kept->second.get());
@@ -215,6 +230,7 @@ class Sqlite final : public Database {
   std::condition_variable moved_;
   std::deque<Waiting*> queue_;
   bool leading_ = false;
+  std::atomic<std::thread::id> writing_;  // the leader, within its round
 };
 
 Status migrate(Database& database, const std::vector<std::string>& migrations) {

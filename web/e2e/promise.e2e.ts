@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { screen, serve, type Served } from './harness';
+import { heard } from './hearing';
 import { api, company, found, hire, idOf, visit, type Company, type Person } from './people';
 import { outside, type Outside } from './outside';
 
@@ -35,7 +36,8 @@ const CALL = {
     turns: [
       ['agent', 'Thank you for calling the support desk. How can I help you today?', null, 0.6],
       ['customer', 'Hello. My printer does not connect to the wireless network any more.', null, 0.8],
-      ['customer', `There is a yellow note on the side. The note says ${SPOKEN}.`, 'password', 2.0],
+      ['customer', 'There is a yellow note on the side. The note says', null, 2.0],
+      ['customer', `${SPOKEN}.`, 'password', 0.3],
       ['agent', 'I am sorry to hear that. I will set it up again for you. Please give me a moment.', null, 2.0],
       ['agent', 'What is the password of your account?', null, 18.0],
       ['customer', 'It is one six zero three three one.', 'password', 1.0],
@@ -155,7 +157,9 @@ describe('the call', () => {
     await page.getByLabel('Technician').selectOption(await idOf(who.olga!, 'tom'));
     await page.getByText('Given.').waitFor();
     const ended = new Promise((done) => client!.once('exit', done));
+    await page.getByText('on the line').waitFor();
     await page.locator('[data-over]').waitFor({ timeout: 2 * MINUTE });
+    await expect.poll(() => page.getByText('on the line').count()).toBe(0);
     await ended;
     const calls = JSON.parse(await served.cli('calls', '--json')) as { id: string }[];
     expect(calls.length).toBe(1);
@@ -165,14 +169,14 @@ describe('the call', () => {
     const secret = turns.filter((one) => one.secret !== null);
     expect(secret.length).toBe(2);
     for (const turn of secret)
-      await expect.poll(() => covered('erased', turn, turn.who), { timeout: 2 * MINUTE, interval: 2_000 }).toBeGreaterThan(0.25 * (turn.end_ms - turn.start_ms));
+      await expect.poll(() => covered('erased', turn, turn.who), { timeout: 2 * MINUTE, interval: 2_000 }).toBeGreaterThan(0.9 * (turn.end_ms - turn.start_ms));
     for (const turn of turns.filter((one) => one.secret === null))
       expect(await covered('erased', turn, turn.who), turn.text).toBeLessThan(0.25 * (turn.end_ms - turn.start_ms));
   }, 4 * MINUTE);
 });
 
 describe('afterwards', () => {
-  test('who reviews the call hears a tone where the password was; the words of it are nowhere', async () => {
+  test('who reviews the call hears speech, and a soft tone where the password was; its words are nowhere', async () => {
     const page = await visit(who.rita!, `/calls/${call}`);
     await page.getByLabel('Reason').first().fill('story: is the password gone');
     await expect.poll(async () => {
@@ -182,6 +186,11 @@ describe('afterwards', () => {
     const words = (await page.getByRole('list', { name: 'Transcript' }).innerText()).toLowerCase();
     expect(words).toMatch(/printer|network|wireless/);
     expect(words).not.toMatch(/sunshine|one six|three one|1603/);
+    const [asked, said] = [turns[0]!, turns.find((one) => one.secret !== null)!];
+    expect(await heard(page, asked.start_ms + 500, 1_500)).toBeGreaterThan(0.05);
+    const tone = await heard(page, said.start_ms + 100, 400);
+    expect(tone).toBeGreaterThan(0.005);
+    expect(tone).toBeLessThan(0.05);
     await screen(page, 'promise-call');
   });
   test('the technician does the work and the agent closes the case: the typed password is gone, too', async () => {

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { heard, inked, positionMs, seek } from './hearing';
 import { browse, PASSPHRASE, printed, screen, serve, type Browser, type Served } from './harness';
 
 let served: Served;
@@ -101,41 +102,6 @@ describe('calls', () => {
   });
 });
 
-// Pixels of a lane between two times that are not its ground.
-async function inked(lane: number, fromMs: number, toMs: number): Promise<number> {
-  return browser.page.evaluate(
-    ([at, from, to]) => {
-      const canvas = document.querySelectorAll('canvas')[at!]!;
-      const total = Number(document.querySelector<HTMLInputElement>('input[type=range]')!.max);
-      const [x, w] = [Math.floor((from! / total) * canvas.width), Math.max(1, Math.floor(((to! - from!) / total) * canvas.width))];
-      const pixels = canvas.getContext('2d')!.getImageData(x, 0, w, canvas.height).data;
-      let count = 0;
-      for (let i = 3; i < pixels.length; i += 4) if (pixels[i]! > 0) count += 1;
-      return count / (pixels.length / 4);
-    },
-    [lane, fromMs, toMs],
-  );
-}
-const positionMs = async (): Promise<number> => Number(await browser.page.locator('output[data-position]').getAttribute('data-position'));
-async function seek(ms: number): Promise<void> {
-  await browser.page.getByRole('slider', { name: 'Position' }).fill(String(Math.round(ms / 100) * 100));
-}
-// The loudest that the analyser hears while it plays on from `ms`.
-async function heard(ms: number, forMs: number): Promise<number> {
-  const { page } = browser;
-  await seek(ms);
-  await page.getByRole('button', { name: 'Play', exact: true }).click();
-  await expect.poll(positionMs, { timeout: 20_000 }).toBeGreaterThan(ms + 250);
-  let loudest = 0;
-  const until = Date.now() + forMs;
-  while (Date.now() < until) {
-    loudest = Math.max(loudest, Number(await page.getByRole('meter', { name: 'Level' }).getAttribute('aria-valuenow')));
-    await page.waitForTimeout(40);
-  }
-  await page.getByRole('button', { name: 'Pause' }).click();
-  return loudest;
-}
-
 describe('the call', () => {
   test('opens for a reason only; then waveform, words and sound are there, and what is erased is not', async () => {
     const { page } = browser;
@@ -149,34 +115,34 @@ describe('the call', () => {
     await page.getByRole('button', { name: 'Open', exact: true }).click();
     await page.getByText('Opened for:').waitFor({ timeout: 20_000 });
     // The agent's first turn is drawn; the erased range is hatched from top to bottom.
-    await expect.poll(() => inked(1, 1_000, 3_000)).toBeGreaterThan(0.08);
-    await expect.poll(() => inked(0, secret.start_ms + 200, secret.end_ms - 200)).toBeGreaterThan(0.9);
+    await expect.poll(() => inked(page, 1, 1_000, 3_000)).toBeGreaterThan(0.08);
+    await expect.poll(() => inked(page, 0, secret.start_ms + 200, secret.end_ms - 200)).toBeGreaterThan(0.9);
     const words = await page.getByRole('list', { name: 'Transcript' }).innerText();
     expect(words.toLowerCase()).toMatch(/printer|network|wireless/);
     expect(words).toContain('erased: password');
     expect(words.toLowerCase()).not.toMatch(/seven|four nine/);
     await screen(page, 'call');
     // Speech sounds; in the erased range there is a soft tone, and no more.
-    expect(await heard(1_200, 1_500)).toBeGreaterThan(0.05);
+    expect(await heard(page, 1_200, 1_500)).toBeGreaterThan(0.05);
     const middle = (secret.start_ms + secret.end_ms) / 2 - 700;
-    const tone = await heard(middle, 500);
+    const tone = await heard(page, middle, 500);
     expect(tone).toBeGreaterThan(0.005);
     expect(tone).toBeLessThan(0.05);
   });
   test('the transcript goes in step; keys and speed work', async () => {
     const { page } = browser;
-    await seek(0);
+    await seek(page, 0);
     await page.getByLabel('Speed').selectOption('2');
     await page.locator('h1').click();
     await page.keyboard.press(' ');
     const started = Date.now();
-    await expect.poll(positionMs, { timeout: 20_000 }).toBeGreaterThan(3_000);
+    await expect.poll(() => positionMs(page), { timeout: 20_000 }).toBeGreaterThan(3_000);
     expect(Date.now() - started).toBeLessThan(3_000);
     expect(await page.locator('[aria-current=true] .now').count()).toBeGreaterThan(0);
     await page.keyboard.press(' ');
-    const at = await positionMs();
+    const at = await positionMs(page);
     await page.keyboard.press('ArrowLeft');
-    expect(await positionMs()).toBeLessThanOrEqual(Math.max(0, at - 4_900));
+    expect(await positionMs(page)).toBeLessThanOrEqual(Math.max(0, at - 4_900));
     await page.getByLabel('Speed').selectOption('1');
   });
   test('a range is marked, confirmed and erased for ever', async () => {
@@ -213,8 +179,8 @@ describe('the call', () => {
     }, call);
     expect(states.length).toBe(14);
     expect(new Set(states)).toEqual(new Set(['erased']));
-    await expect.poll(() => inked(1, 1_300, 2_500)).toBeGreaterThan(0.9);
-    const tone = await heard(1_300, 600);
+    await expect.poll(() => inked(page, 1, 1_300, 2_500)).toBeGreaterThan(0.9);
+    const tone = await heard(page, 1_300, 600);
     expect(tone).toBeGreaterThan(0.005);
     expect(tone).toBeLessThan(0.05);
     await screen(page, 'call-erased');
@@ -300,7 +266,7 @@ describe('held for a person', () => {
     const region = page.getByRole('region', { name: 'Held for a decision' });
     await region.waitFor();
     const held = (await accountOf(call)).find((one) => one.reason === 'held' && one.stream === 'customer')!;
-    await expect.poll(() => inked(0, held.start_ms + 100, held.end_ms - 100)).toBeGreaterThan(0.9);
+    await expect.poll(() => inked(page, 0, held.start_ms + 100, held.end_ms - 100)).toBeGreaterThan(0.9);
     await screen(page, 'call-held');
     // By keys alone: no reason is no decision; Escape changes nothing.
     const before = await heldMs(call);
@@ -322,7 +288,7 @@ describe('held for a person', () => {
     // What is kept sounds again.
     const kept = (await accountOf(call)).find((one) => one.stream === 'customer' && one.state === 'sealed' && one.reason === '' && one.start_ms <= held.start_ms && one.end_ms > held.start_ms)!;
     expect(kept).toBeDefined();
-    expect(await heard(held.start_ms, 1_500)).toBeGreaterThan(0.05);
+    expect(await heard(page, held.start_ms, 1_500)).toBeGreaterThan(0.05);
     // On the command line another; the page is told.
     const waiting = (JSON.parse(await served.cli('held', '--json')) as typeof listed).calls[0]!.orders;
     expect(waiting.length).toBe(listed.calls[0]!.orders.length - 1);

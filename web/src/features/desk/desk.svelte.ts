@@ -85,7 +85,10 @@ export class Desk {
 
   told(now: LiveCall): void {
     const ended = this.live.call !== null && this.live.call !== now.call;
-    if (ended) this.wipe();
+    if (ended) {
+      this.wipe();
+      void this.loadCases().catch(() => {}); // none of them is on the line any more
+    }
     const fresh = now.call !== this.live.call;
     if (fresh) this.unsure = false;
     // What nobody can say now stays as it was; of a call that is new here it is not guessed.

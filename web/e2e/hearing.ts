@@ -1,0 +1,37 @@
+// What a person sees and hears of a call that is open in the page.
+import type { Page } from 'playwright-core';
+import { expect } from 'vitest';
+
+// Pixels of a lane between two times that are not its ground.
+export async function inked(page: Page, lane: number, fromMs: number, toMs: number): Promise<number> {
+  return page.evaluate(
+    ([at, from, to]) => {
+      const canvas = document.querySelectorAll('canvas')[at!]!;
+      const total = Number(document.querySelector<HTMLInputElement>('input[type=range]')!.max);
+      const [x, w] = [Math.floor((from! / total) * canvas.width), Math.max(1, Math.floor(((to! - from!) / total) * canvas.width))];
+      const pixels = canvas.getContext('2d')!.getImageData(x, 0, w, canvas.height).data;
+      let count = 0;
+      for (let i = 3; i < pixels.length; i += 4) if (pixels[i]! > 0) count += 1;
+      return count / (pixels.length / 4);
+    },
+    [lane, fromMs, toMs],
+  );
+}
+export const positionMs = async (page: Page): Promise<number> => Number(await page.locator('output[data-position]').getAttribute('data-position'));
+export async function seek(page: Page, ms: number): Promise<void> {
+  await page.getByRole('slider', { name: 'Position' }).fill(String(Math.round(ms / 100) * 100));
+}
+// The loudest that the analyser hears while it plays on from `ms`.
+export async function heard(page: Page, ms: number, forMs: number): Promise<number> {
+  await seek(page, ms);
+  await page.getByRole('button', { name: 'Play', exact: true }).click();
+  await expect.poll(() => positionMs(page), { timeout: 20_000 }).toBeGreaterThan(ms + 250);
+  let loudest = 0;
+  const until = Date.now() + forMs;
+  while (Date.now() < until) {
+    loudest = Math.max(loudest, Number(await page.getByRole('meter', { name: 'Level' }).getAttribute('aria-valuenow')));
+    await page.waitForTimeout(40);
+  }
+  await page.getByRole('button', { name: 'Pause' }).click();
+  return loudest;
+}
