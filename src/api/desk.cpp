@@ -72,7 +72,8 @@ Status confirm(Service& service, const Request& request, OwnAct act,
   const auto asked =
       service.desk.confirmations.take(session.id + to_text(act), service.clock.monotonic_ms());
   if (!asked) return fail(Errc::kState, "that took too long: begin anew");
-  const auto throttled = "passkey:" + person.hex();
+  // By session: who has stolen a cookie slows nobody down but themselves.
+  const auto throttled = "confirm:" + session.id;
   TRY(service.people.throttle().begin_try(throttled));
   const auto chart = TRY(service.roster.chart());
   const auto challenge = own_act_challenge(act, person, asked->nonce);

@@ -29,4 +29,17 @@ std::uint64_t EventHub::last() {
   return next_ - 1;
 }
 
+std::shared_ptr<void> EventHub::stream_of(const PersonId& person) {
+  const std::lock_guard lock(mutex_);
+  auto& count = streams_[person];
+  if (count >= kStreamsOfPersonMax) return nullptr;
+  ++count;
+  return {this, [person](void* hub) {
+            auto& self = *static_cast<EventHub*>(hub);
+            const std::lock_guard let_go(self.mutex_);
+            const auto at = self.streams_.find(person);
+            if (--at->second == 0) self.streams_.erase(at);
+          }};
+}
+
 }  // namespace callward::api

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -40,8 +42,14 @@ class EventHub {
   std::vector<Event> after(std::uint64_t after);
   std::uint64_t last();
 
+  // One more stream of this person (all operators are one), until it is let go of; nothing: they
+  // have as many as one may have, so that nobody takes everybody's. The hub outlives it.
+  static constexpr std::size_t kStreamsOfPersonMax = 32;
+  std::shared_ptr<void> stream_of(const PersonId& person);
+
  private:
   std::mutex mutex_;
+  std::map<PersonId, std::size_t> streams_;
   std::deque<Event> events_;
   std::uint64_t next_;
 };

@@ -58,11 +58,14 @@ Result<Response> system(Service& service) {
 
 Response events(Service& service, const Request& request) {
   Response response;
-  response.event_stream = true;
-  response.events_after = service.events.last();
   const auto roles =
       request.is_operator ? people::bit(people::Role::kOperator) : request.session->person.roles;
   const auto person = request.is_operator ? PersonId{} : request.session->person.id;
+  response.place = service.events.stream_of(person);
+  if (!response.place)
+    return Response::problem(429, "too many", "you have too many live screens open");
+  response.event_stream = true;
+  response.events_after = service.events.last();
   response.may_see = [roles, person](const Event& event) {
     const bool to_all = event.roles == 0 && event.person.is_zero();
     return to_all || (event.roles & roles) != 0 ||

@@ -45,6 +45,7 @@ struct Response {
   std::string body;
   bool event_stream = false;  // the connection becomes a stream of events
   std::uint64_t events_after = 0;
+  std::shared_ptr<void> place;      // of a stream, let go of when it ends
   std::function<bool()> may_go_on;  // of a stream, asked now and then; empty: always
   // Of a stream: whether its reader is told of this one; empty: of all.
   std::function<bool(const Event&)> may_see;

@@ -116,6 +116,26 @@ TEST(EventHub, ResumesBehindTheLastIdThatWasSeen) {
   EXPECT_EQ(told(hub, 102), "");
 }
 
+// One stolen cookie must not take the places of all others.
+TEST(EventHub, OnePersonHasSoManyStreamsAndNoMore) {
+  EventHub hub(100);
+  PersonId one, other;
+  one.bytes[0] = 1;
+  other.bytes[0] = 2;
+  std::vector<std::shared_ptr<void>> held;
+  for (std::size_t i = 0; i < EventHub::kStreamsOfPersonMax; ++i)
+    held.push_back(hub.stream_of(one));
+  EXPECT_TRUE(std::ranges::none_of(held, [](const auto& place) { return place == nullptr; }));
+  EXPECT_EQ(hub.stream_of(one), nullptr);
+  EXPECT_NE(hub.stream_of(other), nullptr);
+  EXPECT_NE(hub.stream_of(PersonId{}), nullptr) << "an operator's";
+  const auto copy = held.back();
+  held.pop_back();
+  EXPECT_EQ(hub.stream_of(one), nullptr) << "somebody has it still";
+  held.clear();
+  EXPECT_NE(hub.stream_of(one), nullptr);
+}
+
 TEST(EventHub, WhoFellOutOfTheRingIsToldToLoadAnew) {
   EventHub hub(1);
   for (std::size_t i = 0; i < EventHub::kKeptMax + 5; ++i) hub.publish("call", "{}");

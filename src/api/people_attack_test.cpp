@@ -303,6 +303,20 @@ TEST_F(PeopleAttack, ASessionAloneSetsUpNoCodesTakesNoneAwayAndEndsNoOther) {
   EXPECT_EQ(ask("GET", "/v1/session", other).status, 401);
 }
 
+// What was built against a screen that was left unlocked must not protect who sits before it.
+TEST_F(PeopleAttack, AStolenCookieLocksItsOwnerOutOfNothing) {
+  const auto junk = confirmation(olga, olgas, "codes");
+  int slowed = 0;
+  for (int i = 0; i < 20; ++i) {
+    (void)send("POST", "/v1/own/confirmation", {{"act", "end_sessions"}}, olgas);
+    slowed += send("POST", "/v1/sessions/ending", {{"signature", junk}}, olgas).status == 429;
+  }
+  EXPECT_GT(slowed, 10) << "the thief alone is slowed";
+  const auto hers = session_of(olga);
+  EXPECT_EQ(confirmed(olga, hers, "end_sessions", "/v1/sessions/ending").status, 204);
+  EXPECT_EQ(ask("GET", "/v1/session", olgas).status, 401) << "and is gone";
+}
+
 TEST_F(PeopleAttack, WhoCameByACodeEndsOtherSessionsByThePassphrase) {
   const auto secret = set_up_codes(olga, olgas);
   const auto weak = token_of(sign_in_by_code(olga, code(secret)));

@@ -107,8 +107,8 @@ struct ServerConfig {
   std::string tls_certificate;
   std::string tls_key;
   std::string database;
-  std::string console_dir;  // the built console
-  std::uint32_t threads = 16;  // most of them wait for the keeper or a disk
+  std::string console_dir;        // the built console
+  std::uint32_t threads = 16;     // most of them wait for the keeper or a disk
   std::string time_zone = "UTC";  // of the site, shown with its label
   // As browsers see it, "https://calls.example:8443"; passkeys are bound to its host. Default:
   // https://localhost and the port.

@@ -1624,7 +1624,7 @@ export interface paths {
         };
         /**
          * Server-sent events; resume with Last-Event-ID
-         * @description Events: call (data: Call), order (data: Order), system (data: {}), people (data: {}, load them anew), live_call (data: as getLiveCall; to whose call it is), request (data: request and state; to who may see it)
+         * @description Events: call (data: Call), order (data: Order), system (data: {}), people (data: {}, load them anew), live_call (data: as getLiveCall; to whose call it is), request (data: request and state; to who may see it). 429: one person has so many streams at once
          */
         get: operations["streamEvents"];
         put?: never;

@@ -104,13 +104,15 @@ describe('who may go on', () => {
 
 describe('the window that is offered first', () => {
   const limits = { window_ms: 900_000, window_ms_max: 1_800_000 };
-  test('is what was wished, else the policy’s, and never above its bound', () => {
+  test('is what was wished, else the policy’s usual, and never more than that', () => {
     expect(usualMs(600_000, 0, limits)).toBe(600_000);
     expect(usualMs(0, 0, limits)).toBe(900_000);
-    expect(usualMs(3_600_000, 0, limits)).toBe(1_800_000);
+    expect(usualMs(3_600_000, 0, limits)).toBe(900_000);
     expect(usualMs(0, 0, {})).toBe(900_000);
   });
   test('of the second of two is what the first one released', () => {
     expect(usualMs(600_000, 300_000, limits)).toBe(300_000);
+    expect(usualMs(600_000, 1_500_000, limits)).toBe(1_500_000);
+    expect(usualMs(600_000, 3_600_000, limits)).toBe(1_800_000);
   });
 });

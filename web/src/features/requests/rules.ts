@@ -81,11 +81,12 @@ export function narrow(offered: number[], chosen: Iterable<number>): number[] {
   const wanted = new Set(chosen);
   return ordered(offered.filter((leaf) => wanted.has(leaf)));
 }
-// What the authorised person is offered first: of the second of two what the first one released, else what was wished,
-// within the policy's bound.
+// What the authorised person is offered first: of the second of two what the first one released, else what was wished, but no
+// more than the policy's usual time: a longer one is chosen by hand, not by who asks.
 export function usualMs(wishedMs: number, firstMs: number, limits: { window_ms?: number; window_ms_max?: number }): number {
   const most = limits.window_ms_max ?? 60 * MINUTE;
-  return Math.min(firstMs || wishedMs || limits.window_ms || 15 * MINUTE, most);
+  const usual = Math.min(limits.window_ms ?? 15 * MINUTE, most);
+  return firstMs ? Math.min(firstMs, most) : Math.min(wishedMs || usual, usual);
 }
 export function windowMs(minutes: number, maxMs: number): number {
   return Number.isFinite(minutes) ? Math.min(maxMs, Math.max(MINUTE, Math.round(minutes) * MINUTE)) : 0;
