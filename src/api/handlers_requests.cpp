@@ -111,10 +111,17 @@ Result<keys::FieldRecord> number_on_file(Service& service, const CustomerId& cus
 
 // Whoever is answered asks at once how the request stands: what the log will tell is waited for,
 // rather than that a request that was just asked is not found. A keeper that signs no checkpoint
-// now costs the wait, and the answer comes all the same.
+// now costs the wait, and the answer comes all the same. Who waits has one of the server's threads:
+// few may, and the others are answered at once.
 void until_it_shows(Service& service, const RequestId& id, std::uint32_t number) {
+  struct Waiting {
+    std::atomic<std::size_t>& count;
+    ~Waiting() { --count; }
+  } waiting{service.step_waiters};
+  if (service.step_waiters.fetch_add(1) >= Service::kStepWaitersMax) return;
   CustomerTables tables(service.database);
-  for (auto left = service.step_shows_ms; left > 0; left -= Service::kStepLookMs) {
+  const auto end = service.clock.monotonic_ms() + service.step_shows_ms;
+  while (service.clock.monotonic_ms() < end) {
     const auto there = tables.has_step(id, number);
     if (!there || *there || !service.follow_customers()) return;
     if (tables.has_step(id, number).value_or(true)) return;
@@ -149,9 +156,7 @@ Result<Response> put(Service& service, const Request& request) {
   if (!taken.statement.record.empty())
     TRY(CustomerTables(service.database)
             .keep_statement(customer, taken.request, taken.number, taken.statement));
-  // What was viewed is in this answer.
-  if (step.number == 1 || step.event.kind != disclose::EventKind::kView)
-    until_it_shows(service, taken.request, taken.number);
+  if (step.number == 1) until_it_shows(service, taken.request, taken.number);
   boost::json::object out{{"request", taken.request.hex()}, {"number", std::int64_t{taken.number}}};
   if (!taken.value.sealed.empty()) out["value"] = to_json(taken.value);
   return Response::json(std::move(out), 201);

@@ -1,6 +1,7 @@
 // Everything the handlers need, and the table of routes over it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <mutex>
@@ -123,10 +124,12 @@ struct Service {
   void ask_orders();
   static constexpr std::size_t kOrdersAskedMax = 10'000;
   static constexpr std::int64_t kOrderAnswerMs = 2'000;  // else the keeper is away again
-  // A step that was taken shows once a checkpoint covers it, about a second later: its answer waits
-  // for that, so long at most, and whoever has it finds what it says. 0: it does not.
+  // A request that was asked shows once a checkpoint covers it, about a second later: its answer
+  // waits for that, about so long at most, and whoever has it finds it. 0: it does not.
   std::int64_t step_shows_ms = 2'500;
   static constexpr std::int64_t kStepLookMs = 50;
+  static constexpr std::size_t kStepWaitersMax = 3;  // at once; the others do not wait
+  std::atomic<std::size_t> step_waiters{0};
   std::function<void(std::int64_t)> pause = [](std::int64_t ms) {
     std::this_thread::sleep_for(std::chrono::milliseconds(ms));
   };

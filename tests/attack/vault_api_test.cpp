@@ -431,7 +431,8 @@ TEST(VaultApi, ARequestThatWasJustAskedIsFound) {
   rig.service.step_shows_ms = 60'000;
   std::size_t looks = 0;
   rig.follows = false;
-  rig.service.pause = [&](std::int64_t) {
+  rig.service.pause = [&](std::int64_t ms) {
+    rig.clock.advance_ms(ms);
     if (++looks == 3) EXPECT_TRUE(rig.log->publish());
   };
   const boost::json::object ask{{"kind", "ask"},
@@ -448,6 +449,11 @@ TEST(VaultApi, ARequestThatWasJustAskedIsFound) {
   looks = 100;
   EXPECT_EQ(rig.act_by(rig.tom, ask, kConcern).status, 201);
   EXPECT_EQ(looks, 104u);
+  // Few wait at once: the server's threads are for others, too.
+  rig.service.step_waiters = api::Service::kStepWaitersMax;
+  EXPECT_EQ(rig.act_by(rig.tom, ask, kConcern).status, 201);
+  EXPECT_EQ(looks, 104u);
+  EXPECT_EQ(rig.service.step_waiters, api::Service::kStepWaitersMax);
 }
 
 // ---- an agent's own call ------------------------------------------------------------------------
