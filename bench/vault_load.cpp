@@ -101,7 +101,8 @@ class Client {
       if (at == std::string::npos || at > end) die("an answer without its length");
       whole = end + 4 + std::stoull(got.substr(at + 16));
     }
-    if (!got.starts_with("HTTP/1.1 201")) die("answered " + got.substr(0, 12) + got.substr(got.find("\r\n\r\n") + 2));
+    if (!got.starts_with("HTTP/1.1 201"))
+      die("answered " + got.substr(0, 12) + got.substr(got.find("\r\n\r\n") + 2));
     return got.substr(got.find("\r\n\r\n") + 4);
   }
 
@@ -281,10 +282,11 @@ Run read(const object& plan, std::size_t clients, double seconds) {
   return measure(plan, clients, seconds, [&](std::size_t c, Client& client) {
     auto& reader = readers[c];
     const auto hash = need(disclose::hash_of(reader.next));
-    const auto answer = client.post(
-        "/v1/request-steps", reader.cookie,
-        boost::json::serialize(object{{"step", need(audit::canonical_json(disclose::to_json(reader.next)))},
-                                      {"signature", reader.passkey->sign(hash)}}));
+    const auto answer =
+        client.post("/v1/request-steps", reader.cookie,
+                    boost::json::serialize(object{
+                        {"step", need(audit::canonical_json(disclose::to_json(reader.next)))},
+                        {"signature", reader.passkey->sign(hash)}}));
     if (answer.find("\"value\"") == std::string::npos) die("a view without a value");
     reader.next.before = hash;
     ++reader.next.number;

@@ -37,7 +37,7 @@ SCRIPTS = {
                + ", ".join([sealed(NAME), sealed(PHONE), sealed("'The second screen stays dark after the update'"), sealed(EMAIL),
                             hashed(NAME), hashed(PHONE), hashed(EMAIL)])
                + ");\nINSERT INTO audit (who, what, subject) VALUES ('agent', 'stored', currval('customers_id_seq'));\nCOMMIT;\n",
-    "read": "\\set id random(1, 1000)\nBEGIN;\nINSERT INTO audit (who, what, subject) VALUES ('technician', 'read', :id);\n"
+    "read": "\\set id random(1, :rows)\nBEGIN;\nINSERT INTO audit (who, what, subject) VALUES ('technician', 'read', :id);\n"
             f"SELECT pgp_sym_decrypt(email, '{KEY}') FROM customers WHERE id = :id;\nCOMMIT;\n",
 }
 
@@ -84,7 +84,9 @@ class Peer:
         for what, script in SCRIPTS.items():
             (self.folder / f"{what}.sql").write_text(script)
             os.chmod(self.folder / f"{what}.sql", 0o644)
+        self.rows = 1
         self.run("capture", 16, 2)  # something to read
+        self.rows = int(self.say([BIN / "psql", "-q", "-A", "-t", "-c", "SELECT max(id) FROM customers"]).stdout)
         return self
 
     def __exit__(self, *_):
@@ -98,7 +100,7 @@ class Peer:
 
     def run(self, what, clients, seconds):
         """One closed loop: rate, and the times of all transactions."""
-        done = self.say([BIN / "pgbench", "-n", "-M", "prepared", "-f", self.folder / f"{what}.sql", "-c", clients, "-j", min(2, clients), "-T", int(seconds), "-l"],
+        done = self.say([BIN / "pgbench", "-n", "-M", "prepared", "-f", self.folder / f"{what}.sql", "-c", clients, "-j", min(2, clients), "-T", int(seconds), "-l", "-D", f"rows={self.rows}"],
                         cwd=self.folder)
         times = []
         for path in self.folder.glob("pgbench_log*"):
