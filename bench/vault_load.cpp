@@ -31,7 +31,7 @@
 #include "crypto/hpke.hpp"
 #include "crypto/sha256.hpp"
 #include "disclose/chain.hpp"
-#include "keys/keeper_acts.hpp"
+#include "keys/vault_protocol.hpp"
 
 using namespace callward;
 using boost::json::object;

@@ -54,7 +54,7 @@ def readers(company, count):
         stored = company.store(agent, {"name": f"Reader {number}", "phone": f"+4930{1000000 + number}",
                                        "query": "What is needed", "email": f"r{number}@mail.example"}).must(201)
         leaf = next(f["leaf"] for f in stored["fields"] if f["field"] == "email")
-        company.ask(agent, "POST", f"/v1/customers/{stored['customer']}/cases/{stored['case']}/assignment", {"technician": technician.id})
+        company.ask(agent, "POST", f"/v1/customers/{stored['customer']}/cases/{stored['case']}/technician", {"technician": technician.id}).must(204)
         request = company.request(technician, stored["customer"], stored["case"], [leaf]).must(201)["request"]
         company.break_glass(request, [leaf], 3_600_000)
         company.wait_shown(technician, request)
@@ -136,6 +136,9 @@ def main():
                     show(row)
             place.json("log", "check")  # fails where a rule is broken
             place.stop()
+    except BaseException:
+        print((folder / "data/service.log").read_text()[-2_000:], file=sys.stderr)
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if given.json:

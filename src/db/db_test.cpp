@@ -116,6 +116,19 @@ TEST_F(Databases, WhatWaitsIsWrittenInOne) {
   EXPECT_EQ(db->query("SELECT id FROM t")->size(), static_cast<std::size_t>(kOthers));
 }
 
+// What is kept to undo a work is no file: a sandbox lets none be made elsewhere.
+TEST_F(Databases, NothingIsWrittenBesideTheDatabase) {
+  auto db = *open_sqlite(path, kOne);
+  EXPECT_EQ(db->query("PRAGMA temp_store")->at(0).number(0), 2);
+  // Far more than the pages that are kept in memory in any case.
+  EXPECT_TRUE(db->write([&]() -> Status {
+    for (std::int64_t id = 0; id < 2'000; ++id)
+      TRY(db->execute("INSERT INTO t VALUES (?1, ?2, ?3)", {id, std::to_string(id), Bytes(4'000)}));
+    TRY(db->execute("UPDATE t SET raw = NULL"));
+    return {};
+  }));
+}
+
 // A full disk ends the transaction by itself: what came after it must not stand alone, nor be told
 // of as lost while it stands.
 TEST_F(Databases, WhereTheDiskIsFullNobodyIsToldOtherwiseThanItIs) {

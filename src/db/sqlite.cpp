@@ -308,8 +308,11 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
   auto database = std::make_unique<Sqlite>(handle);
   if (rc != SQLITE_OK) return fail(Errc::kIo, path + ": " + ::sqlite3_errstr(rc));
   ::sqlite3_busy_timeout(handle, 5'000);
-  for (const char* pragma : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
-                             "PRAGMA foreign_keys = ON", "PRAGMA trusted_schema = OFF"})
+  // What it keeps to undo one of several works would be a file in a temporary folder: our processes
+  // may open none, and nothing of ours belongs there.
+  for (const char* pragma :
+       {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
+        "PRAGMA trusted_schema = OFF", "PRAGMA temp_store = MEMORY"})
     TRY(database->query(pragma, {}));
   TRY(migrate(*database, migrations));
   return std::unique_ptr<Database>(std::move(database));
