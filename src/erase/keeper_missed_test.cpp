@@ -41,6 +41,15 @@ class RefusedAndLogged : public ::testing::Test, public MissedDisk, public Keepe
     disk.refuse = {};
     mend();
   }
+  // Opened and read, and its next sync fails again.
+  void log_fails_again() {
+    disk.refuse = {};
+    auto fresh = audit::Log::open(vfs, dir + "/log", "test/log", seed);
+    ASSERT_TRUE(fresh);
+    lose_syncs();
+    keeper->resume_log(**fresh);
+    log = std::move(*fresh);
+  }
   Errc end(const CallId& of) {
     Answer<keys::Ack> ended;
     keeper->call_end({of, clock.utc_ms(), "bye", {{0, 1'000}, {1, 1'000}}}, ended.reply());
@@ -166,6 +175,44 @@ TEST_F(RefusedAndLogged, WhatWasKeptOpensAgain) {
   boot();
   EXPECT_EQ(open(call, 0, 5), "audio");
   EXPECT_EQ(log_types()["held_decided"], 1);
+  EXPECT_EQ(broken_rules(), none);
+}
+
+// What was read once is not read again, though no write succeeded between two failures.
+TEST_F(RefusedAndLogged, WhatWasDecidedIsDoneOnceOverTwoFailures) {
+  is_heard();
+  ASSERT_EQ(erase_all(), Errc{});
+  lose_syncs();
+  EXPECT_EQ(decide(bob), Errc::kIo);
+  log_fails_again();
+  log_fails_again();
+  log_is_back();
+  EXPECT_FALSE(keeper->call_state(call)->known);
+  EXPECT_EQ(log_types()["held_decided"], 1);
+  EXPECT_EQ(log_types()["erased"], 1);
+  EXPECT_EQ(broken_rules(), none);
+}
+
+TEST_F(RefusedAndLogged, OfTwoFailuresInARowEachIsReadOnce) {
+  is_heard();
+  lose_syncs();
+  EXPECT_EQ(erase_all(), Errc::kIo);
+  log_is_back();
+  lose_syncs();
+  EXPECT_EQ(hold(true), Errc::kIo);
+  log_is_back();
+  EXPECT_EQ(keeper->held_calls().total, 1u);
+  lose_syncs();
+  EXPECT_EQ(decide(bob, HeldDecision::kKeep), Errc::kIo);
+  log_is_back();
+  lose_syncs();
+  EXPECT_EQ(hold(false), Errc::kIo);
+  log_is_back();
+  EXPECT_EQ(keeper->held_calls().total, 0u);
+  EXPECT_EQ(open(call, 0, 5), "audio") << "nothing of it is held a second time";
+  rows_are_written();
+  boot();
+  EXPECT_EQ(open(call, 0, 5), "audio");
   EXPECT_EQ(broken_rules(), none);
 }
 
