@@ -124,7 +124,8 @@ Result<Response> create(Service& service, const Request& request) {
   TRY(chart->drafted(draft.change));
   const auto id = to_hex(service.entropy.array<16>());
   auto json = TRY(draft_json(id, draft, *chart));
-  TRY(service.desk.drafts.put(id, draft.by.hex(), std::move(draft), service.clock.monotonic_ms()));
+  const auto by = draft.by.hex();
+  TRY(service.desk.drafts.put(id, by, std::move(draft), service.clock.monotonic_ms()));
   return Response::json(std::move(json), 201);
 }
 

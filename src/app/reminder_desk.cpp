@@ -48,7 +48,7 @@ void ReminderDesk::tick() {
   auto letters = book_.turn(**chart, service_.policy.limits);
   told(letters ? std::string() : letters.error().message);
   if (letters)
-    for (auto& letter : *letters) send(std::move(letter));
+    for (const auto& letter : *letters) send(letter);
 }
 
 void ReminderDesk::told(const std::string& why) {
@@ -56,7 +56,7 @@ void ReminderDesk::told(const std::string& why) {
   trouble_ = why;  // once, not each second
 }
 
-void ReminderDesk::send(api::ReminderBook::Letter letter) {
+void ReminderDesk::send(const api::ReminderBook::Letter& letter) {
   keys::Remind asked;
   asked.id = letter.id;
   asked.waits = letter.reminder.waits;

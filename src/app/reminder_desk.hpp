@@ -29,7 +29,7 @@ class ReminderDesk {
   void greet();
   void tick();
   void told(const std::string& why);
-  void send(api::ReminderBook::Letter letter);
+  void send(const api::ReminderBook::Letter& letter);
 
   io::Loop& loop_;
   api::Service& service_;
