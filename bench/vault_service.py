@@ -35,6 +35,7 @@ def options():
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", default="1,16")
+    parser.add_argument("--what", default="capture,read")
     parser.add_argument("--dir", default=tempfile.gettempdir(), help="a folder on the disk to be measured")
     parser.add_argument("--no-peer", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -105,13 +106,16 @@ def show(figure):
 
 
 def measured(given, company, plan, peer):
-    for what in ("capture", "read"):
+    for what in given.what.split(","):
         for number in (int(n) for n in given.clients.split(",")):
             ours, theirs = [], []
             for _ in range(given.rounds):
                 # Fresh each time: what a round has signed the next one does not know.
-                plan.write_text(json.dumps(plan_of(company, number if what == "read" else 0)))
+                made = plan_of(company, number if what == "read" else 0)
+                plan.write_text(json.dumps(made))
                 ours.append(one(company.place, str(plan), what, number, given.seconds))
+                for reader in made["readers"]:  # one person has so many open, and no more
+                    company.step(company.of_role("technician"), {"request": json.loads(reader["draft"])["request"], "kind": "end"}).must(201)
                 if peer:
                     theirs.append(peer.run(what, number, given.seconds))
             yield middle("callward", ours)
