@@ -89,20 +89,25 @@ struct HandedStateV1 {
   }
 };
 
-}  // namespace
-
-Result<HandedState> decode_handed_v1(ByteView raw) {
-  auto old = TRY(unpack<HandedStateV1>(raw));
+// Of versions whose calls alone were other ones.
+template <class Old>
+Result<HandedState> decode_with_old_calls(ByteView raw) {
+  auto old = TRY(unpack<Old>(raw));
   take_calls(old.now, old.calls);
   old.now.version = kHandoverVersion;
   return std::move(old.now);
 }
 
+}  // namespace
+
+Result<HandedState> decode_handed_v1(ByteView raw) {
+  return decode_with_old_calls<HandedStateV1>(raw);
+}
+Result<HandedState> decode_handed_v2(ByteView raw) {
+  return decode_with_old_calls<HandedStateV2>(raw);
+}
 Result<HandedState> decode_handed_v4(ByteView raw) {
-  auto old = TRY(unpack<HandedStateV4>(raw));
-  take_calls(old.now, old.calls);
-  old.now.version = kHandoverVersion;
-  return std::move(old.now);
+  return decode_with_old_calls<HandedStateV4>(raw);
 }
 
 Result<HandedState> decode_handed_v3(ByteView raw) {
@@ -112,13 +117,6 @@ Result<HandedState> decode_handed_v3(ByteView raw) {
     open.now.kept_upto = open.now.first;
     old.now.privates.push_back(std::move(open.now));
   }
-  old.now.version = kHandoverVersion;
-  return std::move(old.now);
-}
-
-Result<HandedState> decode_handed_v2(ByteView raw) {
-  auto old = TRY(unpack<HandedStateV2>(raw));
-  take_calls(old.now, old.calls);
   old.now.version = kHandoverVersion;
   return std::move(old.now);
 }

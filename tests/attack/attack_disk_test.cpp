@@ -1,12 +1,10 @@
 // Clocks, logs and disks that somebody turns back, and machines that die at any moment.
-#include "sim/page_hunter.hpp"
-#include "tests/attack/office_rig.hpp"
-#include "vault/customer.hpp"
+#include "tests/attack/page_rig.hpp"
 
 namespace callward::attack {
 namespace {
 
-class Disks : public ::testing::Test, public OfficeRig {
+class Disks : public ::testing::Test, public PageRig {
  protected:
   // The whole machine as it is now; go back to it with a disk that meets faults.
   void keep() { kept = vfs.fork(9); }
@@ -36,30 +34,15 @@ class Disks : public ::testing::Test, public OfficeRig {
     ASSERT_TRUE(there);
     EXPECT_EQ(there->held, held);
     EXPECT_EQ(there->cases.at(0).closed_at != 0, closed);
-    for (const auto& found : judge(entries()).findings)
-      EXPECT_NE(found.rule->weight, audit::RuleWeight::kBreach)
-          << found.rule->name << " at " << found.index << ": " << found.what;
+    expect_rules_hold();
   }
   // Whether any page that was ever written opens this leaf with a key that lives.
   bool opens(const CustomerId& customer, std::uint32_t leaf) {
     bool found = false;
-    for (const auto& mirror : paths) {
-      const auto anchor = keys::open_file_anchor(vfs, entropy, mirror.anchor_dir, wrap,
-                                                 keys::AnchorMode::kExisting);
-      EXPECT_TRUE(anchor);
-      std::vector<Key32> living;
-      const auto epochs = *(*anchor)->epochs();
-      for (const auto epoch : epochs) living.push_back(*(*anchor)->get(epoch));
-      std::vector<ByteView> pages;
-      for (const auto& write : vfs.ever_written())
-        if (write.path == mirror.store_dir + "/pages") pages.emplace_back(write.content);
-      sim::hunt_rows(pages, living, [&](ByteView raw) {
-        const auto read = vault::Customer::decode(*vault::row_of(customer), raw);
-        if (!read || read->id() != customer) return;
-        ++rows_hunted;
-        found = found || read->cover().opens(keys::leaf_of(0, leaf));
-      });
-    }
+    hunt(customer, [&](const vault::Customer& row) {
+      ++rows_hunted;
+      found = found || row.cover().opens(keys::leaf_of(0, leaf));
+    });
     return found;
   }
   std::optional<sim::SimVfs> kept;

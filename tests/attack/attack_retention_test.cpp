@@ -2,16 +2,14 @@
 // dry run touches nothing.
 #include <gtest/gtest.h>
 
-#include "sim/page_hunter.hpp"
-#include "tests/attack/office_rig.hpp"
-#include "vault/customer.hpp"
+#include "tests/attack/page_rig.hpp"
 
 namespace callward::attack {
 namespace {
 
 constexpr std::int64_t kHour = 3'600'000, kDay = 24 * kHour;
 
-class Retentions : public ::testing::Test, public OfficeRig {
+class Retentions : public ::testing::Test, public PageRig {
  protected:
   boost::json::object progress() {
     Answer<keys::FieldRetention> answer;  // within a round: looking erases nothing
@@ -65,30 +63,13 @@ class Retentions : public ::testing::Test, public OfficeRig {
             ++leaves[{entry.subject, item.at(0).as_int64()}];
     return leaves;
   }
-  void expect_rules_hold() {
-    for (const auto& found : judge(entries()).findings)
-      EXPECT_NE(found.rule->weight, audit::RuleWeight::kBreach)
-          << found.rule->name << " at " << found.index << ": " << found.what;
-  }
   // Rows of this customer on pages that a living key opens, which still have a token to compare by.
   int rows_with_a_token(const CustomerId& customer, std::uint32_t leaf) {
     int rows = 0;
-    for (const auto& mirror : paths) {
-      const auto anchor = keys::open_file_anchor(vfs, entropy, mirror.anchor_dir, wrap,
-                                                 keys::AnchorMode::kExisting);
-      std::vector<Key32> living;
-      const auto epochs = *(*anchor)->epochs();
-      for (const auto epoch : epochs) living.push_back(*(*anchor)->get(epoch));
-      std::vector<ByteView> pages;
-      for (const auto& write : vfs.ever_written())
-        if (write.path == mirror.store_dir + "/pages") pages.emplace_back(write.content);
-      sim::hunt_rows(pages, living, [&](ByteView raw) {
-        const auto read = vault::Customer::decode(*vault::row_of(customer), raw);
-        if (!read || read->id() != customer) return;
-        const auto* version = read->find(leaf);
-        rows += version != nullptr && version->compare;
-      });
-    }
+    hunt(customer, [&](const vault::Customer& row) {
+      const auto* version = row.find(leaf);
+      rows += version != nullptr && version->compare;
+    });
     return rows;
   }
 };

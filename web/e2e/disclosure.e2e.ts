@@ -7,7 +7,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { screen, serve, shots, type Served } from './harness';
 import { api, company, found, hire, idOf, visit, type Company, type Person } from './people';
-import { outside, type Outside } from './outside';
+import { callBacks, outside, type Outside } from './outside';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const NUMBER = '+4915112345678';
@@ -109,17 +109,9 @@ async function callComes(page: Page): Promise<Line> {
 
 beforeAll(async () => {
   phones = outside();
-  const proxy = await phones.tell<{ port: number; realm: string; user: string; password_file: string }>({ do: 'proxy' });
-  await phones.tell({ do: 'phone', name: '7001', hz: 440 });
-  await phones.tell({ do: 'phone', name: NUMBER, hz: 1000 });
+  const telephony = await callBacks(phones, '7001', NUMBER, RTP);
   served = await serve('chart', {
-    sip: 'own_numbers = ["7*"]',
-    recorder: 'rtp_timeout_s = 10',
-    callback: [
-      `proxy = "sip:127.0.0.1:${proxy.port}"`, `from = "sip:+442079460000@${proxy.realm}"`, `expert_uri = "sip:{extension}@${proxy.realm}"`,
-      `customer_uri = "sip:{number}@${proxy.realm}"`, `user = "${proxy.user}"`, `realm = "${proxy.realm}"`, `password_file = "${proxy.password_file}"`,
-      `rtp_port_first = ${RTP}`, `rtp_port_last = ${RTP + 39}`,
-    ].join('\n'),
+    ...telephony,
   });
   all = await company(served);
   const olga = (who.olga = await found(all));

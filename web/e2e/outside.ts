@@ -30,3 +30,20 @@ export function outside(): Outside {
     },
   };
 }
+
+// A proxy with the expert's telephone and the customer's, and the configuration by which call-backs go through it; RTP of call-backs
+// at 40 ports from `rtpFirst`.
+export async function callBacks(world: Outside, expert: string, customer: string, rtpFirst: number): Promise<Record<string, string>> {
+  const proxy = await world.tell<{ port: number; realm: string; user: string; password_file: string }>({ do: 'proxy' });
+  await world.tell({ do: 'phone', name: expert, hz: 440 });
+  await world.tell({ do: 'phone', name: customer, hz: 1000 });
+  return {
+    sip: 'own_numbers = ["7*"]',
+    recorder: 'rtp_timeout_s = 10',
+    callback: [
+      `proxy = "sip:127.0.0.1:${proxy.port}"`, `from = "sip:+442079460000@${proxy.realm}"`, `expert_uri = "sip:{extension}@${proxy.realm}"`,
+      `customer_uri = "sip:{number}@${proxy.realm}"`, `user = "${proxy.user}"`, `realm = "${proxy.realm}"`, `password_file = "${proxy.password_file}"`,
+      `rtp_port_first = ${rtpFirst}`, `rtp_port_last = ${rtpFirst + 39}`,
+    ].join('\n'),
+  };
+}

@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { screen, serve, type Served } from './harness';
 import { heard } from './hearing';
 import { api, company, found, hire, idOf, visit, type Company, type Person } from './people';
-import { outside, type Outside } from './outside';
+import { callBacks, outside, type Outside } from './outside';
 
 const run = promisify(execFile);
 const here = dirname(fileURLToPath(import.meta.url));
@@ -95,18 +95,10 @@ function logText(): string {
 beforeAll(async () => {
   if (!existsSync(siprecClient)) throw new Error(`the recording client is not built: ${siprecClient}`);
   world = outside();
-  const proxy = await world.tell<{ port: number; realm: string; user: string; password_file: string }>({ do: 'proxy' });
-  await world.tell({ do: 'phone', name: '7001', hz: 440 });
-  await world.tell({ do: 'phone', name: NUMBER, hz: 1000 });
+  const telephony = await callBacks(world, '7001', NUMBER, RTP);
   const mail = await world.tell<{ port: number }>({ do: 'mail' });
   served = await serve('chart', {
-    sip: 'own_numbers = ["7*"]',
-    recorder: 'rtp_timeout_s = 10',
-    callback: [
-      `proxy = "sip:127.0.0.1:${proxy.port}"`, `from = "sip:+442079460000@${proxy.realm}"`, `expert_uri = "sip:{extension}@${proxy.realm}"`,
-      `customer_uri = "sip:{number}@${proxy.realm}"`, `user = "${proxy.user}"`, `realm = "${proxy.realm}"`, `password_file = "${proxy.password_file}"`,
-      `rtp_port_first = ${RTP}`, `rtp_port_last = ${RTP + 39}`,
-    ].join('\n'),
+    ...telephony,
     courier: `smtp_url = "smtp://127.0.0.1:${mail.port}"\nmail_from = "callward@support.example"`,
   });
   const texts = join(served.calls, 'texts.json');
