@@ -195,7 +195,7 @@ boost::json::array next_json(Service& service, const disclose::Request& request,
                              const Acting& who) {
   const auto superior = is_superior(service, who, request.requester);
   boost::json::array out;
-  for (const auto kind : disclose::possible(request.state)) {
+  for (const auto kind : disclose::possible(request)) {
     const auto mine = may_step(request, kind, who, superior);
     out.push_back({{"step", disclose::to_text(kind)},
                    {"who", std::string(disclose::who_may(kind))},

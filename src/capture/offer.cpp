@@ -195,6 +195,16 @@ void assign_roles(const Offer& offer, const OwnParties& own, const std::vector<s
   set_direction(offer, !roles.guessed, plan);
 }
 
+// Of whoever is not one of us, and rang: of a number that was dialled nobody vouches.
+void set_attestation(const Offer& offer, const OwnParties& own, Plan& plan) {
+  if (!offer.metadata || plan.direction == Direction::kOutgoing) return;
+  for (const auto& who : offer.metadata->participants) {
+    if (who.calling == false || own.owns(parse_address(who.aor))) continue;
+    const auto flag = to_flag(attestation_of(who.aor));
+    if (!flag.empty()) return add_flag(plan.flags, flag);
+  }
+}
+
 void find_speakers(const Offer& offer, const std::vector<std::size_t>& lines, Plan& plan) {
   plan.speakers.resize(plan.lanes.size());
   if (!offer.metadata) return;
@@ -279,6 +289,7 @@ Accepted<Plan> plan_first(const Offer& offer, const OwnParties& own) {
   if (offer.metadata_raw.empty()) add_flag(plan.flags, "no_metadata");
   find_speakers(offer, lines, plan);
   assign_roles(offer, own, lines, plan);
+  set_attestation(offer, own, plan);
   return plan;
 }
 

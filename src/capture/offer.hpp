@@ -76,7 +76,7 @@ struct Plan {
   std::vector<Who> speakers;  // one per lane; empty texts where nobody is known
   Direction direction = Direction::kUnknown;
   std::vector<std::string>
-      flags;  // "mixed", "roles_guessed", "direction_guessed", "stream_refused", ...
+      flags;  // "mixed", "roles_guessed", "direction_guessed", "stream_refused", "attested_a", ...
 };
 // First offer: roles are chosen. kRefusal: no m-line that we can record.
 Accepted<Plan> plan_first(const Offer& offer, const OwnParties& own);

@@ -1,6 +1,8 @@
 #include "capture/party.hpp"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 #include "base/telephone.hpp"
 #include "wire/text.hpp"
@@ -41,16 +43,77 @@ std::string_view without_display_name(std::string_view text) {
   return text;
 }
 
-}  // namespace
-
-Address parse_address(std::string_view text) {
-  Address out;
+std::string_view uri_of(std::string_view text) {
   text = without_display_name(text);
   if (const auto open = text.find('<'); open != std::string_view::npos) {
     text = text.substr(open + 1);
     text = text.substr(0, text.find('>'));
   }
-  text = wire::trim(text);
+  return wire::trim(text);
+}
+
+Attestation of_verstat(std::string_view value) {
+  struct Word {
+    std::string_view text;
+    Attestation means;
+  };
+  static constexpr std::array kWords = {
+      Word{"tn-validation-passed", Attestation::kPassed},
+      Word{"tn-validation-passed-a", Attestation::kFull},
+      Word{"tn-validation-passed-b", Attestation::kPartial},
+      Word{"tn-validation-passed-c", Attestation::kGateway},
+      Word{"tn-validation-failed", Attestation::kFailed},
+      Word{"tn-validation-failed-a", Attestation::kFailed},
+      Word{"tn-validation-failed-b", Attestation::kFailed},
+      Word{"tn-validation-failed-c", Attestation::kFailed},
+  };
+  const auto* word = std::ranges::find_if(
+      kWords, [&](const Word& one) { return wire::same_word(one.text, value); });
+  return word == kWords.end() ? Attestation::kNone : word->means;
+}
+
+}  // namespace
+
+Attestation attestation_of(std::string_view text) {
+  constexpr std::string_view kParameter = "verstat=";
+  auto uri = uri_of(text);
+  std::optional<Attestation> said;
+  // Parameters stand within the user part (of a number) or behind the host; headers come after '?'.
+  uri = uri.substr(0, uri.find('?'));
+  for (auto at = uri.find(';'); at != std::string_view::npos; at = uri.find(';')) {
+    uri = uri.substr(at + 1);
+    const auto one = uri.substr(0, uri.find_first_of(";@"));
+    if (one.size() < kParameter.size() ||
+        !wire::same_word(one.substr(0, kParameter.size()), kParameter))
+      continue;
+    const auto now = of_verstat(one.substr(kParameter.size()));
+    if (said && *said != now) return Attestation::kFailed;
+    said = now;
+  }
+  return said.value_or(Attestation::kNone);
+}
+
+std::string_view to_flag(Attestation attestation) {
+  switch (attestation) {
+    case Attestation::kNone:
+      return "";
+    case Attestation::kFailed:
+      return "attestation_failed";
+    case Attestation::kPassed:
+      return "attested";
+    case Attestation::kFull:
+      return "attested_a";
+    case Attestation::kPartial:
+      return "attested_b";
+    case Attestation::kGateway:
+      return "attested_c";
+  }
+  return "";
+}
+
+Address parse_address(std::string_view text) {
+  Address out;
+  text = uri_of(text);
   bool tel = false;
   for (const std::string_view scheme : {"sip:", "sips:", "tel:"}) {
     if (text.size() < scheme.size() || !wire::same_word(text.substr(0, scheme.size()), scheme))

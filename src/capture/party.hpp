@@ -2,6 +2,7 @@
 // numbers and own domains from the configuration.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,18 @@ struct Address {
 
 // "sip:+1555@host:5060;user=phone", "<sips:ann@host>", "tel:+1-555-0100", "ann@host", "7001".
 Address parse_address(std::string_view text);
+
+// What the carriers say of a caller's number (STIR/SHAKEN, RFC 8224 and ATIS-1000074), as a session
+// border controller that has checked it says it: the URI's parameter `verstat` (3GPP TS 24.229,
+// 7.2A.20), with the carrier's level where it is named. It is shown, and counts for nothing.
+enum class Attestation : std::uint8_t { kNone, kFailed, kPassed, kFull, kPartial, kGateway };
+
+// Of the URI alone: a display name is the caller's own word. Where it is said more than once, not
+// the same, it has failed. "No-TN-Validation", and what nobody knows: kNone.
+Attestation attestation_of(std::string_view text);
+// The flag of a call: "attested_a" (full), "attested_b" (partial), "attested_c" (gateway),
+// "attested" (no level named), "attestation_failed"; empty for none.
+std::string_view to_flag(Attestation attestation);
 
 class OwnParties {
  public:

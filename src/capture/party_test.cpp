@@ -37,6 +37,38 @@ TEST(Party, AddressesAsSystemsWriteThem) {
   }
 }
 
+TEST(Party, WhatTheCarriersSayOfANumber) {
+  struct Case {
+    const char* text;
+    Attestation said;
+  };
+  const Case cases[] = {
+      {"sip:+15551@c", Attestation::kNone},
+      {"sip:+15551;verstat=TN-Validation-Passed@c;user=phone", Attestation::kPassed},
+      {"sip:+15551@c;user=phone;verstat=TN-Validation-Passed-A", Attestation::kFull},
+      {"<sip:+15551@c;VerStat=tn-validation-passed-b>;tag=1", Attestation::kPartial},
+      {"tel:+15551;verstat=TN-Validation-Passed-C", Attestation::kGateway},
+      {"tel:+15551;verstat=TN-Validation-Failed", Attestation::kFailed},
+      {"sip:+15551@c;verstat=TN-Validation-Failed-A", Attestation::kFailed},
+      {"sip:+15551@c;verstat=No-TN-Validation", Attestation::kNone},
+      {"sip:+15551@c;verstat=TN-Validation-Passed-AA", Attestation::kNone},
+      {"sip:+15551@c;verstat=", Attestation::kNone},
+      // What the caller may write himself.
+      {"\"x;verstat=TN-Validation-Passed\" <sip:+15551@c>", Attestation::kNone},
+      {"x;verstat=TN-Validation-Passed <sip:+15551@c>", Attestation::kNone},
+      {"<sip:+15551@c>;verstat=TN-Validation-Passed", Attestation::kNone},
+      {"sip:+15551@c?X=;verstat=TN-Validation-Passed", Attestation::kNone},
+      {"sip:+15551@c;x=1verstat=TN-Validation-Passed", Attestation::kNone},
+      {"sip:+15551;verstat=TN-Validation-Passed-A@c;verstat=TN-Validation-Failed",
+       Attestation::kFailed},
+      {"sip:+15551;verstat=TN-Validation-Passed-A@c;verstat=No-TN-Validation",
+       Attestation::kFailed},
+      {"sip:+15551;verstat=TN-Validation-Passed-A@c;verstat=TN-Validation-Passed-A",
+       Attestation::kFull},
+  };
+  for (const auto& one : cases) EXPECT_EQ(attestation_of(one.text), one.said) << one.text;
+}
+
 TEST(Party, OwnNumbersAndDomains) {
   const OwnParties own({"7*", "+49 30 1234", "Ann"}, {"pbx.example", "*.office.example"});
   for (const auto* ours :

@@ -199,8 +199,11 @@ void Session::open(Event& event) {
   kept_.user_agent = sip.user_agent;
   kept_.session_id = sip.session_id;
   kept_.telephones.take(*offer, *plan, config_.own);
-  if (offer->metadata_raw.empty() && !sip.recording_client)
+  if (offer->metadata_raw.empty() && !sip.recording_client) {
     kept_.telephones.take_addresses(sip.from, sip.to, config_.own);
+    if (const auto flag = to_flag(attestation_of(sip.from)); !flag.empty())
+      add_flag(kept_.flags, flag);
+  }
   set_timer(sip);
   kept_.call_data = call_data(*offer, *plan);
   pending_is_update_ = false;

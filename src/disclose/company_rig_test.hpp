@@ -40,6 +40,12 @@ struct Company : ChartRig {
     wanted.fields = std::move(fields);
     return wanted;
   }
+  // The customer has rung, and asks what is kept of them.
+  [[nodiscard]] Request asked_own(const PersonId& by) const {
+    auto wanted = asked(by, {});
+    wanted.category = kOwnData;
+    return wanted;
+  }
 };
 
 }  // namespace callward::disclose::test

@@ -444,7 +444,7 @@ boost::json::object Office::state_of(const Running& running) const {
     return out;
   };
   boost::json::array may, passed, locked, words;
-  for (const auto kind : possible(r.state)) {
+  for (const auto kind : possible(r)) {
     boost::json::object one;
     one["step"] = to_text(kind);
     one["who"] = std::string(who_may(kind));

@@ -19,7 +19,7 @@ namespace {
 bool is_to_be_judged(State state) {
   using enum State;
   constexpr std::array kStates = {kVerified, kHalfReleased, kHalfBroken, kOpen,
-                                  kClosed,   kExpired,      kRevoked};
+                                  kClosed,   kExpired,      kRevoked,    kConfirmed};
   return std::ranges::find(kStates, state) != kStates.end();
 }
 

@@ -77,6 +77,14 @@ Status verified(const Request&, const Event& e, const World& w) {
   if (e.checks < std::max(1u, w.limits.checks_min)) return denied("too few checks were passed");
   return {};
 }
+// Nobody releases after it: where a second one would have to, a further check stands in.
+Status verified_alone(const Request& r, const Event& e, const World& w) {
+  TRY(verified(r, e, w));
+  const bool young = e.call_back.number_age_days < w.limits.number_days_young;
+  return !young || e.checks > std::max(1u, w.limits.checks_min)
+             ? Status{}
+             : denied("the number was changed lately: one check more is needed");
+}
 Status some_of_what_was_asked(const Request& r, const Event& e, const World& w) {
   if (e.window_ms < 0 || e.window_ms > w.limits.window_ms_max) return denied("too long a window");
   const auto& fields = e.fields;
@@ -115,6 +123,7 @@ Status time_is_over(const Request& r, const Event&, const World& w) {
 // ---- the table ----------------------------------------------------------------------------------
 
 using Rule = Status (*)(const Request&, const Event&, const World&);
+enum class Asks : std::uint8_t { kAny, kFields, kOwnData };
 struct Row {
   State from;
   EventKind event;
@@ -122,6 +131,7 @@ struct Row {
   Rule who, holds;
   std::array<Action, 2> actions;
   std::uint8_t count;
+  Asks asks = Asks::kAny;
 };
 constexpr auto none = Action::kTellRequester;  // fills what `count` leaves out
 
@@ -135,7 +145,8 @@ constexpr std::array kTable = {
         by_an_authorised,
         some_of_what_was_asked,
         {kAlarmOwner, kTellAuthorised},
-        2},
+        2,
+        Asks::kFields},
     Row{kRequested, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
     Row{kAssigned, kAssign, kAssigned, by_the_system, an_expert_who_may, {kTellExpert}, 1},
     Row{kAssigned, kRing, kCalling, by_its_expert, a_try_left, {kDial}, 1},
@@ -146,10 +157,19 @@ constexpr std::array kTable = {
         by_an_authorised,
         some_of_what_was_asked,
         {kAlarmOwner, kTellAuthorised},
-        2},
+        2,
+        Asks::kFields},
     Row{kAssigned, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
     Row{kCalling, kNoAnswer, kAssigned, by_the_system, nothing, {kTellExpert}, 1},
-    Row{kCalling, kPass, kVerified, by_its_expert, verified, {kTellAuthorised}, 1},
+    Row{kCalling, kPass, kVerified, by_its_expert, verified, {kTellAuthorised}, 1, Asks::kFields},
+    Row{kCalling,
+        kPass,
+        kConfirmed,
+        by_its_expert,
+        verified_alone,
+        {kTellRequester},
+        1,
+        Asks::kOwnData},
     Row{kCalling, kFail, kRefused, by_its_expert, nothing, {kTellRequester, kTellManager}, 2},
     Row{kCalling, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
     Row{kVerified, kRelease, kOpen, by_an_authorised, some_of_what_was_asked, {kTellRequester}, 1},
@@ -185,14 +205,22 @@ constexpr std::array kTable = {
     Row{kOpen, kEnd, kClosed, by_the_requester, nothing, {kWipeReaders, kTellManager}, 2},
     Row{kOpen, kRevoke, kRevoked, by_who_may_stop_it, nothing, {kWipeReaders, kTellManager}, 2},
     Row{kOpen, kTime, kExpired, by_the_system, time_is_over, {kWipeReaders, kTellManager}, 2},
+    Row{kConfirmed, kEnd, kClosed, by_the_requester, nothing, {kTellManager}, 1},
+    Row{kConfirmed, kRevoke, kRevoked, by_who_may_stop_it, nothing, {kTellManager}, 1},
+    Row{kConfirmed, kTime, kExpired, by_the_system, time_is_over, {kTellManager}, 1},
     Row{kClosed, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
     Row{kExpired, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
     Row{kRevoked, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
 };
 
-const Row* row_of(State from, EventKind event) {
+bool is_about(const Row& row, const Request& request) {
+  const auto asks = asks_own_data(request) ? Asks::kOwnData : Asks::kFields;
+  return row.from == request.state && (row.asks == Asks::kAny || row.asks == asks);
+}
+
+const Row* row_of(const Request& request, EventKind event) {
   const auto at = std::ranges::find_if(
-      kTable, [&](const Row& row) { return row.from == from && row.event == event; });
+      kTable, [&](const Row& row) { return row.event == event && is_about(row, request); });
   return at == kTable.end() ? nullptr : &*at;
 }
 
@@ -274,13 +302,16 @@ Result<Step> ask(const Request& wanted, const World& world) {
   std::ranges::sort(fresh.fields);
   const auto twice = std::ranges::unique(fresh.fields);
   fresh.fields.erase(twice.begin(), twice.end());
-  if (fresh.fields.empty() || fresh.fields.size() > world.limits.fields_max)
+  if (asks_own_data(fresh)) {
+    if (!fresh.fields.empty() || fresh.wished_ms != 0)
+      return fail(Errc::kMalformed, "who asks what is kept names no field and no time");
+  } else if (fresh.fields.empty() || fresh.fields.size() > world.limits.fields_max)
     return fail(Errc::kMalformed, "asks for no field, or for too many");
   return Step{std::move(fresh), {kFindExpert}};
 }
 
 Result<Step> step(const Request& request, const Event& event, const World& world) {
-  const auto* row = row_of(request.state, event.kind);
+  const auto* row = row_of(request, event.kind);
   if (row == nullptr)
     return fail(Errc::kState, std::string(to_text(event.kind)) +
                                   " is nothing that happens to what is " + to_text(request.state));
@@ -309,7 +340,7 @@ Request begun(const Request& wanted, std::int64_t at) {
 
 Result<Request> follow(const Request& request, const Event& event, const Limits& limits,
                        std::int64_t at) {
-  const auto* row = row_of(request.state, event.kind);
+  const auto* row = row_of(request, event.kind);
   if (row == nullptr)
     return fail(Errc::kState, std::string(to_text(event.kind)) +
                                   " is nothing that happens to what is " + to_text(request.state));
@@ -330,6 +361,8 @@ std::int64_t deadline(const Request& request, const Limits& limits) {
       return request.since + limits.release_ms;
     case kOpen:
       return request.until;
+    case kConfirmed:
+      return request.since + limits.window_ms;
     case kClosed:
     case kExpired:
     case kRevoked:
@@ -339,12 +372,14 @@ std::int64_t deadline(const Request& request, const Limits& limits) {
   }
 }
 
-std::vector<EventKind> possible(State state) {
+std::vector<EventKind> possible(const Request& request) {
   std::vector<EventKind> kinds;
   for (const auto& row : kTable)
-    if (row.from == state) kinds.push_back(row.event);
+    if (is_about(row, request)) kinds.push_back(row.event);
   return kinds;
 }
+
+bool asks_own_data(const Request& request) { return request.category == kOwnData; }
 
 bool is_over(State state) {
   static constexpr std::array kOver = {kClosed,  kExpired, kRevoked,  kReviewed,
@@ -361,9 +396,10 @@ bool is_settled(State state) {
 }
 
 const char* to_text(State state) {
-  static constexpr std::array kWords = {
-      "requested", "assigned", "calling", "verified", "half_released", "half_broken", "open",
-      "closed",    "expired",  "revoked", "reviewed", "refused",       "lapsed",      "withdrawn"};
+  static constexpr std::array kWords = {"requested",     "assigned",    "calling",  "verified",
+                                        "half_released", "half_broken", "open",     "closed",
+                                        "expired",       "revoked",     "reviewed", "refused",
+                                        "lapsed",        "withdrawn",   "confirmed"};
   static_assert(kWords.size() == kStates);
   return kWords.at(static_cast<std::size_t>(state));
 }

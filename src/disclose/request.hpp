@@ -11,12 +11,18 @@
 // Break-glass goes round the call-back, never round people: two authorised persons open it, the
 // owner is told at once, the review is due within a day.
 //
+// A customer who rings and asks what is kept of them (category `own_data`) goes the same way as far
+// as the verdict: calling ─pass─▶ confirmed ─end, time, revoke─▶ as above. Such a request names no
+// field, and none of its states opens any: the requester learns that it is the customer, and may
+// hand over the receipt while it is confirmed.
+//
 // INVARIANTS (request_test.cpp tries to break them)
 //   (1) Of requester, expert and who releases no two are one person, whatever their roles; nor is
 //       the second of two who release one of them, nor an expert who rang and has left it since.
 //   (2) What is open was verified, or was broken open by two; its fields are among those asked
 //       for, its end is fixed when it opens.
 //   (3) From a state that is over no event leads back.
+//   (4) What asks for own data is never open, broken or released.
 #pragma once
 
 #include <array>
@@ -51,8 +57,9 @@ enum class State : std::uint8_t {
   kRefused,
   kLapsed,
   kWithdrawn,
+  kConfirmed,  // own data: the call-back was with the customer, and nothing opens
 };
-inline constexpr std::size_t kStates = 14;
+inline constexpr std::size_t kStates = 15;
 
 enum class EventKind : std::uint8_t {
   kAssign,
@@ -77,8 +84,9 @@ const char* to_text(EventKind kind);
 
 // What a request is about, in a word: so that who decides sees it before any sentence is opened.
 // The words are those of the format: never given anew.
-inline constexpr std::array<std::string_view, 6> kCategories = {"repair",    "billing", "contract",
-                                                                "complaint", "safety",  "other"};
+inline constexpr std::string_view kOwnData = "own_data";
+inline constexpr std::array<std::string_view, 7> kCategories = {
+    "repair", "billing", "contract", "complaint", "safety", "other", kOwnData};
 bool is_category(std::string_view word);
 
 // What the keeper knows itself of the call-back and the checks; nobody says it.
@@ -160,8 +168,10 @@ Result<Request> follow(const Request& request, const Event& event, const Limits&
 
 // When the state ends by itself; 0: never.
 std::int64_t deadline(const Request& request, const Limits& limits);
-// What may happen in a state, in the order of the table.
-std::vector<EventKind> possible(State state);
+// What may happen to it in its state, in the order of the table.
+std::vector<EventKind> possible(const Request& request);
+// The customer asks what is kept of them: no field is named, and none opens.
+bool asks_own_data(const Request& request);
 bool is_over(State state);     // nobody sees anything any more
 bool is_settled(State state);  // ... and nobody has anything to do with it: no review is due
 // Who may do this, in words for a screen: "an authorised person who is neither …".

@@ -197,7 +197,8 @@ class Life : public KeeperRig {
                       .streams = 0b11,
                       .started_at = started_at_,
                       .spare = false,
-                      .first_index = recorded_};
+                      .first_index = recorded_,
+                      .nodes = {}};
     for (auto& path : paths_)
       for (auto& node : path.remaining()) adopt.nodes.push_back(std::move(node));
     Answer<keys::Adopted> answer;
