@@ -1,4 +1,6 @@
 // An agent's own call: which one runs at their telephone, and privacy within it.
+#include <algorithm>
+
 #include "api/customer_helpers.hpp"
 
 namespace callward::api {
@@ -25,13 +27,23 @@ boost::json::object private_json(const keys::PrivateState& state) {
 // The call, and whether it is private: a page that is opened during it must not guess. Null: the
 // keeper does not say now.
 boost::json::object live_json(Service& service, const std::optional<LiveCalls::Live>& live) {
-  if (!live) return {{"call", nullptr}, {"started_at", nullptr}, {"private", nullptr}};
+  if (!live)
+    return {{"call", nullptr}, {"started_at", nullptr}, {"attestation", ""}, {"private", nullptr}};
   const auto state =
       service.keeper.call<keys::PrivateState>(keys::PrivateLook{live->call}, kLookMs);
   boost::json::value now = nullptr;
   if (state) now = private_json(*state);
-  return {
-      {"call", live->call.hex()}, {"started_at", live->started_at}, {"private", std::move(now)}};
+  return {{"call", live->call.hex()},
+          {"started_at", live->started_at},
+          {"attestation", live->attestation},
+          {"private", std::move(now)}};
+}
+
+// Of a call's flags the one that says what the carriers say of the caller's number.
+std::string attestation_in(const std::vector<std::string>& flags) {
+  const auto at = std::ranges::find_if(
+      flags, [](const std::string& flag) { return flag.starts_with("attest"); });
+  return at == flags.end() ? std::string() : *at;
 }
 
 Result<Response> current(Service& service, const Request& request) {
@@ -93,7 +105,7 @@ void Service::note_live(const store::CallEvent& event) {
                              agent   ? agent->extension
                              : known ? known->extension
                                      : "",
-                             event.started_at};
+                             event.started_at, attestation_in(event.flags)};
   const auto was = live_calls.begin(live);
   if (was && was->extension == live.extension) return;
   if (was) tell_live(*was);

@@ -7,9 +7,16 @@ namespace {
 
 constexpr std::int64_t kEntriesMax = 20'000;  // of a customer, and of each of their requests
 
-Result<Response> give(Service& service, const Request& request) {
-  const auto who = TRY(acting(request));
-  const auto id = TRY(customer_of(request));
+// What the keeper still has of the customer; nothing: erased whole.
+Result<std::optional<keys::CustomerState>> state_of(Service& service, const CustomerId& id) {
+  auto state = service.keeper.call<keys::CustomerState>(keys::CustomerStateRequest{id});
+  if (state) return std::move(*state);
+  if (state.error().code == Errc::kNotFound) return std::nullopt;
+  return tl::unexpected<Error>(state.error());
+}
+
+Result<Response> receipt_of(Service& service, const Request& request, const CustomerId& id,
+                            const std::optional<keys::CustomerState>& state) {
   const auto format = request.query.find("format");
   const bool text = format != request.query.end() && format->second == "text";
   if (format != request.query.end() && !text && format->second != "json")
@@ -20,10 +27,7 @@ Result<Response> give(Service& service, const Request& request) {
   source.log = TRY(tables.log_of(id.hex(), {}, kEntriesMax));
   // One that is erased whole has a receipt still: the log says what became of it.
   if (source.log.empty()) return fail(Errc::kNotFound, "no such customer");
-  const auto state = service.keeper.call<keys::CustomerState>(keys::CustomerStateRequest{id});
-  if (!state && state.error().code != Errc::kNotFound) return tl::unexpected<Error>(state.error());
   if (state) {
-    TRY(may_see(service, who, id));
     source.held = state->held;
     source.fields = state->fields;
   }
@@ -40,11 +44,37 @@ Result<Response> give(Service& service, const Request& request) {
   return response;
 }
 
+// One that is erased whole has no part in anything any more: whoever leads may have its receipt.
+Result<Response> give(Service& service, const Request& request) {
+  const auto who = TRY(acting(request));
+  const auto id = TRY(customer_of(request));
+  const auto state = TRY(state_of(service, id));
+  if (state) TRY(may_see(service, who, id));
+  return receipt_of(service, request, id, state);
+}
+
+// For who was called and asked what is kept: while it is confirmed that it was the customer, and to
+// who asked for it.
+Result<Response> give_asked(Service& service, const Request& request) {
+  const auto who = TRY(acting(request));
+  TRY(service.follow_customers());
+  const auto found = TRY(
+      CustomerTables(service.database).request(TRY(request_of(request)), service.policy.limits));
+  TRY(may_see(who, found));
+  if (who.id != found.requester) return fail(Errc::kDenied, "who asked hands it over");
+  if (found.state != disclose::State::kConfirmed ||
+      service.clock.utc_ms() >= disclose::deadline(found, service.policy.limits))
+    return fail(Errc::kState, "nobody has confirmed that it is the customer, or it is over");
+  return receipt_of(service, request, found.customer, TRY(state_of(service, found.customer)));
+}
+
 }  // namespace
 
 void add_receipt_routes(Service& service, std::vector<Route>& routes) {
   routes.push_back({"GET", "/v1/customers/{id}/receipt", "getCustomerReceipt",
                     guarded([&](const Request& r) { return give(service, r); })});
+  routes.push_back({"GET", "/v1/requests/{id}/receipt", "getRequestReceipt",
+                    guarded([&](const Request& r) { return give_asked(service, r); })});
 }
 
 }  // namespace callward::api

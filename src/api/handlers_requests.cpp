@@ -234,8 +234,9 @@ Status add_running(Service& service, const RequestId& id, boost::json::object& o
   if (error || !json.is_object())
     return fail(Errc::kMalformed, "the keeper's answer is no JSON object");
   boost::json::object running;
-  for (const char* name : {"state", "deadline", "steps", "call", "call_seconds", "call_recorded",
-                           "ringing", "talking", "code_sent", "passed", "locked", "words"})
+  for (const char* name :
+       {"state", "deadline", "steps", "call", "call_seconds", "call_recorded", "ringing", "talking",
+        "code_sent", "passed", "checks_needed", "locked", "words"})
     if (const auto* value = json.get_object().if_contains(name)) running[name] = *value;
   out["running"] = std::move(running);
   return {};

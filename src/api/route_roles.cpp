@@ -206,6 +206,8 @@ const std::vector<RouteRoles>& route_roles() {
        roles_of({kAgent, kTechnician, kExpert, kAuthorised, kSupervisor, kOwner, kAuditor})},
       {"getRequest",
        roles_of({kAgent, kTechnician, kExpert, kAuthorised, kSupervisor, kOwner, kAuditor})},
+      {"getRequestReceipt",
+       roles_of({kAgent, kTechnician, kExpert, kAuthorised, kSupervisor, kOwner})},
       {"getTimeline",
        roles_of({kAgent, kTechnician, kExpert, kAuthorised, kSupervisor, kOwner, kAuditor})},
       {"checkField",

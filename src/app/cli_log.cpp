@@ -10,6 +10,7 @@
 #include "audit/tiles.hpp"
 #include "audit/verify.hpp"
 #include "disclose/log_rules.hpp"
+#include "disclose/request.hpp"
 
 namespace callward::app {
 namespace {
@@ -121,6 +122,7 @@ void LogCommands::add(CLI::App& app, std::function<int()>& chosen) {
   place_options(sub, false);
   command("types", "the table of entry types, as docs/log-entries.md", &LogCommands::types);
   command("rules", "the table of rules, as docs/log-rules.md", &LogCommands::rules);
+  command("steps", "what may happen to a request, as docs/disclosure.md", &LogCommands::steps);
 }
 
 // Where and whose ---------------------------------------------------------------------------------
@@ -397,6 +399,11 @@ Result<ExitCode> LogCommands::witness() {
 
 Result<ExitCode> LogCommands::types() {
   std::fputs(audit::entry_types_markdown().c_str(), stdout);
+  return ExitCode::kDone;
+}
+
+Result<ExitCode> LogCommands::steps() {
+  std::fputs(disclose::table_markdown().c_str(), stdout);
   return ExitCode::kDone;
 }
 

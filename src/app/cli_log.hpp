@@ -50,6 +50,7 @@ class LogCommands {
   Result<ExitCode> witness();
   Result<ExitCode> types();
   Result<ExitCode> rules();
+  Result<ExitCode> steps();
 
   CLI::App* log_ = nullptr;
   std::function<int()>* chosen_ = nullptr;

@@ -480,6 +480,7 @@ boost::json::object Office::state_of(const Running& running) const {
           {"talking", running.dialling && running.dialling->connected_ms.has_value()},
           {"code_sent", running.code.has_value()},
           {"passed", std::move(passed)},
+          {"checks_needed", std::int64_t{checks_needed(r, running.call_back, limits)}},
           {"locked", std::move(locked)},
           {"words", std::move(words)},
           {"next", std::move(may)}};

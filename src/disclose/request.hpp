@@ -166,12 +166,25 @@ Request begun(const Request& wanted, std::int64_t at);
 Result<Request> follow(const Request& request, const Event& event, const Limits& limits,
                        std::int64_t at);
 
+// The table itself, for docs/disclosure.md (table_markdown) and whoever else tells of it.
+enum class Asks : std::uint8_t { kAny, kFields, kOwnData };
+struct TableRow {
+  State from;
+  EventKind event;
+  State to;
+  Asks asks;
+};
+std::vector<TableRow> table();
+std::string table_markdown();
+
 // When the state ends by itself; 0: never.
 std::int64_t deadline(const Request& request, const Limits& limits);
 // What may happen to it in its state, in the order of the table.
 std::vector<EventKind> possible(const Request& request);
 // The customer asks what is kept of them: no field is named, and none opens.
 bool asks_own_data(const Request& request);
+// How many checks a verdict needs after this call-back, besides it.
+std::uint32_t checks_needed(const Request& request, const CallBack& call, const Limits& limits);
 bool is_over(State state);     // nobody sees anything any more
 bool is_settled(State state);  // ... and nobody has anything to do with it: no review is due
 // Who may do this, in words for a screen: "an authorised person who is neither …".

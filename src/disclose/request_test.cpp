@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/vfs.hpp"
 #include "disclose/company_rig_test.hpp"
 
 namespace callward::disclose {
@@ -230,6 +231,14 @@ TEST_F(Requests, TimeEndsEveryState) {
   EXPECT_EQ(refused(view(4)), Errc::kDenied) << "a clock that was set back";
 }
 
+TEST(RequestTable, TheDocumentIsThatOfTheTable) {
+  RealVfs vfs;
+  const auto text =
+      vfs.read_file(std::string(CALLWARD_SOURCE_DIR) + "/docs/disclosure.md", 1 << 20);
+  ASSERT_TRUE(text) << "write it with: callward log steps > docs/disclosure.md";
+  EXPECT_EQ(as_text(*text), table_markdown());
+}
+
 // Whoever would do this: without them few histories get anywhere.
 PersonId who_does(const Company& company, const Request& request, EventKind kind) {
   switch (kind) {
@@ -251,6 +260,30 @@ PersonId who_does(const Company& company, const Request& request, EventKind kind
   }
 }
 
+Event anything(const Company& company, const std::vector<PersonId>& people,
+               const Request& request) {
+  Event event;
+  // What may happen, mostly: else nothing ever gets far.
+  const auto kinds = possible(request);
+  event.kind = kinds.empty() || *rc::gen::inRange(0, 10) == 0
+                   ? static_cast<EventKind>(*rc::gen::inRange(0, int(kEventKinds)))
+                   : *rc::gen::elementOf(kinds);
+  // Most do not give up.
+  const bool ends = event.kind == kWithdraw || event.kind == kFail || event.kind == kDecline;
+  if (ends && *rc::gen::inRange(0, 6) != 0) event.kind = kView;
+  event.by = *rc::gen::elementOf(people);
+  event.expert = *rc::gen::arbitrary<bool>() ? *rc::gen::elementOf(people) : company.eve.id;
+  if (*rc::gen::inRange(0, 3) != 0) event.by = who_does(company, request, event.kind);
+  event.checks = *rc::gen::elementOf(std::vector<std::uint32_t>{0, 1, 2, 3, 4});
+  event.fields =
+      *rc::gen::elementOf(std::vector<std::vector<FieldNumber>>{{2}, {2, 4}, {9}, {5}, {}});
+  event.call_back.answered = event.call_back.number_on_file = event.call_back.recorded = true;
+  event.call_back.seconds = *rc::gen::elementOf(std::vector<std::int64_t>{29, 30, 60});
+  event.call_back.number_age_days = *rc::gen::elementOf(std::vector<std::int64_t>{1, 29, 30, 400});
+  event.call_back.call.bytes[0] = 1;
+  return event;
+}
+
 // Anything by anybody at any time: the invariants hold.
 TEST(RequestTable, NobodyActsTwiceAndNothingOpensByAnotherWay) {
   const Company company;
@@ -266,31 +299,11 @@ TEST(RequestTable, NobodyActsTwiceAndNothingOpensByAnotherWay) {
   std::map<State, int> seen;
   EXPECT_TRUE(rc::check("random histories", [&] {
     auto world = company.world;
-    const auto anybody = [&] { return *rc::gen::elementOf(people); };
     const bool own = *rc::gen::elementOf(std::vector<bool>{false, true});
     auto request =
         ask(own ? company.asked_own(company.tom.id) : company.asked(company.tom.id), world)->next;
     for (int i = 0; i < 60; ++i) {
-      Event event;
-      // What may happen, mostly: else nothing ever gets far.
-      const auto kinds = possible(request);
-      event.kind = kinds.empty() || *rc::gen::inRange(0, 10) == 0
-                       ? static_cast<EventKind>(*rc::gen::inRange(0, int(kEventKinds)))
-                       : *rc::gen::elementOf(kinds);
-      // Most do not give up.
-      const bool ends = event.kind == kWithdraw || event.kind == kFail || event.kind == kDecline;
-      if (ends && *rc::gen::inRange(0, 6) != 0) continue;
-      event.by = anybody();
-      event.expert = *rc::gen::arbitrary<bool>() ? anybody() : company.eve.id;
-      if (*rc::gen::inRange(0, 3) != 0) event.by = who_does(company, request, event.kind);
-      event.checks = *rc::gen::elementOf(std::vector<std::uint32_t>{0, 1, 2, 3, 4});
-      event.fields =
-          *rc::gen::elementOf(std::vector<std::vector<FieldNumber>>{{2}, {2, 4}, {9}, {5}, {}});
-      event.call_back.answered = event.call_back.number_on_file = event.call_back.recorded = true;
-      event.call_back.seconds = *rc::gen::elementOf(std::vector<std::int64_t>{29, 30, 60});
-      event.call_back.number_age_days =
-          *rc::gen::elementOf(std::vector<std::int64_t>{1, 29, 30, 400});
-      event.call_back.call.bytes[0] = 1;
+      const auto event = anything(company, people, request);
       world.now += *rc::gen::inRange(0, 400'000);
       const auto before = request;
       const auto done = step(request, event, world);

@@ -44,6 +44,69 @@ TEST(VaultApi, ADisclosureFromTheIntakeToTheReview) {
   EXPECT_EQ(rig.word_of(id), "reviewed");  // from the copy: the keeper is done with it
 }
 
+// A customer rings and asks what is kept of them: the same verification, and no way to a value.
+TEST(VaultApi, WhoAsksWhatIsKeptOfThemGetsAReceiptAndNothingElse) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  EXPECT_EQ(rig.call(rig.eve.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
+  const auto own = [&](boost::json::array fields) {
+    return rig.act_by(rig.ada,
+                      {{"kind", "ask"},
+                       {"customer", customer},
+                       {"case", 1},
+                       {"category", "own_data"},
+                       {"fields", std::move(fields)}},
+                      kConcern);
+  };
+  EXPECT_EQ(own({rig.leaf.at("email")}).status, 400) << "a field slips in";
+  const auto asked = own({});
+  ASSERT_EQ(asked.status, 201) << asked.body;
+  const auto id = std::string(json_of(asked).at("request").as_string());
+  const auto path = "/v1/requests/" + id;
+  EXPECT_EQ(rig.call(rig.ada.id, "GET", path + "/receipt").status, 409) << "nobody was called yet";
+  const boost::json::object opens{
+      {"request", id}, {"kind", "break"}, {"fields", boost::json::array{rig.leaf.at("email")}}};
+  EXPECT_EQ(rig.act_by(rig.anna, opens, "Somebody's life is at stake now").status, 409);
+
+  EXPECT_EQ(rig.act_by(rig.eve, {{"request", id}, {"kind", "ring"}}).status, 201);
+  rig.talk();
+  EXPECT_EQ(rig.check_by(rig.eve, id, "service_word", "blue  heron").status, 200);
+  rig.hang_up();
+  EXPECT_EQ(rig.act_by(rig.eve, {{"request", id}, {"kind", "pass"}}, kVerdict).status, 403)
+      << "the same verification: one check is too few";
+  EXPECT_EQ(rig.check_by(rig.eve, id, "name", "carla muster").status, 200);
+  const auto running = json_of(rig.call(rig.eve.id, "GET", path)).at("running").as_object();
+  EXPECT_EQ(running.at("checks_needed").to_number<int>(), 2);
+  const auto passed = rig.act_by(rig.eve, {{"request", id}, {"kind", "pass"}}, kVerdict);
+  ASSERT_EQ(passed.status, 201) << passed.body;
+  EXPECT_EQ(rig.word_of(id), "confirmed");
+
+  const auto given = rig.call(rig.ada.id, "GET", path + "/receipt");
+  ASSERT_EQ(given.status, 200) << given.body;
+  EXPECT_EQ(given.body.find("arla"), std::string::npos) << "no value";
+  EXPECT_EQ(json_of(given).at("kept").as_array().size(), 6u);
+  EXPECT_EQ(rig.call(rig.ada.id, "GET", path + "/receipt?format=text").status, 200);
+  for (const auto& other : {rig.eve, rig.anna, rig.max})
+    EXPECT_EQ(rig.call(other.id, "GET", path + "/receipt").status, 403)
+        << "who asked hands it over";
+  EXPECT_EQ(rig.call(rig.tom.id, "GET", path + "/receipt").status, 404) << "another's request";
+  const boost::json::object release{
+      {"request", id}, {"kind", "release"}, {"fields", boost::json::array{rig.leaf.at("email")}}};
+  EXPECT_EQ(rig.act_by(rig.anna, release).status, 409) << "nothing opens";
+  const boost::json::object view{
+      {"request", id},
+      {"kind", "view"},
+      {"fields", boost::json::array{rig.leaf.at("email")}},
+      {"reader_key", to_hex(*crypto::x25519_public(rig.browser(rig.ada)))}};
+  EXPECT_EQ(rig.act_by(rig.ada, view).status, 409);
+
+  rig.ticks(rig.policy().policy.limits.window_ms);
+  rig.follow();
+  EXPECT_EQ(rig.call(rig.ada.id, "GET", path + "/receipt").status, 409) << "its time is over";
+  EXPECT_EQ(rig.word_of(id), "expired");
+  EXPECT_EQ(rig.act_by(rig.max, {{"request", id}, {"kind", "review"}}, kWhy).status, 201);
+}
+
 // No answer, list, time-line, receipt, event or row of the database holds a value.
 TEST(VaultApi, NothingThatTheServerKeepsOrSaysHoldsAValue) {
   VaultRig rig;

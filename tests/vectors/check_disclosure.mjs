@@ -28,7 +28,7 @@ const STEP = {
   recorded: isFlag, number_on_file: isFlag, seconds: isCount, number_age_days: isCount, checks: isCount, window_ms: isCount, words: isDigest,
   reader_key: isDigest,
 };
-const CATEGORIES = ['repair', 'billing', 'contract', 'complaint', 'safety', 'other']; // of the first step alone, where it was said
+const CATEGORIES = ['repair', 'billing', 'contract', 'complaint', 'safety', 'other', 'own_data']; // of the first step alone, where it was said
 function readFields(json, shape) {
   if (shape === STEP && 'category' in json) {
     if (json.number !== 1 || !CATEGORIES.includes(json.category)) refuse('malformed', 'category');

@@ -1475,6 +1475,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/requests/{id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Of a request for own data that is confirmed: the customer's receipt, for who asked to hand it over */
+        get: operations["getRequestReceipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/requests/{id}/timeline": {
         parameters: {
             query?: never;
@@ -1809,14 +1826,14 @@ export interface components {
              * @description of a new one
              * @enum {string}
              */
-            category?: "repair" | "billing" | "contract" | "complaint" | "safety" | "other";
+            category?: "repair" | "billing" | "contract" | "complaint" | "safety" | "other" | "own_data";
             /** @description SHA-256 of r and what is said */
             words?: string;
             /** @description of a view */
             reader_key?: string;
         };
         /** @enum {string} */
-        RequestState: "requested" | "assigned" | "calling" | "verified" | "half_released" | "half_broken" | "open" | "closed" | "expired" | "revoked" | "reviewed" | "refused" | "lapsed" | "withdrawn";
+        RequestState: "requested" | "assigned" | "calling" | "verified" | "half_released" | "half_broken" | "open" | "closed" | "expired" | "revoked" | "reviewed" | "refused" | "lapsed" | "withdrawn" | "confirmed";
         NextStep: {
             step: string;
             who: string;
@@ -1862,6 +1879,8 @@ export interface components {
             talking?: boolean;
             code_sent?: boolean;
             passed?: string[];
+            /** @description besides the call-back */
+            checks_needed?: number;
             locked?: number[];
             words?: number[];
         };
@@ -1949,6 +1968,11 @@ export interface components {
         LiveCall: {
             call: string | null;
             started_at: number | null;
+            /**
+             * @description what the carriers say of the caller's number (STIR/SHAKEN); empty: nothing. It proves nothing
+             * @enum {string}
+             */
+            attestation: "" | "attested" | "attested_a" | "attested_b" | "attested_c" | "attestation_failed";
             /** @description null: no call, or the keeper does not say now */
             private: components["schemas"]["Private"] | null;
         };
@@ -4939,6 +4963,32 @@ export interface operations {
                             [key: string]: string;
                         };
                     };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getRequestReceipt: {
+        parameters: {
+            query?: {
+                format?: "json" | "text";
+            };
+            header?: never;
+            path: {
+                id: components["parameters"]["RequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt; no values */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                    "text/plain": string;
                 };
             };
             default: components["responses"]["Problem"];

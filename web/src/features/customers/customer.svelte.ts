@@ -8,7 +8,6 @@ export type Receipt = components['schemas']['Receipt'];
 export class CustomerModel {
   customer = $state.raw<Customer | null>(null);
   policy = $state.raw<components['schemas']['Policy'] | null>(null);
-  receipt = $state.raw<Receipt | null>(null);
   state = $state<'loading' | 'good' | 'gone' | 'failed'>('loading');
   why = $state('');
   constructor(readonly id: string) {}
@@ -23,9 +22,9 @@ export class CustomerModel {
       this.state = (error as { status?: number }).status === 404 ? 'gone' : 'failed';
     }
   }
-  async loadReceipt(): Promise<void> {
+  async loadReceipt(): Promise<Receipt> {
     const given = await ask(client.GET('/v1/customers/{id}/receipt', { params: { path: { id: this.id } } }));
-    this.receipt = typeof given === 'string' ? null : given;
+    return given as Receipt;
   }
   async eraseField(leaf: number, reason: string): Promise<void> {
     await ask(client.POST('/v1/customers/{id}/fields/{leaf}/erasure', { params: { path: { id: this.id, leaf } }, body: { reason } }));

@@ -37,7 +37,7 @@ export class Desk {
   policy = $state.raw<Policy | null>(null);
   failed = $state('');
   // ---- the call ----
-  live = $state.raw<LiveCall>({ call: null, started_at: null, private: null });
+  live = $state.raw<LiveCall>({ call: null, started_at: null, attestation: '', private: null });
   privacy = $state<'off' | 'on' | 'unknown'>('off');
   sides = $state<Sides>('both'); // of a call that is private
   unsure = $state(false); // whose side is whose nobody can say: both are private, though one was asked for

@@ -55,6 +55,7 @@ describe('what may be said', () => {
 describe('drafts', () => {
   const request = { request: '07'.repeat(16), state: 'verified' as const, asked: [1, 4, 6], released: [] as number[] };
   test('name each field once, in order', () => {
+    expect(askDraft('ab', 2, [6], 'own_data', 600_000)).toEqual({ kind: 'ask', customer: 'ab', case: 2, fields: [], category: 'own_data', window_ms: 0 });
     expect(askDraft('ab', 2, [6, 1, 6], 'billing', 600_000)).toEqual({ kind: 'ask', customer: 'ab', case: 2, fields: [1, 6], category: 'billing', window_ms: 600_000 });
   });
   test('narrow, and never widen', () => {

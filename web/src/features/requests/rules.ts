@@ -56,8 +56,11 @@ export const isSentence = (text: string): boolean => lettersIn(text) >= 10 && wo
 export const verdictOf = (sentences: string[]): string =>
   sentences.map((one) => one.trim().replace(/\s*\n\s*/g, ' ')).join('\n');
 
-export const CATEGORIES = ['repair', 'billing', 'contract', 'complaint', 'safety', 'other'] as const;
+export const CATEGORIES = ['repair', 'billing', 'contract', 'complaint', 'safety', 'other', 'own_data'] as const;
 export type Category = (typeof CATEGORIES)[number];
+// The customer asks what is kept of them: no field is asked for, and none opens.
+export const OWN_DATA: Category = 'own_data';
+export const asksOwnData = (request: Pick<DisclosureRequest, 'category'>): boolean => request.category === OWN_DATA;
 // ---- drafts -------------------------------------------------------------------------------------
 
 const ordered = (fields: Iterable<number>): number[] => [...new Set(fields)].sort((a, b) => a - b);
@@ -66,9 +69,9 @@ export const askDraft = (customer: string, ofCase: number, fields: Iterable<numb
   kind: 'ask',
   customer,
   case: ofCase,
-  fields: ordered(fields),
+  fields: category === OWN_DATA ? [] : ordered(fields),
   category,
-  window_ms: wishedMs,
+  window_ms: category === OWN_DATA ? 0 : wishedMs,
 });
 export const stepDraft = (request: string, kind: string): Draft => ({ request, kind });
 
