@@ -104,7 +104,7 @@ TEST(VaultApi, WhoAsksWhatIsKeptOfThemGetsAReceiptAndNothingElse) {
   rig.follow();
   EXPECT_EQ(rig.call(rig.ada.id, "GET", path + "/receipt").status, 409) << "its time is over";
   EXPECT_EQ(rig.word_of(id), "expired");
-  EXPECT_EQ(rig.act_by(rig.max, {{"request", id}, {"kind", "review"}}, kWhy).status, 201);
+  EXPECT_EQ(rig.act_by(rig.olga, {{"request", id}, {"kind", "review"}}, kWhy).status, 201);
 }
 
 // No answer, list, time-line, receipt, event or row of the database holds a value.
