@@ -6,6 +6,7 @@
 #include "audit/daily.hpp"
 #include "audit/tiles.hpp"
 #include "base/event_log.hpp"
+#include "base/pack.hpp"
 #include "disclose/chain.hpp"
 
 namespace callward::api {
@@ -146,8 +147,7 @@ Status CustomerTables::take_erased(std::uint64_t index, const audit::Entry& entr
   return {};
 }
 
-Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry,
-                            const disclose::Limits& limits, std::set<RequestId>& touched) {
+Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry, Touched& touched) {
   if (among(kOfCustomer, entry.type)) return take_customer(index, entry);
   if (entry.type == kErased) return take_erased(index, entry);
   if (entry.type == kGoing) {
@@ -157,20 +157,38 @@ Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry,
   if (!among(kOfRequest, entry.type)) return {};
   TRY(note(index, entry.subject, entry));
   const auto id = TRY(RequestId::parse(entry.subject));
-  touched.insert(id);
-  return entry.type == "disclosure_step" ? project(id, limits) : Status{};
+  touched.requests.insert(id);
+  if (entry.type == "disclosure_step") touched.stepped.insert(id);
+  return {};
 }
 
 // ---- requests -----------------------------------------------------------------------------------
 
+// As far as it was projected; whoever is not there yet, or was by another program, is read from the
+// beginning.
+CustomerTables::Projected CustomerTables::projected(const RequestId& id) {
+  const auto rows = db_.query("SELECT folded, folded_to FROM requests WHERE id = ?1", {id.hex()});
+  if (!rows || rows->empty()) return {};
+  const auto raw = (*rows)[0].blob(0);
+  auto request = unpack<disclose::Request>(raw);
+  if (!request || request->id != id) return {};
+  return {std::move(*request), (*rows)[0].number(1)};
+}
+
 // The keeper judged each step; what it makes of the request says the same table.
 Result<disclose::Request> CustomerTables::request(const RequestId& id,
                                                   const disclose::Limits& limits) {
-  disclose::Request now;
+  return TRY(project_on(projected(id), id, limits)).request;
+}
+
+Result<CustomerTables::Projected> CustomerTables::project_on(Projected from, const RequestId& id,
+                                                             const disclose::Limits& limits) {
+  auto& now = from.request;
   for (const auto& row :
-       TRY(db_.query("SELECT data FROM customer_log WHERE subject = ?1 AND type = "
-                     "'disclosure_step' ORDER BY entry LIMIT ?2",
-                     {id.hex(), kStepsMax}))) {
+       TRY(db_.query("SELECT data, entry FROM customer_log WHERE subject = ?1 AND type = "
+                     "'disclosure_step' AND entry > ?3 ORDER BY entry LIMIT ?2",
+                     {id.hex(), kStepsMax, from.to}))) {
+    from.to = row.number(1);
     boost::system::error_code error;
     const auto json = boost::json::parse(row.text(0), error);
     if (error || !json.is_object()) return fail(Errc::kCorrupt, "a step that is none");
@@ -182,7 +200,7 @@ Result<disclose::Request> CustomerTables::request(const RequestId& id,
     }
   }
   if (now.id.is_zero()) return fail(Errc::kNotFound, "no such request");
-  return now;
+  return from;
 }
 
 Result<bool> CustomerTables::has_step(const RequestId& id, std::uint32_t number) {
@@ -193,21 +211,25 @@ Result<bool> CustomerTables::has_step(const RequestId& id, std::uint32_t number)
 }
 
 Status CustomerTables::project(const RequestId& id, const disclose::Limits& limits) {
-  const auto found = request(id, limits);
+  auto found = project_on(projected(id), id, limits);
   if (!found) {
     // It stands as it stood; the others go on.
     log_event("server.request_not_followed",
               {{"request", id.hex()}, {"why", found.error().message}});
     return {};
   }
-  const auto& r = *found;
+  auto& r = found->request;
   const auto text = [](const PersonId& person) {
     return person.is_zero() ? std::string() : person.hex();
   };
-  TRY(db_.execute("INSERT OR REPLACE INTO requests VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                  {id.hex(), r.customer.hex(), std::string(disclose::to_text(r.state)), r.asked_at,
-                   disclose::deadline(r, limits), text(r.requester), text(r.expert),
-                   text(r.released_by), text(r.second)}));
+  TRY(db_.execute(
+      "INSERT OR REPLACE INTO requests (id, customer, state, asked_at, deadline, requester, "
+      "expert, "
+      "released_by, second, folded, folded_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+      "?11)",
+      {id.hex(), r.customer.hex(), std::string(disclose::to_text(r.state)), r.asked_at,
+       disclose::deadline(r, limits), text(r.requester), text(r.expert), text(r.released_by),
+       text(r.second), pack(r), found->to}));
   return {};
 }
 
@@ -247,7 +269,7 @@ Result<std::set<RequestId>> CustomerTables::follow_log(const std::string& log_di
   const auto rows =
       TRY(db_.query("SELECT next FROM log_read WHERE what = ?1", {std::string(kRead)}));
   auto next = rows.empty() ? std::uint64_t{0} : static_cast<std::uint64_t>(rows[0].number(0));
-  std::set<RequestId> touched;
+  Touched touched;
   // A log that is shorter than what was read of it is another: read from its beginning.
   const bool other = next > size;
   if (other) next = 0;
@@ -267,8 +289,9 @@ Result<std::set<RequestId>> CustomerTables::follow_log(const std::string& log_di
         if (!is_followed(type_of(text))) continue;
         const auto entry = audit::decode_entry(text);
         if (!entry) continue;  // of a newer kind
-        TRY(take(i, *entry, limits, touched));
+        TRY(take(i, *entry, touched));
       }
+      for (const auto& id : std::exchange(touched.stepped, {})) TRY(project(id, limits));
       TRY(db_.execute(
           "INSERT INTO log_read VALUES (?1, ?2) ON CONFLICT (what) DO UPDATE SET next = ?2",
           {std::string(kRead), static_cast<std::int64_t>(end)}));
@@ -277,7 +300,7 @@ Result<std::set<RequestId>> CustomerTables::follow_log(const std::string& log_di
     next = end;
     if (next >= limit) break;
   }
-  return touched;
+  return std::move(touched.requests);
 }
 
 }  // namespace callward::api

@@ -58,6 +58,13 @@ std::vector<std::string> customer_migrations() {
       "CREATE INDEX customer_forms_case ON customer_forms (customer, of_case);"};
 }
 
+// A request as its steps have made it, and the last of them: so that no step is read twice.
+std::vector<std::string> customer_later_migrations() {
+  return {
+      "ALTER TABLE requests ADD COLUMN folded BLOB NOT NULL DEFAULT x'';"
+      "ALTER TABLE requests ADD COLUMN folded_to INTEGER NOT NULL DEFAULT -1;"};
+}
+
 // ---- records ------------------------------------------------------------------------------------
 
 Status CustomerTables::keep_field(const CustomerId& customer, std::uint32_t of_case,

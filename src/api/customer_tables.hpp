@@ -25,6 +25,7 @@
 namespace callward::api {
 
 std::vector<std::string> customer_migrations();
+std::vector<std::string> customer_later_migrations();
 
 struct CaseRow {
   CustomerId customer;
@@ -112,8 +113,11 @@ class CustomerTables {
   // new step.
   Result<std::set<RequestId>> follow_log(const std::string& log_dir, const audit::NamedKey& key,
                                          Vfs& vfs, const disclose::Limits& limits);
-  Status take(std::uint64_t index, const audit::Entry& entry, const disclose::Limits& limits,
-              std::set<RequestId>& touched);
+  struct Touched {
+    std::set<RequestId> requests;  // of which there is anything new
+    std::set<RequestId> stepped;   // to be projected anew, once for all its new steps
+  };
+  Status take(std::uint64_t index, const audit::Entry& entry, Touched& touched);
 
   // ---- one-time forms ----
   static constexpr std::int64_t kFormMs = 30 * 60'000;
@@ -137,6 +141,13 @@ class CustomerTables {
   Status take_void(const audit::Entry& entry);
   Status take_going(const audit::Entry& entry);
   Status note(std::uint64_t index, const std::string& subject, const audit::Entry& entry);
+  // A request with the entry of the last step that is in it.
+  struct Projected {
+    disclose::Request request;
+    std::int64_t to = -1;
+  };
+  Projected projected(const RequestId& id);
+  Result<Projected> project_on(Projected from, const RequestId& id, const disclose::Limits& limits);
   Status project(const RequestId& id, const disclose::Limits& limits);
   Status begin_anew();
   db::Database& db_;

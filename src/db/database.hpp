@@ -34,8 +34,9 @@ class Row {
 class Database {
  public:
   virtual ~Database() = default;
-  // Parameters stand as ?1, ?2 …; never pasted into the text. Rows beyond `rows_max` are an error
-  // (kTooLarge).
+  // Parameters stand as ?1, ?2 …; never pasted into the text. Rows beyond `kRowsMax` are an error
+  // (kTooLarge). It sees what was committed when it began, and within a transaction what that has
+  // written; it does not wait for others' transactions.
   virtual Result<std::vector<Row>> query(const std::string& sql,
                                          const std::vector<Value>& parameters = {}) = 0;
   // How many rows it changed.
@@ -49,6 +50,7 @@ class Database {
   // fails), all of them get that error. Not from within a work, nor within transaction().
   virtual Status write(const std::function<Status()>& work) = 0;
 
+  static constexpr std::size_t kReaders = 4;  // read at once
   static constexpr std::size_t kRowsMax = 100'000;
   static constexpr std::size_t kTogetherMax = 64;     // works of one commit
   static constexpr std::size_t kStatementsMax = 256;  // kept prepared, by their text
@@ -61,7 +63,7 @@ Status copy_sqlite(const std::string& from, const std::string& to);
 // a broken structure, not a value that was changed: SQLite has no checksums.
 Result<std::vector<std::string>> check_sqlite(const std::string& path);
 
-// Safe for several threads (one at a time inside). Applies what is missing of `migrations`, in
+// Safe for several threads: one writes at a time, kReaders read beside it. Applies what is missing of `migrations`, in
 // order; kUnsupported: the file was written by a newer program.
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
                                               const std::vector<std::string>& migrations);

@@ -116,6 +116,28 @@ TEST_F(Databases, WhatWaitsIsWrittenInOne) {
   EXPECT_EQ(db->query("SELECT id FROM t")->size(), static_cast<std::size_t>(kOthers));
 }
 
+// Whoever reads while others write waits for nobody, and sees what is committed.
+TEST_F(Databases, ReadingGoesOnWhileSomebodyWrites) {
+  auto db = *open_sqlite(path, kOne);
+  const auto count = [&] { return db->query("SELECT COUNT(*) FROM t")->at(0).number(0); };
+  EXPECT_TRUE(db->transaction([&]() -> Status {
+    TRY(db->execute("INSERT INTO t VALUES (1, 'x', NULL)"));
+    EXPECT_EQ(count(), 1) << "its own";
+    std::vector<std::thread> readers;
+    for (std::size_t i = 0; i < 2 * Database::kReaders; ++i)
+      readers.emplace_back([&] { EXPECT_EQ(count(), 0) << "not committed yet"; });
+    for (auto& reader : readers) reader.join();
+    return {};
+  }));
+  EXPECT_EQ(count(), 1);
+  EXPECT_TRUE(db->write([&]() -> Status {
+    TRY(db->execute("INSERT INTO t VALUES (2, 'y', NULL)"));
+    std::thread([&] { EXPECT_EQ(count(), 1); }).join();
+    return {};
+  }));
+  std::thread([&] { EXPECT_EQ(count(), 2) << "committed by another"; }).join();
+}
+
 // What is kept to undo a work is no file: a sandbox lets none be made elsewhere.
 TEST_F(Databases, NothingIsWrittenBesideTheDatabase) {
   auto db = *open_sqlite(path, kOne);

@@ -6,7 +6,6 @@
 #include <deque>
 #include <map>
 #include <thread>
-#include <tuple>
 
 #include "base/check.hpp"
 #include "db/database.hpp"
@@ -46,33 +45,30 @@ struct EndUse {
 };
 using Statement = std::unique_ptr<sqlite3_stmt, EndUse>;
 
-class Sqlite final : public Database {
+// One connection, for one thread at a time.
+class Connection {
  public:
-  explicit Sqlite(sqlite3* handle) : handle_(handle) {}
-  ~Sqlite() override {
+  explicit Connection(sqlite3* handle) : handle_(handle) {}
+  ~Connection() {
     statements_.clear();
     ::sqlite3_close(handle_);
   }
-  Sqlite(const Sqlite&) = delete;
-  Sqlite& operator=(const Sqlite&) = delete;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
-  Result<std::vector<Row>> query(const std::string& sql,
-                                 const std::vector<Value>& parameters) override {
-    const std::lock_guard lock(mutex_);
+  Result<std::vector<Row>> query(const std::string& sql, const std::vector<Value>& parameters) {
     const auto statement = TRY(prepare(sql, parameters));
     std::vector<Row> rows;
     int rc = SQLITE_ROW;
     while ((rc = ::sqlite3_step(statement.get())) == SQLITE_ROW) {
-      if (rows.size() >= kRowsMax) return fail(Errc::kTooLarge, "query gives too many rows");
+      if (rows.size() >= Database::kRowsMax)
+        return fail(Errc::kTooLarge, "query gives too many rows");
       rows.push_back(read_row(statement.get()));
     }
     if (rc != SQLITE_DONE) return error("query");
     return rows;
   }
-
-  Result<std::int64_t> execute(const std::string& sql,
-                               const std::vector<Value>& parameters) override {
-    const std::lock_guard lock(mutex_);
+  Result<std::int64_t> execute(const std::string& sql, const std::vector<Value>& parameters) {
     const auto statement = TRY(prepare(sql, parameters));
     int rc = SQLITE_ROW;
     while ((rc = ::sqlite3_step(statement.get())) == SQLITE_ROW) {
@@ -80,84 +76,12 @@ class Sqlite final : public Database {
     if (rc != SQLITE_DONE) return error("execute");
     return ::sqlite3_changes64(handle_);
   }
-
-  Status transaction(const std::function<Status()>& work) override {
-    const std::lock_guard lock(mutex_);
-    TRY(execute("BEGIN IMMEDIATE", {}));
-    auto done = work();
-    if (done) done = drop(execute("COMMIT", {}));
-    if (!done) roll_back();
-    return done;
-  }
-
-  // The first of those that wait writes for all that have come; who comes meanwhile is the next
-  // round's.
-  Status write(const std::function<Status()>& work) override {
-    CHECK(writing_ != std::this_thread::get_id());  // it would wait for itself
-    Waiting mine{.work = work, .outcome = {}, .done = false};
-    std::unique_lock lock(queue_mutex_);
-    queue_.push_back(&mine);
-    while (!mine.done) {
-      moved_.wait(lock, [&] { return mine.done || !leading_; });
-      if (mine.done) break;
-      const auto count = std::min(queue_.size(), kTogetherMax);
-      const std::vector<Waiting*> group(queue_.begin(), queue_.begin() + static_cast<long>(count));
-      queue_.erase(queue_.begin(), queue_.begin() + static_cast<long>(count));
-      leading_ = true;
-      lock.unlock();
-      write_together(group);
-      lock.lock();
-      for (auto* one : group) one->done = true;
-      leading_ = false;
-      moved_.notify_all();
-    }
-    return mine.outcome;
-  }
-
- private:
-  struct Waiting {
-    const std::function<Status()>& work;
-    Status outcome;
-    bool done = false;
-  };
-
   // Some errors (a full disk, memory that is out) end the transaction by themselves: what is done
   // after that would stand for itself.
+  [[nodiscard]] sqlite3* handle() const { return handle_; }
   [[nodiscard]] bool in_transaction() const { return ::sqlite3_get_autocommit(handle_) == 0; }
-  void roll_back() {
-    if (in_transaction()) (void)execute("ROLLBACK", {});
-  }
 
-  // An error: it has undone all of them.
-  Status write_one(Waiting& one) {
-    TRY(execute("SAVEPOINT one", {}));
-    one.outcome = one.work();
-    if (!in_transaction()) return one.outcome ? fail(Errc::kIo, "undone") : one.outcome;
-    if (!one.outcome) TRY(execute("ROLLBACK TO one", {}));
-    return drop(execute("RELEASE one", {}));
-  }
-
-  void write_together(const std::vector<Waiting*>& group) {
-    const std::lock_guard lock(mutex_);
-    writing_ = std::this_thread::get_id();
-    const auto outcome = [&]() -> Status {
-      TRY(execute("BEGIN IMMEDIATE", {}));
-      for (auto* one : group) TRY(write_one(*one));
-      return drop(execute("COMMIT", {}));
-    }();
-    if (!outcome) {
-      roll_back();
-      for (auto* one : group)
-        if (one->outcome) one->outcome = outcome;
-    }
-    writing_ = std::thread::id();
-  }
-
-  static Status drop(const Result<std::int64_t>& result) {
-    if (!result) return tl::unexpected<Error>(result.error());
-    return {};
-  }
-
+ private:
   tl::unexpected<Error> error(const char* what) {
     const int code = ::sqlite3_extended_errcode(handle_);
     const bool full = (code & 0xFF) == SQLITE_FULL;
@@ -176,7 +100,7 @@ class Sqlite final : public Database {
                                SQLITE_PREPARE_PERSISTENT, &raw, nullptr) != SQLITE_OK)
         return error("prepare");
       // Most texts are fixed. Of those that are put together from parts there is no end: one goes.
-      if (statements_.size() >= kStatementsMax) statements_.erase(statements_.begin());
+      if (statements_.size() >= Database::kStatementsMax) statements_.erase(statements_.begin());
       kept = statements_.emplace(sql, Prepared(raw)).first;
     }
     Statement statement(kept->second.get());
@@ -224,13 +148,164 @@ class Sqlite final : public Database {
   }
 
   sqlite3* handle_;
-  std::recursive_mutex mutex_;  // query and execute run inside transaction() too
   std::map<std::string, Prepared> statements_;
+};
+
+Result<std::unique_ptr<Connection>> connect(const std::string& path, int flags, int busy_ms) {
+  sqlite3* handle = nullptr;
+  const int rc = ::sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  auto made = std::make_unique<Connection>(handle);  // closed in any case
+  if (rc != SQLITE_OK) return fail(Errc::kIo, path + ": " + ::sqlite3_errstr(rc));
+  ::sqlite3_busy_timeout(handle, busy_ms);
+  return made;
+}
+
+// Reading goes on while somebody writes: each reader sees what was committed when it began.
+class Readers {
+ public:
+  explicit Readers(std::vector<std::unique_ptr<Connection>> connections)
+      : free_(std::move(connections)) {}
+  Result<std::vector<Row>> query(const std::string& sql, const std::vector<Value>& parameters) {
+    auto mine = take();
+    auto rows = mine->query(sql, parameters);
+    give_back(std::move(mine));
+    return rows;
+  }
+
+ private:
+  std::unique_ptr<Connection> take() {
+    std::unique_lock lock(mutex_);
+    given_back_.wait(lock, [&] { return !free_.empty(); });
+    auto mine = std::move(free_.back());
+    free_.pop_back();
+    return mine;
+  }
+  void give_back(std::unique_ptr<Connection> mine) {
+    {
+      const std::lock_guard lock(mutex_);
+      free_.push_back(std::move(mine));
+    }
+    given_back_.notify_one();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable given_back_;
+  std::vector<std::unique_ptr<Connection>> free_;
+};
+
+class Sqlite final : public Database {
+ public:
+  explicit Sqlite(std::unique_ptr<Connection> main) : main_(std::move(main)) {}
+  // From now on reading does not wait for who writes.
+  void read_by(std::unique_ptr<Readers> readers) { readers_ = std::move(readers); }
+
+  // Within a transaction what it has written itself is read: by its own connection.
+  Result<std::vector<Row>> query(const std::string& sql,
+                                 const std::vector<Value>& parameters) override {
+    if (readers_ != nullptr && sql.starts_with("SELECT") && owner_ != std::this_thread::get_id())
+      return readers_->query(sql, parameters);
+    const std::lock_guard lock(mutex_);
+    return main_->query(sql, parameters);
+  }
+
+  Result<std::int64_t> execute(const std::string& sql,
+                               const std::vector<Value>& parameters) override {
+    const std::lock_guard lock(mutex_);
+    return main_->execute(sql, parameters);
+  }
+
+  Status transaction(const std::function<Status()>& work) override {
+    const std::lock_guard lock(mutex_);
+    const Owning owning(owner_);
+    TRY(execute("BEGIN IMMEDIATE", {}));
+    auto done = work();
+    if (done) done = drop(execute("COMMIT", {}));
+    if (!done) roll_back();
+    return done;
+  }
+
+  // The first of those that wait writes for all that have come; who comes meanwhile is the next
+  // round's.
+  Status write(const std::function<Status()>& work) override {
+    CHECK(owner_ != std::this_thread::get_id());  // it would wait for itself
+    Waiting mine{.work = work, .outcome = {}, .done = false};
+    std::unique_lock lock(queue_mutex_);
+    queue_.push_back(&mine);
+    while (!mine.done) {
+      moved_.wait(lock, [&] { return mine.done || !leading_; });
+      if (mine.done) break;
+      const auto count = std::min(queue_.size(), kTogetherMax);
+      const std::vector<Waiting*> group(queue_.begin(), queue_.begin() + static_cast<long>(count));
+      queue_.erase(queue_.begin(), queue_.begin() + static_cast<long>(count));
+      leading_ = true;
+      lock.unlock();
+      write_together(group);
+      lock.lock();
+      for (auto* one : group) one->done = true;
+      leading_ = false;
+      moved_.notify_all();
+    }
+    return mine.outcome;
+  }
+
+ private:
+  // Which thread is within a transaction, for as long as it is.
+  struct Owning {
+    explicit Owning(std::atomic<std::thread::id>& owner) : owner(owner) {
+      owner = std::this_thread::get_id();
+    }
+    ~Owning() { owner = std::thread::id(); }
+    Owning(const Owning&) = delete;
+    Owning& operator=(const Owning&) = delete;
+    std::atomic<std::thread::id>& owner;
+  };
+  struct Waiting {
+    const std::function<Status()>& work;
+    Status outcome;
+    bool done = false;
+  };
+
+  void roll_back() {
+    if (main_->in_transaction()) (void)execute("ROLLBACK", {});
+  }
+
+  // An error: it has undone all of them.
+  Status write_one(Waiting& one) {
+    TRY(execute("SAVEPOINT one", {}));
+    one.outcome = one.work();
+    if (!main_->in_transaction()) return one.outcome ? fail(Errc::kIo, "undone") : one.outcome;
+    if (!one.outcome) TRY(execute("ROLLBACK TO one", {}));
+    return drop(execute("RELEASE one", {}));
+  }
+
+  void write_together(const std::vector<Waiting*>& group) {
+    const std::lock_guard lock(mutex_);
+    const Owning owning(owner_);
+    const auto outcome = [&]() -> Status {
+      TRY(execute("BEGIN IMMEDIATE", {}));
+      for (auto* one : group) TRY(write_one(*one));
+      return drop(execute("COMMIT", {}));
+    }();
+    if (!outcome) {
+      roll_back();
+      for (auto* one : group)
+        if (one->outcome) one->outcome = outcome;
+    }
+  }
+
+  static Status drop(const Result<std::int64_t>& result) {
+    if (!result) return tl::unexpected<Error>(result.error());
+    return {};
+  }
+
+  std::unique_ptr<Connection> main_;
+  std::recursive_mutex mutex_;  // query and execute run inside transaction() too
+  std::unique_ptr<Readers> readers_;
   std::mutex queue_mutex_;
   std::condition_variable moved_;
   std::deque<Waiting*> queue_;
   bool leading_ = false;
-  std::atomic<std::thread::id> writing_;  // the leader, within its round
+  std::atomic<std::thread::id> owner_;  // who is within a transaction
 };
 
 Status migrate(Database& database, const std::vector<std::string>& migrations) {
@@ -259,19 +334,10 @@ Status migrate(Database& database, const std::vector<std::string>& migrations) {
 
 Status copy_sqlite(const std::string& from, const std::string& to) {
   constexpr int kBusyMs = 10'000;
-  const auto open = [](const std::string& path, int flags) {
-    sqlite3* handle = nullptr;
-    const int rc = ::sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
-    auto database = std::make_unique<Sqlite>(handle);
-    if (rc == SQLITE_OK) ::sqlite3_busy_timeout(handle, kBusyMs);
-    return std::tuple(std::move(database), handle, rc);
-  };
-  const auto [source, read, read_rc] = open(from, SQLITE_OPEN_READWRITE);
-  if (read_rc != SQLITE_OK) return fail(Errc::kIo, from + ": " + ::sqlite3_errstr(read_rc));
-  const auto [target, write, write_rc] = open(to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
-  if (write_rc != SQLITE_OK) return fail(Errc::kIo, to + ": " + ::sqlite3_errstr(write_rc));
-  auto* backup = ::sqlite3_backup_init(write, "main", read, "main");
-  if (backup == nullptr) return fail(Errc::kIo, to + ": " + ::sqlite3_errmsg(write));
+  const auto source = TRY(connect(from, SQLITE_OPEN_READWRITE, kBusyMs));
+  const auto target = TRY(connect(to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, kBusyMs));
+  auto* backup = ::sqlite3_backup_init(target->handle(), "main", source->handle(), "main");
+  if (backup == nullptr) return fail(Errc::kIo, to + ": " + ::sqlite3_errmsg(target->handle()));
   const int step = ::sqlite3_backup_step(backup, -1);  // all of it under one read lock
   const int end = ::sqlite3_backup_finish(backup);
   if (step != SQLITE_DONE) return fail(Errc::kIo, from + ": " + ::sqlite3_errstr(step));
@@ -282,16 +348,13 @@ Status copy_sqlite(const std::string& from, const std::string& to) {
 }
 
 Result<std::vector<std::string>> check_sqlite(const std::string& path) {
-  sqlite3* handle = nullptr;
-  const int rc = ::sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE, nullptr);
-  Sqlite database(handle);
-  if (rc != SQLITE_OK) return fail(Errc::kIo, path + ": " + ::sqlite3_errstr(rc));
+  const auto database = TRY(connect(path, SQLITE_OPEN_READWRITE, 0));
   std::vector<std::string> findings;
-  const auto rows = database.query("PRAGMA integrity_check", {});
+  const auto rows = database->query("PRAGMA integrity_check", {});
   if (!rows) return std::vector{rows.error().message};
   for (const auto& row : *rows)
     if (row.text(0) != "ok") findings.push_back(row.text(0));
-  const auto strays = database.query("PRAGMA foreign_key_check", {});
+  const auto strays = database->query("PRAGMA foreign_key_check", {});
   if (!strays) return std::vector{strays.error().message};
   for (const auto& row : *strays)
     findings.push_back("a row of " + row.text(0) + " names one of " + row.text(2) +
@@ -301,20 +364,26 @@ Result<std::vector<std::string>> check_sqlite(const std::string& path) {
 
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
                                               const std::vector<std::string>& migrations) {
-  sqlite3* handle = nullptr;
-  const int rc = ::sqlite3_open_v2(
-      path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX,
-      nullptr);
-  auto database = std::make_unique<Sqlite>(handle);
-  if (rc != SQLITE_OK) return fail(Errc::kIo, path + ": " + ::sqlite3_errstr(rc));
-  ::sqlite3_busy_timeout(handle, 5'000);
+  constexpr int kBusyMs = 5'000;
+  auto main = TRY(
+      connect(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, kBusyMs));
   // What it keeps to undo one of several works would be a file in a temporary folder: our processes
   // may open none, and nothing of ours belongs there.
   for (const char* pragma :
        {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
         "PRAGMA trusted_schema = OFF", "PRAGMA temp_store = MEMORY"})
-    TRY(database->query(pragma, {}));
+    TRY(main->query(pragma, {}));
+  auto database = std::make_unique<Sqlite>(std::move(main));
   TRY(migrate(*database, migrations));
+  if (path == ":memory:") return std::unique_ptr<Database>(std::move(database));
+  std::vector<std::unique_ptr<Connection>> readers;
+  for (std::size_t i = 0; i < Database::kReaders; ++i) {
+    readers.push_back(TRY(connect(path, SQLITE_OPEN_READWRITE, kBusyMs)));
+    for (const char* pragma :
+         {"PRAGMA query_only = ON", "PRAGMA trusted_schema = OFF", "PRAGMA temp_store = MEMORY"})
+      TRY(readers.back()->query(pragma, {}));
+  }
+  database->read_by(std::make_unique<Readers>(std::move(readers)));
   return std::unique_ptr<Database>(std::move(database));
 }
 

@@ -95,6 +95,10 @@ struct CallBack {
   bool answered = false, recorded = false, number_on_file = false;
   std::int64_t seconds = 0;
   std::int64_t number_age_days = 0;
+  template <class V>
+  void visit(V& v) {
+    v(call, answered, recorded, number_on_file, seconds, number_age_days);
+  }
 };
 
 struct Request {
@@ -120,6 +124,12 @@ struct Request {
   std::uint32_t views = 0;
   PersonId reviewed_by;
   std::vector<PersonId> acted;  // whoever took a step besides the requester, each once
+  template <class V>
+  void visit(V& v) {
+    v(id, customer, of_case, requester, fields, category, wished_ms, asked_at, state, since, expert,
+      rings, call_back, checks, broken, broken_at, released_by, second, released, opened_at, until,
+      views, reviewed_by, acted);
+  }
 };
 
 struct Event {

@@ -573,10 +573,18 @@ TEST(VaultApi, CopiesAreWhatTheLogSays) {
   for (const char* name : {"state", "since", "deadline", "requester", "expert", "released_by",
                            "second", "opened_at", "until", "views", "rings", "broken"})
     EXPECT_EQ(copy.at(name), keeper.at(name)) << name;
+  // What was projected of it is read on from; without it, or by another program's, from the beginning.
+  EXPECT_GT(rig.rows("SELECT length(folded) FROM requests").at(0).number(0), 100);
+  for (const char* folded : {"x''", "x'00112233'"}) {
+    ASSERT_TRUE(rig.database->execute(std::string("UPDATE requests SET folded = ") + folded));
+    EXPECT_EQ(json_of(rig.call(rig.olga.id, "GET", "/v1/requests/" + id)), copy) << folded;
+  }
+  EXPECT_EQ(rig.act_by(rig.tom, {{"request", id}, {"kind", "end"}}).status, 201);
+  EXPECT_EQ(rig.word_of(id), "closed") << "goes on where nothing was projected";
   const auto timeline = json_of(rig.call(rig.tom.id, "GET", "/v1/requests/" + id + "/timeline"));
   EXPECT_GE(timeline.at("entries").as_array().size(), 7u);
   for (const auto& next : timeline.at("next").as_array())
-    if (next.at("step") == "view") EXPECT_EQ(next.at("me"), "yes");
+    if (next.at("step") == "review") EXPECT_EQ(next.at("me"), "no");
 }
 
 }  // namespace
