@@ -242,12 +242,18 @@ class Bench {
   keys::StoreFields new_customer() {
     keys::StoreFields message{.intake = keys::IntakeId::random(entropy_), .actor = agent_.id.hex()};
     const auto n = std::to_string(++customers_);
+    const auto key = ask(&Office::intake_key, keys::IntakeKeyRequest{});
+    auto sender =
+        need(crypto::HpkeSender::make(entropy_, key.public_key, as_bytes("callward intake v1")));
     for (const auto& [field, value] : std::vector<std::pair<std::string, std::string>>{
              {"name", "Customer " + n},
              {"phone", "+1212" + std::to_string(2'000'000 + customers_ % 7'999'999)},
              {"query", "The second screen stays dark after the update"},
-             {"email", "c" + n + "@mail.example"}})
-      message.fields.push_back({field, seal(value, "field", {message.intake.hex(), field})});
+             {"email", "c" + n + "@mail.example"}}) {
+      const auto aad = keys::intake_aad("field", {message.intake.hex(), field});
+      message.fields.push_back(
+          {field, {key.key, sender.enc(), sender.seal(as_bytes(aad), as_bytes(value))}});
+    }
     return message;
   }
 

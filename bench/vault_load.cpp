@@ -139,19 +139,19 @@ std::string intake(SystemEntropy& entropy, const object& key, std::uint64_t numb
   const auto id = keys::IntakeId::random(entropy).hex();
   const auto n = std::to_string(number);
   boost::json::array fields;
+  auto sender = need(crypto::HpkeSender::make(entropy, to, as_bytes("callward intake v1")));
   for (const auto& [field, value] : std::vector<std::pair<std::string, std::string>>{
            {"name", "Customer " + n},
            {"phone", "+1212" + std::to_string(2'000'000 + number % 7'999'999)},
            {"query", "The second screen stays dark after the update"},
            {"email", "c" + n + "@mail.example"}}) {
     const auto sealed =
-        need(crypto::hpke_seal(entropy, to, as_bytes("callward intake v1"),
-                               as_bytes(keys::intake_aad("field", {id, field})), as_bytes(value)));
+        sender.seal(as_bytes(keys::intake_aad("field", {id, field})), as_bytes(value));
     fields.push_back({{"field", field},
                       {"value",
                        {{"key", key.at("key")},
-                        {"enc", base64(sealed.enc)},
-                        {"ciphertext", base64(sealed.ciphertext)}}}});
+                        {"enc", base64(sender.enc())},
+                        {"ciphertext", base64(sealed)}}}});
   }
   return boost::json::serialize(object{{"intake", id}, {"fields", std::move(fields)}});
 }

@@ -1,6 +1,5 @@
 #include "crypto/hpke.hpp"
 
-#include "crypto/aead.hpp"
 #include "crypto/sha256.hpp"
 
 namespace callward::crypto {
@@ -48,12 +47,7 @@ Key32 kem_secret(const Key32& dh, const PublicKey& enc, const PublicKey& receive
   return shared;
 }
 
-struct Schedule {
-  Key32 key;
-  AeadNonce nonce{};
-};
-
-Schedule key_schedule(const Key32& shared, ByteView info) {
+detail::HpkeContext key_schedule(const Key32& shared, ByteView info) {
   constexpr std::uint8_t kModeBase = 0;
   const auto psk_id_hash = labeled_extract(kHpkeSuite, {}, "psk_id_hash", {});
   const auto info_hash = labeled_extract(kHpkeSuite, {}, "info_hash", info);
@@ -62,10 +56,11 @@ Schedule key_schedule(const Key32& shared, ByteView info) {
   context.bytes(psk_id_hash.expose());
   context.bytes(info_hash.expose());
   const auto secret = labeled_extract(kHpkeSuite, shared.expose(), "secret", {});
-  Schedule schedule;
-  labeled_expand(schedule.key.expose_mut(), kHpkeSuite, secret, "key", context.view());
-  labeled_expand(schedule.nonce, kHpkeSuite, secret, "base_nonce", context.view());
-  return schedule;
+  Key32 key;
+  AeadNonce nonce{};
+  labeled_expand(key.expose_mut(), kHpkeSuite, secret, "key", context.view());
+  labeled_expand(nonce, kHpkeSuite, secret, "base_nonce", context.view());
+  return {std::move(key), nonce};
 }
 
 }  // namespace
@@ -76,27 +71,56 @@ Result<Key32> detail::kem_shared_secret(const Key32& ephemeral, const PublicKey&
   return kem_secret(dh, enc, receiver);
 }
 
-Result<HpkeSealed> detail::hpke_seal_with(const Key32& ephemeral, const PublicKey& receiver,
-                                          ByteView info, ByteView aad, ByteView plain) {
-  HpkeSealed sealed;
-  sealed.enc = TRY(x25519_public(ephemeral));
+AeadNonce detail::HpkeContext::nonce() const {
+  auto nonce = base_;
+  for (std::size_t i = 0; i < sizeof sequence_; ++i)
+    nonce[nonce.size() - 1 - i] ^= static_cast<std::uint8_t>(sequence_ >> (8 * i));
+  return nonce;
+}
+
+// ---- who seals ----------------------------------------------------------------------------------
+
+Result<HpkeSender> HpkeSender::with(const Key32& ephemeral, const PublicKey& receiver,
+                                    ByteView info) {
+  const auto enc = TRY(x25519_public(ephemeral));
   const auto dh = TRY(x25519(ephemeral, receiver));
-  const auto schedule = key_schedule(kem_secret(dh, sealed.enc, receiver), info);
-  sealed.ciphertext = aead_seal(schedule.key, schedule.nonce, aad, plain);
+  return HpkeSender(enc, key_schedule(kem_secret(dh, enc, receiver), info));
+}
+
+Result<HpkeSender> HpkeSender::make(Entropy& entropy, const PublicKey& receiver, ByteView info) {
+  return with(entropy.key(), receiver, info);
+}
+
+Bytes HpkeSender::seal(ByteView aad, ByteView plain) {
+  auto sealed = aead_seal(context_.key(), context_.nonce(), aad, plain);
+  context_.next();
   return sealed;
 }
 
 Result<HpkeSealed> hpke_seal(Entropy& entropy, const PublicKey& receiver, ByteView info,
                              ByteView aad, ByteView plain) {
-  return detail::hpke_seal_with(entropy.key(), receiver, info, aad, plain);
+  auto sender = TRY(HpkeSender::make(entropy, receiver, info));
+  return HpkeSealed{sender.enc(), sender.seal(aad, plain)};
+}
+
+// ---- who opens ----------------------------------------------------------------------------------
+
+Result<HpkeReceiver> HpkeReceiver::make(const Key32& secret, const PublicKey& receiver,
+                                        const PublicKey& enc, ByteView info) {
+  const auto dh = TRY(x25519(secret, enc));
+  return HpkeReceiver(key_schedule(kem_secret(dh, enc, receiver), info));
+}
+
+Result<SecretBytes> HpkeReceiver::open(ByteView aad, ByteView ciphertext) {
+  auto plain = TRY(aead_open(context_.key(), context_.nonce(), aad, ciphertext));
+  context_.next();
+  return plain;
 }
 
 Result<SecretBytes> hpke_open(const Key32& receiver_secret, const PublicKey& enc, ByteView info,
                               ByteView aad, ByteView ciphertext) {
   const auto receiver = TRY(x25519_public(receiver_secret));
-  const auto dh = TRY(x25519(receiver_secret, enc));
-  const auto schedule = key_schedule(kem_secret(dh, enc, receiver), info);
-  return aead_open(schedule.key, schedule.nonce, aad, ciphertext);
+  return TRY(HpkeReceiver::make(receiver_secret, receiver, enc, info)).open(aad, ciphertext);
 }
 
 }  // namespace callward::crypto

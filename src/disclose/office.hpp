@@ -25,7 +25,7 @@
 #include <unordered_set>
 
 #include "base/clock.hpp"
-#include "crypto/curve25519.hpp"
+#include "crypto/hpke.hpp"
 #include "disclose/chain.hpp"
 #include "disclose/recordings.hpp"
 #include "keys/record.hpp"
@@ -275,8 +275,17 @@ class Office final : public keys::Tenant {
   void keep_time();
   // office_fields.cpp
   IntakeSecret* intake_secret(std::uint32_t number);
+  // What a sender's context goes on with, where several values are its messages.
+  struct IntakeContext {
+    std::uint32_t key;
+    crypto::PublicKey enc;
+    crypto::HpkeReceiver receiver;
+  };
   Result<SecretBytes> open_intake(const keys::SealedValue& value, std::string_view purpose,
                                   std::initializer_list<std::string_view> about);
+  Result<SecretBytes> open_intake(const keys::SealedValue& value, std::string_view purpose,
+                                  std::initializer_list<std::string_view> about,
+                                  std::optional<IntakeContext>& context);
   struct Typed {
     const vault::FieldSpec* spec;
     SecretBytes value, normalised;

@@ -49,14 +49,26 @@ void Office::intake_key(const keys::IntakeKeyRequest&, Reply<keys::IntakeKey> re
 
 Result<SecretBytes> Office::open_intake(const keys::SealedValue& value, std::string_view purpose,
                                         std::initializer_list<std::string_view> about) {
+  std::optional<IntakeContext> alone;
+  return open_intake(value, purpose, about, alone);
+}
+
+// The same encapsulated key as before: the next message of that context. Agreeing on a key is most
+// of what a value costs.
+Result<SecretBytes> Office::open_intake(const keys::SealedValue& value, std::string_view purpose,
+                                        std::initializer_list<std::string_view> about,
+                                        std::optional<IntakeContext>& context) {
   const auto* secret = intake_secret(value.key);
   if (secret == nullptr)
     return fail(Errc::kState, "sealed to a key that is not taken any more; get the new one");
   if (value.ciphertext.size() > vault::kValueBytesMax + 64)
     return fail(Errc::kTooLarge, "a value over its limit");
-  const auto aad = keys::intake_aad(purpose, about);
-  return crypto::hpke_open(secret->secret, value.enc, as_bytes(kIntakeInfo), as_bytes(aad),
-                           value.ciphertext);
+  if (!context || context->key != value.key || context->enc != value.enc)
+    context.emplace(
+        IntakeContext{value.key, value.enc,
+                      TRY(crypto::HpkeReceiver::make(secret->secret, secret->public_key, value.enc,
+                                                     as_bytes(kIntakeInfo)))});
+  return context->receiver.open(as_bytes(keys::intake_aad(purpose, about)), value.ciphertext);
 }
 
 Result<keys::ValueRead> Office::seal_to(const std::array<std::uint8_t, 32>& key, ByteView aad,
@@ -109,12 +121,13 @@ Result<std::vector<Office::Typed>> Office::open_fields(const keys::StoreFields& 
   if (message.fields.empty() || message.fields.size() > kFieldsPerIntakeMax)
     return fail(Errc::kMalformed, "no field, or too many");
   std::vector<Typed> typed;
+  std::optional<IntakeContext> context;
   for (const auto& field : message.fields) {
     const auto* spec = policy_.policy.find(field.field);
     if (spec == nullptr) return fail(Errc::kMalformed, "the policy knows no such field");
     if (std::ranges::find(typed, spec, &Typed::spec) != typed.end())
       return fail(Errc::kMalformed, field.field + ": twice");
-    auto value = open_intake(field.value, "field", {message.intake.hex(), field.field});
+    auto value = open_intake(field.value, "field", {message.intake.hex(), field.field}, context);
     if (!value) return fail(value.error().code, field.field + ": " + value.error().message);
     auto normalised = vault::normalise(spec->kind, value->expose(), policy_.policy.region);
     if (!normalised)

@@ -91,6 +91,19 @@ TEST_F(Values, WhatWasSealedServesOnePurpose) {
   auto crossed = form;
   std::swap(crossed.fields[0].value, crossed.fields[1].value);
   EXPECT_FALSE(ask(&Office::store_fields, crossed));
+  // Messages of one context: in their order, all of those before, each once.
+  auto turned = form;
+  std::swap(turned.fields[0], turned.fields[1]);
+  EXPECT_FALSE(ask(&Office::store_fields, turned));
+  auto later = intake({{"name", "A"}, {"phone", "+16502530001"}, {"email", "a@b.example"}});
+  later.fields.erase(later.fields.begin());
+  EXPECT_FALSE(ask(&Office::store_fields, later));
+  // Each to a key of its own, in any order, or some of them: as whoever else seals may do it.
+  auto alone = intake({{"name", "B"}, {"phone", "+16502530002"}});
+  alone.fields.push_back({"email", seal("b@c.example", "field", {alone.intake.hex(), "email"})});
+  alone.fields.insert(alone.fields.begin(), {"query", seal("What else is there", "field",
+                                                           {alone.intake.hex(), "query"})});
+  EXPECT_TRUE(ask(&Office::store_fields, alone));
   ASSERT_TRUE(ask(&Office::store_fields, form));
   EXPECT_EQ(ask(&Office::store_fields, form).error().code, Errc::kExists) << "twice";
   clock.advance_ms(Office::kIntakeKeyMs);

@@ -245,8 +245,14 @@ class OfficeRig : public Company {
                               .customer = customer,
                               .of_case = of_case};
     message.actor = agent().hex();
-    for (const auto& [field, value] : values)
-      message.fields.push_back({field, seal(value, "field", {message.intake.hex(), field})});
+    const auto key = ask(&Office::intake_key, keys::IntakeKeyRequest{});
+    auto sender =
+        *crypto::HpkeSender::make(entropy, key->public_key, as_bytes("callward intake v1"));
+    for (const auto& [field, value] : values) {
+      const auto aad = keys::intake_aad("field", {message.intake.hex(), field});
+      message.fields.push_back(
+          {field, {key->key, sender.enc(), sender.seal(as_bytes(aad), as_bytes(value))}});
+    }
     return message;
   }
   // Stored by an agent; the server keeps the records.

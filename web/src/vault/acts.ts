@@ -5,7 +5,7 @@ import type { components } from '../api/schema';
 import { toBase64, toHex, type Bytes } from '../reader/bytes';
 import type { Json } from '../reader/log';
 import { v } from '../words/vault';
-import { sealBytes, sealText, say, type IntakeKey, type Purpose, type SealedValue } from './intake';
+import { IntakeSealer, sealBytes, sealText, say, type IntakeKey, type Purpose, type SealedValue } from './intake';
 import { signAs } from '../features/session/passkeys';
 import { pageKey } from '../features/session/page_key.svelte';
 import { me } from './own';
@@ -55,7 +55,8 @@ export const store = (
 ): Promise<Stored> =>
   withKey(async (key) => {
     const fields = [];
-    for (const { field, text } of values) fields.push({ field, value: await sealed(key, text, 'field', [id, field]) });
+    const sealer = await IntakeSealer.to(key);
+    for (const { field, text } of values) fields.push({ field, value: await sealer.text(text, 'field', [id, field]) });
     return ask(client.POST('/v1/intakes', { body: { intake: id, fields, ...(of ?? {}) } }));
   });
 

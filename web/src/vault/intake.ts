@@ -21,21 +21,28 @@ export const intakeAad = (purpose: Purpose, about: string[]): string =>
 const suite = (): CipherSuite =>
   new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
 
-export async function sealBytes(to: IntakeKey, plain: Bytes, purpose: Purpose, about: string[]): Promise<SealedValue> {
-  const hpke = suite();
-  const recipient = await hpke.kem.deserializePublicKey(fromBase64(to.publicKey).buffer);
-  const sender = await hpke.createSenderContext({
-    recipientPublicKey: recipient,
-    info: ascii('callward intake v1').buffer,
-  });
-  const sealed = await sender.seal(plain.buffer, utf8(intakeAad(purpose, about)).buffer);
-  plain.fill(0);
-  return {
-    key: to.key,
-    enc: toBase64(new Uint8Array(sender.enc)),
-    ciphertext: toBase64(new Uint8Array(sealed)),
-  };
+// One context (RFC 9180, 5.2): what is sealed in it is opened in the same order, and costs one agreement of keys.
+export class IntakeSealer {
+  private constructor(
+    private readonly key: number,
+    private readonly sender: Awaited<ReturnType<CipherSuite['createSenderContext']>>,
+  ) {}
+  static async to(to: IntakeKey): Promise<IntakeSealer> {
+    const hpke = suite();
+    const recipientPublicKey = await hpke.kem.deserializePublicKey(fromBase64(to.publicKey).buffer);
+    return new IntakeSealer(to.key, await hpke.createSenderContext({ recipientPublicKey, info: ascii('callward intake v1').buffer }));
+  }
+  async seal(plain: Bytes, purpose: Purpose, about: string[]): Promise<SealedValue> {
+    const sealed = await this.sender.seal(plain.buffer, utf8(intakeAad(purpose, about)).buffer);
+    plain.fill(0);
+    return { key: this.key, enc: toBase64(new Uint8Array(this.sender.enc)), ciphertext: toBase64(new Uint8Array(sealed)) };
+  }
+  text(text: string, purpose: Purpose, about: string[]): Promise<SealedValue> {
+    return this.seal(utf8(text), purpose, about);
+  }
 }
+export const sealBytes = async (to: IntakeKey, plain: Bytes, purpose: Purpose, about: string[]): Promise<SealedValue> =>
+  (await IntakeSealer.to(to)).seal(plain, purpose, about);
 
 export const sealText = (to: IntakeKey, text: string, purpose: Purpose, about: string[]): Promise<SealedValue> =>
   sealBytes(to, utf8(text), purpose, about);

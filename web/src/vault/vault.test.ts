@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { ascii, fromBase64, fromHex, toBase64, toHex, type Bytes } from '../reader/bytes';
 import type { Json } from '../reader/log';
 import { utf8 } from '../reader/note';
-import { intakeAad, say, sealText } from './intake';
+import { IntakeSealer, intakeAad, say, sealText, type SealedValue } from './intake';
 import { aadOfView, ReaderKey } from './reader_key';
 import { hashOf, type SignedAs } from './signed_hash';
 
@@ -64,6 +64,24 @@ describe('the intake', () => {
     expect(sealed.key).toBe(4);
     expect(await open(intakeAad('field', ['ab', 'password']))).toBe('sunshine42');
     await expect(open(intakeAad('check', ['ab', 'password']))).rejects.toThrow();
+  });
+  test('seals the values of one intake one after another in one context', async () => {
+    const pair = await suite.kem.generateKeyPair();
+    const publicKey = toBase64(new Uint8Array(await suite.kem.serializePublicKey(pair.publicKey)));
+    const sealer = await IntakeSealer.to({ key: 4, publicKey });
+    const values = ['Carla', '+49 1511', 'Nothing'];
+    const sealed: SealedValue[] = [];
+    for (const [i, text] of values.entries()) sealed.push(await sealer.text(text, 'field', ['ab', `f${i}`]));
+    expect(new Set(sealed.map((one) => one.enc)).size).toBe(1);
+    const open = async (order: number[]): Promise<string[]> => {
+      const recipient = await suite.createRecipientContext({ recipientKey: pair, enc: fromBase64(sealed[0]!.enc).buffer, info: ascii('callward intake v1').buffer });
+      const opened = [];
+      for (const i of order)
+        opened.push(new TextDecoder().decode(await recipient.open(fromBase64(sealed[i]!.ciphertext).buffer, utf8(intakeAad('field', ['ab', `f${i}`])).buffer)));
+      return opened;
+    };
+    expect(await open([0, 1, 2])).toEqual(values);
+    await expect(open([1, 0, 2])).rejects.toThrow();
   });
   test('writes the purpose as the vectors do', () => {
     const [good, other] = cases.filter((c) => c.kind === 'intake') as [Case, Case];
