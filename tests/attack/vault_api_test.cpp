@@ -203,7 +203,7 @@ TEST(VaultApi, AStepIsPutByWhoSignedIt) {
 
 TEST(VaultApi, AnotherCustomersRecordIsOfNoUse) {
   VaultRig rig;
-  const auto carla = rig.store_carla();
+  rig.store_carla();
   const auto first = rig.leaf;
   const auto other = rig.call(rig.agent(), "POST", "/v1/intakes",
                               rig.intake_body({{"name", "Dora"}, {"phone", "(650) 253-0001"}}));
@@ -404,7 +404,7 @@ TEST(VaultApi, WritesNeedTheHeaderAndKnownFieldsWithinTheirLimits) {
   auto request = rig.request(agent, "POST", "/v1/intakes", rig.intake_body({{"name", "X"}}));
   request.headers.erase("x-callward");
   EXPECT_EQ(rig.router->handle(request).status, 403);
-  const auto status = [&](boost::json::object body) {
+  const auto status = [&](const boost::json::object& body) {
     return rig.call(agent, "POST", "/v1/intakes", body).status;
   };
   auto body = rig.intake_body({{"name", "X"}, {"phone", "(650) 253-0002"}});
