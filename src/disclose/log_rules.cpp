@@ -84,6 +84,8 @@ const std::map<std::string_view, LogRules::Handler>& LogRules::handlers() {
       {"call_started", &R::call_started},
       {"opened", &R::opened},
       {"exported", &R::opened},
+      {"erase_intended", &R::erase_intended},
+      {"held_decided", &R::held_decided},
       {"fields_stored", &R::fields_stored},
       {"fields_void", &R::fields_void},
       {"fields_erase_intended", &R::fields_erase_intended},

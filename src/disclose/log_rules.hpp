@@ -97,6 +97,9 @@ class LogRules final : public audit::RuleJudge {
   void opened(const Now& now);
   void check_opened_before(const Now& now, const CallId& call, const keys::CallBackOf& of);
   Heard heard_of(const CallId& call, std::int64_t at) const;
+  void erase_intended(const Now& now);
+  void held_decided(const Now& now);
+  void check_taken(const Now& now, std::string_view by) const;
   // log_rules_vault.cpp: customers
   void fields_stored(const Now& now);
   void fields_void(const Now& now);

@@ -10,7 +10,7 @@
 namespace callward::disclose {
 namespace {
 
-constexpr std::string_view kRule = "opened-by-right";
+constexpr std::string_view kRule = "opened-by-right", kTakenRule = "call-back-is-kept";
 
 std::string text_or_nothing(const audit::Entry& entry, std::string_view name) {
   const auto* value = entry.data.if_contains(name);
@@ -75,6 +75,29 @@ void LogRules::opened(const Now& now) {
     now.breaks(kRule, "by another right than the entry says");
   if (*right == Hearing::kCallBack && names_call_data(now.entry))
     now.breaks(kRule, "who hears a call-back learns no number of it");
+}
+
+// ---- what is taken away of a call-back ----------------------------------------------------------
+
+void LogRules::check_taken(const Now& now, std::string_view by) const {
+  const auto person = PersonId::parse(by);
+  const auto call = CallId::parse(now.entry.subject);
+  // The listener's, and what goes by retention: by other rules.
+  if ((!person && by != "operator") || !call || !limits_) return;
+  const auto heard = heard_of(*call, now.entry.at);
+  if (!heard.is_call_back) return;
+  if (person && heard.of.has_part(*person))
+    now.breaks(kTakenRule, "who asked, and who rang, erase nothing of the call-back");
+  else if (heard.request != nullptr)
+    now.breaks(kTakenRule, "its request was neither over nor reviewed");
+}
+
+void LogRules::erase_intended(const Now& now) {
+  check_taken(now, text_or_nothing(now.entry, "source"));
+}
+
+void LogRules::held_decided(const Now& now) {
+  if (text_or_nothing(now.entry, "decision") == "erase") check_taken(now, now.entry.actor);
 }
 
 }  // namespace callward::disclose

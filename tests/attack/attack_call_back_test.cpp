@@ -56,12 +56,14 @@ class CallBack : public ::testing::Test, public OfficeRig {
     keeper->tick();
     return answer.value ? Errc{} : answer.value.error().code;
   }
-  std::string broken() {
+  std::string broken(const std::vector<audit::Entry>& entries,
+                     std::string_view rule = "opened-by-right") {
     std::string names;
-    for (const auto& found : judge(entries()).findings)
-      if (found.rule->name == "opened-by-right") names += found.what + "; ";
+    for (const auto& found : judge(entries).findings)
+      if (found.rule->name == rule) names += found.what + "; ";
     return names;
   }
+  std::string broken() { return broken(entries()); }
   CustomerId customer;
 };
 
@@ -164,6 +166,25 @@ TEST_F(CallBack, IsErasedByNobodyBeforeItIsJudgedAndNeverByWhoAskedOrRang) {
   for (const auto& who : {tom.id.hex(), eve.id.hex()}) EXPECT_EQ(erases(who), Errc::kDenied);
   EXPECT_EQ(erases(rita.id.hex()), Errc{}) << "as of any call";
   EXPECT_EQ(erases("operator", false, 10, 20), Errc{});
+
+  // From the log alone: by who had a part in it, or before it was judged.
+  constexpr std::string_view kRule = "call-back-is-kept";
+  const auto good = entries();
+  EXPECT_EQ(broken(good, kRule), "");
+  const auto taken = std::ranges::find(good, "erase_intended", &audit::Entry::type);
+  const auto made = std::ranges::find(good, "call_back_made", &audit::Entry::type);
+  ASSERT_TRUE(taken != good.end() && made != good.end() && made < taken);
+  auto by_eve = good;
+  by_eve.at(static_cast<std::size_t>(taken - good.begin())).data["source"] = eve.id.hex();
+  EXPECT_EQ(broken(by_eve, kRule), "who asked, and who rang, erase nothing of the call-back; ");
+  for (const auto& who : {rita.id.hex(), std::string("operator")}) {
+    auto early = good;
+    auto entry = *taken;
+    entry.data["source"] = who;
+    early.insert(early.begin() + (made - good.begin()) + 1, entry);
+    EXPECT_TRUE(broken(early, kRule).starts_with("its request was neither over nor reviewed"))
+        << who;
+  }
 }
 
 TEST_F(CallBack, TheListenersHeldOrdersAreNotConfirmedByWhoAskedOrRang) {
