@@ -95,9 +95,15 @@ export async function signInByCode(half: Half, code: string): Promise<void> {
 }
 
 // On a page that was loaded anew: a new key within the same session, signed by the passkey at the server's time, which
-// is asked for now: this machine's clock may be any other, and may have slept since the page was loaded.
+// is asked for now: this machine's clock may be any other, and may have slept since the page was loaded. The cookie may
+// be another person's by now, who signed in beside this page: what stands here was drawn for the first one, so nothing
+// is signed and the page is loaded anew, as the one who is signed in.
 export async function bindThisPage(): Promise<void> {
   const me = await ask(client.GET('/v1/session'));
+  if (me.person !== session.me?.person) {
+    pageKey.cancel();
+    return location.reload();
+  }
   const since = performance.now();
   const [{ signAs }, key] = await Promise.all([import('./passkeys'), freshKey()]);
   const at = Math.round(me.at + performance.now() - since);

@@ -1,7 +1,14 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { charactersLacking, strengthOf } from './strength';
 
-vi.stubGlobal('location', { origin: 'https://localhost:8443' });
+const reload = vi.fn();
+vi.stubGlobal('location', { origin: 'https://localhost:8443', pathname: '/', search: '', hash: '', reload });
+vi.stubGlobal('addEventListener', () => {});
+vi.stubGlobal('document', { addEventListener: () => {} });
+const signAs = vi.fn(() => Promise.resolve({}));
+vi.mock('./passkeys', () => ({ signAs }));
+const { client } = await import('../../api/client');
+const { bindThisPage, session } = await import('./session.svelte');
 const { pageKey } = await import('./page_key.svelte');
 const { ReaderKey } = await import('../../vault/reader_key');
 
@@ -56,5 +63,43 @@ describe('the page\'s key', () => {
     const waiting = pageKey.get();
     pageKey.forget();
     await expect(waiting).rejects.toThrow('no key');
+  });
+});
+
+describe('a page that was loaded anew', () => {
+  const signedIn = (person: string) => ({ person, came_by: 'passkey', at: 1_000 }) as NonNullable<typeof session.me>;
+  const answers = (person: string) => {
+    const answer = { data: signedIn(person), response: new Response() };
+    vi.spyOn(client, 'GET').mockResolvedValue(answer as never);
+    return vi.spyOn(client, 'POST').mockResolvedValue({ data: {}, response: new Response() } as never);
+  };
+  afterEach(() => {
+    vi.restoreAllMocks();
+    reload.mockClear();
+    signAs.mockClear();
+    session.me = null;
+    pageKey.forget();
+  });
+
+  test('binds its key for the person it was drawn for', async () => {
+    session.me = signedIn('a1');
+    const post = answers('a1');
+    pageKey.begin('passkey', null);
+    await bindThisPage();
+    expect(post).toHaveBeenCalledOnce();
+    expect(pageKey.there).toBe(true);
+    expect(reload).not.toHaveBeenCalled();
+  });
+  test('signs nothing when the cookie is another person\'s by now, and is loaded anew', async () => {
+    session.me = signedIn('a1');
+    const post = answers('b2');
+    pageKey.begin('passkey', null);
+    const waiting = expect(pageKey.get()).rejects.toThrow('no key');
+    await bindThisPage();
+    await waiting;
+    expect(reload).toHaveBeenCalledOnce();
+    expect(signAs).not.toHaveBeenCalled();
+    expect(post).not.toHaveBeenCalled();
+    expect(pageKey.there).toBe(false);
   });
 });
