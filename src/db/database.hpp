@@ -63,8 +63,8 @@ Status copy_sqlite(const std::string& from, const std::string& to);
 // a broken structure, not a value that was changed: SQLite has no checksums.
 Result<std::vector<std::string>> check_sqlite(const std::string& path);
 
-// Safe for several threads: one writes at a time, kReaders read beside it. Applies what is missing of `migrations`, in
-// order; kUnsupported: the file was written by a newer program.
+// Safe for several threads: one writes at a time, kReaders read beside it. Applies what is missing
+// of `migrations`, in order; kUnsupported: the file was written by a newer program.
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
                                               const std::vector<std::string>& migrations);
 
