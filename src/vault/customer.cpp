@@ -198,13 +198,13 @@ void Customer::used(Leaf leaf) {
     let_go(*version, GoneBy::kUsed);
 }
 
-Status Customer::close_case(CaseNumber number, const Policy& policy, std::int64_t now) {
+Status Customer::close_case(CaseNumber number, const Keep& keep, std::int64_t now) {
   auto* closed = case_of(number);
   if (closed == nullptr || closed->closed_at != 0)
     return fail(Errc::kNotFound, "no such open case");
   closed->closed_at = now;
-  closed->reference_until = now + policy.keep.reference_days * kDayMs;
-  closed->contact_until = now + policy.keep.contact_days * kDayMs;
+  closed->reference_until = now + keep.reference_days * kDayMs;
+  closed->contact_until = now + keep.contact_days * kDayMs;
   for (auto& version : versions_)
     if (version.of_case == number && version.of_class == FieldClass::kSecret)
       let_go(version, GoneBy::kCaseClosed);
@@ -241,21 +241,21 @@ std::size_t Customer::passed() const {
   }));
 }
 
-bool Customer::is_over(const Version& version, const Keep& keep, std::int64_t now) const {
+bool Customer::is_over(const Version& version, const Keep& keep, const Times& times) const {
+  const bool secret = version.of_class == FieldClass::kSecret;
   const auto end = until(version, keep);
-  return version.state != FieldState::kGone && end != 0 && now >= end &&
-         (!held_ || version.of_class == FieldClass::kSecret);
+  return version.state != FieldState::kGone && end != 0 &&
+         (secret ? times.secrets : times.kept) >= end && (!held_ || secret);
 }
 
-std::size_t Customer::over(const Keep& keep, std::int64_t now) const {
-  const auto more = std::ranges::count_if(
-      versions_, [&](const auto& version) { return is_over(version, keep, now); });
-  return passed() + static_cast<std::size_t>(more);
+std::size_t Customer::over(const Keep& keep, const Times& times) const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      versions_, [&](const auto& version) { return is_over(version, keep, times); }));
 }
 
-void Customer::pass(const Keep& keep, std::int64_t now) {
+void Customer::pass(const Keep& keep, const Times& times) {
   for (auto& version : versions_)
-    if (is_over(version, keep, now))
+    if (is_over(version, keep, times))
       let_go(version,
              version.of_class == FieldClass::kSecret ? GoneBy::kHours : GoneBy::kRetention);
 }

@@ -93,6 +93,12 @@ struct Case {
   PersonId technician;  // who may read its query while it is open; zero: nobody
 };
 
+// By which clock it is judged whose time is over: secrets by one that nothing stops, what is kept
+// for days by one that retention may stop. 0: nothing of it.
+struct Times {
+  std::int64_t secrets = 0, kept = 0;
+};
+
 class Customer {
  public:
   static constexpr std::size_t kVersionsMax = 2'000;  // that are not gone; a row has its limit
@@ -123,16 +129,16 @@ class Customer {
   Result<Leaf> add_words(const FieldSpec& spec, CaseNumber of_case, std::int64_t now);
   // A secret that was read is gone; anything else stays.
   void used(Leaf leaf);
-  Status close_case(CaseNumber number, const Policy& policy, std::int64_t now);
+  Status close_case(CaseNumber number, const Keep& keep, std::int64_t now);
   // kNotFound: no such open case.
   Status assign_case(CaseNumber number, const PersonId& technician);
   // What its time is over for and still has to be erased: by hours or retention, not by a hand.
   [[nodiscard]] std::size_t passed() const;
-  // What pass() would make that many.
-  [[nodiscard]] std::size_t over(const Keep& keep, std::int64_t now) const;
+  // What pass() would take, besides.
+  [[nodiscard]] std::size_t over(const Keep& keep, const Times& times) const;
   // What its time is over for: secrets by the hour, references and compare-only values by
   // retention. Under a legal hold secrets only.
-  void pass(const Keep& keep, std::int64_t now);
+  void pass(const Keep& keep, const Times& times);
   // It is to go, whatever it is: by the log's word.
   void go(Leaf leaf, GoneBy by);
   // What the log says was stored, where the row does not know of it: false where it does.
@@ -180,7 +186,7 @@ class Customer {
   Case* case_of(CaseNumber number);
   [[nodiscard]] bool all_closed() const;
   static void let_go(Version& version, GoneBy by);
-  [[nodiscard]] bool is_over(const Version& version, const Keep& keep, std::int64_t now) const;
+  [[nodiscard]] bool is_over(const Version& version, const Keep& keep, const Times& times) const;
   void forget_gone();
 
   CustomerId id_;

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::int64_t kHour = 3'600'000, kDay = 24 * kHour;
 
+Times both(std::int64_t at) { return {.secrets = at, .kept = at}; }
+
 struct Vault {
   SeededEntropy entropy{5};
   Policy policy = *parse_policy(default_policy_text(), "policy.toml");
@@ -56,14 +58,14 @@ TEST_F(Customers, ASecretIsGoneAtItsFirstUseAtTheCasesEndOrAfterADay) {
   customer.used(used);
   EXPECT_EQ(settle(), std::vector{used});
   EXPECT_FALSE(opens(used));
-  ASSERT_TRUE(customer.close_case(two, policy, now));
+  ASSERT_TRUE(customer.close_case(two, policy.keep, now));
   EXPECT_EQ(settle(), std::vector{closed});
   const auto late = store("password", one);
   EXPECT_EQ(customer.next_pass(policy.keep), now + 24 * kHour);
-  customer.pass(policy.keep, now + 24 * kHour - 1);
+  customer.pass(policy.keep, both(now + 24 * kHour - 1));
   EXPECT_TRUE(settle().empty());
   customer.hold(true);
-  customer.pass(policy.keep, now + 24 * kHour);
+  customer.pass(policy.keep, both(now + 24 * kHour));
   EXPECT_EQ(settle(), std::vector{late}) << "no hold keeps a secret";
   EXPECT_TRUE(customer.versions().empty());
 }
@@ -72,9 +74,9 @@ TEST_F(Customers, AContactIsComparedOnlyWhenEveryCaseIsClosed) {
   const auto one = *customer.open_case(policy.keep, now),
              two = *customer.open_case(policy.keep, now);
   const auto mail = store("email", one);
-  ASSERT_TRUE(customer.close_case(one, policy, now));
+  ASSERT_TRUE(customer.close_case(one, policy.keep, now));
   EXPECT_TRUE(customer.to_compare().empty());
-  ASSERT_TRUE(customer.close_case(two, policy, now + kDay));
+  ASSERT_TRUE(customer.close_case(two, policy.keep, now + kDay));
   EXPECT_EQ(customer.to_compare(), std::vector{mail});
   EXPECT_EQ(settle(), std::vector{mail});
   EXPECT_FALSE(opens(mail));
@@ -105,17 +107,17 @@ TEST_F(Customers, ReferencesGoWithRetentionOfTheLastCase) {
   EXPECT_EQ(settle(), std::vector{wrong}) << "corrected";
   EXPECT_EQ(customer.number_since(), now);
   EXPECT_EQ(customer.newest("phone")->leaf, phone);
-  ASSERT_TRUE(customer.close_case(one, policy, now));
+  ASSERT_TRUE(customer.close_case(one, policy.keep, now));
   EXPECT_EQ(customer.next_pass(policy.keep), now + 365 * kDay);
-  customer.pass(policy.keep, now + 365 * kDay - 1);
+  customer.pass(policy.keep, both(now + 365 * kDay - 1));
   EXPECT_TRUE(settle().empty());
   customer.hold(true);
-  customer.pass(policy.keep, now + 366 * kDay);
+  customer.pass(policy.keep, both(now + 366 * kDay));
   EXPECT_TRUE(settle().empty());
   EXPECT_EQ(customer.erase(std::nullopt).error().code, Errc::kDenied);
   EXPECT_EQ(customer.erase(name).error().code, Errc::kDenied);
   customer.hold(false);
-  customer.pass(policy.keep, now + 366 * kDay);
+  customer.pass(policy.keep, both(now + 366 * kDay));
   EXPECT_EQ(settle(), (std::vector{name, phone}));
 }
 
@@ -125,7 +127,7 @@ TEST_F(Customers, APolicyThatCameLaterRelaxesNothingThatIsThere) {
   policy.keep.secret_hours = 24 * 30;
   auto& spec = *std::ranges::find(policy.fields, "password", &FieldSpec::id);
   spec.of_class = FieldClass::kContact;
-  customer.pass(policy.keep, now + 24 * kHour);
+  customer.pass(policy.keep, both(now + 24 * kHour));
   EXPECT_EQ(settle(), std::vector{secret});
 }
 
@@ -133,7 +135,7 @@ TEST_F(Customers, DaysThatCameLaterKeepNothingLongerThatIsThere) {
   const auto one = *customer.open_case(policy.keep, now);
   const auto name = store("name", one), mail = store("email", one);
   policy.keep = {.reference_days = 3'000, .contact_days = 300, .secret_hours = 24};
-  ASSERT_TRUE(customer.close_case(one, policy, now));
+  ASSERT_TRUE(customer.close_case(one, policy.keep, now));
   EXPECT_EQ(settle(), std::vector{mail});
   EXPECT_EQ(customer.until(*customer.find(name), policy.keep), now + 365 * kDay);
   EXPECT_EQ(customer.until(*customer.find(mail), policy.keep), now + 30 * kDay);
@@ -143,7 +145,7 @@ TEST_F(Customers, DaysThatCameLaterKeepNothingLongerThatIsThere) {
   const auto two = *customer.open_case(policy.keep, now);
   const auto phone = store("phone", two);
   EXPECT_EQ(customer.until(*customer.find(name), policy.keep), 0);
-  ASSERT_TRUE(customer.close_case(two, policy, now));
+  ASSERT_TRUE(customer.close_case(two, policy.keep, now));
   EXPECT_EQ(customer.until(*customer.find(name), policy.keep), now + 365 * kDay);
   EXPECT_EQ(customer.until(*customer.find(phone), policy.keep), now + 3'000 * kDay);
 }
@@ -154,13 +156,13 @@ TEST_F(Customers, DaysThatBecomeFewerHoldForWhatIsThere) {
   auto keep = policy.keep;
   keep.secret_hours = 2;
   EXPECT_EQ(customer.next_pass(keep), now + 2 * kHour);
-  ASSERT_TRUE(customer.close_case(one, policy, now));
+  ASSERT_TRUE(customer.close_case(one, policy.keep, now));
   EXPECT_EQ(settle(), std::vector{secret});
   keep.reference_days = 90;
-  customer.pass(keep, now + 90 * kDay - 1);
-  EXPECT_EQ(customer.over(keep, now + 90 * kDay), 1u);
+  customer.pass(keep, both(now + 90 * kDay - 1));
+  EXPECT_EQ(customer.over(keep, both(now + 90 * kDay)), 1u);
   EXPECT_TRUE(settle().empty());
-  customer.pass(keep, now + 90 * kDay);
+  customer.pass(keep, both(now + 90 * kDay));
   EXPECT_EQ(customer.passed(), 1u);
   EXPECT_EQ(settle(), std::vector{name});
   EXPECT_EQ(customer.passed(), 0u);
@@ -170,11 +172,11 @@ TEST_F(Customers, WhatCouldOnlyBeComparedIsErasedToo) {
   const auto one = *customer.open_case(policy.keep, now);
   const auto mail = store("email", one), word = store("service_word", one);
   customer.puncture({word});  // as the office does: nothing was sealed by it
-  ASSERT_TRUE(customer.close_case(one, policy, now));
+  ASSERT_TRUE(customer.close_case(one, policy.keep, now));
   EXPECT_EQ(settle(), std::vector{mail});
-  customer.pass(policy.keep, now + 30 * kDay);
+  customer.pass(policy.keep, both(now + 30 * kDay));
   EXPECT_EQ(settle(), std::vector{mail}) << "its token is to go from the disk, too";
-  customer.pass(policy.keep, now + 365 * kDay);
+  customer.pass(policy.keep, both(now + 365 * kDay));
   EXPECT_EQ(settle(), std::vector{word});
   EXPECT_TRUE(customer.versions().empty());
 }
@@ -190,7 +192,7 @@ TEST_F(Customers, ARowOfTheVersionBeforeIsReadAndWrittenAnew) {
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->cases()[0].reference_days, Case::kNotKnown);
   EXPECT_EQ(read->encode().expose()[0], kCustomerRowVersion);
-  ASSERT_TRUE(read->close_case(one, policy, now));
+  ASSERT_TRUE(read->close_case(one, policy.keep, now));
   EXPECT_EQ(read->next_pass(policy.keep), now + 365 * kDay) << "by the policy of then, as before";
   row.pop_back();
   EXPECT_FALSE(Customer::decode(*row_of(id), row));
@@ -199,8 +201,8 @@ TEST_F(Customers, ARowOfTheVersionBeforeIsReadAndWrittenAnew) {
 TEST_F(Customers, WhatIsFullOrClosedTakesNothing) {
   EXPECT_EQ(customer.store(spec("name"), 1, policy, now).error().code, Errc::kNotFound);
   const auto one = *customer.open_case(policy.keep, now);
-  ASSERT_TRUE(customer.close_case(one, policy, now));
-  EXPECT_EQ(customer.close_case(one, policy, now).error().code, Errc::kNotFound);
+  ASSERT_TRUE(customer.close_case(one, policy.keep, now));
+  EXPECT_EQ(customer.close_case(one, policy.keep, now).error().code, Errc::kNotFound);
   EXPECT_EQ(customer.store(spec("name"), one, policy, now).error().code, Errc::kNotFound);
   while (customer.cases().size() < Customer::kCasesMax)
     ASSERT_TRUE(customer.open_case(policy.keep, now));
@@ -251,7 +253,7 @@ TEST(CustomerHistories, NoPolicyKeepsLongerThanWasPromised) {
       }
       keep.reference_days = *rc::gen::inRange<std::int64_t>(by_opening.reference_days, 3'651);
       vault.now += *rc::gen::inRange<std::int64_t>(0, 3 * kDay);
-      (void)vault.customer.close_case(in, vault.policy, vault.now);
+      (void)vault.customer.close_case(in, vault.policy.keep, vault.now);
       closed = vault.now;
       for (const auto& version : vault.customer.versions()) {
         const auto until = vault.customer.until(version, keep);
@@ -261,7 +263,7 @@ TEST(CustomerHistories, NoPolicyKeepsLongerThanWasPromised) {
       }
       vault.settle();
       vault.now += *rc::gen::elementOf(std::vector{kHour, 20 * kDay, 400 * kDay});
-      vault.customer.pass(keep, vault.now);
+      vault.customer.pass(keep, both(vault.now));
       for (const auto& version : vault.customer.versions())
         RC_ASSERT(version.state == FieldState::kGone ||
                   vault.customer.until(version, keep) > vault.now);
@@ -292,7 +294,7 @@ TEST(CustomerHistories, NothingThatWentOpensAgain) {
         case 1:
           for (CaseNumber n = 1; n <= 4; ++n)
             if (n == some_case || *rc::gen::inRange(0, 3) > 0)
-              (void)vault.customer.close_case(n, vault.policy, vault.now);
+              (void)vault.customer.close_case(n, vault.policy.keep, vault.now);
           break;
         case 2:
           vault.customer.used(some_leaf);
@@ -302,7 +304,7 @@ TEST(CustomerHistories, NothingThatWentOpensAgain) {
           break;
         case 4:
           vault.now += *rc::gen::elementOf(std::vector{kHour, 20 * kHour, 20 * kDay, 400 * kDay});
-          vault.customer.pass(vault.policy.keep, vault.now);
+          vault.customer.pass(vault.policy.keep, both(vault.now));
           break;
         case 5:
           vault.customer.hold(*rc::gen::arbitrary<bool>());

@@ -51,6 +51,7 @@ void Forecast::add(const Customer& customer) {
     ++row.goes.at(static_cast<std::size_t>(held ? GoesBy::kHeld : by));
   }
   customers_ += any ? 1 : 0;
+  due_customers_ += customer.over(keep_, {.secrets = 0, .kept = now_}) != 0 ? 1 : 0;
 }
 
 boost::json::object Forecast::to_json() const {
@@ -72,6 +73,7 @@ boost::json::object Forecast::to_json() const {
                                        {"contact_days", keep_.contact_days},
                                        {"secret_hours", keep_.secret_hours}}},
           {"customers", customers_},
+          {"due_customers", due_customers_},
           {"classes", std::move(classes)}};
 }
 

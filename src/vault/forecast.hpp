@@ -45,15 +45,17 @@ class Forecast {
   [[nodiscard]] const Keep& keep() const { return keep_; }
   [[nodiscard]] std::int64_t now() const { return now_; }
   [[nodiscard]] std::uint64_t customers() const { return customers_; }  // that have any field
+  // Of whom something would go at once by retention; secrets, which go anyway, aside.
+  [[nodiscard]] std::uint64_t due_customers() const { return due_customers_; }
   using Rows = std::map<std::pair<FieldClass, FieldKind>, ForecastRow>;
   [[nodiscard]] const Rows& rows() const { return rows_; }
-  // {"at", "keep", "customers", "classes": [...]}: FieldForecast in api/openapi.yaml.
+  // {"at", "keep", "customers", "due_customers", "classes": [...]}: FieldForecast in api/openapi.yaml.
   [[nodiscard]] boost::json::object to_json() const;
 
  private:
   Keep keep_;
   std::int64_t now_;
-  std::uint64_t customers_ = 0;
+  std::uint64_t customers_ = 0, due_customers_ = 0;
   Rows rows_;
 };
 

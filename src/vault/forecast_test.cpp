@@ -48,7 +48,7 @@ TEST_F(Forecasts, EachFieldStandsWhereItGoes) {
   const auto two = *closed.open_case(policy.keep, now);
   store(closed, "name", two);
   store(closed, "email", two);
-  ASSERT_TRUE(closed.close_case(two, policy, now));
+  ASSERT_TRUE(closed.close_case(two, policy.keep, now));
   for (const auto leaf : closed.to_compare()) closed.set_compare(leaf, {});
   fresh();  // nobody
 
@@ -73,7 +73,7 @@ TEST_F(Forecasts, APolicyThatMayComeIsShownAndOneThatWouldRelaxChangesNothing) {
   auto& customer = fresh();
   const auto one = *customer.open_case(policy.keep, now);
   store(customer, "name", one);
-  ASSERT_TRUE(customer.close_case(one, policy, now));
+  ASSERT_TRUE(customer.close_case(one, policy.keep, now));
   const auto row = to_bytes(customer.encode().expose());
   auto shorter = policy.keep, longer = policy.keep;
   shorter.reference_days = 6;
@@ -92,8 +92,8 @@ TEST_F(Forecasts, WhatIsUnderAHoldStaysButForSecrets) {
   const auto one = *customer.open_case(policy.keep, now),
              two = *customer.open_case(policy.keep, now);
   store(customer, "name", one);
-  ASSERT_TRUE(customer.close_case(one, policy, now));
-  ASSERT_TRUE(customer.close_case(two, policy, now));
+  ASSERT_TRUE(customer.close_case(one, policy.keep, now));
+  ASSERT_TRUE(customer.close_case(two, policy.keep, now));
   const auto three = *customer.open_case(policy.keep, now);
   store(customer, "password", three);
   customer.hold(true);
@@ -101,7 +101,7 @@ TEST_F(Forecasts, WhatIsUnderAHoldStaysButForSecrets) {
   EXPECT_EQ(goes(by, FieldClass::kReference, FieldKind::kName, GoesBy::kHeld), 1u);
   EXPECT_EQ(goes(by, FieldClass::kSecret, FieldKind::kPassword, GoesBy::kDay), 1u);
   EXPECT_EQ(by.rows().at({FieldClass::kReference, FieldKind::kName}).held_due, 0u);
-  ASSERT_TRUE(customer.close_case(three, policy, now));
+  ASSERT_TRUE(customer.close_case(three, policy.keep, now));
   by = forecast(policy.keep, now + 366 * kDayMs);
   EXPECT_EQ(by.rows().at({FieldClass::kReference, FieldKind::kName}).held_due, 1u);
 }

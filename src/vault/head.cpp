@@ -4,6 +4,33 @@
 #include <cstring>
 
 namespace callward::vault {
+namespace {
+
+void write(ByteWriter& out, const Kept& kept) {
+  out.u16(static_cast<std::uint16_t>(kept.reference_days));
+  out.u16(static_cast<std::uint16_t>(kept.contact_days));
+  out.i64(kept.since);
+  out.i64(kept.confirmed_at);
+  const auto state = kept.retention ? keys::encode_retention(*kept.retention) : std::string();
+  out.u16(static_cast<std::uint16_t>(state.size()));
+  out.bytes(as_bytes(state));
+}
+
+Result<Kept> read_kept(ByteReader& in) {
+  Kept kept;
+  kept.reference_days = in.u16();
+  kept.contact_days = in.u16();
+  kept.since = in.i64();
+  kept.confirmed_at = in.i64();
+  const auto state = in.bytes(in.u16());
+  const Keep days{.reference_days = kept.reference_days, .contact_days = kept.contact_days};
+  if (!in.ok() || (kept.known() ? !check_keep(days) : kept.contact_days != 0) || kept.since < 0)
+    return fail(Errc::kMalformed, "vault's head: days that no policy may have");
+  if (!state.empty()) kept.retention = TRY(keys::decode_retention(as_text(state)));
+  return kept;
+}
+
+}  // namespace
 
 SecretBytes Head::encode() const {
   ByteWriter out;
@@ -24,6 +51,7 @@ SecretBytes Head::encode() const {
   for (const auto entry : running) out.u64(entry);
   out.u16(static_cast<std::uint16_t>(owed.size()));
   for (const auto& order : owed) out.bytes(order.bytes);
+  write(out, kept);
   SecretBytes row(out.size() + 2 * Key32::size());
   auto* at = row.expose_mut().data();
   std::memcpy(at, out.view().data(), out.size());
@@ -34,7 +62,9 @@ SecretBytes Head::encode() const {
 
 Result<Head> Head::decode(ByteView raw) {
   ByteReader in(raw);
-  if (in.u8() != kVersion) return fail(Errc::kUnsupported, "vault's head of another version");
+  const auto version = in.u8();
+  if (version != kVersion && version != kVersionWithoutKept)
+    return fail(Errc::kUnsupported, "vault's head of another version");
   Head head;
   head.next_customer = in.u64();
   head.spare_end = in.u64();
@@ -52,6 +82,7 @@ Result<Head> Head::decode(ByteView raw) {
   for (int i = 0; i < running && in.ok(); ++i) head.running.push_back(in.u64());
   const auto owed = in.u16();
   for (int i = 0; i < owed && in.ok(); ++i) head.owed.push_back({in.array<16>()});
+  if (version == kVersion) head.kept = TRY(read_kept(in));
   const auto search = in.bytes(Key32::size());
   const auto compare = in.bytes(Key32::size());
   if (!in.ok() || in.remaining() != 0 || owed > kOwedMax || running > kRunningMax ||

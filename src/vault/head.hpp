@@ -3,11 +3,14 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "base/id.hpp"
 #include "crypto/sha256.hpp"
+#include "keys/retention_guard.hpp"
 #include "vault/blind_index.hpp"
+#include "vault/policy.hpp"
 
 namespace callward::vault {
 
@@ -19,8 +22,21 @@ struct TimeLine {
   bool operator==(const TimeLine&) const = default;
 };
 
+// How long what is stored is kept, as an owner let it be, and how retention stands.
+struct Kept {
+  // Days that are in force for what is stored: those of the policy, or longer ones, until an owner
+  // confirms the policy's. 0 days of reference: not known (by a head that did not say it).
+  std::int64_t reference_days = 0, contact_days = 0;
+  std::int64_t since = 0;         // UTC ms: since then the policy states less; 0: it does not
+  std::int64_t confirmed_at = 0;  // what the last confirmation that was taken says of its time
+  std::optional<keys::RetentionState> retention;  // counts customers; nothing: never looked yet
+  [[nodiscard]] bool known() const { return reference_days != 0; }
+};
+
 struct Head {
-  static constexpr std::uint8_t kVersion = 193;
+  static constexpr std::uint8_t kVersion = 194;
+  // Read, and written anew as the newer one: nothing of `kept` is known.
+  static constexpr std::uint8_t kVersionWithoutKept = 193;
   static constexpr std::size_t kOwedMax = 1'000, kRunningMax = 10'000;
 
   std::uint64_t next_customer = keys::kCustomerRowsFrom;  // the next one to be somebody's
@@ -38,6 +54,7 @@ struct Head {
   std::vector<std::uint64_t> running;
   // Erasures of which the log says that they are intended, and not yet that they are done.
   std::vector<OrderId> owed;
+  Kept kept;
 
   [[nodiscard]] SecretBytes encode() const;
   static Result<Head> decode(ByteView raw);
