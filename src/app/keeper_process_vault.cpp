@@ -56,6 +56,8 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::vault_rules() {
        &P::office<keys::RequestStateRequest, keys::RequestState, &O::request_state>},
       {keys::FieldRetentionRequest::kType, kServer,
        &P::office<keys::FieldRetentionRequest, keys::FieldRetention, &O::field_retention>},
+      {keys::ConfirmFieldRetention::kType, kServer,
+       &P::office<keys::ConfirmFieldRetention, keys::FieldRetention, &O::confirm_field_retention>},
       {keys::ForecastFields::kType, kServer,
        &P::office<keys::ForecastFields, keys::FieldRetention, &O::forecast_fields>},
   };

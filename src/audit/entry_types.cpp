@@ -290,12 +290,29 @@ const std::vector<EntryType>& entry_types() {
        "The policy from here on, by the hash of its file; `limits` are those of disclosures, in "
        "the "
        "order of docs/policy.md; passkeys are of `party` and `origin`. `keep`: days of reference, "
-       "days of contact, hours of secrets.",
+       "days of contact, hours of secrets. `in_force`: days of reference and of contact that hold "
+       "for what is stored, until an owner confirms fewer.",
        {{"hash", kHash},
         {"party", kText},
         {"origin", kText},
         {"limits", kList},
-        {"keep", kList, true}}},
+        {"keep", kList, true},
+        {"in_force", kList, true}}},
+      {"field_retention_stopped",
+       kByKeeper,
+       "Of customers' data nothing goes by its days until an owner confirms; secrets go as ever. "
+       "`cause`: clock_ahead, clock_back (`by` ms), volume (of `by` customers something is due).",
+       {{"cause", kText}, {"by", kNumber}}},
+      {"field_retention_confirmed",
+       kByKeeper,
+       "An owner's word, signed by their passkey (docs/formats/chart.md): from here on the days of "
+       "`keep` hold for what is stored, what had stopped (`cause`, or nothing) goes on, and of "
+       "`customers` something may go at once.",
+       {{"cause", kText},
+        {"customers", kNumber},
+        {"keep", kList},
+        {"nonce", kText},
+        {"reason_hash", kText}}},
       {"fields_stored",
        kByKeeper,
        "What was typed was sealed: `fields` has [leaf, field, kind, class, gone at (of a secret, "

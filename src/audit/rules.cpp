@@ -155,6 +155,8 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
       {"duty_changed", nullptr},
       {"reader_bound", nullptr},
       {"policy_in_force", nullptr},
+      {"field_retention_stopped", nullptr},
+      {"field_retention_confirmed", nullptr},
       {"fields_stored", nullptr},
       {"fields_void", nullptr},
       {"erasure_ordered", nullptr},

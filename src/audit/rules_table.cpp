@@ -113,6 +113,13 @@ const std::vector<Rule>& rules() {
       {"secret-goes-in-time", kBreach,
        "A secret's erasure begins within an hour of its use, of its case's end, of the wish to "
        "have it gone, or of 24 hours, whichever is first, or of the keeper's next start."},
+      {"field-retention-in-time", kBreach,
+       "A customer's field goes by retention no sooner than the days in force, or what was "
+       "promised "
+       "when its case began, if that is less, after the end of the customer's last case."},
+      {"field-retention-by-owner", kBreach,
+       "The days in force for what is stored grow shorter, and retention that has stopped goes on, "
+       "by an owner's signed word alone."},
       {"customer-hold-is-kept", kBreach,
        "Under a legal hold on a customer nothing but secrets goes."},
       {"query-read-by-whose-case", kBreach, "A query is read by the technician of its open case."},

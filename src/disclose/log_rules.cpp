@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "disclose/owners_word.hpp"
 #include "disclose/parts.hpp"
 #include "vault/policy.hpp"
 
@@ -48,17 +49,6 @@ std::optional<Limits> limits_of(const boost::json::array& list) {
                 .fields_max = static_cast<std::size_t>(n[11])};
 }
 
-bool is_keep(const boost::json::value& value) {
-  const auto* list = value.if_array();
-  if (list == nullptr || list->size() != 3) return false;
-  for (const auto& number : *list)
-    if (!number.is_int64()) return false;
-  return vault::check_keep({.reference_days = list->at(0).get_int64(),
-                            .contact_days = list->at(1).get_int64(),
-                            .secret_hours = list->at(2).get_int64()})
-      .has_value();
-}
-
 bool same(const CallBack& a, const CallBack& b) {
   return a.call == b.call && a.answered == b.answered && a.recorded == b.recorded &&
          a.number_on_file == b.number_on_file && a.seconds == b.seconds &&
@@ -89,6 +79,8 @@ const std::map<std::string_view, LogRules::Handler>& LogRules::handlers() {
       {"fields_stored", &R::fields_stored},
       {"fields_void", &R::fields_void},
       {"fields_erase_intended", &R::fields_erase_intended},
+      {"field_retention_stopped", &R::field_retention_stopped},
+      {"field_retention_confirmed", &R::field_retention_confirmed},
       {"case_closed", &R::case_closed},
       {"case_assigned", &R::case_assigned},
       {"query_read", &R::query_read},
@@ -124,8 +116,7 @@ void LogRules::hand_over_failed(const Now&) {
 void LogRules::policy_in_force(const Now& now) {
   auto limits = limits_of(now.entry.data.at("limits").as_array());
   if (!limits) return now.breaks("policy-within-bounds", "limits that no policy may have");
-  if (const auto* keep = now.entry.data.if_contains("keep"); keep != nullptr && !is_keep(*keep))
-    now.breaks("policy-within-bounds", "days or hours that no policy may have");
+  note_keep(now);
   limits_ = limits;
   party_ = {text(now.entry, "party"), text(now.entry, "origin")};
   if (!chart_ || chart_->number() == 0) chart_ = std::make_unique<people::Chart>(party_);

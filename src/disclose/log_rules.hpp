@@ -17,6 +17,7 @@
 #include "audit/rules.hpp"
 #include "disclose/chain.hpp"
 #include "disclose/recordings.hpp"
+#include "vault/policy.hpp"
 
 namespace callward::disclose {
 
@@ -52,8 +53,15 @@ class LogRules final : public audit::RuleJudge {
     bool replaced = false;  // there was one before it
     bool gone = false;
   };
+  struct OfCase {
+    // Promised when it began, at most so long; 0: not known.
+    std::int64_t reference_days = 0, contact_days = 0;
+    // Once closed: until then, by the days in force of then; 0: open.
+    std::int64_t closed_at = 0, reference_until = 0, contact_until = 0;
+  };
   struct OfCustomer {
     std::map<std::uint32_t, OfField> fields;  // by leaf
+    std::map<std::uint32_t, OfCase> cases;
     std::map<std::uint32_t, PersonId> open_cases;
     std::map<std::string, std::uint32_t> newest;
     std::optional<Moment> held;
@@ -104,12 +112,17 @@ class LogRules final : public audit::RuleJudge {
   void fields_stored(const Now& now);
   void fields_void(const Now& now);
   void fields_erase_intended(const Now& now);
+  void note_keep(const Now& now);
+  void check_kept(const Now& now, const OfCustomer& customer, const OfField& field);
+  void field_retention_stopped(const Now& now);
+  void field_retention_confirmed(const Now& now);
   void check_hold(const Now& now, const OfCustomer& customer, std::uint32_t leaf);
   void case_closed(const Now& now);
   void case_assigned(const Now& now);
   void query_read(const Now& now);
   void erasure_ordered(const Now& now);
   void customer_hold(const Now& now);
+  static void note_case(OfCase& begun, const audit::Entry& entry);
   void due_soon(OfField& field, std::int64_t at);
   void finish_secrets(std::int64_t newest_at, const Find& find) const;
   void finish_reviews(std::int64_t newest_at, const Find& find) const;
@@ -118,7 +131,13 @@ class LogRules final : public audit::RuleJudge {
   std::unique_ptr<people::Chart> chart_;
   people::RelyingParty party_;
   std::optional<Limits> limits_;
-  std::uint64_t chart_last_ = 0;  // the newest change's entry, plus one
+  // Days that are in force for what is stored. `by_owner_`: the log says that they grow shorter by
+  // an owner's word alone (keepers before did as the policy said).
+  std::optional<vault::Keep> keep_;
+  bool by_owner_ = false;
+  std::optional<Moment> kept_stopped_;
+  std::set<std::array<std::uint8_t, 16>> words_;  // an owner's, by their nonces
+  std::uint64_t chart_last_ = 0;                  // the newest change's entry, plus one
   std::map<RequestId, OfRequest> requests_;
   std::map<CustomerId, OfCustomer> customers_;
   struct OfCall {

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "disclose/log_rules.hpp"
+#include "disclose/owners_word.hpp"
 
 namespace callward::disclose {
 namespace {
@@ -11,6 +12,8 @@ namespace {
 using people::Role;
 
 constexpr std::int64_t kSecretMs = 24 * 3'600'000;
+constexpr std::int64_t kDayMs = 86'400'000;
+constexpr std::string_view kByRetention = "retention";
 constexpr std::int64_t kClocksMs = 60'000;  // between the time of an entry and the office's
 
 std::uint32_t case_of(const audit::Entry& entry) {
@@ -43,6 +46,15 @@ void LogRules::due_soon(OfField& field, std::int64_t at) {
   field.due = field.due == 0 ? at : std::min(field.due, at);
 }
 
+void LogRules::note_case(OfCase& begun, const audit::Entry& entry) {
+  const auto* days = entry.data.if_contains("days");
+  const auto* list = days == nullptr ? nullptr : days->if_array();
+  if (list == nullptr || list->size() != 2 || !(*list)[0].is_int64() || !(*list)[1].is_int64())
+    return;  // an older keeper's
+  begun.reference_days = (*list)[0].get_int64();
+  begun.contact_days = (*list)[1].get_int64();
+}
+
 void LogRules::fields_stored(const Now& now) {
   const auto id = CustomerId::parse(now.entry.subject);
   if (!id) return now.breaks("stored-by-somebody", "of no customer");
@@ -56,7 +68,10 @@ void LogRules::fields_stored(const Now& now) {
     now.breaks("stored-by-somebody", "by nobody in the role chart who types in data");
   auto& customer = customers_[*id];
   const auto of_case = case_of(now.entry);
-  if (now.entry.data.at("new_case").as_bool()) customer.open_cases.try_emplace(of_case);
+  if (now.entry.data.at("new_case").as_bool()) {
+    customer.open_cases.try_emplace(of_case);
+    note_case(customer.cases[of_case], now.entry);
+  }
   customer.changed_at = now.entry.at;
   for (const auto& item : now.entry.data.at("fields").as_array()) {
     const auto leaf =
@@ -107,11 +122,95 @@ void LogRules::fields_erase_intended(const Now& now) {
       now.breaks("secret-goes-in-time", field.field + " was to be gone before");
     field.gone = true;
   };
-  for (const auto& item : now.entry.data.at("fields").as_array())
-    if (const auto leaf = leaf_of(item, 2)) begun(*leaf);
+  for (const auto& item : now.entry.data.at("fields").as_array()) {
+    const auto leaf = leaf_of(item, 2);
+    if (!leaf) continue;
+    const auto field = customer.fields.find(*leaf);
+    // A contact that can only be compared went once already, to be read no more.
+    if (field != customer.fields.end() &&
+        item.get_array()[1].get_string() == kByRetention)
+      check_kept(now, customer, field->second);
+    begun(*leaf);
+  }
   if (!now.entry.data.at("whole").as_bool()) return;
   for (const auto& [leaf, field] : customer.fields)
     if (!field.gone) begun(leaf);
+}
+
+// Not before the days in force, nor those of then when a case was closed, or what was promised when
+// the field's case began, whichever is least, after the end of the last case.
+void LogRules::check_kept(const Now& now, const OfCustomer& customer, const OfField& field) {
+  if (kept_stopped_ && now.entry.at > kept_stopped_->at + grace_.erase_ms)
+    now.breaks("field-retention-by-owner", field.field + " goes, and retention had stopped");
+  if (!keep_ || field.of_class == "secret") return;
+  const bool contact = field.of_class == "contact";
+  auto days = contact ? keep_->contact_days : keep_->reference_days;
+  if (const auto own = customer.cases.find(field.of_case); own != customer.cases.end())
+    if (const auto said = contact ? own->second.contact_days : own->second.reference_days;
+        own->second.reference_days != 0)
+      days = std::min(days, said);
+  std::int64_t until = 0;
+  for (const auto& [number, one] : customer.cases) {
+    if (one.closed_at == 0)
+      return now.breaks("field-retention-in-time", field.field + " goes by retention, and case " +
+                                                       std::to_string(number) + " is open");
+    const auto by_then = contact ? one.contact_until : one.reference_until;
+    const auto by_now = one.closed_at + days * kDayMs;
+    until = std::max(until, by_then == 0 ? by_now : std::min(by_then, by_now));
+  }
+  if (now.entry.at + grace_.age_ms < until)
+    now.breaks("field-retention-in-time", field.field + " goes by retention " +
+                                              std::to_string((until - now.entry.at) / kDayMs) +
+                                              " days before the log lets it");
+}
+
+// In force are the days of the policy, or longer ones until an owner confirms the policy's.
+void LogRules::note_keep(const Now& now) {
+  const auto* stated = now.entry.data.if_contains("keep");
+  const auto* days = now.entry.data.if_contains("in_force");
+  if (stated == nullptr) {
+    if (by_owner_) now.breaks("field-retention-by-owner", "a policy without its days");
+    return keep_.reset();
+  }
+  auto keep = keep_from_json(*stated);
+  if (!keep) return now.breaks("policy-within-bounds", keep.error().message);
+  const auto* list = days == nullptr ? nullptr : days->if_array();
+  if (list != nullptr && list->size() == 2 && (*list)[0].is_int64() && (*list)[1].is_int64()) {
+    by_owner_ = true;
+    const auto reference = (*list)[0].get_int64(), contact = (*list)[1].get_int64();
+    if (reference < keep->reference_days || contact < keep->contact_days)
+      now.breaks("field-retention-by-owner", "days in force that are less than the policy's");
+    keep->reference_days = reference;
+    keep->contact_days = contact;
+  } else if (by_owner_) {
+    now.breaks("field-retention-by-owner", "a policy without the days that are in force");
+  }
+  const bool shorter = keep_ && (keep->reference_days < keep_->reference_days ||
+                                 keep->contact_days < keep_->contact_days);
+  if (by_owner_ && shorter && !customers_.empty())
+    now.breaks("field-retention-by-owner", "what is stored is kept for less, and no owner said so");
+  keep_ = *keep;
+}
+
+void LogRules::field_retention_stopped(const Now& now) {
+  kept_stopped_ = {now.index, now.entry.at};
+}
+
+void LogRules::field_retention_confirmed(const Now& now) {
+  const auto taken = [&]() -> Status {
+    if (!chart_) return fail(Errc::kState, "no role chart yet");
+    const auto person = TRY(PersonId::parse(now.entry.actor));
+    const auto word = TRY(owners_word_from_json(person, now.entry.data));
+    const auto said = TRY(people::signatures_from_json(now.entry.signature));
+    if (said.size() != 1 || said[0].person != person || !chart_->is(person, Role::kOwner))
+      return fail(Errc::kDenied, "not signed by an owner");
+    TRY(chart_->check(person, hash_of(word), said[0].said));
+    if (!words_.insert(word.nonce).second) return fail(Errc::kExists, "one word, taken twice");
+    keep_ = word.keep;
+    kept_stopped_.reset();
+    return {};
+  }();
+  if (!taken) now.breaks("field-retention-by-owner", taken.error().message);
 }
 
 // What was ordered just before a hold is carried out just behind it.
@@ -132,6 +231,12 @@ void LogRules::case_closed(const Now& now) {
   if (!id) return;
   auto& customer = customers_[*id];
   customer.open_cases.erase(case_of(now.entry));
+  auto& closed = customer.cases[case_of(now.entry)];
+  closed.closed_at = now.entry.at;
+  if (keep_) {
+    closed.reference_until = now.entry.at + keep_->reference_days * kDayMs;
+    closed.contact_until = now.entry.at + keep_->contact_days * kDayMs;
+  }
   customer.changed_at = now.entry.at;
   for (auto& [leaf, field] : customer.fields)
     if (field.of_class == "secret" && field.of_case == case_of(now.entry))

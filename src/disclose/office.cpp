@@ -49,12 +49,13 @@ Status Office::begin() {
   wanted_.clear();
   for (const auto& order : book_.head().owed) going_[order] = {.logged = true, .punctured = true};
   TRY(begin_time());
+  TRY(begin_keep());
   TRY(reload(ledger_.rows_upto()));
   TRY(ledger_.replay(ledger_.rows_upto(), [this](std::uint64_t, const audit::Entry& entry) {
     return replay_customer(entry);
   }));
   if (book_.make_spare()) ledger_.write_rows();
-  return state_policy();
+  return settle_keep();
 }
 
 Status Office::log_is_back(std::uint64_t known_upto) {
@@ -212,6 +213,7 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
 Status Office::replay_customer(const audit::Entry& entry) {
   // Perhaps another one's than the head knows of: this one's is said anew.
   if (entry.type == "policy_in_force") book_.change_head().policy = {};
+  if (entry.type == "field_retention_confirmed") return replay_word(entry);
   if (entry.type == "erased") {
     for (const auto& item : entry.data.at("orders").as_array())
       if (const auto id = OrderId::parse(std::string_view(item.as_string()))) {
@@ -238,7 +240,7 @@ Status Office::replay_customer(const audit::Entry& entry) {
   if (entry.type == "case_closed") {
     // Contacts that were to become tokens had them in that row: without it they are gone.
     const auto of_case = static_cast<std::uint32_t>(entry.data.at("case").as_int64());
-    (void)customer->close_case(of_case, policy_.policy, entry.at);
+    (void)customer->close_case(of_case, keep_in_force(), entry.at);
     for (const auto leaf : customer->to_compare()) customer->go(leaf, vault::GoneBy::kCaseClosed);
   }
   if (entry.type == "case_assigned")
@@ -343,6 +345,7 @@ void Office::replay_going(const CustomerId& id, vault::Customer* customer,
                           const audit::Entry& entry) {
   const auto order = OrderId::parse(std::string_view(entry.data.at("order").as_string()));
   if (!order || going_.contains(*order)) return;
+  if (customer != nullptr) replay_passed(*customer, entry);
   Going going{.customer = id, .whole = entry.data.at("whole").as_bool(), .logged = true};
   for (const auto& item : entry.data.at("fields").as_array()) {
     const auto leaf = static_cast<vault::Leaf>(item.at(0).as_int64());
@@ -353,41 +356,6 @@ void Office::replay_going(const CustomerId& id, vault::Customer* customer,
   }
   going_of_.insert(id);
   going_[*order] = std::move(going);
-}
-
-Status Office::state_policy() {
-  const auto& keep = policy_.policy.keep;
-  const boost::json::array kept{keep.reference_days, keep.contact_days, keep.secret_hours};
-  // With the days: an entry of a keeper that did not state them is followed by one that does.
-  const auto whole =
-      crypto::sha256({policy_.hash, as_bytes(policy_.party.id), as_bytes(" "),
-                      as_bytes(policy_.party.origin), as_bytes(boost::json::serialize(kept))});
-  if (book_.head().policy == whole) return {};
-  const auto& limits = policy_.policy.limits;
-  boost::json::array numbers{limits.assign_ms,
-                             limits.ring_ms,
-                             limits.call_ms,
-                             limits.release_ms,
-                             limits.window_ms,
-                             limits.window_ms_max,
-                             limits.review_ms,
-                             limits.call_seconds_min,
-                             std::int64_t{limits.checks_min},
-                             std::int64_t{limits.rings_max},
-                             limits.number_days_young,
-                             static_cast<std::int64_t>(limits.fields_max)};
-  TRY(ledger_.stage({.type = "policy_in_force",
-                     .actor = "keeper",
-                     .subject = "-",
-                     .data = {{"hash", to_hex(policy_.hash)},
-                              {"party", policy_.party.id},
-                              {"origin", policy_.party.origin},
-                              {"limits", std::move(numbers)},
-                              {"keep", kept}}}));
-  ledger_.with_log([this, whole](const Status& logged) {
-    if (logged) book_.change_head().policy = whole;
-  });
-  return {};
 }
 
 // ---- erasing ------------------------------------------------------------------------------------
@@ -512,6 +480,7 @@ void Office::mirrors_are_back() {
 
 void Office::tick() {
   if (known_ && !ledger_.log_failed()) pass_deadlines();
+  watch_kept();
   scan_customers();
   forecast_on();
   book_.let_go();

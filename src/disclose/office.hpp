@@ -14,6 +14,9 @@
 //       window, though the keeper is started anew. Within a boot of the machine that is exact;
 //       after another one it is up to kTimeAheadMs too much. (Not covered: time in which the
 //       machine was off, told by no clock.)
+//   (5) What is kept for days goes no sooner than by the days that were in force, nor in numbers
+//       that are not usual, nor by a clock that jumped, until an owner has said so. Secrets go by
+//       the policy as it is, whatever has stopped.
 #pragma once
 
 #include <deque>
@@ -27,8 +30,10 @@
 #include "base/clock.hpp"
 #include "crypto/hpke.hpp"
 #include "disclose/chain.hpp"
+#include "disclose/owners_word.hpp"
 #include "disclose/recordings.hpp"
 #include "keys/record.hpp"
+#include "keys/retention_guard.hpp"
 #include "keys/tenant.hpp"
 #include "keys/vault_protocol.hpp"
 #include "vault/book.hpp"
@@ -90,6 +95,9 @@ class Office final : public keys::Tenant {
   void field_retention(const keys::FieldRetentionRequest& message,
                        Reply<keys::FieldRetention> reply);
   void forecast_fields(const keys::ForecastFields& message, Reply<keys::FieldRetention> reply);
+  // An owner's word on it (office_keep.cpp).
+  void confirm_field_retention(const keys::ConfirmFieldRetention& message,
+                               Reply<keys::FieldRetention> reply);
   // People (office_people.cpp).
   void chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> reply);
   void reader_put(const keys::ReaderPut& message, Reply<keys::Ack> reply);
@@ -111,7 +119,7 @@ class Office final : public keys::Tenant {
   // keys::Tenant (office.cpp)
   Status begin() override;
   Status log_is_back(std::uint64_t known_upto) override;
-  Status stage_rows() override { return book_.stage_rows(); }
+  Status stage_rows() override;
   void rows_written() override { book_.committed(); }
   [[nodiscard]] bool erasure_due() const override;
   Status intend() override;
@@ -165,6 +173,9 @@ class Office final : public keys::Tenant {
   static constexpr std::int64_t kWantedEveryMs = 5'000;
   static constexpr std::size_t kWantedPerTurnMax = 200;  // customers
   static constexpr std::int64_t kScanPauseMs = 60'000;   // between two rounds over all customers
+  // Customers who may lose something by retention on a day on which nothing is usual yet.
+  static constexpr std::int64_t kFreeCustomers = 100;
+  static constexpr std::int64_t kNonceMs = 10 * 60'000;  // then a new one; taken as long again
   static constexpr std::size_t kDraftsMax = 20'000;      // requests that nobody has signed yet
   static constexpr std::int64_t kTimeAheadMs = 60'000;   // that another boot adds to an open window
   static constexpr std::int64_t kTimeKeptMs = 10 * 60'000;  // and takes off an idle night's count
@@ -231,6 +242,22 @@ class Office final : public keys::Tenant {
     std::int64_t since = 0, until = 0;
     std::uint64_t fields = 0, customers = 0;
   };
+  // A round counts before the next one erases: customers of whom something is over by the days in
+  // force, and by those that the policy states.
+  struct Tally {
+    std::int64_t at = 0;  // UTC ms; 0: none was counted to its end
+    std::uint64_t customers = 0, fields = 0, to_confirm = 0;
+  };
+  struct Keeping {  // of what is kept for days
+    keys::RetentionGuard guard{keys::RetentionState{}, kFreeCustomers};
+    bool dirty = false;         // the head lacks what the guard knows
+    std::int64_t saved_ms = 0;  // monotonic
+    Tally counting, counted;    // this round, the last whole one
+    bool erasing = false;       // this round takes, at most `budget` customers more
+    std::uint64_t budget = 0, taken = 0;
+    std::array<std::uint8_t, 16> nonce{}, nonce_before{};
+    std::optional<std::int64_t> nonce_ms;  // monotonic
+  };
   struct Foreseen {  // a dry run
     vault::Forecast forecast;
     std::optional<std::uint64_t> next;  // row; nothing: it is through
@@ -255,7 +282,6 @@ class Office final : public keys::Tenant {
   void want_records();
   void replay_going(const CustomerId& id, vault::Customer* customer, const audit::Entry& entry);
   Result<audit::Entry> entry_at(std::uint64_t index);
-  Status state_policy();
   void note_going(vault::Customer& customer, bool whole = false);
   // office_retention.cpp
   void scan_customers();
@@ -265,6 +291,27 @@ class Office final : public keys::Tenant {
   void note_batch(std::uint64_t fields);
   void end_round();
   void forecast_on();
+  // office_keep.cpp
+  Status begin_keep();
+  Status settle_keep();
+  Result<vault::Keep> keep_of_log();
+  [[nodiscard]] crypto::Digest policy_stated() const;
+  Status state_policy();
+  [[nodiscard]] vault::Keep keep_in_force() const;
+  [[nodiscard]] vault::Times times() const;
+  [[nodiscard]] bool waits_for_owner() const;
+  void count_kept(const vault::Customer& customer);
+  void decide_round();
+  void stop_kept(keys::RetentionStop why, std::int64_t by);
+  void watch_kept();
+  void log_kept_stop();
+  void replay_passed(const vault::Customer& customer, const audit::Entry& entry);
+  Status replay_word(const audit::Entry& entry);
+  void take_word(const OwnersWord& word);
+  Status check_word(const OwnersWord& word) const;
+  void renew_nonce();
+  void add_kept(boost::json::object& json) const;
+  // office_retention.cpp
   [[nodiscard]] boost::json::object retention_json() const;
   // office.cpp
   void keep_running();
@@ -376,6 +423,7 @@ class Office final : public keys::Tenant {
   Passing passing_;
   Done passed_;
   std::optional<Foreseen> foreseen_;
+  Keeping kept_;
   std::map<CustomerId, PersonId> proposed_;  // who wants all of it gone
   std::int64_t utc_from_ = 0, mono_from_ = 0;
   std::map<CustomerId, std::vector<vault::Leaf>> wanted_;  // stored, and in no row that was written

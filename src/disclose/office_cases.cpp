@@ -61,7 +61,7 @@ void Office::close_case(const keys::CloseCase& message, Reply<keys::Ack> reply) 
   ledger_.with_log(
       [this, id = message.customer, of_case = message.of_case, tokens](const Status& logged) {
         const auto still = book_.find(id);
-        if (!logged || !still || !(*still)->close_case(of_case, policy_.policy, now())) return;
+        if (!logged || !still || !(*still)->close_case(of_case, keep_in_force(), now())) return;
         for (const auto leaf : (*still)->to_compare()) {
           const auto token = tokens->find(leaf);
           if (token != tokens->end())

@@ -364,8 +364,8 @@ void Office::customer_state(const keys::CustomerStateRequest& message,
   if (!found) return reply(tl::unexpected<Error>(found.error()));
   const auto& customer = **found;
   keys::CustomerState state{.held = customer.held(), .cases = {}, .fields = {}};
-  const auto& keep = policy_.policy.keep;
-  // By the policy in force, and as it was promised when the case began.
+  const auto keep = keep_in_force();
+  // By the days in force, and as it was promised when the case began.
   const auto days = [](std::int64_t now, std::uint16_t then) {
     return std::min<std::int64_t>(now, then);
   };

@@ -9,7 +9,8 @@
 namespace callward::disclose {
 
 // What is over by its time goes, whoever has it in mind: all customers are looked at, some at a
-// turn, round after round. A round counts all that is over, and takes no more in hand than
+// turn, round after round. What is kept for days is counted by one round and taken by the next
+// (office_keep.cpp). A round counts all that is over, and takes no more in hand than
 // kPassingMax: so many customers fall due together as once had their cases closed together.
 void Office::scan_customers() {
   if (ledger_.log_failed() || clock_.monotonic_ms() < next_scan_ms_) return;
@@ -34,21 +35,32 @@ void Office::scan_customers() {
 }
 
 bool Office::has_passed(const vault::Customer& customer) {
-  const auto& keep = policy_.policy.keep;
-  const auto next = customer.next_pass(keep);
-  const bool over = next != 0 && next <= now();
-  if (!over && customer.leaves_to_go().empty()) return false;
-  if (going_of_.contains(customer.id())) return over;  // behind that erasure there is another
+  if (!kept_.erasing) count_kept(customer);
+  const auto over = customer.over(keep_in_force(), times());
+  if (over == 0 && customer.leaves_to_go().empty()) return false;
+  if (going_of_.contains(customer.id())) return over != 0;  // behind that erasure is another
   if (passing_.in_hand.size() + passing_.taking < kPassingMax) {
     ++passing_.taking;
     return true;
   }
-  passing_.counted += customer.over(keep, now());
+  passing_.counted += customer.passed() + over;
   return false;
 }
 
 void Office::pass_customer(vault::Customer& customer) {
-  customer.pass(policy_.policy.keep, now());
+  const auto keep = keep_in_force();
+  auto when = times();
+  if (when.kept != 0 && customer.over(keep, {.secrets = 0, .kept = when.kept}) != 0) {
+    if (kept_.budget == 0) {
+      when.kept = 0;  // nobody counted this one
+    } else {
+      --kept_.budget;
+      ++kept_.taken;
+      kept_.guard.spend(1);
+      kept_.dirty = true;
+    }
+  }
+  customer.pass(keep, when);
   book_.touch(customer);
   note_going(customer);
   const auto passed = customer.passed();
@@ -82,6 +94,7 @@ void Office::note_batch(std::uint64_t fields) {
 // Beyond what was in hand there is more: the next round follows at once.
 void Office::end_round() {
   passing_.left = std::exchange(passing_.counted, 0);
+  decide_round();
   if (passing_.left == 0) next_scan_ms_ = clock_.monotonic_ms() + kScanPauseMs;
   if (passing_.left != 0 || passing_.since == 0 || !passing_.in_hand.empty()) return;
   passed_ = {passing_.since, passing_.batch_at, passing_.fields, passing_.customers};
@@ -103,7 +116,9 @@ void Office::forecast_fields(const keys::ForecastFields& message,
             .secret_hours = message.secret_hours};
   if (auto good = vault::check_keep(keep); !good)
     return refuse({Errc::kMalformed, good.error().message});
-  foreseen_ = Foreseen{vault::Forecast(keep, now()), keys::kCustomerRowsFrom, ""};
+  // When a clock has jumped: by the one that an owner's word makes the time.
+  const auto at = kept_.guard.stopped() ? kept_.guard.wall() : now();
+  foreseen_ = Foreseen{vault::Forecast(keep, at), keys::kCustomerRowsFrom, ""};
   reply(keys::FieldRetention{boost::json::serialize(retention_json())});
 }
 
@@ -121,7 +136,10 @@ void Office::forecast_on() {
 
 void Office::field_retention(const keys::FieldRetentionRequest&,
                              Reply<keys::FieldRetention> reply) {
-  reply(keys::FieldRetention{boost::json::serialize(retention_json())});
+  if (waits_for_owner()) renew_nonce();
+  auto json = retention_json();
+  json["nonce"] = waits_for_owner() ? to_hex(kept_.nonce) : "";
+  reply(keys::FieldRetention{boost::json::serialize(json)});
 }
 
 boost::json::object Office::retention_json() const {
@@ -129,10 +147,12 @@ boost::json::object Office::retention_json() const {
   for (const auto& [customer, fields] : passing_.in_hand) in_hand += fields;
   const auto place = book_.scanned();
   boost::json::object json{
-      {"state", ledger_.log_failed()  ? "stopped"
-                : passing_.since != 0 ? "erasing"
-                                      : "waiting"},
-      {"due", in_hand + std::max(passing_.left, passing_.counted)},
+      {"state", ledger_.log_failed()    ? "stopped"
+                : passing_.since != 0   ? "erasing"
+                : kept_.guard.stopped() ? "stopped"
+                                        : "waiting"},
+      {"due", in_hand + std::max(passing_.left, passing_.counted) +
+                  (kept_.erasing ? 0 : kept_.counted.fields)},
       {"in_hand", in_hand},
       {"unconfirmed", unconfirmed_},
       {"done", passing_.fields},
@@ -149,6 +169,7 @@ boost::json::object Office::retention_json() const {
                                    {"fields", passed_.fields},
                                    {"customers", passed_.customers}}},
       {"dry_run", nullptr}};
+  add_kept(json);
   if (!foreseen_) return json;
   auto run = foreseen_->forecast.to_json();
   const auto at = book_.place_of(foreseen_->next.value_or(book_.head().next_customer));

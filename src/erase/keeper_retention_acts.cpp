@@ -8,35 +8,12 @@
 namespace callward::erase {
 namespace {
 
+constexpr std::string_view kCounted = "calls";
+
 const char* state_word(bool on, bool running, bool stopped) {
   if (!on) return "off";
   if (stopped) return "stopped";
   return running ? "running" : "waiting";
-}
-
-std::string hours(std::int64_t ms) {
-  const auto whole = ms / 3'600'000;
-  return whole >= 48 ? std::to_string(whole / 24) + " days" : std::to_string(whole) + " hours";
-}
-
-// For people; the same words in console and command line.
-std::string why_stopped(const RetentionState& state) {
-  switch (state.stop) {
-    case RetentionStop::kNone:
-      return {};
-    case RetentionStop::kClockAhead:
-      return "the wall clock went ahead by more than " + hours(state.by) +
-             " against the time that was counted, or the machine was off for that long";
-    case RetentionStop::kClockBack:
-      return "the wall clock went back by more than " + hours(state.by) +
-             " against the time that was counted";
-    case RetentionStop::kVolume:
-      return std::to_string(state.by) +
-             " calls are due at once: more than twice what a day usually has";
-    case RetentionStop::kState:
-      return "what is known of earlier runs cannot be read (keeper/retention)";
-  }
-  return {};
 }
 
 }  // namespace
@@ -48,7 +25,7 @@ boost::json::object Keeper::retention_json() const {
   const bool on = policy_.retention.any();
   return {{"on", on},
           {"state", state_word(on, work.running, work.guard.stopped())},
-          {"why", on ? why_stopped(state) : std::string()},
+          {"why", on ? why_stopped(state, kCounted) : std::string()},
           {"last_run", state.last_run},
           {"next_run",
            on && !work.guard.stopped() && state.last_run > 0 ? state.last_run + kRunEveryMs : 0},
@@ -112,7 +89,7 @@ void Keeper::run_retention(const keys::RunRetention& message, Reply<keys::Retent
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     const auto& state = retention_.guard.state();
     if (retention_.guard.stopped())
-      return reply(fail(Errc::kState, "nothing is erased: " + why_stopped(state) +
+      return reply(fail(Errc::kState, "nothing is erased: " + why_stopped(state, kCounted) +
                                           ". `callward retention confirm` lets it go on"));
     reply(keys::RetentionStatus{retention_report(false)});
   });

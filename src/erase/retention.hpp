@@ -23,6 +23,7 @@ using keys::kDayMs;
 using keys::RetentionGuard;
 using keys::RetentionState;
 using keys::RetentionStop;
+using keys::why_stopped;
 
 // Calls of a class are kept for as long as the configuration says.
 enum class CallClass : std::uint8_t { kIncoming, kOutgoing, kUnknown, kImport };

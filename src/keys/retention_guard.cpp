@@ -51,6 +51,11 @@ bool fits(const RetentionState& state) {
          state.spent >= 0 && state.days.size() <= RetentionState::kDaysKept;
 }
 
+std::string hours(std::int64_t ms) {
+  const auto whole = ms / 3'600'000;
+  return whole >= 48 ? std::to_string(whole / 24) + " days" : std::to_string(whole) + " hours";
+}
+
 }  // namespace
 
 std::string_view to_text(RetentionStop stop) { return kStops[static_cast<std::size_t>(stop)]; }
@@ -197,6 +202,25 @@ std::int64_t usual_erased(const std::vector<RetentionState::Day>& erased) {
   for (const auto& day : erased)
     if (day.calls > 0) gone.push_back(day.calls);
   return gone.size() < kDaysMin ? 0 : median(std::move(gone));
+}
+
+std::string why_stopped(const RetentionState& state, std::string_view counted) {
+  switch (state.stop) {
+    case RetentionStop::kNone:
+      return {};
+    case RetentionStop::kClockAhead:
+      return "the wall clock went ahead by more than " + hours(state.by) +
+             " against the time that was counted, or the machine was off for that long";
+    case RetentionStop::kClockBack:
+      return "the wall clock went back by more than " + hours(state.by) +
+             " against the time that was counted";
+    case RetentionStop::kVolume:
+      return std::to_string(state.by) + " " + std::string(counted) +
+             " are due at once: more than twice what a day usually has";
+    case RetentionStop::kState:
+      return "what is known of earlier runs cannot be read (keeper/retention)";
+  }
+  return {};
 }
 
 }  // namespace callward::keys

@@ -53,6 +53,9 @@ std::string encode_retention(const RetentionState& state);
 // kMalformed; kUnsupported for another version.
 Result<RetentionState> decode_retention(std::string_view text);
 
+// For people, the same words in console and command line; of "calls", "customers".
+std::string why_stopped(const RetentionState& state, std::string_view counted);
+
 class RetentionGuard {
  public:
   // `free_a_day`: so many may go on any day, whatever is usual.

@@ -479,5 +479,24 @@ struct ForecastFields {  // -> FieldRetention, when it has begun
     v(in_force, reference_days, contact_days, secret_hours);
   }
 };
+// An owner's word on the retention of fields: by this policy's days from now on, what has stopped
+// goes on, and so many customers may lose something at once. Signed by the passkey of `by`
+// (disclose/owners_word.hpp). kState: nothing waits for it, or it is of another policy, stop, number
+// or nonce than FieldRetention says now. kDenied: not signed by an owner.
+struct ConfirmFieldRetention {  // -> FieldRetention, after field_retention_confirmed is durable
+  static constexpr std::uint16_t kType = 329;
+  PersonId by;
+  std::uint64_t customers = 0;
+  std::uint32_t reference_days = 0, contact_days = 0, secret_hours = 0;
+  std::string stop;  // keys/retention_guard.hpp; nothing: it has not stopped
+  std::array<std::uint8_t, 16> nonce{};
+  std::array<std::uint8_t, 32> reason_hash{};  // SHA-256(r || reason)
+  std::string signature;                       // JSON
+  template <class V>
+  void visit(V& v) {
+    v(by, customers, reference_days, contact_days, secret_hours, stop, nonce, reason_hash,
+      signature);
+  }
+};
 
 }  // namespace callward::keys

@@ -72,6 +72,8 @@ class Book {
   // Behind the end it begins anew. An error: no mirror is there.
   Result<Turn> scan(const std::function<bool(const Customer&)>& wanted,
                     const std::function<void(Customer&)>& on_wanted);
+  void scan_anew() { scanned_ = keys::kCustomerRowsFrom; }
+  [[nodiscard]] bool nobody() const { return head_.next_customer == keys::kCustomerRowsFrom; }
   // The customers of some rows from `from` on, as they are.
   Result<Turn> visit(std::uint64_t from, const std::function<void(const Customer&)>& on_customer);
   struct Place {

@@ -10,7 +10,6 @@ void write(ByteWriter& out, const Kept& kept) {
   out.u16(static_cast<std::uint16_t>(kept.reference_days));
   out.u16(static_cast<std::uint16_t>(kept.contact_days));
   out.i64(kept.since);
-  out.i64(kept.confirmed_at);
   const auto state = kept.retention ? keys::encode_retention(*kept.retention) : std::string();
   out.u16(static_cast<std::uint16_t>(state.size()));
   out.bytes(as_bytes(state));
@@ -21,7 +20,6 @@ Result<Kept> read_kept(ByteReader& in) {
   kept.reference_days = in.u16();
   kept.contact_days = in.u16();
   kept.since = in.i64();
-  kept.confirmed_at = in.i64();
   const auto state = in.bytes(in.u16());
   const Keep days{.reference_days = kept.reference_days, .contact_days = kept.contact_days};
   if (!in.ok() || (kept.known() ? !check_keep(days) : kept.contact_days != 0) || kept.since < 0)

@@ -27,8 +27,7 @@ struct Kept {
   // Days that are in force for what is stored: those of the policy, or longer ones, until an owner
   // confirms the policy's. 0 days of reference: not known (by a head that did not say it).
   std::int64_t reference_days = 0, contact_days = 0;
-  std::int64_t since = 0;         // UTC ms: since then the policy states less; 0: it does not
-  std::int64_t confirmed_at = 0;  // what the last confirmation that was taken says of its time
+  std::int64_t since = 0;  // UTC ms: since then the policy states less; 0: it does not
   std::optional<keys::RetentionState> retention;  // counts customers; nothing: never looked yet
   [[nodiscard]] bool known() const { return reference_days != 0; }
 };

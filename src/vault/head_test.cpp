@@ -21,7 +21,7 @@ Head some() {
 
 TEST(VaultHead, SaysAgainWhatItWasTold) {
   auto head = some();
-  head.kept = {.reference_days = 365, .contact_days = 0, .since = 5, .confirmed_at = 6};
+  head.kept = {.reference_days = 365, .contact_days = 0, .since = 5};
   head.kept.retention = keys::RetentionState{.utc = 77,
                                              .mono = 8,
                                              .stop = keys::RetentionStop::kVolume,
@@ -35,7 +35,6 @@ TEST(VaultHead, SaysAgainWhatItWasTold) {
   EXPECT_EQ(read->kept.reference_days, 365);
   EXPECT_EQ(read->kept.contact_days, 0);
   EXPECT_EQ(read->kept.since, 5);
-  EXPECT_EQ(read->kept.confirmed_at, 6);
   ASSERT_TRUE(read->kept.retention);
   EXPECT_EQ(keys::encode_retention(*read->kept.retention),
             keys::encode_retention(*head.kept.retention));
@@ -47,7 +46,7 @@ TEST(VaultHead, SaysAgainWhatItWasTold) {
 
 // A head as the program before this one wrote it: all but what it did not have.
 TEST(VaultHead, OfTheVersionBeforeIsReadAndSaysThatItDoesNotKnow) {
-  constexpr std::size_t kKeptEmpty = 2 + 2 + 8 + 8 + 2, kTwoKeys = 64;
+  constexpr std::size_t kKeptEmpty = 2 + 2 + 8 + 2, kTwoKeys = 64;
   const auto head = some();
   auto row = to_bytes(head.encode().expose());
   row.erase(row.end() - static_cast<std::ptrdiff_t>(kTwoKeys + kKeptEmpty),

@@ -12,8 +12,6 @@ namespace {
 using settings::Section;
 using enum FieldClass;
 
-constexpr std::int64_t kReferenceDaysMax = 3'650, kSecretHoursMax = 24;
-
 struct ClassWord {
   FieldClass of_class;
   const char* word;

@@ -71,6 +71,7 @@ struct Keep {
   std::int64_t secret_hours = 24;
   bool operator==(const Keep&) const = default;
 };
+inline constexpr std::int64_t kReferenceDaysMax = 3'650, kSecretHoursMax = 24;
 // kConfig: beyond the bounds that no policy can widen.
 Status check_keep(const Keep& keep);
 
