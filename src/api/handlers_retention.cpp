@@ -1,5 +1,7 @@
 // Retention: how it stands, a run by hand, the owner's word after a stop; and of customers' fields,
 // how far it is and what a policy would take.
+#include <algorithm>
+
 #include "api/service.hpp"
 #include "crypto/sha256.hpp"
 
@@ -79,6 +81,28 @@ Result<Response> dry_run_fields(Service& service, const Request& request) {
   return Response::json(std::move(json), 202);
 }
 
+// The owner's own words come hashed: they are between them and whoever asks them one day.
+Result<Response> confirm_fields(Service& service, const Request& request) {
+  constexpr std::int64_t kCustomersMax = std::int64_t{1} << 40, kNumberMax = 100'000;
+  auto body = TRY(BodyReader::parse(request.body));
+  keys::ConfirmFieldRetention message{.by = request.session->person.id};
+  message.customers = static_cast<std::uint64_t>(TRY(body.number("customers", 0, kCustomersMax)));
+  auto keep = TRY(body.object("keep"));
+  const auto number = [&keep](const char* name) -> Result<std::uint32_t> {
+    return static_cast<std::uint32_t>(TRY(keep.number(name, 0, kNumberMax)));
+  };
+  message.reference_days = TRY(number("reference_days"));
+  message.contact_days = TRY(number("contact_days"));
+  message.secret_hours = TRY(number("secret_hours"));
+  TRY(keep.finish());
+  message.stop = TRY(body.text("stop", 0, 16));
+  std::ranges::copy(TRY(body.bytes("nonce", 16, 16)), message.nonce.begin());
+  std::ranges::copy(TRY(body.bytes("reason_hash", 32, 32)), message.reason_hash.begin());
+  message.signature = boost::json::serialize(people::to_json(TRY(signature_of(body))));
+  TRY(body.finish());
+  return Response::json(TRY(object_of(service.keeper.call<keys::FieldRetention>(message))));
+}
+
 }  // namespace
 
 void add_retention_routes(Service& service, std::vector<Route>& routes) {
@@ -90,6 +114,8 @@ void add_retention_routes(Service& service, std::vector<Route>& routes) {
                     guarded([&](const Request& r) { return confirm(service, r); })});
   routes.push_back({"GET", "/v1/system/retention/fields", "getFieldRetention",
                     guarded([&](const Request&) { return field_status(service); })});
+  routes.push_back({"POST", "/v1/system/retention/fields/confirmation", "confirmFieldRetention",
+                    guarded([&](const Request& r) { return confirm_fields(service, r); })});
   routes.push_back({"POST", "/v1/system/retention/fields/dry-runs", "dryRunFieldRetention",
                     guarded([&](const Request& r) { return dry_run_fields(service, r); })});
 }

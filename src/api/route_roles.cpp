@@ -162,6 +162,8 @@ const std::vector<RouteRoles>& route_roles() {
        roles_of({kOwner, kOperator})},
       {"getFieldRetention",
        roles_of({kOwner, kAdministrator, kOperator})},
+      {"confirmFieldRetention",
+       roles_of({kOwner})},
       {"dryRunFieldRetention",
        roles_of({kOwner, kAdministrator, kOperator})},
       {"retireMirror",

@@ -73,7 +73,81 @@ Result<ExitCode> dry_run(const CliContext& context, HttpClient& http, const std:
   return relaxes.empty() ? ExitCode::kDone : ExitCode::kFoundBad;
 }
 
+std::string percent(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    if (kPlain.find(c) != std::string_view::npos)
+      out.push_back(c);
+    else
+      out += "%" + to_hex(ByteView(&byte, 1));
+  }
+  return out;
+}
+
+std::string days(const value& keep) {
+  return std::to_string(number(keep, "reference_days")) + " days of reference and " +
+         std::to_string(number(keep, "contact_days")) + " of contact";
+}
+
+// What waits for an owner, and what they say about it.
+void add_waiting(const value& retention, std::vector<std::string>& lines) {
+  if (const auto why = text(retention, "stop_why"); !why.empty())
+    lines.push_back("STOPPED, secrets alone go: " + why);
+  if (const auto since = number(retention, "shorter_since"); since > 0)
+    lines.push_back("WAITING for an owner since " + short_time(since) + ": the policy states " +
+                    days(object(retention, "keep")) + "; what is stored is kept by " +
+                    days(object(retention, "in_force")));
+  if (!flag(retention, "waits")) return;
+  if (number(retention, "counted_at") == 0) {
+    lines.emplace_back("it is just being counted how many customers that means");
+    return;
+  }
+  const auto count = number(retention, "to_confirm");
+  lines.push_back("of " + customers(count) +
+                  " something would go at once. If that is right: callward retention fields "
+                  "confirm --customers " +
+                  std::to_string(count) + " --reason ...");
+}
+
 }  // namespace
+
+std::string field_confirm_address(const std::string& origin, const FieldConfirmOptions& options) {
+  return origin + "/system/retention#customers=" + std::to_string(options.customers) +
+         "&reason=" + percent(options.reason);
+}
+
+Result<ExitCode> command_retention_fields_confirm(const CliContext& context,
+                                                  const FieldConfirmOptions& options) {
+  constexpr int kTries = 600;
+  constexpr std::size_t kReasonMin = 3, kReasonMax = 500;
+  if (options.reason.size() < kReasonMin || options.reason.size() > kReasonMax)
+    return fail(Errc::kConfig, "--reason: 3 to 500 bytes");
+  const auto http = TRY(HttpClient::create(context.config));
+  auto retention = TRY(http->get(kPath));
+  if (!flag(retention, "waits"))
+    return fail(Errc::kState, "nothing waits for an owner's word (callward retention fields)");
+  if (number(retention, "counted_at") == 0)
+    return fail(Errc::kBusy, "it is just being counted: ask again in a moment");
+  if (const auto count = number(retention, "to_confirm"); count != options.customers)
+    return fail(Errc::kState, "of " + customers(count) + " something would go at once, not of " +
+                                  std::to_string(options.customers) +
+                                  ": look at `callward retention fields` again");
+  std::fprintf(stderr, "An owner signs it with their passkey, within ten minutes:\n%s\n",
+               field_confirm_address(context.config.server.origin, options).c_str());
+  for (int i = 0; i < kTries && flag(retention, "waits"); ++i) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    retention = TRY(http->get(kPath));
+  }
+  if (flag(retention, "waits")) return fail(Errc::kTimeout, "nobody has signed it");
+  if (context.json)
+    print_json(retention);
+  else
+    for (const auto& line : field_retention_lines(retention)) std::printf("%s\n", line.c_str());
+  return ExitCode::kDone;
+}
 
 Status check_dry_run(const value& begun, const value& run) {
   const auto state = text(run, "state");
@@ -88,7 +162,8 @@ Status check_dry_run(const value& begun, const value& run) {
 
 std::vector<std::string> field_retention_lines(const value& retention) {
   std::vector<std::string> lines;
-  if (text(retention, "state") == "stopped")
+  add_waiting(retention, lines);
+  if (text(retention, "state") == "stopped" && text(retention, "stop").empty())
     lines.push_back("STOPPED, nothing is erased: " + text(retention, "why"));
   const auto since = number(retention, "since");
   if (since > 0)
@@ -97,6 +172,9 @@ std::vector<std::string> field_retention_lines(const value& retention) {
                     customers(number(retention, "done_customers")) + " gone");
   lines.push_back("due: " + fields(number(retention, "due")) +
                   ", in hand: " + std::to_string(number(retention, "in_hand")));
+  if (const auto due = number(retention, "due_customers"); due > 0)
+    lines.push_back("over by the days in force: something of " + customers(due) + "; today " +
+                    std::to_string(number(retention, "may")) + " may go");
   if (const auto at = number(retention, "batch_at"); at > 0)
     lines.push_back("last batch: " + fields(number(retention, "batch")) + ", " + short_time(at));
   const auto& last = object(retention, "last");
@@ -118,7 +196,9 @@ std::vector<std::string> field_forecast_lines(const value& forecast) {
   std::vector<std::string> lines;
   const auto& keep = object(forecast, "keep");
   lines.push_back("counted at " + short_time(number(forecast, "at")) + ", " +
-                  customers(number(forecast, "customers")) + "; by " +
+                  customers(number(forecast, "customers")) + ", of " +
+                  std::to_string(number(forecast, "due_customers")) +
+                  " something would go at once; by " +
                   std::to_string(number(keep, "reference_days")) + " days of reference, " +
                   std::to_string(number(keep, "contact_days")) + " of contact, " +
                   std::to_string(number(keep, "secret_hours")) + " hours of secrets");
@@ -152,7 +232,8 @@ Result<ExitCode> command_retention_fields(const CliContext& context,
     print_json(retention);
   else
     for (const auto& line : field_retention_lines(retention)) std::printf("%s\n", line.c_str());
-  return text(retention, "state") == "stopped" ? ExitCode::kFoundBad : ExitCode::kDone;
+  return text(retention, "state") == "stopped" || flag(retention, "waits") ? ExitCode::kFoundBad
+                                                                           : ExitCode::kDone;
 }
 
 }  // namespace callward::app

@@ -81,6 +81,12 @@ void add_troubles(const value& status, std::vector<std::string>& out) {
   if (const auto& retention = object(status, "retention"); text(retention, "state") == "stopped")
     out.push_back("retention has stopped, and erases nothing: " + text(retention, "why") +
                   " (callward retention status)");
+  const auto& of_fields = object(object(status, "vault"), "retention");
+  if (flag(of_fields, "waits"))
+    out.push_back("retention of customers' fields waits for an owner: " +
+                  (text(of_fields, "stop").empty() ? "the policy states less than was in force"
+                                                   : text(of_fields, "stop_why")) +
+                  " (callward retention fields)");
   for (const auto& [channel, what] :
        {std::pair("email", "e-mails"), std::pair("sms", "text messages")})
     if (const auto why = text(object(status, channel), "failing"); !why.empty())

@@ -99,6 +99,20 @@ TEST(CliFields, SaysHowFarErasingIsAndWhatWouldGo) {
   EXPECT_TRUE(has(now, "rows or rounds that failed: 2, the last one: no good mirror"));
   EXPECT_TRUE(has(field_retention_lines(boost::json::parse(R"({"state":"stopped","why":"x"})")),
                   "STOPPED, nothing is erased: x"));
+  const auto waits = field_retention_lines(boost::json::parse(
+      R"({"state":"stopped","stop":"volume","stop_why":"150 customers are due at once","waits":true,
+      "shorter_since":1,"counted_at":9,"to_confirm":151,"due_customers":150,"may":100,
+      "keep":{"reference_days":20,"contact_days":10},
+      "in_force":{"reference_days":365,"contact_days":30}})"));
+  EXPECT_TRUE(has(waits, "STOPPED, secrets alone go: 150 customers are due at once"));
+  EXPECT_TRUE(has(waits,
+                  "the policy states 20 days of reference and 10 of contact; what is stored "
+                  "is kept by 365 days of reference and 30 of contact"));
+  EXPECT_TRUE(has(waits, "of 151 customers something would go at once"));
+  EXPECT_TRUE(has(waits, "confirm --customers 151 --reason"));
+  EXPECT_FALSE(has(waits, "nothing is erased")) << "secrets are";
+  EXPECT_EQ(field_confirm_address("https://a.example", {2, "as said & agreed\xC3\xA9"}),
+            "https://a.example/system/retention#customers=2&reason=as%20said%20%26%20agreed%c3%a9");
   const auto counted = field_forecast_lines(boost::json::parse(
       R"({"keep":{"reference_days":365},"customers":1,"classes":[{"class":"contact","kind":"email",
       "to_compare":4,"held_due":1,"goes":{"due":7,"no_end":4}}]})"));

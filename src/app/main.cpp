@@ -215,6 +215,20 @@ class CommandLine {
         ->needs(dry);
     on(fields,
        [this](const CliContext& c) { return command_retention_fields(c, field_retention_); });
+    fields->require_subcommand(0, 1);
+    auto* word = with_config(
+        command("confirm",
+                "an owner, who signs it in the console: the policy's days hold for what is "
+                "stored, what has stopped goes on",
+                fields));
+    word->add_option("--customers", field_confirm_.customers,
+                     "of whom something goes at once, as `callward retention fields` says")
+        ->required()
+        ->check(CLI::NonNegativeNumber);
+    word->add_option("--reason", field_confirm_.reason, "why; its hash stands in the log")
+        ->required();
+    on(word,
+       [this](const CliContext& c) { return command_retention_fields_confirm(c, field_confirm_); });
   }
 
   void add_people() {
@@ -384,6 +398,7 @@ class CommandLine {
   BackupVerifyOptions verified_;
   RetentionOptions retention_;
   FieldRetentionOptions field_retention_;
+  FieldConfirmOptions field_confirm_;
   ProveOptions prove_;
   ImportOptions import_;
   UserOptions user_;

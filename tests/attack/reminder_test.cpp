@@ -260,5 +260,46 @@ TEST_F(Reminding, DryRunsAreOwnersAndAdministrators) {
   EXPECT_EQ(json_of(relaxed).at("relaxes").as_array().size(), 1u);
 }
 
+// Through the server: an owner's, with what they were shown; nobody else's word is carried further.
+TEST_F(Reminding, OnAStricterPolicyAnOwnerHasTheWord) {
+  const std::string path = "/v1/system/retention/fields", word = path + "/confirmation";
+  policy_text = std::string(kPolicy) + "[keep]\nreference_days = 30\ncontact_days = 3\n";
+  boot();
+  clock.advance_ms(61'000);
+  keeper->tick();
+  const auto at = json_of(call(olga.id, "GET", path));
+  EXPECT_TRUE(at.at("waits").as_bool());
+  EXPECT_EQ(at.at("in_force").at("reference_days").to_number<int>(), 365);
+  disclose::OwnersWord said{.by = olga.id,
+                            .customers = at.at("to_confirm").to_number<std::uint64_t>(),
+                            .keep = {.reference_days = 30, .contact_days = 3}};
+  std::ranges::copy(*from_hex(at.at("nonce").as_string()), said.nonce.begin());
+  said.reason_hash = crypto::sha256(as_bytes("a reason"));
+  const auto body = [&](const Someone& signer) -> boost::json::object {
+    const people::PersonSignature signature{
+        signer.id, signer.device->sign(people::test::kParty, disclose::hash_of(said))};
+    return {{"customers", said.customers},
+            {"keep", at.at("keep")},
+            {"stop", at.at("stop")},
+            {"nonce", at.at("nonce")},
+            {"reason_hash", to_hex(said.reason_hash)},
+            {"signature", people::to_json(signature)}};
+  };
+  for (const auto& who : {tom, eve, anna, max, rita})
+    EXPECT_EQ(call(who.id, "POST", word, body(who)).status, 403);
+  EXPECT_EQ(call(olga.id, "POST", word, body(max)).status, 403) << "signed by another";
+  auto lacks = body(olga);
+  lacks.erase("nonce");
+  EXPECT_EQ(call(olga.id, "POST", word, lacks).status, 400);
+  auto more = body(olga);
+  more["customers"] = said.customers + 1;
+  EXPECT_EQ(call(olga.id, "POST", word, more).status, 403) << "not what was signed";
+  const auto taken = call(olga.id, "POST", word, body(olga));
+  ASSERT_EQ(taken.status, 200) << taken.body;
+  EXPECT_FALSE(json_of(taken).at("waits").as_bool());
+  EXPECT_EQ(json_of(taken).at("in_force").at("reference_days").to_number<int>(), 30);
+  EXPECT_EQ(call(olga.id, "POST", word, body(olga)).status, 409) << "nothing waits any more";
+}
+
 }  // namespace
 }  // namespace callward::attack

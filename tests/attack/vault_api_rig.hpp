@@ -228,7 +228,9 @@ class VaultRig : public OfficeRig {
       appended.push_back(*unpack<keys::LogAppend>(f.body));
       return void(c.reply(f, keys::LogAppended{appended.size()}));
     }
-    if (serve(c, f, &Office::field_retention) || serve(c, f, &Office::forecast_fields)) return;
+    if (serve(c, f, &Office::field_retention) || serve(c, f, &Office::forecast_fields) ||
+        serve(c, f, &Office::confirm_field_retention))
+      return;
     const bool served = serve(c, f, &Office::intake_key) || serve(c, f, &Office::store_fields) ||
                         serve(c, f, &Office::look_up) || serve(c, f, &Office::customer_state) ||
                         serve(c, f, &Office::close_case) || serve(c, f, &Office::assign_case) ||

@@ -1089,6 +1089,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/system/retention/fields/confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * An owner's word, signed by their passkey: the policy's days hold for what is stored, what has stopped goes on
+         * @description All but `reason_hash` and `signature` as getFieldRetention says it now; `customers` is its `to_confirm`: of so many something may go at once. The challenge of the assertion is SHA-256(`CWS1 retention` || the person's id, 16 bytes || nonce, 16 bytes || customers, u64 || reference_days, contact_days, secret_hours, u32 each || reason_hash, 32 bytes || stop), numbers little-endian. `reason_hash`: SHA-256(r || reason), made where the reason is given: it stands in the log, the reason does not. 409 when something is another by now, or nothing waits; 403 when it is not signed by an owner.
+         */
+        post: operations["confirmFieldRetention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/system/retention/fields/dry-runs": {
         parameters: {
             query?: never;
@@ -2226,10 +2246,45 @@ export interface components {
         };
         FieldRetention: {
             /**
-             * @description stopped: the log cannot be written, and nothing is erased
+             * @description stopped: the log cannot be written, and nothing is erased; or `stop` says why, and secrets alone go
              * @enum {string}
              */
             state: "waiting" | "erasing" | "stopped";
+            /** @description what the policy states */
+            keep: {
+                reference_days: number;
+                contact_days: number;
+                secret_hours: number;
+            };
+            /** @description for what is stored: the policy's, or more until an owner confirms */
+            in_force: {
+                reference_days: number;
+                contact_days: number;
+            };
+            /** @description for an owner's word (confirmFieldRetention) */
+            waits: boolean;
+            /** @description UTC ms: since then the policy states fewer days than are in force; 0: it does not */
+            shorter_since: number;
+            /**
+             * @description why nothing but secrets goes until an owner confirms; empty: it has not stopped
+             * @enum {string}
+             */
+            stop: "" | "clock_ahead" | "clock_back" | "volume";
+            /** @description the same for people */
+            stop_why: string;
+            stopped_at: number;
+            /** @description UTC ms of the last round that counted all customers; 0: none since the keeper started, or since an owner's word */
+            counted_at: number;
+            /** @description of whom something was over then by the days in force */
+            due_customers: number;
+            /** @description of whom something would be over by the policy's days, and by the clock as it is */
+            to_confirm: number;
+            /** @description customers a day, of the days on which anything went; 0: too few of them */
+            usual: number;
+            /** @description customers of whom something may still go today */
+            may: number;
+            /** @description of getFieldRetention while it waits: to be signed, for ten minutes at least */
+            nonce?: string;
             /** @description fields that are over by their time, and there; as far as the round over all customers has come */
             due: number;
             /** @description of them being erased now */
@@ -2275,6 +2330,8 @@ export interface components {
                 secret_hours: number;
             };
             customers: number;
+            /** @description of whom something would go at once, secrets aside */
+            due_customers: number;
             classes: components["schemas"]["ForecastRow"][];
             scanned: number;
             rows: number;
@@ -4313,6 +4370,42 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Progress */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldRetention"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    confirmFieldRetention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    customers: number;
+                    keep: {
+                        reference_days: number;
+                        contact_days: number;
+                        secret_hours: number;
+                    };
+                    stop: string;
+                    nonce: string;
+                    reason_hash: string;
+                    signature: components["schemas"]["PersonSignature"];
+                };
+            };
+        };
+        responses: {
+            /** @description It stands in the log, and holds */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -1,4 +1,4 @@
-// Break-glass that this owner has not opened yet. Told at once by the live stream; looked at anew now and then, too.
+// What an owner is alarmed about: retention of customers' fields that waits for them, and break-glass that this owner has not opened yet. Told at once by the live stream; looked at anew now and then, too.
 import { ask, client } from '../../api/client';
 import type { components } from '../../api/schema';
 import { listen } from '../../api/live.svelte';
@@ -12,16 +12,24 @@ const BROKEN = ['half_broken', 'open'];
 class Alarms {
   list = $state.raw<Alarm[]>([]);
   count = $state(0);
+  // Waits for an owner's word: because it has stopped, or a policy states less; '': it does not.
+  retention = $state<'' | 'stopped' | 'shorter'>('');
   #serial = 0;
 
   async load(): Promise<void> {
-    if (!has('owner')) return void (this.list = []);
+    if (!has('owner')) {
+      this.list = [];
+      this.retention = '';
+      return;
+    }
     const serial = ++this.#serial;
     try {
       const told = await ask(client.GET('/v1/own/alarms'));
       if (serial !== this.#serial) return;
       this.list = told.alarms;
       this.count = told.count;
+      const fields = await ask(client.GET('/v1/system/retention/fields'));
+      if (serial === this.#serial) this.retention = !fields.waits ? '' : fields.stop === '' ? 'shorter' : 'stopped';
     } catch {
       // The banner says that the server is away; the alarms stay as they were.
     }
@@ -51,6 +59,7 @@ class Alarms {
       clearInterval(timer);
       this.list = [];
       this.count = 0;
+      this.retention = '';
     };
   }
 }
