@@ -105,7 +105,8 @@ Result<ExitCode> command_retention_fields_confirm(const CliContext& context,
                                                   const FieldConfirmOptions& options);
 // Where an owner signs it: number and reason stand behind the #, which no browser sends.
 std::string field_confirm_address(const std::string& origin, const FieldConfirmOptions& options);
-// Customers' fields. 3: nothing is erased, an owner's word is waited for, or the policy of the dry run relaxes what is in force.
+// Customers' fields. 3: nothing is erased, an owner's word is waited for, or the policy of the dry
+// run relaxes what is in force.
 Result<ExitCode> command_retention_fields(const CliContext& context,
                                           const FieldRetentionOptions& options);
 // Of the dry run that was begun: `run` is it, counting or counted. kUnavailable: it failed, was

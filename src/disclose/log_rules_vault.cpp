@@ -127,8 +127,7 @@ void LogRules::fields_erase_intended(const Now& now) {
     if (!leaf) continue;
     const auto field = customer.fields.find(*leaf);
     // A contact that can only be compared went once already, to be read no more.
-    if (field != customer.fields.end() &&
-        item.get_array()[1].get_string() == kByRetention)
+    if (field != customer.fields.end() && item.get_array()[1].get_string() == kByRetention)
       check_kept(now, customer, field->second);
     begun(*leaf);
   }

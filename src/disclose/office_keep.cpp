@@ -172,7 +172,14 @@ void Office::decide_round() {
   kept.counted = std::exchange(kept.counting, {});
   kept.counted.at = now();
   const auto due = static_cast<std::int64_t>(kept.counted.customers);
-  if (due == 0 || kept.guard.stopped()) return;
+  if (kept.guard.stopped()) return;
+  if (due == 0) {  // what an owner let go is gone, or stays: it was for this once
+    if (kept.guard.state().confirmed != 0) {
+      kept.guard.run_over(0);
+      kept.dirty = true;
+    }
+    return;
+  }
   if (due > kept.guard.may_erase(keys::usual_erased(kept.guard.state().days)))
     return stop_kept(keys::RetentionStop::kVolume, due);
   kept.erasing = true;

@@ -23,8 +23,9 @@ struct OwnersWord {
   crypto::Digest reason_hash{};
 };
 
-// What the passkey signs: SHA-256("CWS1 retention" || by || nonce || customers u64 || reference_days
-// u32 || contact_days u32 || secret_hours u32 || reason_hash || stop), little-endian.
+// What the passkey signs: SHA-256("CWS1 retention" || by || nonce || customers u64 ||
+// reference_days u32 || contact_days u32 || secret_hours u32 || reason_hash || stop),
+// little-endian.
 crypto::Digest hash_of(const OwnersWord& word);
 // The `data` of its entry in the log, and back. kMalformed.
 boost::json::object to_json(const OwnersWord& word);

@@ -481,8 +481,8 @@ struct ForecastFields {  // -> FieldRetention, when it has begun
 };
 // An owner's word on the retention of fields: by this policy's days from now on, what has stopped
 // goes on, and so many customers may lose something at once. Signed by the passkey of `by`
-// (disclose/owners_word.hpp). kState: nothing waits for it, or it is of another policy, stop, number
-// or nonce than FieldRetention says now. kDenied: not signed by an owner.
+// (disclose/owners_word.hpp). kState: nothing waits for it, or it is of another policy, stop,
+// number or nonce than FieldRetention says now. kDenied: not signed by an owner.
 struct ConfirmFieldRetention {  // -> FieldRetention, after field_retention_confirmed is durable
   static constexpr std::uint16_t kType = 329;
   PersonId by;

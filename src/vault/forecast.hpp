@@ -49,7 +49,7 @@ class Forecast {
   [[nodiscard]] std::uint64_t due_customers() const { return due_customers_; }
   using Rows = std::map<std::pair<FieldClass, FieldKind>, ForecastRow>;
   [[nodiscard]] const Rows& rows() const { return rows_; }
-  // {"at", "keep", "customers", "due_customers", "classes": [...]}: FieldForecast in api/openapi.yaml.
+  // {"at", "keep", "customers", "due_customers", "classes": [...]}: FieldForecast in the API.
   [[nodiscard]] boost::json::object to_json() const;
 
  private:

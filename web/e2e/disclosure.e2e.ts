@@ -517,6 +517,34 @@ describe('retention', () => {
     expect((await api(who.max!, 'GET', '/v1/system/retention/fields')).status).toBe(403);
     expect(await page.content()).not.toContain(EMAIL_AFTER);
   });
+  test('a stricter policy takes nothing that is stored until an owner has signed it', async () => {
+    const text = readFileSync(served.policy, 'utf8');
+    writeFileSync(served.policy, text.replace('[keep]\n', '[keep]\nreference_days = 20\ncontact_days = 3\n'));
+    await served.cli('restart', 'keeper');
+    const page = await visit(who.olga!, '/system');
+    const alarm = page.locator('[data-retention-alarm]');
+    await alarm.getByText('the policy states fewer days: an owner confirms them').waitFor({ timeout: 30_000 });
+    await page.getByText('Retention of customers’ fields waits for an owner’s word.').waitFor({ timeout: 15_000 });
+    await alarm.getByRole('link').click();
+    await page.getByText('Of 0 customers something would go at once.').waitFor({ timeout: 90_000 });
+    await page.getByText('In force for what is stored').waitFor();
+    await page.getByText('reference 365 days, contact 30 days', { exact: true }).waitFor();
+    await page.getByLabel('The number of customers, typed').fill('7');
+    await page.getByRole('button', { name: 'Sign with a passkey' }).click();
+    await page.getByText('Type the number that is said above: 0.').waitFor();
+    await screen(page, 'retention-waits');
+    // From the command line: what it is of stands in the link, and an owner signs it.
+    const { said, done } = await served.waiting(/\s(https:\S+)\n/, 'retention', 'fields', 'confirm', '--customers', '0', '--reason', 'the new contract & its annex');
+    await page.goto(said[1]!);
+    await expect.poll(() => page.getByLabel('Why, for whoever asks later').inputValue().catch(() => ''), { timeout: 15_000 }).toBe('the new contract & its annex');
+    expect(page.url()).not.toContain('contract');
+    await page.getByRole('button', { name: 'Sign with a passkey' }).click();
+    await page.getByText('Signed, and in the log.').waitFor({ timeout: 20_000 });
+    await page.getByText('reference 20 days, contact 3 days', { exact: true }).waitFor();
+    expect((await done).code).toBe(0);
+    await screen(page, 'retention-confirmed');
+    await expect.poll(() => alarm.count(), { timeout: 20_000 }).toBe(0);
+  });
   test('one says oneself where one is reminded', async () => {
     const page = await visit(who.anna!, '/me');
     await page.getByLabel('Address').fill('anna at nowhere');
