@@ -213,22 +213,25 @@ class CommandLine {
     fields
         ->add_option("--policy", field_retention_.policy, "a policy file that is not in force yet")
         ->needs(dry);
-    on(fields,
-       [this](const CliContext& c) { return command_retention_fields(c, field_retention_); });
-    fields->require_subcommand(0, 1);
-    auto* word = with_config(
-        command("confirm",
-                "an owner, who signs it in the console: the policy's days hold for what is "
-                "stored, what has stopped goes on",
-                fields));
-    word->add_option("--customers", field_confirm_.customers,
-                     "of whom something goes at once, as `callward retention fields` says")
-        ->required()
-        ->check(CLI::NonNegativeNumber);
-    word->add_option("--reason", field_confirm_.reason, "why; its hash stands in the log")
-        ->required();
-    on(word,
-       [this](const CliContext& c) { return command_retention_fields_confirm(c, field_confirm_); });
+    auto* word = fields->add_option(
+        "act", field_act_,
+        "confirm: an owner, who signs it in the console; the policy's days hold for what is "
+        "stored, what has stopped goes on");
+    word->check(CLI::IsMember({"confirm"}))->excludes(dry);
+    auto* customers =
+        fields
+            ->add_option("--customers", field_confirm_.customers,
+                         "confirm: of whom something goes at once, as `retention fields` says")
+            ->check(CLI::NonNegativeNumber)
+            ->needs(word);
+    auto* reason =
+        fields->add_option("--reason", field_confirm_.reason, "confirm: why; its hash is logged")
+            ->needs(word);
+    word->needs(customers)->needs(reason);
+    on(fields, [this](const CliContext& c) {
+      return field_act_.empty() ? command_retention_fields(c, field_retention_)
+                                : command_retention_fields_confirm(c, field_confirm_);
+    });
   }
 
   void add_people() {
@@ -399,6 +402,7 @@ class CommandLine {
   RetentionOptions retention_;
   FieldRetentionOptions field_retention_;
   FieldConfirmOptions field_confirm_;
+  std::string field_act_;
   ProveOptions prove_;
   ImportOptions import_;
   UserOptions user_;
