@@ -526,12 +526,13 @@ describe('retention', () => {
     await alarm.getByText('the policy states fewer days: an owner confirms them').waitFor({ timeout: 30_000 });
     await page.getByText('Retention of customers’ fields waits for an owner’s word.').waitFor({ timeout: 15_000 });
     await alarm.getByRole('link').click();
-    await page.getByText('Of 0 customers something would go at once.').waitFor({ timeout: 90_000 });
+    await page.getByText('Nothing would go at once: 0 customers.').waitFor({ timeout: 90_000 });
     await page.getByText('In force for what is stored').waitFor();
     await page.getByText('reference 365 days, contact 30 days', { exact: true }).waitFor();
     await page.getByLabel('The number of customers, typed').fill('7');
     await page.getByRole('button', { name: 'Sign with a passkey' }).click();
     await page.getByText('Type the number that is said above: 0.').waitFor();
+    await page.getByText('Say why, in a few words.').waitFor();
     await screen(page, 'retention-waits');
     // From the command line: what it is of stands in the link, and an owner signs it.
     const { said, done } = await served.waiting(/\s(https:\S+)\n/, 'retention', 'fields', 'confirm', '--customers', '0', '--reason', 'the new contract & its annex');
