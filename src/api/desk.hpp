@@ -45,6 +45,7 @@ struct Draft {
 // A command line that wants to read in somebody's name.
 struct ReaderRequest {
   std::array<std::uint8_t, 32> key{};
+  keys::ReaderScope scope;
   std::string what;                // in its own words
   std::optional<PersonId> person;  // who signed the key
 };
@@ -110,6 +111,8 @@ struct SignedReader {
   people::PersonSignature signature;
 };
 Result<SignedReader> signed_reader_of(BodyReader& body, const PersonId& person);
+// As the keeper is told of it.
+keys::ReaderPut reader_put(const people::Reader& reader);
 // kDenied: not signed by the person's passkey, not now, or used before.
 Status check_reader(Service& service, const SignedReader& given);
 // The passphrase in the body, its text wiped.

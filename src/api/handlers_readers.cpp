@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "api/service.hpp"
-#include "crypto/sha256.hpp"
 
 namespace callward::api {
 namespace {
@@ -16,8 +15,7 @@ Status take_reader(Service& service, const Request& request, SignedReader& given
   TRY(check_reader(service, given));
   const auto gone = TRY(service.people.add_reader(given.reader));
   const auto& reader = given.reader;
-  const auto put = service.keeper.call<keys::Ack>(
-      keys::ReaderPut{reader.person, reader.key, reader.at, reader.signature});
+  const auto put = service.keeper.call<keys::Ack>(reader_put(reader));
   if (!put) {
     (void)service.people.forget_reader(reader.key);
     return tl::unexpected<Error>(put.error());
@@ -35,24 +33,20 @@ Result<Response> add(Service& service, const Request& request) {
   return Response::json({{"reader_key", to_hex(given.reader.key)}}, 201);
 }
 
-// To be compared on two screens.
-std::string fingerprint_of(const std::array<std::uint8_t, 32>& key) {
-  constexpr std::size_t kBytes = 8;
-  const auto digest = crypto::sha256({as_bytes("CWS1 fingerprint"), key});
-  return in_fours(ByteView(digest).first(kBytes), "-");
-}
-
 Result<Response> ask(Service& service, const Request& request) {
   auto body = TRY(BodyReader::parse(request.body));
   ReaderRequest wanted;
   std::ranges::copy(TRY(body.bytes("reader_key", 32, 32)), wanted.key.begin());
+  wanted.scope.call = TRY(CallId::parse(TRY(body.text("call", 32, 32))));
+  const auto purpose = keys::purpose_of_text(TRY(body.text("purpose", 1, 16)));
+  if (!purpose) return fail(Errc::kMalformed, "purpose is play, export, transcript or challenge");
+  wanted.scope.purpose = static_cast<std::uint8_t>(*purpose);
   wanted.what = TRY(body.text("what", 1, 200));
   TRY(body.finish());
   const auto id = to_hex(service.entropy.array<16>());
   TRY(service.desk.reader_requests.put(id, "operator", wanted, service.clock.monotonic_ms()));
   return Response::json({{"reader_request", id},
                          {"address", service.origin + "/consent?request=" + id},
-                         {"fingerprint", fingerprint_of(wanted.key)},
                          {"seconds", Desk::kReaderRequestMs / 1'000}},
                         201);
 }
@@ -66,11 +60,13 @@ Result<ReaderRequest> found(Service& service, const Request& request) {
 
 Result<Response> look(Service& service, const Request& request) {
   const auto wanted = TRY(found(service, request));
-  return Response::json({{"reader_key", to_hex(wanted.key)},
-                         {"what", wanted.what},
-                         {"fingerprint", fingerprint_of(wanted.key)},
-                         {"person", wanted.person ? wanted.person->hex() : std::string()},
-                         {"at", service.clock.utc_ms()}});
+  return Response::json(
+      {{"reader_key", to_hex(wanted.key)},
+       {"call", wanted.scope.call.hex()},
+       {"purpose", keys::to_text(static_cast<keys::OpenPurpose>(wanted.scope.purpose))},
+       {"what", wanted.what},
+       {"person", wanted.person ? wanted.person->hex() : std::string()},
+       {"at", service.clock.utc_ms()}});
 }
 
 Result<Response> sign(Service& service, const Request& request) {
@@ -81,6 +77,8 @@ Result<Response> sign(Service& service, const Request& request) {
   if (wanted.person) return fail(Errc::kState, "somebody has signed it already");
   if (given.reader.key != wanted.key)
     return fail(Errc::kMalformed, "another key than the command line's");
+  given.reader.call = wanted.scope.call;
+  given.reader.purpose = wanted.scope.purpose;
   TRY(take_reader(service, request, given));
   wanted.person = request.session->person.id;
   if (!service.desk.reader_requests.replace(request.parameters.at("id"), wanted,

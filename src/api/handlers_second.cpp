@@ -45,9 +45,7 @@ Result<Response> begin(Service& service, const Request& request, const Second& s
   const auto told = [&]() -> Status {
     TRY(service.log("signed_in", subject, subject,
                     {{"session", fresh.session.id}, {"method", people::to_text(by)}}));
-    if (reader != nullptr)
-      TRY(service.keeper.call<keys::Ack>(
-          keys::ReaderPut{reader->person, reader->key, reader->at, reader->signature}));
+    if (reader != nullptr) TRY(service.keeper.call<keys::Ack>(reader_put(*reader)));
     return end_session_before(service, request, second.person);
   }();
   if (!told) {

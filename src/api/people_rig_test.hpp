@@ -103,15 +103,15 @@ struct PeopleRig : Rig {
   // As the office does.
   Result<keys::Ack> check_reader(const keys::ReaderPut& message) {
     const auto signature = TRY(people::parse_signature(message.signature));
-    TRY(keepers.check(message.person, reader_challenge(message.person, message.key, message.at),
-                      signature.said));
+    TRY(keepers.check(
+        message.person,
+        keys::reader_challenge(message.person, message.key, message.at, message.scope),
+        signature.said));
     return keys::Ack{};
   }
   static crypto::Digest reader_challenge(const PersonId& person,
                                          const std::array<std::uint8_t, 32>& key, std::int64_t at) {
-    std::array<std::uint8_t, 8> time{};
-    store_le(time.data(), at);
-    return crypto::sha256({as_bytes("CWS1 reader"), person.bytes, key, time});
+    return keys::reader_challenge(person, key, at, {});
   }
 
   // ---- browsers ----

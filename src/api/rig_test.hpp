@@ -163,6 +163,7 @@ struct Rig {
     for (auto& step : customer_migrations()) all.push_back(std::move(step));
     for (auto& step : reminder_migrations()) all.push_back(std::move(step));
     for (auto& step : customer_later_migrations()) all.push_back(std::move(step));
+    for (auto& step : people::latest_migrations()) all.push_back(std::move(step));
     return all;
   }
   void start_peers() {

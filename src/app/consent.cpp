@@ -25,20 +25,30 @@ Consent::~Consent() {
   if (http_ != nullptr) (void)http_->remove("/v1/reader-requests/" + id_);
 }
 
-Result<std::optional<Consent>> Consent::ask(HttpClient& http, const std::string& what) {
+// To be compared on two screens: made here of the key that was made here, never the server's word.
+static std::string fingerprint(const crypto::PublicKey& key, const keys::ReaderScope& scope) {
+  const auto raw = to_hex(keys::reader_fingerprint(key, scope));
+  return raw.substr(0, 4) + "-" + raw.substr(4, 4) + "-" + raw.substr(8, 4) + "-" + raw.substr(12);
+}
+
+Result<std::optional<Consent>> Consent::ask(HttpClient& http, const keys::ReaderScope& scope,
+                                            const std::string& what) {
   const auto people = TRY(http.get("/v1/people"));
   if (!flag(people, "founded")) return std::optional<Consent>();
   SystemEntropy entropy;
   auto key = entropy.key();
-  const auto asked =
-      TRY(http.post("/v1/reader-requests",
-                    boost::json::object{{"reader_key", to_hex(TRY(crypto::x25519_public(key)))},
-                                        {"what", what}}));
+  const auto reader_key = TRY(crypto::x25519_public(key));
+  const auto asked = TRY(http.post(
+      "/v1/reader-requests",
+      boost::json::object{{"reader_key", to_hex(reader_key)},
+                          {"call", scope.call.hex()},
+                          {"purpose", keys::to_text(static_cast<keys::OpenPurpose>(scope.purpose))},
+                          {"what", what}}));
   Consent consent(http, std::move(key), text(asked, "reader_request"));
   std::fprintf(stderr,
                "A person opens it, with a passkey. Where you are signed in, open\n  %s\n"
                "compare %s, and sign. Waiting %lld minutes.\n",
-               text(asked, "address").c_str(), text(asked, "fingerprint").c_str(),
+               text(asked, "address").c_str(), fingerprint(reader_key, scope).c_str(),
                static_cast<long long>(number(asked, "seconds") / 60));
   for (auto left = number(asked, "seconds"); left > 0; --left) {
     const auto now = TRY(http.get("/v1/reader-requests/" + consent.id_));

@@ -8,14 +8,21 @@
 
 #include "app/http_client.hpp"
 #include "base/secret.hpp"
+#include "keys/vault_protocol.hpp"
 
 namespace callward::app {
 
+inline keys::ReaderScope scope_of(const CallId& call, keys::OpenPurpose purpose) {
+  return {call, static_cast<std::uint8_t>(purpose)};
+}
+
 class Consent {
  public:
-  // `what`: for the person's screen. Says on standard error where to sign, and waits. Without a
-  // role chart there is nothing to ask: no consent. kDenied: nobody signed in time.
-  static Result<std::optional<Consent>> ask(HttpClient& http, const std::string& what);
+  // For this call and this purpose; `what`: more words for the person's screen. Says on standard
+  // error where to sign, and what must stand there. Without a role chart there is nothing to ask:
+  // no consent. kDenied: nobody signed in time.
+  static Result<std::optional<Consent>> ask(HttpClient& http, const keys::ReaderScope& scope,
+                                            const std::string& what);
   ~Consent();  // the keeper forgets the key
   Consent(Consent&& other) noexcept;
   Consent& operator=(Consent&&) = delete;

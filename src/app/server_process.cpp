@@ -28,6 +28,7 @@ std::vector<std::string> all_migrations() {
   for (auto& step : api::customer_migrations()) migrations.push_back(std::move(step));
   for (auto& step : api::reminder_migrations()) migrations.push_back(std::move(step));
   for (auto& step : api::customer_later_migrations()) migrations.push_back(std::move(step));
+  for (auto& step : people::latest_migrations()) migrations.push_back(std::move(step));
   return migrations;
 }
 

@@ -283,8 +283,8 @@ const std::vector<EntryType>& entry_types() {
       {"reader_bound",
        kByKeeper,
        "Somebody's browser has a key, which their passkey has signed: what they may read is sealed "
-       "to it.",
-       {{"key", kHash}, {"at", kNumber}}},
+       "to it. Of a command line that reads in their name: the one call, and what for.",
+       {{"key", kHash}, {"at", kNumber}, {"call", kText, true}, {"purpose", kText, true}}},
       {"policy_in_force",
        kByKeeper,
        "The policy from here on, by the hash of its file; `limits` are those of disclosures, in "

@@ -156,21 +156,35 @@ void add_intakes(std::vector<json::object>& out) {
   add("as something else", keys::intake_aad("check", {"00112233445566778899aabbccddeeff", "name"}));
 }
 
+void add_readers(std::vector<json::object>& out) {
+  constexpr std::int64_t kAt = 1'700'000'000'000;
+  const auto key = *crypto::x25519_public(key_of(80));
+  const auto add = [&](std::string_view name, const char* kind, const keys::ReaderScope& scope) {
+    auto reader = named(name, kind, "ok");
+    reader["person"] = person(4).hex();
+    reader["key"] = to_hex(key);
+    reader["at"] = kAt;
+    if (scope.is_some()) {
+      reader["call"] = scope.call.hex();
+      reader["purpose"] = keys::to_text(static_cast<keys::OpenPurpose>(scope.purpose));
+      reader["fingerprint"] = to_hex(keys::reader_fingerprint(key, scope));
+    }
+    reader["challenge"] = to_hex(keys::reader_challenge(person(4), key, kAt, scope));
+    out.push_back(std::move(reader));
+  };
+  add("a browser's key", "reader", {});
+  keys::ReaderScope scope{.purpose = static_cast<std::uint8_t>(keys::OpenPurpose::kTranscript)};
+  scope.call.bytes[2] = 0x34;
+  add("a command line's key", "consent", scope);
+}
+
 std::vector<json::object> all_cases() {
   std::vector<json::object> out;
   Authenticator device(1, people::kEdDsa);
   add_written(out, device);
   add_signatures(out, device);
   add_intakes(out);
-  std::array<std::uint8_t, 8> at{};
-  store_le(at.data(), std::int64_t{1'700'000'000'000});
-  const auto key = *crypto::x25519_public(key_of(80));
-  auto reader = named("a browser's key", "reader", "ok");
-  reader["person"] = person(4).hex();
-  reader["key"] = to_hex(key);
-  reader["at"] = 1'700'000'000'000;
-  reader["challenge"] = to_hex(crypto::sha256({as_bytes("CWS1 reader"), person(4).bytes, key, at}));
-  out.push_back(std::move(reader));
+  add_readers(out);
   CustomerId customer;
   customer.bytes[5] = 0x12;
   auto owner = named("whose a value is", "owner", "ok");

@@ -161,9 +161,13 @@ void LogRules::reader_bound(const Now& now) {
     Reader reader{.person = person, .passkey = said[0].said.passkey, .at = number(now.entry, "at")};
     std::array<std::uint8_t, 32> key{};
     std::ranges::copy(TRY(from_hex(text(now.entry, "key"))), key.begin());
-    std::array<std::uint8_t, 8> at{};
-    store_le(at.data(), reader.at);
-    TRY(chart_->check(person, crypto::sha256({as_bytes("CWS1 reader"), person.bytes, key, at}),
+    if (now.entry.data.contains("call")) {
+      const auto purpose = keys::purpose_of_text(text(now.entry, "purpose"));
+      if (!purpose) return fail(Errc::kMalformed, "for no purpose");
+      reader.scope = {TRY(CallId::parse(text(now.entry, "call"))),
+                      static_cast<std::uint8_t>(*purpose)};
+    }
+    TRY(chart_->check(person, keys::reader_challenge(person, key, reader.at, reader.scope),
                       said[0].said));
     keeper_.readers[key] = std::move(reader);
     return {};
@@ -237,14 +241,16 @@ void LogRules::check_pass(const Now& now, const OfRequest& request, const ChainS
 // The passkey that signed it is still theirs, and it is not too long ago.
 bool LogRules::reads_on(const Reader& reader, std::int64_t at) const {
   const auto* member = chart_->find(reader.person);
-  return member != nullptr && !member->left && at <= reader.at + kReaderMs + kAheadMs &&
+  const auto lasts = reader.scope.is_some() ? keys::kConsentMs : kReaderMs;
+  return member != nullptr && !member->left && at <= reader.at + lasts + kAheadMs &&
          std::ranges::find(member->keys, reader.passkey, &people::Passkey::id) !=
              member->keys.end();
 }
 
 void LogRules::check_view(const Now& now, const OfRequest& request, const ChainStep& step) {
   const auto reader = keeper_.readers.find(step.reader_key);
-  if (reader == keeper_.readers.end() || reader->second.person != step.event.by)
+  if (reader == keeper_.readers.end() || reader->second.person != step.event.by ||
+      reader->second.scope.is_some())
     return now.breaks("seen-by-whose-key-it-is", "sealed to a key that this person has not bound");
   if (!reads_on(reader->second, step.at))
     return now.breaks("seen-by-whose-key-it-is", "the passkey is gone, or it is too long ago");

@@ -71,6 +71,7 @@ class LogRules final : public audit::RuleJudge {
     PersonId person;
     Bytes passkey;
     std::int64_t at = 0;
+    keys::ReaderScope scope;
   };
   struct Now {  // the entry that is looked at
     std::uint64_t index;

@@ -17,12 +17,21 @@ std::string text_or_nothing(const audit::Entry& entry, std::string_view name) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-bool names_call_data(const audit::Entry& entry) {
+// What the entry says that keys were asked of.
+keys::OpenAsked asked_by(const audit::Entry& entry) {
   const auto* kinds = entry.data.if_contains("kinds");
-  return kinds != nullptr && kinds->is_array() &&
-         std::ranges::any_of(kinds->get_array(), [](const boost::json::value& kind) {
-           return kind == keys::to_text(keys::RecordKind::kCallData);
-         });
+  keys::OpenAsked asked{
+      .purpose =
+          keys::purpose_of_text(text_or_nothing(entry, "purpose")).value_or(keys::OpenPurpose{})};
+  if (kinds == nullptr || !kinds->is_array()) return asked;
+  for (const auto& kind : kinds->get_array()) {
+    const bool about = kind == keys::to_text(keys::RecordKind::kCallData);
+    const bool sound = kind == keys::to_text(keys::RecordKind::kAudio);
+    asked.about |= about;
+    asked.sound |= sound;
+    asked.derived |= !about && !sound;
+  }
+  return asked;
 }
 
 }  // namespace
@@ -65,6 +74,9 @@ void LogRules::opened(const Now& now) {
   if (reader == keeper_.readers.end() || reader->second.person != *person ||
       !reads_on(reader->second, now.entry.at))
     return now.breaks(kRule, "with a key that this person's passkey did not sign");
+  const auto asked = asked_by(now.entry);
+  if (!fits(reader->second.scope, *call, asked))
+    return now.breaks(kRule, "with a key that was signed for another call, or for something else");
   const auto heard = heard_of(*call, now.entry.at);
   if (const auto began = calls_.find(*call);
       began != calls_.end() && began->second.call_back && !heard.is_call_back)
@@ -73,7 +85,7 @@ void LogRules::opened(const Now& now) {
   if (!right) return now.breaks(kRule, right.error().message);
   if (text_or_nothing(now.entry, "right") != to_text(*right))
     now.breaks(kRule, "by another right than the entry says");
-  if (*right == Hearing::kCallBack && names_call_data(now.entry))
+  if (*right == Hearing::kCallBack && asked.about)
     now.breaks(kRule, "who hears a call-back learns no number of it");
 }
 

@@ -132,10 +132,11 @@ class Office final : public keys::Tenant {
   // Recordings (office_recordings.cpp).
   Result<boost::json::object> may_open(const keys::CallAsked& call, std::string_view actor,
                                        const std::array<std::uint8_t, 32>& reader_key,
-                                       bool about) override;
+                                       const keys::OpenAsked& asked) override;
   Status may_erase(const keys::CallAsked& call, std::string_view actor) override;
 
   // Whether somebody's browser has this key, signed; and whether they have the role.
+  // With a browser's key: one that is for one call alone is none.
   [[nodiscard]] bool reads_with(const PersonId& person,
                                 const std::array<std::uint8_t, 32>& key) const;
   [[nodiscard]] const people::Chart& chart() const { return chart_; }
@@ -191,6 +192,7 @@ class Office final : public keys::Tenant {
     std::array<std::uint8_t, 32> key{};
     Bytes passkey;              // that signed it
     std::int64_t until_ms = 0;  // monotonic
+    keys::ReaderScope scope;
   };
   struct Code {
     SecretBytes value;
@@ -317,6 +319,10 @@ class Office final : public keys::Tenant {
   void keep_running();
   void use_up(vault::Customer& customer, vault::Leaf leaf);
   void lift_hold(vault::Customer& customer);
+  // office_people.cpp
+  [[nodiscard]] const Reader* find_reader(const PersonId& person,
+                                          const std::array<std::uint8_t, 32>& key) const;
+  [[nodiscard]] Result<people::PersonSignature> check_reader(const keys::ReaderPut& message) const;
   // office_time.cpp
   Status begin_time();
   void keep_time();

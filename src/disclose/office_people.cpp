@@ -74,48 +74,74 @@ void Office::chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> re
 
 // ---- readers ------------------------------------------------------------------------------------
 
-bool Office::reads_with(const PersonId& person, const std::array<std::uint8_t, 32>& key) const {
+const Office::Reader* Office::find_reader(const PersonId& person,
+                                          const std::array<std::uint8_t, 32>& key) const {
   const auto readers = readers_.find(person);
   const auto* member = chart_.find(person);
-  if (readers == readers_.end() || member == nullptr || member->left) return false;
-  return std::ranges::any_of(readers->second, [&](const Reader& reader) {
+  if (readers == readers_.end() || member == nullptr || member->left) return nullptr;
+  const auto found = std::ranges::find_if(readers->second, [&](const Reader& reader) {
     // A passkey that was taken away takes what it signed along.
     return reader.key == key && reader.until_ms > clock_.monotonic_ms() &&
            std::ranges::find(member->keys, reader.passkey, &people::Passkey::id) !=
                member->keys.end();
   });
+  return found == readers->second.end() ? nullptr : &*found;
+}
+
+bool Office::reads_with(const PersonId& person, const std::array<std::uint8_t, 32>& key) const {
+  const auto* reader = find_reader(person, key);
+  return reader != nullptr && !reader->scope.is_some();
+}
+
+// What the passkey signed, and when; a key stays for what it was signed for.
+Result<people::PersonSignature> Office::check_reader(const keys::ReaderPut& message) const {
+  const auto& scope = message.scope;
+  if (scope.is_some() && (scope.call.is_zero() || !keys::is_purpose(scope.purpose)))
+    return fail(Errc::kMalformed, "for one call and one purpose, or for none");
+  if (find_reader(message.person, message.key) != nullptr)
+    return fail(Errc::kDenied, "this key was signed for something else");
+  auto signature = TRY(people::parse_signature(message.signature));
+  const auto age = now() - message.at;
+  if (age < -kAheadMs || age > (scope.is_some() ? keys::kConsentMs : kReaderMs))
+    return fail(Errc::kDenied, "signed too long ago: sign in anew");
+  if (signature.person != message.person)
+    return fail(Errc::kDenied, "a key is bound by whose it is");
+  TRY(chart_.check(message.person,
+                   keys::reader_challenge(message.person, message.key, message.at, scope),
+                   signature.said));
+  return signature;
 }
 
 void Office::reader_put(const keys::ReaderPut& message, Reply<keys::Ack> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
-  if (reads_with(message.person, message.key)) return reply(keys::Ack{});
-  const auto signature = people::parse_signature(message.signature);
+  const auto& scope = message.scope;
+  if (const auto* known = find_reader(message.person, message.key);
+      known != nullptr && known->scope == scope)
+    return reply(keys::Ack{});
+  const auto signature = check_reader(message);
   if (!signature) return refuse(signature.error());
-  const auto age = now() - message.at;
-  if (age < -kAheadMs || age > kReaderMs)
-    return refuse({Errc::kDenied, "signed too long ago: sign in anew"});
-  std::array<std::uint8_t, 8> at{};
-  store_le(at.data(), message.at);
-  const auto challenge =
-      crypto::sha256({as_bytes("CWS1 reader"), message.person.bytes, message.key, at});
-  if (signature->person != message.person)
-    return refuse({Errc::kDenied, "a key is bound by whose it is"});
-  if (auto said = chart_.check(message.person, challenge, signature->said); !said)
-    return refuse(said.error());
   audit::Entry entry{.type = "reader_bound",
                      .actor = message.person.hex(),
                      .subject = message.person.hex(),
                      .data = {{"key", to_hex(message.key)}, {"at", message.at}}};
+  if (scope.is_some()) {
+    entry.data["call"] = scope.call.hex();
+    entry.data["purpose"] = keys::to_text(static_cast<keys::OpenPurpose>(scope.purpose));
+  }
   entry.signature = people::signatures_to_json({*signature});
   if (auto staged = ledger_.stage(std::move(entry)); !staged) return refuse(staged.error());
-  const auto until = clock_.monotonic_ms() + kReaderMs - std::max<std::int64_t>(age, 0);
-  ledger_.after_log([this, person = message.person, key = message.key,
-                     passkey = signature->said.passkey, until, reply](Status logged) {
+  const auto age = std::max<std::int64_t>(now() - message.at, 0);
+  const Reader fresh{
+      .key = message.key,
+      .passkey = signature->said.passkey,
+      .until_ms = clock_.monotonic_ms() - age + (scope.is_some() ? keys::kConsentMs : kReaderMs),
+      .scope = scope};
+  ledger_.after_log([this, person = message.person, fresh, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     auto& readers = readers_[person];
     if (readers.size() >= kReadersPerPersonMax) readers.erase(readers.begin());
-    readers.push_back({key, passkey, until});
+    readers.push_back(fresh);
     reply(keys::Ack{});
   });
 }

@@ -23,17 +23,20 @@ Heard Office::heard_of(const keys::CallAsked& call) const {
 
 Result<boost::json::object> Office::may_open(const keys::CallAsked& call, std::string_view actor,
                                              const std::array<std::uint8_t, 32>& reader_key,
-                                             bool about) {
+                                             const keys::OpenAsked& asked) {
   TRY(ready());
   if (chart_.number() == 0) return boost::json::object{};
   const auto person = PersonId::parse(actor);
   if (!person)
     return fail(Errc::kDenied, "there is a role chart: a person opens it, with a passkey");
-  if (!reads_with(*person, reader_key))
+  const auto* reader = find_reader(*person, reader_key);
+  if (reader == nullptr)
     return fail(Errc::kDenied, "this key was not signed by the person's passkey: sign in anew");
+  if (!fits(reader->scope, call.id, asked))
+    return fail(Errc::kDenied, "this key was signed for another call, or for something else of it");
   const auto heard = heard_of(call);
   const auto right = TRY(may_hear(chart_, *person, heard));
-  if (right == Hearing::kCallBack && about)
+  if (right == Hearing::kCallBack && asked.about)
     return fail(Errc::kDenied, "who hears a call-back learns no number of it");
   boost::json::object said{{"right", to_text(right)}, {"reader", to_hex(reader_key)}};
   if (right == Hearing::kCallBack) said["request"] = heard.request->id.hex();

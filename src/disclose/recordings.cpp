@@ -39,6 +39,13 @@ bool has_part(const people::Chart& chart, const PersonId& person, const Heard& c
   return call.is_call_back && !call.of.is_known() && may_ask_or_ring(chart, person);
 }
 
+bool fits(const keys::ReaderScope& scope, const CallId& call, const keys::OpenAsked& asked) {
+  if (!scope.is_some()) return true;
+  const bool words = asked.purpose == keys::OpenPurpose::kTranscript;
+  return scope.call == call && scope.purpose == static_cast<std::uint8_t>(asked.purpose) &&
+         !asked.about && (words ? !asked.sound : !asked.derived);
+}
+
 Result<Hearing> may_hear(const people::Chart& chart, const PersonId& person, const Heard& call) {
   if (has_part(chart, person, call))
     return fail(Errc::kDenied, "who asked, and who rang, do not hear the call-back");

@@ -6,6 +6,8 @@
 
 #include "disclose/request.hpp"
 #include "keys/call_back.hpp"
+#include "keys/tenant.hpp"
+#include "keys/vault_protocol.hpp"
 
 namespace callward::disclose {
 
@@ -29,5 +31,10 @@ bool has_part(const people::Chart& chart, const PersonId& person, const Heard& c
 // expert then. Where nobody can say who that was, by nobody who could have been.
 // kDenied: by no right.
 Result<Hearing> may_hear(const people::Chart& chart, const PersonId& person, const Heard& call);
+
+// Whether a key that was signed for one call and one purpose is for this: sound of a call that is
+// exported, played or sampled, words of one whose transcript is wanted; never what is known about
+// it.
+bool fits(const keys::ReaderScope& scope, const CallId& call, const keys::OpenAsked& asked);
 
 }  // namespace callward::disclose

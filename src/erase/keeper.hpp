@@ -391,7 +391,7 @@ class Keeper {
   // What the vault's people say of it; nothing where there are none.
   [[nodiscard]] Result<boost::json::object> right_to_open(
       const CallKeys& call, const std::string& actor,
-      const std::array<std::uint8_t, 32>& reader_key, bool about) const;
+      const std::array<std::uint8_t, 32>& reader_key, const keys::OpenAsked& asked) const;
   void note_call_back(const CallId& id, const keys::CallBackOf& of);
   std::int64_t kept_ms(const CallId& id, std::uint8_t stream);
   // Whether this person, or the operator, orders anything of this call.

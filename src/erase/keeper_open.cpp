@@ -8,20 +8,6 @@
 namespace callward::erase {
 namespace {
 
-const char* to_text(keys::OpenPurpose purpose) {
-  switch (purpose) {
-    case keys::OpenPurpose::kPlay:
-      return "play";
-    case keys::OpenPurpose::kExport:
-      return "export";
-    case keys::OpenPurpose::kTranscript:
-      return "transcript";
-    case keys::OpenPurpose::kChallenge:
-      return "challenge";
-  }
-  return "unknown";
-}
-
 // The segments whose leaves seal a record.
 std::vector<SegmentRange> segments_of(const keys::RecordHeader& header) {
   if (!keys::is_derived(header.kind)) return {{header.stream, header.first, header.last + 1}};
@@ -91,9 +77,9 @@ keys::KeyState Keeper::key_state(const CallKeys& call, const keys::RecordHeader&
 
 Result<boost::json::object> Keeper::right_to_open(const CallKeys& call, const std::string& actor,
                                                   const std::array<std::uint8_t, 32>& reader_key,
-                                                  bool about) const {
+                                                  const keys::OpenAsked& asked) const {
   if (tenant_ == nullptr) return boost::json::object{};
-  return tenant_->may_open({call.id, call.source, call.call_back}, actor, reader_key, about);
+  return tenant_->may_open({call.id, call.source, call.call_back}, actor, reader_key, asked);
 }
 
 // Whose call-back a call is goes to the disk with the next round: a keeper that starts anew knows
@@ -124,15 +110,21 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
     return reply(fail(Errc::kUnavailable, "the audit log cannot be written: nothing is opened"));
   auto wanted = parse_wanted(message);
   if (!wanted) return reply(tl::unexpected<Error>(wanted.error()));
-  const bool about = std::ranges::any_of(wanted->headers, [](const keys::RecordHeader& header) {
-    return header.kind == keys::RecordKind::kCallData;  // notes, too
-  });
-  const auto right = right_to_open(call, message.actor, message.reader_key, about);
+  const auto has = [&](keys::RecordKind kind) {
+    return std::ranges::find(wanted->headers, kind, &keys::RecordHeader::kind) !=
+           wanted->headers.end();
+  };
+  const keys::OpenAsked asked{
+      .purpose = message.purpose,
+      .about = has(keys::RecordKind::kCallData),  // notes, too
+      .sound = has(keys::RecordKind::kAudio),
+      .derived = std::ranges::any_of(wanted->headers, keys::is_derived, &keys::RecordHeader::kind)};
+  const auto right = right_to_open(call, message.actor, message.reader_key, asked);
   if (!right) return reply(tl::unexpected<Error>(right.error()));
   auto opened = std::make_shared<keys::Opened>();
   auto record_keys = std::make_shared<std::vector<Key32>>(keys_for(call, wanted->headers, *opened));
   const bool exporting = message.purpose == keys::OpenPurpose::kExport;
-  boost::json::object data{{"purpose", to_text(message.purpose)},
+  boost::json::object data{{"purpose", keys::to_text(message.purpose)},
                            {"ranges", ranges_json(join(wanted->ranges))},
                            {"kinds", kinds_json(wanted->kinds)},
                            {"reason_hash", message.reason_hash},
@@ -141,13 +133,13 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
   auto staged =
       stage_entry(exporting ? "exported" : "opened", message.actor, call.id.hex(), std::move(data));
   if (!staged) return reply(tl::unexpected<Error>(staged.error()));
-  after_log([this, id = call.id, actor = message.actor, reader = message.reader_key, about,
+  after_log([this, id = call.id, actor = message.actor, reader = message.reader_key, asked,
              headers = std::move(wanted->headers), opened, record_keys, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     // So may have whose right it was: a role taken away in the same round gives nothing.
     const auto still = find(id);
     if (!still) return reply(tl::unexpected<Error>(still.error()));
-    if (auto may = right_to_open(**still, actor, reader, about); !may)
+    if (auto may = right_to_open(**still, actor, reader, asked); !may)
       return reply(tl::unexpected<Error>(may.error()));
     // An order may have been accepted while the entry was on its way to the disk: then nothing
     // leaves.

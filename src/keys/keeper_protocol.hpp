@@ -7,6 +7,9 @@
 // courier_protocol.hpp, dial_protocol.hpp, vault_protocol.hpp.
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "base/pack.hpp"
 #include "keys/call_source.hpp"
 #include "keys/peer_role.hpp"
@@ -446,6 +449,9 @@ struct HeardAgain {
 // Server ------------------------------------------------------------------------------------------
 
 enum class OpenPurpose : std::uint8_t { kPlay = 1, kExport = 2, kTranscript = 3, kChallenge = 4 };
+const char* to_text(OpenPurpose purpose);
+constexpr bool is_purpose(std::uint8_t raw) { return raw >= 1 && raw <= 4; }
+std::optional<OpenPurpose> purpose_of_text(std::string_view text);
 
 // Record keys for a reader: the headers are bytes 0..71 of the records that it wants to open.
 struct Open {  // -> Opened

@@ -12,6 +12,7 @@
 #include "audit/entry.hpp"
 #include "base/id.hpp"
 #include "keys/call_back.hpp"
+#include "keys/keeper_protocol.hpp"
 
 namespace callward::keys {
 
@@ -43,6 +44,14 @@ class Ledger {
   [[nodiscard]] virtual std::int64_t kept_ms(const CallId& call, std::uint8_t stream) = 0;
 };
 
+// What somebody wants keys of.
+struct OpenAsked {
+  OpenPurpose purpose{};
+  bool about = false;    // what is known about the call: numbers, notes
+  bool sound = false;    // records of sound
+  bool derived = false;  // what was made of it: words, findings, peaks
+};
+
 class Tenant {
  public:
   virtual ~Tenant() = default;
@@ -69,11 +78,10 @@ class Tenant {
   virtual void tick() = 0;
 
   // By what right this person's browser may have keys of a call's records: what the entry in the
-  // log says of it besides. `about`: records of what is known about the call (numbers, notes) are
-  // among them. kDenied: by none.
+  // log says of it besides. kDenied: by none.
   virtual Result<boost::json::object> may_open(const CallAsked& call, std::string_view actor,
                                                const std::array<std::uint8_t, 32>& reader_key,
-                                               bool about) = 0;
+                                               const OpenAsked& asked) = 0;
   // Whether this person, or the operator, may have something of a call erased. kState: not yet.
   // kDenied: never.
   virtual Status may_erase(const CallAsked& call, std::string_view actor) = 0;

@@ -292,17 +292,40 @@ struct ChartTaken {
     v(number, head);
   }
 };
-// The key of somebody's browser, signed by the passkey with which they came in:
-// challenge = SHA-256("CWS1 reader" || person || key || at i64).
+// What a reader's key is for, where it is not for all that its person may see in a browser: one
+// call, for one purpose, for kConsentMs. Zero: for all.
+struct ReaderScope {
+  CallId call;
+  std::uint8_t purpose = 0;  // OpenPurpose
+  [[nodiscard]] bool is_some() const { return !call.is_zero() || purpose != 0; }
+  bool operator==(const ReaderScope&) const = default;
+  template <class V>
+  void visit(V& v) {
+    v(call, purpose);
+  }
+};
+inline constexpr std::int64_t kConsentMs = 10 * 60'000;
+// What the passkey signs: SHA-256("CWS1 reader" || person || key || at i64), and where it is for
+// one call SHA-256("CWS2 reader" || person || key || at i64 || call || purpose u8).
+std::array<std::uint8_t, 32> reader_challenge(const PersonId& person,
+                                              const std::array<std::uint8_t, 32>& key,
+                                              std::int64_t at, const ReaderScope& scope);
+// The first 8 bytes of SHA-256("CWS2 fingerprint" || key || call || purpose u8), for two screens:
+// each makes it of what it has itself.
+std::array<std::uint8_t, 8> reader_fingerprint(const std::array<std::uint8_t, 32>& key,
+                                               const ReaderScope& scope);
+
+// The key of somebody's browser, or of their command line, signed by their passkey.
 struct ReaderPut {  // -> Ack
   static constexpr std::uint16_t kType = 311;
   PersonId person;
   std::array<std::uint8_t, 32> key{};
   std::int64_t at = 0;    // UTC ms
   std::string signature;  // JSON
+  ReaderScope scope;
   template <class V>
   void visit(V& v) {
-    v(person, key, at, signature);
+    v(person, key, at, signature, scope);
   }
 };
 // Their session has ended.

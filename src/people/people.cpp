@@ -45,6 +45,13 @@ std::vector<std::string> migrations() {
       "CREATE INDEX sessions_person ON sessions (person);"};
 }
 
+// A command line's keys are for one call.
+std::vector<std::string> latest_migrations() {
+  return {
+      "ALTER TABLE readers ADD COLUMN call TEXT NOT NULL DEFAULT '';"
+      "ALTER TABLE readers ADD COLUMN purpose INTEGER NOT NULL DEFAULT 0;"};
+}
+
 std::vector<std::string> later_migrations() {
   return {
       "ALTER TABLE sessions ADD COLUMN came_by INTEGER NOT NULL DEFAULT 0;"

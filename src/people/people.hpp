@@ -54,6 +54,8 @@ struct Reader {
   Bytes passkey;                       // its id
   std::string signature;               // JSON (docs/formats/chart.md)
   std::string session;                 // its public id
+  CallId call;                         // for it alone; zero: for all that may be seen
+  std::uint8_t purpose = 0;            // ... and what for
 };
 // A one-time link. One that recovers lets its bearer offer a new passkey, and changes nothing.
 struct Link {
@@ -73,6 +75,7 @@ struct NewSession {
 // The tables, for db::open_sqlite; the later ones come after the catalog's of src/api.
 std::vector<std::string> migrations();
 std::vector<std::string> later_migrations();
+std::vector<std::string> latest_migrations();
 
 class People {
  public:

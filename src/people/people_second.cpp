@@ -41,18 +41,20 @@ Result<std::vector<Reader>> People::readers(bool of_living_sessions) {
 
 Result<std::vector<Reader>> People::readers_where(const std::string& what,
                                                   const std::vector<db::Value>& values) {
-  const auto rows =
-      TRY(db_.query("SELECT r.person, r.key, r.at, r.passkey, r.signature, r.session"
-                    " FROM readers r LEFT JOIN sessions s ON s.id = r.session WHERE " +
-                        what + " ORDER BY r.at, r.key",
-                    values));
+  const auto rows = TRY(
+      db_.query("SELECT r.person, r.key, r.at, r.passkey, r.signature, r.session, r.call, r.purpose"
+                " FROM readers r LEFT JOIN sessions s ON s.id = r.session WHERE " +
+                    what + " ORDER BY r.at, r.key",
+                values));
   std::vector<Reader> all;
   for (const auto& row : rows) {
     Reader reader{.person = PersonId::parse(row.text(0)).value_or(PersonId{}),
                   .at = row.number(2),
                   .passkey = from_hex(row.text(3)).value_or(Bytes{}),
                   .signature = row.text(4),
-                  .session = row.text(5)};
+                  .session = row.text(5),
+                  .call = CallId::parse(row.text(6)).value_or(CallId{}),
+                  .purpose = static_cast<std::uint8_t>(row.number(7))};
     const auto key = from_hex(row.text(1)).value_or(Bytes{});
     if (key.size() != reader.key.size()) return fail(Errc::kCorrupt, "a reader's key that is none");
     std::ranges::copy(key, reader.key.begin());
@@ -63,10 +65,11 @@ Result<std::vector<Reader>> People::readers_where(const std::string& what,
 
 Status People::keep_reader(const Reader& reader) {
   const auto kept = db_.execute(
-      "INSERT INTO readers (key, person, at, passkey, signature, session)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+      "INSERT INTO readers (key, person, at, passkey, signature, session, call, purpose)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
       {to_hex(reader.key), reader.person.hex(), reader.at, to_hex(reader.passkey), reader.signature,
-       reader.session});
+       reader.session, reader.call.is_zero() ? std::string() : reader.call.hex(),
+       std::int64_t{reader.purpose}});
   if (!kept && kept.error().code == Errc::kExists)
     return fail(Errc::kDenied, "this browser's key was used before: make a fresh one");
   TRY(kept);

@@ -108,6 +108,111 @@ TEST_F(Recordings, ACallBackIsHeardUntilItIsReviewedAndNotByWhoMadeIt) {
   EXPECT_EQ(broken(entries()), "");
 }
 
+// A key that a person signed for a command line: for one call, for one purpose, for ten minutes.
+class Consents : public Recordings {
+ protected:
+  using Purpose = keys::OpenPurpose;
+  static keys::ReaderScope scope_of(const CallId& call, Purpose purpose) {
+    return {call, static_cast<std::uint8_t>(purpose)};
+  }
+  Key32 signed_for(const keys::ReaderScope& scope) {
+    auto key = entropy.key();
+    EXPECT_TRUE(bind(rita, *crypto::x25519_public(key), office->now(), scope));
+    return key;
+  }
+  bool opens(const Key32& key, const Bytes& record, Purpose purpose) {
+    const auto opened = open_record(recording, record, rita.id.hex(), key, purpose);
+    EXPECT_TRUE(opened || opened.error().code == Errc::kDenied) << opened.error().message;
+    return opened.has_value();
+  }
+  // Of the call's first second, as a browser would ask for it: whatever becomes of it, by right.
+  Bytes sound() {
+    auto header = *keys::parse_record(words);
+    header.kind = keys::RecordKind::kAudio;
+    header.streams = 0;
+    header.last = header.first;
+    const auto raw = header.encode();
+    auto record = words;
+    std::ranges::copy(raw, record.begin());
+    return record;
+  }
+};
+
+TEST_F(Consents, AreForOneCallAndOnePurpose) {
+  const auto key = signed_for(scope_of(recording, Purpose::kTranscript));
+  EXPECT_TRUE(opens(key, words, Purpose::kTranscript));
+  for (const auto other : {Purpose::kPlay, Purpose::kExport, Purpose::kChallenge})
+    EXPECT_FALSE(opens(key, words, other)) << keys::to_text(other);
+  EXPECT_FALSE(opens(key, sound(), Purpose::kTranscript)) << "sound, under the name of words";
+  EXPECT_FALSE(opens(key, recording_data, Purpose::kTranscript)) << "the number";
+  const auto exported = signed_for(scope_of(recording, Purpose::kExport));
+  EXPECT_TRUE(opens(exported, sound(), Purpose::kExport));
+  EXPECT_FALSE(opens(exported, words, Purpose::kExport)) << "words, under the name of sound";
+  EXPECT_FALSE(opens(exported, recording_data, Purpose::kExport));
+  auto another = recording;
+  another.bytes[3] ^= 1;
+  EXPECT_FALSE(
+      opens(signed_for(scope_of(another, Purpose::kTranscript)), words, Purpose::kTranscript))
+      << "for another call";
+  EXPECT_TRUE(opens(browser(rita), words, Purpose::kExport)) << "a browser's is for all";
+  EXPECT_FALSE(office->reads_with(rita.id, *crypto::x25519_public(key)))
+      << "no words of a request, no view, no query";
+  EXPECT_EQ(broken(entries()), "");
+}
+
+TEST_F(Consents, EndAfterTenMinutesAndAreNeverMadeIntoMore) {
+  const auto secret = entropy.key();
+  const auto key = *crypto::x25519_public(secret);
+  const auto scope = scope_of(recording, Purpose::kTranscript);
+  const auto at = office->now();
+  const auto put = [&](const keys::ReaderScope& said, const keys::ReaderScope& signed_as) {
+    const people::PersonSignature signature{
+        rita.id, rita.device->sign(people::test::kParty,
+                                   keys::reader_challenge(rita.id, key, at, signed_as))};
+    return ask(&Office::reader_put,
+               keys::ReaderPut{rita.id, key, at, boost::json::serialize(people::to_json(signature)),
+                               said})
+        .has_value();
+  };
+  EXPECT_FALSE(put({}, scope)) << "taken for a browser's";
+  EXPECT_FALSE(put(scope, {})) << "a browser's, taken for a command line's";
+  EXPECT_FALSE(put(scope_of(recording, Purpose::kExport), scope));
+  EXPECT_FALSE(put({recording, 0}, {recording, 0}));
+  EXPECT_FALSE(put({recording, 9}, {recording, 9}));
+  EXPECT_FALSE(put({{}, 3}, {{}, 3}));
+  EXPECT_TRUE(put(scope, scope));
+  EXPECT_TRUE(put(scope, scope)) << "the same again changes nothing";
+  EXPECT_FALSE(put({}, {})) << "the same key, for all";
+  EXPECT_TRUE(opens(secret, words, Purpose::kTranscript));
+  ticks(keys::kConsentMs - 60'000);
+  EXPECT_TRUE(opens(secret, words, Purpose::kTranscript));
+  ticks(60'001);
+  EXPECT_FALSE(opens(secret, words, Purpose::kTranscript)) << "its time is over";
+  EXPECT_FALSE(put(scope, scope)) << "put once more";
+}
+
+TEST_F(Consents, TheRuleFindsWhatTheyWereNotFor) {
+  const auto key = signed_for(scope_of(recording, Purpose::kTranscript));
+  ASSERT_TRUE(opens(key, words, Purpose::kTranscript));
+  const auto good = entries();
+  ASSERT_EQ(broken(good), "");
+  const auto spoilt = [&](const char* type, const std::function<void(audit::Entry&)>& spoil) {
+    auto bad = good;
+    const auto at = std::ranges::find_if(std::views::reverse(bad),
+                                         [&](const auto& e) { return e.type == type; });
+    spoil(*at);
+    return broken(bad);
+  };
+  const auto purpose = [](auto& e) { e.data["purpose"] = "export"; };
+  EXPECT_NE(spoilt("opened", purpose).find("signed for another call"), std::string::npos);
+  EXPECT_NE(spoilt("opened", [](auto& e) { e.data["kinds"] = boost::json::array{"audio"}; })
+                .find("signed for another call"),
+            std::string::npos);
+  EXPECT_NE(spoilt("reader_bound", purpose).find("reader-is-signed"), std::string::npos);
+  EXPECT_NE(spoilt("reader_bound", [](auto& e) { e.data.erase("call"); }).find("reader-is-signed"),
+            std::string::npos);
+}
+
 // The rule sees in the log alone what the keeper would not have done.
 TEST_F(Recordings, TheRuleFindsWhatWasHeardWithoutRight) {
   EXPECT_TRUE(hears(rita));

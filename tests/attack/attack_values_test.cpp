@@ -268,13 +268,13 @@ TEST_F(Values, ACallBackIsWhatTheKeeperSawOfIt) {
 TEST_F(Values, ABrowsersKeyIsItsOwners) {
   const auto key = *crypto::x25519_public(entropy.key());
   const auto bind_as = [&](const Someone& whose, const Someone& signs) {
-    std::array<std::uint8_t, 8> time{};
-    store_le(time.data(), office->now());
-    const auto challenge = crypto::sha256({as_bytes("CWS1 reader"), whose.id.bytes, key, time});
+    const auto challenge = keys::reader_challenge(whose.id, key, office->now(), {});
     const people::PersonSignature said{whose.id,
                                        signs.device->sign(people::test::kParty, challenge)};
-    return ask(&Office::reader_put, keys::ReaderPut{whose.id, key, office->now(),
-                                                    boost::json::serialize(people::to_json(said))});
+    return ask(
+        &Office::reader_put,
+        keys::ReaderPut{
+            whose.id, key, office->now(), boost::json::serialize(people::to_json(said)), {}});
   };
   EXPECT_FALSE(bind_as(tom, eve));
   EXPECT_FALSE(bind_as({people::test::id_of(99), tom.device}, tom));

@@ -215,15 +215,15 @@ class OfficeRig : public Company {
     EXPECT_TRUE(bound) << bound.error().message;
     return secret;
   }
-  Status bind(const Someone& who, const crypto::PublicKey& key, std::int64_t at) {
-    std::array<std::uint8_t, 8> time{};
-    store_le(time.data(), at);
-    const auto challenge = crypto::sha256({as_bytes("CWS1 reader"), who.id.bytes, key, time});
+  Status bind(const Someone& who, const crypto::PublicKey& key, std::int64_t at,
+              const keys::ReaderScope& scope = {}) {
+    const auto challenge = keys::reader_challenge(who.id, key, at, scope);
     const people::PersonSignature said{who.id, who.device->sign(people::test::kParty, challenge)};
     keys::ReaderPut put{.person = who.id,
                         .key = key,
                         .at = at,
-                        .signature = boost::json::serialize(people::to_json(said))};
+                        .signature = boost::json::serialize(people::to_json(said)),
+                        .scope = scope};
     TRY(ask(&Office::reader_put, put));
     return {};
   }
@@ -405,12 +405,13 @@ class OfficeRig : public Company {
     return derived;
   }
   Result<keys::Opened> open_record(const CallId& call, const Bytes& record,
-                                   const std::string& actor, const Key32& key) {
+                                   const std::string& actor, const Key32& key,
+                                   keys::OpenPurpose purpose = keys::OpenPurpose::kPlay) {
     const auto header = TRY(keys::parse_record(record));
     Answer<keys::Opened> answer;
     keys::Open message{.call = call,
                        .actor = actor,
-                       .purpose = keys::OpenPurpose::kPlay,
+                       .purpose = purpose,
                        .reason_hash = std::string(64, 'a'),
                        .headers = {header.encode()}};
     message.reader_key = *crypto::x25519_public(key);

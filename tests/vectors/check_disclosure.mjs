@@ -97,6 +97,14 @@ function readReader(item) {
   at.writeBigInt64LE(BigInt(item.at));
   return sha256(Buffer.from('CWS1 reader'), fromHex(item.person), fromHex(item.key), at).toString('hex') === item.challenge;
 }
+const PURPOSES = { play: 1, export: 2, transcript: 3, challenge: 4 };
+function readConsent(item) {
+  const at = Buffer.alloc(8);
+  at.writeBigInt64LE(BigInt(item.at));
+  const scope = [fromHex(item.call), Buffer.from([PURPOSES[item.purpose]])];
+  return sha256(Buffer.from('CWS2 reader'), fromHex(item.person), fromHex(item.key), at, ...scope).toString('hex') === item.challenge &&
+    sha256(Buffer.from('CWS2 fingerprint'), fromHex(item.key), ...scope).toString('hex', 0, 8) === item.fingerprint;
+}
 function readOwner(item) {
   const numbers = Buffer.alloc(8);
   numbers.writeUInt32LE(item.case, 0);
@@ -105,6 +113,6 @@ function readOwner(item) {
 }
 
 export function readDisclosure(item) {
-  const readers = { change: readWritten, step: readWritten, signature: readSignature, intake: readIntake, reader: readReader, owner: readOwner };
+  const readers = { change: readWritten, step: readWritten, signature: readSignature, intake: readIntake, reader: readReader, consent: readConsent, owner: readOwner };
   return readers[item.kind](item);
 }

@@ -480,6 +480,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** @description The challenge is SHA-256(`CWS2 reader` || the person's id || reader_key || at, i64 little-endian || the call || the purpose, u8: play 1, export 2, transcript 3, challenge 4). Both screens show the first 8 bytes of SHA-256(`CWS2 fingerprint` || reader_key || the call || the purpose), each made of what it has itself. */
         post: operations["signReaderRequest"];
         delete?: never;
         options?: never;
@@ -3316,6 +3317,9 @@ export interface operations {
             content: {
                 "application/json": {
                     reader_key: string;
+                    call: string;
+                    /** @enum {string} */
+                    purpose: "play" | "export" | "transcript" | "challenge";
                     /** @description shown to the person */
                     what: string;
                 };
@@ -3331,8 +3335,6 @@ export interface operations {
                     "application/json": {
                         reader_request: string;
                         address: string;
-                        /** @description the person compares it */
-                        fingerprint: string;
                         /** @description that it waits */
                         seconds: number;
                     };
@@ -3360,8 +3362,11 @@ export interface operations {
                 content: {
                     "application/json": {
                         reader_key: string;
+                        call: string;
+                        /** @enum {string} */
+                        purpose: "play" | "export" | "transcript" | "challenge";
+                        /** @description the command line's own words */
                         what: string;
-                        fingerprint: string;
                         /** @description who signed it, or empty */
                         person: string;
                         /** @description the server's time */
@@ -3408,7 +3413,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It reads in this person's name, while the session lasts */
+            /** @description It reads this call for this purpose in this person's name, for ten minutes at most, while the session lasts */
             204: {
                 headers: {
                     [name: string]: unknown;

@@ -99,7 +99,7 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
   },
   words_read: { number: 'number' },
   duty_changed: { on: 'flag' },
-  reader_bound: { key: 'hash', at: 'number' },
+  reader_bound: { key: 'hash', at: 'number', call: 'text?', purpose: 'text?' },
   policy_in_force: { hash: 'hash', party: 'text', origin: 'text', limits: 'list', keep: 'list?', in_force: 'list?' },
   field_retention_stopped: { cause: 'text', by: 'number' },
   field_retention_confirmed: { cause: 'text', customers: 'number', keep: 'list', nonce: 'text', reason_hash: 'text' },

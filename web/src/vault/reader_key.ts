@@ -1,7 +1,7 @@
 // The key of this page: made at sign-in, signed by the passkey, gone with the page. What somebody may read comes sealed
 // to it; its secret half cannot leave the browser.
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
-import { ascii, concat, fromBase64, fromHex, refuse, type Bytes } from '../reader/bytes';
+import { ascii, concat, fromBase64, fromHex, refuse, toHex, type Bytes } from '../reader/bytes';
 
 export interface SealedAnswer {
   enc: string;
@@ -28,6 +28,25 @@ export async function readerChallenge(person: string, publicKey: Bytes, at: numb
   new DataView(time.buffer).setBigInt64(0, BigInt(at), true);
   const all = concat(ascii('CWS1 reader'), fromHex(person), publicKey, time);
   return new Uint8Array(await crypto.subtle.digest('SHA-256', all));
+}
+
+// Of a command line: one call, for one purpose. The challenge and what two screens compare are made of the same.
+export type Purpose = 'play' | 'export' | 'transcript' | 'challenge';
+const PURPOSES: Record<Purpose, number> = { play: 1, export: 2, transcript: 3, challenge: 4 };
+export interface Scope {
+  call: string;
+  purpose: Purpose;
+}
+const sha256 = async (all: Bytes): Promise<Bytes> => new Uint8Array(await crypto.subtle.digest('SHA-256', all));
+const scopeBytes = ({ call, purpose }: Scope): Bytes => concat(fromHex(call), new Uint8Array([PURPOSES[purpose]]));
+export async function consentChallenge(person: string, publicKey: Bytes, at: number, scope: Scope): Promise<Bytes> {
+  const time = new Uint8Array(8);
+  new DataView(time.buffer).setBigInt64(0, BigInt(at), true);
+  return sha256(concat(ascii('CWS2 reader'), fromHex(person), publicKey, time, scopeBytes(scope)));
+}
+export async function consentFingerprint(publicKey: Bytes, scope: Scope): Promise<string> {
+  const digest = await sha256(concat(ascii('CWS2 fingerprint'), publicKey, scopeBytes(scope)));
+  return toHex(digest.subarray(0, 8)).replace(/(.{4})(?!$)/g, '$1-');
 }
 
 export class ReaderKey {

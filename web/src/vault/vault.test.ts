@@ -6,7 +6,7 @@ import { ascii, fromBase64, fromHex, toBase64, toHex, type Bytes } from '../read
 import type { Json } from '../reader/log';
 import { utf8 } from '../reader/note';
 import { IntakeSealer, intakeAad, say, sealText, type SealedValue } from './intake';
-import { aadOfView, ReaderKey } from './reader_key';
+import { consentChallenge, consentFingerprint, aadOfView, ReaderKey } from './reader_key';
 import { hashOf, type SignedAs } from './signed_hash';
 
 type Case = { name: string; kind: string; outcome: string } & Record<string, unknown>;
@@ -28,6 +28,15 @@ describe('a reader\'s key', () => {
     const key = await ReaderKey.make();
     Object.defineProperty(key, 'publicKey', { value: fromHex(vector.key as string) });
     expect(toHex(await key.challenge(vector.person as string, vector.at as number))).toBe(vector.challenge);
+  });
+  test('of a command line is for one call and one purpose', async () => {
+    const vector = cases.find((c) => c.kind === 'consent')!;
+    const scope = { call: vector.call as string, purpose: vector.purpose as 'transcript' };
+    const key = fromHex(vector.key as string);
+    expect(toHex(await consentChallenge(vector.person as string, key, vector.at as number, scope))).toBe(vector.challenge);
+    expect((await consentFingerprint(key, scope)).replaceAll('-', '')).toBe(vector.fingerprint);
+    expect(await consentFingerprint(key, scope)).toMatch(/^([0-9a-f]{4}-){3}[0-9a-f]{4}$/);
+    expect(await consentFingerprint(key, { ...scope, purpose: 'export' })).not.toBe(await consentFingerprint(key, scope));
   });
   test('does not leave the page', async () => {
     const key = await ReaderKey.make();
