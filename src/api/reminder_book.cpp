@@ -1,6 +1,7 @@
 #include "api/reminder_book.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "api/customer_tables.hpp"
 #include "courier/letter.hpp"
@@ -66,13 +67,25 @@ Status ReminderBook::load(const disclose::Limits& limits) {
   return {};
 }
 
+bool ReminderBook::is_alarm(const disclose::Request& request) const {
+  return request.broken_at != 0 && request.broken_at >= clock_.utc_ms() - kWatchedMs;
+}
+
+// First what is settled, then whatever is none, and, where there is nothing but alarms, the oldest.
+void ReminderBook::make_room() {
+  const auto rank = [this](const auto& item) {
+    const auto& request = item.second;
+    const bool alarm = is_alarm(request);
+    return std::tuple(alarm, !disclose::is_settled(request.state),
+                      alarm ? request.broken_at : request.asked_at);
+  };
+  const auto first = std::ranges::min_element(watched_, {}, rank);
+  if (first != watched_.end()) watched_.erase(first);
+}
+
 void ReminderBook::touched(const disclose::Request& request) {
   const std::lock_guard lock(mutex_);
-  if (watched_.size() >= kWatchedMax && !watched_.contains(request.id)) {
-    const auto old = std::ranges::find_if(
-        watched_, [](const auto& item) { return disclose::is_settled(item.second.state); });
-    watched_.erase(old == watched_.end() ? watched_.begin() : old);
-  }
+  if (watched_.size() >= kWatchedMax && !watched_.contains(request.id)) make_room();
   watched_[request.id] = request;
   // Where nothing goes out, none waits its turn; and beyond the bound the round comes by, too.
   if (settings_.on && fresh_.size() < kFreshMax) fresh_.insert(request.id);
@@ -92,6 +105,14 @@ Result<bool> ReminderBook::is_known(const disclose::Reminder& reminder) {
   return true;
 }
 
+bool ReminderBook::is_full(const disclose::Reminder& reminder) const {
+  const bool alarm = reminder.waits == disclose::Waits::kBroken;
+  const auto such = std::ranges::count_if(waiting_, [alarm](const auto& item) {
+    return (item.second.reminder.waits == disclose::Waits::kBroken) == alarm;
+  });
+  return static_cast<std::size_t>(such) >= (alarm ? kAlarmsWaitingMax : kWaitingMax);
+}
+
 Status ReminderBook::look_at(const disclose::Request& request, const disclose::World& world,
                              std::int64_t& without) {
   for (const auto& reminder : disclose::reminders_due(request, world, settings_.lapse_before_ms)) {
@@ -102,7 +123,7 @@ Status ReminderBook::look_at(const disclose::Request& request, const disclose::W
       ++without;  // once there is an address, and it is due still, it goes out
       continue;
     }
-    if (waiting_.size() >= kWaitingMax) continue;  // the next round, if it is due then
+    if (is_full(reminder)) continue;  // the next round, if it is due then
     const auto id = keys::DeliveryId::random(entropy_);
     TRY(db_.execute("INSERT INTO reminders VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8)",
                     {id.hex(), reminder.request.hex(), static_cast<std::int64_t>(reminder.waits),
@@ -294,7 +315,7 @@ Result<std::vector<ReminderBook::Alarm>> ReminderBook::alarms(const PersonId& pe
   std::vector<Alarm> alarms;
   for (const auto& [id, request] : watched_) {
     const auto since = request.broken_at;
-    if (since == 0 || since < clock_.utc_ms() - kWatchedMs) continue;
+    if (!is_alarm(request)) continue;
     const auto at = seen.find(id.hex());
     if (at == seen.end() || at->second < since) alarms.push_back({request, since});
   }

@@ -35,7 +35,8 @@ struct ReminderSettings {
 class ReminderBook {
  public:
   static constexpr std::size_t kWatchedMax = 5'000;
-  static constexpr std::size_t kWaitingMax = 500;
+  // Alarms besides: no other reminder takes their place.
+  static constexpr std::size_t kWaitingMax = 500, kAlarmsWaitingMax = 500;
   static constexpr std::size_t kFreshMax = 1'000;
   static constexpr std::size_t kRequestsPerTurn = 200;
   static constexpr std::int64_t kSentKeptMs = 90 * 86'400'000ll;
@@ -97,6 +98,10 @@ class ReminderBook {
     std::string ended;        // how, until its row says so; empty: not yet
     std::string reason;
   };
+  [[nodiscard]] bool is_full(const disclose::Reminder& reminder) const;
+  // An alarm that somebody may not have seen yet.
+  [[nodiscard]] bool is_alarm(const disclose::Request& request) const;
+  void make_room();
   Result<bool> is_known(const disclose::Reminder& reminder);
   Status look_at(const disclose::Request& request, const disclose::World& world,
                  std::int64_t& without);

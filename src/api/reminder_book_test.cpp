@@ -118,6 +118,31 @@ TEST_F(Book, ANewStepMakesNoOtherRequestWait) {
   EXPECT_EQ(book.counts()->without_address, 3 * kRound - waiting) << "each of the others was seen";
 }
 
+// However much else waits, and however many requests there are: an alarm goes out and stays.
+TEST_F(Book, AnAlarmHasAShareOfItsOwnAndIsNotForgotten) {
+  auto broken = request(1);
+  broken = disclose::step(broken, {.kind = EventKind::kBreak, .by = anna.id, .fields = {2}},
+                          {chart, limits, clock.utc_ms()})
+               ->next;
+  ASSERT_NE(broken.broken_at, 0);
+  constexpr auto kMany = static_cast<std::uint32_t>(ReminderBook::kWaitingMax);
+  for (std::uint32_t i = 2; i <= kMany + 200; ++i) book.touched(request(i));
+  std::size_t letters = 0;
+  for (int i = 0; i < 5; ++i) letters += turn().size();
+  EXPECT_EQ(letters, ReminderBook::kWaitingMax) << "as many as wait at most";
+  book.touched(broken);
+  const auto alarm = turn();
+  ASSERT_EQ(alarm.size(), 1u);
+  EXPECT_EQ(alarm[0].reminder.waits, disclose::Waits::kBroken);
+  EXPECT_EQ(alarm[0].address, "olga@example.org");
+
+  for (std::uint32_t i = 0; i < ReminderBook::kWatchedMax + 500; ++i)
+    book.touched(request(10'000 + i));
+  ASSERT_EQ(book.alarms(olga.id)->size(), 1u) << "whoever else asks";
+  EXPECT_TRUE(book.alarm_seen(olga.id, broken.id));
+  EXPECT_TRUE(book.alarms(olga.id)->empty());
+}
+
 // Where nothing goes out nothing piles up, and what is old is forgotten.
 TEST_F(Book, WithoutAMailServerItForgetsAllTheSame) {
   ReminderBook off(*database, clock, entropy, {.on = false});

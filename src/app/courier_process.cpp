@@ -129,8 +129,9 @@ io::Channel* Courier::channel_of(std::uint64_t peer) {
 
 void Courier::remind(std::uint64_t peer, const io::Frame& frame) {
   auto asked = unpack<keys::Remind>(frame.body);
-  if (asked && !reminders_.may(setup_.clock.monotonic_ms())) {
-    log_event("courier.too_many_reminders", {});
+  const bool alarm = asked && asked->waits == keys::Waits::kBroken;
+  if (asked && !(alarm ? alarms_ : reminders_).may(setup_.clock.monotonic_ms())) {
+    log_event(alarm ? "courier.too_many_alarms" : "courier.too_many_reminders", {});
     asked = fail(Errc::kFull, "too many reminders this hour");
   }
   deliver(Source::kServer, peer, frame,

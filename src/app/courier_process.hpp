@@ -76,6 +76,8 @@ class Courier {
   Setup setup_;
   courier::Book book_;
   courier::HourLimit reminders_{keys::kRemindersPerHourMax};
+  courier::HourLimit alarms_{
+      keys::kAlarmsPerHourMax};  // of their own: no flood of reminders stops them
   std::map<courier::LetterKey, Waiter> waiters_;
   std::unique_ptr<io::ChannelServer> server_;
   std::map<std::uint64_t, Peer> peers_;

@@ -220,6 +220,9 @@ TEST_F(CourierProcess, TheServerHasRemindersSentAndNothingElse) {
       break;
     }
   EXPECT_LT(most, keys::kRemindersPerHourMax);
+  auto alarm = reminder();
+  alarm.waits = keys::Waits::kBroken;
+  EXPECT_TRUE(ask(alarm)) << "an owner's alarm has a share of its own";
   ASSERT_TRUE(desk.deliver(message()));  // the keeper's codes go on
   until([&] { return told.size() == 1; });
   client.stop();

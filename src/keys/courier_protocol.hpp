@@ -78,8 +78,9 @@ enum class Waits : std::uint8_t {
 inline constexpr std::uint8_t kWaitsMax = 7;
 
 // A reminder by e-mail. All that can differ: whose address, which template, which request, until
-// when. Goes out at most kRemindersPerHourMax times an hour; beyond that: kFull.
-inline constexpr std::size_t kRemindersPerHourMax = 2'000;
+// when. Goes out at most kRemindersPerHourMax times an hour, those of break-glass kAlarmsPerHourMax
+// times besides; beyond that: kFull.
+inline constexpr std::size_t kRemindersPerHourMax = 2'000, kAlarmsPerHourMax = 500;
 struct Remind {  // -> Delivered
   static constexpr std::uint16_t kType = 265;
   DeliveryId id;
