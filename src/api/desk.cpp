@@ -55,7 +55,7 @@ Status end_session_before(Service& service, const Request& request, const people
 }
 
 const char* to_text(OwnAct act) {
-  static constexpr std::array kWords = {"passphrase", "codes", "no_codes", "end_sessions"};
+  static constexpr std::array kWords = {"passphrase", "codes", "no_codes", "end_sessions", "mail"};
   return kWords.at(static_cast<std::size_t>(act));
 }
 

@@ -27,7 +27,7 @@ struct Enrolling {
   std::string passphrase;                // its hash
 };
 // What somebody who is signed in does to how they come in: it takes their passkey anew.
-enum class OwnAct : std::uint8_t { kPassphrase, kCodes, kNoCodes, kEndSessions };
+enum class OwnAct : std::uint8_t { kPassphrase, kCodes, kNoCodes, kEndSessions, kMail };
 const char* to_text(OwnAct act);
 struct Confirming {
   OwnAct act{};

@@ -13,7 +13,7 @@ namespace {
 using people::Role;
 
 constexpr std::array kOwnActs = {OwnAct::kPassphrase, OwnAct::kCodes, OwnAct::kNoCodes,
-                                 OwnAct::kEndSessions};
+                                 OwnAct::kEndSessions, OwnAct::kMail};
 
 // The browser makes the challenge itself, of what it means to do.
 Result<Response> ask_to_confirm(Service& service, const Request& request) {

@@ -14,6 +14,12 @@ Result<ReminderBook*> book_of(Service& service) {
   return service.reminders;
 }
 
+Result<bool> is_owner(Service& service, const PersonId& person) {
+  const auto chart = TRY(service.roster.chart());
+  const auto* member = chart->find(person);
+  return member != nullptr && people::has(member->roles, Role::kOwner);
+}
+
 Result<Response> show_address(Service& service, const PersonId& person) {
   auto* book = TRY(book_of(service));
   return Response::json({{"address", TRY(book->address_of(person))}});
@@ -24,9 +30,13 @@ Result<Response> put_address(Service& service, const Request& request, const Per
   auto* book = TRY(book_of(service));
   auto body = TRY(BodyReader::parse(request.body));
   const auto address = TRY(body.text("address", 0, kAddressBytesMax));
+  // An owner is alarmed there: whoever has a session alone does not send it elsewhere.
+  std::optional<people::PersonSignature> signature;
+  if (TRY(is_owner(service, person))) signature = TRY(signature_of(body));
   TRY(body.finish());
   if (TRY(book->address_of(person)) != address) {
     TRY(ReminderBook::check_address(address));
+    if (signature) TRY(confirm(service, request, OwnAct::kMail, *signature));
     TRY(service.log("mail_changed", request.actor(), person.hex(), {{"on", !address.empty()}}));
     TRY(book->set_address(person, address));
   }

@@ -88,6 +88,24 @@ TEST_F(Company, WhatTheConsoleAsksByItselfIsNoUseOfTheSession) {
   EXPECT_EQ(polled(kMinute), 401);
 }
 
+// Whoever had a hand on it before has no hand on where an owner is alarmed.
+TEST_F(Company, WhoBecomesAnOwnerSetsWhereTheyAreAlarmedAnew) {
+  ReminderBook book(*database, clock, entropy, {});
+  service.reminders = &book;
+  const auto max = join("max", "supervisor");
+  const auto eve = join("eve", "agent");
+  const auto eves = session_of(eve);
+  EXPECT_EQ(send("PUT", "/v1/own/mail", {{"address", "eve@example.com"}}, eves).status, 200);
+  const auto become = [&](const char* role) {
+    const auto draft = json_of(change(olga, olgas, person_body(eve, role)));
+    EXPECT_EQ(sign(max, session_of(max), draft).status, 200) << role;
+  };
+  become("expert");
+  EXPECT_EQ(*book.address_of(eve.id), "eve@example.com");
+  become("owner");
+  EXPECT_EQ(*book.address_of(eve.id), "");
+}
+
 TEST_F(Company, ADraftIsVoidWhenTheChartHasMovedOn) {
   const auto max = join("max", "supervisor");
   const auto eve = join("eve", "agent");

@@ -211,7 +211,24 @@ TEST_F(Reminding, AnAddressIsOnesOwnToSetAndAnOwnersIsAnOwners) {
   EXPECT_EQ(put(rita, mail_of(eve), "eve@other.example"), 200) << "the administrator";
   EXPECT_EQ(put(rita, mail_of(olga), "rita@evil.example"), 403) << "not an owner's alarms";
   EXPECT_EQ(call(rita.id, "GET", mail_of(olga)).status, 403);
-  EXPECT_EQ(put(olga, mail_of(olga), "olga@new.example"), 200);
+  // An owner's takes the passkey: with a session alone nobody sends alarms elsewhere.
+  EXPECT_EQ(put(olga, "/v1/own/mail", "olga@new.example"), 400);
+  EXPECT_EQ(put(olga, mail_of(olga), "olga@new.example"), 400);
+  const auto signed_by = [&](const Someone& signs, const char* act) -> boost::json::object {
+    const auto asked = json_of(call(olga.id, "POST", "/v1/own/confirmation", {{"act", act}}));
+    const auto nonce = *from_hex(asked.at("nonce").as_string());
+    const auto challenge = crypto::sha256(
+        {as_bytes("CWS1 own act mail"), as_bytes(std::string_view("\0", 1)), olga.id.bytes, nonce});
+    return {{"address", "olga@new.example"},
+            {"signature", people::to_json(people::PersonSignature{
+                              olga.id, signs.device->sign(people::test::kParty, challenge)})}};
+  };
+  EXPECT_EQ(call(olga.id, "PUT", "/v1/own/mail", signed_by(eve, "mail")).status, 403);
+  EXPECT_EQ(call(olga.id, "PUT", "/v1/own/mail", signed_by(olga, "codes")).status, 409)
+      << "asked for something else";
+  EXPECT_EQ(*book->address_of(olga.id), "olga@example.com");
+  EXPECT_EQ(call(olga.id, "PUT", "/v1/own/mail", signed_by(olga, "mail")).status, 200);
+  EXPECT_EQ(*book->address_of(olga.id), "olga@new.example");
   EXPECT_EQ(put(anna, mail_of(eve), "anna@evil.example"), 403);
   EXPECT_EQ(call(anna.id, "GET", mail_of(eve)).status, 403);
   for (const auto& bad :

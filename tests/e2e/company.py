@@ -251,11 +251,14 @@ class Company:
         who.reader = reader
         return who
 
+    def own_act(self, who, act):
+        """The passkey's word on something of one's own."""
+        asked = self.ask(who, "POST", "/v1/own/confirmation", {"act": act}).must(201)
+        return who.passkey.sign(who.id, sha256(b"CWS1 own act " + act.encode() + b"\0", bytes.fromhex(who.id), bytes.fromhex(asked["nonce"])))
+
     def code_session(self, who):
         """Another session of theirs, by a one-time code: as a person of its own."""
-        asked = self.ask(who, "POST", "/v1/own/confirmation", {"act": "codes"}).must(201)
-        challenge = sha256(b"CWS1 own act codes\0", bytes.fromhex(who.id), bytes.fromhex(asked["nonce"]))
-        secret = self.ask(who, "POST", "/v1/own/code", {"signature": who.passkey.sign(who.id, challenge)}).must(201)["secret"]
+        secret = self.ask(who, "POST", "/v1/own/code", {"signature": self.own_act(who, "codes")}).must(201)["secret"]
         self.ask(who, "POST", "/v1/own/code/confirmation", {"code": one_time_code(secret)}).must(204)
         half = self.passphrase(who)
         other = Person(who.name, who.role)

@@ -409,7 +409,9 @@ def whom_a_request_waits_for_is_told(folder):
         company = staffed(place)
         people = company.people
         for name in names:
-            company.ask(people[name], "PUT", "/v1/own/mail", {"address": f"{name}@staff.example"}).must(200)
+            signed = {"signature": company.own_act(people[name], "mail")} if name == "olga" else {}
+            company.ask(people[name], "PUT", "/v1/own/mail", {"address": f"{name}@staff.example", **signed}).must(200)
+        company.ask(people["olga"], "PUT", "/v1/own/mail", {"address": "elsewhere@staff.example"}).must(400)
         company.ask(people["adam"], "PUT", f"/v1/people/{people['olga'].id}/mail", {"address": "adam@evil.example"}).must(403)
         company.ask(people["eve"], "POST", "/v1/own/duty", {"on": True}).must(200)
         stored = company.store(people["agnes"], {"name": "Carla Muster", "phone": "+16502530000", "email": "carla@example.com"}).must(201)

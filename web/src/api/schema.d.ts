@@ -2233,6 +2233,11 @@ export interface components {
             r?: string;
             reason_hash?: string;
         };
+        /** @description signature: where the address is an owner's, of the act `mail` (askToConfirm), by the owner who sets it */
+        MailPut: {
+            address: string;
+            signature?: components["schemas"]["PersonSignature"];
+        };
         Mail: {
             address: string;
         };
@@ -3095,7 +3100,7 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @enum {string} */
-                    act: "passphrase" | "codes" | "no_codes" | "end_sessions";
+                    act: "passphrase" | "codes" | "no_codes" | "end_sessions" | "mail";
                 };
             };
         };
@@ -3482,7 +3487,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Mail"];
+                "application/json": components["schemas"]["MailPut"];
             };
         };
         responses: {
@@ -3575,7 +3580,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Mail"];
+                "application/json": components["schemas"]["MailPut"];
             };
         };
         responses: {

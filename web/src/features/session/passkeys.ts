@@ -39,7 +39,7 @@ export const signWith = (party: string, person: string, challenge: Bytes, passke
   guarded(false, party, () => signChallenge(party, person, challenge, passkeys.map(fromHex)));
 
 // What changes how somebody comes in takes their passkey anew, over a number that the server makes for this act alone.
-export type OwnAct = 'passphrase' | 'codes' | 'no_codes' | 'end_sessions';
+export type OwnAct = 'passphrase' | 'codes' | 'no_codes' | 'end_sessions' | 'mail';
 export async function confirmOwn(act: OwnAct): Promise<PersonSignature> {
   const { nonce, person, party, passkeys } = await ask(client.POST('/v1/own/confirmation', { body: { act } }));
   return signWith(party, person, await ownActChallenge(act, person, fromHex(nonce)), passkeys);
