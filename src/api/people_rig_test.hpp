@@ -131,7 +131,7 @@ struct PeopleRig : Rig {
   }
   // From the link to the passkey in the chart; the last answer.
   Response enrol(Somebody& who, const std::string& token) {
-    const auto begun = send("POST", "/v1/enrolments/begin", {{"token", token}});
+    auto begun = send("POST", "/v1/enrolments/begin", {{"token", token}});
     if (begun.status != 200) return begun;
     const auto made = who.device->enrol(party, challenge_of(json_of(begun)));
     auto given = send("POST", "/v1/enrolments/passkey",
@@ -156,7 +156,7 @@ struct PeopleRig : Rig {
             {"signature", signature_by(who, reader_challenge(who.id, key, at))}};
   }
   Response sign_in(const Somebody& who) {
-    const auto half = passphrase(who);
+    auto half = passphrase(who);
     EXPECT_EQ(half.status, 202) << half.body;
     if (half.status != 202) return half;
     return send("POST", "/v1/session/passkey", passkey_body(who, json_of(half)));
@@ -246,7 +246,8 @@ struct PeopleRig : Rig {
     int bits = 0;
     for (const char c : std::string(json_of(made).at("secret").as_string())) {
       held = held << 5 | static_cast<std::uint32_t>(c >= 'A' ? c - 'A' : c - '2' + 26);
-      if ((bits += 5) < 8) continue;
+      bits += 5;
+      if (bits < 8) continue;
       bits -= 8;
       secret.push_back(static_cast<std::uint8_t>(held >> bits));
     }

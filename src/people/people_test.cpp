@@ -10,6 +10,7 @@ namespace {
 std::vector<std::string> all_migrations() {
   auto all = migrations();
   for (auto& step : later_migrations()) all.push_back(std::move(step));
+  for (auto& step : latest_migrations()) all.push_back(std::move(step));
   return all;
 }
 
