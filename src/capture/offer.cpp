@@ -1,6 +1,7 @@
 #include "capture/offer.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "wire/multipart.hpp"
 
@@ -195,14 +196,28 @@ void assign_roles(const Offer& offer, const OwnParties& own, const std::vector<s
   set_direction(offer, !roles.guessed, plan);
 }
 
-// Of whoever is not one of us, and rang: of a number that was dialled nobody vouches.
+// Of two who may both have rung: what is said of both, or the worse.
+Attestation of_both(Attestation one, Attestation other) {
+  if (one == other) return one;
+  const bool failed = one == Attestation::kFailed || other == Attestation::kFailed;
+  return failed ? Attestation::kFailed : Attestation::kNone;
+}
+
+// Of whoever is not one of us, and rang: of a number that was dialled nobody vouches. Where it is
+// not said who rang, any of them may have.
 void set_attestation(const Offer& offer, const OwnParties& own, Plan& plan) {
   if (!offer.metadata || plan.direction == Direction::kOutgoing) return;
-  for (const auto& who : offer.metadata->participants) {
-    if (who.calling == false || own.owns(parse_address(who.aor))) continue;
-    const auto flag = to_flag(attestation_of(who.aor));
-    if (!flag.empty()) return add_flag(plan.flags, flag);
+  const auto& all = offer.metadata->participants;
+  const bool known = std::ranges::any_of(all, [](const auto& who) { return who.calling == true; });
+  std::optional<Attestation> said;
+  for (const auto& who : all) {
+    if (who.calling == false || (known && who.calling != true)) continue;
+    if (own.owns(parse_address(who.aor))) continue;
+    const auto now = attestation_of(who.aor);
+    said = said ? of_both(*said, now) : now;
   }
+  const auto flag = to_flag(said.value_or(Attestation::kNone));
+  if (!flag.empty()) add_flag(plan.flags, flag);
 }
 
 void find_speakers(const Offer& offer, const std::vector<std::size_t>& lines, Plan& plan) {

@@ -201,8 +201,8 @@ void Session::open(Event& event) {
   kept_.telephones.take(*offer, *plan, config_.own);
   if (offer->metadata_raw.empty() && !sip.recording_client) {
     kept_.telephones.take_addresses(sip.from, sip.to, config_.own);
-    if (const auto flag = to_flag(attestation_of(sip.from)); !flag.empty())
-      add_flag(kept_.flags, flag);
+    const auto flag = to_flag(attestation_of(sip.from));
+    if (!flag.empty() && !config_.own.owns(parse_address(sip.from))) add_flag(kept_.flags, flag);
   }
   set_timer(sip);
   kept_.call_data = call_data(*offer, *plan);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "capture/test_bodies.hpp"
@@ -458,6 +459,25 @@ TEST(Telephone, OfACallThatIsNoRecordingClients) {
     bench.on(event::Opened{call_id(1), {30'000, 30'002}});
     EXPECT_EQ(bench.telephone, client ? "" : "7001");
   }
+}
+
+// Of who is ours, and rang outwards, nobody vouches.
+TEST(Attestation, OfACallThatIsNoRecordingClients) {
+  SipRequest sip;
+  sip.content_type = "application/sdp";
+  sip.body = test_sdp(kTwo);
+  sip.to = "<sip:recorder@callward.test>";
+  const auto flags_of = [&](const char* from) {
+    sip.from = from;
+    Bench bench;
+    bench.on(event::Request{sip});
+    return bench.flags;
+  };
+  const auto attested = [](const std::vector<std::string>& flags) {
+    return std::ranges::find(flags, "attested_a") != flags.end();
+  };
+  EXPECT_TRUE(attested(flags_of("<sip:+15551;verstat=TN-Validation-Passed-A@c>;tag=1")));
+  EXPECT_FALSE(attested(flags_of("<sip:7001;verstat=TN-Validation-Passed-A@pbx.test>;tag=1")));
 }
 
 TEST(Telephone, IsKeptOverOurOwnRestart) {
