@@ -118,7 +118,7 @@ struct Rig {
   std::unique_ptr<ScriptedPeer> keeper_peer, recorder_peer;
 
   Rig()
-      : database(std::move(*db::open_sqlite(":memory:", migrations()))),
+      : database(std::move(*db::open_sqlite(dir + "/server.db", migrations()))),
         people(*database, clock, entropy, {1, 8u << 20}),
         roster(
             *database, people, {"calls.example", "https://calls.example"},
