@@ -93,7 +93,8 @@ const std::vector<Rule>& rules() {
       {"expert-on-duty", kBreach, "A request is assigned to an expert who is on duty."},
       {"checks-hold", kBreach,
        "Checks are made by the request's expert while the customer is called back, against what "
-       "was stored before; a verdict counts those that were passed since it rang, each once."},
+       "was stored before; a verdict counts those that were passed since it rang, each once. Own "
+       "data is not proven by what was stored as lately as a young number."},
       {"call-back-holds", kBreach,
        "A verdict names the call-back that was made since it rang: to a stored number, as old as "
        "is said, with a recording of its own that began after it rang."},

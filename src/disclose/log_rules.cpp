@@ -12,6 +12,7 @@ namespace callward::disclose {
 namespace {
 
 constexpr std::int64_t kDayMs = 86'400'000;
+constexpr std::int64_t kBeganMs = 10'000;  // what a customer begins with is stored within it
 constexpr std::int64_t kReaderMs = 12 * 3'600'000;  // a browser's key is taken
 constexpr std::int64_t kAheadMs = 120'000;          // a browser's clock, and a restart's minute
 
@@ -215,6 +216,7 @@ void LogRules::disclosure_step(const Now& now) {
     request.said[step.number] = step.words != crypto::Digest{};
     if (!first && step.event.kind == EventKind::kRing) {
       request.passed.clear();
+      request.proofs.clear();
       request.code_sent = false;
       request.call_back.reset();
       request.rang = now.index;
@@ -236,6 +238,24 @@ void LogRules::check_pass(const Now& now, const OfRequest& request, const ChainS
   if (step.event.checks != request.passed.size())
     now.breaks("checks-hold", std::to_string(step.event.checks) + " checks are said, and " +
                                   std::to_string(request.passed.size()) + " were passed");
+  check_proofs(now, request, step);
+}
+
+// Nobody releases own data: what was stored as lately as a young number proves nothing of it, but
+// for what the customer began with. A day less than the keeper counts.
+void LogRules::check_proofs(const Now& now, const OfRequest& request, const ChainStep& step) {
+  const auto& of = request.chain.request();
+  const auto young_days = limits_->number_days_young;
+  if (!asks_own_data(of) || step.event.call_back.number_age_days >= young_days) return;
+  const auto& fields = customers_[of.customer].fields;
+  for (const auto leaf : request.proofs) {
+    const auto field = fields.find(leaf);
+    if (field == fields.end()) continue;  // said where it was checked
+    const auto at = field->second.stored.at;
+    if (at > now.entry.at - (young_days - 1) * kDayMs &&
+        at > fields.begin()->second.stored.at + kBeganMs)
+      now.breaks("checks-hold", "own data, proven by what came as lately as its number");
+  }
 }
 
 // The passkey that signed it is still theirs, and it is not too long ago.
@@ -296,7 +316,9 @@ void LogRules::check_made(const Now& now) {
   else if (field->second.stored.index > 0 && !code &&
            field->second.stored.at > request->chain.request().asked_at + kAheadMs)
     now.breaks("checks-hold", "a field that was stored after the request was made");
-  if (now.entry.data.at("passed").as_bool()) request->passed.insert(what);
+  if (!now.entry.data.at("passed").as_bool()) return;
+  request->passed.insert(what);
+  request->proofs.insert(leaf);
 }
 
 void LogRules::code_sent(const Now& now) {

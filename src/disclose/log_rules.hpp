@@ -34,9 +34,10 @@ class LogRules final : public audit::RuleJudge {
   };
   struct OfRequest {
     Chain chain;
-    std::uint64_t last = 0;        // its newest entry
-    std::int64_t since = 0;        // counted time of that state
-    std::set<std::string> passed;  // since it rang
+    std::uint64_t last = 0;          // its newest entry
+    std::int64_t since = 0;          // counted time of that state
+    std::set<std::string> passed;    // since it rang
+    std::set<std::uint32_t> proofs;  // ... and by which fields; of a code where it went
     bool code_sent = false;
     std::optional<CallBack> call_back;
     std::uint64_t rang = 0;
@@ -93,6 +94,7 @@ class LogRules final : public audit::RuleJudge {
   void reader_bound(const Now& now);
   void disclosure_step(const Now& now);
   void check_assigned(const Now& now, const ChainStep& step);
+  void check_proofs(const Now& now, const OfRequest& request, const ChainStep& step);
   void check_pass(const Now& now, const OfRequest& request, const ChainStep& step);
   void check_view(const Now& now, const OfRequest& request, const ChainStep& step);
   OfRequest* in_call(const Now& now, std::string_view rule, bool by_expert);

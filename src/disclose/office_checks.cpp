@@ -12,6 +12,7 @@ namespace callward::disclose {
 namespace {
 
 constexpr std::int64_t kDayMs = 86'400'000;
+constexpr std::int64_t kOneIntakeMs = 1'000;  // between a customer's first case and what is in it
 constexpr std::uint32_t kCodesEnd = 100'000'000;  // eight digits
 constexpr std::string_view kByCode = "code";
 
@@ -21,15 +22,26 @@ bool may_be_checked(vault::FieldKind kind) {
          kind != vault::FieldKind::kText;
 }
 
+// As lately as a number that is young, and not what the customer began with.
+bool came_lately(const vault::Customer& customer, const vault::Version& version,
+                 std::int64_t young_ms, std::int64_t now) {
+  return now - customer.number_since() < young_ms && now - version.stored_at < young_ms &&
+         version.stored_at > customer.begun_at() + kOneIntakeMs;
+}
+
 // Proof is what was known before anybody asked: not what was typed since, perhaps by who asks, nor
-// what it replaced.
+// what it replaced. Of own data, which nobody releases, not what came as lately as the number
+// either: who took that over would bring the proof along.
 Status may_prove(const Request& request, const vault::Customer& customer,
-                 const vault::Version& version) {
+                 const vault::Version& version, const World& world) {
   if (customer.newest(version.field) != &version)
     return fail(Errc::kDenied, "a newer one is on file");
-  return version.stored_at <= request.asked_at
-             ? Status{}
-             : fail(Errc::kDenied, "it was stored after the request was made");
+  if (version.stored_at > request.asked_at)
+    return fail(Errc::kDenied, "it was stored after the request was made");
+  const auto young_ms = world.limits.number_days_young * kDayMs;
+  return asks_own_data(request) && came_lately(customer, version, young_ms, world.now)
+             ? fail(Errc::kDenied, "the number was changed lately, and this was stored as lately")
+             : Status{};
 }
 
 }  // namespace
@@ -99,7 +111,7 @@ void Office::check_field(const keys::CheckField& message, Reply<keys::Checked> r
     const auto* version = customer->find(leaf);
     if (version == nullptr || !may_be_checked(version->kind))
       return fail(Errc::kNotFound, "nothing that can be compared");
-    TRY(may_prove(running->chain.request(), *customer, *version));
+    TRY(may_prove(running->chain.request(), *customer, *version, world_at(now())));
     auto& misses = running->misses[leaf];
     if (misses >= kTriesMax || version->misses >= vault::kMissesMax)
       return fail(Errc::kDenied, "compared wrongly too often: locked");
@@ -145,7 +157,7 @@ void Office::send_code(const keys::SendCode& message, Reply<keys::Ack> reply) {
     if (version == nullptr || version->state != vault::FieldState::kReadable ||
         (version->kind != vault::FieldKind::kEmail && version->kind != vault::FieldKind::kPhone))
       return fail(Errc::kNotFound, "no address on file that a code can be sent to");
-    TRY(may_prove(running->chain.request(), *customer, *version));
+    TRY(may_prove(running->chain.request(), *customer, *version, world_at(now())));
     const bool mail = version->kind == vault::FieldKind::kEmail;
     const auto value = TRY(vault::open_value(cipher_, *customer, *version, keys::RecordKind::kField,
                                              message.field.record));

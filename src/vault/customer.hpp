@@ -178,6 +178,10 @@ class Customer {
   [[nodiscard]] bool held() const { return held_; }
   void hold(bool on);
   [[nodiscard]] std::int64_t number_since() const { return number_since_; }
+  // When the first case was opened; 0: none was.
+  [[nodiscard]] std::int64_t begun_at() const {
+    return cases_.empty() ? 0 : cases_.front().opened_at;
+  }
 
  private:
   Customer() = default;

@@ -265,6 +265,58 @@ TEST_F(Values, ACallBackIsWhatTheKeeperSawOfIt) {
   EXPECT_FALSE(passes()) << "checks of another call count for none";
 }
 
+// Nobody releases what asks for own data: who changed the number may not have changed the proof too.
+TEST_F(Values, WhatCameWithAYoungNumberProvesNothingOfOwnData) {
+  const auto customer = carla();
+  duty(eve);
+  const auto rung = [&] {
+    clock.advance_ms(1'000);
+    const auto asked =
+        act({}, ada, {.kind = "ask", .words = kConcern, .category = "own_data"}, customer, 1);
+    EXPECT_TRUE(asked) << asked.error().message;
+    keeper->tick();
+    EXPECT_TRUE(ring(asked->request, eve, customer));
+    talk();
+    return asked->request;
+  };
+  const auto old_mail = leaf_of.at({customer, "email"});
+  clock.advance_ms(60'000);
+  ASSERT_TRUE(store_values({{"phone", "(650) 253-0009"}}, customer, 1));
+  const auto honest = rung();
+  EXPECT_TRUE(check(honest, eve, customer, "service_word", "blue heron")->match);
+  EXPECT_TRUE(check(honest, eve, customer, "name", "carla muster")->match);
+  EXPECT_TRUE(check(honest, eve, customer, "email", "carla@example.com")->match);
+  hang_up();
+  ASSERT_TRUE(act(honest, eve, {.kind = "pass", .words = kVerdict}));
+  EXPECT_EQ(state_word(honest), "confirmed");
+  const auto findings = [&](const std::vector<audit::Entry>& log_entries) {
+    std::string names;
+    for (const auto& found : judge(log_entries).findings)
+      names += std::string(found.rule->name) + ": " + found.what + "; ";
+    return names;
+  };
+  EXPECT_EQ(findings(entries()), "");
+  auto forged = entries();  // a keeper that took the number itself, stored a minute ago, as a proof
+  for (auto& entry : forged)
+    if (entry.type == "check_made" && entry.data.at("leaf").as_int64() == old_mail)
+      entry.data["leaf"] = std::int64_t{leaf_of.at({customer, "phone"})};
+  EXPECT_NE(findings(forged).find("checks-hold: own data"), std::string::npos) << findings(forged);
+
+  ASSERT_TRUE(
+      store_values({{"service_word", "Red Fox"}, {"email", "ada@example.com"}}, customer, 1));
+  const auto taken_over = rung();
+  EXPECT_FALSE(check(taken_over, eve, customer, "service_word", "red fox"));
+  EXPECT_FALSE(check(taken_over, eve, customer, "email", "ada@example.com"));
+  EXPECT_FALSE(
+      ask(&Office::send_code, keys::SendCode{taken_over, eve.id, record(customer, "email")}));
+  EXPECT_TRUE(codes.empty());
+  EXPECT_TRUE(check(taken_over, eve, customer, "name", "carla muster")->match);
+  hang_up();
+  EXPECT_FALSE(act(taken_over, eve, {.kind = "pass", .words = kVerdict}));
+  // Fields are another matter: two release them.
+  EXPECT_EQ(findings(entries()), "");
+}
+
 TEST_F(Values, ABrowsersKeyIsItsOwners) {
   const auto key = *crypto::x25519_public(entropy.key());
   const auto bind_as = [&](const Someone& whose, const Someone& signs) {
