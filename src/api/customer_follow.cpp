@@ -164,31 +164,21 @@ Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry, Touc
 
 // ---- requests -----------------------------------------------------------------------------------
 
-// As far as it was projected; whoever is not there yet, or was by another program, is read from the
-// beginning.
-CustomerTables::Projected CustomerTables::projected(const RequestId& id) {
-  const auto rows = db_.query("SELECT folded, folded_to FROM requests WHERE id = ?1", {id.hex()});
-  if (!rows || rows->empty()) return {};
-  const auto raw = (*rows)[0].blob(0);
-  auto request = unpack<disclose::Request>(raw);
-  if (!request || request->id != id) return {};
-  return {std::move(*request), (*rows)[0].number(1)};
-}
-
-// The keeper judged each step; what it makes of the request says the same table.
-Result<disclose::Request> CustomerTables::request(const RequestId& id,
-                                                  const disclose::Limits& limits) {
-  return TRY(project_on(projected(id), id, limits)).request;
-}
-
-Result<CustomerTables::Projected> CustomerTables::project_on(Projected from, const RequestId& id,
-                                                             const disclose::Limits& limits) {
-  auto& now = from.request;
+// On from where it was projected; who is not there yet, or was by another program, from the
+// beginning. The keeper judged each step; what it makes of the request says the same table.
+Result<CustomerTables::Folded> CustomerTables::fold(const RequestId& id,
+                                                    const disclose::Limits& limits) {
+  Folded folded;
+  const auto kept = db_.query("SELECT folded, folded_to FROM requests WHERE id = ?1", {id.hex()});
+  if (kept && !kept->empty())
+    if (auto before = unpack<disclose::Request>((*kept)[0].blob(0)); before && before->id == id)
+      folded = {std::move(*before), (*kept)[0].number(1)};
+  auto& now = folded.request;
   for (const auto& row :
        TRY(db_.query("SELECT data, entry FROM customer_log WHERE subject = ?1 AND type = "
                      "'disclosure_step' AND entry > ?3 ORDER BY entry LIMIT ?2",
-                     {id.hex(), kStepsMax, from.to}))) {
-    from.to = row.number(1);
+                     {id.hex(), kStepsMax, folded.to}))) {
+    folded.to = row.number(1);
     boost::system::error_code error;
     const auto json = boost::json::parse(row.text(0), error);
     if (error || !json.is_object()) return fail(Errc::kCorrupt, "a step that is none");
@@ -200,7 +190,12 @@ Result<CustomerTables::Projected> CustomerTables::project_on(Projected from, con
     }
   }
   if (now.id.is_zero()) return fail(Errc::kNotFound, "no such request");
-  return from;
+  return folded;
+}
+
+Result<disclose::Request> CustomerTables::request(const RequestId& id,
+                                                  const disclose::Limits& limits) {
+  return TRY(fold(id, limits)).request;
 }
 
 Result<bool> CustomerTables::has_step(const RequestId& id, std::uint32_t number) {
@@ -211,7 +206,7 @@ Result<bool> CustomerTables::has_step(const RequestId& id, std::uint32_t number)
 }
 
 Status CustomerTables::project(const RequestId& id, const disclose::Limits& limits) {
-  auto found = project_on(projected(id), id, limits);
+  auto found = fold(id, limits);
   if (!found) {
     // It stands as it stood; the others go on.
     log_event("server.request_not_followed",
@@ -222,14 +217,14 @@ Status CustomerTables::project(const RequestId& id, const disclose::Limits& limi
   const auto text = [](const PersonId& person) {
     return person.is_zero() ? std::string() : person.hex();
   };
-  TRY(db_.execute(
-      "INSERT OR REPLACE INTO requests (id, customer, state, asked_at, deadline, requester, "
-      "expert, "
-      "released_by, second, folded, folded_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-      "?11)",
-      {id.hex(), r.customer.hex(), std::string(disclose::to_text(r.state)), r.asked_at,
-       disclose::deadline(r, limits), text(r.requester), text(r.expert), text(r.released_by),
-       text(r.second), pack(r), found->to}));
+  TRY(
+      db_.execute("INSERT OR REPLACE INTO requests (id, customer, state, asked_at, deadline, "
+                  "requester, expert, "
+                  "released_by, second, folded, folded_to) "
+                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                  {id.hex(), r.customer.hex(), std::string(disclose::to_text(r.state)), r.asked_at,
+                   disclose::deadline(r, limits), text(r.requester), text(r.expert),
+                   text(r.released_by), text(r.second), pack(r), found->to}));
   return {};
 }
 

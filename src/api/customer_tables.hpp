@@ -142,12 +142,11 @@ class CustomerTables {
   Status take_going(const audit::Entry& entry);
   Status note(std::uint64_t index, const std::string& subject, const audit::Entry& entry);
   // A request with the entry of the last step that is in it.
-  struct Projected {
+  struct Folded {
     disclose::Request request;
     std::int64_t to = -1;
   };
-  Projected projected(const RequestId& id);
-  Result<Projected> project_on(Projected from, const RequestId& id, const disclose::Limits& limits);
+  Result<Folded> fold(const RequestId& id, const disclose::Limits& limits);
   Status project(const RequestId& id, const disclose::Limits& limits);
   Status begin_anew();
   db::Database& db_;

@@ -160,13 +160,6 @@ Result<boost::json::object> change_json(const people::Change& change) {
   return json;
 }
 
-std::string in_fours(ByteView raw, const char* between) {
-  std::string text;
-  for (std::size_t i = 0; i < raw.size(); i += 2)
-    text += (i == 0 ? "" : between) + to_hex(raw.subspan(i, 2));
-  return text;
-}
-
 std::string fingerprint(const people::Passkey& key) {
   constexpr std::size_t kBytes = 10;  // 80 bits: nobody makes a second key with the same ones
   const auto digest = crypto::sha256({as_bytes("CWS1 passkey"), key.id, key.key});
@@ -195,8 +188,18 @@ Result<SignedReader> signed_reader_of(BodyReader& body, const PersonId& person) 
   return given;
 }
 
+Result<keys::OpenPurpose> purpose_of(BodyReader& body) {
+  const auto purpose = keys::purpose_of_text(TRY(body.text("purpose", 1, 16)));
+  if (!purpose) return fail(Errc::kMalformed, "purpose is play, export, transcript or challenge");
+  return *purpose;
+}
+
 keys::ReaderPut reader_put(const people::Reader& reader) {
-  return {reader.person, reader.key, reader.at, reader.signature, {reader.call, reader.purpose}};
+  return {.person = reader.person,
+          .key = reader.key,
+          .at = reader.at,
+          .signature = reader.signature,
+          .scope = {reader.call, static_cast<keys::OpenPurpose>(reader.purpose)}};
 }
 
 Status check_reader(Service& service, const SignedReader& given) {
@@ -206,7 +209,7 @@ Status check_reader(Service& service, const SignedReader& given) {
     return fail(Errc::kDenied, "signed too long ago, or by a clock that is ahead");
   const auto chart = TRY(service.roster.chart());
   const auto challenge =
-      keys::reader_challenge(reader.person, reader.key, reader.at, {reader.call, reader.purpose});
+      keys::reader_challenge(reader.person, reader.key, reader.at, reader_put(reader).scope);
   if (signature.person != reader.person)
     return fail(Errc::kDenied, "this passkey does not fit this sign-in");
   if (!chart->check(reader.person, challenge, signature.said))

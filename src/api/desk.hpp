@@ -100,8 +100,6 @@ people::Change next_change(Service& service, const people::Chart& chart, people:
 Result<boost::json::object> change_json(const people::Change& change);
 // To be compared by two people over the telephone: of a passkey's id and key.
 std::string fingerprint(const people::Passkey& key);
-// Hexadecimal in groups of four digits, for eyes and voices; an even number of bytes.
-std::string in_fours(ByteView raw, const char* between);
 // "registration" in the body: client_data, authenticator_data.
 Result<people::Registration> registration_of(BodyReader& body);
 Result<people::PersonSignature> signature_of(BodyReader& body);
@@ -111,6 +109,8 @@ struct SignedReader {
   people::PersonSignature signature;
 };
 Result<SignedReader> signed_reader_of(BodyReader& body, const PersonId& person);
+// "purpose" in the body, of an opening or of a key that is to open something.
+Result<keys::OpenPurpose> purpose_of(BodyReader& body);
 // As the keeper is told of it.
 keys::ReaderPut reader_put(const people::Reader& reader);
 // kDenied: not signed by the person's passkey, not now, or used before.

@@ -183,19 +183,15 @@ Status check_offer(Service& service, const Change& change) {
              : fail(Errc::kState, "this person offers another passkey by now: draft it anew");
 }
 
-bool is_owner(const people::Chart& chart, const PersonId& person) {
-  const auto* member = chart.find(person);
-  return member != nullptr && people::has(member->roles, people::Role::kOwner);
-}
-
 Result<Response> take(Service& service, const std::string& id, const Draft& draft,
                       std::vector<people::PersonSignature> signatures) {
   TRY(check_offer(service, draft.change));
   const auto& person = draft.change.person;
-  const bool owned = is_owner(*TRY(service.roster.chart()), person);
+  const bool owned = TRY(service.roster.chart())->gives(person, Role::kOwner);
   const auto taken = TRY(put_change(service, {draft.change, std::move(signatures)}));
   // Where an owner is alarmed takes the owner's passkey: what was set without it is no more.
-  if (service.reminders != nullptr && !owned && is_owner(*TRY(service.roster.chart()), person))
+  if (service.reminders != nullptr && !owned &&
+      TRY(service.roster.chart())->gives(person, Role::kOwner))
     TRY(service.reminders->set_address(person, ""));
   (void)service.desk.drafts.take(id, service.clock.monotonic_ms());
   service.events.publish("people", "{}");

@@ -42,17 +42,7 @@ Result<Wanted> parse_wanted(const Request& request) {
   if (key.size() != wanted.reader_key.size())
     return fail(Errc::kMalformed, "reader_key must be 32 bytes in base64");
   std::copy(key.begin(), key.end(), wanted.reader_key.begin());
-  const auto purpose = TRY(body.text("purpose", 1, 16));
-  if (purpose == "play")
-    wanted.purpose = keys::OpenPurpose::kPlay;
-  else if (purpose == "export")
-    wanted.purpose = keys::OpenPurpose::kExport;
-  else if (purpose == "transcript")
-    wanted.purpose = keys::OpenPurpose::kTranscript;
-  else if (purpose == "challenge")
-    wanted.purpose = keys::OpenPurpose::kChallenge;
-  else
-    return fail(Errc::kMalformed, "purpose is play, export, transcript or challenge");
+  wanted.purpose = TRY(purpose_of(body));
   wanted.reason = TRY(body.text("reason", 3, 500));
   wanted.reader_request = TRY(body.optional_text("reader_request", 32));
   TRY(body.finish());

@@ -38,9 +38,7 @@ Result<Response> ask(Service& service, const Request& request) {
   ReaderRequest wanted;
   std::ranges::copy(TRY(body.bytes("reader_key", 32, 32)), wanted.key.begin());
   wanted.scope.call = TRY(CallId::parse(TRY(body.text("call", 32, 32))));
-  const auto purpose = keys::purpose_of_text(TRY(body.text("purpose", 1, 16)));
-  if (!purpose) return fail(Errc::kMalformed, "purpose is play, export, transcript or challenge");
-  wanted.scope.purpose = static_cast<std::uint8_t>(*purpose);
+  wanted.scope.purpose = TRY(purpose_of(body));
   wanted.what = TRY(body.text("what", 1, 200));
   TRY(body.finish());
   const auto id = to_hex(service.entropy.array<16>());
@@ -60,13 +58,12 @@ Result<ReaderRequest> found(Service& service, const Request& request) {
 
 Result<Response> look(Service& service, const Request& request) {
   const auto wanted = TRY(found(service, request));
-  return Response::json(
-      {{"reader_key", to_hex(wanted.key)},
-       {"call", wanted.scope.call.hex()},
-       {"purpose", keys::to_text(static_cast<keys::OpenPurpose>(wanted.scope.purpose))},
-       {"what", wanted.what},
-       {"person", wanted.person ? wanted.person->hex() : std::string()},
-       {"at", service.clock.utc_ms()}});
+  return Response::json({{"reader_key", to_hex(wanted.key)},
+                         {"call", wanted.scope.call.hex()},
+                         {"purpose", keys::to_text(wanted.scope.purpose)},
+                         {"what", wanted.what},
+                         {"person", wanted.person ? wanted.person->hex() : std::string()},
+                         {"at", service.clock.utc_ms()}});
 }
 
 Result<Response> sign(Service& service, const Request& request) {
@@ -78,7 +75,7 @@ Result<Response> sign(Service& service, const Request& request) {
   if (given.reader.key != wanted.key)
     return fail(Errc::kMalformed, "another key than the command line's");
   given.reader.call = wanted.scope.call;
-  given.reader.purpose = wanted.scope.purpose;
+  given.reader.purpose = static_cast<std::uint8_t>(wanted.scope.purpose);
   TRY(take_reader(service, request, given));
   wanted.person = request.session->person.id;
   if (!service.desk.reader_requests.replace(request.parameters.at("id"), wanted,

@@ -14,12 +14,6 @@ Result<ReminderBook*> book_of(Service& service) {
   return service.reminders;
 }
 
-Result<bool> is_owner(Service& service, const PersonId& person) {
-  const auto chart = TRY(service.roster.chart());
-  const auto* member = chart->find(person);
-  return member != nullptr && people::has(member->roles, Role::kOwner);
-}
-
 Result<Response> show_address(Service& service, const PersonId& person) {
   auto* book = TRY(book_of(service));
   return Response::json({{"address", TRY(book->address_of(person))}});
@@ -32,7 +26,7 @@ Result<Response> put_address(Service& service, const Request& request, const Per
   const auto address = TRY(body.text("address", 0, kAddressBytesMax));
   // An owner is alarmed there: whoever has a session alone does not send it elsewhere.
   std::optional<people::PersonSignature> signature;
-  if (TRY(is_owner(service, person))) signature = TRY(signature_of(body));
+  if (TRY(service.roster.chart())->gives(person, Role::kOwner)) signature = TRY(signature_of(body));
   TRY(body.finish());
   if (TRY(book->address_of(person)) != address) {
     TRY(ReminderBook::check_address(address));
@@ -58,8 +52,7 @@ Result<PersonId> may_see_mail_of(Service& service, const Request& request) {
   const auto* member = id ? chart->find(*id) : nullptr;
   if (member == nullptr || member->left) return fail(Errc::kNotFound, "no such person");
   const auto& person = *id;
-  const bool of_owner = people::has(member->roles, Role::kOwner);
-  if (of_owner && !who.is(Role::kOwner) && who.id != person)
+  if (chart->gives(person, Role::kOwner) && !who.is(Role::kOwner) && who.id != person)
     return fail(Errc::kDenied, "where owners are alarmed, owners say");
   return person;
 }

@@ -20,7 +20,7 @@ class Readers : public ::testing::Test, public test::PeopleRig {
   }
   static keys::ReaderScope scope(std::uint8_t call = 7,
                                  keys::OpenPurpose purpose = keys::OpenPurpose::kTranscript) {
-    keys::ReaderScope scope{.purpose = static_cast<std::uint8_t>(purpose)};
+    keys::ReaderScope scope{.call = {}, .purpose = purpose};
     scope.call.bytes[0] = call;
     return scope;
   }

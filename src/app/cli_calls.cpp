@@ -146,8 +146,8 @@ Result<ExitCode> command_transcript(const CliContext& context, const std::string
                                     const std::string& reason) {
   const auto http = TRY(HttpClient::create(context.config));
   const auto info = TRY(http->get("/v1/calls/" + TRY(full_id(call))));
-  const auto consent = TRY(Consent::ask(
-      *http, scope_of(*CallId::parse(call), keys::OpenPurpose::kTranscript), shown(reason)));
+  const auto consent = TRY(
+      Consent::ask(*http, {*CallId::parse(call), keys::OpenPurpose::kTranscript}, shown(reason)));
   CallReader reader(*http, *CallId::parse(call), "transcript", reason,
                     consent ? &*consent : nullptr);
   std::vector<Word> words;
@@ -186,9 +186,8 @@ Result<ExitCode> command_play(const CliContext& context, const PlayOptions& opti
   const auto http = TRY(HttpClient::create(context.config));
   const auto info = TRY(http->get("/v1/calls/" + TRY(full_id(options.call))));
   const auto duration_ms = number(info, "duration_ms") + 100;
-  const auto consent =
-      TRY(Consent::ask(*http, scope_of(*CallId::parse(options.call), keys::OpenPurpose::kExport),
-                       shown(options.reason)));
+  const auto consent = TRY(Consent::ask(
+      *http, {*CallId::parse(options.call), keys::OpenPurpose::kExport}, shown(options.reason)));
   CallReader reader(*http, *CallId::parse(options.call), "export", options.reason,
                     consent ? &*consent : nullptr);
   std::array<std::vector<std::int16_t>, 2> sides;

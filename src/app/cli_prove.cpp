@@ -270,8 +270,8 @@ Result<ExitCode> command_prove_challenge(const CliContext& context, const ProveO
   const auto call = TRY(CallId::parse(options.call));
   auto samples = draw(report.opens, options.samples, true, entropy);
   for (auto& sample : draw(gone, options.samples, false, entropy)) samples.push_back(sample);
-  const auto consent = TRY(
-      Consent::ask(*http, scope_of(call, keys::OpenPurpose::kChallenge), "samples for a proof"));
+  const auto consent =
+      TRY(Consent::ask(*http, {call, keys::OpenPurpose::kChallenge}, "samples for a proof"));
   Progress shown(progress_wanted(context.json), "segments");
   for (std::size_t i = 0; i < samples.size(); ++i) {
     shown.show(i, samples.size());

@@ -27,8 +27,7 @@ Consent::~Consent() {
 
 // To be compared on two screens: made here of the key that was made here, never the server's word.
 static std::string fingerprint(const crypto::PublicKey& key, const keys::ReaderScope& scope) {
-  const auto raw = to_hex(keys::reader_fingerprint(key, scope));
-  return raw.substr(0, 4) + "-" + raw.substr(4, 4) + "-" + raw.substr(8, 4) + "-" + raw.substr(12);
+  return in_fours(keys::reader_fingerprint(key, scope), "-");
 }
 
 Result<std::optional<Consent>> Consent::ask(HttpClient& http, const keys::ReaderScope& scope,
@@ -38,12 +37,11 @@ Result<std::optional<Consent>> Consent::ask(HttpClient& http, const keys::Reader
   SystemEntropy entropy;
   auto key = entropy.key();
   const auto reader_key = TRY(crypto::x25519_public(key));
-  const auto asked = TRY(http.post(
-      "/v1/reader-requests",
-      boost::json::object{{"reader_key", to_hex(reader_key)},
-                          {"call", scope.call.hex()},
-                          {"purpose", keys::to_text(static_cast<keys::OpenPurpose>(scope.purpose))},
-                          {"what", what}}));
+  const auto asked = TRY(http.post("/v1/reader-requests",
+                                   boost::json::object{{"reader_key", to_hex(reader_key)},
+                                                       {"call", scope.call.hex()},
+                                                       {"purpose", keys::to_text(scope.purpose)},
+                                                       {"what", what}}));
   Consent consent(http, std::move(key), text(asked, "reader_request"));
   std::fprintf(stderr,
                "A person opens it, with a passkey. Where you are signed in, open\n  %s\n"

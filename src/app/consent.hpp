@@ -12,10 +12,6 @@
 
 namespace callward::app {
 
-inline keys::ReaderScope scope_of(const CallId& call, keys::OpenPurpose purpose) {
-  return {call, static_cast<std::uint8_t>(purpose)};
-}
-
 class Consent {
  public:
   // For this call and this purpose; `what`: more words for the person's screen. Says on standard

@@ -47,8 +47,7 @@ const std::vector<Rule>& rules() {
        "Nobody is private in a call-back: a request is judged by it."},
       {"call-back-is-kept", kBreach,
        "What a person has erased of a call-back, or confirms to be, is of a request that is over "
-       "and "
-       "reviewed, and the person neither asked nor rang."},
+       "and reviewed, and the person neither asked nor rang."},
       {"private-ends", kBreach,
        "A stretch that an agent was private for ends within 10 minutes, or is erased to its bound "
        "after a restart; what was recorded until its end is ordered erased within 10 minutes."},

@@ -92,6 +92,13 @@ std::string to_hex(ByteView bytes) {
   return out;
 }
 
+std::string in_fours(ByteView bytes, const char* between) {
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 2)
+    text += (i == 0 ? "" : between) + to_hex(bytes.subspan(i, 2));
+  return text;
+}
+
 Result<Bytes> from_hex(std::string_view text) {
   if (text.size() % 2 != 0) return fail(Errc::kMalformed, "hexadecimal text has an odd length");
   Bytes out;

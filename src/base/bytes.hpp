@@ -30,6 +30,8 @@ inline bool equal(ByteView a, ByteView b) {
 }
 
 std::string to_hex(ByteView bytes);
+// The same in groups of four digits, for eyes and voices; an even number of bytes.
+std::string in_fours(ByteView bytes, const char* between);
 Result<Bytes> from_hex(std::string_view text);
 std::string to_base64(ByteView bytes);
 Result<Bytes> from_base64(std::string_view text);  // standard alphabet, with padding, strict

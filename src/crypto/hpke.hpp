@@ -21,6 +21,8 @@ Result<SecretBytes> hpke_open(const Key32& receiver_secret, const PublicKey& enc
                               ByteView aad, ByteView ciphertext);
 
 namespace detail {
+// The KEM's shared secret as the sender computes it.
+Result<Key32> kem_shared_secret(const Key32& ephemeral, const PublicKey& receiver);
 // RFC 9180, 5.2: the key of a context and the nonce of its next message.
 class HpkeContext {
  public:
@@ -63,10 +65,5 @@ class HpkeReceiver {
   explicit HpkeReceiver(detail::HpkeContext context) : context_(std::move(context)) {}
   detail::HpkeContext context_;
 };
-
-namespace detail {
-// The KEM's shared secret as the sender computes it.
-Result<Key32> kem_shared_secret(const Key32& ephemeral, const PublicKey& receiver);
-}  // namespace detail
 
 }  // namespace callward::crypto

@@ -76,9 +76,9 @@ class Connection {
     if (rc != SQLITE_DONE) return error("execute");
     return ::sqlite3_changes64(handle_);
   }
+  [[nodiscard]] sqlite3* handle() const { return handle_; }
   // Some errors (a full disk, memory that is out) end the transaction by themselves: what is done
   // after that would stand for itself.
-  [[nodiscard]] sqlite3* handle() const { return handle_; }
   [[nodiscard]] bool in_transaction() const { return ::sqlite3_get_autocommit(handle_) == 0; }
 
  private:
@@ -166,31 +166,38 @@ class Readers {
   explicit Readers(std::vector<std::unique_ptr<Connection>> connections)
       : free_(std::move(connections)) {}
   Result<std::vector<Row>> query(const std::string& sql, const std::vector<Value>& parameters) {
-    auto mine = take();
-    auto rows = mine->query(sql, parameters);
-    give_back(std::move(mine));
-    return rows;
+    return Lent(*this)->query(sql, parameters);
   }
 
  private:
-  std::unique_ptr<Connection> take() {
-    std::unique_lock lock(mutex_);
-    given_back_.wait(lock, [&] { return !free_.empty(); });
-    auto mine = std::move(free_.back());
-    free_.pop_back();
-    return mine;
-  }
-  void give_back(std::unique_ptr<Connection> mine) {
-    {
-      const std::lock_guard lock(mutex_);
-      free_.push_back(std::move(mine));
+  // One of them, for as long as this lives: whatever ends a query, the connection comes back.
+  class Lent {
+   public:
+    explicit Lent(Readers& readers) : readers_(readers) {
+      std::unique_lock lock(readers_.mutex_);
+      readers_.given_back_.wait(lock, [&] { return !readers_.free_.empty(); });
+      mine_ = std::move(readers_.free_.back());
+      readers_.free_.pop_back();
     }
-    given_back_.notify_one();
-  }
+    ~Lent() {
+      {
+        const std::lock_guard lock(readers_.mutex_);
+        readers_.free_.push_back(std::move(mine_));
+      }
+      readers_.given_back_.notify_one();
+    }
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+    Connection* operator->() const { return mine_.get(); }
+
+   private:
+    Readers& readers_;
+    std::unique_ptr<Connection> mine_;
+  };
 
   std::mutex mutex_;
   std::condition_variable given_back_;
-  std::vector<std::unique_ptr<Connection>> free_;
+  std::vector<std::unique_ptr<Connection>> free_;  // room for all of them, from the beginning
 };
 
 class Sqlite final : public Database {

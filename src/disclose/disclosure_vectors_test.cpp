@@ -166,14 +166,14 @@ void add_readers(std::vector<json::object>& out) {
     reader["at"] = kAt;
     if (scope.is_some()) {
       reader["call"] = scope.call.hex();
-      reader["purpose"] = keys::to_text(static_cast<keys::OpenPurpose>(scope.purpose));
+      reader["purpose"] = keys::to_text(scope.purpose);
       reader["fingerprint"] = to_hex(keys::reader_fingerprint(key, scope));
     }
     reader["challenge"] = to_hex(keys::reader_challenge(person(4), key, kAt, scope));
     out.push_back(std::move(reader));
   };
   add("a browser's key", "reader", {});
-  keys::ReaderScope scope{.purpose = static_cast<std::uint8_t>(keys::OpenPurpose::kTranscript)};
+  keys::ReaderScope scope{.call = {}, .purpose = keys::OpenPurpose::kTranscript};
   scope.call.bytes[2] = 0x34;
   add("a command line's key", "consent", scope);
 }

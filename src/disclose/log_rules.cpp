@@ -165,8 +165,7 @@ void LogRules::reader_bound(const Now& now) {
     if (now.entry.data.contains("call")) {
       const auto purpose = keys::purpose_of_text(text(now.entry, "purpose"));
       if (!purpose) return fail(Errc::kMalformed, "for no purpose");
-      reader.scope = {TRY(CallId::parse(text(now.entry, "call"))),
-                      static_cast<std::uint8_t>(*purpose)};
+      reader.scope = {TRY(CallId::parse(text(now.entry, "call"))), *purpose};
     }
     TRY(chart_->check(person, keys::reader_challenge(person, key, reader.at, reader.scope),
                       said[0].said));

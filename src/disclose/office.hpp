@@ -299,6 +299,7 @@ class Office final : public keys::Tenant {
   Result<vault::Keep> keep_of_log();
   [[nodiscard]] crypto::Digest policy_stated() const;
   Status state_policy();
+  [[nodiscard]] boost::json::array days_in_force() const;
   [[nodiscard]] vault::Keep keep_in_force() const;
   [[nodiscard]] vault::Times times() const;
   [[nodiscard]] bool waits_for_owner() const;

@@ -78,21 +78,22 @@ Status Office::settle_keep() {
   return state_policy();
 }
 
+boost::json::array Office::days_in_force() const {
+  const auto in_force = keep_in_force();
+  return boost::json::array{in_force.reference_days, in_force.contact_days};
+}
+
 // What the log states as in force. With the days: an entry of a keeper that did not state them is
 // followed by one that does.
 crypto::Digest Office::policy_stated() const {
-  const auto in_force = keep_in_force();
-  const boost::json::array days{in_force.reference_days, in_force.contact_days};
   return crypto::sha256({policy_.hash, as_bytes(policy_.party.id), as_bytes(" "),
                          as_bytes(policy_.party.origin),
                          as_bytes(boost::json::serialize(keep_to_json(policy_.policy.keep))),
-                         as_bytes(boost::json::serialize(days))});
+                         as_bytes(boost::json::serialize(days_in_force()))});
 }
 
 Status Office::state_policy() {
   const auto whole = policy_stated();
-  const auto in_force = keep_in_force();
-  boost::json::array days{in_force.reference_days, in_force.contact_days};
   if (book_.head().policy == whole) return {};
   const auto& limits = policy_.policy.limits;
   boost::json::array numbers{limits.assign_ms,
@@ -115,7 +116,7 @@ Status Office::state_policy() {
                               {"origin", policy_.party.origin},
                               {"limits", std::move(numbers)},
                               {"keep", keep_to_json(policy_.policy.keep)},
-                              {"in_force", std::move(days)}}}));
+                              {"in_force", days_in_force()}}}));
   ledger_.with_log([this, whole](const Status& logged) {
     if (logged) book_.change_head().policy = whole;
   });

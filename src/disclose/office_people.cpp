@@ -127,7 +127,7 @@ void Office::reader_put(const keys::ReaderPut& message, Reply<keys::Ack> reply) 
                      .data = {{"key", to_hex(message.key)}, {"at", message.at}}};
   if (scope.is_some()) {
     entry.data["call"] = scope.call.hex();
-    entry.data["purpose"] = keys::to_text(static_cast<keys::OpenPurpose>(scope.purpose));
+    entry.data["purpose"] = keys::to_text(scope.purpose);
   }
   entry.signature = people::signatures_to_json({*signature});
   if (auto staged = ledger_.stage(std::move(entry)); !staged) return refuse(staged.error());

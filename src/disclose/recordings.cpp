@@ -42,8 +42,8 @@ bool has_part(const people::Chart& chart, const PersonId& person, const Heard& c
 bool fits(const keys::ReaderScope& scope, const CallId& call, const keys::OpenAsked& asked) {
   if (!scope.is_some()) return true;
   const bool words = asked.purpose == keys::OpenPurpose::kTranscript;
-  return scope.call == call && scope.purpose == static_cast<std::uint8_t>(asked.purpose) &&
-         !asked.about && (words ? !asked.sound : !asked.derived);
+  return scope.call == call && scope.purpose == asked.purpose && !asked.about &&
+         (words ? !asked.sound : !asked.derived);
 }
 
 Result<Hearing> may_hear(const people::Chart& chart, const PersonId& person, const Heard& call) {

@@ -450,7 +450,9 @@ struct HeardAgain {
 
 enum class OpenPurpose : std::uint8_t { kPlay = 1, kExport = 2, kTranscript = 3, kChallenge = 4 };
 const char* to_text(OpenPurpose purpose);
-constexpr bool is_purpose(std::uint8_t raw) { return raw >= 1 && raw <= 4; }
+constexpr bool is_purpose(OpenPurpose said) {
+  return said >= OpenPurpose::kPlay && said <= OpenPurpose::kChallenge;
+}
 std::optional<OpenPurpose> purpose_of_text(std::string_view text);
 
 // Record keys for a reader: the headers are bytes 0..71 of the records that it wants to open.

@@ -19,14 +19,14 @@ std::array<std::uint8_t, 32> reader_challenge(const PersonId& person,
   std::array<std::uint8_t, 8> time{};
   store_le(time.data(), at);
   if (!scope.is_some()) return crypto::sha256({as_bytes("CWS1 reader"), person.bytes, key, time});
-  const std::array<std::uint8_t, 1> purpose = {scope.purpose};
+  const std::array<std::uint8_t, 1> purpose = {static_cast<std::uint8_t>(scope.purpose)};
   return crypto::sha256(
       {as_bytes("CWS2 reader"), person.bytes, key, time, scope.call.bytes, purpose});
 }
 
 std::array<std::uint8_t, 8> reader_fingerprint(const std::array<std::uint8_t, 32>& key,
                                                const ReaderScope& scope) {
-  const std::array<std::uint8_t, 1> purpose = {scope.purpose};
+  const std::array<std::uint8_t, 1> purpose = {static_cast<std::uint8_t>(scope.purpose)};
   const auto digest =
       crypto::sha256({as_bytes("CWS2 fingerprint"), key, scope.call.bytes, purpose});
   std::array<std::uint8_t, 8> first{};

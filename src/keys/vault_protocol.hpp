@@ -296,8 +296,8 @@ struct ChartTaken {
 // call, for one purpose, for kConsentMs. Zero: for all.
 struct ReaderScope {
   CallId call;
-  std::uint8_t purpose = 0;  // OpenPurpose
-  [[nodiscard]] bool is_some() const { return !call.is_zero() || purpose != 0; }
+  OpenPurpose purpose{};
+  [[nodiscard]] bool is_some() const { return !call.is_zero() || purpose != OpenPurpose{}; }
   bool operator==(const ReaderScope&) const = default;
   template <class V>
   void visit(V& v) {

@@ -36,6 +36,11 @@ const Member* Chart::find(const PersonId& person) const {
   return at == members_.end() ? nullptr : &at->second;
 }
 
+bool Chart::gives(const PersonId& person, Role role) const {
+  const auto* member = find(person);
+  return member != nullptr && has(member->roles, role);
+}
+
 bool Chart::is(const PersonId& person, Role role) const {
   const auto* member = find(person);
   return member != nullptr && is_here(*member) && has(member->roles, role);

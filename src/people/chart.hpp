@@ -99,6 +99,8 @@ class Chart {
   Status apply(const SignedChange& next);
 
   [[nodiscard]] const Member* find(const PersonId& person) const;  // who left, too
+  // The role is theirs, whether they are here with a key or not.
+  [[nodiscard]] bool gives(const PersonId& person, Role role) const;
   // Here, with this role and a key to sign with.
   [[nodiscard]] bool is(const PersonId& person, Role role) const;
   [[nodiscard]] bool answers_to(const PersonId& person, const PersonId& superior) const;

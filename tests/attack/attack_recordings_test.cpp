@@ -112,9 +112,6 @@ TEST_F(Recordings, ACallBackIsHeardUntilItIsReviewedAndNotByWhoMadeIt) {
 class Consents : public Recordings {
  protected:
   using Purpose = keys::OpenPurpose;
-  static keys::ReaderScope scope_of(const CallId& call, Purpose purpose) {
-    return {call, static_cast<std::uint8_t>(purpose)};
-  }
   Key32 signed_for(const keys::ReaderScope& scope) {
     auto key = entropy.key();
     EXPECT_TRUE(bind(rita, *crypto::x25519_public(key), office->now(), scope));
@@ -139,20 +136,19 @@ class Consents : public Recordings {
 };
 
 TEST_F(Consents, AreForOneCallAndOnePurpose) {
-  const auto key = signed_for(scope_of(recording, Purpose::kTranscript));
+  const auto key = signed_for({recording, Purpose::kTranscript});
   EXPECT_TRUE(opens(key, words, Purpose::kTranscript));
   for (const auto other : {Purpose::kPlay, Purpose::kExport, Purpose::kChallenge})
     EXPECT_FALSE(opens(key, words, other)) << keys::to_text(other);
   EXPECT_FALSE(opens(key, sound(), Purpose::kTranscript)) << "sound, under the name of words";
   EXPECT_FALSE(opens(key, recording_data, Purpose::kTranscript)) << "the number";
-  const auto exported = signed_for(scope_of(recording, Purpose::kExport));
+  const auto exported = signed_for({recording, Purpose::kExport});
   EXPECT_TRUE(opens(exported, sound(), Purpose::kExport));
   EXPECT_FALSE(opens(exported, words, Purpose::kExport)) << "words, under the name of sound";
   EXPECT_FALSE(opens(exported, recording_data, Purpose::kExport));
   auto another = recording;
   another.bytes[3] ^= 1;
-  EXPECT_FALSE(
-      opens(signed_for(scope_of(another, Purpose::kTranscript)), words, Purpose::kTranscript))
+  EXPECT_FALSE(opens(signed_for({another, Purpose::kTranscript}), words, Purpose::kTranscript))
       << "for another call";
   EXPECT_TRUE(opens(browser(rita), words, Purpose::kExport)) << "a browser's is for all";
   EXPECT_FALSE(office->reads_with(rita.id, *crypto::x25519_public(key)))
@@ -163,7 +159,7 @@ TEST_F(Consents, AreForOneCallAndOnePurpose) {
 TEST_F(Consents, EndAfterTenMinutesAndAreNeverMadeIntoMore) {
   const auto secret = entropy.key();
   const auto key = *crypto::x25519_public(secret);
-  const auto scope = scope_of(recording, Purpose::kTranscript);
+  const keys::ReaderScope scope{recording, Purpose::kTranscript};
   const auto at = office->now();
   const auto put = [&](const keys::ReaderScope& said, const keys::ReaderScope& signed_as) {
     const people::PersonSignature signature{
@@ -176,10 +172,11 @@ TEST_F(Consents, EndAfterTenMinutesAndAreNeverMadeIntoMore) {
   };
   EXPECT_FALSE(put({}, scope)) << "taken for a browser's";
   EXPECT_FALSE(put(scope, {})) << "a browser's, taken for a command line's";
-  EXPECT_FALSE(put(scope_of(recording, Purpose::kExport), scope));
-  EXPECT_FALSE(put({recording, 0}, {recording, 0}));
-  EXPECT_FALSE(put({recording, 9}, {recording, 9}));
-  EXPECT_FALSE(put({{}, 3}, {{}, 3}));
+  EXPECT_FALSE(put({recording, Purpose::kExport}, scope));
+  EXPECT_FALSE(put({recording, {}}, {recording, {}}));
+  const auto unknown = static_cast<Purpose>(9);
+  EXPECT_FALSE(put({recording, unknown}, {recording, unknown}));
+  EXPECT_FALSE(put({{}, Purpose::kTranscript}, {{}, Purpose::kTranscript}));
   EXPECT_TRUE(put(scope, scope));
   EXPECT_TRUE(put(scope, scope)) << "the same again changes nothing";
   EXPECT_FALSE(put({}, {})) << "the same key, for all";
@@ -192,7 +189,7 @@ TEST_F(Consents, EndAfterTenMinutesAndAreNeverMadeIntoMore) {
 }
 
 TEST_F(Consents, TheRuleFindsWhatTheyWereNotFor) {
-  const auto key = signed_for(scope_of(recording, Purpose::kTranscript));
+  const auto key = signed_for({recording, Purpose::kTranscript});
   ASSERT_TRUE(opens(key, words, Purpose::kTranscript));
   const auto good = entries();
   ASSERT_EQ(broken(good), "");

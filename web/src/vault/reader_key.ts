@@ -15,6 +15,12 @@ const u32 = (value: number): Bytes => {
   new DataView(raw.buffer).setUint32(0, value, true);
   return raw;
 };
+const i64 = (value: number): Bytes => {
+  const raw = new Uint8Array(8);
+  new DataView(raw.buffer).setBigInt64(0, BigInt(value), true);
+  return raw;
+};
+const sha256 = async (all: Bytes): Promise<Bytes> => new Uint8Array(await crypto.subtle.digest('SHA-256', all));
 // The associated data of each kind of answer (docs: vault_protocol.hpp).
 export const aadOfView = (request: string, number: number, leaf: number): Bytes =>
   concat(fromHex(request), u32(number), u32(leaf));
@@ -24,10 +30,7 @@ export const aadOfQuery = (customer: string, ofCase: number, leaf: number): Byte
 
 // The challenge that the passkey signs: SHA-256("CWS1 reader" || person || key || at).
 export async function readerChallenge(person: string, publicKey: Bytes, at: number): Promise<Bytes> {
-  const time = new Uint8Array(8);
-  new DataView(time.buffer).setBigInt64(0, BigInt(at), true);
-  const all = concat(ascii('CWS1 reader'), fromHex(person), publicKey, time);
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', all));
+  return sha256(concat(ascii('CWS1 reader'), fromHex(person), publicKey, i64(at)));
 }
 
 // Of a command line: one call, for one purpose. The challenge and what two screens compare are made of the same.
@@ -37,12 +40,9 @@ export interface Scope {
   call: string;
   purpose: Purpose;
 }
-const sha256 = async (all: Bytes): Promise<Bytes> => new Uint8Array(await crypto.subtle.digest('SHA-256', all));
 const scopeBytes = ({ call, purpose }: Scope): Bytes => concat(fromHex(call), new Uint8Array([PURPOSES[purpose]]));
 export async function consentChallenge(person: string, publicKey: Bytes, at: number, scope: Scope): Promise<Bytes> {
-  const time = new Uint8Array(8);
-  new DataView(time.buffer).setBigInt64(0, BigInt(at), true);
-  return sha256(concat(ascii('CWS2 reader'), fromHex(person), publicKey, time, scopeBytes(scope)));
+  return sha256(concat(ascii('CWS2 reader'), fromHex(person), publicKey, i64(at), scopeBytes(scope)));
 }
 export async function consentFingerprint(publicKey: Bytes, scope: Scope): Promise<string> {
   const digest = await sha256(concat(ascii('CWS2 fingerprint'), publicKey, scopeBytes(scope)));
