@@ -21,8 +21,9 @@ const PLANTED = {
 const EMAIL_AFTER = 'carla.new@planted-mail.example';
 const PHONE_AFTER = '+49 1511 2345678'; // a number that was changed lately takes two people to release
 const PASSWORD_AFTER = 'planted-moonlight-43';
+const DORA = { name: 'Dora Plantedova', phone: PHONE_AFTER, query: 'Planted remote control does nothing', service_word: 'Planted Grey Gull' };
 const CONCERN = 'The replacement decoder was sent back and the customer waits for a new delivery note';
-const PHRASES = [...Object.values(PLANTED), EMAIL_AFTER, PASSWORD_AFTER, PHONE_AFTER, NUMBER, '15112345678', '15112345600', 'planted-mail', 'decoder was sent', 'Blue Heron'];
+const PHRASES = [...Object.values(PLANTED), ...Object.values(DORA), EMAIL_AFTER, PASSWORD_AFTER, PHONE_AFTER, NUMBER, '15112345678', '15112345600', 'planted-mail', 'decoder was sent', 'Blue Heron'];
 
 let served: Served;
 let all: Company;
@@ -436,31 +437,66 @@ describe('break-glass', () => {
 });
 
 describe('a customer rings and asks what is kept of them', () => {
-  test('the same verification; the agent learns whether it is the customer, hands over the receipt, and sees no value', async () => {
-    const page = await visit(who.ada!, '/desk');
+  // From the desk, for somebody who is on the line: the number looked up, one of those who have it picked.
+  async function askOwnData(page: Page, of: string): Promise<string> {
     await page.getByLabel('Value').fill('+49 (0)1511 2345678');
     await page.getByRole('button', { name: 'Look up' }).click();
-    await page.getByRole('link', { name: 'Asks what is kept…' }).click();
+    await page.locator(`[data-found="${of}"]`).getByRole('link', { name: 'Asks what is kept…' }).click();
     await page.getByRole('heading', { name: 'The customer asks what is kept of them' }).waitFor();
     expect(await page.getByRole('checkbox').count()).toBe(0);
     await page.getByLabel('Your concern').fill('She rang and wants to know which of her data we still keep');
     await screen(page, 'ask-own-data');
     await page.getByRole('button', { name: 'Sign and have them called back' }).click();
     await page.waitForURL(/\/requests\/[0-9a-f]{32}$/);
-    const own = page.url().split('/').at(-1)!;
-    await page.getByText('You are told here whether it was the customer.').waitFor();
-    expect((await api(who.ada!, 'GET', `/v1/requests/${own}/receipt`)).status).toBe(409);
+    return page.url().split('/').at(-1)!;
+  }
+  const receiptFor = async (name: string, of: string) => (await api(who[name]!, 'GET', `/v1/requests/${of}/receipt`)).status;
 
+  test('who knows only what was changed as lately as the number is not taken for the customer', async () => {
+    const page = await visit(who.ada!, '/desk');
+    const own = await askOwnData(page, customer);
+    await page.getByText('You are told here whether it was the customer.').waitFor();
+    expect(await receiptFor('ada', own)).toBe(409);
     const expert = await visit(who.eve!, `/requests/${own}`);
     const { check, compare, hangUp } = await callBack(expert);
     for (const [id, said] of [['name', PLANTED.name], ['service_word', PLANTED.service_word]] as const) {
       await compare(id, said);
       await check(id).getByText('passed').waitFor();
     }
-    // Her number was changed lately, and nobody releases after this: one check more than usual.
+    // Nobody releases after this: one check more than usual, and of what was there before the number changed.
     await expert.getByText('2 of 3 passed').first().waitFor();
     await compare('email', EMAIL_AFTER);
-    await expert.getByText('3 of 3 passed').first().waitFor();
+    await check('email').getByText('the number was changed lately, and this was stored as lately').waitFor();
+    await screen(expert, 'own-data-young');
+    await hangUp();
+    expect(await expert.getByRole('button', { name: 'Sign: passed' }).isDisabled()).toBe(true);
+    await expert.getByText('It does not hold').click();
+    await expert.getByLabel('What is wrong').fill('Two things fit, and a third that is old enough is not there');
+    await expert.getByRole('button', { name: 'Sign: failed' }).click();
+    await expect.poll(() => state(expert).getAttribute('data-state'), { timeout: 20_000 }).toBe('refused');
+    await page.bringToFront();
+    await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('refused');
+    await screen(page, 'own-data-refused');
+    expect(await page.locator('[data-receipt]').count()).toBe(0);
+    expect(await receiptFor('ada', own)).toBe(409);
+  }, 3 * MINUTE);
+
+  test('the same verification; the agent learns whether it is the customer, hands over the receipt, and sees no value', async () => {
+    // A second one at the same number, which was never changed.
+    const page = await visit(who.ada!, '/desk');
+    await type(page, DORA);
+    await page.locator('[data-chip=service_word]').waitFor();
+    const dora = (await page.getByRole('link', { name: 'What is kept' }).getAttribute('href'))!.split('/').at(-1)!;
+    await page.getByRole('button', { name: 'Start over' }).click();
+    const own = await askOwnData(page, dora);
+
+    const expert = await visit(who.eve!, `/requests/${own}`);
+    const { check, compare, hangUp } = await callBack(expert);
+    for (const id of ['name', 'service_word'] as const) {
+      await compare(id, DORA[id]);
+      await check(id).getByText('passed').waitFor();
+    }
+    await expert.getByText('2 of 2 passed').first().waitFor();
     await hangUp();
     await expert.getByLabel('Is the request genuine?').fill('It is genuine, she asked for it herself');
     await expert.getByLabel('Is it the right person?').fill('It is her number and her service word');
@@ -473,14 +509,14 @@ describe('a customer rings and asks what is kept of them', () => {
     await page.getByRole('button', { name: 'Show', exact: true }).click();
     await page.locator('[data-receipt]').getByText('Service word').first().waitFor();
     await screen(page, 'request-confirmed');
-    expect((await api(who.eve!, 'GET', `/v1/requests/${own}/receipt`)).status).toBe(403);
+    expect(await receiptFor('eve', own)).toBe(403);
     const authorised = await visit(who.anna!, `/requests/${own}`);
     await authorised.getByText('What happened').waitFor();
     expect(await authorised.getByRole('button', { name: /release|break/i }).count()).toBe(0);
     await page.bringToFront();
     await page.getByRole('button', { name: 'I am done: end it' }).click();
     await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('closed');
-    expect((await api(who.ada!, 'GET', `/v1/requests/${own}/receipt`)).status).toBe(409);
+    expect(await receiptFor('ada', own)).toBe(409);
   }, 3 * MINUTE);
 });
 
