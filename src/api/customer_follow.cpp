@@ -16,8 +16,8 @@ constexpr std::string_view kRead = "customers";
 constexpr std::array<std::string_view, 8> kOfCustomer = {
     "fields_stored", "fields_void", "erasure_ordered",   "case_closed",
     "case_assigned", "query_read",  "customer_hold_set", "customer_hold_lifted"};
-constexpr std::array<std::string_view, 5> kOfRequest = {
-    "disclosure_step", "check_made", "code_sent", "call_back_made", "words_read"};
+constexpr std::array<std::string_view, 6> kOfRequest = {
+    "disclosure_step", "check_made", "code_sent", "call_back_made", "words_read", "receipt_given"};
 constexpr std::string_view kGoing = "fields_erase_intended", kErased = "erased";
 
 bool among(const auto& words, std::string_view word) {
@@ -220,11 +220,11 @@ Status CustomerTables::project(const RequestId& id, const disclose::Limits& limi
   TRY(
       db_.execute("INSERT OR REPLACE INTO requests (id, customer, state, asked_at, deadline, "
                   "requester, expert, "
-                  "released_by, second, folded, folded_to) "
-                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                  "released_by, second, broken_at, folded, folded_to) "
+                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                   {id.hex(), r.customer.hex(), std::string(disclose::to_text(r.state)), r.asked_at,
                    disclose::deadline(r, limits), text(r.requester), text(r.expert),
-                   text(r.released_by), text(r.second), pack(r), found->to}));
+                   text(r.released_by), text(r.second), r.broken_at, pack(r), found->to}));
   return {};
 }
 

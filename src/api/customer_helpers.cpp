@@ -61,6 +61,17 @@ Status may_see(const Acting& who, const disclose::Request& request) {
 
 // ---- sealed values ------------------------------------------------------------------------------
 
+Result<std::optional<boost::json::object>> running_of(Service& service, const RequestId& id) {
+  const auto state = service.keeper.call<keys::RequestState>(keys::RequestStateRequest{id});
+  if (!state && state.error().code == Errc::kNotFound) return std::nullopt;
+  if (!state) return tl::unexpected<Error>(state.error());
+  boost::system::error_code error;
+  auto json = boost::json::parse(state->json, error);
+  if (error || !json.is_object())
+    return fail(Errc::kMalformed, "the keeper's answer is no JSON object");
+  return std::move(json.get_object());
+}
+
 Result<keys::SealedValue> sealed_value(BodyReader body) {
   keys::SealedValue value;
   value.key = static_cast<std::uint32_t>(TRY(body.number("key", 0, 0xFFFF'FFFF)));

@@ -27,6 +27,9 @@ Status may_see(Service& service, const Acting& who, const CustomerId& customer);
 // ... with the request: who has a part in it, or whose role it is to look at all of them.
 Status may_see(const Acting& who, const disclose::Request& request);
 
+// The request as the keeper has it, docs/formats/disclosure.md; nothing: it is done with it.
+Result<std::optional<boost::json::object>> running_of(Service& service, const RequestId& id);
+
 // {"key": number, "enc": base64, "ciphertext": base64}; kMalformed, kTooLarge.
 Result<keys::SealedValue> sealed_value(BodyReader body);
 boost::json::object to_json(const keys::ValueRead& value);

@@ -5,7 +5,6 @@
 // in the chart (people/chart.hpp), here and in the keeper; nothing here is believed.
 #include <algorithm>
 
-#include "api/reminder_book.hpp"
 #include "api/service.hpp"
 #include "crypto/sha256.hpp"
 
@@ -186,13 +185,7 @@ Status check_offer(Service& service, const Change& change) {
 Result<Response> take(Service& service, const std::string& id, const Draft& draft,
                       std::vector<people::PersonSignature> signatures) {
   TRY(check_offer(service, draft.change));
-  const auto& person = draft.change.person;
-  const bool owned = TRY(service.roster.chart())->gives(person, Role::kOwner);
   const auto taken = TRY(put_change(service, {draft.change, std::move(signatures)}));
-  // Where an owner is alarmed takes the owner's passkey: what was set without it is no more.
-  if (service.reminders != nullptr && !owned &&
-      TRY(service.roster.chart())->gives(person, Role::kOwner))
-    TRY(service.reminders->set_address(person, ""));
   (void)service.desk.drafts.take(id, service.clock.monotonic_ms());
   service.events.publish("people", "{}");
   return Response::json(TRY(done(service, draft, taken)));

@@ -53,8 +53,18 @@ Result<Response> give(Service& service, const Request& request) {
   return receipt_of(service, request, id, state);
 }
 
+// As the keeper has it: our copy may be a moment behind.
+Result<bool> is_confirmed(Service& service, const RequestId& id) {
+  const auto running = TRY(running_of(service, id));
+  if (!running) return false;
+  const auto* state = running->if_contains("state");
+  const auto* end = running->if_contains("deadline");
+  return state != nullptr && *state == disclose::to_text(disclose::State::kConfirmed) &&
+         end != nullptr && end->is_int64() && service.clock.utc_ms() < end->get_int64();
+}
+
 // For who was called and asked what is kept: while it is confirmed that it was the customer, and to
-// who asked for it.
+// who asked for it. That it was handed over is an entry.
 Result<Response> give_asked(Service& service, const Request& request) {
   const auto who = TRY(acting(request));
   TRY(service.follow_customers());
@@ -62,10 +72,12 @@ Result<Response> give_asked(Service& service, const Request& request) {
       CustomerTables(service.database).request(TRY(request_of(request)), service.policy.limits));
   TRY(may_see(who, found));
   if (who.id != found.requester) return fail(Errc::kDenied, "who asked hands it over");
-  if (found.state != disclose::State::kConfirmed ||
-      service.clock.utc_ms() >= disclose::deadline(found, service.policy.limits))
+  if (!TRY(is_confirmed(service, found.id)))
     return fail(Errc::kState, "nobody has confirmed that it is the customer, or it is over");
-  return receipt_of(service, request, found.customer, TRY(state_of(service, found.customer)));
+  auto response =
+      TRY(receipt_of(service, request, found.customer, TRY(state_of(service, found.customer))));
+  TRY(service.log("receipt_given", request.actor(), found.id.hex(), {}));
+  return response;
 }
 
 }  // namespace

@@ -14,9 +14,14 @@ Result<ReminderBook*> book_of(Service& service) {
   return service.reminders;
 }
 
+Result<bool> is_owner(Service& service, const PersonId& person) {
+  return TRY(service.roster.chart())->gives(person, Role::kOwner);
+}
+
 Result<Response> show_address(Service& service, const PersonId& person) {
   auto* book = TRY(book_of(service));
-  return Response::json({{"address", TRY(book->address_of(person))}});
+  return Response::json(
+      {{"address", TRY(book->address_of(person, TRY(is_owner(service, person))))}});
 }
 
 // That it was changed is an entry; the address itself is in no log.
@@ -26,13 +31,15 @@ Result<Response> put_address(Service& service, const Request& request, const Per
   const auto address = TRY(body.text("address", 0, kAddressBytesMax));
   // An owner is alarmed there: whoever has a session alone does not send it elsewhere.
   std::optional<people::PersonSignature> signature;
-  if (TRY(service.roster.chart())->gives(person, Role::kOwner)) signature = TRY(signature_of(body));
+  const bool owner = TRY(is_owner(service, person));
+  if (owner) signature = TRY(signature_of(body));
   TRY(body.finish());
-  if (TRY(book->address_of(person)) != address) {
+  if (TRY(book->address_of(person, owner)) != address) {
     TRY(ReminderBook::check_address(address));
     if (signature) TRY(confirm(service, request, OwnAct::kMail, *signature));
     TRY(service.log("mail_changed", request.actor(), person.hex(), {{"on", !address.empty()}}));
-    TRY(book->set_address(person, address));
+    const auto by = signature ? ReminderBook::SetBy::kPasskey : ReminderBook::SetBy::kSession;
+    TRY(book->set_address(person, address, by));
   }
   return Response::json({{"address", address}});
 }

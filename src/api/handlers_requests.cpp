@@ -225,19 +225,14 @@ Result<Response> list(Service& service, const Request& request) {
 
 // What only the keeper knows while it runs: how the call-back is, what was compared.
 Status add_running(Service& service, const RequestId& id, boost::json::object& out) {
-  const auto state = service.keeper.call<keys::RequestState>(keys::RequestStateRequest{id});
+  const auto json = TRY(running_of(service, id));
   out["running"] = nullptr;
-  if (!state && state.error().code == Errc::kNotFound) return {};
-  if (!state) return tl::unexpected<Error>(state.error());
-  boost::system::error_code error;
-  const auto json = boost::json::parse(state->json, error);
-  if (error || !json.is_object())
-    return fail(Errc::kMalformed, "the keeper's answer is no JSON object");
+  if (!json) return {};
   boost::json::object running;
   for (const char* name :
        {"state", "deadline", "steps", "call", "call_seconds", "call_recorded", "ringing", "talking",
         "code_sent", "passed", "checks_needed", "locked", "words"})
-    if (const auto* value = json.get_object().if_contains(name)) running[name] = *value;
+    if (const auto* value = json->if_contains(name)) running[name] = *value;
   out["running"] = std::move(running);
   return {};
 }

@@ -101,9 +101,17 @@ TEST_F(Company, WhoBecomesAnOwnerSetsWhereTheyAreAlarmedAnew) {
     EXPECT_EQ(sign(max, session_of(max), draft).status, 200) << role;
   };
   become("expert");
-  EXPECT_EQ(*book.address_of(eve.id), "eve@example.com");
+  EXPECT_EQ(*book.address_of(eve.id, false), "eve@example.com");
   become("owner");
-  EXPECT_EQ(*book.address_of(eve.id), "");
+  EXPECT_EQ(json_of(ask("GET", "/v1/own/mail", eves)).at("address"), "");
+}
+
+// Nor has whoever had one on the founder's before there was a company.
+TEST_F(Company, TheFoundersAddressIsSetAnewToo) {
+  ReminderBook book(*database, clock, entropy, {});
+  service.reminders = &book;
+  ASSERT_TRUE(book.set_address(olga.id, "olga@example.com", ReminderBook::SetBy::kSession));
+  EXPECT_EQ(json_of(ask("GET", "/v1/own/mail", olgas)).at("address"), "");
 }
 
 TEST_F(Company, ADraftIsVoidWhenTheChartHasMovedOn) {
@@ -225,7 +233,7 @@ TEST_F(Company, AKeyThatANewKeeperDoesNotTakeEndsItsSession) {
 
 TEST_F(Company, AServerThatStartsAnewReadsTheChartFromTheLogAlone) {
   const auto max = join("max", "supervisor");
-  const auto empty = std::move(*db::open_sqlite(":memory:", migrations()));
+  const auto empty = std::move(*db::open_sqlite(":memory:", server_migrations()));
   people::People nobody(*empty, clock, entropy, {1, 8u << 20});
   Roster fresh(*empty, nobody, party, {dir + "/log", service.log_key, &vfs});
   EXPECT_EQ(fresh.chart().error().code, Errc::kUnavailable) << "another key signs no log of ours";

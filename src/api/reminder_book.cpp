@@ -45,17 +45,26 @@ Status ReminderBook::load(const disclose::Limits& limits) {
   CustomerTables tables(db_);
   for (const auto& row :
        TRY(db_.query("SELECT id FROM requests WHERE state NOT IN (" + settled_words() +
-                         ") OR asked_at > ?1 ORDER BY asked_at DESC LIMIT ?2",
+                         ") OR asked_at > ?1 OR broken_at > ?1 "
+                         "ORDER BY broken_at > ?1 DESC, asked_at DESC LIMIT ?2",
                      {clock_.utc_ms() - kWatchedMs, static_cast<std::int64_t>(kWatchedMax)}))) {
     const auto id = RequestId::parse(row.text(0));
     const auto found =
         id ? tables.request(*id, limits) : Result<disclose::Request>(fail(Errc::kCorrupt, "no id"));
     if (found) watched_[*id] = *found;
   }
+  TRY(load_waiting("=", kAlarmsWaitingMax));
+  return load_waiting("<>", kWaitingMax);
+}
+
+// Alarms, or all the others: each as many as may wait.
+Status ReminderBook::load_waiting(const char* as_alarms, std::size_t max) {
   for (const auto& row :
        TRY(db_.query("SELECT id, request, waits, person, since, until FROM reminders WHERE state = "
-                     "?1 ORDER BY at LIMIT ?2",
-                     {std::string(kWaiting), static_cast<std::int64_t>(kWaitingMax)}))) {
+                     "?1 AND waits " +
+                         std::string(as_alarms) + " ?2 ORDER BY at LIMIT ?3",
+                     {std::string(kWaiting), static_cast<std::int64_t>(disclose::Waits::kBroken),
+                      static_cast<std::int64_t>(max)}))) {
     const auto id = keys::DeliveryId::parse(row.text(0));
     const auto request = RequestId::parse(row.text(1));
     const auto person = PersonId::parse(row.text(3));
@@ -117,9 +126,8 @@ Status ReminderBook::look_at(const disclose::Request& request, const disclose::W
                              std::int64_t& without) {
   for (const auto& reminder : disclose::reminders_due(request, world, settings_.lapse_before_ms)) {
     if (TRY(is_known(reminder))) continue;
-    const auto rows =
-        TRY(db_.query("SELECT 1 FROM people_mail WHERE person = ?1", {reminder.to.hex()}));
-    if (rows.empty()) {
+    if (TRY(address_of(reminder.to, world.chart.gives(reminder.to, people::Role::kOwner)))
+            .empty()) {
       ++without;  // once there is an address, and it is due still, it goes out
       continue;
     }
@@ -188,12 +196,12 @@ Result<std::vector<ReminderBook::Letter>> ReminderBook::turn(const people::Chart
   std::vector<Sent*> given;
   for (auto& [key, sent] : waiting_) {
     if (sent.out || sent.due_ms > clock_.monotonic_ms()) continue;
-    const auto rows = TRY(
-        db_.query("SELECT address FROM people_mail WHERE person = ?1", {sent.reminder.to.hex()}));
-    if (rows.empty()) continue;  // it was taken away meanwhile
+    const auto& to = sent.reminder.to;
+    auto address = TRY(address_of(to, chart.gives(to, people::Role::kOwner)));
+    if (address.empty()) continue;  // it was taken away meanwhile
     const bool alarm = sent.reminder.waits == disclose::Waits::kBroken;
     given.push_back(&sent);
-    letters.push_back({sent.id, sent.reminder, rows[0].text(0),
+    letters.push_back({sent.id, sent.reminder, std::move(address),
                        clock_.utc_ms() + (alarm ? kAlarmDeliverMs : kDeliverMs)});
   }
   for (auto* sent : given) sent->out = true;
@@ -258,7 +266,9 @@ Status ReminderBook::forget_old() {
   TRY(db_.execute("DELETE FROM alarms_seen WHERE at < ?1", {now - kSentKeptMs}));
   next_forget_ms_ = mono + kForgetEveryMs;
   std::erase_if(watched_, [&](const auto& item) {
-    return disclose::is_settled(item.second.state) && item.second.asked_at < now - kWatchedMs;
+    const auto& request = item.second;
+    return disclose::is_settled(request.state) && request.asked_at < now - kWatchedMs &&
+           !is_alarm(request);
   });
   std::erase_if(known_, [&](const auto& key) { return !watched_.contains(std::get<0>(key)); });
   std::erase_if(without_, [&](const auto& item) { return !watched_.contains(item.first); });
@@ -282,9 +292,10 @@ Result<ReminderBook::Counts> ReminderBook::counts() {
 
 // ---- addresses ----------------------------------------------------------------------------------
 
-Result<std::string> ReminderBook::address_of(const PersonId& person) {
+Result<std::string> ReminderBook::address_of(const PersonId& person, bool owner) {
   const auto rows =
-      TRY(db_.query("SELECT address FROM people_mail WHERE person = ?1", {person.hex()}));
+      TRY(db_.query("SELECT address FROM people_mail WHERE person = ?1 AND by_passkey >= ?2",
+                    {person.hex(), std::int64_t{owner ? 1 : 0}}));
   return rows.empty() ? std::string() : rows[0].text(0);
 }
 
@@ -294,13 +305,16 @@ Status ReminderBook::check_address(const std::string& address) {
              : fail(Errc::kMalformed, "not an e-mail address that can be written to");
 }
 
-Status ReminderBook::set_address(const PersonId& person, const std::string& address) {
+Status ReminderBook::set_address(const PersonId& person, const std::string& address, SetBy by) {
   if (address.empty()) {
     TRY(db_.execute("DELETE FROM people_mail WHERE person = ?1", {person.hex()}));
     return {};
   }
   TRY(check_address(address));
-  TRY(db_.execute("INSERT OR REPLACE INTO people_mail VALUES (?1, ?2)", {person.hex(), address}));
+  TRY(
+      db_.execute("INSERT OR REPLACE INTO people_mail (person, address, by_passkey) VALUES (?1, "
+                  "?2, ?3)",
+                  {person.hex(), address, std::int64_t{by == SetBy::kPasskey ? 1 : 0}}));
   return {};
 }
 

@@ -6,7 +6,8 @@
 //   (1) A reminder (request, what it waits for, person, step) is one row at most, with one id.
 //   (2) Before each try it is looked whether it is still due: what was done meanwhile is `moot`.
 //   (3) An address is its person's own word, or an administrator's or owner's; it stands in this
-//       database alone, in no log, no status, no list.
+//       database alone, in no log, no status, no list. An owner's is one that an owner's passkey
+//       signed: what was there before somebody became one counts for nothing.
 //   (4) At most kWatchedMax requests are known, kWaitingMax reminders on their way.
 //
 // Thread-safe.
@@ -75,10 +76,14 @@ class ReminderBook {
   };
   Result<Counts> counts();
 
-  // "": none is known. kMalformed: not one that can be written to.
+  // Who set it, an owner's passkey or a session alone. An owner has the former only.
+  enum class SetBy : std::uint8_t { kSession, kPasskey };
+  // kMalformed: not one that can be written to.
   static Status check_address(const std::string& address);
-  Result<std::string> address_of(const PersonId& person);
-  Status set_address(const PersonId& person, const std::string& address);
+  // "": none that counts, for an owner or for somebody else.
+  Result<std::string> address_of(const PersonId& person, bool owner);
+  // "" takes it away.
+  Status set_address(const PersonId& person, const std::string& address, SetBy by);
 
   struct Alarm {
     disclose::Request request;
@@ -102,6 +107,7 @@ class ReminderBook {
   // An alarm that somebody may not have seen yet.
   [[nodiscard]] bool is_alarm(const disclose::Request& request) const;
   void make_room();
+  Status load_waiting(const char* as_alarms, std::size_t max);
   Result<bool> is_known(const disclose::Reminder& reminder);
   Status look_at(const disclose::Request& request, const disclose::World& world,
                  std::int64_t& without);

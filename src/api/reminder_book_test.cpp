@@ -14,15 +14,16 @@ using disclose::EventKind;
 
 class Book : public ::testing::Test, public disclose::test::Company {
  protected:
+  using SetBy = ReminderBook::SetBy;
   ManualClock clock;
   SystemEntropy entropy;
   std::unique_ptr<db::Database> database =
-      std::move(*db::open_sqlite(":memory:", test::Rig::migrations()));
+      std::move(*db::open_sqlite(":memory:", server_migrations()));
   ReminderBook book{*database, clock, entropy, {.on = true}};
 
   Book() {
-    EXPECT_TRUE(book.set_address(eve.id, "eve@example.org"));
-    EXPECT_TRUE(book.set_address(olga.id, "olga@example.org"));
+    EXPECT_TRUE(book.set_address(eve.id, "eve@example.org", SetBy::kSession));
+    EXPECT_TRUE(book.set_address(olga.id, "olga@example.org", SetBy::kPasskey));
   }
   // Assigned to Eve, by now.
   disclose::Request request(std::uint32_t number) {
@@ -31,6 +32,19 @@ class Book : public ::testing::Test, public disclose::test::Company {
     const disclose::World now{chart, limits, clock.utc_ms()};
     const auto fresh = disclose::ask(wanted, now)->next;
     return disclose::step(fresh, {.kind = EventKind::kAssign, .expert = eve.id}, now)->next;
+  }
+  disclose::Request broken_open(const disclose::Request& one) {
+    return disclose::step(one, {.kind = EventKind::kBreak, .by = anna.id, .fields = {2}},
+                          {chart, limits, clock.utc_ms()})
+        ->next;
+  }
+  // As what follows the log leaves it.
+  void keep(const disclose::Request& r) {
+    ASSERT_TRUE(database->execute(
+        "INSERT INTO requests (id, customer, state, asked_at, deadline, requester, expert, "
+        "released_by, second, broken_at, folded, folded_to) "
+        "VALUES (?1, '', ?2, ?3, 0, '', '', '', '', ?4, ?5, 1)",
+        {r.id.hex(), std::string(disclose::to_text(r.state)), r.asked_at, r.broken_at, pack(r)}));
   }
   std::vector<ReminderBook::Letter> turn() {
     auto letters = book.turn(chart, limits);
@@ -109,7 +123,7 @@ TEST_F(Book, ANewStepMakesNoOtherRequestWait) {
   last.id = {};
   last.id.bytes[0] = static_cast<std::uint8_t>((3 * kRound) >> 8);
   last.id.bytes[1] = static_cast<std::uint8_t>(3 * kRound);
-  ASSERT_TRUE(book.set_address(eve.id, ""));
+  ASSERT_TRUE(book.set_address(eve.id, "", SetBy::kSession));
   for (int i = 0; i < 5; ++i) {
     book.touched(last);
     (void)turn();
@@ -120,10 +134,7 @@ TEST_F(Book, ANewStepMakesNoOtherRequestWait) {
 
 // However much else waits, and however many requests there are: an alarm goes out and stays.
 TEST_F(Book, AnAlarmHasAShareOfItsOwnAndIsNotForgotten) {
-  auto broken = request(1);
-  broken = disclose::step(broken, {.kind = EventKind::kBreak, .by = anna.id, .fields = {2}},
-                          {chart, limits, clock.utc_ms()})
-               ->next;
+  const auto broken = broken_open(request(1));
   ASSERT_NE(broken.broken_at, 0);
   constexpr auto kMany = static_cast<std::uint32_t>(ReminderBook::kWaitingMax);
   for (std::uint32_t i = 2; i <= kMany + 200; ++i) book.touched(request(i));
@@ -143,13 +154,57 @@ TEST_F(Book, AnAlarmHasAShareOfItsOwnAndIsNotForgotten) {
   EXPECT_TRUE(book.alarms(olga.id)->empty());
 }
 
+// A server that dies with as many letters waiting as may: those of alarms are sent by the next.
+TEST_F(Book, AServerThatStartsHasEveryLetterThatWaits) {
+  constexpr auto kMany = static_cast<std::uint32_t>(ReminderBook::kWaitingMax);
+  for (std::uint32_t i = 2; i <= kMany + 1; ++i) {
+    book.touched(request(i));
+    keep(request(i));
+  }
+  for (int i = 0; i < 5; ++i) (void)turn();
+  clock.advance_ms(1'000);
+  const auto broken = broken_open(request(1));
+  keep(broken);
+  book.touched(broken);
+  const auto alarm = turn();
+  ASSERT_EQ(alarm.size(), 1u);
+  ReminderBook next(*database, clock, entropy, {.on = true});
+  ASSERT_TRUE(next.load(limits));
+  const auto letters = *next.turn(chart, limits);
+  EXPECT_EQ(letters.size(), kMany + 1);
+  EXPECT_TRUE(
+      std::ranges::any_of(letters, [&](const auto& letter) { return letter.id == alarm[0].id; }));
+}
+
+TEST_F(Book, AnAlarmIsFoundAtAStartHoweverManyWereAskedSince) {
+  keep(broken_open(request(1)));
+  ASSERT_TRUE(database->execute("BEGIN"));
+  clock.advance_ms(1'000);
+  for (std::uint32_t i = 2; i <= ReminderBook::kWatchedMax + 1; ++i) keep(request(i));
+  ASSERT_TRUE(database->execute("COMMIT"));
+  ReminderBook next(*database, clock, entropy, {.on = true});
+  ASSERT_TRUE(next.load(limits));
+  EXPECT_EQ(next.alarms(olga.id)->size(), 1u);
+}
+
+// Before somebody is an owner, a session alone says where they are reminded, or an administrator.
+TEST_F(Book, AnOwnersAddressIsOneThatAPasskeySigned) {
+  ASSERT_TRUE(book.set_address(olga.id, "rita@evil.example", SetBy::kSession));
+  EXPECT_EQ(*book.address_of(olga.id, true), "");
+  EXPECT_EQ(*book.address_of(olga.id, false), "rita@evil.example");
+  const auto broken = broken_open(request(1));
+  book.touched(broken);
+  for (const auto& letter : turn()) EXPECT_NE(letter.address, "rita@evil.example");
+  ASSERT_TRUE(book.set_address(olga.id, "olga@example.org", SetBy::kPasskey));
+  const auto letters = turn();
+  ASSERT_EQ(letters.size(), 1u) << "once there is one";
+  EXPECT_EQ(letters[0].address, "olga@example.org");
+}
+
 // Where nothing goes out nothing piles up, and what is old is forgotten.
 TEST_F(Book, WithoutAMailServerItForgetsAllTheSame) {
   ReminderBook off(*database, clock, entropy, {.on = false});
-  auto broken = request(1);
-  broken = disclose::step(broken, {.kind = EventKind::kBreak, .by = anna.id, .fields = {2}},
-                          {chart, limits, clock.utc_ms()})
-               ->next;
+  const auto broken = broken_open(request(1));
   off.touched(broken);
   EXPECT_TRUE(off.turn(chart, limits)->empty());
   ASSERT_EQ(off.alarms(olga.id)->size(), 1u) << "the console shows it";

@@ -17,8 +17,8 @@
 #include <filesystem>
 #include <thread>
 
-#include "api/customer_tables.hpp"
 #include "api/http_server.hpp"
+#include "api/migrations.hpp"
 #include "api/reminder_book.hpp"
 #include "api/service.hpp"
 #include "api/static_files.hpp"
@@ -118,7 +118,7 @@ struct Rig {
   std::unique_ptr<ScriptedPeer> keeper_peer, recorder_peer;
 
   Rig()
-      : database(std::move(*db::open_sqlite(dir + "/server.db", migrations()))),
+      : database(std::move(*db::open_sqlite(dir + "/server.db", server_migrations()))),
         people(*database, clock, entropy, {1, 8u << 20}),
         roster(
             *database, people, {"calls.example", "https://calls.example"},
@@ -155,16 +155,6 @@ struct Rig {
     keeper_peer.reset();
     recorder_peer.reset();
     std::filesystem::remove_all(dir);
-  }
-  static std::vector<std::string> migrations() {
-    auto all = people::migrations();
-    for (auto& step : catalog_migrations()) all.push_back(std::move(step));
-    for (auto& step : people::later_migrations()) all.push_back(std::move(step));
-    for (auto& step : customer_migrations()) all.push_back(std::move(step));
-    for (auto& step : reminder_migrations()) all.push_back(std::move(step));
-    for (auto& step : customer_later_migrations()) all.push_back(std::move(step));
-    for (auto& step : people::latest_migrations()) all.push_back(std::move(step));
-    return all;
   }
   void start_peers() {
     keeper_peer = std::make_unique<ScriptedPeer>(

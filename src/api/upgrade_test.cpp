@@ -39,10 +39,10 @@ TEST(Upgrade, DatabasesOfEveryVersionAreMigratedAndKeepTheirRows) {
                           {call, std::int64_t{1'700'000'000'000}, std::int64_t{4}, std::int64_t{2},
                            "2023/11/14/" + call + ".cwo", *from_hex(all.at("event").as_string())}));
     }
-    const auto now = db::open_sqlite(path, Rig::migrations());
+    const auto now = db::open_sqlite(path, server_migrations());
     ASSERT_TRUE(now) << version << ": " << now.error().message;
     EXPECT_EQ((*now)->query("PRAGMA user_version")->at(0).number(0),
-              static_cast<std::int64_t>(Rig::migrations().size()));
+              static_cast<std::int64_t>(server_migrations().size()));
     EXPECT_EQ((*now)->query("SELECT name FROM persons")->size(), 1u);
     EXPECT_EQ((*now)->query("SELECT at FROM notes")->size(), 1u);
     EXPECT_EQ((*now)->query("SELECT call FROM retired")->size(), 0u);
@@ -66,7 +66,7 @@ TEST(Upgrade, DatabasesOfEveryVersionAreMigratedAndKeepTheirRows) {
 
 TEST(Upgrade, TodaysFirstStepsAreTheOldOnes) {
   const auto steps = texts(fixture().at("steps"));
-  const auto now = Rig::migrations();
+  const auto now = server_migrations();
   ASSERT_GE(now.size(), steps.size());
   const auto packed = [](std::string text) {
     std::erase(text, ' ');
@@ -78,12 +78,12 @@ TEST(Upgrade, TodaysFirstStepsAreTheOldOnes) {
 
 TEST(Upgrade, ADatabaseOfTheNextVersionIsRefusedByItsNumber) {
   const auto path = fresh_dir("upgrade") + "/callward.db";
-  const auto next = std::to_string(Rig::migrations().size() + 1);
+  const auto next = std::to_string(server_migrations().size() + 1);
   {
-    const auto now = db::open_sqlite(path, Rig::migrations());
+    const auto now = db::open_sqlite(path, server_migrations());
     ASSERT_TRUE((*now)->execute("PRAGMA user_version = " + next));
   }
-  const auto read = db::open_sqlite(path, Rig::migrations());
+  const auto read = db::open_sqlite(path, server_migrations());
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().code, Errc::kUnsupported);
   EXPECT_NE(read.error().message.find("version " + next), std::string::npos);

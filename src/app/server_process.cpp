@@ -4,8 +4,8 @@
 
 #include <boost/json.hpp>
 
-#include "api/customer_tables.hpp"
 #include "api/http_server.hpp"
+#include "api/migrations.hpp"
 #include "api/reminder_book.hpp"
 #include "api/service.hpp"
 #include "api/static_files.hpp"
@@ -20,17 +20,6 @@
 
 namespace callward::app {
 namespace {
-
-std::vector<std::string> all_migrations() {
-  auto migrations = people::migrations();
-  for (auto& step : api::catalog_migrations()) migrations.push_back(std::move(step));
-  for (auto& step : people::later_migrations()) migrations.push_back(std::move(step));
-  for (auto& step : api::customer_migrations()) migrations.push_back(std::move(step));
-  for (auto& step : api::reminder_migrations()) migrations.push_back(std::move(step));
-  for (auto& step : api::customer_later_migrations()) migrations.push_back(std::move(step));
-  for (auto& step : people::latest_migrations()) migrations.push_back(std::move(step));
-  return migrations;
-}
 
 // A fresh token for the command line at each start, readable by this user only.
 Result<std::string> write_cli_token(Vfs& vfs, Entropy& entropy, const Config& config) {
@@ -259,7 +248,7 @@ Status confine(const Config& config) {
 
 Result<std::unique_ptr<db::Database>> open_server_database(Vfs& vfs, const Config& config) {
   TRY(vfs.make_dirs(parent_of(config.server.database)));
-  return db::open_sqlite(config.server.database, all_migrations());
+  return db::open_sqlite(config.server.database, api::server_migrations());
 }
 
 Status run_server(const ProcessContext& context) {

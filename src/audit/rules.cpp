@@ -120,6 +120,7 @@ constexpr std::string_view kElsewhere[] = {
     "code_sent",
     "call_back_made",
     "words_read",
+    "receipt_given",
     "duty_changed",
     "reader_bound",
     "policy_in_force",

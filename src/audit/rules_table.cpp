@@ -103,6 +103,9 @@ const std::vector<Rule>& rules() {
       {"seen-while-it-lives", kBreach, "A view is of a field that is there."},
       {"words-read-by-a-part", kBreach,
        "What was said with a step is read by who has a part in the request, or answers for it."},
+      {"receipt-to-who-asked", kBreach,
+       "The receipt of a request for own data goes to who asked, once it is confirmed that it was "
+       "the customer."},
       {"request-ends", kBreach,
        "A request whose time is over ends within 10 minutes of a running keeper."},
       {"review-in-time", kWarning, "What was open is reviewed within its time."},

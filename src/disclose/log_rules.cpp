@@ -72,6 +72,7 @@ const std::map<std::string_view, LogRules::Handler>& LogRules::handlers() {
       {"code_sent", &R::code_sent},
       {"call_back_made", &R::call_back_made},
       {"words_read", &R::words_read},
+      {"receipt_given", &R::receipt_given},
       {"call_started", &R::call_started},
       {"opened", &R::opened},
       {"exported", &R::opened},
@@ -376,6 +377,19 @@ void LogRules::words_read(const Now& now) {
     now.breaks("words-read-by-a-part", "by who has no part in it");
   else if (said == at->second.said.end() || !said->second)
     now.breaks("words-read-by-a-part", "nothing was said there");
+}
+
+// The server hands it over: it may have ended since the keeper was asked.
+void LogRules::receipt_given(const Now& now) {
+  const auto id = RequestId::parse(now.entry.subject);
+  const auto at = id ? requests_.find(*id) : requests_.end();
+  if (at == requests_.end())
+    return now.breaks("receipt-to-who-asked", "of a request that did not begin");
+  const auto& request = at->second.chain.request();
+  if (now.entry.actor != request.requester.hex())
+    now.breaks("receipt-to-who-asked", "to somebody else");
+  else if (!was_confirmed(request))
+    now.breaks("receipt-to-who-asked", "nobody confirmed that it is the customer");
 }
 
 // ---- at the end ---------------------------------------------------------------------------------

@@ -102,6 +102,7 @@ class LogRules final : public audit::RuleJudge {
   void code_sent(const Now& now);
   void call_back_made(const Now& now);
   void words_read(const Now& now);
+  void receipt_given(const Now& now);
   void call_started(const Now& now);
   bool reads_on(const Reader& reader, std::int64_t at) const;
   // log_rules_recordings.cpp

@@ -365,6 +365,11 @@ std::vector<EventKind> possible(const Request& request) {
 
 bool asks_own_data(const Request& request) { return request.category == kOwnData; }
 
+bool was_confirmed(const Request& request) {
+  static constexpr std::array kSince = {State::kConfirmed, kClosed, kExpired, kRevoked, kReviewed};
+  return asks_own_data(request) && std::ranges::find(kSince, request.state) != kSince.end();
+}
+
 std::uint32_t checks_needed(const Request& request, const CallBack& call, const Limits& limits) {
   const auto least = std::max(1u, limits.checks_min);
   // Nobody releases what asks for own data: where a second one would have to, a check stands in.

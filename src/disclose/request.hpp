@@ -193,6 +193,8 @@ std::int64_t deadline(const Request& request, const Limits& limits);
 std::vector<EventKind> possible(const Request& request);
 // The customer asks what is kept of them: no field is named, and none opens.
 bool asks_own_data(const Request& request);
+// ... and it was confirmed that it is the customer, whatever came of it since.
+bool was_confirmed(const Request& request);
 // How many checks a verdict needs after this call-back, besides it.
 std::uint32_t checks_needed(const Request& request, const CallBack& call, const Limits& limits);
 bool is_over(State state);     // nobody sees anything any more

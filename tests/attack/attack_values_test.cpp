@@ -296,6 +296,16 @@ TEST_F(Values, WhatCameWithAYoungNumberProvesNothingOfOwnData) {
     return names;
   };
   EXPECT_EQ(findings(entries()), "");
+  // Its receipt is for who asked, and for nobody of a request that is not confirmed.
+  const auto handed = [&](const PersonId& actor) {
+    auto with = entries();
+    auto& entry = with.emplace_back(with.back());
+    entry = {
+        .type = "receipt_given", .actor = actor.hex(), .subject = honest.hex(), .at = entry.at};
+    return findings(with);
+  };
+  EXPECT_EQ(handed(ada.id), "");
+  EXPECT_EQ(handed(eve.id), "receipt-to-who-asked: to somebody else; ");
   auto forged = entries();  // a keeper that took the number itself, stored a minute ago, as a proof
   for (auto& entry : forged)
     if (entry.type == "check_made" && entry.data.at("leaf").as_int64() == old_mail)
@@ -313,6 +323,13 @@ TEST_F(Values, WhatCameWithAYoungNumberProvesNothingOfOwnData) {
   EXPECT_TRUE(check(taken_over, eve, customer, "name", "carla muster")->match);
   hang_up();
   EXPECT_FALSE(act(taken_over, eve, {.kind = "pass", .words = kVerdict}));
+  auto given_away = entries();
+  given_away.push_back({.type = "receipt_given",
+                        .actor = ada.id.hex(),
+                        .subject = taken_over.hex(),
+                        .at = given_away.back().at});
+  EXPECT_EQ(findings(given_away),
+            "receipt-to-who-asked: nobody confirmed that it is the customer; ");
   // Fields are another matter: two release them.
   EXPECT_EQ(findings(entries()), "");
 }

@@ -10,6 +10,7 @@ using api::ReminderBook;
 using api::test::json_of;
 using disclose::Waits;
 using keys::DeliveryOutcome;
+using SetBy = ReminderBook::SetBy;
 
 constexpr std::int64_t kMinute = 60'000, kHour = 60 * kMinute;
 
@@ -17,7 +18,9 @@ class Reminding : public ::testing::Test, public VaultRig {
  protected:
   void SetUp() override {
     fresh_book();
-    for (const auto& [who, address] : addresses()) ASSERT_TRUE(book->set_address(who.id, address));
+    for (const auto& [who, address] : addresses())
+      ASSERT_TRUE(book->set_address(who.id, address,
+                                    who.id == olga.id ? SetBy::kPasskey : SetBy::kSession));
     customer = store_carla();
     EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
   }
@@ -147,11 +150,11 @@ TEST_F(Reminding, WhatFailsIsCountedAndNotSentForEver) {
 }
 
 TEST_F(Reminding, WhoHasNoAddressIsCountedAndToldOnceThereIsOne) {
-  ASSERT_TRUE(book->set_address(eve.id, ""));
+  ASSERT_TRUE(book->set_address(eve.id, "", SetBy::kSession));
   asked();
   EXPECT_TRUE(turn().empty());
   EXPECT_EQ(book->counts()->without_address, 1);
-  ASSERT_TRUE(book->set_address(eve.id, "eve@example.org"));
+  ASSERT_TRUE(book->set_address(eve.id, "eve@example.org", SetBy::kSession));
   EXPECT_EQ(told(), (Told{{"eve@example.org", Waits::kCallBack}}));
   EXPECT_EQ(book->counts()->without_address, 0);
 }
@@ -202,7 +205,7 @@ TEST_F(Reminding, AnAddressIsOnesOwnToSetAndAnOwnersIsAnOwners) {
   };
   const auto mail_of = [](const Someone& who) { return "/v1/people/" + who.id.hex() + "/mail"; };
   EXPECT_EQ(put(eve, "/v1/own/mail", "eve@new.example"), 200);
-  EXPECT_EQ(*book->address_of(eve.id), "eve@new.example");
+  EXPECT_EQ(*book->address_of(eve.id, false), "eve@new.example");
   ASSERT_EQ(appended.size(), 1u);
   EXPECT_EQ(appended[0].type, "mail_changed");
   EXPECT_EQ(appended[0].data.find("new.example"), std::string::npos);
@@ -226,9 +229,9 @@ TEST_F(Reminding, AnAddressIsOnesOwnToSetAndAnOwnersIsAnOwners) {
   EXPECT_EQ(call(olga.id, "PUT", "/v1/own/mail", signed_by(eve, "mail")).status, 403);
   EXPECT_EQ(call(olga.id, "PUT", "/v1/own/mail", signed_by(olga, "codes")).status, 409)
       << "asked for something else";
-  EXPECT_EQ(*book->address_of(olga.id), "olga@example.com");
+  EXPECT_EQ(*book->address_of(olga.id, true), "olga@example.com");
   EXPECT_EQ(call(olga.id, "PUT", "/v1/own/mail", signed_by(olga, "mail")).status, 200);
-  EXPECT_EQ(*book->address_of(olga.id), "olga@new.example");
+  EXPECT_EQ(*book->address_of(olga.id, true), "olga@new.example");
   EXPECT_EQ(put(anna, mail_of(eve), "anna@evil.example"), 403);
   EXPECT_EQ(call(anna.id, "GET", mail_of(eve)).status, 403);
   for (const auto& bad :
@@ -236,7 +239,7 @@ TEST_F(Reminding, AnAddressIsOnesOwnToSetAndAnOwnersIsAnOwners) {
                                 "<eve@example.com>", std::string(255, 'a')})
     EXPECT_EQ(put(eve, "/v1/own/mail", bad), 400) << bad;
   EXPECT_EQ(put(eve, "/v1/own/mail", ""), 200);
-  EXPECT_EQ(*book->address_of(eve.id), "");
+  EXPECT_EQ(*book->address_of(eve.id, false), "");
 }
 
 // What goes to the courier: nothing of a customer.

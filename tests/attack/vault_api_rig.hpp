@@ -165,8 +165,8 @@ class VaultRig : public OfficeRig {
 
   std::string dir = api::test::fresh_dir("vault");
   SystemEntropy chance;
-  std::unique_ptr<db::Database> database = std::move(
-      *db::open_sqlite(dir + "/server.db", [] { return api::test::Rig::migrations(); }()));
+  std::unique_ptr<db::Database> database =
+      std::move(*db::open_sqlite(dir + "/server.db", api::server_migrations()));
   people::People persons{*database, clock, chance, {1, 8u << 20}};
   RealVfs disk;
   store::FileObjectStore objects{disk, dir + "/objects"};

@@ -87,6 +87,9 @@ TEST(VaultApi, WhoAsksWhatIsKeptOfThemGetsAReceiptAndNothingElse) {
 
   const auto given = rig.call(rig.ada.id, "GET", path + "/receipt");
   ASSERT_EQ(given.status, 200) << given.body;
+  ASSERT_FALSE(rig.appended.empty());
+  EXPECT_EQ(rig.appended.back().type, "receipt_given");
+  EXPECT_EQ(rig.appended.back().subject, id);
   EXPECT_EQ(given.body.find("arla"), std::string::npos) << "no value";
   EXPECT_EQ(json_of(given).at("kept").as_array().size(), 6u);
   EXPECT_EQ(rig.call(rig.ada.id, "GET", path + "/receipt?format=text").status, 200);

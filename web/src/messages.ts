@@ -472,6 +472,7 @@ export const t = {
       passphrase_changed: 'Passphrase changed',
       codes_changed: 'One-time codes changed',
       mail_changed: 'Address for reminders changed',
+      receipt_given: 'Receipt handed over',
       config_changed: 'Configuration changed',
     } as Record<string, string>,
   },

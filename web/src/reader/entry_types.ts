@@ -98,6 +98,7 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
     cause: 'text',
   },
   words_read: { number: 'number' },
+  receipt_given: {},
   duty_changed: { on: 'flag' },
   reader_bound: { key: 'hash', at: 'number', call: 'text?', purpose: 'text?' },
   policy_in_force: { hash: 'hash', party: 'text', origin: 'text', limits: 'list', keep: 'list?', in_force: 'list?' },

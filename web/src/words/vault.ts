@@ -400,6 +400,7 @@ export const v = {
   timeline: {
     types: {
       disclosure_step: 'Step', check_made: 'Compared', code_sent: 'Code sent', call_back_made: 'Call-back', words_read: 'Words read',
+      receipt_given: 'Receipt handed over',
     } as Record<string, string>,
     steps: {
       ask: 'Asked', assign: 'Given to an expert', withdraw: 'Withdrawn', ring: 'Customer called back', no_answer: 'Nobody reached', pass: 'Verified',
