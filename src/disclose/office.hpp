@@ -310,7 +310,7 @@ class Office final : public keys::Tenant {
   void log_kept_stop();
   void replay_passed(const vault::Customer& customer, const audit::Entry& entry);
   Status replay_word(const audit::Entry& entry);
-  void take_word(const OwnersWord& word);
+  void days_by(const OwnersWord& word);
   Status check_word(const OwnersWord& word) const;
   void renew_nonce();
   void add_kept(boost::json::object& json) const;

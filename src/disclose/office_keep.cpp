@@ -246,25 +246,24 @@ void Office::replay_passed(const vault::Customer& customer, const audit::Entry& 
 
 Status Office::replay_word(const audit::Entry& entry) {
   const auto word = TRY(owners_word_from_json(TRY(PersonId::parse(entry.actor)), entry.data));
-  take_word(word);
+  kept_.guard.confirm_again(static_cast<std::int64_t>(word.customers), entry.at);
+  days_by(word);
   book_.change_head().policy = {};  // perhaps another one is stated by now: said anew
-  // Time goes on from there: a clock that has jumped since is told as ever.
-  auto& state = kept_.guard.state();
-  state.utc = entry.at;
-  state.mono = -1;
   return {};
 }
 
 // ---- an owner's word ----------------------------------------------------------------------------
 
-void Office::take_word(const OwnersWord& word) {
+// In force from here on. By other days, and other times: counted anew, and what was being taken by
+// those of before is, too.
+void Office::days_by(const OwnersWord& word) {
   auto& days = book_.change_head().kept;
   days.reference_days = word.keep.reference_days;
   days.contact_days = word.keep.contact_days;
   days.since = 0;
-  kept_.guard.confirm(static_cast<std::int64_t>(word.customers));
   kept_.dirty = true;
-  // By other days, and other times: counted anew.
+  kept_.erasing = false;
+  kept_.budget = kept_.taken = 0;
   kept_.counting = kept_.counted = {};
   book_.scan_anew();
   next_scan_ms_ = 0;
@@ -319,7 +318,8 @@ void Office::confirm_field_retention(const keys::ConfirmFieldRetention& message,
   kept_.nonce = kept_.nonce_before = entropy_.array<16>();  // it is taken once
   ledger_.with_log([this, word](const Status& logged) {
     if (!logged) return;
-    take_word(word);
+    kept_.guard.confirm(static_cast<std::int64_t>(word.customers));
+    days_by(word);
     book_.change_head().policy = policy_stated();  // the word says the days
   });
   ledger_.write_rows();

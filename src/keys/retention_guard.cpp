@@ -60,15 +60,15 @@ std::string hours(std::int64_t ms) {
 
 std::string_view to_text(RetentionStop stop) { return kStops[static_cast<std::size_t>(stop)]; }
 
-void RetentionState::spend(std::int64_t day, std::int64_t calls) {
+void RetentionState::spend(std::int64_t day, std::int64_t count) {
   if (days.empty() || days.back().day != day) days.push_back({day, 0});
-  days.back().calls += calls;
+  days.back().gone += count;
   if (days.size() > kDaysKept) days.erase(days.begin());
-  const auto from_confirmed = std::min(confirmed, calls);
+  const auto from_confirmed = std::min(confirmed, count);
   confirmed -= from_confirmed;
   if (spent_day != day) spent = 0;
   spent_day = day;
-  spent += calls - from_confirmed;
+  spent += count - from_confirmed;
 }
 
 std::string encode_retention(const RetentionState& state) {
@@ -76,7 +76,7 @@ std::string encode_retention(const RetentionState& state) {
   for (const auto& day : state.days) {
     json::array pair;
     pair.emplace_back(day.day);
-    pair.emplace_back(day.calls);
+    pair.emplace_back(day.gone);
     days.emplace_back(std::move(pair));
   }
   return json::serialize(json::object{{"v", kVersion},
@@ -120,7 +120,7 @@ Result<RetentionState> decode_retention(std::string_view text) {
   for (const auto& item : fields.list("days")) {
     const auto* pair = item.if_array();
     if (pair == nullptr || pair->size() != 2 || !(*pair)[0].is_int64() || !(*pair)[1].is_int64())
-      return fail(Errc::kMalformed, "the state of retention: a day is [day, calls]");
+      return fail(Errc::kMalformed, "the state of retention: a day is [day, how many]");
     state.days.push_back({(*pair)[0].get_int64(), (*pair)[1].get_int64()});
   }
   if (stop == kStops.end() || !fields.good() || !fits(state))
@@ -169,7 +169,7 @@ std::int64_t RetentionGuard::may_erase(std::int64_t usual) const {
   return std::max<std::int64_t>(0, bound - spent) + state_.confirmed;
 }
 
-void RetentionGuard::spend(std::int64_t calls) { state_.spend(today(), calls); }
+void RetentionGuard::spend(std::int64_t count) { state_.spend(today(), count); }
 
 void RetentionGuard::run_over(std::int64_t erased) {
   state_.last_run = now_;
@@ -177,14 +177,25 @@ void RetentionGuard::run_over(std::int64_t erased) {
   state_.confirmed = 0;  // it was for this run
 }
 
-void RetentionGuard::confirm(std::int64_t calls) {
+void RetentionGuard::let_go(std::int64_t count, std::int64_t at) {
   state_.stop = RetentionStop::kNone;
   state_.by = 0;
   state_.stop_logged = true;
-  state_.confirmed = calls;
-  state_.utc = now_ = wall_;
+  state_.confirmed = count;
+  state_.utc = at;
   // A day that never was must not stand in the way of those to come; what went on it did go.
-  state_.spent_day = std::min(state_.spent_day, day_of(now_));
+  state_.spent_day = std::min(state_.spent_day, day_of(at));
+}
+
+void RetentionGuard::confirm(std::int64_t count) {
+  let_go(count, wall_);
+  now_ = wall_;
+}
+
+void RetentionGuard::confirm_again(std::int64_t count, std::int64_t said_at) {
+  if (!first_) return confirm(count);
+  let_go(count, said_at);
+  state_.mono = -1;
 }
 
 std::int64_t day_of(std::int64_t at) { return at >= 0 ? at / kDayMs : -1; }
@@ -200,7 +211,7 @@ std::int64_t usual_erased(const std::vector<RetentionState::Day>& erased) {
   constexpr std::size_t kDaysMin = 7;
   std::vector<std::int64_t> gone;
   for (const auto& day : erased)
-    if (day.calls > 0) gone.push_back(day.calls);
+    if (day.gone > 0) gone.push_back(day.gone);
   return gone.size() < kDaysMin ? 0 : median(std::move(gone));
 }
 

@@ -8,9 +8,10 @@
 // Over a reboot the monotonic clock begins anew, and nothing tells a machine that was off from a
 // clock that was set: more than an hour of that stops it as well.
 //
-// Volume. What is usual is the median of the days that had calls; a day may destroy twice that.
+// Volume. What is usual is the median of the days on which anything went; a day may destroy twice
+// that.
 //
-// What stopped stays stopped until the owner confirms, naming the number of calls that go.
+// What stopped stays stopped until the owner confirms, naming how many go.
 #pragma once
 
 #include <cstdint>
@@ -29,25 +30,25 @@ enum class RetentionStop : std::uint8_t { kNone, kClockAhead, kClockBack, kVolum
 std::string_view to_text(RetentionStop stop);
 
 // What outlives the keeper: of calls in keeper/retention, of customers' fields in the vault's head
-// (docs/formats/retention.md, customer.md). "Calls" stands for whatever is counted.
+// (docs/formats/retention.md, customer.md).
 struct RetentionState {
   std::int64_t utc = 0;   // trusted time ...
   std::int64_t mono = 0;  // ... at this monotonic time, ms; -1: not known
   RetentionStop stop{};
   std::int64_t stopped_at = 0;  // trusted time
-  std::int64_t by = 0;          // how far: ms of a clock, calls of a volume
+  std::int64_t by = 0;          // how far: ms of a clock, how many of a volume
   bool stop_logged = true;
   std::int64_t last_run = 0;  // trusted time of its end; 0: none yet
   std::int64_t last_erased = 0;
-  std::int64_t confirmed = 0;             // calls that the owner lets go beyond a day's bound
+  std::int64_t confirmed = 0;             // what the owner lets go beyond a day's bound
   std::int64_t spent_day = 0, spent = 0;  // under the bound, this trusted UTC day
   struct Day {
-    std::int64_t day = 0, calls = 0;  // erased, confirmed ones too
+    std::int64_t day = 0, gone = 0;  // confirmed ones too
   };
   std::vector<Day> days;  // the latest, at most kDaysKept
   static constexpr std::size_t kDaysKept = 28;
   // So many more went on this day, of what was confirmed first.
-  void spend(std::int64_t day, std::int64_t calls);
+  void spend(std::int64_t day, std::int64_t count);
 };
 std::string encode_retention(const RetentionState& state);
 // kMalformed; kUnsupported for another version.
@@ -58,23 +59,26 @@ std::string why_stopped(const RetentionState& state, std::string_view counted);
 
 class RetentionGuard {
  public:
-  // `free_a_day`: so many may go on any day, whatever is usual.
+  // `free_a_day`: so many may go on any day, whatever is usual; by itself as is right for calls.
   explicit RetentionGuard(RetentionState state, std::int64_t free_a_day = kFreeCalls)
       : state_(std::move(state)), free_a_day_(free_a_day) {}
 
   // As often as the keeper looks at its clocks. True: it has just stopped.
   bool observe(std::int64_t utc_ms, std::int64_t mono_ms);
-  // The time that calls are measured by: trusted, and never ahead of the wall clock.
+  // The time that ages are measured by: trusted, and never ahead of the wall clock.
   [[nodiscard]] std::int64_t now() const { return now_; }
   [[nodiscard]] std::int64_t wall() const { return wall_; }
   [[nodiscard]] bool stopped() const { return state_.stop != RetentionStop::kNone; }
   void stop(RetentionStop why, std::int64_t by);
-  // How many calls may go now, of what a day may and of what was confirmed.
+  // How many may go now, of what a day may and of what was confirmed.
   [[nodiscard]] std::int64_t may_erase(std::int64_t usual) const;
-  void spend(std::int64_t calls);
+  void spend(std::int64_t count);
   void run_over(std::int64_t erased);
-  // The owner's word: the wall clock is right, and so many calls may go at once.
-  void confirm(std::int64_t calls);
+  // The owner's word: the wall clock is right, and so many may go at once.
+  void confirm(std::int64_t count);
+  // ... which the log has and no state that was written. Where no clock was looked at since, time
+  // goes on from when it was said, and a clock that has jumped is told as ever.
+  void confirm_again(std::int64_t count, std::int64_t said_at);
   [[nodiscard]] RetentionState& state() { return state_; }
   [[nodiscard]] const RetentionState& state() const { return state_; }
 
@@ -83,6 +87,7 @@ class RetentionGuard {
   static constexpr std::int64_t kFreeCalls = 10;  // a day: where hardly anybody calls
  private:
   [[nodiscard]] std::int64_t today() const;
+  void let_go(std::int64_t count, std::int64_t at);
   RetentionState state_;
   std::int64_t free_a_day_;
   std::int64_t now_ = 0, wall_ = 0;

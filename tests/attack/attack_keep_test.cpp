@@ -277,6 +277,55 @@ TEST_F(Keeping, AnOwnersWordOutlivesTheKeeperThatTookIt) {
   expect_rules_hold();
 }
 
+// The word comes while what is due by the days of before is just being taken: it is for all.
+TEST_F(Keeping, AnOwnersWordWhileARoundTakesIsForWhatItNames) {
+  constexpr int kDue = 5, kMore = 120;
+  std::vector<CustomerId> all;
+  for (int i = 0; i < kDue + kMore; ++i) all.push_back(known(i));
+  for (int i = 0; i < kDue; ++i) close(all[static_cast<std::size_t>(i)]);
+  for (int i = 0; i < 26; ++i) ticks(kHour);  // their secrets go by the hour
+  ticks(299 * kDay);
+  for (int i = kDue; i < kDue + kMore; ++i) close(all[static_cast<std::size_t>(i)]);
+  policy_text = keeping(20, 20);
+  boot();
+  ticks(64 * kDay);
+  ticks(61'000);
+  ASSERT_TRUE(progress().at("waits").as_bool());
+  clock.advance_ms(kDay);
+  for (int i = 0; i < 50 && number(progress(), "due_customers") != kDue; ++i) keeper->tick();
+  ASSERT_EQ(number(progress(), "to_confirm"), kDue + kMore);
+  ASSERT_TRUE(confirm(olga));
+  for (int i = 0; i < 3; ++i) ticks(61'000);
+  EXPECT_EQ(progress().at("stop"), "");
+  EXPECT_EQ(std::ranges::count_if(all, [&](const auto& id) { return fields_of(id) != 0; }), 0);
+  expect_rules_hold();
+}
+
+// ... and adds to what the day has left, as it does for a keeper that lives.
+TEST_F(Keeping, AnOwnersWordThatIsReadAgainForgetsNothingThatTheDaySpent) {
+  constexpr int kGone = 60, kMore = 5;
+  std::vector<CustomerId> all;
+  for (int i = 0; i < kGone + kMore; ++i) all.push_back(known(i));
+  for (int i = 0; i < kGone; ++i) close(all[static_cast<std::size_t>(i)]);
+  ticks(364 * kDay);
+  for (int i = kGone; i < kGone + kMore; ++i) close(all[static_cast<std::size_t>(i)]);
+  ticks(kDay);
+  policy_text = keeping(1, 1);
+  boot();
+  clock.advance_ms(kHour);
+  for (int i = 0; i < 3; ++i) ticks(61'000);
+  ASSERT_EQ(number(progress(), "may"), 40);
+  ASSERT_EQ(number(progress(), "to_confirm"), kMore);
+  const auto before = vfs.image("/a"), before_b = vfs.image("/b");
+  ASSERT_TRUE(confirm(olga));
+  EXPECT_EQ(number(progress(), "may"), 40 + kMore);
+  stop();
+  vfs.put_back(before);
+  vfs.put_back(before_b);
+  boot();
+  EXPECT_EQ(number(progress(), "may"), 40 + kMore);
+}
+
 // The vault of the program before this one: its head says nothing of days, the log does.
 TEST_F(Keeping, AHeadOfTheVersionBeforeTakesTheDaysFromTheLog) {
   const auto customer = carla();
