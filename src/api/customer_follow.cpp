@@ -8,6 +8,7 @@
 #include "base/event_log.hpp"
 #include "base/pack.hpp"
 #include "disclose/chain.hpp"
+#include "disclose/limits_json.hpp"
 
 namespace callward::api {
 namespace {
@@ -18,13 +19,27 @@ constexpr std::array<std::string_view, 8> kOfCustomer = {
     "case_assigned", "query_read",  "customer_hold_set", "customer_hold_lifted"};
 constexpr std::array<std::string_view, 6> kOfRequest = {
     "disclosure_step", "check_made", "code_sent", "call_back_made", "words_read", "receipt_given"};
+constexpr std::string_view kPolicy = "policy_in_force", kOfAll = "-";
 constexpr std::string_view kGoing = "fields_erase_intended", kErased = "erased";
 
 bool among(const auto& words, std::string_view word) {
   return std::ranges::find(words, word) != words.end();
 }
+// What was projected, by a program that knows this version of it.
+constexpr std::uint8_t kFoldedVersion = 1;
+Bytes pack_folded(const disclose::Request& request) {
+  auto raw = pack(request);
+  raw.insert(raw.begin(), kFoldedVersion);
+  return raw;
+}
+Result<disclose::Request> unpack_folded(ByteView raw) {
+  if (raw.empty() || raw[0] != kFoldedVersion)
+    return fail(Errc::kUnsupported, "of another program");
+  return unpack<disclose::Request>(raw.subspan(1));
+}
 bool is_followed(std::string_view type) {
-  return among(kOfCustomer, type) || among(kOfRequest, type) || type == kGoing || type == kErased;
+  return among(kOfCustomer, type) || among(kOfRequest, type) || type == kGoing || type == kErased ||
+         type == kPolicy;
 }
 
 // The type without reading all of it: in canonical JSON it is the last of its name, behind `data`.
@@ -154,6 +169,7 @@ Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry, Touc
     TRY(note(index, entry.subject, entry));
     return take_going(entry);
   }
+  if (entry.type == kPolicy) return note(index, std::string(kOfAll), entry);
   if (!among(kOfRequest, entry.type)) return {};
   TRY(note(index, entry.subject, entry));
   const auto id = TRY(RequestId::parse(entry.subject));
@@ -164,14 +180,29 @@ Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry, Touc
 
 // ---- requests -----------------------------------------------------------------------------------
 
+// Those of then: what a policy says today says nothing of what was done under another. Of a log
+// that does not tell, today's.
+disclose::Limits CustomerTables::limits_at(std::int64_t entry, const disclose::Limits& today) {
+  const auto rows = db_.query(
+      "SELECT data FROM customer_log WHERE subject = ?1 AND entry < ?2 "
+      "ORDER BY entry DESC LIMIT 1",
+      {std::string(kOfAll), entry});
+  if (!rows || rows->empty()) return today;
+  boost::system::error_code error;
+  const auto json = boost::json::parse((*rows)[0].text(0), error);
+  const auto* list = error || !json.is_object() ? nullptr : json.get_object().if_contains("limits");
+  if (list == nullptr || !list->is_array()) return today;
+  return disclose::limits_from_json(list->get_array()).value_or(today);
+}
+
 // On from where it was projected; who is not there yet, or was by another program, from the
 // beginning. The keeper judged each step; what it makes of the request says the same table.
 Result<CustomerTables::Folded> CustomerTables::fold(const RequestId& id,
-                                                    const disclose::Limits& limits) {
+                                                    const disclose::Limits& today) {
   Folded folded;
   const auto kept = db_.query("SELECT folded, folded_to FROM requests WHERE id = ?1", {id.hex()});
   if (kept && !kept->empty())
-    if (auto before = unpack<disclose::Request>((*kept)[0].blob(0)); before && before->id == id)
+    if (auto before = unpack_folded((*kept)[0].blob(0)); before && before->id == id)
       folded = {std::move(*before), (*kept)[0].number(1)};
   auto& now = folded.request;
   for (const auto& row :
@@ -186,7 +217,7 @@ Result<CustomerTables::Folded> CustomerTables::fold(const RequestId& id,
     if (step.number == 1) {
       now = disclose::begun(disclose::wanted_of(step), step.at);
     } else {
-      now = TRY(disclose::follow(now, step.event, limits, step.at));
+      now = TRY(disclose::follow(now, step.event, limits_at(folded.to, today), step.at));
     }
   }
   if (now.id.is_zero()) return fail(Errc::kNotFound, "no such request");
@@ -213,7 +244,11 @@ Status CustomerTables::project(const RequestId& id, const disclose::Limits& limi
               {{"request", id.hex()}, {"why", found.error().message}});
     return {};
   }
-  auto& r = found->request;
+  return keep_request(found->request, found->to, limits);
+}
+
+Status CustomerTables::keep_request(const disclose::Request& r, std::int64_t to,
+                                    const disclose::Limits& limits) {
   const auto text = [](const PersonId& person) {
     return person.is_zero() ? std::string() : person.hex();
   };
@@ -222,9 +257,9 @@ Status CustomerTables::project(const RequestId& id, const disclose::Limits& limi
                   "requester, expert, "
                   "released_by, second, broken_at, folded, folded_to) "
                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-                  {id.hex(), r.customer.hex(), std::string(disclose::to_text(r.state)), r.asked_at,
+                  {r.id.hex(), r.customer.hex(), std::string(disclose::to_text(r.state)), r.asked_at,
                    disclose::deadline(r, limits), text(r.requester), text(r.expert),
-                   text(r.released_by), text(r.second), r.broken_at, pack(r), found->to}));
+                   text(r.released_by), text(r.second), r.broken_at, pack_folded(r), to}));
   return {};
 }
 
@@ -257,14 +292,12 @@ Status CustomerTables::begin_anew() {
   return {};
 }
 
-Result<std::set<RequestId>> CustomerTables::follow_log(const std::string& log_dir,
-                                                       const audit::NamedKey& key, Vfs& vfs,
-                                                       const disclose::Limits& limits) {
+Status CustomerTables::follow_log(const std::string& log_dir, const audit::NamedKey& key, Vfs& vfs,
+                                  const disclose::Limits& limits, std::set<RequestId>& news) {
   const auto size = TRY(audit::read_checkpoint(vfs, log_dir + "/checkpoint", key)).checkpoint.size;
   const auto rows =
       TRY(db_.query("SELECT next FROM log_read WHERE what = ?1", {std::string(kRead)}));
   auto next = rows.empty() ? std::uint64_t{0} : static_cast<std::uint64_t>(rows[0].number(0));
-  Touched touched;
   // A log that is shorter than what was read of it is another: read from its beginning.
   const bool other = next > size;
   if (other) next = 0;
@@ -277,6 +310,7 @@ Result<std::set<RequestId>> CustomerTables::follow_log(const std::string& log_di
                                  vfs, log_dir, bundle,
                                  std::min(audit::kTileWidth, size - bundle * audit::kTileWidth)));
     const auto end = texts.empty() ? next : bundle * audit::kTileWidth + texts.size();
+    Touched touched;
     TRY(db_.transaction([&]() -> Status {
       if (other && next == 0) TRY(begin_anew());
       for (auto i = next; i < end; ++i) {
@@ -292,10 +326,11 @@ Result<std::set<RequestId>> CustomerTables::follow_log(const std::string& log_di
           {std::string(kRead), static_cast<std::int64_t>(end)}));
       return {};
     }));
+    news.merge(touched.requests);
     next = end;
     if (next >= limit) break;
   }
-  return std::move(touched.requests);
+  return {};
 }
 
 }  // namespace callward::api

@@ -1,5 +1,7 @@
 #include "api/customer_tables.hpp"
 
+#include "base/event_log.hpp"
+
 namespace callward::api {
 namespace {
 
@@ -243,6 +245,30 @@ ViewText text_of(RequestView view) {
 
 }  // namespace
 
+Result<disclose::Request> CustomerTables::known(const RequestId& id,
+                                                const disclose::Limits& limits) {
+  auto found = request(id, limits);
+  if (found) return found;
+  log_event("server.request_unread", {{"request", id.hex()}, {"why", found.error().message}});
+  const auto rows = TRY(db_.query(
+      "SELECT customer, state, asked_at, requester, expert, released_by, second, broken_at FROM "
+      "requests WHERE id = ?1",
+      {id.hex()}));
+  if (rows.empty()) return found;
+  const auto& row = rows[0];
+  disclose::Request stood{.id = id, .customer = id_of<CustomerId>(row.text(0))};
+  for (std::size_t i = 0; i < disclose::kStates; ++i)
+    if (disclose::to_text(static_cast<disclose::State>(i)) == row.text(1))
+      stood.state = static_cast<disclose::State>(i);
+  stood.asked_at = row.number(2);
+  stood.requester = id_of<PersonId>(row.text(3));
+  stood.expert = id_of<PersonId>(row.text(4));
+  stood.released_by = id_of<PersonId>(row.text(5));
+  stood.second = id_of<PersonId>(row.text(6));
+  stood.broken_at = row.number(7);
+  return stood;
+}
+
 Result<std::vector<RequestRow>> CustomerTables::requests(const RequestFilter& filter,
                                                          const disclose::Limits& limits) {
   const auto text = text_of(filter.view);
@@ -258,7 +284,7 @@ Result<std::vector<RequestRow>> CustomerTables::requests(const RequestFilter& fi
   sql += std::string(" ORDER BY ") + text.place + order + ", id" + order + " LIMIT ?2";
   std::vector<RequestRow> found;
   for (const auto& row : TRY(db_.query(sql, values)))
-    found.push_back({TRY(request(id_of<RequestId>(row.text(0)), limits)), row.number(1)});
+    found.push_back({TRY(known(id_of<RequestId>(row.text(0)), limits)), row.number(1)});
   return found;
 }
 

@@ -96,11 +96,16 @@ class CustomerTables {
   Result<bool> works_for(const PersonId& person, const CustomerId& customer);
 
   // ---- requests ----
-  // kNotFound. By the log's steps and these limits.
+  // kNotFound. By the log's steps and the limits of then; `limits` where the log does not tell.
   Result<disclose::Request> request(const RequestId& id, const disclose::Limits& limits);
+  // ... and of one whose steps cannot be read, as it stood last: a list has each of them.
+  Result<disclose::Request> known(const RequestId& id, const disclose::Limits& limits);
   Result<bool> has_step(const RequestId& id, std::uint32_t number);  // the log has told of it
   Result<std::vector<RequestRow>> requests(const RequestFilter& filter,
                                            const disclose::Limits& limits);
+  // As the log's steps up to the entry `to` have made it.
+  Status keep_request(const disclose::Request& request, std::int64_t to,
+                      const disclose::Limits& limits);
   Result<bool> has_part(const PersonId& person, const CustomerId& customer);
   Result<bool> is_asked_for(const CustomerId& customer);
   Result<std::vector<RequestId>> requests_of(const CustomerId& customer);
@@ -109,10 +114,10 @@ class CustomerTables {
   // Entries about a customer or a request, oldest first, behind `after`.
   Result<std::vector<LogRow>> log_of(const std::string& subject, std::optional<std::uint64_t> after,
                                      std::int64_t limit);
-  // Takes in what was published since the last time, at most so many bundles. Which requests have a
-  // new step.
-  Result<std::set<RequestId>> follow_log(const std::string& log_dir, const audit::NamedKey& key,
-                                         Vfs& vfs, const disclose::Limits& limits);
+  // Takes in what was published since the last time, at most so many bundles. `news`: of which
+  // requests something new was taken in, where it fails after some bundles, too.
+  Status follow_log(const std::string& log_dir, const audit::NamedKey& key, Vfs& vfs,
+                    const disclose::Limits& limits, std::set<RequestId>& news);
   struct Touched {
     std::set<RequestId> requests;  // of which there is anything new
     std::set<RequestId> stepped;   // to be projected anew, once for all its new steps
@@ -146,7 +151,8 @@ class CustomerTables {
     disclose::Request request;
     std::int64_t to = -1;
   };
-  Result<Folded> fold(const RequestId& id, const disclose::Limits& limits);
+  Result<Folded> fold(const RequestId& id, const disclose::Limits& today);
+  disclose::Limits limits_at(std::int64_t entry, const disclose::Limits& today);
   Status project(const RequestId& id, const disclose::Limits& limits);
   Status begin_anew();
   db::Database& db_;

@@ -32,7 +32,7 @@ Result<Response> receipt_of(Service& service, const Request& request, const Cust
     source.fields = state->fields;
   }
   for (const auto& one : TRY(tables.requests_of(id)))
-    source.requests.push_back({TRY(tables.request(one, service.policy.limits)),
+    source.requests.push_back({TRY(tables.known(one, service.policy.limits)),
                                TRY(tables.log_of(one.hex(), {}, kEntriesMax))});
   const auto json = receipt(source, service.policy);
   if (!text) return Response::json(json);

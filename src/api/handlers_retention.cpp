@@ -114,6 +114,7 @@ void add_retention_routes(Service& service, std::vector<Route>& routes) {
                     guarded([&](const Request& r) { return confirm(service, r); })});
   routes.push_back({"GET", "/v1/system/retention/fields", "getFieldRetention",
                     guarded([&](const Request&) { return field_status(service); })});
+  routes.back().polls = true;  // of every screen of an owner, for the banner
   routes.push_back({"POST", "/v1/system/retention/fields/confirmation", "confirmFieldRetention",
                     guarded([&](const Request& r) { return confirm_fields(service, r); })});
   routes.push_back({"POST", "/v1/system/retention/fields/dry-runs", "dryRunFieldRetention",

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/customer_tables.hpp"
 #include "api/rig_test.hpp"
 #include "disclose/company_rig_test.hpp"
 
@@ -40,11 +41,7 @@ class Book : public ::testing::Test, public disclose::test::Company {
   }
   // As what follows the log leaves it.
   void keep(const disclose::Request& r) {
-    ASSERT_TRUE(database->execute(
-        "INSERT INTO requests (id, customer, state, asked_at, deadline, requester, expert, "
-        "released_by, second, broken_at, folded, folded_to) "
-        "VALUES (?1, '', ?2, ?3, 0, '', '', '', '', ?4, ?5, 1)",
-        {r.id.hex(), std::string(disclose::to_text(r.state)), r.asked_at, r.broken_at, pack(r)}));
+    ASSERT_TRUE(CustomerTables(*database).keep_request(r, 1, limits));
   }
   std::vector<ReminderBook::Letter> turn() {
     auto letters = book.turn(chart, limits);

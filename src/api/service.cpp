@@ -76,7 +76,9 @@ Status Service::follow_customers() {
       roles_of({Role::kAuthorised, Role::kSupervisor, Role::kOwner, Role::kAuditor});
   const std::lock_guard lock(following);
   CustomerTables tables(database);
-  for (const auto& id : TRY(tables.follow_log(log_dir, log_key, vfs, policy.limits))) {
+  std::set<RequestId> news;
+  const auto followed = tables.follow_log(log_dir, log_key, vfs, policy.limits, news);
+  for (const auto& id : news) {
     const auto request = tables.request(id, policy.limits);
     if (!request) continue;
     if (reminders != nullptr) reminders->touched(*request);
@@ -85,7 +87,7 @@ Status Service::follow_customers() {
     events.publish("request", text, kLookAtAll, request->requester);
     if (!request->expert.is_zero()) events.publish("request", text, 0, request->expert);
   }
-  return {};
+  return followed;
 }
 
 // An order that is sent again is answered as it stands. It names no range and no person: one that

@@ -54,6 +54,9 @@ class Database {
   static constexpr std::size_t kRowsMax = 100'000;
   static constexpr std::size_t kTogetherMax = 64;     // works of one commit
   static constexpr std::size_t kStatementsMax = 256;  // kept prepared, by their text
+  // Of the log of a file's writes: taken over into it from so many pages on, and beyond the bound
+  // readers are waited for.
+  static constexpr int kLogPages = 1'000, kLogPagesMax = 4'096;  // of 4 KiB
 };
 
 // A snapshot of a database that others use, into a new file (SQLite's online backup).

@@ -138,6 +138,31 @@ TEST_F(Databases, ReadingGoesOnWhileSomebodyWrites) {
   std::thread([&] { EXPECT_EQ(count(), 2) << "committed by another"; }).join();
 }
 
+// Somebody always reads: the log beside the file begins anew all the same.
+TEST_F(Databases, TheLogBesideTheFileHasABoundWhoeverReads) {
+  auto db = *open_sqlite(path, kOne);
+  ASSERT_TRUE(db->execute("INSERT INTO t VALUES (0, 'x', NULL)"));
+  std::atomic<bool> done{false};
+  std::vector<std::thread> readers;
+  for (std::size_t i = 0; i < Database::kReaders; ++i)
+    readers.emplace_back([&] {
+      while (!done)
+        EXPECT_TRUE(db->query(
+            "SELECT COUNT(*), (SELECT COUNT(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+            "SELECT i + 1 FROM n WHERE i < 20000) SELECT i FROM n)) FROM t WHERE id = 0"));
+    });
+  constexpr std::int64_t kWrites = 400, kBytes = 200'000;  // five times the bound
+  std::uintmax_t most = 0;
+  for (std::int64_t id = 1; id <= kWrites; ++id) {
+    EXPECT_TRUE(
+        db->execute("INSERT INTO t VALUES (?1, ?2, ?3)", {id, std::to_string(id), Bytes(kBytes)}));
+    most = std::max(most, std::filesystem::file_size(path + "-wal"));
+  }
+  done = true;
+  for (auto& reader : readers) reader.join();
+  EXPECT_LT(most, static_cast<std::uintmax_t>(Database::kLogPagesMax) * 4'096 * 2);
+}
+
 // What is kept to undo a work is no file: a sandbox lets none be made elsewhere.
 TEST_F(Databases, NothingIsWrittenBesideTheDatabase) {
   auto db = *open_sqlite(path, kOne);

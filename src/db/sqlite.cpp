@@ -99,8 +99,9 @@ class Connection {
       if (::sqlite3_prepare_v3(handle_, sql.c_str(), static_cast<int>(sql.size()),
                                SQLITE_PREPARE_PERSISTENT, &raw, nullptr) != SQLITE_OK)
         return error("prepare");
-      // Most texts are fixed. Of those that are put together from parts there is no end: one goes.
-      if (statements_.size() >= Database::kStatementsMax) statements_.erase(statements_.begin());
+      // Most texts are fixed. Of those that are put together from parts there is no end: then all
+      // go, and those in use are back at once.
+      if (statements_.size() >= Database::kStatementsMax) statements_.clear();
       kept = statements_.emplace(sql, Prepared(raw)).first;
     }
     Statement statement(kept->second.get());
@@ -150,6 +151,17 @@ class Connection {
   sqlite3* handle_;
   std::map<std::string, Prepared> statements_;
 };
+
+// After each commit. What was written lies beside the file until it is taken over; that log begins
+// anew only where nobody reads of it just then. Of many who read somebody always does: beyond the
+// bound they are waited for, and who comes next reads of the file. Busy: the next commit tries.
+int take_over(void*, sqlite3* handle, const char* name, int pages) {
+  if (pages < Database::kLogPages) return SQLITE_OK;
+  const int mode =
+      pages < Database::kLogPagesMax ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
+  (void)::sqlite3_wal_checkpoint_v2(handle, name, mode, nullptr, nullptr);
+  return SQLITE_OK;
+}
 
 Result<std::unique_ptr<Connection>> connect(const std::string& path, int flags, int busy_ms) {
   sqlite3* handle = nullptr;
@@ -380,6 +392,7 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
        {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
         "PRAGMA trusted_schema = OFF", "PRAGMA temp_store = MEMORY"})
     TRY(main->query(pragma, {}));
+  ::sqlite3_wal_hook(main->handle(), take_over, nullptr);
   auto database = std::make_unique<Sqlite>(std::move(main));
   TRY(migrate(*database, migrations));
   if (path == ":memory:") return std::unique_ptr<Database>(std::move(database));

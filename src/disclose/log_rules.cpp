@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "disclose/limits_json.hpp"
 #include "disclose/owners_word.hpp"
 #include "disclose/parts.hpp"
 #include "vault/policy.hpp"
@@ -21,33 +22,6 @@ std::string text(const audit::Entry& entry, const char* name) {
 }
 std::int64_t number(const audit::Entry& entry, const char* name) {
   return entry.data.at(name).as_int64();
-}
-
-// In the order in which the keeper writes them; those of no policy are no limits.
-std::optional<Limits> limits_of(const boost::json::array& list) {
-  constexpr std::size_t kLimits = 12;
-  if (list.size() != kLimits) return std::nullopt;
-  std::array<std::int64_t, kLimits> n{};
-  for (std::size_t i = 0; i < kLimits; ++i) {
-    if (!list[i].is_int64() || list[i].get_int64() < 0) return std::nullopt;
-    n[i] = list[i].get_int64();
-  }
-  constexpr std::int64_t kMost = 1'000'000;
-  if (n[8] < 2 || n[7] < 30 || n[5] > 3'600'000 || n[4] > n[5] || n[6] > kDayMs ||
-      std::max({n[8], n[9], n[11]}) > kMost)
-    return std::nullopt;
-  return Limits{.assign_ms = n[0],
-                .ring_ms = n[1],
-                .call_ms = n[2],
-                .release_ms = n[3],
-                .window_ms = n[4],
-                .window_ms_max = n[5],
-                .review_ms = n[6],
-                .call_seconds_min = n[7],
-                .checks_min = static_cast<std::uint32_t>(n[8]),
-                .rings_max = static_cast<std::uint32_t>(n[9]),
-                .number_days_young = n[10],
-                .fields_max = static_cast<std::size_t>(n[11])};
 }
 
 bool same(const CallBack& a, const CallBack& b) {
@@ -116,7 +90,7 @@ void LogRules::hand_over_failed(const Now&) {
 }
 
 void LogRules::policy_in_force(const Now& now) {
-  auto limits = limits_of(now.entry.data.at("limits").as_array());
+  auto limits = limits_from_json(now.entry.data.at("limits").as_array());
   if (!limits) return now.breaks("policy-within-bounds", "limits that no policy may have");
   note_keep(now);
   limits_ = limits;

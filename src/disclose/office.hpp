@@ -135,8 +135,8 @@ class Office final : public keys::Tenant {
                                        const keys::OpenAsked& asked) override;
   Status may_erase(const keys::CallAsked& call, std::string_view actor) override;
 
-  // Whether somebody's browser has this key, signed; and whether they have the role.
-  // With a browser's key: one that is for one call alone is none.
+  // Whether this is the key of a browser of theirs, signed by a passkey that they still have. The
+  // command line's, which is for one call alone, is none.
   [[nodiscard]] bool reads_with(const PersonId& person,
                                 const std::array<std::uint8_t, 32>& key) const;
   [[nodiscard]] const people::Chart& chart() const { return chart_; }
@@ -389,6 +389,8 @@ class Office final : public keys::Tenant {
   [[nodiscard]] bool counts(const CallBack& made) const;  // else nobody was reached
   void settle(Running& running);
   [[nodiscard]] boost::json::object state_of(const Running& running) const;
+  // The call-back that a verdict now would be of.
+  static CallBack judged(const Running& running);
   // office_recordings.cpp
   [[nodiscard]] Heard heard_of(const keys::CallAsked& call) const;
   [[nodiscard]] Status enough_is_kept(const CallBack& made) const;

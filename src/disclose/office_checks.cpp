@@ -22,29 +22,37 @@ bool may_be_checked(vault::FieldKind kind) {
          kind != vault::FieldKind::kText;
 }
 
-// As lately as a number that is young, and not what the customer began with.
+// As lately as a number that is young, and not what the customer began with. The number is as old as
+// it was when it was dialled: so the verdict counts, and the log's rule.
 bool came_lately(const vault::Customer& customer, const vault::Version& version,
-                 std::int64_t young_ms, std::int64_t now) {
-  return now - customer.number_since() < young_ms && now - version.stored_at < young_ms &&
+                 const CallBack& call, const World& world) {
+  const auto young_days = world.limits.number_days_young;
+  return call.number_age_days < young_days && world.now - version.stored_at < young_days * kDayMs &&
          version.stored_at > customer.begun_at() + kOneIntakeMs;
 }
 
 // Proof is what was known before anybody asked: not what was typed since, perhaps by who asks, nor
 // what it replaced. Of own data, which nobody releases, not what came as lately as the number
 // either: who took that over would bring the proof along.
-Status may_prove(const Request& request, const vault::Customer& customer,
+Status may_prove(const Request& request, const CallBack& call, const vault::Customer& customer,
                  const vault::Version& version, const World& world) {
   if (customer.newest(version.field) != &version)
     return fail(Errc::kDenied, "a newer one is on file");
   if (version.stored_at > request.asked_at)
     return fail(Errc::kDenied, "it was stored after the request was made");
-  const auto young_ms = world.limits.number_days_young * kDayMs;
-  return asks_own_data(request) && came_lately(customer, version, young_ms, world.now)
+  return asks_own_data(request) && came_lately(customer, version, call, world)
              ? fail(Errc::kDenied, "the number was changed lately, and this was stored as lately")
              : Status{};
 }
 
 }  // namespace
+
+// Of one that still goes on no more is known than how old its number is.
+CallBack Office::judged(const Running& running) {
+  return running.dialling ? CallBack{.number_on_file = true,
+                                     .number_age_days = running.dialling->number_age_days}
+                          : running.call_back;
+}
 
 Result<Office::Running*> Office::in_verification(const RequestId& id, const PersonId& expert) {
   TRY(ready());
@@ -111,7 +119,8 @@ void Office::check_field(const keys::CheckField& message, Reply<keys::Checked> r
     const auto* version = customer->find(leaf);
     if (version == nullptr || !may_be_checked(version->kind))
       return fail(Errc::kNotFound, "nothing that can be compared");
-    TRY(may_prove(running->chain.request(), *customer, *version, world_at(now())));
+    TRY(may_prove(running->chain.request(), judged(*running), *customer, *version,
+                  world_at(now())));
     auto& misses = running->misses[leaf];
     if (misses >= kTriesMax || version->misses >= vault::kMissesMax)
       return fail(Errc::kDenied, "compared wrongly too often: locked");
@@ -157,7 +166,8 @@ void Office::send_code(const keys::SendCode& message, Reply<keys::Ack> reply) {
     if (version == nullptr || version->state != vault::FieldState::kReadable ||
         (version->kind != vault::FieldKind::kEmail && version->kind != vault::FieldKind::kPhone))
       return fail(Errc::kNotFound, "no address on file that a code can be sent to");
-    TRY(may_prove(running->chain.request(), *customer, *version, world_at(now())));
+    TRY(may_prove(running->chain.request(), judged(*running), *customer, *version,
+                  world_at(now())));
     const bool mail = version->kind == vault::FieldKind::kEmail;
     const auto value = TRY(vault::open_value(cipher_, *customer, *version, keys::RecordKind::kField,
                                              message.field.record));

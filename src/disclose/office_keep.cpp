@@ -11,6 +11,7 @@
 #include <boost/json.hpp>
 
 #include "base/event_log.hpp"
+#include "disclose/limits_json.hpp"
 #include "disclose/office.hpp"
 
 namespace callward::disclose {
@@ -95,26 +96,13 @@ crypto::Digest Office::policy_stated() const {
 Status Office::state_policy() {
   const auto whole = policy_stated();
   if (book_.head().policy == whole) return {};
-  const auto& limits = policy_.policy.limits;
-  boost::json::array numbers{limits.assign_ms,
-                             limits.ring_ms,
-                             limits.call_ms,
-                             limits.release_ms,
-                             limits.window_ms,
-                             limits.window_ms_max,
-                             limits.review_ms,
-                             limits.call_seconds_min,
-                             std::int64_t{limits.checks_min},
-                             std::int64_t{limits.rings_max},
-                             limits.number_days_young,
-                             static_cast<std::int64_t>(limits.fields_max)};
   TRY(ledger_.stage({.type = "policy_in_force",
                      .actor = "keeper",
                      .subject = "-",
                      .data = {{"hash", to_hex(policy_.hash)},
                               {"party", policy_.party.id},
                               {"origin", policy_.party.origin},
-                              {"limits", std::move(numbers)},
+                              {"limits", limits_to_json(policy_.policy.limits)},
                               {"keep", keep_to_json(policy_.policy.keep)},
                               {"in_force", days_in_force()}}}));
   ledger_.with_log([this, whole](const Status& logged) {

@@ -443,9 +443,9 @@ boost::json::object Office::state_of(const Running& running) const {
     for (const auto n : list) out.emplace_back(std::int64_t{n});
     return out;
   };
-  // What is known of a call-back that still goes on is how old its number is.
-  auto judged = running.call_back;
-  if (running.dialling) judged.number_age_days = running.dialling->number_age_days;
+  const auto call = judged(running);
+  boost::json::value needed;  // nobody knows before a number is dialled
+  if (call.number_on_file) needed = std::int64_t{checks_needed(r, call, limits)};
   boost::json::array may, passed, locked, words;
   for (const auto kind : possible(r)) {
     boost::json::object one;
@@ -483,7 +483,7 @@ boost::json::object Office::state_of(const Running& running) const {
           {"talking", running.dialling && running.dialling->connected_ms.has_value()},
           {"code_sent", running.code.has_value()},
           {"passed", std::move(passed)},
-          {"checks_needed", std::int64_t{checks_needed(r, judged, limits)}},
+          {"checks_needed", std::move(needed)},
           {"locked", std::move(locked)},
           {"words", std::move(words)},
           {"next", std::move(may)}};

@@ -334,6 +334,41 @@ TEST_F(Values, WhatCameWithAYoungNumberProvesNothingOfOwnData) {
   EXPECT_EQ(findings(entries()), "");
 }
 
+// What is as old as a number has to be proves it still, and where the number is old, what is new.
+TEST_F(Values, WhatIsOldEnoughOrOfAnOldNumberProvesOwnData) {
+  constexpr std::int64_t kDay = 86'400'000;
+  const auto customer = carla();
+  duty(eve);
+  const auto confirmed_by = [&](const char* mail) {
+    clock.advance_ms(1'000);
+    const auto asked =
+        act({}, ada, {.kind = "ask", .words = kConcern, .category = "own_data"}, customer, 1);
+    EXPECT_TRUE(asked) << asked.error().message;
+    keeper->tick();
+    EXPECT_TRUE(ring(asked->request, eve, customer));
+    talk();
+    for (const auto& [field, said] :
+         {std::pair("service_word", "blue heron"), {"name", "carla muster"}, {"email", mail}}) {
+      const auto checked = check(asked->request, eve, customer, field, said);
+      EXPECT_TRUE(checked && checked->match) << field;
+    }
+    hang_up();
+    EXPECT_TRUE(act(asked->request, eve, {.kind = "pass", .words = kVerdict}));
+    return state_word(asked->request);
+  };
+  clock.advance_ms(kDay);
+  ASSERT_TRUE(store_values({{"email", "second@example.com"}}, customer, 1));
+  clock.advance_ms(31 * kDay);
+  ASSERT_TRUE(store_values({{"phone", "(650) 253-0009"}}, customer, 1));
+  EXPECT_EQ(confirmed_by("second@example.com"), "confirmed");
+  clock.advance_ms(31 * kDay);
+  keeper->tick();
+  ASSERT_TRUE(store_values({{"email", "third@example.com"}}, customer, 1));
+  EXPECT_EQ(confirmed_by("third@example.com"), "confirmed");
+  for (const auto& found : judge(entries()).findings)
+    EXPECT_NE(found.rule->name, "checks-hold") << found.what;
+}
+
 TEST_F(Values, ABrowsersKeyIsItsOwners) {
   const auto key = *crypto::x25519_public(entropy.key());
   const auto bind_as = [&](const Someone& whose, const Someone& signs) {

@@ -34,11 +34,11 @@ export async function readerChallenge(person: string, publicKey: Bytes, at: numb
 }
 
 // Of a command line: one call, for one purpose. The challenge and what two screens compare are made of the same.
-export type Purpose = 'play' | 'export' | 'transcript' | 'challenge';
-const PURPOSES: Record<Purpose, number> = { play: 1, export: 2, transcript: 3, challenge: 4 };
+export type ReaderPurpose = 'play' | 'export' | 'transcript' | 'challenge';
+const PURPOSES: Record<ReaderPurpose, number> = { play: 1, export: 2, transcript: 3, challenge: 4 };
 export interface Scope {
   call: string;
-  purpose: Purpose;
+  purpose: ReaderPurpose;
 }
 const scopeBytes = ({ call, purpose }: Scope): Bytes => concat(fromHex(call), new Uint8Array([PURPOSES[purpose]]));
 export async function consentChallenge(person: string, publicKey: Bytes, at: number, scope: Scope): Promise<Bytes> {
