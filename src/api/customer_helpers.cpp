@@ -107,6 +107,14 @@ Result<Reason> reason_of(Service& service, BodyReader& body) {
 
 // ---- as JSON ------------------------------------------------------------------------------------
 
+// By the days that are in force for this one, which may be more than a policy states by now.
+std::string kept_for(const keys::FieldState& field, const vault::Policy& policy) {
+  const std::int64_t days = field.kept_days;
+  return vault::kept_for(
+      static_cast<vault::FieldClass>(field.of_class),
+      {.reference_days = days, .contact_days = days, .secret_hours = policy.keep.secret_hours});
+}
+
 boost::json::object field_json(const Service& service, const keys::FieldState& field) {
   const auto* spec = service.policy.find(field.field);
   const auto of_class = static_cast<vault::FieldClass>(field.of_class);
@@ -119,7 +127,7 @@ boost::json::object field_json(const Service& service, const keys::FieldState& f
           {"state", vault::to_text(static_cast<vault::FieldState>(field.state))},
           {"stored_at", field.stored_at},
           {"gone_at", field.gone_at},
-          {"kept", vault::kept_for(of_class, service.policy)}};
+          {"kept", kept_for(field, service.policy)}};
 }
 
 boost::json::object names_of(Service& service, const std::set<std::string>& ids) {

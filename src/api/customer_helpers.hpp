@@ -57,6 +57,8 @@ struct Reason {
 };
 Result<Reason> reason_of(Service& service, BodyReader& body);
 
+// How long it is kept, as a sentence without its full stop.
+std::string kept_for(const keys::FieldState& field, const vault::Policy& policy);
 // The chips of a field: what it is, what it is kept as, when it goes. Never a value.
 boost::json::object field_json(const Service& service, const keys::FieldState& field);
 

@@ -60,13 +60,17 @@ const char* to_text(OwnAct act) {
 }
 
 people::Challenge own_act_challenge(OwnAct act, const PersonId& person,
-                                    const std::array<std::uint8_t, 32>& nonce) {
+                                    const std::array<std::uint8_t, 32>& nonce, ByteView about) {
   return crypto::sha256({as_bytes("CWS1 own act "), as_bytes(to_text(act)),
-                         as_bytes(std::string_view("\0", 1)), person.bytes, nonce});
+                         as_bytes(std::string_view("\0", 1)), person.bytes, nonce, about});
+}
+
+crypto::Digest about_mail(const PersonId& whose, std::string_view address) {
+  return crypto::sha256({whose.bytes, as_bytes(address)});
 }
 
 Status confirm(Service& service, const Request& request, OwnAct act,
-               const people::PersonSignature& signature) {
+               const people::PersonSignature& signature, ByteView about) {
   const auto& session = *request.session;
   const auto& person = session.person.id;
   const auto asked =
@@ -76,7 +80,7 @@ Status confirm(Service& service, const Request& request, OwnAct act,
   const auto throttled = "confirm:" + session.id;
   TRY(service.people.throttle().begin_try(throttled));
   const auto chart = TRY(service.roster.chart());
-  const auto challenge = own_act_challenge(act, person, asked->nonce);
+  const auto challenge = own_act_challenge(act, person, asked->nonce, about);
   if (signature.person != person || !chart->check(person, challenge, signature.said)) {
     TRY(service.log("sign_in_failed", person.hex(), person.hex(), {{"cause", "passkey"}}));
     return fail(Errc::kDenied, "this was not signed by your passkey, or is of something else");

@@ -76,13 +76,16 @@ Status end_one_session(Service& service, const people::Session& session, const s
 Status make_room(Service& service, const people::Person& person);
 // Whoever signs in leaves the session behind whose cookie came along, whosever it was.
 Status end_session_before(Service& service, const Request& request, const people::Person& person);
-// What the passkey signs of an act, of this person and this session alone.
+// What the passkey signs of an act, of this person and this session alone; `about`: 32 bytes of what
+// it is of, where that is not the person alone.
 people::Challenge own_act_challenge(OwnAct act, const PersonId& person,
-                                    const std::array<std::uint8_t, 32>& nonce);
+                                    const std::array<std::uint8_t, 32>& nonce, ByteView about);
+// ... of kMail: whose address, and which.
+crypto::Digest about_mail(const PersonId& whose, std::string_view address);
 // kDenied: the assertion is not this person's, of this act, asked for in this session; kState:
 // nothing was asked for, or too long ago; kBusy. What is refused stands in the log.
 Status confirm(Service& service, const Request& request, OwnAct act,
-               const people::PersonSignature& signature);
+               const people::PersonSignature& signature, ByteView about = {});
 // The passphrase once more, of who is signed in: kDenied, kBusy. It is as slow as at signing in,
 // and what is refused stands in the log.
 Status show_passphrase(Service& service, const Request& request, const SecretBytes& passphrase);

@@ -63,7 +63,7 @@ Result<Response> show(Service& service, const Request& request) {
                          {"label", spec->label},
                          {"kind", vault::to_text(spec->kind)},
                          {"class", vault::to_text(spec->of_class)},
-                         {"kept", vault::kept_for(spec->of_class, service.policy)},
+                         {"kept", vault::kept_for(spec->of_class, service.policy.keep)},
                          {"until", form.until},
                          {"key", std::int64_t{key.key}},
                          {"public_key", to_base64(key.public_key)}});

@@ -25,7 +25,7 @@ Response policy(const Service& service) {
                       {"class", vault::to_text(spec.of_class)},
                       {"required", spec.required},
                       {"search", spec.search},
-                      {"kept", vault::kept_for(spec.of_class, p)}});
+                      {"kept", vault::kept_for(spec.of_class, p.keep)}});
   const auto& l = p.limits;
   return Response::json({{"company", p.company},
                          {"contact", p.contact},

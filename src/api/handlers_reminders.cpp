@@ -36,7 +36,8 @@ Result<Response> put_address(Service& service, const Request& request, const Per
   TRY(body.finish());
   if (TRY(book->address_of(person, owner)) != address) {
     TRY(ReminderBook::check_address(address));
-    if (signature) TRY(confirm(service, request, OwnAct::kMail, *signature));
+    if (signature)
+      TRY(confirm(service, request, OwnAct::kMail, *signature, about_mail(person, address)));
     TRY(service.log("mail_changed", request.actor(), person.hex(), {{"on", !address.empty()}}));
     const auto by = signature ? ReminderBook::SetBy::kPasskey : ReminderBook::SetBy::kSession;
     TRY(book->set_address(person, address, by));

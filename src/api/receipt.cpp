@@ -2,9 +2,9 @@
 
 #include <map>
 
+#include "api/customer_helpers.hpp"
 #include "base/clock.hpp"
 #include "vault/customer.hpp"
-#include "vault/policy_page.hpp"
 
 namespace callward::api {
 namespace {
@@ -95,7 +95,7 @@ boost::json::array kept(const ReceiptSource& source, const vault::Policy& policy
                    {"stored_at", field.stored_at},
                    {"gone_at", field.gone_at},
                    {"kept", source.held ? std::string("until a legal hold is lifted")
-                                        : vault::kept_for(of_class, policy)}});
+                                        : kept_for(field, policy)}});
   }
   return out;
 }

@@ -379,14 +379,16 @@ void Office::customer_state(const keys::CustomerStateRequest& message,
          .contact_until = one.ends(one.contact_until, days(keep.contact_days, one.contact_days)),
          .technician = one.technician});
   for (const auto& version : customer.versions())
-    state.fields.push_back({.field = version.field,
-                            .of_case = version.of_case,
-                            .leaf = version.leaf,
-                            .kind = static_cast<std::uint8_t>(version.kind),
-                            .of_class = static_cast<std::uint8_t>(version.of_class),
-                            .state = static_cast<std::uint8_t>(version.state),
-                            .stored_at = version.stored_at,
-                            .gone_at = version.gone_at});
+    state.fields.push_back(
+        {.field = version.field,
+         .of_case = version.of_case,
+         .leaf = version.leaf,
+         .kind = static_cast<std::uint8_t>(version.kind),
+         .of_class = static_cast<std::uint8_t>(version.of_class),
+         .state = static_cast<std::uint8_t>(version.state),
+         .stored_at = version.stored_at,
+         .gone_at = version.gone_at,
+         .kept_days = static_cast<std::uint32_t>(customer.days_of(version, keep))});
   reply(std::move(state));
 }
 

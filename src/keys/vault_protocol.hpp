@@ -163,9 +163,10 @@ struct FieldState {
   std::uint32_t of_case = 0, leaf = 0;
   std::uint8_t kind = 0, of_class = 0, state = 0;  // vault::FieldKind, FieldClass, FieldState
   std::int64_t stored_at = 0, gone_at = 0;
+  std::uint32_t kept_days = 0;  // after the end of the customer's last case; 0 of a secret
   template <class V>
   void visit(V& v) {
-    v(field, of_case, leaf, kind, of_class, state, stored_at, gone_at);
+    v(field, of_case, leaf, kind, of_class, state, stored_at, gone_at, kept_days);
   }
 };
 struct CaseState {

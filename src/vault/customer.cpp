@@ -219,14 +219,21 @@ Status Customer::assign_case(CaseNumber number, const PersonId& technician) {
   return {};
 }
 
+std::int64_t Customer::days_of(const Version& version, const Keep& keep) const {
+  if (version.of_class == FieldClass::kSecret) return 0;
+  const bool contact = version.of_class == FieldClass::kContact;
+  const auto days = contact ? keep.contact_days : keep.reference_days;
+  const auto* own = find_case(version.of_case);
+  if (own == nullptr) return days;
+  return std::min<std::int64_t>(days, contact ? own->contact_days : own->reference_days);
+}
+
 // The last of all cases decides about what outlives one; 0: not while one is open.
 std::int64_t Customer::until(const Version& version, const Keep& keep) const {
   if (version.of_class == FieldClass::kSecret)
     return std::min(version.gone_at, version.stored_at + keep.secret_hours * kHourMs);
   const bool contact = version.of_class == FieldClass::kContact;
-  auto days = contact ? keep.contact_days : keep.reference_days;
-  if (const auto* own = find_case(version.of_case); own != nullptr)
-    days = std::min<std::int64_t>(days, contact ? own->contact_days : own->reference_days);
+  const auto days = days_of(version, keep);
   std::int64_t last = 0;
   for (const auto& one : cases_) {
     if (one.closed_at == 0) return 0;

@@ -166,6 +166,9 @@ class Customer {
   [[nodiscard]] const Version* newest(const std::string& field) const;  // that is not gone
   // Not after the last moment, by what it has: when pass() has something to do next; 0: never.
   [[nodiscard]] std::int64_t next_pass(const Keep& keep) const;
+  // How many days after the last case's end it is kept: no more than was promised when its own
+  // began; 0 of a secret.
+  [[nodiscard]] std::int64_t days_of(const Version& version, const Keep& keep) const;
   // When this version's time is over, a hold aside; 0: not while a case is open.
   [[nodiscard]] std::int64_t until(const Version& version, const Keep& keep) const;
 

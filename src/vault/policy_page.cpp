@@ -49,7 +49,8 @@ std::string fields_of(const Policy& policy, const ClassText& text) {
                   std::string(field.required ? "we ask everybody" : "only if it is needed"));
   if (rows.empty()) return {};
   return std::string("<h3>") + text.title + "</h3>\n<p>" + text.text + " Kept " +
-         escape_html(kept_for(text.of_class, policy)) + ".</p>\n<table>\n" + rows + "</table>\n";
+         escape_html(kept_for(text.of_class, policy.keep)) + ".</p>\n<table>\n" + rows +
+         "</table>\n";
 }
 
 std::string who_sees(const Limits& limits) {
@@ -127,20 +128,20 @@ std::string escape_html(std::string_view text) {
   return out;
 }
 
-std::string kept_for(FieldClass of_class, const Policy& policy) {
+std::string kept_for(FieldClass of_class, const Keep& keep) {
   switch (of_class) {
     case kReference:
       break;
     case kContact:
-      return policy.keep.contact_days == 0 ? "until your case is closed"
-                                           : "until your case is closed, and for comparing " +
-                                                 count(policy.keep.contact_days, "day") + " longer";
+      return keep.contact_days == 0 ? "until your case is closed"
+                                    : "until your case is closed, and for comparing " +
+                                          count(keep.contact_days, "day") + " longer";
     case kSecret:
-      return "for " + count(policy.keep.secret_hours, "hour") + " at most";
+      return "for " + count(keep.secret_hours, "hour") + " at most";
     case FieldClass::kServiceWord:
       break;
   }
-  return "until " + count(policy.keep.reference_days, "day") + " after your case is closed";
+  return "until " + count(keep.reference_days, "day") + " after your case is closed";
 }
 
 std::string policy_page(const Policy& policy) {

@@ -17,7 +17,7 @@ std::string policy_page(const Policy& policy);
 
 // How long an answer of this class is kept, as a sentence without its full stop: "until 365 days
 // after your case is closed". The forms' chips say the same.
-std::string kept_for(FieldClass of_class, const Policy& policy);
+std::string kept_for(FieldClass of_class, const Keep& keep);
 
 // `& < > " '` as character references; control characters are left out, but for line breaks.
 std::string escape_html(std::string_view text);

@@ -28,8 +28,10 @@ TEST(PolicyPage, SaysWhatIsAskedAndHowLongItIsKept) {
   EXPECT_TRUE(has(page, "for comparing 7 days longer"));
   EXPECT_TRUE(has(page, "for 1 hour at most"));
   // As customer.cpp does it: what can only be compared from the start lives as long as references.
-  EXPECT_EQ(kept_for(FieldClass::kServiceWord, policy), kept_for(FieldClass::kReference, policy));
-  EXPECT_NE(kept_for(FieldClass::kContact, policy), kept_for(FieldClass::kReference, policy));
+  EXPECT_EQ(kept_for(FieldClass::kServiceWord, policy.keep),
+            kept_for(FieldClass::kReference, policy.keep));
+  EXPECT_NE(kept_for(FieldClass::kContact, policy.keep),
+            kept_for(FieldClass::kReference, policy.keep));
 }
 
 TEST(PolicyPage, SaysWhatADisclosureTakes) {

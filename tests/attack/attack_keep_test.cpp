@@ -54,6 +54,16 @@ TEST_F(Keeping, AStricterPolicyTakesNothingThatIsStoredBeforeAnOwnerSaysSo) {
   close(open);  // a case that closes while it waits: as it was to stay
   const auto later = known(2);
   close(later);  // begun under the stricter one: that was promised, and holds
+  // What a customer is told of it is what holds.
+  const auto days = [&](const CustomerId& id) {
+    std::set<std::uint32_t> kept;
+    const auto state = ask(&Office::customer_state, keys::CustomerStateRequest{id});
+    for (const auto& field : state->fields) kept.insert(field.kept_days);
+    return kept;
+  };
+  EXPECT_EQ(days(customer), (std::set<std::uint32_t>{30, 365}));
+  EXPECT_EQ(days(open), (std::set<std::uint32_t>{365}));
+  EXPECT_EQ(days(later), (std::set<std::uint32_t>{2}));
   ticks(40 * kDay);
   ticks(61'000);
   EXPECT_EQ(fields_of(customer), 4u) << "30 days of the contact, which were in force";

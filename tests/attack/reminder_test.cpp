@@ -217,16 +217,22 @@ TEST_F(Reminding, AnAddressIsOnesOwnToSetAndAnOwnersIsAnOwners) {
   // An owner's takes the passkey: with a session alone nobody sends alarms elsewhere.
   EXPECT_EQ(put(olga, "/v1/own/mail", "olga@new.example"), 400);
   EXPECT_EQ(put(olga, mail_of(olga), "olga@new.example"), 400);
-  const auto signed_by = [&](const Someone& signs, const char* act) -> boost::json::object {
+  const auto signed_by = [&](const Someone& signs, const char* act,
+                             std::string_view of = "olga@new.example") -> boost::json::object {
     const auto asked = json_of(call(olga.id, "POST", "/v1/own/confirmation", {{"act", act}}));
     const auto nonce = *from_hex(asked.at("nonce").as_string());
-    const auto challenge = crypto::sha256(
-        {as_bytes("CWS1 own act mail"), as_bytes(std::string_view("\0", 1)), olga.id.bytes, nonce});
+    const auto challenge =
+        crypto::sha256({as_bytes("CWS1 own act mail"), as_bytes(std::string_view("\0", 1)),
+                        olga.id.bytes, nonce, crypto::sha256({olga.id.bytes, as_bytes(of)})});
     return {{"address", "olga@new.example"},
             {"signature", people::to_json(people::PersonSignature{
                               olga.id, signs.device->sign(people::test::kParty, challenge)})}};
   };
   EXPECT_EQ(call(olga.id, "PUT", "/v1/own/mail", signed_by(eve, "mail")).status, 403);
+  EXPECT_EQ(
+      call(olga.id, "PUT", "/v1/own/mail", signed_by(olga, "mail", "olga@other.example")).status,
+      403)
+      << "signed for another address";
   EXPECT_EQ(call(olga.id, "PUT", "/v1/own/mail", signed_by(olga, "codes")).status, 409)
       << "asked for something else";
   EXPECT_EQ(*book->address_of(olga.id, true), "olga@example.com");

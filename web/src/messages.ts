@@ -575,6 +575,7 @@ export const t = {
     noReason: 'Say why, in a few words.',
     ownersOnly: 'An owner confirms it here.',
     taken: (r: string) => `Signed, and in the log. To prove the reason later, keep it with r = ${r}`,
+    unsure: (why: string, r: string) => `${why} It may be signed all the same: look again. If it is, r = ${r} proves its reason.`,
     warning: 'Retention of customers’ fields waits for an owner’s word.',
     alarm: 'Retention of customers’ fields',
     alarmStopped: 'it has stopped, and waits for an owner',

@@ -65,11 +65,16 @@ export async function makePasskey(
   };
 }
 
-// SHA-256("CWS1 own act " || act || 0 || person || nonce): no other thing that is signed begins like this.
-export async function ownActChallenge(act: string, person: string, nonce: Bytes): Promise<Bytes> {
-  const all = concat(ascii(`CWS1 own act ${act}\0`), fromHex(person), nonce);
+// SHA-256("CWS1 own act " || act || 0 || person || nonce || about): no other thing that is signed begins like this.
+// `about`: what it is of, where that is not the person alone.
+export async function ownActChallenge(act: string, person: string, nonce: Bytes, about: Bytes = new Uint8Array(0)): Promise<Bytes> {
+  const all = concat(ascii(`CWS1 own act ${act}\0`), fromHex(person), nonce, about);
   return new Uint8Array(await crypto.subtle.digest('SHA-256', all));
 }
+
+// Where an owner is alarmed: SHA-256(whose || address).
+export const aboutMail = async (whose: string, address: string): Promise<Bytes> =>
+  new Uint8Array(await crypto.subtle.digest('SHA-256', concat(fromHex(whose), new TextEncoder().encode(address))));
 
 // `passkeys`: ids that may sign; none: whichever the authenticator has for this host.
 export async function signChallenge(

@@ -47,9 +47,9 @@ export const v = {
     unknown: 'A call runs',
     unknownText: 'Whether it is private cannot be said right now.',
     attested: {
-      attested: 'The carriers vouch for the caller’s number.',
-      attested_a: 'The carriers vouch for the caller’s number, in full (A).',
-      attested_b: 'The carriers vouch for the caller, not for the number (B).',
+      attested: 'When it rang, the carriers vouched for the caller’s number.',
+      attested_a: 'When it rang, the carriers vouched for the caller’s number, in full (A).',
+      attested_b: 'When it rang, the carriers vouched for the caller, not for the number (B).',
       attested_c: 'The carriers know only by which gateway the call came (C).',
       attestation_failed: 'The carriers’ check of the caller’s number has failed: it may be forged.',
     } as Record<string, string>,

@@ -40,9 +40,9 @@ export const signWith = (party: string, person: string, challenge: Bytes, passke
 
 // What changes how somebody comes in takes their passkey anew, over a number that the server makes for this act alone.
 export type OwnAct = 'passphrase' | 'codes' | 'no_codes' | 'end_sessions' | 'mail';
-export async function confirmOwn(act: OwnAct): Promise<PersonSignature> {
+export async function confirmOwn(act: OwnAct, about?: Bytes): Promise<PersonSignature> {
   const { nonce, person, party, passkeys } = await ask(client.POST('/v1/own/confirmation', { body: { act } }));
-  return signWith(party, person, await ownActChallenge(act, person, fromHex(nonce)), passkeys);
+  return signWith(party, person, await ownActChallenge(act, person, fromHex(nonce), about), passkeys);
 }
 
 // Who is signed in signs a challenge: a change of the role chart, a step. `challenge`: 32 bytes, or hexadecimal.
