@@ -76,8 +76,8 @@ Status end_one_session(Service& service, const people::Session& session, const s
 Status make_room(Service& service, const people::Person& person);
 // Whoever signs in leaves the session behind whose cookie came along, whosever it was.
 Status end_session_before(Service& service, const Request& request, const people::Person& person);
-// What the passkey signs of an act, of this person and this session alone; `about`: 32 bytes of what
-// it is of, where that is not the person alone.
+// What the passkey signs of an act, of this person and this session alone; `about`: 32 bytes of
+// what it is of, where that is not the person alone.
 people::Challenge own_act_challenge(OwnAct act, const PersonId& person,
                                     const std::array<std::uint8_t, 32>& nonce, ByteView about);
 // ... of kMail: whose address, and which.

@@ -22,8 +22,8 @@ bool may_be_checked(vault::FieldKind kind) {
          kind != vault::FieldKind::kText;
 }
 
-// As lately as a number that is young, and not what the customer began with. The number is as old as
-// it was when it was dialled: so the verdict counts, and the log's rule.
+// As lately as a number that is young, and not what the customer began with. The number is as old
+// as it was when it was dialled: so the verdict counts, and the log's rule.
 bool came_lately(const vault::Customer& customer, const vault::Version& version,
                  const CallBack& call, const World& world) {
   const auto young_days = world.limits.number_days_young;
