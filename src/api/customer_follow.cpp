@@ -252,14 +252,23 @@ Status CustomerTables::keep_request(const disclose::Request& r, std::int64_t to,
   const auto text = [](const PersonId& person) {
     return person.is_zero() ? std::string() : person.hex();
   };
-  TRY(
-      db_.execute("INSERT OR REPLACE INTO requests (id, customer, state, asked_at, deadline, "
-                  "requester, expert, "
-                  "released_by, second, broken_at, folded, folded_to) "
-                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-                  {r.id.hex(), r.customer.hex(), std::string(disclose::to_text(r.state)), r.asked_at,
-                   disclose::deadline(r, limits), text(r.requester), text(r.expert),
-                   text(r.released_by), text(r.second), r.broken_at, pack_folded(r), to}));
+  const std::vector<db::Value> values{r.id.hex(),
+                                      r.customer.hex(),
+                                      std::string(disclose::to_text(r.state)),
+                                      r.asked_at,
+                                      disclose::deadline(r, limits),
+                                      text(r.requester),
+                                      text(r.expert),
+                                      text(r.released_by),
+                                      text(r.second),
+                                      r.broken_at,
+                                      pack_folded(r),
+                                      to};
+  TRY(db_.execute(
+      "INSERT OR REPLACE INTO requests (id, customer, state, asked_at, deadline, requester, "
+      "expert, released_by, second, broken_at, folded, folded_to) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+      values));
   return {};
 }
 

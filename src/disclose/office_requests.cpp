@@ -98,6 +98,8 @@ void Office::step_draft(const keys::StepDraft& message, Reply<keys::StepDrafted>
   step.reader_key = message.reader_key;
   if (message.request.is_zero()) {
     if (message.kind != "ask") return refuse({Errc::kMalformed, "of which request?"});
+    if (!is_category(message.category))
+      return refuse({Errc::kMalformed, "say what it is about: a category"});
     if (drafted_.size() >= kDraftsMax)
       return refuse({Errc::kFull, "too many requests were drafted lately"});
     step.request = RequestId::random(entropy_);
@@ -156,6 +158,8 @@ Status Office::check_asked(const ChainStep& step) {
   // A number that was never used: nobody asks twice by one signature, nor under another's number.
   if (!drafted_.contains(step.request))
     return fail(Errc::kDenied, "not drafted here, or made already: draft it anew");
+  if (!is_category(step.category))  // those of old logs may have none
+    return fail(Errc::kMalformed, "say what it is about: a category");
   if (step.event.window_ms > policy_.policy.limits.window_ms_max)
     return fail(Errc::kMalformed, "wished open for longer than any release may last");
   const auto unsettled = std::ranges::count_if(

@@ -363,7 +363,7 @@ struct StepDraft {  // -> StepDrafted
   std::vector<std::uint32_t> fields;
   std::int64_t window_ms = 0;  // of a release; of a new one what is wished
   std::array<std::uint8_t, 32> words{}, reader_key{};
-  std::string category{};  // of a new one, or empty
+  std::string category{};  // of a new one, which has one
   template <class V>
   void visit(V& v) {
     v(request, kind, by, customer, of_case, fields, window_ms, words, reader_key, category);

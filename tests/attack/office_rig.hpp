@@ -299,7 +299,7 @@ class OfficeRig : public Company {
     std::string words = {};
     crypto::PublicKey reader = {};
     keys::FieldRecord record = {};
-    std::string category = {};
+    std::string category = "billing";  // of an `ask`
   };
   Result<ChainStep> draft(const RequestId& request, const Someone& by, const Said& said,
                           const CustomerId& customer = {}, std::uint32_t of_case = 0) {

@@ -130,8 +130,13 @@ class VaultRig : public OfficeRig {
               204);
     boost::json::array leaves;
     for (const auto& field : fields) leaves.emplace_back(leaf.at(field));
-    const auto put = act_by(
-        who, {{"kind", "ask"}, {"customer", customer}, {"case", 1}, {"fields", leaves}}, kConcern);
+    const auto put = act_by(who,
+                            {{"kind", "ask"},
+                             {"customer", customer},
+                             {"case", 1},
+                             {"category", "billing"},
+                             {"fields", leaves}},
+                            kConcern);
     EXPECT_EQ(put.status, 201) << put.body;
     if (put.status != 201) return std::string(32, '0');
     return std::string(api::test::json_of(put).at("request").as_string());

@@ -542,6 +542,7 @@ TEST(VaultApi, ARequestThatWasJustAskedIsFound) {
   const boost::json::object ask{{"kind", "ask"},
                                 {"customer", customer},
                                 {"case", 1},
+                                {"category", "billing"},
                                 {"fields", boost::json::array{rig.leaf.at("email")}}};
   const auto put = rig.act_by(rig.tom, ask, kConcern);
   ASSERT_EQ(put.status, 201) << put.body;

@@ -367,7 +367,7 @@ class Company:
         return self.ask(who, "POST", "/v1/request-steps", body)
 
     def request(self, who, customer, case, leaves, words=CONCERN):
-        return self.step(who, {"kind": "ask", "customer": customer, "case": case, "fields": sorted(leaves)}, words)
+        return self.step(who, {"kind": "ask", "customer": customer, "case": case, "category": "billing", "fields": sorted(leaves)}, words)
 
     def wait_shown(self, who, request, seconds=20):
         """Copies of the log are about a second behind it."""

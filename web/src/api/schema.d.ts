@@ -1844,7 +1844,7 @@ export interface components {
             /** @description of a release; of a new request what is wished, within the policy's bound */
             window_ms?: number;
             /**
-             * @description of a new one
+             * @description of a new one, which has one
              * @enum {string}
              */
             category?: "repair" | "billing" | "contract" | "complaint" | "safety" | "other" | "own_data";
