@@ -171,10 +171,12 @@ Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry, Touc
   }
   if (entry.type == kPolicy) return note(index, std::string(kOfAll), entry);
   if (!among(kOfRequest, entry.type)) return {};
+  // One that names no request is whoever's wrote it: nobody else waits for it.
+  const auto id = RequestId::parse(entry.subject);
+  if (!id) return {};
   TRY(note(index, entry.subject, entry));
-  const auto id = TRY(RequestId::parse(entry.subject));
-  touched.requests.insert(id);
-  if (entry.type == "disclosure_step") touched.stepped.insert(id);
+  touched.requests.insert(*id);
+  if (entry.type == "disclosure_step") touched.stepped.insert(*id);
   return {};
 }
 
@@ -184,9 +186,9 @@ Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry, Touc
 // that does not tell, today's.
 disclose::Limits CustomerTables::limits_at(std::int64_t entry, const disclose::Limits& today) {
   const auto rows = db_.query(
-      "SELECT data FROM customer_log WHERE subject = ?1 AND entry < ?2 "
+      "SELECT data FROM customer_log WHERE subject = ?1 AND entry < ?2 AND type = ?3 "
       "ORDER BY entry DESC LIMIT 1",
-      {std::string(kOfAll), entry});
+      {std::string(kOfAll), entry, std::string(kPolicy)});
   if (!rows || rows->empty()) return today;
   boost::system::error_code error;
   const auto json = boost::json::parse((*rows)[0].text(0), error);
@@ -274,12 +276,12 @@ Status CustomerTables::keep_request(const disclose::Request& r, std::int64_t to,
 
 Result<std::vector<LogRow>> CustomerTables::log_of(const std::string& subject,
                                                    std::optional<std::uint64_t> after,
-                                                   std::int64_t limit) {
+                                                   std::int64_t limit, const std::string& but) {
   std::vector<LogRow> found;
   for (const auto& row : TRY(db_.query(
            "SELECT entry, type, at, actor, data FROM customer_log WHERE subject = ?1 AND entry > "
-           "?2 ORDER BY entry LIMIT ?3",
-           {subject, after ? static_cast<std::int64_t>(*after) : std::int64_t{-1}, limit}))) {
+           "?2 AND type <> ?4 ORDER BY entry LIMIT ?3",
+           {subject, after ? static_cast<std::int64_t>(*after) : std::int64_t{-1}, limit, but}))) {
     boost::system::error_code error;
     auto data = boost::json::parse(row.text(4), error);
     if (error || !data.is_object()) return fail(Errc::kCorrupt, "an entry's copy that is none");

@@ -257,15 +257,19 @@ Result<disclose::Request> CustomerTables::known(const RequestId& id,
   if (rows.empty()) return found;
   const auto& row = rows[0];
   disclose::Request stood{.id = id, .customer = id_of<CustomerId>(row.text(0))};
-  for (std::size_t i = 0; i < disclose::kStates; ++i)
-    if (disclose::to_text(static_cast<disclose::State>(i)) == row.text(1))
-      stood.state = static_cast<disclose::State>(i);
+  std::size_t state = 0;
+  while (state < disclose::kStates &&
+         disclose::to_text(static_cast<disclose::State>(state)) != row.text(1))
+    ++state;
+  if (state == disclose::kStates) return fail(Errc::kCorrupt, "a state that is none");
+  stood.state = static_cast<disclose::State>(state);
   stood.asked_at = row.number(2);
   stood.requester = id_of<PersonId>(row.text(3));
   stood.expert = id_of<PersonId>(row.text(4));
   stood.released_by = id_of<PersonId>(row.text(5));
   stood.second = id_of<PersonId>(row.text(6));
   stood.broken_at = row.number(7);
+  stood.broken = stood.broken_at != 0;
   return stood;
 }
 

@@ -112,8 +112,9 @@ class CustomerTables {
 
   // ---- the log ----
   // Entries about a customer or a request, oldest first, behind `after`.
+  // ... without those of the type `but`.
   Result<std::vector<LogRow>> log_of(const std::string& subject, std::optional<std::uint64_t> after,
-                                     std::int64_t limit);
+                                     std::int64_t limit, const std::string& but = {});
   // Takes in what was published since the last time, at most so many bundles. `news`: of which
   // requests something new was taken in, where it fails after some bundles, too.
   Status follow_log(const std::string& log_dir, const audit::NamedKey& key, Vfs& vfs,

@@ -5,6 +5,7 @@
 namespace callward::api {
 namespace {
 
+const std::string kItself = "receipt_given";  // as often as it is looked at
 constexpr std::int64_t kEntriesMax = 20'000;  // of a customer, and of each of their requests
 
 // What the keeper still has of the customer; nothing: erased whole.
@@ -24,7 +25,7 @@ Result<Response> receipt_of(Service& service, const Request& request, const Cust
   TRY(service.follow_customers());
   CustomerTables tables(service.database);
   ReceiptSource source{.customer = id, .made_at = service.clock.utc_ms()};
-  source.log = TRY(tables.log_of(id.hex(), {}, kEntriesMax));
+  source.log = TRY(tables.log_of(id.hex(), {}, kEntriesMax, kItself));
   // One that is erased whole has a receipt still: the log says what became of it.
   if (source.log.empty()) return fail(Errc::kNotFound, "no such customer");
   if (state) {
@@ -33,7 +34,7 @@ Result<Response> receipt_of(Service& service, const Request& request, const Cust
   }
   for (const auto& one : TRY(tables.requests_of(id)))
     source.requests.push_back({TRY(tables.known(one, service.policy.limits)),
-                               TRY(tables.log_of(one.hex(), {}, kEntriesMax))});
+                               TRY(tables.log_of(one.hex(), {}, kEntriesMax, kItself))});
   const auto json = receipt(source, service.policy);
   if (!text) return Response::json(json);
   Response response;

@@ -34,7 +34,9 @@ Result<Response> put_address(Service& service, const Request& request, const Per
   const bool owner = TRY(is_owner(service, person));
   if (owner) signature = TRY(signature_of(body));
   TRY(body.finish());
-  if (TRY(book->address_of(person, owner)) != address) {
+  // One of before somebody was an owner counts for nothing, and is taken away like any other.
+  const bool lies_there = owner && address.empty() && !TRY(book->address_of(person, false)).empty();
+  if (lies_there || TRY(book->address_of(person, owner)) != address) {
     TRY(ReminderBook::check_address(address));
     if (signature)
       TRY(confirm(service, request, OwnAct::kMail, *signature, about_mail(person, address)));

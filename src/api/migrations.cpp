@@ -14,7 +14,9 @@ namespace {
 // a passkey has signed.
 std::vector<std::string> alarm_migrations() {
   return {"ALTER TABLE requests ADD COLUMN broken_at INTEGER NOT NULL DEFAULT 0;",
-          "ALTER TABLE people_mail ADD COLUMN by_passkey INTEGER NOT NULL DEFAULT 0;"};
+          "ALTER TABLE people_mail ADD COLUMN by_passkey INTEGER NOT NULL DEFAULT 0;",
+          // Which limits were in force when, and what was broken open: read anew from the log.
+          "DELETE FROM log_read WHERE what = 'customers';"};
 }
 
 }  // namespace

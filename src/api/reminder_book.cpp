@@ -50,7 +50,7 @@ Status ReminderBook::load(const disclose::Limits& limits) {
                      {clock_.utc_ms() - kWatchedMs, static_cast<std::int64_t>(kWatchedMax)}))) {
     const auto id = RequestId::parse(row.text(0));
     const auto found =
-        id ? tables.request(*id, limits) : Result<disclose::Request>(fail(Errc::kCorrupt, "no id"));
+        id ? tables.known(*id, limits) : Result<disclose::Request>(fail(Errc::kCorrupt, "no id"));
     if (found) watched_[*id] = *found;
   }
   TRY(load_waiting("=", kAlarmsWaitingMax));
@@ -149,6 +149,8 @@ Status ReminderBook::moot(const people::Chart& chart, const disclose::Limits& li
   for (const auto& [key, sent] : waiting_) {
     if (sent.out) continue;
     const auto request = watched_.find(sent.reminder.request);
+    // An alarm is due whatever we know of its request.
+    if (request == watched_.end() && sent.reminder.waits == disclose::Waits::kBroken) continue;
     const auto due = request == watched_.end() ? std::vector<disclose::Reminder>()
                                                : disclose::reminders_due(request->second, world,
                                                                          settings_.lapse_before_ms);

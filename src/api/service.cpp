@@ -79,7 +79,7 @@ Status Service::follow_customers() {
   std::set<RequestId> news;
   const auto followed = tables.follow_log(log_dir, log_key, vfs, policy.limits, news);
   for (const auto& id : news) {
-    const auto request = tables.request(id, policy.limits);
+    const auto request = tables.known(id, policy.limits);
     if (!request) continue;
     if (reminders != nullptr) reminders->touched(*request);
     const auto text = boost::json::serialize(

@@ -48,6 +48,7 @@ using Statement = std::unique_ptr<sqlite3_stmt, EndUse>;
 // One connection, for one thread at a time.
 class Connection {
  public:
+  static constexpr int kBusyMs = 5'000, kReadersMs = 50;
   explicit Connection(sqlite3* handle) : handle_(handle) {}
   ~Connection() {
     statements_.clear();
@@ -77,6 +78,7 @@ class Connection {
     return ::sqlite3_changes64(handle_);
   }
   [[nodiscard]] sqlite3* handle() const { return handle_; }
+  void bound_log() { ::sqlite3_wal_hook(handle_, take_over, this); }
   // Some errors (a full disk, memory that is out) end the transaction by themselves: what is done
   // after that would stand for itself.
   [[nodiscard]] bool in_transaction() const { return ::sqlite3_get_autocommit(handle_) == 0; }
@@ -148,20 +150,30 @@ class Connection {
     return Row(std::move(values));
   }
 
+  // After each commit. What was written lies beside the file until it is taken over; that log begins
+  // anew only where nobody reads of it just then. Of many who read somebody always does: beyond the
+  // bound they are waited for, a moment, and who comes next reads of the file. Where somebody reads
+  // for long, a backup, the log grows on meanwhile.
+  static int take_over(void* self, sqlite3* handle, const char* name, int pages) {
+    auto& restart_at = static_cast<Connection*>(self)->restart_at_;
+    if (pages < Database::kLogPages) restart_at = Database::kLogPagesMax;
+    if (pages < Database::kLogPages) return SQLITE_OK;
+    if (pages < restart_at) {
+      (void)::sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+      return SQLITE_OK;
+    }
+    ::sqlite3_busy_timeout(handle, kReadersMs);
+    const int rc =
+        ::sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
+    ::sqlite3_busy_timeout(handle, kBusyMs);
+    restart_at = rc == SQLITE_OK ? Database::kLogPagesMax : pages + Database::kLogPages;
+    return SQLITE_OK;
+  }
+
   sqlite3* handle_;
+  int restart_at_ = Database::kLogPagesMax;
   std::map<std::string, Prepared> statements_;
 };
-
-// After each commit. What was written lies beside the file until it is taken over; that log begins
-// anew only where nobody reads of it just then. Of many who read somebody always does: beyond the
-// bound they are waited for, and who comes next reads of the file. Busy: the next commit tries.
-int take_over(void*, sqlite3* handle, const char* name, int pages) {
-  if (pages < Database::kLogPages) return SQLITE_OK;
-  const int mode =
-      pages < Database::kLogPagesMax ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
-  (void)::sqlite3_wal_checkpoint_v2(handle, name, mode, nullptr, nullptr);
-  return SQLITE_OK;
-}
 
 Result<std::unique_ptr<Connection>> connect(const std::string& path, int flags, int busy_ms) {
   sqlite3* handle = nullptr;
@@ -383,7 +395,7 @@ Result<std::vector<std::string>> check_sqlite(const std::string& path) {
 
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
                                               const std::vector<std::string>& migrations) {
-  constexpr int kBusyMs = 5'000;
+  constexpr int kBusyMs = Connection::kBusyMs;
   auto main = TRY(
       connect(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, kBusyMs));
   // What it keeps to undo one of several works would be a file in a temporary folder: our processes
@@ -392,7 +404,7 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
        {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
         "PRAGMA trusted_schema = OFF", "PRAGMA temp_store = MEMORY"})
     TRY(main->query(pragma, {}));
-  ::sqlite3_wal_hook(main->handle(), take_over, nullptr);
+  main->bound_log();
   auto database = std::make_unique<Sqlite>(std::move(main));
   TRY(migrate(*database, migrations));
   if (path == ":memory:") return std::unique_ptr<Database>(std::move(database));

@@ -280,7 +280,7 @@ void LogRules::check_made(const Now& now) {
   if (request == nullptr) return;
   const auto leaf = static_cast<std::uint32_t>(number(now.entry, "leaf"));
   const bool code = text(now.entry, "kind") == "code";
-  const auto what = code ? std::string("code") : std::to_string(leaf);
+  const auto what = counts_as(request->chain.request(), code, leaf);
   if (code && !request->code_sent)
     now.breaks("checks-hold", "a code that was not sent since it rang");
   const auto& customer = customers_[request->chain.request().customer];

@@ -189,7 +189,7 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
   if (entry.type == "check_made") {
     const auto leaf = static_cast<vault::Leaf>(entry.data.at("leaf").as_int64());
     const auto kind = std::string_view(entry.data.at("kind").as_string());
-    const auto what = kind == "code" ? std::string(kind) : std::to_string(leaf);
+    const auto what = counts_as(running.chain.request(), kind == "code", leaf);
     if (entry.data.at("passed").as_bool())
       running.passed.insert(what);
     else if (kind != "code")

@@ -206,6 +206,7 @@ void Office::send_code(const keys::SendCode& message, Reply<keys::Ack> reply) {
 
 void Office::check_code(const keys::CheckCode& message, Reply<keys::Checked> reply) {
   std::uint8_t left = 0;
+  std::string what;
   const auto match = [&]() -> Result<bool> {
     auto* running = TRY(in_verification(message.request, message.expert));
     auto& code = running->code;
@@ -218,13 +219,14 @@ void Office::check_code(const keys::CheckCode& message, Reply<keys::Checked> rep
     TRY(stage_of_request(
         message.request, *running, "check_made", message.expert.hex(),
         {{"kind", std::string(kByCode)}, {"leaf", std::int64_t{code->leaf}}, {"passed", fits}}));
+    what = counts_as(running->chain.request(), true, code->leaf);
     if (!fits) ++code->misses;
     left = static_cast<std::uint8_t>(kTriesMax - code->misses);
     if (fits) code.reset();  // once
     return fits;
   }();
   if (!match) return reply(tl::unexpected<Error>(match.error()));
-  answer_check(message.request, std::string(kByCode), *match, left, std::move(reply));
+  answer_check(message.request, what, *match, left, std::move(reply));
 }
 
 // ---- the call-back ------------------------------------------------------------------------------
@@ -254,6 +256,7 @@ Status Office::ring(const RequestId& id, Running& running, const keys::FieldReco
     if (!logged || !still || (*still)->chain.request().state != State::kCalling) return;
     auto& calling = **still;
     calling.passed.clear();  // each call is verified by itself
+    calling.code.reset();
     calling.call_back = {};
     calling.dialled = number->clone();
     calling.dialling = dialling;

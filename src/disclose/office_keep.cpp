@@ -15,19 +15,13 @@
 #include "disclose/office.hpp"
 
 namespace callward::disclose {
-namespace {
-
-constexpr std::int64_t kSaveEveryMs = 600'000;  // how old the trusted time on the disk may be
-
-}  // namespace
-
 // ---- beginning ----------------------------------------------------------------------------------
 
 // Before the log is replayed. Without a state of its own, time is known from the newest entry.
 Status Office::begin_keep() {
   kept_ = {};
   kept_.nonce = kept_.nonce_before = entropy_.array<16>();
-  keys::RetentionState fresh{.utc = clock_.utc_ms(), .mono = -1};
+  auto fresh = keys::RetentionState::since(clock_.utc_ms());
   if (const auto size = ledger_.log_size(); size != 0) fresh.utc = TRY(entry_at(size - 1)).at;
   kept_.guard = keys::RetentionGuard(book_.head().kept.retention.value_or(fresh), kFreeCustomers);
   if (const auto& days = book_.head().kept; !days.known()) {
@@ -190,7 +184,8 @@ void Office::watch_kept() {
   if (kept.guard.stopped() && book_.nobody()) kept.guard.confirm(0);  // of nobody's data
   log_kept_stop();
   const auto mono = clock_.monotonic_ms();
-  if (!ledger_.log_failed() && (kept.saved_ms == 0 || mono - kept.saved_ms >= kSaveEveryMs)) {
+  if (!ledger_.log_failed() &&
+      (kept.saved_ms == 0 || mono - kept.saved_ms >= keys::RetentionState::kSaveEveryMs)) {
     kept.saved_ms = mono;
     kept.dirty = true;
     ledger_.write_rows();
@@ -234,7 +229,7 @@ void Office::replay_passed(const vault::Customer& customer, const audit::Entry& 
 
 Status Office::replay_word(const audit::Entry& entry) {
   const auto word = TRY(owners_word_from_json(TRY(PersonId::parse(entry.actor)), entry.data));
-  kept_.guard.confirm_again(static_cast<std::int64_t>(word.customers), entry.at);
+  kept_.guard.confirm_again(static_cast<std::int64_t>(word.customers), entry.at, word.stop);
   days_by(word);
   book_.change_head().policy = {};  // perhaps another one is stated by now: said anew
   return {};

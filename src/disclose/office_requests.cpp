@@ -449,7 +449,8 @@ boost::json::object Office::state_of(const Running& running) const {
   };
   const auto call = judged(running);
   boost::json::value needed;  // nobody knows before a number is dialled
-  if (call.number_on_file) needed = std::int64_t{checks_needed(r, call, limits)};
+  if (r.state == State::kCalling && call.number_on_file)
+    needed = std::int64_t{checks_needed(r, call, limits)};
   boost::json::array may, passed, locked, words;
   for (const auto kind : possible(r)) {
     boost::json::object one;

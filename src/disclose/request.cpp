@@ -377,6 +377,10 @@ std::uint32_t checks_needed(const Request& request, const CallBack& call, const 
   return asks_own_data(request) && young ? least + 1 : least;
 }
 
+std::string counts_as(const Request& request, bool code, FieldNumber leaf) {
+  return code && !asks_own_data(request) ? "code" : std::to_string(leaf);
+}
+
 std::vector<TableRow> table() {
   std::vector<TableRow> rows;
   for (const auto& row : kTable) rows.push_back({row.from, row.event, row.to, row.asks});

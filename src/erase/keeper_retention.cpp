@@ -17,7 +17,6 @@
 namespace callward::erase {
 namespace {
 
-constexpr std::int64_t kSaveEveryMs = 600'000;  // how old the trusted time on the disk may be
 constexpr std::int64_t kRetrySaveMs = 10'000;
 constexpr std::int64_t kRetryRunMs = 600'000;
 constexpr std::int64_t kRetryRemoveMs = 10'000;
@@ -69,7 +68,7 @@ boost::json::array ids_json(const std::vector<CallId>& calls) {
 // Without a state of its own, time is known from the log's newest entry: what no clock of ours has
 // counted since is held against the wall clock as everything else.
 void Keeper::begin_retention() {
-  RetentionState fresh{.utc = clock_.utc_ms(), .mono = -1};
+  auto fresh = RetentionState::since(clock_.utc_ms());
   if (log_->size() > 0)
     (void)log_->replay(log_->size() - 1, [&](std::uint64_t, const audit::Entry& entry) -> Status {
       fresh.utc = entry.at;
@@ -180,7 +179,7 @@ void Keeper::tick_retention() {
     work.due.clear();
     log_stop();
   }
-  if (mono - work.saved_ms >= (work.dirty ? kRetrySaveMs : kSaveEveryMs) ||
+  if (mono - work.saved_ms >= (work.dirty ? kRetrySaveMs : RetentionState::kSaveEveryMs) ||
       (work.dirty && work.written))
     (void)save_retention();
   if (work.guard.stopped() || log_->failed() || mono < work.next_ms) return;

@@ -192,10 +192,18 @@ void RetentionGuard::confirm(std::int64_t count) {
   now_ = wall_;
 }
 
-void RetentionGuard::confirm_again(std::int64_t count, std::int64_t said_at) {
-  if (!first_) return confirm(count);
-  let_go(count, said_at);
-  state_.mono = -1;
+void RetentionGuard::confirm_again(std::int64_t count, std::int64_t said_at,
+                                   std::string_view stop) {
+  if (first_) {
+    let_go(count, said_at);
+    state_.mono = -1;
+    return;
+  }
+  state_.confirmed = count;
+  if (state_.stop != RetentionStop::kVolume || stop != to_text(state_.stop)) return;
+  state_.stop = RetentionStop::kNone;
+  state_.by = 0;
+  state_.stop_logged = true;
 }
 
 std::int64_t day_of(std::int64_t at) { return at >= 0 ? at / kDayMs : -1; }

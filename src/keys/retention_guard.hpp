@@ -47,6 +47,9 @@ struct RetentionState {
   };
   std::vector<Day> days;  // the latest, at most kDaysKept
   static constexpr std::size_t kDaysKept = 28;
+  static constexpr std::int64_t kSaveEveryMs = 600'000;  // how old its time on a disk may be
+  // Of one who knows no more of time than this, from the newest entry of the log.
+  static RetentionState since(std::int64_t utc) { return {.utc = utc, .mono = -1}; }
   // So many more went on this day, of what was confirmed first.
   void spend(std::int64_t day, std::int64_t count);
 };
@@ -76,9 +79,10 @@ class RetentionGuard {
   void run_over(std::int64_t erased);
   // The owner's word: the wall clock is right, and so many may go at once.
   void confirm(std::int64_t count);
-  // ... which the log has and no state that was written. Where no clock was looked at since, time
-  // goes on from when it was said, and a clock that has jumped is told as ever.
-  void confirm_again(std::int64_t count, std::int64_t said_at);
+  // ... which the log has and no state that was written: `stop` is what it was about. Where no
+  // clock was looked at since, time goes on from when it was said, and a clock that has jumped is
+  // told as ever. Else time is what was counted, and what has stopped since, or a clock has, stays.
+  void confirm_again(std::int64_t count, std::int64_t said_at, std::string_view stop);
   [[nodiscard]] RetentionState& state() { return state_; }
   [[nodiscard]] const RetentionState& state() const { return state_; }
 

@@ -369,6 +369,35 @@ TEST_F(Values, WhatIsOldEnoughOrOfAnOldNumberProvesOwnData) {
     EXPECT_NE(found.rule->name, "checks-hold") << found.what;
 }
 
+// Whoever has the mailbox can say its address, too: together that is one proof, where nobody
+// releases. Where somebody does, the code is one of its own.
+TEST_F(Values, AMailboxIsOneProofOfOwnData) {
+  const auto customer = carla();
+  duty(eve);
+  const auto by_mailbox = [&](const char* category, std::vector<std::uint32_t> fields) {
+    clock.advance_ms(1'000);
+    const auto asked =
+        act({}, tom,
+            {.kind = "ask", .fields = std::move(fields), .words = kConcern, .category = category},
+            customer, 1);
+    EXPECT_TRUE(asked) << asked.error().message;
+    keeper->tick();
+    const auto& id = asked->request;
+    EXPECT_TRUE(ring(id, eve, customer));
+    talk();
+    EXPECT_TRUE(check(id, eve, customer, "email", "carla@example.com")->match);
+    EXPECT_TRUE(ask(&Office::send_code, keys::SendCode{id, eve.id, record(customer, "email")}));
+    EXPECT_TRUE(ask(&Office::check_code,
+                    keys::CheckCode{id, eve.id, seal(codes.back().code, "code", {id.hex()})})
+                    ->match);
+    hang_up();
+    return act(id, eve, {.kind = "pass", .words = kVerdict}).has_value();
+  };
+  EXPECT_FALSE(by_mailbox("own_data", {}));
+  EXPECT_TRUE(by_mailbox("billing", {leaf_of.at({customer, "email"})}));
+  for (const auto& found : judge(entries()).findings) ADD_FAILURE() << found.rule->name;
+}
+
 TEST_F(Values, ABrowsersKeyIsItsOwners) {
   const auto key = *crypto::x25519_public(entropy.key());
   const auto bind_as = [&](const Someone& whose, const Someone& signs) {

@@ -238,6 +238,12 @@ TEST_F(Reminding, AnAddressIsOnesOwnToSetAndAnOwnersIsAnOwners) {
   EXPECT_EQ(*book->address_of(olga.id, true), "olga@example.com");
   EXPECT_EQ(call(olga.id, "PUT", "/v1/own/mail", signed_by(olga, "mail")).status, 200);
   EXPECT_EQ(*book->address_of(olga.id, true), "olga@new.example");
+  // One that lies there from before, and counts for nothing, goes with the word that takes it away.
+  ASSERT_TRUE(book->set_address(olga.id, "rita@evil.example", SetBy::kSession));
+  auto none = signed_by(olga, "mail", "");
+  none["address"] = "";
+  EXPECT_EQ(call(olga.id, "PUT", "/v1/own/mail", none).status, 200);
+  EXPECT_EQ(*book->address_of(olga.id, false), "");
   EXPECT_EQ(put(anna, mail_of(eve), "anna@evil.example"), 403);
   EXPECT_EQ(call(anna.id, "GET", mail_of(eve)).status, 403);
   for (const auto& bad :

@@ -610,6 +610,18 @@ TEST(VaultApi, CopiesAreWhatTheLogSays) {
   ASSERT_TRUE(rig.database->execute("UPDATE log_read SET next = 1000000 WHERE what = 'customers'"));
   rig.follow();
   EXPECT_EQ(dump(), before);
+  // Over what is there, too: so an upgrade has it read.
+  ASSERT_TRUE(rig.database->execute("DELETE FROM log_read WHERE what = 'customers'"));
+  rig.follow();
+  EXPECT_EQ(dump(), before);
+  // What a server wrote of no request, or as if it were the policy, keeps nobody from the others.
+  api::CustomerTables tables(*rig.database);
+  api::CustomerTables::Touched touched;
+  for (const char* subject : {"x", "", "-"})
+    EXPECT_TRUE(tables.take(1'000'000, {.type = "receipt_given", .actor = "y", .subject = subject},
+                            touched));
+  EXPECT_TRUE(touched.requests.empty());
+  EXPECT_EQ(dump(), before);
   const auto keeper = rig.state(*RequestId::parse(id));
   const auto copy = json_of(rig.call(rig.olga.id, "GET", "/v1/requests/" + id));
   for (const char* name : {"state", "since", "deadline", "requester", "expert", "released_by",

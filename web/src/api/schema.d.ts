@@ -1900,8 +1900,8 @@ export interface components {
             talking?: boolean;
             code_sent?: boolean;
             passed?: string[];
-            /** @description besides the call-back */
-            checks_needed?: number;
+            /** @description besides the call-back, of one that was dialled */
+            checks_needed?: number | null;
             locked?: number[];
             words?: number[];
         };
