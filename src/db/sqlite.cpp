@@ -150,10 +150,10 @@ class Connection {
     return Row(std::move(values));
   }
 
-  // After each commit. What was written lies beside the file until it is taken over; that log begins
-  // anew only where nobody reads of it just then. Of many who read somebody always does: beyond the
-  // bound they are waited for, a moment, and who comes next reads of the file. Where somebody reads
-  // for long, a backup, the log grows on meanwhile.
+  // After each commit. What was written lies beside the file until it is taken over; that log
+  // begins anew only where nobody reads of it just then. Of many who read somebody always does:
+  // beyond the bound they are waited for, a moment, and who comes next reads of the file. Where
+  // somebody reads for long, a backup, the log grows on meanwhile.
   static int take_over(void* self, sqlite3* handle, const char* name, int pages) {
     auto& restart_at = static_cast<Connection*>(self)->restart_at_;
     if (pages < Database::kLogPages) restart_at = Database::kLogPagesMax;
