@@ -295,7 +295,9 @@ const std::vector<EntryType>& entry_types() {
        "the "
        "order of docs/policy.md; passkeys are of `party` and `origin`. `keep`: days of reference, "
        "days of contact, hours of secrets. `in_force`: days of reference and of contact that hold "
-       "for what is stored, until an owner confirms fewer.",
+       "for what is stored, until an owner confirms fewer. `prev_step` is the one before, where "
+       "the "
+       "keeper knows of it.",
        {{"hash", kHash},
         {"party", kText},
         {"origin", kText},

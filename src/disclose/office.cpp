@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/event_log.hpp"
+#include "disclose/limits_json.hpp"
 
 namespace callward::disclose {
 namespace {
@@ -93,6 +94,7 @@ void Office::forget() {
   requests_.clear();
   dials_.clear();
   drafted_.clear();
+  limits_then_.reset();
 }
 
 // People and requests as the log has them: from what the head names, and what came since the rows
@@ -100,9 +102,11 @@ void Office::forget() {
 Status Office::reload(std::uint64_t rows_upto) {
   forget();
   auto chart_entry = book_.head().chart_entry;
+  auto policy_entry = book_.head().policy_entry;
   std::set<std::uint64_t> last(book_.head().running.begin(), book_.head().running.end());
   TRY(ledger_.replay(rows_upto, [&](std::uint64_t index, const audit::Entry& entry) -> Status {
     if (entry.type == "chart_changed") chart_entry = index + 1;
+    if (entry.type == "policy_in_force") policy_entry = index + 1;
     if (!of_request(entry.type)) return {};
     if (entry.prev_step) last.erase(*entry.prev_step);
     last.insert(index);
@@ -110,6 +114,7 @@ Status Office::reload(std::uint64_t rows_upto) {
   }));
   Entries entries;
   if (chart_entry != 0) TRY(walk_back(chart_entry - 1, entries));
+  if (policy_entry != 0) TRY(walk_back(policy_entry - 1, entries));
   for (const auto index : last) TRY(walk_back(index, entries));
   for (const auto& [index, entry] : entries) TRY(replay_known(index, entry));
   if (book_.head().chart_entry == chart_entry && chart_.head() != book_.head().chart_head)
@@ -122,6 +127,7 @@ Status Office::reload(std::uint64_t rows_upto) {
   auto& head = book_.change_head();
   head.chart_entry = chart_entry_;
   head.chart_head = chart_.head();
+  head.policy_entry = policy_entry;
   keep_running();
   return {};
 }
@@ -147,9 +153,13 @@ Status Office::replay_known(std::uint64_t index, const audit::Entry& entry) {
     chart_entry_ = index + 1;
     return {};
   }
+  if (entry.type == "policy_in_force") {
+    limits_then_ = limits_from_json(entry.data.at("limits").as_array());
+    return {};
+  }
   const auto id = TRY(RequestId::parse(entry.subject));
-  // One that cannot be judged any more (limits that were made stricter meanwhile) is over: nothing
-  // of it opens. It never keeps the others, nor the calls, from going on.
+  // One that cannot be judged any more (by limits that the log does not tell) is over: nothing of
+  // it opens. It never keeps the others, nor the calls, from going on.
   if (auto done = replay_step(index, id, entry); !done) {
     log_event("office.request_dropped", {{"request", id.hex()}, {"why", done.error().message}});
     requests_.erase(id);
@@ -165,7 +175,8 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
     if (!signatures.empty()) step.signature = signatures[0];
     if (step.step.number == 1) requests_.erase(id);
     auto& running = requests_[id];
-    TRY(running.chain.apply(step, world_at(step.step.at)));
+    const auto& limits = limits_then_ ? *limits_then_ : policy_.policy.limits;
+    TRY(running.chain.apply(step, {chart_, limits, step.step.at}));
     utc_from_ += std::max<std::int64_t>(0, step.step.at - now());  // who made it had counted so far
     running.entry = index;
     running.logged = index;

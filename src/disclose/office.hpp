@@ -413,7 +413,8 @@ class Office final : public keys::Tenant {
   people::Chart chart_;
   std::uint64_t chart_entry_ = 0;  // the newest change's, plus one
   bool chart_staged_ = false;
-  bool known_ = false;  // chart and requests are those of the log
+  std::optional<Limits> limits_then_;  // while the log is read again: those that it stated last
+  bool known_ = false;                 // chart and requests are those of the log
   std::map<RequestId, Running> requests_;
   std::map<DialId, RequestId> dials_;
   std::map<DialId, keys::CallBackOf> rang_;  // over, too: the recording's name comes when it comes

@@ -90,17 +90,22 @@ crypto::Digest Office::policy_stated() const {
 Status Office::state_policy() {
   const auto whole = policy_stated();
   if (book_.head().policy == whole) return {};
-  TRY(ledger_.stage({.type = "policy_in_force",
-                     .actor = "keeper",
-                     .subject = "-",
-                     .data = {{"hash", to_hex(policy_.hash)},
-                              {"party", policy_.party.id},
-                              {"origin", policy_.party.origin},
-                              {"limits", limits_to_json(policy_.policy.limits)},
-                              {"keep", keep_to_json(policy_.policy.keep)},
-                              {"in_force", days_in_force()}}}));
-  ledger_.with_log([this, whole](const Status& logged) {
-    if (logged) book_.change_head().policy = whole;
+  const auto before = book_.head().policy_entry;
+  const auto index =
+      TRY(ledger_.stage({.type = "policy_in_force",
+                         .actor = "keeper",
+                         .subject = "-",
+                         .data = {{"hash", to_hex(policy_.hash)},
+                                  {"party", policy_.party.id},
+                                  {"origin", policy_.party.origin},
+                                  {"limits", limits_to_json(policy_.policy.limits)},
+                                  {"keep", keep_to_json(policy_.policy.keep)},
+                                  {"in_force", days_in_force()}},
+                         .prev_step = before == 0 ? std::optional<std::uint64_t>() : before - 1}));
+  ledger_.with_log([this, whole, index](const Status& logged) {
+    if (!logged) return;
+    book_.change_head().policy = whole;
+    book_.change_head().policy_entry = index + 1;
   });
   return {};
 }

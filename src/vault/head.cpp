@@ -50,6 +50,7 @@ SecretBytes Head::encode() const {
   out.u16(static_cast<std::uint16_t>(owed.size()));
   for (const auto& order : owed) out.bytes(order.bytes);
   write(out, kept);
+  out.u64(policy_entry);
   SecretBytes row(out.size() + 2 * Key32::size());
   auto* at = row.expose_mut().data();
   std::memcpy(at, out.view().data(), out.size());
@@ -61,7 +62,7 @@ SecretBytes Head::encode() const {
 Result<Head> Head::decode(ByteView raw) {
   ByteReader in(raw);
   const auto version = in.u8();
-  if (version != kVersion && version != kVersionWithoutKept)
+  if (version > kVersion || version < kVersionWithoutKept)
     return fail(Errc::kUnsupported, "vault's head of another version");
   Head head;
   head.next_customer = in.u64();
@@ -80,7 +81,8 @@ Result<Head> Head::decode(ByteView raw) {
   for (int i = 0; i < running && in.ok(); ++i) head.running.push_back(in.u64());
   const auto owed = in.u16();
   for (int i = 0; i < owed && in.ok(); ++i) head.owed.push_back({in.array<16>()});
-  if (version == kVersion) head.kept = TRY(read_kept(in));
+  if (version > kVersionWithoutKept) head.kept = TRY(read_kept(in));
+  if (version > kVersionWithoutPolicyEntry) head.policy_entry = in.u64();
   const auto search = in.bytes(Key32::size());
   const auto compare = in.bytes(Key32::size());
   if (!in.ok() || in.remaining() != 0 || owed > kOwedMax || running > kRunningMax ||

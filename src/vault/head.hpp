@@ -33,9 +33,9 @@ struct Kept {
 };
 
 struct Head {
-  static constexpr std::uint8_t kVersion = 194;
-  // Read, and written anew as the newer one: nothing of `kept` is known.
-  static constexpr std::uint8_t kVersionWithoutKept = 193;
+  static constexpr std::uint8_t kVersion = 195;
+  // Read, and written anew as the newest: of `policy_entry` nothing is known, of `kept` neither.
+  static constexpr std::uint8_t kVersionWithoutPolicyEntry = 194, kVersionWithoutKept = 193;
   static constexpr std::size_t kOwedMax = 1'000, kRunningMax = 10'000;
 
   std::uint64_t next_customer = keys::kCustomerRowsFrom;  // the next one to be somebody's
@@ -46,9 +46,10 @@ struct Head {
   // that a log without it is known as an older one.
   std::uint64_t chart_entry = 0;
   crypto::Digest chart_head{};
-  std::int64_t time = 0;    // UTC ms, counted: after another boot, from here at the earliest
-  TimeLine line;            // within a boot: exactly on from here
-  crypto::Digest policy{};  // that stands in the log as in force
+  std::int64_t time = 0;           // UTC ms, counted: after another boot, from here at the earliest
+  TimeLine line;                   // within a boot: exactly on from here
+  crypto::Digest policy{};         // that stands in the log as in force
+  std::uint64_t policy_entry = 0;  // where it does, plus one; 0: not known
   // The last entries of requests that are not over, or not reviewed.
   std::vector<std::uint64_t> running;
   // Erasures of which the log says that they are intended, and not yet that they are done.

@@ -12,6 +12,7 @@ Head some() {
   head.time = 1'700'000'000'000;
   head.line = {{1, 2, 3}, 1'700'000'000'000, 4'000};
   head.policy = {9};
+  head.policy_entry = 12;
   head.running = {7, 8};
   head.owed = {OrderId{{5}}};
   head.search_key.expose_mut()[0] = 1;
@@ -38,20 +39,29 @@ TEST(VaultHead, SaysAgainWhatItWasTold) {
   ASSERT_TRUE(read->kept.retention);
   EXPECT_EQ(keys::encode_retention(*read->kept.retention),
             keys::encode_retention(*head.kept.retention));
+  EXPECT_EQ(read->policy_entry, 12u);
   EXPECT_EQ(read->running, head.running);
   EXPECT_EQ(read->owed, head.owed);
   EXPECT_TRUE(equal(read->search_key.expose(), head.search_key.expose()));
   EXPECT_TRUE(equal(read->compare_key.expose(), head.compare_key.expose()));
 }
 
-// A head as the program before this one wrote it: all but what it did not have.
-TEST(VaultHead, OfTheVersionBeforeIsReadAndSaysThatItDoesNotKnow) {
-  constexpr std::size_t kKeptEmpty = 2 + 2 + 8 + 2, kTwoKeys = 64;
+// Heads as the programs before this one wrote them: all but what they did not have.
+TEST(VaultHead, OfTheVersionsBeforeIsReadAndSaysThatItDoesNotKnow) {
+  constexpr std::size_t kPolicyEntry = 8, kKeptEmpty = 2 + 2 + 8 + 2, kTwoKeys = 64;
   const auto head = some();
   auto row = to_bytes(head.encode().expose());
+  row.erase(row.end() - static_cast<std::ptrdiff_t>(kTwoKeys + kPolicyEntry),
+            row.end() - static_cast<std::ptrdiff_t>(kTwoKeys));
+  EXPECT_FALSE(Head::decode(row)) << "this version has it";
+  row[0] = Head::kVersionWithoutPolicyEntry;
+  const auto newer = Head::decode(row);
+  ASSERT_TRUE(newer) << newer.error().message;
+  EXPECT_EQ(newer->policy_entry, 0u);
+  EXPECT_EQ(newer->owed, head.owed);
   row.erase(row.end() - static_cast<std::ptrdiff_t>(kTwoKeys + kKeptEmpty),
             row.end() - static_cast<std::ptrdiff_t>(kTwoKeys));
-  EXPECT_FALSE(Head::decode(row)) << "this version has them";
+  EXPECT_FALSE(Head::decode(row)) << "that version has them";
   row[0] = Head::kVersionWithoutKept;
   const auto read = Head::decode(row);
   ASSERT_TRUE(read) << read.error().message;

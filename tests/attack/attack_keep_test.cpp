@@ -347,8 +347,8 @@ TEST_F(Keeping, AHeadOfTheVersionBeforeTakesTheDaysFromTheLog) {
   auto head = *vault::Head::decode((*store->get(keys::kVaultHeadRow))->expose());
   head.kept = {};
   auto row = to_bytes(head.encode().expose());
-  constexpr std::ptrdiff_t kKeptEmpty = 2 + 2 + 8 + 2, kTwoKeys = 64;
-  row.erase(row.end() - kTwoKeys - kKeptEmpty, row.end() - kTwoKeys);
+  constexpr std::ptrdiff_t kPolicyEntry = 8, kKeptEmpty = 2 + 2 + 8 + 2, kTwoKeys = 64;
+  row.erase(row.end() - kTwoKeys - kPolicyEntry - kKeptEmpty, row.end() - kTwoKeys);
   row[0] = vault::Head::kVersionWithoutKept;
   store->stage_put(keys::kVaultHeadRow, SecretBytes(row));
   ASSERT_TRUE(store->commit(known_upto));

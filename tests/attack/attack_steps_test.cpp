@@ -176,6 +176,39 @@ TEST_F(Steps, NobodyWishesForMoreThanThePolicyLets) {
     EXPECT_NE(found.rule->weight, audit::RuleWeight::kBreach) << found.rule->name;
 }
 
+// A policy is changed while people are at work: what was done by the one before was done.
+TEST_F(Steps, APolicyThatIsStricterByNowDropsNoRequestOfBefore) {
+  const auto customer = carla();
+  const auto seen = opened(customer), waits = verified(customer);
+  ASSERT_TRUE(view(seen, tom, browser(tom), customer, "email"));
+  ASSERT_TRUE(act(seen, tom, {.kind = "end"}));
+  policy_text = std::string(kPolicy) + "[disclosure]\nchecks = 4\nnumber_days = 365\n";
+  for (int restarts = 0; restarts < 3; ++restarts) {
+    boot();
+    EXPECT_EQ(state_word(seen), "closed") << restarts;
+    EXPECT_EQ(state_word(waits), "verified") << restarts;
+  }
+  const auto released = release(waits, anna, customer, {"email"});
+  ASSERT_TRUE(released) << released.error().message;
+  ASSERT_TRUE(act(seen, max, {.kind = "review", .words = kWhy}));
+  const auto third = request(tom, customer, {"email"});
+  ASSERT_TRUE(third);
+  policy_text = kPolicy;
+  boot();
+  EXPECT_EQ(state_word(waits), "open");
+  EXPECT_EQ(state_word(seen), "over");
+  EXPECT_NE(state_word(*third), "over");
+  std::optional<std::uint64_t> newest;
+  const auto all_of_it = entries();
+  for (std::uint64_t index = 0; index < all_of_it.size(); ++index) {
+    if (all_of_it[index].type != "policy_in_force") continue;
+    EXPECT_EQ(all_of_it[index].prev_step, newest) << "each names the one before it";
+    newest = index;
+  }
+  for (const auto& found : judge(entries()).findings)
+    EXPECT_NE(found.rule->weight, audit::RuleWeight::kBreach) << found.rule->name << found.what;
+}
+
 TEST_F(Steps, WhatIsOverStaysOver) {
   const auto customer = carla();
   const auto id = opened(customer);
