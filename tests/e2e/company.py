@@ -251,10 +251,10 @@ class Company:
         who.reader = reader
         return who
 
-    def own_act(self, who, act):
-        """The passkey's word on something of one's own."""
+    def own_act(self, who, act, about=b""):
+        """The passkey's word on something of one's own; `about`: of what, where that is not the person alone."""
         asked = self.ask(who, "POST", "/v1/own/confirmation", {"act": act}).must(201)
-        return who.passkey.sign(who.id, sha256(b"CWS1 own act " + act.encode() + b"\0", bytes.fromhex(who.id), bytes.fromhex(asked["nonce"])))
+        return who.passkey.sign(who.id, sha256(b"CWS1 own act " + act.encode() + b"\0", bytes.fromhex(who.id), bytes.fromhex(asked["nonce"]), about))
 
     def code_session(self, who):
         """Another session of theirs, by a one-time code: as a person of its own."""

@@ -593,6 +593,12 @@ describe('retention', () => {
     await screen(page, 'me-mail');
     const hers = await visit(who.olga!, `/people/${await idOf(who.olga!, 'anna')}`);
     await expect.poll(() => hers.getByLabel('Address').inputValue()).toBe('anna@staff.example');
+    // An owner is alarmed there: the passkey signs whose it is and which.
+    const olgas = await visit(who.olga!, '/me');
+    await olgas.getByLabel('Address').fill('olga@staff.example');
+    await olgas.getByRole('button', { name: 'Save', exact: true }).click();
+    await olgas.getByText('Saved.').waitFor({ timeout: 15_000 });
+    expect((await api<{ address: string }>(who.olga!, 'GET', '/v1/own/mail')).json.address).toBe('olga@staff.example');
   });
 });
 

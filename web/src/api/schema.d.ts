@@ -302,7 +302,7 @@ export interface paths {
         put?: never;
         /**
          * A number for the passkey to sign: what changes how I come in takes it anew
-         * @description Good for one `act` of this session, once, for five minutes. The challenge of the assertion is SHA-256(`CWS1 own act ` || act || a byte 0 || the person's id, 16 bytes || nonce, 32 bytes).
+         * @description Good for one `act` of this session, once, for five minutes. The challenge of the assertion is SHA-256(`CWS1 own act ` || act || a byte 0 || the person's id, 16 bytes || nonce, 32 bytes || about). `about` is empty, but of the act `mail`: SHA-256(id of whose address it is, 16 bytes || address).
          */
         post: operations["askToConfirm"];
         delete?: never;
