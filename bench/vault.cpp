@@ -210,8 +210,11 @@ class Bench {
     figure.p99_ms = times[times.size() * 99 / 100];
     return figure;
   }
+  // Each another one, of as many as an area has, then of the next.
   static std::string number_of(std::uint64_t i) {
-    return "+1650" + std::to_string(2'000'000 + i % 7'999'999);
+    constexpr std::uint64_t kOfAnArea = 8'000'000;
+    constexpr std::array kAreas = {"+1650", "+1415", "+1408", "+1310"};
+    return kAreas.at(i / kOfAnArea % kAreas.size()) + std::to_string(2'000'000 + i % kOfAnArea);
   }
   Office::Outbox outbox() {
     return {.fields_gone = [](const keys::FieldsGone&) {},
