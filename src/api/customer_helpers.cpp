@@ -59,18 +59,23 @@ Status may_see(const Acting& who, const disclose::Request& request) {
              : fail(Errc::kNotFound, "no such request");
 }
 
-// ---- sealed values ------------------------------------------------------------------------------
+Result<disclose::Request> visible(Service& service, const Acting& who, const RequestId& id) {
+  CustomerTables tables(service.database);
+  auto found = tables.request(id, service.policy.limits);
+  if (!found && found.error().code == Errc::kNotFound && service.follow_customers())
+    found = tables.request(id, service.policy.limits);
+  if (!found) return found;
+  TRY(may_see(who, *found));
+  return found;
+}
 
 Result<std::optional<boost::json::object>> running_of(Service& service, const RequestId& id) {
   const auto state = service.keeper.call<keys::RequestState>(keys::RequestStateRequest{id});
   if (!state && state.error().code == Errc::kNotFound) return std::nullopt;
-  if (!state) return tl::unexpected<Error>(state.error());
-  boost::system::error_code error;
-  auto json = boost::json::parse(state->json, error);
-  if (error || !json.is_object())
-    return fail(Errc::kMalformed, "the keeper's answer is no JSON object");
-  return std::move(json.get_object());
+  return TRY(object_of(state));
 }
+
+// ---- sealed values ------------------------------------------------------------------------------
 
 Result<keys::SealedValue> sealed_value(BodyReader body) {
   keys::SealedValue value;

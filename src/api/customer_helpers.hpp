@@ -27,6 +27,19 @@ Status may_see(Service& service, const Acting& who, const CustomerId& customer);
 // ... with the request: who has a part in it, or whose role it is to look at all of them.
 Status may_see(const Acting& who, const disclose::Request& request);
 
+// What the keeper says as JSON. kMalformed: it is no object.
+template <class T>
+Result<boost::json::object> object_of(const Result<T>& said) {
+  if (!said) return tl::unexpected<Error>(said.error());
+  boost::system::error_code error;
+  auto json = boost::json::parse(said->json, error);
+  if (error || !json.is_object())
+    return fail(Errc::kMalformed, "the keeper's answer is no JSON object");
+  return std::move(json.get_object());
+}
+
+// One that this person may see. What was just put the log may not have told yet: it is read.
+Result<disclose::Request> visible(Service& service, const Acting& who, const RequestId& id);
 // The request as the keeper has it, docs/formats/disclosure.md; nothing: it is done with it.
 Result<std::optional<boost::json::object>> running_of(Service& service, const RequestId& id);
 

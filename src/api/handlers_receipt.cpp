@@ -68,10 +68,7 @@ Result<bool> is_confirmed(Service& service, const RequestId& id) {
 // who asked for it. That it was handed over is an entry.
 Result<Response> give_asked(Service& service, const Request& request) {
   const auto who = TRY(acting(request));
-  TRY(service.follow_customers());
-  const auto found = TRY(
-      CustomerTables(service.database).request(TRY(request_of(request)), service.policy.limits));
-  TRY(may_see(who, found));
+  const auto found = TRY(visible(service, who, TRY(request_of(request))));
   if (who.id != found.requester) return fail(Errc::kDenied, "who asked hands it over");
   if (!TRY(is_confirmed(service, found.id)))
     return fail(Errc::kState, "nobody has confirmed that it is the customer, or it is over");

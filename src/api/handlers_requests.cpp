@@ -53,17 +53,6 @@ std::set<std::string> people_in(const disclose::Request& r) {
           r.reviewed_by.hex()};
 }
 
-// One that this person may see. What was just put the log may not have told yet: it is read.
-Result<disclose::Request> visible(Service& service, const Acting& who, const RequestId& id) {
-  CustomerTables tables(service.database);
-  auto found = tables.request(id, service.policy.limits);
-  if (!found && found.error().code == Errc::kNotFound && service.follow_customers())
-    found = tables.request(id, service.policy.limits);
-  if (!found) return found;
-  TRY(may_see(who, *found));
-  return found;
-}
-
 // ---- steps --------------------------------------------------------------------------------------
 
 Result<Response> draft(Service& service, const Request& request) {

@@ -2,21 +2,11 @@
 // how far it is and what a policy would take.
 #include <algorithm>
 
-#include "api/service.hpp"
+#include "api/customer_helpers.hpp"
 #include "crypto/sha256.hpp"
 
 namespace callward::api {
 namespace {
-
-template <class Status>
-Result<boost::json::object> object_of(const Result<Status>& status) {
-  if (!status) return tl::unexpected<Error>(status.error());
-  boost::system::error_code error;
-  auto json = boost::json::parse(status->json, error);
-  if (error || !json.is_object())
-    return fail(Errc::kMalformed, "the keeper's answer is no JSON object");
-  return std::move(json.get_object());
-}
 
 Result<Response> answer_of(const Result<keys::RetentionStatus>& status, int code = 200) {
   return Response::json(TRY(object_of(status)), code);

@@ -53,18 +53,17 @@ Status ReminderBook::load(const disclose::Limits& limits) {
         id ? tables.known(*id, limits) : Result<disclose::Request>(fail(Errc::kCorrupt, "no id"));
     if (found) watched_[*id] = *found;
   }
-  TRY(load_waiting("=", kAlarmsWaitingMax));
-  return load_waiting("<>", kWaitingMax);
+  TRY(load_waiting(true));
+  return load_waiting(false);
 }
 
 // Alarms, or all the others: each as many as may wait.
-Status ReminderBook::load_waiting(const char* as_alarms, std::size_t max) {
+Status ReminderBook::load_waiting(bool alarms) {
   for (const auto& row :
        TRY(db_.query("SELECT id, request, waits, person, since, until FROM reminders WHERE state = "
-                     "?1 AND waits " +
-                         std::string(as_alarms) + " ?2 ORDER BY at LIMIT ?3",
+                     "?1 AND (waits = ?2) = ?3 ORDER BY at LIMIT ?4",
                      {std::string(kWaiting), static_cast<std::int64_t>(disclose::Waits::kBroken),
-                      static_cast<std::int64_t>(max)}))) {
+                      std::int64_t{alarms}, static_cast<std::int64_t>(waiting_max(alarms))}))) {
     const auto id = keys::DeliveryId::parse(row.text(0));
     const auto request = RequestId::parse(row.text(1));
     const auto person = PersonId::parse(row.text(3));
@@ -115,11 +114,10 @@ Result<bool> ReminderBook::is_known(const disclose::Reminder& reminder) {
 }
 
 bool ReminderBook::is_full(const disclose::Reminder& reminder) const {
-  const bool alarm = reminder.waits == disclose::Waits::kBroken;
-  const auto such = std::ranges::count_if(waiting_, [alarm](const auto& item) {
-    return (item.second.reminder.waits == disclose::Waits::kBroken) == alarm;
-  });
-  return static_cast<std::size_t>(such) >= (alarm ? kAlarmsWaitingMax : kWaitingMax);
+  const bool alarm = is_alarm(reminder);
+  const auto such = std::ranges::count_if(
+      waiting_, [alarm](const auto& item) { return is_alarm(item.second.reminder) == alarm; });
+  return static_cast<std::size_t>(such) >= waiting_max(alarm);
 }
 
 Status ReminderBook::look_at(const disclose::Request& request, const disclose::World& world,
@@ -150,7 +148,7 @@ Status ReminderBook::moot(const people::Chart& chart, const disclose::Limits& li
     if (sent.out) continue;
     const auto request = watched_.find(sent.reminder.request);
     // An alarm is due whatever we know of its request.
-    if (request == watched_.end() && sent.reminder.waits == disclose::Waits::kBroken) continue;
+    if (request == watched_.end() && is_alarm(sent.reminder)) continue;
     const auto due = request == watched_.end() ? std::vector<disclose::Reminder>()
                                                : disclose::reminders_due(request->second, world,
                                                                          settings_.lapse_before_ms);
@@ -201,7 +199,7 @@ Result<std::vector<ReminderBook::Letter>> ReminderBook::turn(const people::Chart
     const auto& to = sent.reminder.to;
     auto address = TRY(address_of(to, chart.gives(to, people::Role::kOwner)));
     if (address.empty()) continue;  // it was taken away meanwhile
-    const bool alarm = sent.reminder.waits == disclose::Waits::kBroken;
+    const bool alarm = is_alarm(sent.reminder);
     given.push_back(&sent);
     letters.push_back({sent.id, sent.reminder, std::move(address),
                        clock_.utc_ms() + (alarm ? kAlarmDeliverMs : kDeliverMs)});

@@ -107,7 +107,11 @@ class ReminderBook {
   // An alarm that somebody may not have seen yet.
   [[nodiscard]] bool is_alarm(const disclose::Request& request) const;
   void make_room();
-  Status load_waiting(const char* as_alarms, std::size_t max);
+  static bool is_alarm(const disclose::Reminder& reminder) {
+    return reminder.waits == disclose::Waits::kBroken;
+  }
+  static std::size_t waiting_max(bool alarms) { return alarms ? kAlarmsWaitingMax : kWaitingMax; }
+  Status load_waiting(bool alarms);
   Result<bool> is_known(const disclose::Reminder& reminder);
   Status look_at(const disclose::Request& request, const disclose::World& world,
                  std::int64_t& without);

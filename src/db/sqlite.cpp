@@ -156,8 +156,10 @@ class Connection {
   // somebody reads for long, a backup, the log grows on meanwhile.
   static int take_over(void* self, sqlite3* handle, const char* name, int pages) {
     auto& restart_at = static_cast<Connection*>(self)->restart_at_;
-    if (pages < Database::kLogPages) restart_at = Database::kLogPagesMax;
-    if (pages < Database::kLogPages) return SQLITE_OK;
+    if (pages < Database::kLogPages) {
+      restart_at = Database::kLogPagesMax;
+      return SQLITE_OK;
+    }
     if (pages < restart_at) {
       (void)::sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
       return SQLITE_OK;
@@ -395,9 +397,8 @@ Result<std::vector<std::string>> check_sqlite(const std::string& path) {
 
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
                                               const std::vector<std::string>& migrations) {
-  constexpr int kBusyMs = Connection::kBusyMs;
-  auto main = TRY(
-      connect(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, kBusyMs));
+  auto main = TRY(connect(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX,
+                          Connection::kBusyMs));
   // What it keeps to undo one of several works would be a file in a temporary folder: our processes
   // may open none, and nothing of ours belongs there.
   for (const char* pragma :
@@ -410,7 +411,7 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path,
   if (path == ":memory:") return std::unique_ptr<Database>(std::move(database));
   std::vector<std::unique_ptr<Connection>> readers;
   for (std::size_t i = 0; i < Database::kReaders; ++i) {
-    readers.push_back(TRY(connect(path, SQLITE_OPEN_READWRITE, kBusyMs)));
+    readers.push_back(TRY(connect(path, SQLITE_OPEN_READWRITE, Connection::kBusyMs)));
     for (const char* pragma :
          {"PRAGMA query_only = ON", "PRAGMA trusted_schema = OFF", "PRAGMA temp_store = MEMORY"})
       TRY(readers.back()->query(pragma, {}));

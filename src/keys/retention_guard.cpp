@@ -177,10 +177,14 @@ void RetentionGuard::run_over(std::int64_t erased) {
   state_.confirmed = 0;  // it was for this run
 }
 
-void RetentionGuard::let_go(std::int64_t count, std::int64_t at) {
+void RetentionGuard::go_on() {
   state_.stop = RetentionStop::kNone;
   state_.by = 0;
   state_.stop_logged = true;
+}
+
+void RetentionGuard::let_go(std::int64_t count, std::int64_t at) {
+  go_on();
   state_.confirmed = count;
   state_.utc = at;
   // A day that never was must not stand in the way of those to come; what went on it did go.
@@ -200,10 +204,7 @@ void RetentionGuard::confirm_again(std::int64_t count, std::int64_t said_at,
     return;
   }
   state_.confirmed = count;
-  if (state_.stop != RetentionStop::kVolume || stop != to_text(state_.stop)) return;
-  state_.stop = RetentionStop::kNone;
-  state_.by = 0;
-  state_.stop_logged = true;
+  if (state_.stop == RetentionStop::kVolume && stop == to_text(state_.stop)) go_on();
 }
 
 std::int64_t day_of(std::int64_t at) { return at >= 0 ? at / kDayMs : -1; }

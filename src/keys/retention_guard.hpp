@@ -91,6 +91,7 @@ class RetentionGuard {
   static constexpr std::int64_t kFreeCalls = 10;  // a day: where hardly anybody calls
  private:
   [[nodiscard]] std::int64_t today() const;
+  void go_on();  // whatever it had stopped for
   void let_go(std::int64_t count, std::int64_t at);
   RetentionState state_;
   std::int64_t free_a_day_;

@@ -16,6 +16,16 @@ class Values : public ::testing::Test, public OfficeRig {
     EXPECT_TRUE(ring(*id, eve, customer));
     return *id;
   }
+  RequestId own_data_talking(const CustomerId& customer, const Someone& by) {
+    clock.advance_ms(1'000);
+    const auto asked =
+        act({}, by, {.kind = "ask", .words = kConcern, .category = "own_data"}, customer, 1);
+    EXPECT_TRUE(asked) << asked.error().message;
+    keeper->tick();
+    EXPECT_TRUE(ring(asked->request, eve, customer));
+    talk();
+    return asked->request;
+  }
   RequestId talking(const CustomerId& customer, const Someone& by) {
     const auto id = ringing(customer, by);
     talk();
@@ -269,20 +279,10 @@ TEST_F(Values, ACallBackIsWhatTheKeeperSawOfIt) {
 TEST_F(Values, WhatCameWithAYoungNumberProvesNothingOfOwnData) {
   const auto customer = carla();
   duty(eve);
-  const auto rung = [&] {
-    clock.advance_ms(1'000);
-    const auto asked =
-        act({}, ada, {.kind = "ask", .words = kConcern, .category = "own_data"}, customer, 1);
-    EXPECT_TRUE(asked) << asked.error().message;
-    keeper->tick();
-    EXPECT_TRUE(ring(asked->request, eve, customer));
-    talk();
-    return asked->request;
-  };
   const auto old_mail = leaf_of.at({customer, "email"});
   clock.advance_ms(60'000);
   ASSERT_TRUE(store_values({{"phone", "(650) 253-0009"}}, customer, 1));
-  const auto honest = rung();
+  const auto honest = own_data_talking(customer, ada);
   EXPECT_TRUE(check(honest, eve, customer, "service_word", "blue heron")->match);
   EXPECT_TRUE(check(honest, eve, customer, "name", "carla muster")->match);
   EXPECT_TRUE(check(honest, eve, customer, "email", "carla@example.com")->match);
@@ -314,7 +314,7 @@ TEST_F(Values, WhatCameWithAYoungNumberProvesNothingOfOwnData) {
 
   ASSERT_TRUE(
       store_values({{"service_word", "Red Fox"}, {"email", "ada@example.com"}}, customer, 1));
-  const auto taken_over = rung();
+  const auto taken_over = own_data_talking(customer, ada);
   EXPECT_FALSE(check(taken_over, eve, customer, "service_word", "red fox"));
   EXPECT_FALSE(check(taken_over, eve, customer, "email", "ada@example.com"));
   EXPECT_FALSE(
@@ -340,21 +340,15 @@ TEST_F(Values, WhatIsOldEnoughOrOfAnOldNumberProvesOwnData) {
   const auto customer = carla();
   duty(eve);
   const auto confirmed_by = [&](const char* mail) {
-    clock.advance_ms(1'000);
-    const auto asked =
-        act({}, ada, {.kind = "ask", .words = kConcern, .category = "own_data"}, customer, 1);
-    EXPECT_TRUE(asked) << asked.error().message;
-    keeper->tick();
-    EXPECT_TRUE(ring(asked->request, eve, customer));
-    talk();
+    const auto id = own_data_talking(customer, ada);
     for (const auto& [field, said] :
          {std::pair("service_word", "blue heron"), {"name", "carla muster"}, {"email", mail}}) {
-      const auto checked = check(asked->request, eve, customer, field, said);
+      const auto checked = check(id, eve, customer, field, said);
       EXPECT_TRUE(checked && checked->match) << field;
     }
     hang_up();
-    EXPECT_TRUE(act(asked->request, eve, {.kind = "pass", .words = kVerdict}));
-    return state_word(asked->request);
+    EXPECT_TRUE(act(id, eve, {.kind = "pass", .words = kVerdict}));
+    return state_word(id);
   };
   clock.advance_ms(kDay);
   ASSERT_TRUE(store_values({{"email", "second@example.com"}}, customer, 1));
@@ -374,17 +368,7 @@ TEST_F(Values, WhatIsOldEnoughOrOfAnOldNumberProvesOwnData) {
 TEST_F(Values, AMailboxIsOneProofOfOwnData) {
   const auto customer = carla();
   duty(eve);
-  const auto by_mailbox = [&](const char* category, std::vector<std::uint32_t> fields) {
-    clock.advance_ms(1'000);
-    const auto asked =
-        act({}, tom,
-            {.kind = "ask", .fields = std::move(fields), .words = kConcern, .category = category},
-            customer, 1);
-    EXPECT_TRUE(asked) << asked.error().message;
-    keeper->tick();
-    const auto& id = asked->request;
-    EXPECT_TRUE(ring(id, eve, customer));
-    talk();
+  const auto by_mailbox = [&](const RequestId& id) {
     EXPECT_TRUE(check(id, eve, customer, "email", "carla@example.com")->match);
     EXPECT_TRUE(ask(&Office::send_code, keys::SendCode{id, eve.id, record(customer, "email")}));
     EXPECT_TRUE(ask(&Office::check_code,
@@ -393,8 +377,8 @@ TEST_F(Values, AMailboxIsOneProofOfOwnData) {
     hang_up();
     return act(id, eve, {.kind = "pass", .words = kVerdict}).has_value();
   };
-  EXPECT_FALSE(by_mailbox("own_data", {}));
-  EXPECT_TRUE(by_mailbox("billing", {leaf_of.at({customer, "email"})}));
+  EXPECT_FALSE(by_mailbox(own_data_talking(customer, tom)));
+  EXPECT_TRUE(by_mailbox(talking(customer, tom)));
   for (const auto& found : judge(entries()).findings) ADD_FAILURE() << found.rule->name;
 }
 

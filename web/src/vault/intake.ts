@@ -1,7 +1,7 @@
 // What people type, sealed to the keeper's intake key before it leaves the page (HPKE, RFC 9180). The associated data
 // says what for, so that it serves nothing else; the server passes it on unread.
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
-import { ascii, fromBase64, toBase64, type Bytes } from '../reader/bytes';
+import { ascii, concat, fromBase64, sha256, toBase64, type Bytes } from '../reader/bytes';
 import { utf8 } from '../reader/note';
 
 export interface IntakeKey {
@@ -53,10 +53,6 @@ export interface Said {
   hash: Bytes;
 }
 export async function say(text: string): Promise<Said> {
-  const r = crypto.getRandomValues(new Uint8Array(16));
-  const body = utf8(text);
-  const plain = new Uint8Array(r.length + body.length);
-  plain.set(r);
-  plain.set(body, r.length);
-  return { plain, hash: new Uint8Array(await crypto.subtle.digest('SHA-256', plain)) };
+  const plain = concat(crypto.getRandomValues(new Uint8Array(16)), utf8(text));
+  return { plain, hash: await sha256(plain) };
 }

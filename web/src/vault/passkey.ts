@@ -1,7 +1,8 @@
 // Passkeys, as the role chart knows them (docs/formats/chart.md): a key is two numbers and an id, a signature is what
 // the authenticator said. No attestation is asked for; presence and verification always are.
-import { ascii, concat, fromHex, refuse, toHex, type Bytes } from '../reader/bytes';
+import { ascii, fromHex, refuse, sha256, toHex, type Bytes } from '../reader/bytes';
 import type { Json } from '../reader/log';
+import { utf8 } from '../reader/note';
 import { hashOf, type SignedAs } from './signed_hash';
 
 export interface Passkey {
@@ -68,13 +69,11 @@ export async function makePasskey(
 // SHA-256("CWS1 own act " || act || 0 || person || nonce || about): no other thing that is signed begins like this.
 // `about`: what it is of, where that is not the person alone.
 export async function ownActChallenge(act: string, person: string, nonce: Bytes, about: Bytes = new Uint8Array(0)): Promise<Bytes> {
-  const all = concat(ascii(`CWS1 own act ${act}\0`), fromHex(person), nonce, about);
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', all));
+  return sha256(ascii(`CWS1 own act ${act}\0`), fromHex(person), nonce, about);
 }
 
 // Where an owner is alarmed: SHA-256(whose || address).
-export const aboutMail = async (whose: string, address: string): Promise<Bytes> =>
-  new Uint8Array(await crypto.subtle.digest('SHA-256', concat(fromHex(whose), new TextEncoder().encode(address))));
+export const aboutMail = (whose: string, address: string): Promise<Bytes> => sha256(fromHex(whose), utf8(address));
 
 // `passkeys`: ids that may sign; none: whichever the authenticator has for this host.
 export async function signChallenge(

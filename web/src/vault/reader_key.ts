@@ -1,7 +1,7 @@
 // The key of this page: made at sign-in, signed by the passkey, gone with the page. What somebody may read comes sealed
 // to it; its secret half cannot leave the browser.
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
-import { ascii, concat, fromBase64, fromHex, refuse, toHex, type Bytes } from '../reader/bytes';
+import { ascii, concat, fromBase64, fromHex, refuse, sha256, toHex, type Bytes } from '../reader/bytes';
 
 export interface SealedAnswer {
   enc: string;
@@ -20,7 +20,6 @@ const i64 = (value: number): Bytes => {
   new DataView(raw.buffer).setBigInt64(0, BigInt(value), true);
   return raw;
 };
-const sha256 = async (all: Bytes): Promise<Bytes> => new Uint8Array(await crypto.subtle.digest('SHA-256', all));
 // The associated data of each kind of answer (docs: vault_protocol.hpp).
 export const aadOfView = (request: string, number: number, leaf: number): Bytes =>
   concat(fromHex(request), u32(number), u32(leaf));
@@ -30,7 +29,7 @@ export const aadOfQuery = (customer: string, ofCase: number, leaf: number): Byte
 
 // The challenge that the passkey signs: SHA-256("CWS1 reader" || person || key || at).
 export async function readerChallenge(person: string, publicKey: Bytes, at: number): Promise<Bytes> {
-  return sha256(concat(ascii('CWS1 reader'), fromHex(person), publicKey, i64(at)));
+  return sha256(ascii('CWS1 reader'), fromHex(person), publicKey, i64(at));
 }
 
 // Of a command line: one call, for one purpose. The challenge and what two screens compare are made of the same.
@@ -42,10 +41,10 @@ export interface Scope {
 }
 const scopeBytes = ({ call, purpose }: Scope): Bytes => concat(fromHex(call), new Uint8Array([PURPOSES[purpose]]));
 export async function consentChallenge(person: string, publicKey: Bytes, at: number, scope: Scope): Promise<Bytes> {
-  return sha256(concat(ascii('CWS2 reader'), fromHex(person), publicKey, i64(at), scopeBytes(scope)));
+  return sha256(ascii('CWS2 reader'), fromHex(person), publicKey, i64(at), scopeBytes(scope));
 }
 export async function consentFingerprint(publicKey: Bytes, scope: Scope): Promise<string> {
-  const digest = await sha256(concat(ascii('CWS2 fingerprint'), publicKey, scopeBytes(scope)));
+  const digest = await sha256(ascii('CWS2 fingerprint'), publicKey, scopeBytes(scope));
   return toHex(digest.subarray(0, 8)).replace(/(.{4})(?!$)/g, '$1-');
 }
 
