@@ -114,9 +114,9 @@ Result<bool> ReminderBook::is_known(const disclose::Reminder& reminder) {
 }
 
 bool ReminderBook::is_full(const disclose::Reminder& reminder) const {
-  const bool alarm = is_alarm(reminder);
+  const bool alarm = of_alarm(reminder);
   const auto such = std::ranges::count_if(
-      waiting_, [alarm](const auto& item) { return is_alarm(item.second.reminder) == alarm; });
+      waiting_, [alarm](const auto& item) { return of_alarm(item.second.reminder) == alarm; });
   return static_cast<std::size_t>(such) >= waiting_max(alarm);
 }
 
@@ -148,7 +148,7 @@ Status ReminderBook::moot(const people::Chart& chart, const disclose::Limits& li
     if (sent.out) continue;
     const auto request = watched_.find(sent.reminder.request);
     // An alarm is due whatever we know of its request.
-    if (request == watched_.end() && is_alarm(sent.reminder)) continue;
+    if (request == watched_.end() && of_alarm(sent.reminder)) continue;
     const auto due = request == watched_.end() ? std::vector<disclose::Reminder>()
                                                : disclose::reminders_due(request->second, world,
                                                                          settings_.lapse_before_ms);
@@ -199,7 +199,7 @@ Result<std::vector<ReminderBook::Letter>> ReminderBook::turn(const people::Chart
     const auto& to = sent.reminder.to;
     auto address = TRY(address_of(to, chart.gives(to, people::Role::kOwner)));
     if (address.empty()) continue;  // it was taken away meanwhile
-    const bool alarm = is_alarm(sent.reminder);
+    const bool alarm = of_alarm(sent.reminder);
     given.push_back(&sent);
     letters.push_back({sent.id, sent.reminder, std::move(address),
                        clock_.utc_ms() + (alarm ? kAlarmDeliverMs : kDeliverMs)});

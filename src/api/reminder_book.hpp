@@ -107,7 +107,7 @@ class ReminderBook {
   // An alarm that somebody may not have seen yet.
   [[nodiscard]] bool is_alarm(const disclose::Request& request) const;
   void make_room();
-  static bool is_alarm(const disclose::Reminder& reminder) {
+  static bool of_alarm(const disclose::Reminder& reminder) {
     return reminder.waits == disclose::Waits::kBroken;
   }
   static std::size_t waiting_max(bool alarms) { return alarms ? kAlarmsWaitingMax : kWaitingMax; }
