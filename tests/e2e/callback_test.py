@@ -90,6 +90,13 @@ class Keeper(threading.Thread):
         os.rename(self.path, self.own)
         os.rename(self.real, self.path)
 
+    def new_signal(self, place):
+        """It greets before its recorder has answered, and until then refuses what would not be recorded."""
+        self.greeted.clear()
+        died = place.kill("signal")
+        expect(self.greeted.wait(30), "a new signal greets")
+        place.wait_running(30, [died])
+
     def run(self):
         while True:
             link, _ = self.server.accept()
@@ -345,8 +352,7 @@ class Stories:
         dial = self.talk(phone, 2)
         self.keeper.step_aside()
         try:
-            self.place.kill("recorder")
-            self.place.wait_running()
+            self.place.wait_running(30, [self.place.kill("recorder")])
         finally:
             self.keeper.step_in()
         time.sleep(TALK_S)
@@ -360,32 +366,27 @@ class Stories:
         """The proxy asks again, and is not answered a second time."""
         secret = self.folder / "password"
         secret.write_text("not the password\n")
-        self.place.kill("signal")
-        self.keeper.greeted.clear()
-        expect(self.keeper.greeted.wait(30), "a new signal greets")
+        self.keeper.new_signal(self.place)
         try:
             invites = self.expert.invites()
             self.keeper.end(self.keeper.dial("7001"), "failed", ANSWERED[:1])
             expect(self.expert.invites() == invites, "nobody is called")
         finally:
             secret.write_text(PASSWORD + "\n")
-            self.keeper.greeted.clear()
-            self.place.kill("signal")
-            expect(self.keeper.greeted.wait(30), "a new signal greets")
-            self.place.wait_running()
+            self.keeper.new_signal(self.place)
 
     def signal_dies(self):
         """The relay is gone with it: the new one hangs both up, and tells the keeper."""
         phone = self.customer()
         dial = self.talk(phone)
         call = self.keeper.told[dial][-1][2]
-        self.place.kill("signal")
+        died = self.place.kill("signal")
         self.keeper.wait(dial, "ended")
         expect(self.keeper.told[dial][-1][1] == "signal_lost", f"told {self.keeper.told[dial]}")
         for side in (phone, self.expert):
             until(lambda: "Active calls (0)" in side.command("listcalls"), f"{side.name} is hung up")
         self.heard(call)
-        self.place.wait_running()
+        self.place.wait_running(30, [died])
 
 
 STORIES = ("customer_hangs_up", "expert_hangs_up", "keeper_hangs_up", "busy", "no_answer_customer", "nobody_there", "no_answer_expert",
@@ -417,9 +418,7 @@ def run(place, folder, options):
                 return signal.get("call_backs", {}).get("keeper")
             until(greeted, "the real keeper takes signal's greeting")
             keeper = Keeper(place)
-            place.kill("signal")
-            expect(keeper.greeted.wait(30), "a new signal greets")
-            place.wait_running()
+            keeper.new_signal(place)
             expert = Phone(folder / "expert", "7001", proxy, EXPERT_HZ)
             stories = Stories(place, folder, proxy, keeper, expert)
             for name in STORIES:
