@@ -16,6 +16,8 @@ constexpr std::uint8_t kFlagListened = 2;
 constexpr std::uint8_t kFlagClosed = 4;
 constexpr std::uint8_t kFlagHold = 8;
 constexpr std::uint8_t kFlagDrop = 16;
+// The end is known, and is in no log yet: who knows of it is to say it again.
+constexpr std::uint8_t kFlagEndNotLogged = 32;
 
 }  // namespace
 
@@ -315,7 +317,8 @@ SecretBytes CallKeys::encode_row() const {
   head.i64(started_at);
   head.u8(static_cast<std::uint8_t>((ended ? kFlagEnded : 0) | (listened ? kFlagListened : 0) |
                                     (closed ? kFlagClosed : 0) | (legal_hold ? kFlagHold : 0) |
-                                    (drop ? kFlagDrop : 0)));
+                                    (drop ? kFlagDrop : 0) |
+                                    (ended && !end_logged ? kFlagEndNotLogged : 0)));
   if (closed) head.bytes(closed_by.bytes);
   CHECK(proposals.size() <= 0xFF);  // kProposalsPerCallMax
   head.u8(static_cast<std::uint8_t>(proposals.size()));
@@ -425,7 +428,8 @@ Result<CallKeys> CallKeys::decode_row(std::uint64_t row, ByteView raw) {
   call.declared = in.u16();
   call.started_at = in.i64();
   const auto flags = in.u8();
-  call.ended = call.end_logged = (flags & kFlagEnded) != 0;
+  call.ended = (flags & kFlagEnded) != 0;
+  call.end_logged = call.ended && (flags & kFlagEndNotLogged) == 0;
   call.listened = (flags & kFlagListened) != 0;
   call.closed = (flags & kFlagClosed) != 0;
   // A row of version 1 does not say which orders are held: all that it holds is one of this number.

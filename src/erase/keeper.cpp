@@ -299,9 +299,12 @@ void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {
   // the next half minute.
   if (!call.question_open) call.persist_upto(call.heard);
   new_rows_ = true;
-  after_log([this, id = call.id, reply](Status logged) {
+  with_log([this, id = call.id](const Status& logged) {
+    const auto still = find(id);
+    if (logged && still) (*still)->end_logged = (*still)->dirty = true;
+  });
+  after_log([reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
-    if (const auto still = find(id)) (*still)->end_logged = true;
     reply(keys::Ack{});
   });
 }
@@ -422,9 +425,12 @@ void Keeper::tick() {
   if (!unconfirmed_.empty() || tenant_ != nullptr) mirrors_are_back();
   tick_private();
   if (now - last_persist_ms_ >= policy_.persist_every_ms) {
-    last_persist_ms_ = now;
     persist_deadlines();
-    persist_round(false);
+    // A round that a log or a disk refused comes again soon: what it did not keep, a death would
+    // cost.
+    constexpr std::int64_t kAgainMs = 1'000;
+    const bool kept = persist_round(false);
+    last_persist_ms_ = kept ? now : now - policy_.persist_every_ms + kAgainMs;
   }
   if (!log_->failed() && now - last_publish_ms_ >= 1'000) {
     last_publish_ms_ = now;
@@ -439,9 +445,9 @@ void Keeper::tick() {
   end_round();
 }
 
-// Persists what was heard; `everything`: of all calls, else only what moved.
-void Keeper::persist_round(bool everything) {
-  if (log_->failed()) return;
+// Persists what was heard; `everything`: of all calls, else only what moved. False: not done.
+bool Keeper::persist_round(bool everything) {
+  if (log_->failed()) return false;
   for (auto& [id, call] : calls_) {
     if (call->question_open && !everything &&
         clock_.monotonic_ms() - call->question_since_ms < policy_.question_open_ms_max) {
@@ -456,9 +462,10 @@ void Keeper::persist_round(bool everything) {
   drop_husks();
   if (auto done = commit_rows(); !done) {
     log_event("keeper.persist_failed", {{"why", done.error().message}});
-    return;
+    return false;
   }
   forget_finished();
+  return true;
 }
 
 // A listener that is behind: keys of what nobody heard are kept all the same (policy), and it is

@@ -384,7 +384,7 @@ class Keeper {
   Status take_missed();
   Status take_missed(const audit::Entry& entry);
   void log_unlogged();
-  void persist_round(bool everything);
+  bool persist_round(bool everything);
   void persist_deadlines();
   void forget_finished();
   keys::KeyState key_state(const CallKeys& call, const keys::RecordHeader& header) const;

@@ -119,6 +119,36 @@ TEST_F(RefusedAndLogged, ACallEndsOnce) {
   EXPECT_EQ(broken_rules()["call-begins-once"], 0);
 }
 
+// The log took nothing of it; then it is back, and a round of persisting comes before the recorder.
+TEST_F(RefusedAndLogged, AnEndThatIsInNoLogIsLoggedByTheNextKeeper) {
+  disk.refuse = [](const std::string& path, FileCall what) {
+    return what == FileCall::kWrite && path.find("/journal-") != std::string::npos;
+  };
+  EXPECT_EQ(end(call), Errc::kIo);
+  log_is_back();
+  ASSERT_EQ(log_types()["call_ended"], 0);
+  rows_are_written();
+  boot();
+  EXPECT_EQ(end(call), Errc{}) << "the recorder says it again";
+  EXPECT_EQ(log_types()["call_ended"], 1);
+  boot();
+  EXPECT_EQ(end(call), Errc{});
+  EXPECT_EQ(log_types()["call_ended"], 1) << "said twice, logged once";
+}
+
+TEST_F(RefusedAndLogged, ARoundOfPersistingThatMetAFailedLogIsMadeUpForAtOnce) {
+  hear(call, 800);
+  lose_syncs();
+  ASSERT_NE(hold(true), Errc{}) << "the log has failed";
+  clock.advance_ms(31'000);
+  keeper->tick();
+  log_is_back();
+  clock.advance_ms(1'000);
+  keeper->tick();
+  boot();
+  EXPECT_EQ(open(call, 0, 700), "audio");
+}
+
 TEST_F(RefusedAndLogged, ACallBeginsOnce) {
   lose_syncs();
   const auto second = begin();  // recorded all the same, on keys in memory
