@@ -200,7 +200,8 @@ disclose::Limits CustomerTables::limits_at(std::int64_t entry, const disclose::L
 // On from where it was projected; who is not there yet, or was by another program, from the
 // beginning. The keeper judged each step; what it makes of the request says the same table.
 Result<CustomerTables::Folded> CustomerTables::fold(const RequestId& id,
-                                                    const disclose::Limits& today) {
+                                                    const disclose::Limits& today,
+                                                    std::int64_t end) {
   Folded folded;
   const auto kept = db_.query("SELECT folded, folded_to FROM requests WHERE id = ?1", {id.hex()});
   if (kept && !kept->empty())
@@ -209,8 +210,8 @@ Result<CustomerTables::Folded> CustomerTables::fold(const RequestId& id,
   auto& now = folded.request;
   for (const auto& row :
        TRY(db_.query("SELECT data, entry FROM customer_log WHERE subject = ?1 AND type = "
-                     "'disclosure_step' AND entry > ?3 ORDER BY entry LIMIT ?2",
-                     {id.hex(), kStepsMax, folded.to}))) {
+                     "'disclosure_step' AND entry > ?3 AND entry < ?4 ORDER BY entry LIMIT ?2",
+                     {id.hex(), kStepsMax, folded.to, end}))) {
     folded.to = row.number(1);
     boost::system::error_code error;
     const auto json = boost::json::parse(row.text(0), error);
@@ -228,7 +229,7 @@ Result<CustomerTables::Folded> CustomerTables::fold(const RequestId& id,
 
 Result<disclose::Request> CustomerTables::request(const RequestId& id,
                                                   const disclose::Limits& limits) {
-  return TRY(fold(id, limits)).request;
+  return TRY(fold(id, limits, kAll)).request;
 }
 
 Result<bool> CustomerTables::has_step(const RequestId& id, std::uint32_t number) {
@@ -238,8 +239,10 @@ Result<bool> CustomerTables::has_step(const RequestId& id, std::uint32_t number)
   return !rows.empty() && rows[0].number(0) >= std::int64_t{number};
 }
 
-Status CustomerTables::project(const RequestId& id, const disclose::Limits& limits) {
-  auto found = fold(id, limits);
+// As far as the log was read: what is read anew knows later steps, and not yet the limits of then.
+Status CustomerTables::project(const RequestId& id, const disclose::Limits& limits,
+                               std::int64_t end) {
+  auto found = fold(id, limits, end);
   if (!found) {
     // It stands as it stood; the others go on.
     log_event("server.request_not_followed",
@@ -331,7 +334,8 @@ Status CustomerTables::follow_log(const std::string& log_dir, const audit::Named
         if (!entry) continue;  // of a newer kind
         TRY(take(i, *entry, touched));
       }
-      for (const auto& id : std::exchange(touched.stepped, {})) TRY(project(id, limits));
+      for (const auto& id : std::exchange(touched.stepped, {}))
+        TRY(project(id, limits, static_cast<std::int64_t>(end)));
       TRY(db_.execute(
           "INSERT INTO log_read VALUES (?1, ?2) ON CONFLICT (what) DO UPDATE SET next = ?2",
           {std::string(kRead), static_cast<std::int64_t>(end)}));

@@ -91,6 +91,16 @@ Result<keys::SealedValue> sealed_value(BodyReader body) {
   return value;
 }
 
+Response found_json(const keys::FoundCustomers& found) {
+  boost::json::array customers;
+  for (const auto& one : found.customers) {
+    boost::json::array open;
+    for (const auto number : one.open_cases) open.emplace_back(std::int64_t{number});
+    customers.push_back({{"customer", one.customer.hex()}, {"open_cases", std::move(open)}});
+  }
+  return Response::json({{"customers", std::move(customers)}});
+}
+
 boost::json::object to_json(const keys::ValueRead& value) {
   return {{"enc", to_base64(value.enc)}, {"sealed", to_base64(value.sealed)}};
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -152,9 +153,10 @@ class CustomerTables {
     disclose::Request request;
     std::int64_t to = -1;
   };
-  Result<Folded> fold(const RequestId& id, const disclose::Limits& today);
+  static constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
+  Result<Folded> fold(const RequestId& id, const disclose::Limits& today, std::int64_t end);
   disclose::Limits limits_at(std::int64_t entry, const disclose::Limits& today);
-  Status project(const RequestId& id, const disclose::Limits& limits);
+  Status project(const RequestId& id, const disclose::Limits& limits, std::int64_t end);
   Status begin_anew();
   db::Database& db_;
 };

@@ -83,6 +83,17 @@ Result<Response> set_private(Service& service, const Request& request) {
   return Response::json(std::move(out));
 }
 
+// Its number is the keeper's alone; this server knows which call is at whose telephone.
+Result<Response> look_up_caller(Service& service, const Request& request) {
+  const auto who = TRY(acting(request));
+  auto body = TRY(BodyReader::parse(request.body));
+  TRY(body.finish());
+  const auto live = call_at(service, who);
+  if (!live) return fail(Errc::kNotFound, "no call runs at your telephone");
+  return found_json(
+      TRY(service.keeper.call<keys::FoundCustomers>(keys::LookUpCaller{who.id.hex(), live->call})));
+}
+
 }  // namespace
 
 void Service::tell_live(const LiveCalls::Live& live) {
@@ -122,6 +133,9 @@ void Service::settle_live(const std::vector<store::CallEvent>& calls) {
 void add_agent_routes(Service& service, std::vector<Route>& routes) {
   routes.push_back({"GET", "/v1/live-call", "getLiveCall",
                     guarded([&](const Request& r) { return current(service, r); })});
+  // A logged act each time: sent again it is asked again.
+  routes.push_back({"POST", "/v1/live-call/lookup", "lookUpCaller",
+                    guarded([&](const Request& r) { return look_up_caller(service, r); })});
   routes.push_back(
       {"POST", "/v1/calls/{id}/private", "setPrivate",
        once(service, guarded([&](const Request& r) { return set_private(service, r); }))});

@@ -110,14 +110,7 @@ Result<Response> look_up(Service& service, const Request& request) {
                        .field = TRY(body.text("field", 1, 32)),
                        .value = TRY(sealed_value(TRY(body.object("value"))))};
   TRY(body.finish());
-  boost::json::array customers;
-  for (const auto& found :
-       TRY(of_sender(service.keeper.call<keys::FoundCustomers>(message))).customers) {
-    boost::json::array open;
-    for (const auto number : found.open_cases) open.emplace_back(std::int64_t{number});
-    customers.push_back({{"customer", found.customer.hex()}, {"open_cases", std::move(open)}});
-  }
-  return Response::json({{"customers", std::move(customers)}});
+  return found_json(TRY(of_sender(service.keeper.call<keys::FoundCustomers>(message))));
 }
 
 }  // namespace

@@ -224,6 +224,8 @@ const std::vector<RouteRoles>& route_roles() {
       {"sendForm", kAnyone},
       {"getLiveCall",
        roles_of({kAgent})},
+      {"lookUpCaller",
+       roles_of({kAgent})},
       {"setPrivate",
        roles_of({kAgent})},
       {"streamEvents",

@@ -196,9 +196,9 @@ namespace {
 
 // By these somebody learns what is kept, or that it is there, one piece a request. A query opens to
 // the technician of its open case alone; a field, by steps with bounds of their own.
-constexpr std::array kReads = {"openCall",    "openWords",          "lookUp",
-                               "getReceipt",  "getCustomerReceipt", "getRequestReceipt",
-                               "proveErasure"};
+constexpr std::array kReads = {"openCall",          "openWords",   "lookUp",
+                               "lookUpCaller",      "getReceipt",  "getCustomerReceipt",
+                               "getRequestReceipt", "proveErasure"};
 
 }  // namespace
 

@@ -28,6 +28,8 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::vault_rules() {
       {keys::StoreFields::kType, kServer,
        &P::office<keys::StoreFields, keys::FieldsStored, &O::store_fields>},
       {keys::LookUp::kType, kServer, &P::office<keys::LookUp, keys::FoundCustomers, &O::look_up>},
+      {keys::LookUpCaller::kType, kServer,
+       &P::office<keys::LookUpCaller, keys::FoundCustomers, &O::look_up_caller>},
       {keys::RecordsPut::kType, kServer, &P::office<keys::RecordsPut, keys::Ack, &O::records_put>},
       {keys::CustomerStateRequest::kType, kServer,
        &P::office<keys::CustomerStateRequest, keys::CustomerState, &O::customer_state>},

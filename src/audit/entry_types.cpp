@@ -360,7 +360,9 @@ const std::vector<EntryType>& entry_types() {
        {{"case", kNumber}, {"leaf", kNumber}}},
       {"looked_up",
        kByKeeper,
-       "Somebody asked which customers have a value, and learned how many.",
+       "Somebody asked which customers have a value, or the number of a call that runs (the "
+       "subject), and "
+       "learned how many.",
        {{"field", kText}, {"found", kNumber}}},
       {"customer_hold_set",
        kByKeeper,

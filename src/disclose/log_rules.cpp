@@ -68,7 +68,12 @@ const std::map<std::string_view, LogRules::Handler>& LogRules::handlers() {
 }
 
 void LogRules::add(std::uint64_t index, const audit::Entry& entry, const Find& find) {
-  if (entry.type != "hand_over_failed" && entry.type != "fields_void") keeper_before_.reset();
+  // What a keeper that takes over says at its beginning, of itself or of what it found.
+  constexpr std::array kOfItsBeginning = {std::string_view("hand_over_failed"),
+                                          std::string_view("fields_void"),
+                                          std::string_view("policy_in_force")};
+  if (std::ranges::find(kOfItsBeginning, std::string_view(entry.type)) == kOfItsBeginning.end())
+    keeper_before_.reset();
   const auto handler = handlers().find(entry.type);
   if (handler != handlers().end()) (this->*handler->second)({index, entry, find});
 }
@@ -279,8 +284,9 @@ void LogRules::check_made(const Now& now) {
   auto* request = in_call(now, "checks-hold", true);
   if (request == nullptr) return;
   const auto leaf = static_cast<std::uint32_t>(number(now.entry, "leaf"));
-  const bool code = text(now.entry, "kind") == "code";
-  const auto what = counts_as(request->chain.request(), code, leaf);
+  const auto kind = text(now.entry, "kind");
+  const bool code = kind == kByCode;
+  const auto what = counts_as(request->chain.request(), kind, request->code_by_mail, leaf);
   if (code && !request->code_sent)
     now.breaks("checks-hold", "a code that was not sent since it rang");
   const auto& customer = customers_[request->chain.request().customer];
@@ -296,8 +302,10 @@ void LogRules::check_made(const Now& now) {
 }
 
 void LogRules::code_sent(const Now& now) {
-  if (auto* request = in_call(now, "checks-hold", true); request != nullptr)
-    request->code_sent = true;
+  auto* request = in_call(now, "checks-hold", true);
+  if (request == nullptr) return;
+  request->code_sent = true;
+  request->code_by_mail = text(now.entry, "channel") == kByMail;
 }
 
 void LogRules::call_started(const Now& now) {
@@ -364,6 +372,10 @@ void LogRules::receipt_given(const Now& now) {
     now.breaks("receipt-to-who-asked", "to somebody else");
   else if (!was_confirmed(request))
     now.breaks("receipt-to-who-asked", "nobody confirmed that it is the customer");
+  else if (now.entry.at > grace_.erase_ms + (is_over(request.state)
+                                                 ? request.since
+                                                 : deadline(request, limits_.value_or(Limits{}))))
+    now.breaks("receipt-to-who-asked", "its time was over");
 }
 
 // ---- at the end ---------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ class LogRules final : public audit::RuleJudge {
     std::int64_t since = 0;          // counted time of that state
     std::set<std::string> passed;    // since it rang
     std::set<std::uint32_t> proofs;  // ... and by which fields; of a code where it went
-    bool code_sent = false;
+    bool code_sent = false, code_by_mail = false;
     std::optional<CallBack> call_back;
     std::uint64_t rang = 0;
     PersonId rung_by;

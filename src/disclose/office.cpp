@@ -60,8 +60,12 @@ Status Office::begin() {
 }
 
 Status Office::log_is_back(std::uint64_t known_upto) {
-  bool of_ours = false;
-  TRY(ledger_.replay(known_upto, [&](std::uint64_t, const audit::Entry& entry) -> Status {
+  bool of_ours = false, stated = false;
+  TRY(ledger_.replay(known_upto, [&](std::uint64_t index, const audit::Entry& entry) -> Status {
+    if (entry.type == "policy_in_force") {
+      stated = true;
+      book_.change_head().policy_entry = index + 1;
+    }
     of_ours = of_ours || entry.type == "chart_changed" || of_request(entry.type);
     // An erasure that was begun is in hand, and is logged once more.
     if (entry.type == "erased" || entry.type == "fields_erase_intended") return {};
@@ -72,7 +76,9 @@ Status Office::log_is_back(std::uint64_t known_upto) {
     return {};
   }));
   // Else nothing was lost, and a call-back that goes on does.
-  return known_ && !of_ours ? Status{} : reload(known_upto);
+  if (!known_ || of_ours) TRY(reload(known_upto));
+  // It may have been of another keeper, which did not take over: ours is in force.
+  return stated ? state_policy() : Status{};
 }
 
 Result<audit::Entry> Office::entry_at(std::uint64_t index) {
@@ -114,8 +120,20 @@ Status Office::reload(std::uint64_t rows_upto) {
   }));
   Entries entries;
   if (chart_entry != 0) TRY(walk_back(chart_entry - 1, entries));
+  // A head of before (193, 194) names none: once, the whole log is asked.
+  if (book_.head().policy_entry == 0)
+    TRY(ledger_.replay(0, [&](std::uint64_t index, const audit::Entry& entry) -> Status {
+      if (entry.type != "policy_in_force") return {};
+      entries.emplace(index, entry);
+      policy_entry = index + 1;
+      return {};
+    }));
   if (policy_entry != 0) TRY(walk_back(policy_entry - 1, entries));
   for (const auto index : last) TRY(walk_back(index, entries));
+  // What was before all that the log tells of limits: by the oldest that it tells.
+  const auto oldest = std::ranges::find_if(
+      entries, [](const auto& item) { return item.second.type == "policy_in_force"; });
+  if (oldest != entries.end()) TRY(replay_known(oldest->first, oldest->second));
   for (const auto& [index, entry] : entries) TRY(replay_known(index, entry));
   if (book_.head().chart_entry == chart_entry && chart_.head() != book_.head().chart_head)
     return fail(Errc::kCorrupt, "the log has another role chart than the key store knows");
@@ -196,14 +214,17 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
   auto& running = at->second;
   running.entry = index;
   running.logged = index;
-  if (entry.type == "code_sent") ++running.codes;
+  if (entry.type == "code_sent") {
+    ++running.codes;
+    running.code_by_mail = entry.data.at("channel").as_string() == kByMail;
+  }
   if (entry.type == "check_made") {
     const auto leaf = static_cast<vault::Leaf>(entry.data.at("leaf").as_int64());
     const auto kind = std::string_view(entry.data.at("kind").as_string());
-    const auto what = counts_as(running.chain.request(), kind == "code", leaf);
+    const auto what = counts_as(running.chain.request(), kind, running.code_by_mail, leaf);
     if (entry.data.at("passed").as_bool())
       running.passed.insert(what);
-    else if (kind != "code")
+    else if (kind != kByCode)
       ++running.misses[leaf];
   }
   if (entry.type == "call_back_made") {

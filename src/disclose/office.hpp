@@ -83,6 +83,7 @@ class Office final : public keys::Tenant {
   void intake_key(const keys::IntakeKeyRequest& message, Reply<keys::IntakeKey> reply);
   void store_fields(const keys::StoreFields& message, Reply<keys::FieldsStored> reply);
   void look_up(const keys::LookUp& message, Reply<keys::FoundCustomers> reply);
+  void look_up_caller(const keys::LookUpCaller& message, Reply<keys::FoundCustomers> reply);
   void records_put(const keys::RecordsPut& message, Reply<keys::Ack> reply);
   void customer_state(const keys::CustomerStateRequest& message, Reply<keys::CustomerState> reply);
   // What becomes of it (office_cases.cpp).
@@ -134,6 +135,9 @@ class Office final : public keys::Tenant {
                                        const std::array<std::uint8_t, 32>& reader_key,
                                        const keys::OpenAsked& asked) override;
   Status may_erase(const keys::CallAsked& call, std::string_view actor) override;
+  // Who is on the line (office_callers.cpp).
+  void call_says(const CallId& call, ByteView call_data) override;
+  void call_is_over(const CallId& call) override;
 
   // Whether this is the key of a browser of theirs, signed by a passkey that they still have. The
   // command line's, which is for one call alone, is none.
@@ -150,6 +154,7 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kFieldsPerIntakeMax = 32;
   static constexpr std::size_t kLookUpsPerMinute = 30;  // of one person
   static constexpr std::size_t kLookUpsPerMinuteAll = 6'000;
+  static constexpr std::size_t kCallersMax = 20'000;  // calls at a time whose number is looked up
   static constexpr std::int64_t kReaderMs = 12 * 3'600'000;
   static constexpr std::size_t kReadersPerPersonMax = 8;
   static constexpr std::int64_t kDraftMs = 5 * 60'000;  // between the draft and its signature
@@ -211,13 +216,14 @@ class Office final : public keys::Tenant {
     Chain chain;
     std::uint64_t entry = 0;              // its last one, which may be on its way to the log
     std::optional<std::uint64_t> logged;  // its last one that is there
-    std::set<std::string> passed;         // what was compared and fits: a field's leaf, "code"
+    std::set<std::string> passed;         // what was compared and fits, as it counts
     std::map<vault::Leaf, std::uint8_t> misses;
     CallBack call_back;                       // the last that is over
     std::map<std::uint32_t, PersonId> words;  // steps that said something, and who
     std::optional<Code> code;
     std::size_t codes = 0;
-    SecretBytes dialled;  // the number of the last call-back
+    bool code_by_mail = false;  // the last one
+    SecretBytes dialled;        // the number of the last call-back
     std::optional<Dialling> dialling;
     bool staged = false;  // a step of it is on its way to the log
   };
@@ -353,6 +359,10 @@ class Office final : public keys::Tenant {
   Result<bool> compare_fits(const vault::CompareToken& token, vault::FieldKind kind,
                             ByteView normalised);
   bool within_rate(const std::string& actor);
+  Status may_look_up(const std::string& actor);
+  void answer_found(const keys::FoundCustomers& found, audit::Entry entry,
+                    const Reply<keys::FoundCustomers>& reply);
+  Result<keys::FoundCustomers> who_has(const vault::Token& token);
   Result<keys::ValueRead> seal_to(const std::array<std::uint8_t, 32>& key, ByteView aad,
                                   ByteView value);
   Status may_act(std::string_view actor, people::Roles roles) const;
@@ -426,6 +436,7 @@ class Office final : public keys::Tenant {
   std::deque<IntakeSecret> intake_;                           // the newest first; two at most
   std::unordered_map<keys::IntakeId, std::int64_t> intakes_;  // when, monotonic
   std::map<std::string, Rate> rates_;
+  std::map<CallId, vault::Token> callers_;  // of calls that run: what finds their number
   std::map<CustomerId, vault::Customer::Before> unlogged_;  // before what this round stored
   std::map<OrderId, Going> going_;
   std::set<CustomerId> going_of_;

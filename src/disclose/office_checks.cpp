@@ -14,7 +14,6 @@ namespace {
 constexpr std::int64_t kDayMs = 86'400'000;
 constexpr std::int64_t kOneIntakeMs = 1'000;  // between a customer's first case and what is in it
 constexpr std::uint32_t kCodesEnd = 100'000'000;  // eight digits
-constexpr std::string_view kByCode = "code";
 
 // Compared with what a customer says: not what was dialled, nor a text of their own words.
 bool may_be_checked(vault::FieldKind kind) {
@@ -112,6 +111,7 @@ void Office::answer_check(const RequestId& id, const std::string& what, bool mat
 
 void Office::check_field(const keys::CheckField& message, Reply<keys::Checked> reply) {
   std::uint8_t left = 0;
+  std::string what;
   const auto match = [&]() -> Result<bool> {
     auto* running = TRY(in_verification(message.request, message.expert));
     auto* customer = TRY(book_.find(running->chain.request().customer));
@@ -146,13 +146,14 @@ void Office::check_field(const keys::CheckField& message, Reply<keys::Checked> r
     TRY(stage_of_request(
         message.request, *running, "check_made", message.expert.hex(),
         {{"kind", vault::to_text(version->kind)}, {"leaf", std::int64_t{leaf}}, {"passed", fits}}));
+    what = counts_as(running->chain.request(), vault::to_text(version->kind), false, leaf);
     if (!fits) ++misses;
     left = static_cast<std::uint8_t>(
         std::min(kTriesMax - misses, vault::kMissesMax - version->misses));
     return fits;
   }();
   if (!match) return reply(tl::unexpected<Error>(match.error()));
-  answer_check(message.request, std::to_string(message.field.leaf), *match, left, std::move(reply));
+  answer_check(message.request, what, *match, left, std::move(reply));
 }
 
 // ---- the code -----------------------------------------------------------------------------------
@@ -169,6 +170,7 @@ void Office::send_code(const keys::SendCode& message, Reply<keys::Ack> reply) {
     TRY(may_prove(running->chain.request(), judged(*running), *customer, *version,
                   world_at(now())));
     const bool mail = version->kind == vault::FieldKind::kEmail;
+    const std::string channel(mail ? kByMail : kBySms);
     const auto value = TRY(vault::open_value(cipher_, *customer, *version, keys::RecordKind::kField,
                                              message.field.record));
     auto address = TRY(vault::normalise(version->kind, value.expose(), policy_.policy.region));
@@ -184,18 +186,17 @@ void Office::send_code(const keys::SendCode& message, Reply<keys::Ack> reply) {
     SecretBytes code(8);
     for (std::size_t i = 8; i-- > 0; digits /= 10)
       code.expose_mut()[i] = static_cast<std::uint8_t>('0' + digits % 10);
-    TRY(stage_of_request(
-        message.request, *running, "code_sent", message.expert.hex(),
-        {{"leaf", std::int64_t{message.field.leaf}}, {"channel", mail ? "email" : "sms"}}));
+    TRY(stage_of_request(message.request, *running, "code_sent", message.expert.hex(),
+                         {{"leaf", std::int64_t{message.field.leaf}}, {"channel", channel}}));
     ++running->codes;
+    running->code_by_mail = mail;
     running->code = Code{.value = code.clone(),
                          .leaf = message.field.leaf,
                          .until_ms = clock_.monotonic_ms() + kCodeMs};
-    ledger_.after_log([this, mail, address = std::make_shared<SecretBytes>(std::move(address)),
+    ledger_.after_log([this, channel, address = std::make_shared<SecretBytes>(std::move(address)),
                        code = std::make_shared<SecretBytes>(std::move(code)),
                        reply](Status logged) {
-      if (logged)
-        logged = outbox_.deliver(mail ? "email" : "sms", std::move(*address), std::move(*code));
+      if (logged) logged = outbox_.deliver(channel, std::move(*address), std::move(*code));
       if (!logged) return reply(tl::unexpected<Error>(logged.error()));
       reply(keys::Ack{});
     });
@@ -219,7 +220,7 @@ void Office::check_code(const keys::CheckCode& message, Reply<keys::Checked> rep
     TRY(stage_of_request(
         message.request, *running, "check_made", message.expert.hex(),
         {{"kind", std::string(kByCode)}, {"leaf", std::int64_t{code->leaf}}, {"passed", fits}}));
-    what = counts_as(running->chain.request(), true, code->leaf);
+    what = counts_as(running->chain.request(), kByCode, running->code_by_mail, code->leaf);
     if (!fits) ++code->misses;
     left = static_cast<std::uint8_t>(kTriesMax - code->misses);
     if (fits) code.reset();  // once

@@ -271,25 +271,19 @@ bool Office::within_rate(const std::string& actor) {
   return spend(actor, kLookUpsPerMinute) && spend("", kLookUpsPerMinuteAll);
 }
 
-void Office::look_up(const keys::LookUp& message, Reply<keys::FoundCustomers> reply) {
-  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
-  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
+Status Office::may_look_up(const std::string& actor) {
+  TRY(ready());
   constexpr auto kMayLook = people::bit(Role::kAgent) | people::bit(Role::kTechnician) |
                             people::bit(Role::kExpert) | people::bit(Role::kSupervisor) |
                             people::bit(Role::kAuthorised) | people::bit(Role::kOwner);
-  if (auto may = may_act(message.actor, kMayLook); !may) return refuse(may.error());
-  if (!within_rate(message.actor)) return refuse({Errc::kBusy, "too many look-ups this minute"});
-  const auto* spec = policy_.policy.find(message.field);
-  if (spec == nullptr || !spec->search)
-    return refuse({Errc::kMalformed, "nobody is found by this field"});
-  const auto value = open_intake(message.value, "find", {message.actor, message.field});
-  if (!value) return refuse(value.error());
-  const auto normalised = vault::normalise(spec->kind, value->expose(), policy_.policy.region);
-  if (!normalised) return refuse(normalised.error());
-  const auto ids = book_.look_up(book_.token_of(spec->kind, normalised->expose()));
-  if (!ids) return refuse(ids.error());
+  TRY(may_act(actor, kMayLook));
+  if (!within_rate(actor)) return fail(Errc::kBusy, "too many look-ups this minute");
+  return {};
+}
+
+Result<keys::FoundCustomers> Office::who_has(const vault::Token& token) {
   keys::FoundCustomers found;
-  for (const auto& id : *ids) {
+  for (const auto& id : TRY(book_.look_up(token))) {
     const auto customer = book_.find(id);
     if (!customer) continue;
     keys::FoundCustomer one{.customer = id, .open_cases = {}};
@@ -297,17 +291,39 @@ void Office::look_up(const keys::LookUp& message, Reply<keys::FoundCustomers> re
       if (c.closed_at == 0) one.open_cases.push_back(c.number);
     found.customers.push_back(std::move(one));
   }
-  auto staged =
-      ledger_.stage({.type = "looked_up",
-                     .actor = message.actor,
-                     .subject = "-",
-                     .data = {{"field", message.field},
-                              {"found", static_cast<std::int64_t>(found.customers.size())}}});
-  if (!staged) return refuse(staged.error());
-  ledger_.after_log([found = std::move(found), reply](Status logged) {
+  return found;
+}
+
+// Said when the log has it.
+void Office::answer_found(const keys::FoundCustomers& found, audit::Entry entry,
+                          const Reply<keys::FoundCustomers>& reply) {
+  if (auto staged = ledger_.stage(std::move(entry)); !staged)
+    return reply(tl::unexpected<Error>(staged.error()));
+  ledger_.after_log([found, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     reply(found);
   });
+}
+
+void Office::look_up(const keys::LookUp& message, Reply<keys::FoundCustomers> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto may = may_look_up(message.actor); !may) return refuse(may.error());
+  const auto* spec = policy_.policy.find(message.field);
+  if (spec == nullptr || !spec->search)
+    return refuse({Errc::kMalformed, "nobody is found by this field"});
+  const auto value = open_intake(message.value, "find", {message.actor, message.field});
+  if (!value) return refuse(value.error());
+  const auto normalised = vault::normalise(spec->kind, value->expose(), policy_.policy.region);
+  if (!normalised) return refuse(normalised.error());
+  const auto found = who_has(book_.token_of(spec->kind, normalised->expose()));
+  if (!found) return refuse(found.error());
+  answer_found(*found,
+               {.type = "looked_up",
+                .actor = message.actor,
+                .subject = "-",
+                .data = {{"field", message.field},
+                         {"found", static_cast<std::int64_t>(found->customers.size())}}},
+               reply);
 }
 
 // After a keeper's death. What the server has was stored, and is found again; what it has not was
@@ -388,7 +404,7 @@ void Office::customer_state(const keys::CustomerStateRequest& message,
          .state = static_cast<std::uint8_t>(version.state),
          .stored_at = version.stored_at,
          .gone_at = version.gone_at,
-         .kept_days = static_cast<std::uint32_t>(customer.days_of(version, keep))});
+         .kept_days = static_cast<std::uint32_t>(customer.days_told(version, keep))});
   reply(std::move(state));
 }
 

@@ -377,8 +377,12 @@ std::uint32_t checks_needed(const Request& request, const CallBack& call, const 
   return asks_own_data(request) && young ? least + 1 : least;
 }
 
-std::string counts_as(const Request& request, bool code, FieldNumber leaf) {
-  return code && !asks_own_data(request) ? "code" : std::to_string(leaf);
+std::string counts_as(const Request& request, std::string_view kind, bool by_mail,
+                      FieldNumber leaf) {
+  const bool code = kind == kByCode;
+  const std::string mailbox(vault::to_text(vault::FieldKind::kEmail));
+  if (asks_own_data(request) && (code ? by_mail : kind == mailbox)) return mailbox;
+  return code ? std::string(kByCode) : std::to_string(leaf);
 }
 
 std::vector<TableRow> table() {

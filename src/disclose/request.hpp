@@ -197,9 +197,13 @@ bool asks_own_data(const Request& request);
 bool was_confirmed(const Request& request);
 // How many checks a verdict needs after this call-back, besides it.
 std::uint32_t checks_needed(const Request& request, const CallBack& call, const Limits& limits);
-// What a check that was passed counts as, each once: a code is one of its own, but where nobody
-// releases it proves no more than who has the mailbox does, who can say its address as well.
-std::string counts_as(const Request& request, bool code, FieldNumber leaf);
+// What a check that was passed counts as, each once: a field, or a code. Where nobody releases, all
+// that whoever has the mailbox can say is one: a code by mail, and every address on file, which may
+// be the same. `kind`: as `check_made` says it; `by_mail`: of a code.
+inline constexpr std::string_view kByCode = "code";
+inline constexpr std::string_view kByMail = "email", kBySms = "sms";  // a code's channel
+std::string counts_as(const Request& request, std::string_view kind, bool by_mail,
+                      FieldNumber leaf);
 bool is_over(State state);     // nobody sees anything any more
 bool is_settled(State state);  // ... and nobody has anything to do with it: no review is due
 // Who may do this, in words for a screen: "an authorised person who is neither …".

@@ -124,6 +124,11 @@ Result<Bytes> Keeper::seal_call_data(CallKeys& call, ByteView plain) {
                       TRY(call.cover.leaf(keys::leaf_of(keys::kCallDataStream, index))));
 }
 
+void Keeper::tell_tenant(const CallKeys& call, ByteView call_data) {
+  if (tenant_ != nullptr && call.source == keys::CallSource::kSiprec && !call.ended)
+    tenant_->call_says(call.id, call_data);
+}
+
 Status Keeper::stage_dirty_rows() {
   Status outcome;
   for (auto& [id, call] : calls_) {
@@ -192,6 +197,7 @@ void Keeper::call_start(const keys::CallStart& message, Reply<keys::CallStarted>
   call->dirty = true;
   auto record = seal_call_data(*call, message.call_data);
   if (!record) return reply(tl::unexpected<Error>(record.error()));
+  tell_tenant(*call, message.call_data);
   call->start_logged = false;
   auto staged = stage_started(*call);
   rows_[call->id] = call->row;
@@ -220,6 +226,7 @@ void Keeper::call_data_put(const keys::CallDataPut& message, Reply<keys::SealedR
   if (!call) return reply(tl::unexpected<Error>(call.error()));
   auto record = seal_call_data(**call, message.call_data);
   if (!record) return reply(tl::unexpected<Error>(record.error()));
+  tell_tenant(**call, message.call_data);
   reply(keys::SealedRecord{std::move(*record)});
 }
 
@@ -270,6 +277,7 @@ void Keeper::call_end(const keys::CallEnd& message, Reply<keys::Ack> reply) {
     if (end.stream >= keys::kCallDataStream || end.end_index > keys::kIndexMax + 1)
       return reply(fail(Errc::kMalformed, "no such stream or index"));
   auto& call = **found;
+  if (tenant_ != nullptr) tenant_->call_is_over(call.id);
   if (!call.end_logged) {  // else said twice: the first answer was lost
     auto staged = stage_entry("call_ended", "recorder", call.id.hex(),
                               {{"ended_at", message.ended_at},
@@ -425,12 +433,12 @@ void Keeper::tick() {
   if (!unconfirmed_.empty() || tenant_ != nullptr) mirrors_are_back();
   tick_private();
   if (now - last_persist_ms_ >= policy_.persist_every_ms) {
-    persist_deadlines();
+    if (!persist_again_) persist_deadlines();
     // A round that a log or a disk refused comes again soon: what it did not keep, a death would
     // cost.
     constexpr std::int64_t kAgainMs = 1'000;
-    const bool kept = persist_round(false);
-    last_persist_ms_ = kept ? now : now - policy_.persist_every_ms + kAgainMs;
+    persist_again_ = !persist_round(false);
+    last_persist_ms_ = persist_again_ ? now - policy_.persist_every_ms + kAgainMs : now;
   }
   if (!log_->failed() && now - last_publish_ms_ >= 1'000) {
     last_publish_ms_ = now;

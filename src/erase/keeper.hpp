@@ -260,6 +260,7 @@ class Keeper {
   Status replay_started(const CallId& id, const audit::Entry& entry);
   Status stage_started(const CallKeys& call);
   Result<Bytes> seal_call_data(CallKeys& call, ByteView plain);
+  void tell_tenant(const CallKeys& call, ByteView call_data);
   [[nodiscard]] std::uint32_t elapsed_segments(const CallKeys& call) const;
   [[nodiscard]] std::int64_t begun_ms(keys::CallSource source, std::int64_t started_at) const;
   [[nodiscard]] std::int64_t believed_start(keys::CallSource source, std::int64_t said) const;
@@ -438,6 +439,7 @@ class Keeper {
   bool resting_ = false;
   bool new_rows_ =
       false;  // a call began or ended: its row must be on the disk before that is answered
+  bool persist_again_ = false;  // the last round was refused
   std::int64_t last_persist_ms_ = 0, last_publish_ms_ = 0, retry_orders_ms_ = 0;
   std::uint64_t orders_done_ = 0, opened_ = 0;
   std::string log_error_, hand_over_failure_;

@@ -77,6 +77,12 @@ class Tenant {
 
   virtual void tick() = 0;
 
+  // What a call says of itself (capture/call_data.hpp), as its recorder gives it, while it runs;
+  // and its end. Nothing of it need outlive the keeper. A call-back's is not told: who rings learns
+  // no more of the customer than the request says.
+  virtual void call_says(const CallId& call, ByteView call_data) = 0;
+  virtual void call_is_over(const CallId& call) = 0;
+
   // By what right this person's browser may have keys of a call's records: what the entry in the
   // log says of it besides. kDenied: by none.
   virtual Result<boost::json::object> may_open(const CallAsked& call, std::string_view actor,

@@ -100,6 +100,17 @@ struct LookUp {  // -> FoundCustomers
     v(actor, field, value);
   }
 };
+// Who has the number that the customer of this call, which runs, rings from or is rung at. As
+// above, and the keeper alone knows the number. kNotFound: it has none, or it runs no more.
+struct LookUpCaller {  // -> FoundCustomers
+  static constexpr std::uint16_t kType = 330;
+  std::string actor;
+  CallId call;
+  template <class V>
+  void visit(V& v) {
+    v(actor, call);
+  }
+};
 struct FoundCustomer {
   CustomerId customer;
   std::vector<std::uint32_t> open_cases;

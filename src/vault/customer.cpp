@@ -242,6 +242,13 @@ std::int64_t Customer::until(const Version& version, const Keep& keep) const {
   return last;
 }
 
+std::int64_t Customer::days_told(const Version& version, const Keep& keep) const {
+  const auto end = until(version, keep);
+  if (version.of_class == FieldClass::kSecret || end == 0) return days_of(version, keep);
+  const auto last = std::ranges::max(cases_, {}, &Case::closed_at).closed_at;
+  return (end - last) / kDayMs;
+}
+
 std::size_t Customer::passed() const {
   return static_cast<std::size_t>(std::ranges::count_if(versions_, [](const auto& version) {
     return version.gone_by == GoneBy::kHours || version.gone_by == GoneBy::kRetention;

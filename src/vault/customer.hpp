@@ -169,6 +169,8 @@ class Customer {
   // How many days after the last case's end it is kept: no more than was promised when its own
   // began; 0 of a secret.
   [[nodiscard]] std::int64_t days_of(const Version& version, const Keep& keep) const;
+  // ... and as it is to be told: where every case is over, those that were in force when it was.
+  [[nodiscard]] std::int64_t days_told(const Version& version, const Keep& keep) const;
   // When this version's time is over, a hold aside; 0: not while a case is open.
   [[nodiscard]] std::int64_t until(const Version& version, const Keep& keep) const;
 

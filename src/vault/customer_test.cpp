@@ -168,6 +168,23 @@ TEST_F(Customers, DaysThatBecomeFewerHoldForWhatIsThere) {
   EXPECT_EQ(customer.passed(), 0u);
 }
 
+// A case that was closed while fewer days were in force goes by those, whatever the policy says
+// now.
+TEST_F(Customers, TheDaysThatAreToldAreThoseOfTheEnd) {
+  Keep fewer = policy.keep;
+  fewer.reference_days = 20;
+  const auto of_case = *customer.open_case(policy.keep, now);
+  const auto name = store("name", of_case);
+  const auto told = [&](const Keep& keep) {
+    return customer.days_told(*customer.find(name), keep);
+  };
+  EXPECT_EQ(told(policy.keep), policy.keep.reference_days);
+  EXPECT_EQ(told(fewer), 20);
+  ASSERT_TRUE(customer.close_case(of_case, fewer, now + kDay));
+  EXPECT_EQ(told(policy.keep), 20);
+  EXPECT_EQ(customer.until(*customer.find(name), policy.keep), now + 21 * kDay);
+}
+
 TEST_F(Customers, WhatCouldOnlyBeComparedIsErasedToo) {
   const auto one = *customer.open_case(policy.keep, now);
   const auto mail = store("email", one), word = store("service_word", one);

@@ -222,6 +222,13 @@ TEST_F(LogRules, AHandOverThatCameToNothingIsVoid) {
   const auto customer = carla();
   const auto opened_one = opened(customer);
   const auto key = browser(tom);
+  const auto stated = [&] {
+    std::vector<std::size_t> at;
+    const auto all = entries();
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (all[i].type == "policy_in_force") at.push_back(i);
+    return at;
+  };
   keeper->freeze();
   log = *audit::Log::open(vfs, "/log", "test/log", seed);
   ASSERT_TRUE(log->stage({.type = "keeper_started",
@@ -233,6 +240,13 @@ TEST_F(LogRules, AHandOverThatCameToNothingIsVoid) {
                                    {"log_size", static_cast<std::int64_t>(log->size())},
                                    {"handed_over", true},
                                    {"calls", 1}}}));
+  auto of_before = entries();
+  auto others_policy = of(of_before, "policy_in_force");
+  others_policy.data["limits"].as_array()[8] = 4;  // checks
+  others_policy.data["hash"] = std::string(64, 'b');
+  others_policy.prev_step = stated()[0];
+  others_policy.at = clock.utc_ms();
+  ASSERT_TRUE(log->stage(others_policy));
   ASSERT_TRUE(log->commit());
   log = *audit::Log::open(vfs, "/log", "test/log", seed);
   keeper->hand_over_failed("nobody came");
@@ -240,6 +254,11 @@ TEST_F(LogRules, AHandOverThatCameToNothingIsVoid) {
   EXPECT_TRUE(view(opened_one, tom, key, customer, "email"));
   EXPECT_TRUE(request(tom, customer, {"phone"}));
   expect_clean(entries());
+  // Its policy, too: what is in force is stated once more.
+  ASSERT_EQ(stated().size(), 3u) << "the other one's, and ours";
+  const auto ours = entries()[stated()[2]];
+  EXPECT_EQ(ours.data.at("hash").as_string(), to_hex(crypto::sha256(as_bytes(policy_text))));
+  EXPECT_EQ(ours.prev_step, stated()[1]);
   // But not when it did take over.
   auto others = entries();
   blank(of(others, "hand_over_failed"));

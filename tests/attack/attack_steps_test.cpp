@@ -209,6 +209,30 @@ TEST_F(Steps, APolicyThatIsStricterByNowDropsNoRequestOfBefore) {
     EXPECT_NE(found.rule->weight, audit::RuleWeight::kBreach) << found.rule->name << found.what;
 }
 
+// A keeper of before did not write down where the log states the policy.
+TEST_F(Steps, NorDoesOneThatComesAfterAnUpgrade) {
+  const auto customer = carla();
+  const auto seen = opened(customer), waits = verified(customer);
+  ASSERT_TRUE(act(seen, tom, {.kind = "end"}));
+  ticks(61'000);
+  stop();
+  {
+    auto old = *keys::KeyStore::open(vfs, entropy, paths, wrap);
+    const auto size = old->log_size();
+    auto head = *vault::Head::decode((*old->get(keys::kVaultHeadRow))->expose());
+    EXPECT_NE(head.policy_entry, 0u);
+    head.policy_entry = 0;
+    old->stage_put(keys::kVaultHeadRow, head.encode());
+    ASSERT_TRUE(old->commit(size));
+  }
+  policy_text = std::string(kPolicy) + "[disclosure]\nchecks = 4\nnumber_days = 365\n";
+  for (int restarts = 0; restarts < 3; ++restarts) {
+    boot();
+    EXPECT_EQ(state_word(seen), "closed") << restarts;
+    EXPECT_EQ(state_word(waits), "verified") << restarts;
+  }
+}
+
 TEST_F(Steps, WhatIsOverStaysOver) {
   const auto customer = carla();
   const auto id = opened(customer);

@@ -9,6 +9,7 @@ using people::Role;
 
 class Values : public ::testing::Test, public OfficeRig {
  protected:
+  explicit Values(std::string policy_of_it = kPolicy) : OfficeRig(std::move(policy_of_it)) {}
   RequestId ringing(const CustomerId& customer, const Someone& by) {
     const auto id = request(by, customer, {"email"});
     EXPECT_TRUE(id) << id.error().message;
@@ -306,6 +307,16 @@ TEST_F(Values, WhatCameWithAYoungNumberProvesNothingOfOwnData) {
   };
   EXPECT_EQ(handed(ada.id), "");
   EXPECT_EQ(handed(eve.id), "receipt-to-who-asked: to somebody else; ");
+  const auto later = [&](std::int64_t ms) {
+    auto with = entries();
+    with.push_back({.type = "receipt_given",
+                    .actor = ada.id.hex(),
+                    .subject = honest.hex(),
+                    .at = with.back().at + ms});
+    return findings(with);
+  };
+  EXPECT_EQ(later(14 * 60'000), "");
+  EXPECT_NE(later(3'600'000).find("receipt-to-who-asked: its time was over"), std::string::npos);
   auto forged = entries();  // a keeper that took the number itself, stored a minute ago, as a proof
   for (auto& entry : forged)
     if (entry.type == "check_made" && entry.data.at("leaf").as_int64() == old_mail)
@@ -365,6 +376,36 @@ TEST_F(Values, WhatIsOldEnoughOrOfAnOldNumberProvesOwnData) {
 
 // Whoever has the mailbox can say its address, too: together that is one proof, where nobody
 // releases. Where somebody does, the code is one of its own.
+// However many fields of the policy hold its address.
+class Mailboxes : public Values {
+ protected:
+  Mailboxes()
+      : Values(std::string(kPolicy) +
+               "[[field]]\nid = \"bills\"\nlabel = \"Bills\"\nkind = \"email\"\n") {}
+};
+
+TEST_F(Mailboxes, OneAddressInTwoFieldsIsOneProof) {
+  const auto customer = carla();
+  ASSERT_TRUE(store_values({{"bills", "carla@example.com"}}, customer, 1));
+  for (int hours = 0; hours < 26; ++hours) ticks(3'600'000);  // the password goes in its time
+  ticks(40 * 86'400'000ll);                                   // the number is old
+  duty(eve);
+  const auto id = own_data_talking(customer, tom);
+  EXPECT_TRUE(check(id, eve, customer, "bills", "carla@example.com")->match);
+  EXPECT_TRUE(ask(&Office::send_code, keys::SendCode{id, eve.id, record(customer, "email")}));
+  const auto checked =
+      ask(&Office::check_code,
+          keys::CheckCode{id, eve.id, seal(codes.back().code, "code", {id.hex()})});
+  ASSERT_TRUE(checked);
+  EXPECT_EQ(checked->passed, 1u);
+  hang_up();
+  EXPECT_FALSE(act(id, eve, {.kind = "pass", .words = kVerdict}));
+  boot();  // as the log tells it
+  EXPECT_FALSE(act(id, eve, {.kind = "pass", .words = kVerdict}));
+  for (const auto& found : judge(entries()).findings)
+    ADD_FAILURE() << found.rule->name << found.what;
+}
+
 TEST_F(Values, AMailboxIsOneProofOfOwnData) {
   const auto customer = carla();
   duty(eve);

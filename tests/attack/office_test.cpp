@@ -115,6 +115,66 @@ TEST_F(Offices, AKnownCustomerIsFoundAndNothingElseIsSaid) {
   EXPECT_EQ(look("name", "Carla Muster")->customers.size(), 1u);
 }
 
+// The agent's page asks by the call; the number itself it never has.
+TEST_F(Offices, WhoIsOnTheLineIsFoundByTheCallAlone) {
+  const auto customer = carla();
+  const auto begin = [&](const std::string& number, keys::CallSource source) {
+    const auto call = CallId::random(entropy);
+    Answer<keys::CallStarted> begun;
+    keeper->call_start({.call = call,
+                        .source = source,
+                        .direction = keys::Direction::kIncoming,
+                        .streams = 3,
+                        .started_at = clock.utc_ms(),
+                        .call_data = to_bytes(as_bytes(number))},
+                       begun.reply());
+    keeper->end_round();
+    EXPECT_TRUE(begun.value);
+    return call;
+  };
+  const auto of = [](const std::string& number) {
+    return R"({"version":1,"customer":{"number":")" + number + R"("},"agent":{"number":"311"}})";
+  };
+  const auto look = [&](const CallId& call, const PersonId& by) {
+    return ask(&Office::look_up_caller, keys::LookUpCaller{by.hex(), call});
+  };
+  const auto call = begin(of("+16502530000"), keys::CallSource::kSiprec);
+  const auto found = look(call, agent());
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_EQ(found->customers.size(), 1u);
+  EXPECT_EQ(found->customers[0].customer, customer);
+  EXPECT_EQ(found->customers[0].open_cases, std::vector{1u});
+  const auto said = entries().back();
+  EXPECT_EQ(said.type, "looked_up");
+  EXPECT_EQ(said.actor, agent().hex());
+  EXPECT_EQ(said.subject, call.hex());
+  EXPECT_EQ(said.data.at("found").as_int64(), 1);
+  EXPECT_EQ(look(begin(of("+16502539999"), keys::CallSource::kSiprec), agent())->customers.size(),
+            0u);
+  for (const std::string& none : {of("anonymous"), of(""), std::string("{}"), std::string("{"),
+                                  std::string("[]"), std::string(R"({"customer":7})")})
+    EXPECT_EQ(look(begin(none, keys::CallSource::kSiprec), agent()).error().code, Errc::kNotFound)
+        << none;
+  EXPECT_EQ(look(begin(of("+16502530000"), keys::CallSource::kCallBack), agent()).error().code,
+            Errc::kNotFound)
+      << "who rings a customer back learns no more of them";
+  EXPECT_EQ(look(call, rita.id).error().code, Errc::kDenied);
+  // The number comes later, or is another one: what the call said last counts.
+  Answer<keys::SealedRecord> sealed;
+  keeper->call_data_put({call, to_bytes(as_bytes(of("+16502539999")))}, sealed.reply());
+  EXPECT_EQ(look(call, agent())->customers.size(), 0u);
+  Answer<keys::Ack> ended;
+  keeper->call_end({call, clock.utc_ms(), "bye", {{0, 10}, {1, 10}}}, ended.reply());
+  keeper->end_round();
+  EXPECT_EQ(look(call, agent()).error().code, Errc::kNotFound);
+  const auto actor = agent().hex();
+  for (std::size_t i = 0; i < Office::kLookUpsPerMinute; ++i)
+    (void)ask(&Office::look_up, keys::LookUp{actor, "name", seal("x", "find", {actor, "name"})});
+  EXPECT_EQ(look(begin(of("+16502530000"), keys::CallSource::kSiprec), agent()).error().code,
+            Errc::kBusy)
+      << "one share of look-ups, however one looks";
+}
+
 TEST_F(Offices, ACorrectionReplacesAndTakesTheOldOneOutOfTheIndex) {
   const auto customer = carla();
   ASSERT_TRUE(store_values({{"phone", "+1 650 253 1111"}}, customer, 1));

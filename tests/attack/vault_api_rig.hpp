@@ -237,14 +237,14 @@ class VaultRig : public OfficeRig {
         serve(c, f, &Office::confirm_field_retention))
       return;
     const bool served = serve(c, f, &Office::intake_key) || serve(c, f, &Office::store_fields) ||
-                        serve(c, f, &Office::look_up) || serve(c, f, &Office::customer_state) ||
-                        serve(c, f, &Office::close_case) || serve(c, f, &Office::assign_case) ||
-                        serve(c, f, &Office::erase_fields) || serve(c, f, &Office::hold_customer) ||
-                        serve(c, f, &Office::read_query) || serve(c, f, &Office::duty_put) ||
-                        serve(c, f, &Office::step_draft) || serve(c, f, &Office::step_put) ||
-                        serve(c, f, &Office::read_words) || serve(c, f, &Office::request_state) ||
-                        serve(c, f, &Office::check_field) || serve(c, f, &Office::send_code) ||
-                        serve(c, f, &Office::check_code);
+                        serve(c, f, &Office::look_up_caller) || serve(c, f, &Office::look_up) ||
+                        serve(c, f, &Office::customer_state) || serve(c, f, &Office::close_case) ||
+                        serve(c, f, &Office::assign_case) || serve(c, f, &Office::erase_fields) ||
+                        serve(c, f, &Office::hold_customer) || serve(c, f, &Office::read_query) ||
+                        serve(c, f, &Office::duty_put) || serve(c, f, &Office::step_draft) ||
+                        serve(c, f, &Office::step_put) || serve(c, f, &Office::read_words) ||
+                        serve(c, f, &Office::request_state) || serve(c, f, &Office::check_field) ||
+                        serve(c, f, &Office::send_code) || serve(c, f, &Office::check_code);
     if (!served) c.reply(f, keys::ErrorReply{Errc::kUnsupported, "unknown message"});
   }
 };

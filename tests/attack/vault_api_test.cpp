@@ -148,6 +148,46 @@ TEST(VaultApi, ARequestIsReadByTheLimitsOfThenAndOneThatIsNotTakesNoListDown) {
   EXPECT_EQ(rig.call(rig.max.id, "GET", "/v1/customers/" + customer + "/receipt").status, 200);
 }
 
+// The log is read anew, beside steps that were read before: each by the limits of then, which are
+// in a later part of the log than the request's beginning.
+TEST(VaultApi, WhatIsReadAnewIsReadByTheLimitsOfThen) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  (void)rig.call(rig.eve.id, "POST", "/v1/own/duty", {{"on", true}});
+  const auto all = rig.entries();
+  const auto first = std::ranges::find(all, "policy_in_force", &audit::Entry::type);
+  ASSERT_NE(first, all.end());
+  const auto state = [&](audit::Entry policy, std::int64_t window_ms) {
+    policy.data["limits"].as_array()[4] = window_ms;
+    ASSERT_TRUE(rig.log->stage(std::move(policy)));
+    ASSERT_TRUE(rig.log->commit());
+  };
+  const auto window_ms = first->data.at("limits").as_array()[4].to_number<std::int64_t>();
+  state(*first, window_ms / 3);
+  const auto id = rig.ask_for(rig.tom, customer, {"email"});
+  rig.keeper->tick();
+  for (int i = 0; i < 300; ++i)
+    ASSERT_TRUE(rig.log->stage({.type = "looked_up",
+                                .actor = rig.tom.id.hex(),
+                                .subject = "-",
+                                .at = rig.clock.utc_ms(),
+                                .data = {{"field", "name"}, {"found", 0}}}));
+  state(*first, window_ms);
+  rig.follow();
+  rig.open(id);
+  const auto until = [&] {
+    return json_of(rig.call(rig.olga.id, "GET", "/v1/requests/" + id)).at("until");
+  };
+  const auto before = until();
+  EXPECT_EQ(before, rig.state(*RequestId::parse(id)).at("until"));
+  for (const char* statement :
+       {"DELETE FROM log_read WHERE what = 'customers'",
+        "DELETE FROM customer_log WHERE subject = '-'", "UPDATE requests SET folded = x''"})
+    ASSERT_TRUE(rig.database->execute(statement));
+  rig.follow();
+  EXPECT_EQ(until(), before);
+}
+
 // No answer, list, time-line, receipt, event or row of the database holds a value.
 TEST(VaultApi, NothingThatTheServerKeepsOrSaysHoldsAValue) {
   VaultRig rig;
@@ -582,6 +622,27 @@ TEST(VaultApi, AnAgentsLiveCallIsTheirsAlone) {
   const auto stored = rig.call(ada, "POST", "/v1/intakes",
                                rig.intake_body({{"name", "E"}, {"phone", "(650) 253-0004"}}));
   EXPECT_EQ(text_of(json_of(stored), "call"), call.hex());
+  const auto look = [&](const PersonId& who) {
+    return rig.call(who, "POST", "/v1/live-call/lookup", boost::json::object{});
+  };
+  EXPECT_EQ(look(ada).status, 404) << "its number was told to no keeper";
+  Answer<keys::CallStarted> begun;
+  rig.keeper->call_start(
+      {.call = call,
+       .source = keys::CallSource::kSiprec,
+       .direction = keys::Direction::kIncoming,
+       .streams = 3,
+       .started_at = rig.clock.utc_ms(),
+       .call_data = to_bytes(as_bytes(R"({"customer":{"number":"+16502530004"}})"))},
+      begun.reply());
+  rig.keeper->end_round();
+  const auto found = json_of(look(ada)).at("customers").as_array();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].at("customer"), json_of(stored).at("customer"));
+  EXPECT_EQ(look(rig.anna.id).status, 403) << "no agent";
+  rig.service.extension_of = [](const PersonId&) { return "312"; };
+  EXPECT_EQ(look(ada).status, 404) << "another call is at the telephone";
+  rig.service.extension_of = [](const PersonId&) { return "311"; };
   (void)rig.service.live_calls.end(call);
   EXPECT_TRUE(current().is_null());
 }

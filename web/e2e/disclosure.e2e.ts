@@ -61,7 +61,7 @@ function tone(): Buffer {
   for (let i = 0; i < frames * 2; ++i) wav.writeInt16LE(Math.round(2_000 * Math.sin((2 * Math.PI * 300 * (i >> 1)) / RATE)), 44 + i * 2);
   return wav;
 }
-// A call at 701, whose number the carriers vouch for.
+// A call at 701 from the number on file, for which the carriers vouch.
 function siprec(): ChildProcess {
   const near = join(dirname(resolve(here, '..', process.env.CALLWARD_BINARY ?? '../build/release/callward')), 'siprec-client');
   const program = process.env.CALLWARD_SIPREC_CLIENT ?? near;
@@ -69,7 +69,7 @@ function siprec(): ChildProcess {
   writeFileSync(file, tone());
   const address = served.sip.split('sip:').at(-1)!.split(';')[0]!;
   const client = spawn(program, [
-    '--server', address, '--transport', 'tcp', '--customer', 'sip:+441632960123;verstat=TN-Validation-Passed-A@carrier.example;user=phone', '--agent', 'sip:701@pbx.example',
+    '--server', address, '--transport', 'tcp', '--customer', 'sip:+4915112345600;verstat=TN-Validation-Passed-A@carrier.example;user=phone', '--agent', 'sip:701@pbx.example',
     file,
   ], { stdio: 'ignore' });
   clients.push(client);
@@ -154,6 +154,9 @@ describe('the desk', () => {
     const line = siprec();
     await page.locator('[data-lamp=recording]').waitFor({ timeout: 15_000 });
     await page.locator('[data-attestation=attested_a]').waitFor();
+    // Whose number it is comes with the call; the number does not.
+    await page.locator('[data-caller=known]').waitFor();
+    expect(await page.locator(`[data-found="${customer}"]`).innerText()).toContain('open: C-1');
     await screen(page, 'desk-recording');
     // The customer only: what the agent says stays recorded. A page that is loaded anew knows of it.
     await page.getByRole('button', { name: 'Customer only' }).click();

@@ -1633,6 +1633,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/live-call/lookup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Who has the number that the customer of my live call rings from, or is rung at
+         * @description As lookUp: exact, logged, so many a minute. The number itself is seen by nobody; the keeper knows it while the call runs. 404: no call runs at my telephone, it shows no number, it is a call-back, or the keeper was started anew meanwhile: look up what the customer says
+         */
+        post: operations["lookUpCaller"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/calls/{id}/private": {
         parameters: {
             query?: never;
@@ -1985,6 +2005,12 @@ export interface components {
             wait_ms: number;
             times: number;
             used_ms: number;
+        };
+        Found: {
+            customers: {
+                customer: string;
+                open_cases: number[];
+            }[];
         };
         LiveCall: {
             call: string | null;
@@ -4627,12 +4653,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        customers: {
-                            customer: string;
-                            open_cases: number[];
-                        }[];
-                    };
+                    "application/json": components["schemas"]["Found"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -5326,6 +5347,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LiveCall"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    lookUpCaller: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description At most 20 customers, and nothing else of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -46,6 +46,7 @@ export class Desk {
   over = $state(false); // a call has ended and everything of it is gone
   // ---- the customer ----
   found = $state.raw<Found[] | null>(null);
+  caller = $state<'' | 'looked' | 'none'>(''); // whether what was found is by the number of the call
   chosen = $state.raw<Chosen | null>(null);
   chips = $state.raw<Chip[]>([]);
   link = $state.raw<Link | null>(null);
@@ -91,6 +92,7 @@ export class Desk {
     }
     const fresh = now.call !== this.live.call;
     if (fresh) this.unsure = false;
+    if (fresh && now.call !== null) void this.#findCaller(now.call);
     // What nobody can say now stays as it was; of a call that is new here it is not guessed.
     if (now.private !== null) this.#stands(now.private);
     else if (fresh) {
@@ -101,6 +103,15 @@ export class Desk {
     if (now.call !== null) this.over = false;
     else if (ended) this.over = true;
     this.live = now;
+  }
+  // Who has the number of the call, which this page never learns. What the agent found or chose meanwhile stays.
+  async #findCaller(call: string): Promise<void> {
+    const found = await ask(client.POST('/v1/live-call/lookup', { body: {} })).catch((error: unknown) =>
+      error instanceof Problem && error.status === 404 ? null : undefined,
+    );
+    if (found === undefined || this.live.call !== call || this.found !== null || this.chosen !== null) return;
+    this.found = found?.customers ?? null;
+    this.caller = found === null ? 'none' : 'looked';
   }
   async refreshCall(): Promise<void> {
     if (is('agent')) this.told(await ask(client.GET('/v1/live-call')));
@@ -135,6 +146,7 @@ export class Desk {
 
   wipe(): void {
     this.found = null;
+    this.caller = '';
     this.chosen = null;
     this.chips = [];
     this.link = null;
@@ -145,6 +157,7 @@ export class Desk {
   }
   async find(field: string, text: string): Promise<void> {
     this.found = await lookUp(field, text);
+    this.caller = '';
   }
   choose(customer: string, ofCase: number): void {
     this.chosen = { customer, case: ofCase };
@@ -152,6 +165,7 @@ export class Desk {
     this.link = null;
     this.notice = '';
     this.found = null;
+    this.caller = '';
     this.#intake = '';
     this.picked += 1;
   }

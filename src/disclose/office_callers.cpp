@@ -1,0 +1,67 @@
+// Whose number it is that a running call is with. The number itself is forgotten at once: what is
+// kept, in memory and while the call runs, is the token that finds who has it.
+#include <boost/json.hpp>
+
+#include "disclose/office.hpp"
+#include "vault/normalise.hpp"
+
+namespace callward::disclose {
+namespace {
+
+namespace json = boost::json;
+
+// The customer's number in what a call says of itself (capture/call_data.hpp).
+SecretBytes number_in(ByteView call_data) {
+  SecretBytes room(2 * call_data.size() + 4'096);  // wiped with what was read into it
+  json::monotonic_resource memory(room.expose_mut().data(), room.size());
+  boost::system::error_code bad;
+  const auto said = json::parse(as_text(call_data), bad, &memory);
+  const auto* object = bad ? nullptr : said.if_object();
+  if (object == nullptr) return {};
+  const auto* customer = object->if_contains("customer");
+  const auto* number = customer != nullptr && customer->is_object()
+                           ? customer->get_object().if_contains("number")
+                           : nullptr;
+  if (number == nullptr || !number->is_string()) return {};
+  return SecretBytes(as_bytes(std::string_view(number->get_string())));
+}
+
+const vault::FieldSpec* telephone_of(const vault::Policy& policy) {
+  for (const auto& spec : policy.fields)
+    if (spec.kind == vault::FieldKind::kPhone && spec.search) return &spec;
+  return nullptr;
+}
+
+}  // namespace
+
+void Office::call_says(const CallId& call, ByteView call_data) {
+  const auto* spec = telephone_of(policy_.policy);
+  if (spec == nullptr) return;
+  const auto number = number_in(call_data);
+  if (number.empty()) return;  // what was said before stands
+  const auto normalised = vault::normalise(spec->kind, number.expose(), policy_.policy.region);
+  if (!normalised) return (void)callers_.erase(call);
+  if (callers_.size() >= kCallersMax && !callers_.contains(call)) return;
+  callers_[call] = book_.token_of(spec->kind, normalised->expose());
+}
+
+void Office::call_is_over(const CallId& call) { callers_.erase(call); }
+
+void Office::look_up_caller(const keys::LookUpCaller& message, Reply<keys::FoundCustomers> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto may = may_look_up(message.actor); !may) return refuse(may.error());
+  const auto caller = callers_.find(message.call);
+  if (caller == callers_.end())
+    return refuse({Errc::kNotFound, "the call shows no number, or runs no more"});
+  const auto found = who_has(caller->second);
+  if (!found) return refuse(found.error());
+  answer_found(*found,
+               {.type = "looked_up",
+                .actor = message.actor,
+                .subject = message.call.hex(),
+                .data = {{"field", telephone_of(policy_.policy)->id},
+                         {"found", static_cast<std::int64_t>(found->customers.size())}}},
+               reply);
+}
+
+}  // namespace callward::disclose
