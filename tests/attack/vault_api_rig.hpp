@@ -50,7 +50,11 @@ class VaultRig : public OfficeRig {
   }
   Response call(const PersonId& who, const std::string& method, const std::string& target,
                 const boost::json::object& body = {}) {
-    return router->handle(request(who, method, target, body));
+    auto asked = request(who, method, target, body);
+    wire += method + " " + target + "\n" + asked.body + "\n";
+    auto answer = router->handle(std::move(asked));
+    wire += answer.body + "\n";
+    return answer;
   }
   void follow() {
     EXPECT_TRUE(log->publish());
@@ -203,6 +207,7 @@ class VaultRig : public OfficeRig {
   std::map<std::string, std::int64_t> leaf;
   std::vector<keys::PrivateMode> privacy;
   std::vector<keys::LogAppend> appended;
+  std::string wire;     // all that was asked and answered, in the clear
   bool follows = true;  // after each step: what the log says is in the tables
 
  private:

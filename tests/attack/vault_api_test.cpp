@@ -547,20 +547,31 @@ TEST(VaultApi, NothingInAnAddressBecomesAHeaderOrAStatement) {
         << line;
 }
 
-// Whatever a customer is called, the pages that the server makes have none of it.
-TEST(VaultApi, ACustomersNameIsNeverMarkup) {
+// A name that is markup comes out in no answer, and what is of a customer is never sent as a page:
+// neither its fields, nor a receipt, whose labels are the policy's. That a browser shows a name as
+// text is a story of the console.
+TEST(VaultApi, WhatIsOfACustomerIsNeverSentAsAPage) {
   VaultRig rig;
-  rig.service.policy.company = "<script>alert(1)</script>";
-  const auto stored = rig.call(
-      rig.agent(), "POST", "/v1/intakes",
-      rig.intake_body({{"name", "<img src=x onerror=alert(1)>"}, {"phone", "(650) 253-0003"}}));
+  for (auto& field : rig.service.policy.fields) field.label = "<img src=x onerror=label()>";
+  const auto stored = rig.call(rig.agent(), "POST", "/v1/intakes",
+                               rig.intake_body({{"name", "<img src=x onerror=named()>"},
+                                                {"phone", "(650) 253-0003"},
+                                                {"query", "<script>asked()</script>"}}));
   ASSERT_EQ(stored.status, 201) << stored.body;
-  const auto page = rig.call({}, "GET", "/policy");
-  ASSERT_EQ(page.status, 200);
-  EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
-  EXPECT_EQ(page.body.find("<script"), std::string::npos);
-  EXPECT_EQ(page.body.find("<img"), std::string::npos);
-  EXPECT_NE(page.body.find("&lt;script&gt;"), std::string::npos);
+  rig.follow();
+  const auto base = "/v1/customers/" + text_of(json_of(stored), "customer");
+  for (const auto& [target, type] : {std::pair{base, "application/json"},
+                                     {base + "/receipt", "application/json"},
+                                     {base + "/receipt?format=text", "text/plain; charset=utf-8"},
+                                     {std::string("/v1/cases"), "application/json"},
+                                     {base + "/%3Cimg%20src=x%3E", "application/problem+json"}}) {
+    const auto answer = rig.call(rig.olga.id, "GET", target);
+    EXPECT_EQ(answer.content_type, type) << target << answer.body;
+    for (const char* piece : {"named()", "asked()"})
+      EXPECT_EQ(answer.body.find(piece), std::string::npos) << target << " has " << piece;
+  }
+  const auto receipt = rig.call(rig.olga.id, "GET", base + "/receipt?format=text");
+  EXPECT_NE(receipt.body.find("label()"), std::string::npos) << "the labels are in it, as text";
 }
 
 // What the keeper takes shows when a checkpoint covers it: the answer waits for that, and whoever
