@@ -13,17 +13,25 @@ const here = dirname(fileURLToPath(import.meta.url));
 const NUMBER = '+4915112345678';
 const RTP = 44_000 + (process.pid % 100) * 40;
 const MINUTE = 60_000;
-// Nothing of this may stand anywhere but in the inputs it is typed into, and for a minute before who may see it.
+// Nothing of this may stand anywhere but in the inputs it is typed into, and for a minute before who may see it. A name, a query
+// and a concern are markup that tells on itself; in an address, which can have none, an old-fashioned entity.
+const MARKUP = { name: '<img src=x onerror=toldMarkup("ran")>', query: '<svg onload=toldMarkup("ran")>', concern: '<script>toldMarkup("ran")</script>' };
 const PLANTED = {
-  name: 'Carla Plantedova', phone: '+49 1511 2345600', query: 'Planted picture stays black since Tuesday', email: 'carla@planted-mail.example',
+  name: `Carla ${MARKUP.name} Plantedova`, phone: '+49 1511 2345600', query: `Planted picture stays black since Tuesday ${MARKUP.query}`, email: 'carla@planted-mail.example',
   password: 'planted-sunshine-42', service_word: 'Planted Blue Heron',
 };
-const EMAIL_AFTER = 'carla.new@planted-mail.example';
+const EMAIL_AFTER = 'carla&ltnew&gt@planted-mail.example';
 const PHONE_AFTER = '+49 1511 2345678'; // a number that was changed lately takes two people to release
 const PASSWORD_AFTER = 'planted-moonlight-43';
-const DORA = { name: 'Dora Plantedova', phone: PHONE_AFTER, query: 'Planted remote control does nothing', service_word: 'Planted Grey Gull' };
-const CONCERN = 'The replacement decoder was sent back and the customer waits for a new delivery note';
-const PHRASES = [...Object.values(PLANTED), ...Object.values(DORA), EMAIL_AFTER, PASSWORD_AFTER, PHONE_AFTER, NUMBER, '15112345678', '15112345600', 'planted-mail', 'decoder was sent', 'Blue Heron'];
+const DORA = { name: `Dora ${MARKUP.concern} Plantedova`, phone: PHONE_AFTER, query: 'Planted remote control does nothing', service_word: 'Planted Grey Gull' };
+const CONCERN = `The replacement decoder was sent back and the customer waits for a new delivery note ${MARKUP.concern}`;
+const HALF_TYPED = 'planted and half typed';
+// Of what has markup, pieces: a page has that escaped.
+const PIECE = { name: 'Plantedova', query: 'stays black', email: 'planted-mail' };
+const PHRASES = [
+  ...Object.values(PLANTED), ...Object.values(DORA), EMAIL_AFTER, PASSWORD_AFTER, PHONE_AFTER, NUMBER, HALF_TYPED, '15112345678', '15112345600', 'decoder was sent',
+  'Blue Heron', 'toldMarkup', ...Object.values(PIECE),
+];
 
 let served: Served;
 let all: Company;
@@ -32,6 +40,7 @@ let clients: ChildProcess[] = [];
 const who: Record<string, Person> = {};
 let customer = '';
 let request = '';
+const STAFF = ['olga', 'max', 'ada', 'tom', 'eve', 'anna', 'abe'];
 const traffic: Record<string, string[]> = { ada: [], tom: [], eve: [], anna: [] };
 
 function listenIn(person: Person): void {
@@ -40,6 +49,18 @@ function listenIn(person: Person): void {
   person.context.on('response', (got) => {
     if ((got.headers()['content-type'] ?? '').includes('event-stream')) return;
     got.text().then((text) => void into.push(`${got.url()} ${JSON.stringify(got.headers())} ${text}`), () => {});
+  });
+}
+// Whatever becomes an element of what was typed, in any page of this person's at any time, is a complaint; so is what runs of it.
+async function watchMarkup(person: Person): Promise<void> {
+  await person.context.exposeFunction('toldMarkup', (what: string) => void person.complaints.push(`markup ${what}`));
+  await person.context.addInitScript(() => {
+    const told = (window as unknown as { toldMarkup: (what: string) => void }).toldMarkup;
+    const strange = 'img[src="x"], [onerror], [onload], script:not([src])';
+    new MutationObserver((changes) => {
+      for (const node of changes.flatMap(({ addedNodes }) => [...addedNodes]))
+        if (node instanceof Element && (node.matches(strange) || node.querySelector(strange))) told(`came: ${node.outerHTML.slice(0, 200)}`);
+    }).observe(document, { childList: true, subtree: true });
   });
 }
 const state = (page: Page) => page.locator('main header [data-state]').first();
@@ -76,6 +97,27 @@ function siprec(): ChildProcess {
   return client;
 }
 
+// Whatever a browser has kept: the page, its storages, its caches, what went over the wire.
+async function kept(person: Person): Promise<{ page: string; wire: string }> {
+  const stored = await person.page.evaluate(async () => {
+    const parts = [document.documentElement.outerHTML, location.href, JSON.stringify(history.state), JSON.stringify({ ...localStorage }), JSON.stringify({ ...sessionStorage }), document.cookie];
+    for (const { name } of await indexedDB.databases()) parts.push(`database ${name}`);
+    for (const name of await caches.keys()) for (const one of await (await caches.open(name)).keys()) parts.push(one.url);
+    for (const input of document.querySelectorAll<HTMLInputElement>('input, textarea')) parts.push(input.value);
+    return parts.join('\n');
+  });
+  const { entries } = await person.cdp.send('Page.getNavigationHistory');
+  return { page: `${stored}\n${JSON.stringify(entries)}`, wire: traffic[person.name]!.join('\n') };
+}
+// `gone`: what came over the wire once, and is not kept.
+async function holdsNothing(name: string, ...gone: string[]): Promise<void> {
+  const { page, wire } = await kept(who[name]!);
+  expect(page.length).toBeGreaterThan(2_000);
+  for (const phrase of [...PHRASES, ...gone]) expect(page.includes(phrase), `${name} keeps: ${phrase}`).toBe(false);
+  expect(wire.length).toBeGreaterThan(20_000);
+  for (const phrase of PHRASES) expect(wire.includes(phrase), `${name}'s wire: ${phrase}`).toBe(false);
+}
+
 // The expert's page while the customer is called back; `hangUp` waits until it was long enough.
 async function callBack(page: Page) {
   await page.getByRole('button', { name: 'Call the customer back' }).click();
@@ -103,6 +145,7 @@ beforeAll(async () => {
     ...telephony,
   });
   all = await company(served);
+  for (const name of STAFF) await watchMarkup(await all.person(name));
   const olga = (who.olga = await found(all));
   const max = (who.max = await hire(all, olga, 'max', { roles: ['supervisor'] }));
   who.ada = await hire(all, olga, 'ada', { roles: ['agent'], answersTo: 'max', extension: '701' });
@@ -192,8 +235,9 @@ describe('the desk', () => {
     await page.getByLabel('One-time link').waitFor();
     expect(await page.getByLabel('One-time link').inputValue()).toMatch(/\/form#[0-9a-f]{64}$/);
     await screen(page, 'desk-link');
+    const link = await page.getByLabel('One-time link').inputValue();
     const carla = (await all.person('carla')).page;
-    await carla.goto(await page.getByLabel('One-time link').inputValue());
+    await carla.goto(link);
     await carla.locator('#value').fill(PASSWORD_AFTER);
     await carla.getByRole('button', { name: 'Send' }).click();
     await carla.getByText('Thank you. It was received.').waitFor();
@@ -201,7 +245,8 @@ describe('the desk', () => {
     await page.locator('[data-link=answered]').waitFor({ timeout: 20_000 });
     expect(await page.getByLabel('One-time link').count()).toBe(0);
     // Half typed when the call ends: gone with it.
-    await page.locator('input[data-field=query]').fill('planted and half typed');
+    await page.locator('input[data-field=query]').fill(HALF_TYPED);
+    expect((await kept(who.ada!)).page).toContain(HALF_TYPED); // so the search would find it
     line.kill('SIGTERM');
     await page.locator('[data-over]').waitFor({ timeout: 40_000 });
     await page.locator('[data-lamp=none]').waitFor();
@@ -209,6 +254,7 @@ describe('the desk', () => {
     expect(await page.getByLabel('One-time link').count()).toBe(0);
     const typed = await page.locator('main input').evaluateAll((inputs) => inputs.map((input) => (input as HTMLInputElement).value).join(''));
     expect(typed).toBe('');
+    await holdsNothing('ada', link.split('#').at(-1)!);
     await screen(page, 'desk-over');
     // The log says who was private, of which sides; so does the call's own page.
     const said = (await api<{ entries: { subject: string; data: { sides: string; kept: number[] } }[] }>(who.olga!, 'GET', '/v1/log/entries?type=private_on')).json.entries;
@@ -228,7 +274,7 @@ describe('the desk', () => {
     await toms.getByText(PLANTED.query).waitFor();
     await screen(toms, 'desk-query');
     await toms.getByRole('button', { name: 'Hide' }).click();
-    expect(await toms.content()).not.toContain(PLANTED.query);
+    expect(await toms.content()).not.toContain(PIECE.query);
     expect(await toms.locator('a', { hasText: 'Calls' }).count()).toBe(0);
   });
 });
@@ -371,7 +417,7 @@ describe('a request', () => {
     await page.emulateMedia({ media: 'screen' });
     await page.evaluate(() => dispatchEvent(new Event('blur')));
     await page.getByText('Wiped: you looked away').waitFor();
-    expect(await page.content()).not.toContain(EMAIL_AFTER);
+    expect(await page.content()).not.toContain(PIECE.email);
     await page.getByRole('button', { name: 'I am done: end it' }).click();
     await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('closed');
     await page.locator('[data-moment=Seen]').waitFor();
@@ -395,6 +441,7 @@ describe('break-glass', () => {
     expect(await owner.locator('[data-alarm]').count()).toBe(0);
     await visit(who.tom!, `/customers/${customer}?ask=1`);
     await page.getByRole('checkbox', { name: 'E-mail' }).check();
+    await page.getByRole('checkbox', { name: 'Name' }).check();
     await page.getByLabel('What is it about').selectOption('safety');
     await page.getByLabel('Your concern').fill('Water runs from the flat above and nobody there answers the door');
     await page.getByRole('button', { name: 'Sign and ask' }).click();
@@ -427,13 +474,20 @@ describe('break-glass', () => {
       }
     }
     await page.bringToFront();
+    // A name that is markup is the text that was typed, to the letter.
+    await page.getByRole('button', { name: 'See Name' }).click({ timeout: 20_000 });
+    await page.locator('[data-opened]').getByText(PLANTED.name, { exact: true }).waitFor({ timeout: 15_000 });
+    await screen(page, 'request-markup');
+    expect(await page.content()).toContain(PIECE.name);
+    await page.getByRole('button', { name: 'Hide' }).click();
+    expect(await page.content()).not.toContain(PIECE.name);
     await page.getByRole('button', { name: 'See E-mail' }).click({ timeout: 20_000 });
     await page.locator('[data-opened]').getByText(EMAIL_AFTER).waitFor({ timeout: 15_000 });
     const lead = await visit(who.max!, `/requests/${second}`);
     await lead.getByLabel('Why, in a sentence').fill('The tap was closed, nobody needs it now');
     await lead.getByRole('button', { name: 'Sign: revoke' }).click();
     await expect.poll(() => state(lead).getAttribute('data-state'), { timeout: 20_000 }).toBe('revoked');
-    await expect.poll(() => page.content(), { timeout: 15_000 }).not.toContain(EMAIL_AFTER);
+    await expect.poll(() => page.content(), { timeout: 15_000 }).not.toContain(PIECE.email);
     expect(await page.locator('[data-opened]').count()).toBe(0);
     await screen(page, 'request-revoked');
   });
@@ -523,19 +577,6 @@ describe('a customer rings and asks what is kept of them', () => {
   }, 3 * MINUTE);
 });
 
-// Whatever a browser has kept: the page, its storages, its caches, what went over the wire.
-async function kept(person: Person): Promise<string> {
-  const stored = await person.page.evaluate(async () => {
-    const parts = [document.documentElement.outerHTML, location.href, JSON.stringify(history.state), JSON.stringify({ ...localStorage }), JSON.stringify({ ...sessionStorage }), document.cookie];
-    for (const { name } of await indexedDB.databases()) parts.push(`database ${name}`);
-    for (const name of await caches.keys()) for (const one of await (await caches.open(name)).keys()) parts.push(one.url);
-    for (const input of document.querySelectorAll<HTMLInputElement>('input, textarea')) parts.push(input.value);
-    return parts.join('\n');
-  });
-  const { entries } = await person.cdp.send('Page.getNavigationHistory');
-  return [stored, JSON.stringify(entries), ...traffic[person.name]!].join('\n');
-}
-
 describe('retention', () => {
   test('an owner counts what would go by when, by the policy in force or another; nothing changes', async () => {
     const page = await visit(who.olga!, '/system');
@@ -554,7 +595,7 @@ describe('retention', () => {
     await page.getByText('keep.reference_days goes from 365 to 3000').waitFor();
     await screen(page, 'retention-another-policy');
     expect((await api(who.max!, 'GET', '/v1/system/retention/fields')).status).toBe(403);
-    expect(await page.content()).not.toContain(EMAIL_AFTER);
+    expect(await page.content()).not.toContain(PIECE.email);
   });
   test('a stricter policy takes nothing that is stored until an owner has signed it', async () => {
     const text = readFileSync(served.policy, 'utf8');
@@ -606,11 +647,20 @@ describe('retention', () => {
 });
 
 describe('afterwards', () => {
+  test('nothing that was typed became markup, in whatever page it was shown; the watch would have told', async () => {
+    // Each story has looked for complaints at its end. Where a page does make markup of it, it comes and runs:
+    const person = who.tom!;
+    expect(person.complaints).toEqual([]);
+    const careless = await person.context.newPage();
+    for (const text of [PLANTED.name, PLANTED.query]) await careless.evaluate((html) => void (document.body.innerHTML += html), text);
+    await expect.poll(() => person.complaints.filter((one) => one.startsWith('markup came')).length).toBeGreaterThanOrEqual(2);
+    await expect.poll(() => person.complaints.filter((one) => one === 'markup ran').length).toBeGreaterThanOrEqual(2);
+    await careless.close();
+    person.complaints.length = 0;
+  });
   test('no page, storage, cache, history or wire holds what was typed or seen', async () => {
     for (const name of Object.keys(traffic)) {
-      const all = await kept(who[name]!);
-      expect(all.length).toBeGreaterThan(20_000);
-      for (const phrase of PHRASES) expect(all.includes(phrase), `${name}: ${phrase}`).toBe(false);
+      await holdsNothing(name);
       // Nothing that the API says may be kept by a cache.
       for (const answer of traffic[name]!.filter((one) => /^https:\S+\/v1\//.test(one)))
         expect(answer.slice(0, 2_000), name).toContain('"cache-control":"no-store"');
