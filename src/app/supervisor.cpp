@@ -85,6 +85,9 @@ void become_child(const std::string& name, const std::string& config_file,
   // thread caches: words, digits and codes pass through many short texts there, of libraries, too.
   if (name == "listener" || name == "courier")
     ::setenv("GLIBC_TUNABLES", "glibc.malloc.perturb=90:glibc.malloc.tcache_count=0", 1);
+  // A library's function that is looked up at its first call is so with all registers saved on the
+  // stack, and what was copied last lies in them: all of them are looked up before there is any.
+  ::setenv("LD_BIND_NOW", "1", 1);
   const auto fd = std::to_string(take_over);
   std::vector<const char*> argv = {"callward", "process", name.c_str(), "--config",
                                    config_file.c_str()};

@@ -403,7 +403,8 @@ class Place:
         with open(self.log, "ab") as log:
             # The allocator as the supervisor sets it.
             self.process = subprocess.Popen([BINARY, "process", "courier", "--config", self.folder / "callward.toml"], stderr=log,
-                                            env={**os.environ, "GLIBC_TUNABLES": "glibc.malloc.perturb=90:glibc.malloc.tcache_count=0"})
+                                            env={**os.environ, "LD_BIND_NOW": "1",
+                                                 "GLIBC_TUNABLES": "glibc.malloc.perturb=90:glibc.malloc.tcache_count=0"})
         wait_for("the courier's socket", lambda: (self.folder / "run/courier.sock").exists() and self.status() is not None)
 
     def status(self):

@@ -352,6 +352,37 @@ def more_than_may_wait(folder):
             expect(before < 300, f"{before} of the server's went before it")
 
 
+def memory_of(place):
+    memory = b""
+    with open(f"/proc/{place.process.pid}/maps") as maps, open(f"/proc/{place.process.pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            span, rights = line.split()[:2]
+            if not rights.startswith("rw") or "[v" in line:
+                continue
+            begin, end = (int(x, 16) for x in span.split("-"))
+            try:
+                mem.seek(begin)
+                memory += mem.read(end - begin)
+            except OSError:
+                pass
+    return memory
+
+
+@case
+def the_first_letter_leaves_nothing(folder):
+    """No later one has written over what it leaves behind; in the clear, as to a mail server of this machine."""
+    if os.geteuid() != 0:
+        raise Skipped("only root reads a locked process's memory")
+    port = free_port()
+    with MailServer(port), mail_place(folder, port) as place:
+        code, who = (secrets.token_hex(4) for _ in range(2))
+        ends(place.keeper.deliver(new_message(text=f"Your code is {code}.\n", to=f"{who}@example.com")), "taken", "taken")
+        memory = memory_of(place)
+        expect(b"127.0.0.1" in memory, "it is its memory")
+        left = [n for n in (code, who) if n.encode() in memory]
+        expect(not left, f"left in memory: {left}")
+
+
 @case
 def nothing_is_left_in_memory(folder):
     """Every byte of the process after the last letter has gone out: neither code nor address."""
@@ -375,18 +406,7 @@ def nothing_is_left_in_memory(folder):
             gateway.answers = [503] * 9
             place.keeper.ask(new_message(SMS, "+4915112345678", text=planted))
             place.wait_status(lambda s: s["sms"]["failing"] == "http_503")
-            memory = b""
-            with open(f"/proc/{place.process.pid}/maps") as maps, open(f"/proc/{place.process.pid}/mem", "rb", 0) as mem:
-                for line in maps:
-                    span, rights = line.split()[:2]
-                    if not rights.startswith("rw") or "[v" in line:
-                        continue
-                    begin, end = (int(x, 16) for x in span.split("-"))
-                    try:
-                        mem.seek(begin)
-                        memory += mem.read(end - begin)
-                    except OSError:
-                        pass
+            memory = memory_of(place)
             expect(planted.encode() in memory, "what waits is found")
             left = [n for n in needles if n.encode() in memory]
             expect(not left, f"{len(left)} of {len(needles)} pieces are left in memory")
