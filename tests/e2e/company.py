@@ -400,8 +400,9 @@ def settled(folder, policy=None, **sections):
     place = Installation(folder)
     place.init(owner="olga")
     first = 36_000
-    place.configure(sip={"port": 0}, server={"port": free_port(), "origin": ORIGIN, **sections.pop("server", {})},
-                    recorder={"rtp_port_first": first, "rtp_port_last": first + 99}, **sections)
+    place.configure(**{**sections, "sip": {"port": 0, **sections.get("sip", {})},
+                       "server": {"port": free_port(), "origin": ORIGIN, **sections.get("server", {})},
+                       "recorder": {"rtp_port_first": first, "rtp_port_last": first + 99, **sections.get("recorder", {})}})
     if policy:
         (place.folder / "policy.toml").write_text(policy)
     return place

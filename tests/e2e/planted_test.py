@@ -1,246 +1,216 @@
 #!/usr/bin/env python3
-"""What customers tell, looked for where it must not be: people work against the real service with values that nothing else looks
-like, in every kind of field and in what they say about requests; then every byte of the memory of every process, of the data folder
-(database, journal, log, key store, service's log) and of a backup is searched for each of them, as UTF-8, folded, UTF-16, base64 at
-three offsets, hexadecimal, and backwards. Found must be none. Then one of each is planted in the server's memory and in a file, and
-every one must be found: a search that finds nothing has shown that it would.
+"""What customers tell, looked for where it must not be, while people work: against the real service with telephones and a mail
+server, values that nothing else looks like are typed at the desk and in a live call, read out in a call-back, compared, mailed as a
+code, released, viewed, and told about in receipts. Meanwhile and afterwards every byte of the memory of the processes (what a core
+of them has), of the data folder (database with its journal, log, key store, service's log) and of a backup is searched for each of
+them, as UTF-8, folded, UTF-16, base64 at three offsets, hexadecimal, and backwards. In the server, on disk and in a backup found must
+be none, ever; in others, while it is at work, what WORKS_WITH names, and in the end none. Each time pieces are planted in the
+server's memory and in a file, and every one must be found: a search that finds nothing has shown that it would.
 
     planted_test.py [--keep]
 
-The expert's part needs a telephone and is refused here; what customers say into it is sent all the same. Needs root for the memory.
+Needs kamailio, baresip and python3-aiosmtpd (tools/packages.txt); root for the memory.
 """
 import argparse
-import base64
 import pathlib
-import secrets
+import random
 import shutil
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "hunt"))
 import ground
-from company import Failed, expect, settled, staffed
+from company import STAFF, expect, settled, staffed
 from installation import BUILD
+from phones import until
+from planted_work import AGENT_AT, EXPERT_AT, KINDS, SEARCHED, SECRETS, Work, World, aimed
 
-KINDS = ("name", "phone", "query", "email", "address", "text", "password", "pin", "card", "code", "service_word")
-SEARCHED = ("name", "phone", "email")
 POLICY = '[company]\nname = "Example Support"\ncontact = "privacy@calls.example"\n[keep]\n[disclosure]\n' + "".join(
     f'[[field]]\nid = "{kind}"\nlabel = "{kind}"\nkind = "{kind}"\n' + ("required = true\n" if kind == "phone" else "")
     + ("search = true\n" if kind in SEARCHED else "") for kind in KINDS)
-ROUNDS = 3
 AT_ONCE = 400  # pieces: they lie where the stack has been, and no higher
+MORE = (("alma", "agent"), ("theo", "technician"))
 
-
-def letters(count):
-    return "".join(secrets.choice("bcdfghjkmnpqrstvwxz") for _ in range(count))
-
-
-def digits(count):
-    return str(secrets.randbelow(9 * 10 ** (count - 1)) + 10 ** (count - 1))
-
-
-def fresh_values():
-    return {"name": f"{letters(6).title()} {letters(9).title()}", "phone": "+4420794" + digits(5),
-            "query": f"{letters(7)} does {letters(8)} no more",
-            "email": f"{letters(9).title()}@{letters(6)}.example", "address": f"{digits(3)} {letters(8)} Lane, {letters(7)}",
-            "text": f"{letters(7)} {letters(7)}",
-            "password": letters(8) + digits(4), "pin": digits(8), "card": " ".join(digits(4) for _ in range(4)), "code": digits(9),
-            "service_word": f"{letters(6)} {letters(6)}"}
-
-
-def forms(value):
-    """{what it is called: bytes}: how a value may lie somewhere."""
-    texts = {value, value.casefold(), value.replace(" ", "")}
-    out = {}
-    for text in texts:
-        raw = text.encode()
-        named = {"utf-8": raw, "utf-16": text.encode("utf-16-le"), "hexadecimal": raw.hex().encode(), "HEXADECIMAL": raw.hex().upper().encode(),
-                 "backwards": raw[::-1]}
-        for k in range(3):  # what no byte beside it has a part in
-            whole = base64.b64encode(bytes(k) + raw)
-            named[f"base64 +{k}"] = whole[(0, 2, 3)[k]:(k + len(raw)) * 8 // 6]
-        for name, piece in named.items():
-            out.setdefault(name, set()).add(piece)
-    return out
-
-
-def aimed(values):
-    kinds = {}
-    for value in values:
-        for name, pieces in forms(value).items():
-            kinds.setdefault(name, set()).update(pieces)
-    return kinds
-
-
-class Work:
-    """People at work; `values`: all that they typed or said."""
-
-    def __init__(self, company):
-        self.company, self.values, self.done = company, set(), {}
-        self.agent, self.technician, self.expert = (company.of_role(r) for r in ("agent", "technician", "expert"))
-
-    def count(self, what, *answers):
-        self.done[what] = self.done.get(what, 0) + len(answers)
-
-    def typed(self):
-        values = fresh_values()
-        self.values.update(values.values())
-        return values
-
-    def said(self):
-        words = f"{letters(8)} needs it because {letters(9)} is in {letters(7)} and nobody answers"
-        self.values.add(words)
-        return words
-
-    def customer(self):
-        values = self.typed()
-        stored = self.company.store(self.agent, values).must(201)
-        leaves = {f["field"]: f["leaf"] for f in stored["fields"]}
-        self.count("intakes", stored)
-        for field in SEARCHED:
-            found = self.company.look_up(self.agent, field, values[field]).must(200)["customers"]
-            expect([c["customer"] for c in found] == [stored["customer"]], f"found by {field}: {found}")
-            self.company.look_up(self.agent, field, self.typed()[field]).must(200)
-            self.count("look-ups", 1, 2)
-        return stored["customer"], stored["case"], values, leaves
-
-    def correct(self, customer, case):
-        values = {k: v for k, v in self.typed().items() if k in ("email", "password", "pin")}
-        stored = self.company.store(self.agent, values, customer=customer, case=case).must(201)
-        self.count("corrections", stored)
-        return values, {f["field"]: f["leaf"] for f in stored["fields"]}
-
-    def form(self, customer, case):
-        ask = self.company.ask
-        made = ask(self.agent, "POST", f"/v1/customers/{customer}/cases/{case}/forms", {"field": "text"}).must(201)
-        token = {"X_Form_Token": made["url"].split("#")[1]}
-        key = ask(None, "GET", "/v1/form", **token).must(200)
-        value, intake = self.typed()["text"], secrets.token_hex(16)
-        sealed = self.company.seal(key, value.encode(), "field", intake, "text")
-        ask(None, "POST", "/v1/form", {"intake": intake, "value": sealed}, **token).must(204)
-        self.count("forms", made)
-
-    def query(self, customer, case, value):
-        self.company.ask(self.agent, "POST", f"/v1/customers/{customer}/cases/{case}/technician", {"technician": self.technician.id}).must(204)
-        answer, opened = self.company.open_query(self.technician, customer, case)
-        answer.must(201)
-        expect(opened.decode() == value, "the query opens to its technician")
-        self.count("queries read", answer)
-
-    def disclose(self, customer, case, values, leaves):
-        """As far as it goes without a telephone: the expert is refused, two authorised persons break the glass."""
-        open_fields = {f: leaf for f, leaf in leaves.items() if f != "service_word"}
-        request = self.company.request(self.agent, customer, case, open_fields.values(), self.said()).must(201)["request"]
-        expect(self.company.ask(self.agent, "GET", f"/v1/requests/{request}").status == 200, "a request that was just asked is found")
-        given = self.company.seal(self.company.intake_key(self.agent), values["service_word"].encode(), "check", request, leaves["service_word"])
-        checked = self.company.ask(self.expert, "POST", f"/v1/requests/{request}/checks", {"leaf": leaves["service_word"], "given": given})
-        expect(checked.status in (403, 404, 409), f"a check without a call-back: {checked.status} {checked.raw[:200]}")
-        for who in (p for p in self.company.people.values() if p.role == "authorised"):
-            self.company.wait_shown(who, request)
-            self.company.step(who, {"request": request, "kind": "break", "fields": sorted(open_fields.values())}, self.said()).must(201)
-        for field, leaf in open_fields.items():
-            answer, seen = self.company.view(self.agent, request, leaf)
-            answer.must(201)
-            expect(seen[1].decode() == values[field], f"the view of {field} opens to what was typed")
-            self.count("views", answer)
-        self.company.step(self.agent, {"request": request, "kind": "end"}).must(201)
-        self.company.wait_shown(self.company.owner, request)
-        self.company.step(self.company.owner, {"request": request, "kind": "review"}, self.said()).must(201)
-
-    def all(self):
-        for number in range(ROUNDS):
-            customer, case, values, leaves = self.customer()
-            self.query(customer, case, values["query"])
-            self.form(customer, case)
-            leaves.pop("text")  # replaced by what came in the form
-            if number == 1:
-                fresh, moved = self.correct(customer, case)
-                values, leaves = {**values, **fresh}, {**leaves, **moved}
-            if number > 0:
-                self.disclose(customer, case, values, leaves)
-            self.company.ask(self.agent, "GET", f"/v1/customers/{customer}").must(200)
-            if number == 2:
-                self.company.ask(self.agent, "POST", f"/v1/customers/{customer}/cases/{case}/closure", {}).must(204)
+# What a process has in its memory because it is at work with it just then: (of whom, which); None: of anybody, any.
+WORKS_WITH = {
+    # Fields are sealed, opened and compared here, and nowhere else; of each, its memory is wiped when it is done.
+    "keeper": {(None, None)},
+    # Looks for a secret that was typed, until its call is over.
+    "listener": {("in the call", which) for which in SECRETS},
+    "worker": {("in the call", which) for which in SECRETS},
+    # Dials the number.
+    "signal": {(None, "phone")},
+    # Writes the letter.
+    "courier": {("in the call", "email"), ("verified", "mailed code")},
+}
 
 
 class Search:
-    def __init__(self, place, folder, values):
-        self.place, self.hunter = place, ground.Hunter(BUILD / "hunter", folder)
-        self.hunter.aim(aimed(values))
-        self.family = ground.family(place.service.pid)
+    def __init__(self, place, folder, work):
+        self.place, self.folder, self.work = place, folder, work
+        self.hunter, self.family, self.failures, self.number = ground.Hunter(BUILD / "hunter", folder), {}, [], 0
 
-    def names(self, target):
-        kind, _, rest = target.partition(":")
-        return f"{self.family[int(rest)]}'s memory" if kind == "pid" and int(rest) in self.family else rest
+    def aim(self):
+        self.hunter.aim(aimed(self.work.known()))
+        self.family = ground.family(self.place.service.pid)
+        expect({"keeper", "server", "recorder", "signal", "courier"} <= set(self.family.values()), f"the processes are {self.family}")
 
-    def run(self, targets, what, told=True):
-        found = self.hunter.search(targets)
-        hits = [(self.names(t), kind, piece, times) for t, (_, _, hits) in found.items() for kind, piece, times, _ in hits]
-        size = sum(b for b, _, _ in found.values())
-        if told:
-            print(f"  {what}: {len(self.hunter.pieces)} pieces in {size / 1e6:.0f} MB of {len(found)} places: {len(hits)} found", flush=True)
-        return hits
+    def hits(self, targets):
+        """([(where, (of whom, which, form), piece, times)], bytes)"""
+        found, hits = self.hunter.search(targets), []
+        for target, (_, _, pieces) in found.items():
+            kind, _, rest = target.partition(":")
+            where = self.family[int(rest)] if kind == "pid" else rest
+            hits += [(where, what, piece, times) for what, piece, times, _ in pieces]
+        return hits, sum(size for size, _, _ in found.values())
+
+    def may_have(self, where, what):
+        of_whom, which = what[:2]
+        return any(whom in (None, of_whom) and field in (None, which) for whom, field in WORKS_WITH.get(where, ()))
+
+    def judge(self, moment, targets, at_work):
+        hits, size = self.hits(targets)
+        left = [hit for hit in hits if not (at_work and self.may_have(hit[0], hit[1]))]
+        used = sorted({f"{where}: {what[1]}" for where, what, _, _ in hits if (where, what) not in [(h[0], h[1]) for h in left]})
+        print(f"  {moment}: {len(self.hunter.pieces)} pieces in {size / 1e6:.0f} MB of {len(targets)} places: {len(left)} found"
+              + (f"; at work with {', '.join(used)}" if used else ""), flush=True)
+        self.failures += [f"{moment}: {where}: {' '.join(what)}: {piece!r}, {times} times" for where, what, piece, times in left]
 
     def memory(self):
-        return [f"pid:{pid}" for pid in self.family]
+        return [f"pid:{pid}" for pid in self.family] if ground.allowed() else []
+
+    def files(self, *more):
+        paths = [p for folder in (self.place.folder, *more) for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink()]
+        return paths, [f"file:{p}" for p in paths]
+
+    def while_they_work(self, moment):
+        """Once, with a control."""
+        self.aim()
+        self.number += 1
+        backup = self.folder / f"backup-{self.number}"
+        self.place.cli("backup", "--out", backup)
+        paths, targets = self.files(backup)
+        expect(any(p.name.endswith("-wal") and p.stat().st_size for p in paths), "the database's journal is among what is searched")
+        self.judge(f"{moment}, files", targets, True)
+        if ground.allowed():
+            self.judge(f"{moment}, memory", self.memory(), True)
+        sample = random.sample(self.hunter.pieces, min(AT_ONCE, len(self.hunter.pieces)))
+        self.control(next(pid for pid, name in self.family.items() if name == "server"), sample)
+        self.control_file(sample)
+        shutil.rmtree(backup)
+
+    def found_all(self, where, wanted, targets, told=False):
+        seen = {piece for _, _, piece, _ in self.hits(targets)[0]}
+        missed = set(wanted) - seen
+        if told:
+            print(f"  planted in {where}: {len(wanted) - len(missed)} of {len(wanted)} found", flush=True)
+        self.failures += [f"{len(missed)} of {len(wanted)} pieces that were planted in {where} are not found"] if missed else []
+
+    def control(self, pid, pieces, told=False):
+        if not ground.allowed():
+            return
+        for at in range(0, len(pieces), AT_ONCE):
+            content = ground.joined(pieces[at:at + AT_ONCE])
+            ground.plant_in_memory(pid, content)
+            self.found_all(f"{self.family[pid]}'s memory", pieces[at:at + AT_ONCE], [f"pid:{pid}"], told)
+            ground.plant_in_memory(pid, bytes(len(content)))
+
+    def control_file(self, pieces, told=False):
+        planted = self.place.folder / "planted"
+        planted.write_bytes(ground.joined(pieces))
+        self.found_all("a file", pieces, self.files()[1], told)
+        planted.unlink()
+
+    def afterwards(self):
+        """Nobody works any more: none of it is anywhere."""
+        self.aim()
+        backup = self.folder / "backup"
+        self.place.cli("backup", "--out", backup)
+        self.judge("afterwards, files", self.files(backup)[1], False)
+        if ground.allowed():
+            self.judge("afterwards, memory", self.memory(), False)
+        else:
+            print("  not root: memory is left out")
+        for pid, name in self.family.items():
+            self.control(pid, self.hunter.pieces if name == "server" else self.hunter.pieces[:AT_ONCE], told=True)
+        self.control_file(self.hunter.pieces, told=True)
 
 
-def files(*folders):
-    return [f"file:{p}" for folder in folders for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink()]
+def listens(place):
+    return next(p for p in place.json("status", expect=(0, 3))["processes"] if p["name"] == "listener")["status"].get("typed", {})
 
 
-def controls(search, place):
-    """What a search finds: every piece, planted in the server's memory and in a file; some, in each other process's."""
-    failures, all_pieces = [], search.hunter.pieces
+def a_day(work, search):
+    """From the live call to the receipt; the search comes in between, while others go on."""
+    first, _, first_leaves = work.customer("rings and asks")
+    first_known = {v: k for v, k in work.known().items() if k[0] == "rings and asks"}
+    name_of = lambda which: next(v for v, k in first_known.items() if k[1] == which)
+    del first_leaves["text"]
+    work.go_on()
+    call, stored, values, leaves = work.answer_call()
+    work.query(stored, values["query"], work.agent, work.technician)
+    until(lambda: listens(work.company.place).get("open") == len(SECRETS), "each secret that was typed is looked for in the call", 20)
+    search.while_they_work("in a live call")
+    work.hang_up_call(call)
 
-    def judge(where, wanted, seen):
-        print(f"  planted in {where}: {len(wanted & seen)} of {len(wanted)} found", flush=True)
-        failures.extend([f"{len(wanted - seen)} pieces that were planted in {where} are not found"] if wanted - seen else [])
+    asked = work.asked(work.technician, stored, [leaves["name"], leaves["email"]])
+    since = work.ring(asked, values["phone"])
+    work.check(asked, leaves["name"], work.typed("wrongly said")["name"], fits=False)
+    work.check(asked, leaves["service_word"], values["service_word"])
+    work.code(asked, leaves["email"], values["email"])
+    search.while_they_work("in a call-back")
+    work.hang_up(asked, since)
+    work.passes(asked)
+    work.release(asked, leaves["email"])
+    work.see(asked, leaves["email"], values["email"])
+    search.while_they_work("while a window is open")
+    work.review(asked)
 
-    for pid, name in search.family.items() if ground.allowed() else ():
-        seen, wanted = set(), all_pieces if name == "server" else all_pieces[:AT_ONCE]
-        for at in range(0, len(wanted), AT_ONCE):
-            ground.plant_in_memory(pid, ground.joined(wanted[at:at + AT_ONCE]))
-            seen |= {piece for _, _, piece, _ in search.run([f"pid:{pid}"], "", told=False)}
-        judge(f"{name}'s memory", set(wanted), seen)
-    planted = place.folder / "planted"
-    planted.write_bytes(ground.joined(all_pieces))
-    seen = {piece for _, _, piece, _ in search.run(files(place.folder), "", told=False)}
-    planted.unlink()
-    judge("a file", set(all_pieces), seen)
-    return failures
+    own = work.asked(work.agent, first, [], "own_data")
+    since = work.ring(own, name_of("phone"))
+    for which in ("service_word", "name"):
+        work.check(own, first_leaves[which], name_of(which))
+    work.hang_up(own, since)
+    work.passes(own)
+    work.receipt(own)
+    search.while_they_work("with a receipt")
+    work.end()
 
 
 def story(folder):
-    place = settled(folder / "data", POLICY)
-    with place:
-        place.serve()
-        company = staffed(place)
-        work = Work(company)
-        work.all()
-        print("  " + ", ".join(f"{n} {what}" for what, n in work.done.items()) + f": {len(work.values)} values", flush=True)
-        place.cli("backup", "--out", folder / "backup")
-        search = Search(place, folder, work.values)
-        expect({"keeper", "server", "recorder"} <= set(search.family.values()), f"the processes are {search.family}")
-        hits = search.run(files(place.folder, folder / "backup"), "files")
-        if ground.allowed():
-            hits = search.run(search.memory(), "memory") + hits
-        else:
-            print("  not root: memory is left out")
-        failures = [f"{where}: {piece!r} as {kind}, {times} times" for where, kind, piece, times in hits]
-        failures += controls(search, place)
-        rules = place.cli("log", "check", expect=(0, 3))
-        failures += [f"the log breaks its rules: {rules.stdout[:1000]}"] if rules.returncode else []
-        place.stop()
-        hits = search.run(files(place.folder), "files, when it has stopped")
-        failures += [f"stopped: {where}: {piece!r} as {kind}" for where, kind, piece, _ in hits]
-    return failures
+    began = time.monotonic()
+    (folder / "world").mkdir()
+    with World(folder / "world") as world:
+        place = settled(folder / "data", POLICY, **world.sections())
+        with place:
+            place.serve()
+            company = staffed(place, (*STAFF, *MORE))
+            company.give(company.people["agnes"], "agent", extension=AGENT_AT)
+            company.give(company.people["eve"], "expert", extension=EXPERT_AT)
+            company.ask(company.people["eve"], "POST", "/v1/own/duty", {"on": True}).must(200)
+            world.phone(EXPERT_AT, 440)
+            work = Work(company, world)
+            search = Search(place, folder, work)
+            a_day(work, search)
+            print("  " + ", ".join(f"{n} {what}" for what, n in work.done.items()) + f": {len(work.values)} values", flush=True)
+            search.afterwards()
+            rules = place.cli("log", "check", expect=(0, 3))
+            search.failures += [f"the log breaks its rules: {rules.stdout[:1000]}"] if rules.returncode else []
+            place.stop()
+            search.judge("files, when it has stopped", search.files()[1], False)
+    print(f"  {time.monotonic() - began:.0f} s", flush=True)
+    return search.failures
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
+    missing = [program for program in ("kamailio", "baresip") if shutil.which(program) is None]
+    if missing:
+        print(f"FAILED: {', '.join(missing)} not installed: see tools/packages.txt\n0 passed, 1 failed")
+        return 1
     with tempfile.TemporaryDirectory(prefix="callward-planted-") as name:
         failures = story(pathlib.Path(name))
         if args.keep:
