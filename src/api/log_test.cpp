@@ -64,6 +64,31 @@ TEST_F(LogRoutes, AnAuditorReadsItAndAnAdministratorSeesTheSystem) {
   }
 }
 
+// A proof is of any call, and an auditor hears none: the keeper is asked for it.
+TEST_F(LogRoutes, AnAuditorTakesAProofOfAnyCall) {
+  store::CallEvent event;
+  event.call = CallId::random(entropy);
+  event.source = keys::CallSource::kSiprec;
+  event.phase = store::CallPhase::kComplete;
+  ASSERT_TRUE(catalog.apply(event));
+  std::atomic<int> asked{0};
+  people_answers = [&](io::Channel& channel, io::Frame& frame) {
+    if (frame.type != keys::Prove::kType) return false;
+    ++asked;
+    channel.reply(frame, keys::ErrorReply{Errc::kState, "nothing of it is erased"});
+    return true;
+  };
+  start_peers();
+  const auto path = "/v1/calls/" + event.call.hex() + "/erasure-proofs";
+  const auto auditor = signed_in("tilo", people::bit(people::Role::kAuditor));
+  EXPECT_EQ(ask("POST", path, auditor).status, 409);
+  EXPECT_EQ(asked, 1);
+  const auto authorised = signed_in("anna", people::bit(people::Role::kAuthorised));
+  EXPECT_EQ(ask("POST", path, authorised).status, 403);
+  EXPECT_EQ(ask("POST", "/v1/calls/nocall/erasure-proofs", auditor).status, 404);
+  EXPECT_EQ(asked, 1);
+}
+
 TEST_F(LogRoutes, WitnessesAreShownAndCounted) {
   EXPECT_EQ(ask("GET", "/v1/log/witnesses", "").status, 401);
   service.witness_state = [] {
