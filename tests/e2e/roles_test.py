@@ -3,6 +3,9 @@
 role's session by passkey, with each role's by a one-time code, with the operator's token, with a token of nobody's and with
 nothing. 401 and 403 come exactly where the specification has them, and nothing answers 5xx.
 
+Then each route with an id, about somebody else's, by who has the role and nothing to do with it (strangers.py), and whether all are told
+the same fields but for those that the specification gives to some (`x-told-to` of a property).
+
 Then requests made up from the specification by schemathesis, good ones and bad ones, about what is there and what is not, each of
 them by everybody: no 5xx, no status and no field of an answer that the specification does not have, nothing that a role is let
 do because of a body. Seeds are fixed.
@@ -29,6 +32,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import GenerationMode
 
 from company import ROOT, ROLES, Failed, expect, settled, staffed
+from strangers import Strangers
 
 SPECIFICATION = ROOT / "src/api/openapi.yaml"
 METHODS = ("get", "post", "put", "delete", "patch")
@@ -384,6 +388,12 @@ def story(folder, args):
         if not args.only:
             matrix.all(callers)
         bad = told(f"{len(routes)} routes x {len(callers)} callers", matrix.failures, matrix.counts, began)
+        if not args.only:
+            began, strangers = time.monotonic(), Strangers(company, routes, answers, made.call)
+            strangers.all()
+            bad += told(f"{len(strangers.tried)} routes about somebody else's, by {sum(strangers.tried.values())} strangers; by {len(strangers.right)} to whom it belongs; "
+                        f"{sum(n > 1 for n, _ in strangers.compared.values())} answers compared by role",
+                        strangers.failures, strangers.counts, began)
         began = time.monotonic()
         made_up.all(args.only)
         bad += told(f"made up, seed {args.seed}", made_up.failures, made_up.counts, began)

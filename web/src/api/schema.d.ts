@@ -2162,12 +2162,13 @@ export interface components {
             people: components["schemas"]["Person"][];
         };
         PersonDetail: components["schemas"]["Person"] & {
+            /** @description empty for others */
             keys: {
                 id: string;
                 algorithm: number;
                 fingerprint: string;
             }[];
-            /** @description one-time codes are set up */
+            /** @description one-time codes are set up; false for others */
             code: boolean;
             /** @description fingerprint of the new passkey that this person offers, or empty */
             offers: string;
