@@ -48,14 +48,16 @@ boost::json::object person_json(const people::Person& person, const people::Char
 Result<Response> list(Service& service) {
   const auto chart = TRY(service.roster.chart());
   const auto on_duty = TRY(service.people.on_duty());
-  boost::json::array items, lacks;
+  boost::json::array items, lacks, lacks_for_two;
   for (const auto& person : TRY(service.people.all()))
     items.emplace_back(person_json(person, *chart, on_duty));
   for (const auto& words : chart->lacks()) lacks.emplace_back(words);
+  for (const auto& words : chart->lacks_for_two()) lacks_for_two.emplace_back(words);
   return Response::json({{"founded", chart->number() > 0},
                          {"number", chart->number()},
                          {"head", chart->number() > 0 ? to_hex(chart->head()) : std::string()},
                          {"lacks", std::move(lacks)},
+                         {"lacks_for_two", std::move(lacks_for_two)},
                          {"people", std::move(items)}});
 }
 

@@ -26,6 +26,7 @@ TEST_F(Company, TheOwnerFoundsTheChartWithOneLinkAndComesInByHerPasskey) {
   EXPECT_TRUE(list.at("founded").as_bool());
   EXPECT_EQ(list.at("number").as_int64(), 1);
   EXPECT_FALSE(list.at("lacks").as_array().empty()) << "a release takes three";
+  EXPECT_EQ(list.at("lacks_for_two").as_array().size(), 1u) << "and break-glass a second one";
   ASSERT_EQ(readers.size(), 1u);
   EXPECT_EQ(readers[0].person, olga.id);
 }

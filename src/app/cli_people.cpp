@@ -102,6 +102,10 @@ std::vector<std::string> user_lines(const value& people) {
   for (const auto& lack : array(people, "lacks"))
     if (const auto* words = lack.if_string())
       lines.push_back("a release lacks: " + std::string(*words));
+  for (const auto& lack : array(people, "lacks_for_two"))
+    if (const auto* words = lack.if_string())
+      lines.push_back("break-glass, and a release after a number that was changed lately, lack: " +
+                      std::string(*words));
   return lines;
 }
 
@@ -206,7 +210,9 @@ std::vector<std::string> founding_lines() {
   return {
       "A release of customer data takes three different people: who asks, an expert who rings "
       "the customer back,",
-      "and an authorised person who releases; the expert does not answer to who asks. `callward "
+      "and an authorised person who releases; the expert does not answer to who asks. Without a "
+      "second authorised person",
+      "nothing opens by break-glass, nor after the customer's number was changed lately. `callward "
       "user list` says who is missing.",
       "Against a lost passkey the owner adds a second one, or names two custodians, in the "
       "console: nobody else can help then."};

@@ -134,14 +134,17 @@ TEST(CliFields, ACountThatIsLostOrAnothersIsNoResult) {
 }
 
 TEST(CliUser, SaysWhoIsHereAndWhatAReleaseLacks) {
-  EXPECT_EQ(user_lines(boost::json::parse(R"({"founded":true,"lacks":["an expert"],"people":[
+  EXPECT_EQ(user_lines(boost::json::parse(R"({"founded":true,"lacks":["an expert"],
+    "lacks_for_two":["a second authorised person"],"people":[
     {"person":"01","name":"olga","state":"here","roles":["reviewer","owner"],"answers_to":"",
      "passkeys":2,"on_duty":false},
     {"person":"02","name":"eve","state":"invited","roles":["agent"],"answers_to":"01",
      "passkeys":0,"on_duty":false}]})")),
             (std::vector<std::string>{"olga: here, reviewer owner, 2 passkeys",
                                       "eve: invited, agent, answers to olga",
-                                      "a release lacks: an expert"}));
+                                      "a release lacks: an expert",
+                                      "break-glass, and a release after a number that was changed "
+                                      "lately, lack: a second authorised person"}));
   const auto unfounded = user_lines(boost::json::parse(R"({"founded":false,"people":[]})"));
   ASSERT_EQ(unfounded.size(), 1u);
   EXPECT_NE(unfounded[0].find("user found"), std::string::npos);

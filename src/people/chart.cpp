@@ -88,29 +88,43 @@ Status Chart::check(const PersonId& person, const Challenge& challenge,
   return {};
 }
 
+std::vector<PersonId> Chart::all_with(Role role) const {
+  std::vector<PersonId> found;
+  for (const auto& [id, member] : members_)
+    if (is(id, role)) found.push_back(id);
+  return found;
+}
+
+bool Chart::has_people_for(std::ptrdiff_t releases) const {
+  const auto experts = all_with(Role::kExpert), authorised = all_with(Role::kAuthorised);
+  if (std::ssize(authorised) < releases) return false;
+  return std::ranges::any_of(members_, [&](const auto& m) {
+    return is_here(m.second) && std::ranges::any_of(experts, [&](const auto& e) {
+             return e != m.first && !answers_to(e, m.first) &&
+                    std::ranges::count_if(authorised, [&](const auto& a) {
+                      return a != m.first && a != e;
+                    }) >= releases;
+           });
+  });
+}
+
 std::vector<std::string> Chart::lacks() const {
   std::vector<std::string> words;
-  const auto with = [&](Role role) {
-    std::vector<PersonId> found;
-    for (const auto& [id, member] : members_)
-      if (is(id, role)) found.push_back(id);
-    return found;
-  };
-  const auto experts = with(Role::kExpert), authorised = with(Role::kAuthorised);
+  const auto experts = all_with(Role::kExpert), authorised = all_with(Role::kAuthorised);
   if (experts.empty()) words.emplace_back("an expert, who rings the customer back");
   if (authorised.empty()) words.emplace_back("an authorised person, who releases");
   if (experts.size() == 1 && authorised == experts)
     words.emplace_back("an authorised person who is not the expert");
-  const auto third = std::ranges::any_of(members_, [&](const auto& m) {
-    return is_here(m.second) && std::ranges::any_of(experts, [&](const auto& e) {
-             return e != m.first && !answers_to(e, m.first) &&
-                    std::ranges::any_of(authorised,
-                                        [&](const auto& a) { return a != m.first && a != e; });
-           });
-  });
-  if (words.empty() && !third)
+  if (words.empty() && !has_people_for(1))
     words.emplace_back("a third person, who asks, and to whom an expert does not answer");
   return words;
+}
+
+std::vector<std::string> Chart::lacks_for_two() const {
+  if (has_people_for(2)) return {};
+  return {all_with(Role::kAuthorised).size() < 2
+              ? "a second authorised person"
+              : "a second authorised person who neither asks nor is the expert"};
 }
 
 const PersonId* Chart::by_extension(std::string_view extension) const {

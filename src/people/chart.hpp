@@ -118,6 +118,9 @@ class Chart {
                                    const PersonId& second) const;
   // What the rules need and the chart lacks, in words; empty: a release is possible.
   [[nodiscard]] std::vector<std::string> lacks() const;
+  // What two authorised persons do (break-glass, the release after a number that was changed lately)
+  // needs and the chart lacks, in words; empty: both are possible. Any other release is without it.
+  [[nodiscard]] std::vector<std::string> lacks_for_two() const;
 
   [[nodiscard]] std::uint64_t number() const { return number_; }
   [[nodiscard]] const crypto::Digest& head() const { return head_; }
@@ -135,6 +138,9 @@ class Chart {
   Status check_person(const Change& change) const;
   Status check_custodians(const Change& change) const;
   [[nodiscard]] bool may_second(const PersonId& person) const;
+  [[nodiscard]] std::vector<PersonId> all_with(Role role) const;
+  // Somebody asks, an expert who does not answer to them verifies, so many others release.
+  [[nodiscard]] bool has_people_for(std::ptrdiff_t releases) const;
   [[nodiscard]] bool has_key(const Bytes& id) const;
   [[nodiscard]] std::size_t owners_without(const PersonId& person) const;
   void carry_out(const Change& change);

@@ -228,6 +228,30 @@ TEST_F(Charts, SaysWhatAReleaseStillNeeds) {
   EXPECT_TRUE(chart.lacks().empty());
 }
 
+// Break-glass, and a release after a number that was changed lately, take two: with one authorised
+// person neither ever opens, and any other release does.
+TEST_F(Charts, SaysWhatCannotBeWithoutASecondAuthorisedPerson) {
+  const std::vector<std::string> second{"a second authorised person"};
+  found();
+  EXPECT_EQ(chart.lacks_for_two(), second);
+  const auto max = join(2, kAdministrator), eve = join(3, kAgent), anna = join(4, kAgent);
+  join(5, kAgent);
+  ASSERT_TRUE(apply(person(eve.id, kExpert, olga.id), {olga, max}));
+  ASSERT_TRUE(apply(person(anna.id, kAuthorised, olga.id), {olga, max}));
+  EXPECT_TRUE(chart.lacks().empty()) << "three are enough for a release";
+  EXPECT_EQ(chart.lacks_for_two(), second);
+  ASSERT_TRUE(apply(person(eve.id, kExpert | kAuthorised, olga.id), {olga, max}));
+  EXPECT_EQ(
+      chart.lacks_for_two(),
+      std::vector<std::string>{"a second authorised person who neither asks nor is the expert"});
+  ASSERT_TRUE(apply(person(eve.id, kExpert, olga.id), {olga}));
+  ASSERT_TRUE(apply(person(max.id, kAdministrator | kAuthorised, olga.id), {olga, anna}));
+  EXPECT_TRUE(chart.lacks_for_two().empty());
+  ASSERT_TRUE(apply(change(kLeft, anna.id), {olga}));
+  EXPECT_TRUE(chart.lacks().empty());
+  EXPECT_EQ(chart.lacks_for_two(), second) << "who has left";
+}
+
 TEST_F(Charts, WhatTheLogKeepsReadsBackAndNothingElseDoes) {
   found();
   auto made = with_key(kFirstKey, {id_of(2), fresh_device()});

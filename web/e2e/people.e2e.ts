@@ -49,6 +49,8 @@ describe('the owner', () => {
     await page.getByRole('link', { name: 'People' }).click();
     await page.getByText('A release of customer data is not possible yet').waitFor();
     await page.getByText('an expert, who rings the customer back').waitFor();
+    const two = page.getByRole('region', { name: 'Break-glass is not possible yet' });
+    await two.getByText('a second authorised person', { exact: true }).waitFor();
     await screen(page, 'people-alone');
   });
 });

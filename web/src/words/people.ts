@@ -25,6 +25,8 @@ export const people = {
   unfoundedCommand: 'callward user found',
   lacks: 'A release of customer data is not possible yet',
   lacksLead: 'It takes three different people. The role chart lacks:',
+  lacksForTwo: 'Break-glass is not possible yet, nor is a release after a number was changed lately',
+  lacksForTwoLead: 'Each takes two authorised persons. Any other release does without. The role chart lacks:',
   complete: 'Everybody whom a release needs is here',
   change: (n: number) => `change ${n}`,
   state: { named: 'no role', added: 'not invited', invited: 'invited', here: 'here', left: 'left' } as Record<string, string>,
