@@ -26,7 +26,7 @@ bool among(const auto& words, std::string_view word) {
   return std::ranges::find(words, word) != words.end();
 }
 // What was projected, by a program that knows this version of it.
-constexpr std::uint8_t kFoldedVersion = 1;
+constexpr std::uint8_t kFoldedVersion = 2;
 Bytes pack_folded(const disclose::Request& request) {
   auto raw = pack(request);
   raw.insert(raw.begin(), kFoldedVersion);

@@ -5,6 +5,7 @@
 
 #include "crypto/sha256.hpp"
 #include "disclose/parts.hpp"
+#include "disclose/reminder.hpp"
 #include "vault/customer.hpp"
 #include "vault/policy_page.hpp"
 
@@ -225,18 +226,28 @@ MayStep may_step(const disclose::Request& r, disclose::EventKind kind, const Act
   return {May::kNo, "nobody does this"};
 }
 
+bool no_expert_on_duty(Service& service, const disclose::Request& request) {
+  if (request.state != disclose::State::kRequested) return false;
+  const auto chart = service.roster.chart();
+  const auto on_duty = service.people.on_duty();
+  return chart && on_duty && disclose::lacks_expert(request, **chart, *on_duty);
+}
+
 boost::json::array next_json(Service& service, const disclose::Request& request,
                              const Acting& who) {
+  const bool no_expert = no_expert_on_duty(service, request);
   const auto superior = is_superior(service, who, request.requester);
   boost::json::array out;
   for (const auto kind : disclose::possible(request)) {
     const auto mine = may_step(request, kind, who, superior);
-    out.push_back({{"step", disclose::to_text(kind)},
-                   {"who", std::string(disclose::who_may(kind))},
-                   {"me", mine.may == May::kYes  ? "yes"
-                          : mine.may == May::kNo ? "no"
-                                                 : "if_superior"},
-                   {"why", mine.why}});
+    out.push_back(
+        {{"step", disclose::to_text(kind)},
+         {"who", kind == kAssign && no_expert ? "nobody: no expert is on duty who may take it"
+                                              : std::string(disclose::who_may(kind))},
+         {"me", mine.may == May::kYes  ? "yes"
+                : mine.may == May::kNo ? "no"
+                                       : "if_superior"},
+         {"why", mine.why}});
   }
   return out;
 }

@@ -91,6 +91,8 @@ struct MayStep {
 MayStep may_step(const disclose::Request& request, disclose::EventKind kind, const Acting& who,
                  std::optional<bool> superior);
 boost::json::array next_json(Service& service, const disclose::Request& request, const Acting& who);
+// It waits for an expert to come on duty: none who may take it is.
+bool no_expert_on_duty(Service& service, const disclose::Request& request);
 
 constexpr std::size_t kSealedBytesMax = 4'200;  // of a value, with its tag
 

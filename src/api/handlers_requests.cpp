@@ -43,6 +43,7 @@ boost::json::object request_json(Service& service, const disclose::Request& r, c
           {"views", std::int64_t{r.views}},
           {"rings", std::int64_t{r.rings}},
           {"broken", r.broken},
+          {"no_expert", no_expert_on_duty(service, r)},
           {"category", r.category},
           {"wished_ms", std::min(r.wished_ms, service.policy.limits.window_ms_max)},
           {"next", next_json(service, r, who)}};
@@ -271,6 +272,7 @@ Result<Response> timeline(Service& service, const Request& request) {
   if (static_cast<std::int64_t>(rows.size()) == limit) next = rows.back().entry;
   return Response::json({{"request", id.hex()},
                          {"state", disclose::to_text(found.state)},
+                         {"no_expert", no_expert_on_duty(service, found)},
                          {"deadline", disclose::deadline(found, service.policy.limits)},
                          {"entries", std::move(entries)},
                          {"next", next_json(service, found, who)},

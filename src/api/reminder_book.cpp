@@ -1,6 +1,7 @@
 #include "api/reminder_book.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <tuple>
 
 #include "api/customer_tables.hpp"
@@ -21,6 +22,19 @@ std::string settled_words() {
     if (const auto state = static_cast<disclose::State>(i); disclose::is_settled(state))
       words += std::string(words.empty() ? "'" : ", '") + disclose::to_text(state) + "'";
   return words;
+}
+
+// That somebody has to come on duty, or has to be made an expert.
+bool is_nudge(const disclose::Reminder& reminder) {
+  return reminder.waits == disclose::Waits::kOffDuty ||
+         reminder.waits == disclose::Waits::kNoExpert;
+}
+
+// A letter that comes when its time is over says what is no longer so. One that says it is: later.
+std::int64_t try_until(const disclose::Reminder& reminder, std::int64_t now) {
+  const bool alarm = reminder.waits == disclose::Waits::kBroken;
+  const auto usual = now + (alarm ? ReminderBook::kAlarmDeliverMs : ReminderBook::kDeliverMs);
+  return reminder.until > now ? std::min(usual, reminder.until) : usual;
 }
 
 }  // namespace
@@ -54,7 +68,19 @@ Status ReminderBook::load(const disclose::Limits& limits) {
     if (found) watched_[*id] = *found;
   }
   TRY(load_waiting(true));
-  return load_waiting(false);
+  TRY(load_waiting(false));
+  return load_nudged();
+}
+
+Status ReminderBook::load_nudged() {
+  for (const auto& row :
+       TRY(db_.query("SELECT person, MAX(at) FROM reminders WHERE waits IN (?1, ?2) AND at > ?3 "
+                     "GROUP BY person",
+                     {static_cast<std::int64_t>(disclose::Waits::kOffDuty),
+                      static_cast<std::int64_t>(disclose::Waits::kNoExpert),
+                      clock_.utc_ms() - kNudgeEveryMs})))
+    if (const auto person = PersonId::parse(row.text(0))) nudged_[*person] = row.number(1);
+  return {};
 }
 
 // Alarms, or all the others: each as many as may wait.
@@ -120,9 +146,16 @@ bool ReminderBook::is_full(const disclose::Reminder& reminder) const {
   return static_cast<std::size_t>(such) >= waiting_max(alarm);
 }
 
+bool ReminderBook::was_nudged(const disclose::Reminder& reminder) const {
+  const auto at = nudged_.find(reminder.to);
+  return is_nudge(reminder) && at != nudged_.end() &&
+         std::abs(clock_.utc_ms() - at->second) < kNudgeEveryMs;
+}
+
 Status ReminderBook::look_at(const disclose::Request& request, const disclose::World& world,
-                             std::int64_t& without) {
-  for (const auto& reminder : disclose::reminders_due(request, world, settings_.lapse_before_ms)) {
+                             const disclose::Rota& rota, std::int64_t& without) {
+  for (const auto& reminder : disclose::reminders_due(request, world, rota)) {
+    if (was_nudged(reminder)) continue;  // the next round, if it is due then
     if (TRY(is_known(reminder))) continue;
     if (TRY(address_of(reminder.to, world.chart.gives(reminder.to, people::Role::kOwner)))
             .empty()) {
@@ -136,22 +169,22 @@ Status ReminderBook::look_at(const disclose::Request& request, const disclose::W
                      reminder.to.hex(), reminder.since, reminder.until, std::string(kWaiting),
                      clock_.utc_ms()}));
     waiting_[reminder.key()] = {.id = id, .reminder = reminder};
+    if (is_nudge(reminder)) nudged_[reminder.to] = clock_.utc_ms();
   }
   return {};
 }
 
 // Of what waits and is not with the courier: what nobody has to be told any more.
-Status ReminderBook::moot(const people::Chart& chart, const disclose::Limits& limits) {
-  const disclose::World world{chart, limits, clock_.utc_ms()};
+Status ReminderBook::moot(const disclose::World& world, const disclose::Rota& rota) {
   std::vector<Key> over;
   for (const auto& [key, sent] : waiting_) {
     if (sent.out) continue;
     const auto request = watched_.find(sent.reminder.request);
     // An alarm is due whatever we know of its request.
     if (request == watched_.end() && of_alarm(sent.reminder)) continue;
-    const auto due = request == watched_.end() ? std::vector<disclose::Reminder>()
-                                               : disclose::reminders_due(request->second, world,
-                                                                         settings_.lapse_before_ms);
+    const auto due = request == watched_.end()
+                         ? std::vector<disclose::Reminder>()
+                         : disclose::reminders_due(request->second, world, rota);
     if (std::ranges::find(due, key, &disclose::Reminder::key) == due.end()) over.push_back(key);
   }
   for (const auto& key : over) {
@@ -175,22 +208,24 @@ std::vector<RequestId> ReminderBook::next_ones() {
 }
 
 Result<std::vector<ReminderBook::Letter>> ReminderBook::turn(const people::Chart& chart,
-                                                             const disclose::Limits& limits) {
+                                                             const disclose::Limits& limits,
+                                                             const std::vector<PersonId>& on_duty) {
   const std::lock_guard lock(mutex_);
   if (!settings_.on) return std::vector<Letter>();
   TRY(note_ended());
   const disclose::World world{chart, limits, clock_.utc_ms()};
+  const disclose::Rota rota{on_duty, settings_.lapse_before_ms};
   for (const auto& id : next_ones()) {
     const auto request = watched_.find(id);
     if (request == watched_.end()) continue;
     std::int64_t without = 0;
-    TRY(look_at(request->second, world, without));
+    TRY(look_at(request->second, world, rota, without));
     if (without != 0)
       without_[id] = without;
     else
       without_.erase(id);
   }
-  TRY(moot(chart, limits));
+  TRY(moot(world, rota));
   // All of them, or, where the database fails half-way, none: what is said to be out was given out.
   std::vector<Letter> letters;
   std::vector<Sent*> given;
@@ -199,10 +234,9 @@ Result<std::vector<ReminderBook::Letter>> ReminderBook::turn(const people::Chart
     const auto& to = sent.reminder.to;
     auto address = TRY(address_of(to, chart.gives(to, people::Role::kOwner)));
     if (address.empty()) continue;  // it was taken away meanwhile
-    const bool alarm = of_alarm(sent.reminder);
     given.push_back(&sent);
-    letters.push_back({sent.id, sent.reminder, std::move(address),
-                       clock_.utc_ms() + (alarm ? kAlarmDeliverMs : kDeliverMs)});
+    letters.push_back(
+        {sent.id, sent.reminder, std::move(address), try_until(sent.reminder, world.now)});
   }
   for (auto* sent : given) sent->out = true;
   return letters;
@@ -272,6 +306,7 @@ Status ReminderBook::forget_old() {
   });
   std::erase_if(known_, [&](const auto& key) { return !watched_.contains(std::get<0>(key)); });
   std::erase_if(without_, [&](const auto& item) { return !watched_.contains(item.first); });
+  std::erase_if(nudged_, [&](const auto& item) { return item.second < now - kNudgeEveryMs; });
   return {};
 }
 

@@ -9,6 +9,7 @@
 //       database alone, in no log, no status, no list. An owner's is one that an owner's passkey
 //       signed: what was there before somebody became one counts for nothing.
 //   (4) At most kWatchedMax requests are known, kWaitingMax reminders on their way.
+//   (5) No letter is tried beyond the time that it names.
 //
 // Thread-safe.
 #pragma once
@@ -44,6 +45,9 @@ class ReminderBook {
   static constexpr std::int64_t kDeliverMs = 2 * 3'600'000, kAlarmDeliverMs = 24 * 3'600'000;
   static constexpr std::int64_t kForgetEveryMs = 3'600'000;
   static constexpr std::int64_t kAgainMs = 60'000;  // after a courier that was full
+  // Whoever is told that nobody is on duty for one request is told of no other so long: it is the
+  // same to do, and many requests of a night are no flood of letters.
+  static constexpr std::int64_t kNudgeEveryMs = 3'600'000;
 
   ReminderBook(db::Database& database, Clock& clock, Entropy& entropy, ReminderSettings settings);
 
@@ -58,8 +62,9 @@ class ReminderBook {
     std::int64_t deadline = 0;  // UTC ms
   };
   // One turn: those that are to be given to the courier now. Each is on its way until ended() or
-  // later() says otherwise.
-  Result<std::vector<Letter>> turn(const people::Chart& chart, const disclose::Limits& limits);
+  // later() says otherwise. `on_duty`: experts who are.
+  Result<std::vector<Letter>> turn(const people::Chart& chart, const disclose::Limits& limits,
+                                   const std::vector<PersonId>& on_duty);
   Status ended(const keys::DeliveryId& id, keys::DeliveryOutcome outcome,
                const std::string& reason);
   void later(const keys::DeliveryId& id, std::int64_t ms);  // it is tried again then
@@ -114,8 +119,11 @@ class ReminderBook {
   Status load_waiting(bool alarms);
   Result<bool> is_known(const disclose::Reminder& reminder);
   Status look_at(const disclose::Request& request, const disclose::World& world,
-                 std::int64_t& without);
-  Status moot(const people::Chart& chart, const disclose::Limits& limits);
+                 const disclose::Rota& rota, std::int64_t& without);
+  Status moot(const disclose::World& world, const disclose::Rota& rota);
+  // That somebody has to come on duty, for whom it was said of another request lately.
+  [[nodiscard]] bool was_nudged(const disclose::Reminder& reminder) const;
+  Status load_nudged();
   Status note(const keys::DeliveryId& id, const std::string& state, const std::string& reason);
   Status note_ended();
   std::vector<RequestId> next_ones();
@@ -131,6 +139,7 @@ class ReminderBook {
   std::map<Key, Sent> waiting_;  // rows that have not ended
   std::set<Key> known_;          // rows that have, of what is watched
   std::map<RequestId, std::int64_t> without_;
+  std::map<PersonId, std::int64_t> nudged_;  // of the chart, UTC ms
   std::string failing_;
   std::int64_t next_forget_ms_ = 0;
 };

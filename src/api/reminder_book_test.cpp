@@ -21,18 +21,35 @@ class Book : public ::testing::Test, public disclose::test::Company {
   std::unique_ptr<db::Database> database =
       std::move(*db::open_sqlite(":memory:", server_migrations()));
   ReminderBook book{*database, clock, entropy, {.on = true}};
+  std::vector<PersonId> on_duty;
 
   Book() {
     EXPECT_TRUE(book.set_address(eve.id, "eve@example.org", SetBy::kSession));
     EXPECT_TRUE(book.set_address(olga.id, "olga@example.org", SetBy::kPasskey));
   }
-  // Assigned to Eve, by now.
-  disclose::Request request(std::uint32_t number) {
+  disclose::Request fresh(std::uint32_t number) {
     auto wanted = asked(tom.id);
     store_le(wanted.id.bytes.data(), number);
+    return disclose::ask(wanted, {chart, limits, clock.utc_ms()})->next;
+  }
+  // Assigned to Eve, by now.
+  disclose::Request request(std::uint32_t number) {
+    return disclose::step(fresh(number), {.kind = EventKind::kAssign, .expert = eve.id},
+                          {chart, limits, clock.utc_ms()})
+        ->next;
+  }
+  disclose::Request opened(std::uint32_t number) {
     const disclose::World now{chart, limits, clock.utc_ms()};
-    const auto fresh = disclose::ask(wanted, now)->next;
-    return disclose::step(fresh, {.kind = EventKind::kAssign, .expert = eve.id}, now)->next;
+    auto one = request(number);
+    disclose::Event pass{.kind = EventKind::kPass, .by = eve.id, .checks = 2};
+    pass.call_back = {.answered = true, .recorded = true, .number_on_file = true, .seconds = 40};
+    pass.call_back.number_age_days = 400;
+    pass.call_back.call.bytes[0] = 1;
+    for (const auto& event :
+         {disclose::Event{.kind = EventKind::kRing, .by = eve.id}, pass,
+          disclose::Event{.kind = EventKind::kRelease, .by = anna.id, .fields = {2}}})
+      one = disclose::step(one, event, now)->next;
+    return one;
   }
   disclose::Request broken_open(const disclose::Request& one) {
     return disclose::step(one, {.kind = EventKind::kBreak, .by = anna.id, .fields = {2}},
@@ -44,7 +61,7 @@ class Book : public ::testing::Test, public disclose::test::Company {
     ASSERT_TRUE(CustomerTables(*database).keep_request(r, 1, limits));
   }
   std::vector<ReminderBook::Letter> turn() {
-    auto letters = book.turn(chart, limits);
+    auto letters = book.turn(chart, limits, on_duty);
     EXPECT_TRUE(letters) << letters.error().message;
     return letters.value_or(std::vector<ReminderBook::Letter>());
   }
@@ -80,10 +97,10 @@ TEST_F(Book, ATurnThatTheDatabaseFailsLosesNoLetter) {
   ASSERT_TRUE(database->execute(
       "CREATE TRIGGER third BEFORE INSERT ON reminders WHEN (SELECT count(*) FROM reminders) = 2 "
       "BEGIN SELECT RAISE(ABORT, 'full'); END"));
-  EXPECT_FALSE(book.turn(chart, limits));
+  EXPECT_FALSE(book.turn(chart, limits, on_duty));
   ASSERT_TRUE(database->execute("DROP TRIGGER third"));
   fail("people_mail");
-  EXPECT_FALSE(book.turn(chart, limits)) << "where the letters are made";
+  EXPECT_FALSE(book.turn(chart, limits, on_duty)) << "where the letters are made";
   mend("people_mail");
   EXPECT_EQ(turn().size(), 3u);
 }
@@ -95,7 +112,7 @@ TEST_F(Book, WhatEndedIsNotSentAgainWhereItsRowWasNotWritten) {
   fail("reminders");
   EXPECT_FALSE(book.ended(letters[0].id, keys::DeliveryOutcome::kTaken, ""));
   book.all_later();
-  EXPECT_FALSE(book.turn(chart, limits));
+  EXPECT_FALSE(book.turn(chart, limits, on_duty));
   mend("reminders");
   EXPECT_TRUE(turn().empty());
   EXPECT_EQ(count("SELECT count(*) FROM reminders WHERE state = 'taken'"), 1);
@@ -167,7 +184,7 @@ TEST_F(Book, AServerThatStartsHasEveryLetterThatWaits) {
   ASSERT_EQ(alarm.size(), 1u);
   ReminderBook next(*database, clock, entropy, {.on = true});
   ASSERT_TRUE(next.load(limits));
-  const auto letters = *next.turn(chart, limits);
+  const auto letters = *next.turn(chart, limits, on_duty);
   EXPECT_EQ(letters.size(), kMany + 1);
   EXPECT_TRUE(
       std::ranges::any_of(letters, [&](const auto& letter) { return letter.id == alarm[0].id; }));
@@ -182,6 +199,56 @@ TEST_F(Book, AnAlarmIsFoundAtAStartHoweverManyWereAskedSince) {
   ReminderBook next(*database, clock, entropy, {.on = true});
   ASSERT_TRUE(next.load(limits));
   EXPECT_EQ(next.alarms(olga.id)->size(), 1u);
+}
+
+// A window is short: a letter that comes after it says what is no longer so.
+TEST_F(Book, ThatAWindowIsOpenIsNotTriedBeyondItsEnd) {
+  ASSERT_TRUE(book.set_address(tom.id, "tom@example.org", SetBy::kSession));
+  const auto open = opened(1);
+  ASSERT_LT(open.until, clock.utc_ms() + ReminderBook::kDeliverMs);
+  book.touched(open);
+  const auto letters = turn();
+  ASSERT_EQ(letters.size(), 1u);
+  EXPECT_EQ(letters[0].address, "tom@example.org");
+  EXPECT_EQ(letters[0].reminder.waits, disclose::Waits::kOpened);
+  EXPECT_EQ(letters[0].deadline, open.until);
+  book.later(letters[0].id, 0);
+  clock.advance_ms(open.until - clock.utc_ms());
+  EXPECT_TRUE(turn().empty());
+  EXPECT_EQ(count("SELECT count(*) FROM reminders WHERE state = 'moot'"), 1);
+}
+
+// Many who ask at night, with nobody on duty, are one letter an hour to each expert, after a start
+// too.
+TEST_F(Book, ThatNobodyIsOnDutyIsSaidOnceAnHour) {
+  const auto is_nudge = [](const ReminderBook::Letter& letter) {
+    return letter.reminder.waits == disclose::Waits::kOffDuty &&
+           letter.address == "eve@example.org";
+  };
+  for (std::uint32_t i = 1; i <= 50; ++i) {
+    book.touched(fresh(i));
+    keep(fresh(i));
+  }
+  const auto first = turn();
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_TRUE(is_nudge(first[0]));
+  ASSERT_TRUE(book.ended(first[0].id, keys::DeliveryOutcome::kTaken, ""));
+  clock.advance_ms(ReminderBook::kNudgeEveryMs - 1'000);
+  EXPECT_TRUE(turn().empty());
+  ReminderBook next(*database, clock, entropy, {.on = true});
+  ASSERT_TRUE(next.load(limits));
+  EXPECT_TRUE(next.turn(chart, limits, on_duty)->empty());
+  clock.advance_ms(1'000);
+  const auto second = turn();
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_TRUE(is_nudge(second[0]));
+  EXPECT_NE(second[0].reminder.request, first[0].reminder.request);
+  // What waits for Eve alone is no such letter, and waits for no hour.
+  book.touched(request(60));
+  EXPECT_EQ(turn().size(), 1u);
+  on_duty = {eve.id};
+  clock.advance_ms(ReminderBook::kNudgeEveryMs);
+  EXPECT_TRUE(turn().empty()) << "she is on duty";
 }
 
 // Before somebody is an owner, a session alone says where they are reminded, or an administrator.
@@ -203,7 +270,7 @@ TEST_F(Book, WithoutAMailServerItForgetsAllTheSame) {
   ReminderBook off(*database, clock, entropy, {.on = false});
   const auto broken = broken_open(request(1));
   off.touched(broken);
-  EXPECT_TRUE(off.turn(chart, limits)->empty());
+  EXPECT_TRUE(off.turn(chart, limits, on_duty)->empty());
   ASSERT_EQ(off.alarms(olga.id)->size(), 1u) << "the console shows it";
   ASSERT_TRUE(off.alarm_seen(olga.id, broken.id));
   ASSERT_TRUE(off.forget_old());

@@ -45,7 +45,9 @@ void ReminderDesk::tick() {
   if (!greeted_) return;
   const auto chart = service_.roster.chart();
   if (!chart) return;
-  auto letters = book_.turn(**chart, service_.policy.limits);
+  const auto on_duty = service_.people.on_duty();
+  if (!on_duty) return told(on_duty.error().message);
+  auto letters = book_.turn(**chart, service_.policy.limits, *on_duty);
   told(letters ? std::string() : letters.error().message);
   if (letters)
     for (const auto& letter : *letters) send(letter);

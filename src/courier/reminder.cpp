@@ -12,8 +12,9 @@ constexpr std::int64_t kTimeMax = std::int64_t{1} << 43;  // in the year 2248
 
 struct Template {
   const char* subject;
-  const char* text;   // behind "Request 1234abcd "
-  const char* until;  // before a time
+  const char* text;      // behind "Request 1234abcd "
+  const char* until;     // before a time
+  bool of_duty = false;  // opens where one goes on duty: the request is not theirs to see
 };
 constexpr std::array<Template, keys::kWaitsMax> kTemplates = {{
     {"Callward: a request waits for your call-back",
@@ -26,6 +27,18 @@ constexpr std::array<Template, keys::kWaitsMax> kTemplates = {{
     {"Callward: a review is overdue", "waits for a review that is overdue", "since"},
     {"Callward: a request is about to lapse", "still waits for its next step", "and lapses on"},
     {"Callward ALARM: break-glass", "is being broken open, without a call-back", "until"},
+    {"Callward: your request is open", "is open for you", "until"},
+    {"Callward: your request is confirmed", "is confirmed, and it is your turn", "until"},
+    {"Callward: your request was declined", "was declined by an authorised person", "on"},
+    {"Callward: your request was refused", "was refused by its expert", "on"},
+    {"Callward: your request has lapsed", "has lapsed: nobody took its next step in time", "on"},
+    {"Callward: your request was revoked", "was revoked, and nothing of it is open any more", "on"},
+    {"Callward: a request was refused by its expert",
+     "of somebody who answers to you was refused by its expert", "on"},
+    {"Callward: a request waits, and no expert is on duty",
+     "waits for an expert, and nobody is on duty who may take it", "until", true},
+    {"Callward: a request waits, and there is no expert",
+     "waits for an expert, and there is none who may take it", "until"},
 }};
 
 std::string minute_of(std::int64_t utc_ms) {
@@ -55,9 +68,9 @@ Result<keys::Deliver> letter_of(keys::Remind asked, const std::string& console) 
   const auto id = asked.request.hex();
   auto text = "Request " + id.substr(0, 8) + " " + said.text;
   if (asked.until != 0) text += std::string(", ") + said.until + " " + minute_of(asked.until);
-  text += ".\n\n" + console + "/requests/" + id +
-          "\n\nSign in there to see it. This reminder says nothing else, and nobody reads answers "
-          "to it.\n";
+  text += ".\n\n" + console + (said.of_duty ? "/me" : "/requests/" + id) + "\n\nSign in there to " +
+          (said.of_duty ? "go on duty: it is given to one of those who are" : "see it") +
+          ". This reminder says nothing else, and nobody reads answers to it.\n";
   keys::Deliver letter;
   letter.id = asked.id;
   letter.channel = keys::DeliveryChannel::kEmail;

@@ -44,6 +44,18 @@ TEST_F(Templates, SayWhichRequestUntilWhenAndWhere) {
   EXPECT_EQ(letter->deadline, 77);
 }
 
+// A request that nobody has yet is not an expert's to see: the way leads to where they go on duty.
+TEST_F(Templates, ThatNobodyIsOnDutyLeadsToWhereOneGoesOnDuty) {
+  const auto letter = letter_of(remind(keys::Waits::kOffDuty), kConsole);
+  ASSERT_TRUE(letter);
+  EXPECT_EQ(as_text(letter->text.expose()),
+            "Request " + request.hex().substr(0, 8) +
+                " waits for an expert, and nobody is on duty who may take it, until 24 Nov 2026, "
+                "12:01 UTC.\n\nhttps://calls.example/me\n\nSign in there to go on duty: it is "
+                "given to one of those who are. This reminder says nothing else, and nobody reads "
+                "answers to it.\n");
+}
+
 TEST_F(Templates, EachCanBeSentAndNoneIsAnothers) {
   std::set<std::string> subjects;
   for (std::uint8_t number = 1; number <= keys::kWaitsMax; ++number)

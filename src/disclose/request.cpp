@@ -120,7 +120,7 @@ struct Row {
   EventKind event;
   State to;
   Rule who, holds;
-  std::array<Action, 2> actions;
+  std::array<Action, 3> actions;
   std::uint8_t count;
   Asks asks = Asks::kAny;
 };
@@ -182,36 +182,60 @@ constexpr std::array kTable = {
         kRefused,
         by_an_authorised,
         nothing,
-        {kAlarmOwner, kTellRequester},
-        2},
+        {kTellRequester},  // the owners' alarm was when somebody began to break it
+        1},
     Row{kHalfBroken, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
     Row{kOpen, kView, kOpen, by_the_requester, a_field_that_is_open, {none}, 0},
     Row{kOpen, kEnd, kClosed, by_the_requester, nothing, {kWipeReaders, kTellManager}, 2},
-    Row{kOpen, kRevoke, kRevoked, by_who_may_stop_it, nothing, {kWipeReaders, kTellManager}, 2},
+    Row{kOpen,
+        kRevoke,
+        kRevoked,
+        by_who_may_stop_it,
+        nothing,
+        {kWipeReaders, kTellManager, kTellRequester},
+        3},
     Row{kOpen, kTime, kExpired, by_the_system, time_is_over, {kWipeReaders, kTellManager}, 2},
     Row{kConfirmed, kEnd, kClosed, by_the_requester, nothing, {kTellManager}, 1},
-    Row{kConfirmed, kRevoke, kRevoked, by_who_may_stop_it, nothing, {kTellManager}, 1},
+    Row{kConfirmed,
+        kRevoke,
+        kRevoked,
+        by_who_may_stop_it,
+        nothing,
+        {kTellManager, kTellRequester},
+        2},
     Row{kConfirmed, kTime, kExpired, by_the_system, time_is_over, {kTellManager}, 1},
     Row{kClosed, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
     Row{kExpired, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
     Row{kRevoked, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
 };
 
-bool is_about(const Row& row, const Request& request) {
+bool is_about(const Row& row, const Request& request, State from) {
   const auto asks = asks_own_data(request) ? Asks::kOwnData : Asks::kFields;
-  return row.from == request.state && (row.asks == Asks::kAny || row.asks == asks);
+  return row.from == from && (row.asks == Asks::kAny || row.asks == asks);
 }
 
-const Row* row_of(const Request& request, EventKind event) {
+const Row* row_of(const Request& request, State from, EventKind event) {
   const auto at = std::ranges::find_if(
-      kTable, [&](const Row& row) { return row.event == event && is_about(row, request); });
+      kTable, [&](const Row& row) { return row.event == event && is_about(row, request, from); });
   return at == kTable.end() ? nullptr : &*at;
+}
+const Row* row_of(const Request& request, EventKind event) {
+  return row_of(request, request.state, event);
+}
+
+// Of the first one who releases a row says nothing: it is the second one's turn.
+std::vector<Action> actions_of(const Row& row, State after) {
+  if (after == kHalfReleased) return {kTellAuthorised};
+  return {row.actions.begin(), row.actions.begin() + row.count};
 }
 
 // ---- what changes -------------------------------------------------------------------------------
 
-void enter(Request& r, State to, std::int64_t now) {
-  if (r.state != to || to == kAssigned) r.since = now;
+void enter(Request& r, State to, EventKind by, std::int64_t now) {
+  if (r.state == to && to != kAssigned) return;
+  r.since = now;
+  r.came_from = r.state;
+  r.came_by = by;
   r.state = to;
 }
 
@@ -222,12 +246,12 @@ void let_open(Request& r, const Event& e, const Limits& limits, std::int64_t now
   if (takes_two && r.released_by.is_zero()) {
     r.released_by = e.by;
     r.until = window;  // its length until it opens
-    return enter(r, e.kind == kBreak ? kHalfBroken : kHalfReleased, now);
+    return enter(r, e.kind == kBreak ? kHalfBroken : kHalfReleased, e.kind, now);
   }
   (r.released_by.is_zero() ? r.released_by : r.second) = e.by;
   r.opened_at = now;
   r.until = now + window;
-  enter(r, kOpen, now);
+  enter(r, kOpen, e.kind, now);
 }
 
 Request changed(Request r, const Event& e, const Limits& limits, std::int64_t now, State to) {
@@ -262,7 +286,7 @@ Request changed(Request r, const Event& e, const Limits& limits, std::int64_t no
     default:
       break;
   }
-  enter(r, to, now);
+  enter(r, to, e.kind, now);
   return r;
 }
 
@@ -304,10 +328,9 @@ Result<Step> step(const Request& request, const Event& event, const World& world
     return fail(Errc::kState, "its time is over");
   TRY(row->who(request, event, world));
   TRY(row->holds(request, event, world));
-  Step done{changed(request, event, world.limits, world.now, row->to), {}};
-  for (std::size_t i = 0; i < row->count; ++i) done.actions.push_back(row->actions.at(i));
-  if (done.next.state == kHalfReleased) done.actions = {kTellAuthorised};
-  return done;
+  auto next = changed(request, event, world.limits, world.now, row->to);
+  auto actions = actions_of(*row, next.state);
+  return Step{std::move(next), std::move(actions)};
 }
 
 Request begun(const Request& wanted, std::int64_t at) {
@@ -359,7 +382,7 @@ std::int64_t deadline(const Request& request, const Limits& limits) {
 std::vector<EventKind> possible(const Request& request) {
   std::vector<EventKind> kinds;
   for (const auto& row : kTable)
-    if (is_about(row, request)) kinds.push_back(row.event);
+    if (is_about(row, request, request.state)) kinds.push_back(row.event);
   return kinds;
 }
 
@@ -387,8 +410,17 @@ std::string counts_as(const Request& request, std::string_view kind, bool by_mai
 
 std::vector<TableRow> table() {
   std::vector<TableRow> rows;
-  for (const auto& row : kTable) rows.push_back({row.from, row.event, row.to, row.asks});
+  for (const auto& row : kTable)
+    rows.push_back({row.from, row.event, row.to, row.asks, actions_of(row, row.to)});
   return rows;
+}
+
+std::vector<Action> asked_for(const Request& request) {
+  if (request.state == kRequested) return {kFindExpert};
+  const auto* row = row_of(request, request.came_from, request.came_by);
+  const bool leads_here =
+      row != nullptr && (row->to == request.state || request.state == kHalfReleased);
+  return leads_here ? actions_of(*row, request.state) : std::vector<Action>();
 }
 
 bool is_over(State state) {

@@ -112,6 +112,9 @@ struct Request {
   std::int64_t asked_at = 0;        // UTC ms, as all times here
   State state = State::kRequested;
   std::int64_t since = 0;  // in this state
+  // The step that led to it, which says who is told of it; of kRequested nothing: it was asked.
+  State came_from = State::kRequested;
+  EventKind came_by = EventKind::kTime;
   PersonId expert;
   std::uint32_t rings = 0;
   CallBack call_back;
@@ -126,9 +129,9 @@ struct Request {
   std::vector<PersonId> acted;  // whoever took a step besides the requester, each once
   template <class V>
   void visit(V& v) {
-    v(id, customer, of_case, requester, fields, category, wished_ms, asked_at, state, since, expert,
-      rings, call_back, checks, broken, broken_at, released_by, second, released, opened_at, until,
-      views, reviewed_by, acted);
+    v(id, customer, of_case, requester, fields, category, wished_ms, asked_at, state, since,
+      came_from, came_by, expert, rings, call_back, checks, broken, broken_at, released_by, second,
+      released, opened_at, until, views, reviewed_by, acted);
   }
 };
 
@@ -148,6 +151,8 @@ struct World {
   std::int64_t now = 0;
 };
 
+// What is done of a step: by the keeper at once (kFindExpert, kDial), or by telling people of it,
+// for as long as it is news to them (reminder.hpp).
 enum class Action : std::uint8_t {
   kFindExpert,
   kTellExpert,
@@ -156,7 +161,7 @@ enum class Action : std::uint8_t {
   kTellRequester,
   kWipeReaders,  // whoever reads wipes what it has
   kAlarmOwner,
-  kTellManager,  // the review is due
+  kTellManager,  // a review is due; or an expert refused what somebody asked who answers to them
 };
 
 struct Step {
@@ -183,8 +188,11 @@ struct TableRow {
   EventKind event;
   State to;
   Asks asks;
+  std::vector<Action> actions;
 };
 std::vector<TableRow> table();
+// What the step asked for that led to the state in which the request is.
+std::vector<Action> asked_for(const Request& request);
 std::string table_markdown();
 
 // When the state ends by itself; 0: never.

@@ -74,8 +74,18 @@ enum class Waits : std::uint8_t {
   kReviewOverdue = 5,  // and its time is over
   kLapses = 6,         // it ends soon, undone
   kBroken = 7,         // break-glass: an alarm
+  // What became of it, for who asked:
+  kOpened = 8,
+  kConfirmed = 9,
+  kDeclined = 10,     // by an authorised person
+  kNotVerified = 11,  // by its expert
+  kLapsed = 12,
+  kRevoked = 13,
+  kReported = 14,  // its expert refused it, for a superior of who asked
+  kOffDuty = 15,   // no expert is on duty who may take it, for those who are not
+  kNoExpert = 16,  // ... and there is none, for the owners
 };
-inline constexpr std::uint8_t kWaitsMax = 7;
+inline constexpr std::uint8_t kWaitsMax = 16;
 
 // A reminder by e-mail. All that can differ: whose address, which template, which request, until
 // when. Goes out at most kRemindersPerHourMax times an hour, those of break-glass kAlarmsPerHourMax

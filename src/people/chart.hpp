@@ -118,8 +118,9 @@ class Chart {
                                    const PersonId& second) const;
   // What the rules need and the chart lacks, in words; empty: a release is possible.
   [[nodiscard]] std::vector<std::string> lacks() const;
-  // What two authorised persons do (break-glass, the release after a number that was changed lately)
-  // needs and the chart lacks, in words; empty: both are possible. Any other release is without it.
+  // What two authorised persons do (break-glass, the release after a number that was changed
+  // lately) needs and the chart lacks, in words; empty: both are possible. Any other release does
+  // without.
   [[nodiscard]] std::vector<std::string> lacks_for_two() const;
 
   [[nodiscard]] std::uint64_t number() const { return number_; }

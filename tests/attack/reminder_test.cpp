@@ -36,7 +36,7 @@ class Reminding : public ::testing::Test, public VaultRig {
     ASSERT_TRUE(book->load(service.policy.limits));
   }
   std::vector<ReminderBook::Letter> turn() {
-    auto letters = book->turn(chart, service.policy.limits);
+    auto letters = book->turn(chart, service.policy.limits, *persons.on_duty());
     EXPECT_TRUE(letters) << letters.error().message;
     return letters ? std::move(*letters) : std::vector<ReminderBook::Letter>();
   }
@@ -89,7 +89,8 @@ TEST_F(Reminding, EachStepReachesWhomItWaitsForOnce) {
   const boost::json::object release{
       {"request", id}, {"kind", "release"}, {"fields", boost::json::array{leaf.at("email")}}};
   EXPECT_EQ(act_by(anna, release).status, 201);
-  EXPECT_TRUE(told().empty()) << "open";
+  EXPECT_EQ(told(), (Told{{"tom@example.com", Waits::kOpened}})) << "his time runs";
+  EXPECT_TRUE(told().empty()) << "once";
   EXPECT_EQ(act_by(tom, {{"request", id}, {"kind", "end"}}).status, 201);
   EXPECT_EQ(told(), (Told{{"max@example.com", Waits::kReview}}));
   clock.advance_ms(24 * kHour);
@@ -98,8 +99,85 @@ TEST_F(Reminding, EachStepReachesWhomItWaitsForOnce) {
   EXPECT_EQ(act_by(max, {{"request", id}, {"kind", "review"}}, kWhy).status, 201);
   EXPECT_TRUE(told().empty());
   const auto counts = book->counts();
-  EXPECT_EQ(counts->taken, 6);
+  EXPECT_EQ(counts->taken, 7);
   EXPECT_EQ(counts->waiting, 0);
+}
+
+// Each end that is not the requester's own doing, once, and a server that starts anew says no more.
+TEST_F(Reminding, WhoAskedIsToldWhatBecameOfIt) {
+  const auto step_by = [&](const Someone& who, const std::string& id, const char* kind) {
+    EXPECT_EQ(act_by(who, {{"request", id}, {"kind", kind}}, kWhy).status, 201) << kind;
+  };
+  const auto once = [&](const Told& wanted) {
+    EXPECT_EQ(told(), wanted);
+    fresh_book();
+    EXPECT_TRUE(told().empty()) << "once, whoever starts anew";
+  };
+  const auto declined = asked();
+  verify(declined);
+  (void)told();
+  step_by(abe, declined, "decline");
+  once({{"tom@example.com", Waits::kDeclined}});
+
+  const auto refused = asked();
+  EXPECT_EQ(act_by(eve, {{"request", refused}, {"kind", "ring"}}).status, 201);
+  (void)told();
+  step_by(eve, refused, "fail");
+  once({{"tom@example.com", Waits::kNotVerified}, {"max@example.com", Waits::kReported}});
+
+  (void)asked();
+  (void)told();
+  ticks(policy().policy.limits.ring_ms);
+  follow();
+  once({{"tom@example.com", Waits::kLapsed}});
+
+  const auto revoked = asked();
+  open(revoked);
+  (void)told();
+  step_by(anna, revoked, "revoke");
+  once({{"tom@example.com", Waits::kRevoked}, {"max@example.com", Waits::kReview}});
+}
+
+TEST_F(Reminding, WhoAskedWhatIsKeptIsToldThatItIsConfirmed) {
+  ASSERT_TRUE(book->set_address(ada.id, "ada@example.com", SetBy::kSession));
+  const auto put = act_by(ada,
+                          {{"kind", "ask"},
+                           {"customer", customer},
+                           {"case", 1},
+                           {"category", "own_data"},
+                           {"fields", boost::json::array{}}},
+                          kConcern);
+  ASSERT_EQ(put.status, 201) << put.body;
+  verify(std::string(json_of(put).at("request").as_string()));
+  EXPECT_EQ(told(), (Told{{"ada@example.com", Waits::kConfirmed}}));
+  EXPECT_TRUE(told().empty());
+}
+
+TEST_F(Reminding, WhereNobodyIsOnDutyExpertsAreToldAndThePageSaysSo) {
+  EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", false}}).status, 200);
+  ASSERT_TRUE(book->set_address(emil.id, "emil@example.com", SetBy::kSession));
+  const auto id = asked();
+  EXPECT_EQ(told(),
+            (Told{{"eve@example.com", Waits::kOffDuty}, {"emil@example.com", Waits::kOffDuty}}));
+  EXPECT_TRUE(told().empty()) << "once";
+  const auto assigns = [](const boost::json::object& said) {
+    for (const auto& next : said.at("next").as_array())
+      if (next.at("step").as_string() == "assign") return std::string(next.at("who").as_string());
+    return std::string();
+  };
+  const auto path = "/v1/requests/" + id;
+  for (const auto& where : {path, path + "/timeline"}) {
+    const auto said = json_of(call(tom.id, "GET", where));
+    EXPECT_TRUE(said.at("no_expert").as_bool()) << where;
+    EXPECT_EQ(assigns(said), "nobody: no expert is on duty who may take it");
+  }
+  EXPECT_EQ(call(emil.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
+  keeper->tick();
+  follow();
+  const auto said = json_of(call(tom.id, "GET", path));
+  EXPECT_FALSE(said.at("no_expert").as_bool());
+  EXPECT_EQ(said.at("state").as_string(), "assigned");
+  EXPECT_EQ(told(), (Told{{"emil@example.com", Waits::kCallBack}}));
 }
 
 TEST_F(Reminding, AServerThatDiesSendsTheSameOneAgainAndNoOther) {
@@ -195,7 +273,8 @@ TEST_F(Reminding, BreakGlassReachesTheOwnerAtOnceAndStandsUntilItIsOpened) {
   ASSERT_EQ(break_glass(id, abe).status, 201);
   EXPECT_EQ(word_of(id), "open");
   EXPECT_EQ(alarms_of(olga), 1u) << "open is another one";
-  EXPECT_EQ(told(), (Told{{"olga@example.com", Waits::kBroken}}));
+  EXPECT_EQ(told(),
+            (Told{{"olga@example.com", Waits::kBroken}, {"tom@example.com", Waits::kOpened}}));
   EXPECT_EQ(call(olga.id, "PUT", "/v1/own/alarms/" + std::string(32, 'a')).status, 404);
 }
 

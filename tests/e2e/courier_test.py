@@ -303,7 +303,7 @@ def who_may_ask(folder):
         place.supervisor.we_are = "server"
         asker = Client(folder)
         expect(asker.hello() == "welcome", "the server is welcome")
-        for body in (b"", pack_reminder(new_reminder())[:-1], pack_reminder(new_reminder()) + b"x", pack_reminder(new_reminder(waits=8)),
+        for body in (b"", pack_reminder(new_reminder())[:-1], pack_reminder(new_reminder()) + b"x", pack_reminder(new_reminder(waits=17)),
                      pack_reminder(new_reminder(until=-1)), pack_message(new_message())):
             kind, why = asker.call(REMIND, body)
             expect(kind == ERROR and why[0] == 0, f"a frame that is no reminder: {kind} {why}")
@@ -419,7 +419,7 @@ def whom_a_request_waits_for_is_told(folder):
     from company import SENTENCE, settled, staffed
     port = free_port()
     place = settled(pathlib.Path(folder) / "data", courier={"smtp_url": f"smtp://127.0.0.1:{port}", "mail_from": FROM})
-    names = ("olga", "eve", "anna", "abe")
+    names = ("olga", "eve", "anna", "abe", "agnes")
 
     def told(server):
         mails = [email.message_from_bytes(m.content, policy=email.policy.default) for m in server.mails]
@@ -464,14 +464,16 @@ def whom_a_request_waits_for_is_told(folder):
             expect([a["request"] for a in alarms["alarms"]] == [asked], f"the console has it too: {alarms}")
             company.step(people["abe"], draft, SENTENCE).must(201)
             wait_for("the second alarm", lambda: told(server).count(("olga", "Callward ALARM: break-glass")) == 2)
+            wait_for("who asked: it is open", lambda: ("agnes", "Callward: your request is open") in told(server))
             time.sleep(3)  # and no more comes
-            expect(told(server) == sorted([("eve", "Callward: a request waits for your call-back"), ("abe", "Callward: a request waits for a second person")] +
+            expect(told(server) == sorted([("eve", "Callward: a request waits for your call-back"), ("abe", "Callward: a request waits for a second person"),
+                                           ("agnes", "Callward: your request is open")] +
                                           2 * [("olga", "Callward ALARM: break-glass")]), f"each once: {told(server)}")
             for mail in server.mails:
                 text = mail.content.decode().replace("=\r\n", "")
                 expect(asked in text and stored["customer"] not in text and "Carla" not in text and "carla" not in text, f"which request, and nothing else: {text}")
         status = state("server")["status"]["reminders"]
-        expect((status["sent"], status["failed"], status["waiting"], status["without_address"]) == (4, 0, 0, 0), f"counted: {status}")
+        expect((status["sent"], status["failed"], status["waiting"], status["without_address"]) == (5, 0, 0, 0), f"counted: {status}")
         place.cli("log", "verify")
         place.stop()
     log = (place.folder / "service.log").read_text()

@@ -311,7 +311,6 @@ describe('a customer', () => {
 
 describe('a request', () => {
   test('is asked with a concern, signed by the passkey; the time-line says who may go on', async () => {
-    expect((await api(who.eve!, 'POST', '/v1/own/duty', { on: true })).status).toBe(200);
     const { page } = who.tom!;
     await page.bringToFront();
     await page.getByRole('link', { name: 'Ask for data' }).click();
@@ -327,7 +326,13 @@ describe('a request', () => {
     await page.getByRole('button', { name: 'Sign and ask' }).click();
     await page.waitForURL(/\/requests\/[0-9a-f]{32}$/);
     request = page.url().split('/').at(-1)!;
+    // Nobody is on duty yet: that is what it waits for, and what the page says.
+    await page.locator('[data-moment=no_expert]').getByText('No expert is on duty').waitFor();
+    expect(await state(page).innerText()).toBe('no expert is on duty');
+    await screen(page, 'request-no-expert');
+    expect((await api(who.eve!, 'POST', '/v1/own/duty', { on: true })).status).toBe(200);
     await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('assigned');
+    expect(await page.locator('[data-moment=no_expert]').count()).toBe(0);
     await page.locator('[data-moment=Asked]').waitFor();
     expect(await page.locator('[data-next=ring]').getAttribute('data-me')).toBe('no');
     expect(await page.locator('[data-next=ring]').innerText()).toContain('the expert to whom it was assigned does this');

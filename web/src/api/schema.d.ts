@@ -1906,6 +1906,8 @@ export interface components {
             views: number;
             rings: number;
             broken: boolean;
+            /** @description it waits for an expert, and none who may take it is on duty */
+            no_expert: boolean;
             next: components["schemas"]["NextStep"][];
         };
         /** @description what the keeper knows while it is not over */
@@ -2159,6 +2161,8 @@ export interface components {
             head: string;
             /** @description what a release needs and the chart lacks, in words */
             lacks: string[];
+            /** @description what break-glass, and a release after a number that was changed lately, need and the chart lacks; any other release does without */
+            lacks_for_two: string[];
             people: components["schemas"]["Person"][];
         };
         PersonDetail: components["schemas"]["Person"] & {
@@ -5143,6 +5147,8 @@ export interface operations {
                     "application/json": {
                         request: string;
                         state: components["schemas"]["RequestState"];
+                        /** @description as of the request */
+                        no_expert: boolean;
                         deadline: number;
                         entries: {
                             entry: number;

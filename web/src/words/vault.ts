@@ -254,6 +254,7 @@ export const v = {
       withdrawn: 'withdrawn',
       confirmed: 'customer confirmed',
     } as Record<string, string>,
+    noExpert: 'no expert is on duty',
     keys: 'to move, Enter to open',
   },
   one: {
@@ -387,6 +388,7 @@ export const v = {
     confirmed: 'It is the customer',
     confirmedLead: 'The expert has called them back and verified who they are. You may tell them what is kept, and hand over the receipt below. No value opens.',
     waitsOwn: 'The customer is called back and verified. You are told here whether it was the customer.',
+    noExpert: 'No expert who may take it is on duty. It goes on once one is, and you are told here.',
     waits: 'It waits for others. You are told here when it opens.',
   },
   stop: {
@@ -401,6 +403,8 @@ export const v = {
     fault: 'In a sentence: two words, ten letters.',
   },
   timeline: {
+    noExpert: 'No expert is on duty',
+    noExpertLead: 'None who may take it. Once one comes on duty, it is given to them.',
     types: {
       disclosure_step: 'Step', check_made: 'Compared', code_sent: 'Code sent', call_back_made: 'Call-back', words_read: 'Words read',
       receipt_given: 'Receipt handed over',
