@@ -1,7 +1,8 @@
 // Who has to do with a request: one answer for the office, for what opens recordings, and for the
 // rule over the log's entries (log_rules), which judges anew by chart and chain and asks the same.
-// The server's may_see (api/customer_helpers) is another question: by the roles of a session it
-// says who sees that a request is there and how it stands, never what was said or heard.
+// The server's may_see (api/customer_helpers) is another question: by a session's roles and by whom
+// the requester answers to it says who sees that a request is there and how it stands, never what
+// was said or heard.
 #pragma once
 
 #include "disclose/request.hpp"

@@ -25,38 +25,91 @@ bool has_acted(const Request& r, const PersonId& person) {
 
 // ---- who ----------------------------------------------------------------------------------------
 
-Status by_the_system(const Request&, const Event& e, const World&) {
-  return e.by.is_zero() ? Status{} : denied("nobody does this by hand");
+bool is_here(const PersonId& person, const World& w) {
+  const auto* member = w.chart.find(person);
+  return member != nullptr && !member->left;
 }
-Status by_the_requester(const Request& r, const Event& e, const World& w) {
-  const auto* member = w.chart.find(e.by);
-  return e.by == r.requester && member != nullptr && !member->left
-             ? Status{}
-             : denied("the requester does this");
+
+WhyNot what_they_did(const Request& r, const PersonId& person) {
+  if (!has_acted(r, person)) return WhyNot::kNothing;
+  if (person == r.requester) return WhyNot::kAsked;
+  if (person == r.expert) return WhyNot::kVerifies;
+  return person == r.released_by || person == r.second ? WhyNot::kReleased : WhyNot::kActed;
 }
-Status by_its_expert(const Request& r, const Event& e, const World& w) {
-  return e.by == r.expert && may_verify(r, e.by, w.chart)
-             ? Status{}
-             : denied("the expert to whom it was assigned does this");
+
+WhyNot by_the_system(const Request&, const PersonId& by, const World&) {
+  return by.is_zero() ? WhyNot::kNothing : WhyNot::kSystem;
 }
-Status by_an_authorised(const Request& r, const Event& e, const World& w) {
-  return w.chart.is(e.by, Role::kAuthorised) && !has_acted(r, e.by)
-             ? Status{}
-             : denied("an authorised person does this, who did nothing else on this request");
+WhyNot by_the_requester(const Request& r, const PersonId& by, const World& w) {
+  return by == r.requester && is_here(by, w) ? WhyNot::kNothing : WhyNot::kRequester;
 }
-Status by_who_may_stop_it(const Request& r, const Event& e, const World& w) {
-  const bool may = w.chart.is(e.by, Role::kAuthorised) || w.chart.is(e.by, Role::kOwner) ||
-                   w.chart.answers_to(r.requester, e.by);
-  return e.by.is_zero() || (may && e.by != r.requester)
-             ? Status{}
-             : denied("an authorised person, an owner or the requester's superior does this");
+// Looks into what was released: while those whose word it is may still give it.
+WhyNot by_who_looks(const Request& r, const PersonId& by, const World& w) {
+  if (const auto why = by_the_requester(r, by, w); why != WhyNot::kNothing) return why;
+  if (w.now < r.opened_at) return WhyNot::kNotYet;  // a clock that was set back
+  for (const auto& person : {r.released_by, r.second})
+    if (!person.is_zero() && !w.chart.is(person, Role::kAuthorised)) return WhyNot::kReleaserGone;
+  return r.broken || w.chart.is(r.expert, Role::kExpert) ? WhyNot::kNothing : WhyNot::kVerifierGone;
 }
-Status by_a_superior(const Request& r, const Event& e, const World& w) {
-  const bool may = w.chart.answers_to(r.requester, e.by) || w.chart.is(e.by, Role::kOwner);
-  const auto* member = w.chart.find(e.by);
-  return may && member != nullptr && !member->left && !has_acted(r, e.by)
-             ? Status{}
-             : denied("a superior of the requester does this, or an owner, who did nothing else");
+WhyNot by_its_expert(const Request& r, const PersonId& by, const World& w) {
+  if (by != r.expert) return WhyNot::kItsExpert;
+  return may_verify(r, by, w.chart) ? WhyNot::kNothing : WhyNot::kMayNotVerify;
+}
+WhyNot by_its_expert_once_more(const Request& r, const PersonId& by, const World& w) {
+  if (const auto why = by_its_expert(r, by, w); why != WhyNot::kNothing) return why;
+  return r.rings < w.limits.rings_max ? WhyNot::kNothing : WhyNot::kNoTryLeft;
+}
+WhyNot by_an_authorised(const Request& r, const PersonId& by, const World& w) {
+  return w.chart.is(by, Role::kAuthorised) ? what_they_did(r, by) : WhyNot::kAuthorised;
+}
+// What the first one signed counts while that one may sign it.
+WhyNot by_another_authorised(const Request& r, const PersonId& by, const World& w) {
+  if (const auto why = by_an_authorised(r, by, w); why != WhyNot::kNothing) return why;
+  return w.chart.is(r.released_by, Role::kAuthorised) ? WhyNot::kNothing : WhyNot::kFirstGone;
+}
+WhyNot by_who_may_stop_it(const Request& r, const PersonId& by, const World& w) {
+  if (by.is_zero()) return WhyNot::kNothing;
+  if (by == r.requester) return WhyNot::kAsked;
+  const bool may = w.chart.is(by, Role::kAuthorised) || w.chart.is(by, Role::kOwner) ||
+                   w.chart.answers_to(r.requester, by);
+  return may ? WhyNot::kNothing : WhyNot::kStopper;
+}
+WhyNot by_a_superior(const Request& r, const PersonId& by, const World& w) {
+  if (const auto did = what_they_did(r, by); did != WhyNot::kNothing) return did;
+  const bool may = w.chart.answers_to(r.requester, by) || w.chart.is(by, Role::kOwner);
+  return may && is_here(by, w) ? WhyNot::kNothing : WhyNot::kSuperior;
+}
+
+// For whoever asked the keeper all the same: who does it, or what keeps everybody from it.
+const char* refusal(WhyNot why, EventKind kind) {
+  switch (why) {
+    case WhyNot::kTimeOver:
+      return "its time is over";
+    case WhyNot::kNotYet:
+      return "the window has not begun";
+    case WhyNot::kSystem:
+      return "nobody does this by hand";
+    case WhyNot::kRequester:
+      return "the requester does this";
+    case WhyNot::kItsExpert:
+    case WhyNot::kMayNotVerify:
+      return "the expert to whom it was assigned does this";
+    case WhyNot::kNoTryLeft:
+      return "the customer was tried often enough";
+    case WhyNot::kFirstGone:
+      return "who released first may not release any more";
+    case WhyNot::kReleaserGone:
+      return "who released it may not release any more";
+    case WhyNot::kVerifierGone:
+      return "who verified it may not verify any more";
+    default:
+      break;
+  }
+  if (kind == kRevoke)
+    return "an authorised person, an owner or the requester's superior does this";
+  return kind == kReview
+             ? "a superior of the requester does this, or an owner, who did nothing else"
+             : "an authorised person does this, who did nothing else on this request";
 }
 
 // ---- what must hold -----------------------------------------------------------------------------
@@ -65,9 +118,6 @@ Status nothing(const Request&, const Event&, const World&) { return {}; }
 
 Status an_expert_who_may(const Request& r, const Event& e, const World& w) {
   return may_verify(r, e.expert, w.chart) ? Status{} : denied("this expert may not verify it");
-}
-Status a_try_left(const Request& r, const Event&, const World& w) {
-  return r.rings < w.limits.rings_max ? Status{} : denied("the customer was tried often enough");
 }
 Status verified(const Request& r, const Event& e, const World& w) {
   const auto& call = e.call_back;
@@ -89,23 +139,15 @@ Status some_of_what_was_asked(const Request& r, const Event& e, const World& w) 
 // The second one signs what the first one signed, or less of it.
 Status no_more_than_the_first(const Request& r, const Event& e, const World& w) {
   TRY(some_of_what_was_asked(r, e, w));
-  if (!w.chart.is(r.released_by, Role::kAuthorised))
-    return denied("who released first may not release any more");
   const auto usual = [&w](std::int64_t ms) { return ms == 0 ? w.limits.window_ms : ms; };
   return std::ranges::includes(r.released, e.fields) && usual(e.window_ms) <= r.until
              ? Status{}
              : denied("no more than the first one released");
 }
-Status a_field_that_is_open(const Request& r, const Event& e, const World& w) {
-  if (w.now >= r.until || w.now < r.opened_at) return denied("the window is over");
-  if (e.fields.size() != 1 || !std::ranges::binary_search(r.released, e.fields[0]))
-    return denied("this field was not released");
-  for (const auto& person : {r.released_by, r.second})
-    if (!person.is_zero() && !w.chart.is(person, Role::kAuthorised))
-      return denied("who released it may not release any more");
-  if (!r.broken && !w.chart.is(r.expert, Role::kExpert))
-    return denied("who verified it may not verify any more");
-  return {};
+Status a_field_that_is_open(const Request& r, const Event& e, const World&) {
+  return e.fields.size() == 1 && std::ranges::binary_search(r.released, e.fields[0])
+             ? Status{}
+             : denied("this field was not released");
 }
 Status time_is_over(const Request& r, const Event&, const World& w) {
   const auto end = deadline(r, w.limits);
@@ -114,12 +156,14 @@ Status time_is_over(const Request& r, const Event&, const World& w) {
 
 // ---- the table ----------------------------------------------------------------------------------
 
+using Person = WhyNot (*)(const Request&, const PersonId&, const World&);
 using Rule = Status (*)(const Request&, const Event&, const World&);
 struct Row {
   State from;
   EventKind event;
   State to;
-  Rule who, holds;
+  Person who;
+  Rule holds;
   std::array<Action, 3> actions;
   std::uint8_t count;
   Asks asks = Asks::kAny;
@@ -140,7 +184,7 @@ constexpr std::array kTable = {
         Asks::kFields},
     Row{kRequested, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
     Row{kAssigned, kAssign, kAssigned, by_the_system, an_expert_who_may, {kTellExpert}, 1},
-    Row{kAssigned, kRing, kCalling, by_its_expert, a_try_left, {kDial}, 1},
+    Row{kAssigned, kRing, kCalling, by_its_expert_once_more, nothing, {kDial}, 1},
     Row{kAssigned, kWithdraw, kWithdrawn, by_the_requester, nothing, {none}, 0},
     Row{kAssigned,
         kBreak,
@@ -163,7 +207,7 @@ constexpr std::array kTable = {
     Row{kHalfReleased,
         kRelease,
         kOpen,
-        by_an_authorised,
+        by_another_authorised,
         no_more_than_the_first,
         {kTellRequester},
         1},
@@ -173,7 +217,7 @@ constexpr std::array kTable = {
     Row{kHalfBroken,
         kBreak,
         kOpen,
-        by_an_authorised,
+        by_another_authorised,
         no_more_than_the_first,
         {kAlarmOwner, kTellRequester},
         2},
@@ -185,7 +229,7 @@ constexpr std::array kTable = {
         {kTellRequester},  // the owners' alarm was when somebody began to break it
         1},
     Row{kHalfBroken, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
-    Row{kOpen, kView, kOpen, by_the_requester, a_field_that_is_open, {none}, 0},
+    Row{kOpen, kView, kOpen, by_who_looks, a_field_that_is_open, {none}, 0},
     Row{kOpen, kEnd, kClosed, by_the_requester, nothing, {kWipeReaders, kTellManager}, 2},
     Row{kOpen,
         kRevoke,
@@ -212,6 +256,11 @@ constexpr std::array kTable = {
 bool is_about(const Row& row, const Request& request, State from) {
   const auto asks = asks_own_data(request) ? Asks::kOwnData : Asks::kFields;
   return row.from == from && (row.asks == Asks::kAny || row.asks == asks);
+}
+
+tl::unexpected<Error> nothing_that_happens(const Request& request, EventKind event) {
+  return fail(Errc::kState, std::string(to_text(event)) + " is nothing that happens to what is " +
+                                to_text(request.state));
 }
 
 const Row* row_of(const Request& request, State from, EventKind event) {
@@ -298,6 +347,34 @@ bool may_verify(const Request& request, const PersonId& expert, const people::Ch
          expert != request.second;
 }
 
+Turn turn_of(const Request& request, const PersonId& person, const World& world) {
+  const auto if_they = [&](EventKind kind, Turn turn) {
+    const bool may = why_not(request, kind, person, world) == WhyNot::kNothing;
+    return may && !person.is_zero() ? turn : Turn::kNone;
+  };
+  switch (request.state) {
+    case kAssigned:
+      return if_they(kRing, Turn::kVerify);
+    case kCalling:
+      return if_they(kPass, Turn::kVerify);
+    case kVerified:
+    case kHalfReleased:
+      return if_they(kRelease, Turn::kRelease);
+    case kHalfBroken:
+      return if_they(kBreak, Turn::kRelease);
+    case kOpen:
+      return if_they(kView, Turn::kWindow);
+    case kConfirmed:
+      return if_they(kEnd, Turn::kWindow);
+    case kClosed:
+    case kExpired:
+    case kRevoked:
+      return if_they(kReview, Turn::kReview);
+    default:
+      return Turn::kNone;
+  }
+}
+
 Result<Step> ask(const Request& wanted, const World& world) {
   const auto* member = world.chart.find(wanted.requester);
   if (member == nullptr || member->left || member->keys.empty() || (member->roles & kMayAsk) == 0)
@@ -318,15 +395,22 @@ Result<Step> ask(const Request& wanted, const World& world) {
   return Step{std::move(fresh), {kFindExpert}};
 }
 
-Result<Step> step(const Request& request, const Event& event, const World& world) {
-  const auto* row = row_of(request, event.kind);
-  if (row == nullptr)
-    return fail(Errc::kState, std::string(to_text(event.kind)) +
-                                  " is nothing that happens to what is " + to_text(request.state));
+WhyNot why_not(const Request& request, EventKind kind, const PersonId& by, const World& world) {
+  const auto* row = row_of(request, kind);
+  if (row == nullptr) return WhyNot::kState;
   // A deadline that passed unseen is passed all the same.
-  if (event.kind != kTime && time_is_over(request, event, world) && !is_over(request.state))
-    return fail(Errc::kState, "its time is over");
-  TRY(row->who(request, event, world));
+  const auto end = deadline(request, world.limits);
+  if (kind != kTime && !is_over(request.state) && end != 0 && world.now >= end)
+    return WhyNot::kTimeOver;
+  return row->who(request, by, world);
+}
+
+Result<Step> step(const Request& request, const Event& event, const World& world) {
+  const auto why = why_not(request, event.kind, event.by, world);
+  if (why == WhyNot::kState) return nothing_that_happens(request, event.kind);
+  if (why != WhyNot::kNothing)
+    return fail(why == WhyNot::kTimeOver ? Errc::kState : Errc::kDenied, refusal(why, event.kind));
+  const auto* row = row_of(request, event.kind);
   TRY(row->holds(request, event, world));
   auto next = changed(request, event, world.limits, world.now, row->to);
   auto actions = actions_of(*row, next.state);
@@ -348,9 +432,7 @@ Request begun(const Request& wanted, std::int64_t at) {
 Result<Request> follow(const Request& request, const Event& event, const Limits& limits,
                        std::int64_t at) {
   const auto* row = row_of(request, event.kind);
-  if (row == nullptr)
-    return fail(Errc::kState, std::string(to_text(event.kind)) +
-                                  " is nothing that happens to what is " + to_text(request.state));
+  if (row == nullptr) return nothing_that_happens(request, event.kind);
   return changed(request, event, limits, at, row->to);
 }
 
@@ -454,6 +536,35 @@ const char* to_text(EventKind kind) {
   return kWords.at(static_cast<std::size_t>(kind));
 }
 
+const char* to_text(WhyNot why) {
+  static constexpr std::array kWords = {"",
+                                        "not_now",
+                                        "time_over",
+                                        "not_yet",
+                                        "system",
+                                        "requester",
+                                        "its_expert",
+                                        "may_not_verify",
+                                        "no_try_left",
+                                        "authorised",
+                                        "stopper",
+                                        "superior",
+                                        "asked",
+                                        "verifies",
+                                        "released",
+                                        "acted",
+                                        "first_lost_role",
+                                        "releaser_lost_role",
+                                        "verifier_lost_role"};
+  static_assert(kWords.size() == kWhyNots);
+  return kWords.at(static_cast<std::size_t>(why));
+}
+
+const char* to_text(Turn turn) {
+  static constexpr std::array kWords = {"", "verify", "release", "review", "window"};
+  return kWords.at(static_cast<std::size_t>(turn));
+}
+
 std::string_view who_may(EventKind kind) {
   switch (kind) {
     case kAssign:
@@ -471,8 +582,7 @@ std::string_view who_may(EventKind kind) {
     case kRelease:
     case kDecline:
     case kBreak:
-      return "an authorised person who is neither requester nor expert, nor has released it "
-             "already";
+      return "an authorised person who did nothing else on this request";
     case kRevoke:
       return "an authorised person, an owner, or a superior of the requester";
     case kReview:

@@ -164,6 +164,31 @@ enum class Action : std::uint8_t {
   kTellManager,  // a review is due; or an expert refused what somebody asked who answers to them
 };
 
+// Why a person may not take a step now. Its words are the interface's: never given anew.
+enum class WhyNot : std::uint8_t {
+  kNothing,       // they may
+  kState,         // nothing that happens in this state
+  kTimeOver,      // of the state
+  kNotYet,        // the window begins later, by this clock
+  kSystem,        // nobody does it by hand
+  kRequester,     // the requester does it
+  kItsExpert,     // the expert to whom it was assigned does it
+  kMayNotVerify,  // it was assigned to them, and they may not verify it any more
+  kNoTryLeft,     // the customer was tried often enough
+  kAuthorised,    // an authorised person does it
+  kStopper,       // an authorised person, an owner or a superior of the requester does it
+  kSuperior,      // a superior of the requester or an owner does it
+  kAsked,         // they asked for it
+  kVerifies,      // it is theirs to verify, or was
+  kReleased,      // they have released it
+  kActed,         // they have taken another step on it
+  kFirstGone,     // who released it first may not release any more
+  kReleaserGone,  // ... who released what is open
+  kVerifierGone,  // who verified what is open may not verify any more
+};
+inline constexpr std::size_t kWhyNots = 19;
+const char* to_text(WhyNot why);
+
 struct Step {
   Request next;
   std::vector<Action> actions;
@@ -172,6 +197,9 @@ struct Step {
 // kState: nothing that may happen now. kDenied: not by this person, or something does not hold; the
 // message says what.
 Result<Step> step(const Request& request, const Event& event, const World& world);
+// As far as it is the person's: kNothing where there is a step of this kind that step() takes from
+// them now. It is what step() itself asks first; what they say with the step it asks besides.
+WhyNot why_not(const Request& request, EventKind kind, const PersonId& by, const World& world);
 // A new one: kDenied when this person may not ask, kMalformed when nothing sensible is asked for.
 Result<Step> ask(const Request& wanted, const World& world);
 
@@ -214,9 +242,20 @@ std::string counts_as(const Request& request, std::string_view kind, bool by_mai
                       FieldNumber leaf);
 bool is_over(State state);     // nobody sees anything any more
 bool is_settled(State state);  // ... and nobody has anything to do with it: no review is due
-// Who may do this, in words for a screen: "an authorised person who is neither …".
+// Who may do this, in words for a screen: "an authorised person who did nothing else …".
 std::string_view who_may(EventKind kind);
 // Whether this expert may take it: on nobody's word but the chart's.
 bool may_verify(const Request& request, const PersonId& expert, const people::Chart& chart);
+
+// What of it waits for this person's own act: what lists hold and the console counts.
+enum class Turn : std::uint8_t {
+  kNone,
+  kVerify,   // to be rung, or judged: it was assigned to them
+  kRelease,  // to be released, or as the second one to be released or broken open
+  kReview,
+  kWindow,  // theirs is open: fields, or that it is the customer
+};
+const char* to_text(Turn turn);
+Turn turn_of(const Request& request, const PersonId& person, const World& world);
 
 }  // namespace callward::disclose

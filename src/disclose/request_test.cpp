@@ -13,6 +13,7 @@ namespace callward::disclose {
 namespace {
 
 using test::Company;
+using test::Someone;
 using enum State;
 using enum EventKind;
 using people::Role;
@@ -239,6 +240,62 @@ TEST(RequestTable, TheDocumentIsThatOfTheTable) {
   EXPECT_EQ(as_text(*text), table_markdown());
 }
 
+// ---- why can't I? -------------------------------------------------------------------------------
+
+TEST_F(Requests, WhyNotIsOfThePerson) {
+  const auto why = [&](EventKind kind, const Someone& who) {
+    return std::string(to_text(why_not(request, kind, who.id, world)));
+  };
+  EXPECT_EQ(why(kWithdraw, tom), "");
+  EXPECT_EQ(why(kWithdraw, anna), "requester");
+  EXPECT_EQ(why(kAssign, eve), "system");
+  EXPECT_EQ(why(kRelease, anna), "not_now");
+  ASSERT_TRUE(go({.kind = kAssign, .expert = eve.id}));
+  EXPECT_EQ(why(kRing, emil), "its_expert");
+  ASSERT_TRUE(go({.kind = kRing, .by = eve.id}));
+  request.rings = limits.rings_max;
+  ASSERT_TRUE(go({.kind = kNoAnswer}));
+  EXPECT_EQ(why(kRing, eve), "no_try_left");
+  EXPECT_EQ(turn_of(request, eve.id, world), Turn::kNone) << "there is nothing that she could do";
+  ASSERT_TRUE(go({.kind = kAssign, .expert = emil.id}));
+  request.rings = 1;
+  ASSERT_TRUE(go({.kind = kRing, .by = emil.id}));
+  EXPECT_EQ(turn_of(request, emil.id, world), Turn::kVerify);
+  ASSERT_TRUE(go(pass(emil.id)));
+  EXPECT_EQ(why(kRelease, eve), "authorised");
+  ASSERT_TRUE(apply(person(eve.id, people::bit(Role::kAuthorised), olga.id), {olga, max}));
+  EXPECT_EQ(why(kRelease, eve), "acted") << "she rang, and has left it since";
+  EXPECT_EQ(turn_of(request, eve.id, world), Turn::kNone);
+  EXPECT_EQ(turn_of(request, anna.id, world), Turn::kRelease);
+  ASSERT_TRUE(go(release(anna.id)));
+  EXPECT_EQ(turn_of(request, tom.id, world), Turn::kWindow);
+  EXPECT_EQ(why(kRevoke, tom), "asked");
+  EXPECT_EQ(why(kRevoke, emil), "stopper");
+  ASSERT_TRUE(go({.kind = kRevoke, .by = max.id}));
+  EXPECT_EQ(why(kReview, max), "acted") << "his superior, who has revoked it";
+  EXPECT_EQ(why(kReview, anna), "released");
+  EXPECT_EQ(why(kReview, emil), "verifies");
+  EXPECT_EQ(why(kReview, rita), "superior");
+  EXPECT_EQ(turn_of(request, max.id, world), Turn::kNone);
+  EXPECT_EQ(turn_of(request, olga.id, world), Turn::kReview);
+}
+
+TEST_F(Requests, AWindowThatOpensNothingIsNobodysTurn) {
+  verified();
+  ASSERT_TRUE(go(release(anna.id)));
+  const auto why = [&] { return std::string(to_text(why_not(request, kView, tom.id, world))); };
+  EXPECT_EQ(why(), "");
+  world.now = request.until;
+  EXPECT_EQ(why(), "time_over");
+  EXPECT_EQ(turn_of(request, tom.id, world), Turn::kNone);
+  world.now = request.opened_at;
+  ASSERT_TRUE(apply(person(eve.id, people::bit(Role::kAgent), olga.id), {olga}));
+  EXPECT_EQ(why(), "verifier_lost_role");
+  ASSERT_TRUE(apply(person(anna.id, people::bit(Role::kAgent), olga.id), {olga}));
+  EXPECT_EQ(why(), "releaser_lost_role");
+  EXPECT_EQ(turn_of(request, tom.id, world), Turn::kNone);
+}
+
 // Whoever would do this: without them few histories get anywhere.
 PersonId who_does(const Company& company, const Request& request, EventKind kind) {
   switch (kind) {
@@ -342,6 +399,90 @@ TEST(RequestTable, NobodyActsTwiceAndNothingOpensByAnotherWay) {
   EXPECT_GT(seen[kOpen], 0);
   EXPECT_GT(seen[kReviewed], 0);
   EXPECT_GT(seen[kConfirmed], 0);
+}
+
+// What this person could best say with the step.
+Event best(const Request& request, EventKind kind, const PersonId& by) {
+  Event event{.kind = kind, .by = by, .checks = 99};
+  event.call_back = {.answered = true,
+                     .recorded = true,
+                     .number_on_file = true,
+                     .seconds = 3'600,
+                     .number_age_days = 400};
+  event.call_back.call.bytes[0] = 1;
+  const bool first = request.released.empty();
+  event.fields = first ? request.fields : request.released;
+  event.window_ms = 1;
+  if (kind == kView) event.fields = {first ? FieldNumber{0} : request.released.front()};
+  return event;
+}
+
+// Charts of the same company in which somebody has moved, lost a role or left.
+std::vector<people::Chart> charts_of_the_company() {
+  std::vector<people::Chart> charts;
+  const auto one = [&](const std::function<void(Company&)>& happens) {
+    Company company;
+    happens(company);
+    charts.push_back(company.chart);
+  };
+  one([](Company&) {});
+  one([](Company& c) {
+    EXPECT_TRUE(c.apply(c.person(c.anna.id, people::bit(Role::kAgent), c.olga.id), {c.olga}));
+  });
+  one([](Company& c) {
+    EXPECT_TRUE(c.apply(c.person(c.eve.id, people::bit(Role::kExpert), c.tom.id), {c.olga}));
+  });
+  one([](Company& c) {
+    EXPECT_TRUE(
+        c.apply(c.person(c.eve.id, people::bit(Role::kAuthorised), c.olga.id), {c.olga, c.max}));
+  });
+  one([](Company& c) {
+    EXPECT_TRUE(c.apply(c.person(c.tom.id, people::bit(Role::kTechnician), c.abe.id), {c.olga}));
+  });
+  return charts;
+}
+
+// What somebody is told they may is what step() takes from them, and nothing besides.
+TEST(RequestTable, WhatAPersonIsToldTheyMayIsWhatTheStepTakes) {
+  const Company company;
+  const auto charts = charts_of_the_company();
+  const std::vector<PersonId> people = {company.olga.id, company.max.id,  company.tom.id,
+                                        company.eve.id,  company.emil.id, company.anna.id,
+                                        company.abe.id,  company.rita.id, people::test::id_of(99)};
+  std::map<std::string, int> told;
+  EXPECT_TRUE(rc::check("random histories", [&] {
+    auto now = company.world.now;
+    const bool own = *rc::gen::elementOf(std::vector<bool>{false, true});
+    auto request =
+        ask(own ? company.asked_own(company.tom.id) : company.asked(company.tom.id), company.world)
+            ->next;
+    for (int i = 0; i < 40; ++i) {
+      auto with_nobody = people;
+      with_nobody.emplace_back();
+      const auto event = anything(company, with_nobody, request);
+      now += *rc::gen::inRange(0, 400'000);
+      const World world{
+          charts[static_cast<std::size_t>(*rc::gen::inRange(0, static_cast<int>(charts.size())))],
+          company.limits, now};
+      const auto kind = static_cast<EventKind>(*rc::gen::inRange(0, int(kEventKinds)));
+      for (const auto& by : people)
+        for (const auto one : {event.kind, kind}) {
+          const auto why = why_not(request, one, by, world);
+          ++told[to_text(why)];
+          RC_ASSERT((why == WhyNot::kNothing) ==
+                    step(request, best(request, one, by), world).has_value());
+          auto theirs = event;
+          theirs.by = by;
+          theirs.kind = one;
+          RC_ASSERT((why == WhyNot::kNothing || !step(request, theirs, world)));
+        }
+      if (auto done = step(request, event, world)) request = std::move(done->next);
+    }
+  }));
+  for (const auto* word : {"", "not_now", "time_over", "system", "requester", "its_expert",
+                           "may_not_verify", "authorised", "stopper", "superior", "asked",
+                           "verifies", "released", "acted", "first_lost_role"})
+    EXPECT_GT(told[word], 0) << word;
 }
 
 }  // namespace
