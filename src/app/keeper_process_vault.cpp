@@ -107,6 +107,13 @@ disclose::Office::Outbox KeeperProcess::office_outbox() {
 // What the customer gets: the code, what it is for, and that nobody else is to have it.
 Status KeeperProcess::deliver_code(std::string_view channel, SecretBytes address,
                                    SecretBytes code) {
+  // Said at once: who waits for it on the telephone is not told later.
+  const bool mail = channel == "email";
+  const auto& courier = context_.config.courier;
+  if (mail ? !courier.smtp : !courier.sms)
+    return fail(Errc::kState,
+                mail ? "no e-mails are sent from here: courier.smtp_url is not set"
+                     : "no text messages are sent from here: courier.sms_url is not set");
   const auto& company = office_->policy().company;
   SecretBytes text(kCodeTextBefore.size() + code.size() + kCodeTextAfter.size() + company.size());
   auto* at = text.expose_mut().data();
@@ -115,7 +122,6 @@ Status KeeperProcess::deliver_code(std::string_view channel, SecretBytes address
   put(code.expose());
   put(as_bytes(kCodeTextAfter));
   put(as_bytes(company));
-  const bool mail = channel == "email";
   return courier_.deliver(
       {.id = keys::DeliveryId::random(entropy_),
        .channel = mail ? keys::DeliveryChannel::kEmail : keys::DeliveryChannel::kSms,

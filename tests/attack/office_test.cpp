@@ -1,6 +1,7 @@
 // What the office does when all is as it should be: the promise, from the agent's form to the
 // review.
 #include "tests/attack/office_rig.hpp"
+#include "tests/attack/phones_rig.hpp"
 
 namespace callward::attack {
 namespace {
@@ -323,6 +324,49 @@ TEST_F(Offices, ACodeGoesToTheAddressOnFileAndCountsAsACheck) {
   EXPECT_EQ(check(id, eve, customer, "service_word", "blue heron")->passed, 2u);
   hang_up();
   EXPECT_TRUE(act(id, eve, {.kind = "pass", .words = kVerdict}));
+}
+
+// By text message, too: to a number that is not the one that was dialled, in whatever field and
+// spelling that one stands.
+TEST(OfficeCodes, ACodeGoesByTextMessageToAnotherNumberAlone) {
+  OfficeRig rig(kPolicyOfPhones);
+  const auto stored = rig.store_values({{"name", "Carla Muster"},
+                                        {"phone", "(650) 253-0000"},
+                                        {"mobile", "+49 1511 2345678"},
+                                        {"work", "+1 650 253 0000"}});
+  ASSERT_TRUE(stored) << stored.error().message;
+  const auto customer = stored->customer;
+  rig.duty(rig.eve);
+  const auto id = *rig.request(rig.tom, customer, {"phone"});
+  rig.keeper->tick();
+  const auto send = [&](const std::string& field) {
+    return rig.ask(&Office::send_code, keys::SendCode{id, rig.eve.id, rig.record(customer, field)});
+  };
+  EXPECT_FALSE(send("mobile")) << "nobody was rung";
+  ASSERT_TRUE(rig.ring(id, rig.eve, customer));
+  EXPECT_EQ(rig.dials.back().number, "+16502530000");
+  EXPECT_FALSE(send("mobile")) << "nobody has answered";
+  rig.talk();
+  EXPECT_EQ(send("phone").error().code, Errc::kDenied);
+  EXPECT_EQ(send("work").error().code, Errc::kDenied) << "another field, the same number";
+  EXPECT_TRUE(rig.codes.empty());
+  ASSERT_TRUE(send("mobile"));
+  ASSERT_EQ(rig.codes.size(), 1u);
+  EXPECT_EQ(rig.codes[0].channel, "sms");
+  EXPECT_EQ(rig.codes[0].address, "+4915112345678");
+  const auto said =
+      rig.ask(&Office::check_code,
+              keys::CheckCode{id, rig.eve.id, rig.seal(rig.codes[0].code, "code", {id.hex()})});
+  ASSERT_TRUE(said) << said.error().message;
+  EXPECT_TRUE(said->match);
+  EXPECT_EQ(said->passed, 1u);
+  // One that came after the request was asked proves nothing, and what it replaced neither.
+  const auto before = rig.record(customer, "mobile");
+  rig.clock.advance_ms(1'000);
+  ASSERT_TRUE(rig.store_values({{"mobile", "+44 20 7946 0000"}}, customer, 1));
+  EXPECT_EQ(send("mobile").error().code, Errc::kDenied);
+  EXPECT_FALSE(rig.ask(&Office::send_code, keys::SendCode{id, rig.eve.id, before}));
+  EXPECT_EQ(rig.codes.size(), 1u);
 }
 
 TEST_F(Offices, NothingIsComparedBeforeTheCustomerIsOnTheLineNorWhatCameAfterTheRequest) {
