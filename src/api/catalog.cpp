@@ -100,10 +100,14 @@ Status Catalog::catch_up() {
   return {};
 }
 
-Result<store::CallEvent> Catalog::find(const CallId& id) {
-  const auto rows = TRY(db_.query("SELECT event, phase FROM calls WHERE id = ?1", {id.hex()}));
+Result<store::CallEvent> Catalog::last_told(const CallId& id) {
+  const auto rows = TRY(db_.query("SELECT event FROM calls WHERE id = ?1", {id.hex()}));
   if (rows.empty()) return fail(Errc::kNotFound, "no such call");
-  auto event = TRY(unpack<store::CallEvent>(rows[0].blob(0)));
+  return unpack<store::CallEvent>(rows[0].blob(0));
+}
+
+Result<store::CallEvent> Catalog::find(const CallId& id) {
+  auto event = TRY(last_told(id));
   if (event.phase == store::CallPhase::kComplete) return event;
   // The recorder knows better while the call is its own. Afterwards the object does: the news that
   // it is complete may have gone by while nobody listened.
@@ -111,9 +115,7 @@ Result<store::CallEvent> Catalog::find(const CallId& id) {
   if (fresh || fresh.error().code != Errc::kNotFound) return fresh ? *fresh : event;
   const auto name = store::object_name(event.call, event.started_at, store::ObjectKind::kRecording);
   if (!objects_.exists(name) || !index_object(name)) return event;
-  const auto settled = TRY(db_.query("SELECT event FROM calls WHERE id = ?1", {id.hex()}));
-  if (settled.empty()) return fail(Errc::kNotFound, "no such call");
-  return unpack<store::CallEvent>(settled[0].blob(0));
+  return last_told(id);
 }
 
 Status Catalog::settle(const std::vector<store::CallEvent>& open) {

@@ -38,6 +38,8 @@ class Catalog {
   // what their objects say.
   Status settle(const std::vector<store::CallEvent>& open);
   Result<store::CallEvent> find(const CallId& id);  // kNotFound
+  // ... as it was told last, without asking anybody.
+  Result<store::CallEvent> last_told(const CallId& id);  // kNotFound
   Result<std::vector<store::CallEvent>> list(const CallFilter& filter);
   Result<std::vector<std::pair<std::string, std::int64_t>>> days();  // UTC day, calls; newest first
 

@@ -52,10 +52,11 @@ Status may_see(Service& service, const Acting& who, const CustomerId& customer) 
   return fail(Errc::kNotFound, "no such customer");
 }
 
-Status may_see(const Acting& who, const disclose::Request& request) {
+Status may_see(Service& service, const Acting& who, const disclose::Request& request) {
   constexpr auto kLookAtAll =
       roles_of({Role::kAuthorised, Role::kSupervisor, Role::kOwner, Role::kAuditor});
-  return disclose::has_part(request, who.id) || (who.roles & kLookAtAll) != 0
+  return disclose::has_part(request, who.id) || (who.roles & kLookAtAll) != 0 ||
+                 TRY(service.roster.chart())->answers_to(request.requester, who.id)
              ? Status{}
              : fail(Errc::kNotFound, "no such request");
 }
@@ -66,7 +67,7 @@ Result<disclose::Request> visible(Service& service, const Acting& who, const Req
   if (!found && found.error().code == Errc::kNotFound && service.follow_customers())
     found = tables.request(id, service.policy.limits);
   if (!found) return found;
-  TRY(may_see(who, *found));
+  TRY(may_see(service, who, *found));
   return found;
 }
 
@@ -146,6 +147,12 @@ boost::json::object field_json(const Service& service, const keys::FieldState& f
           {"kept", kept_for(field, service.policy)}};
 }
 
+std::string attestation_in(const std::vector<std::string>& flags) {
+  const auto at = std::ranges::find_if(
+      flags, [](const std::string& flag) { return flag.starts_with("attest"); });
+  return at == flags.end() ? std::string() : *at;
+}
+
 boost::json::object names_of(Service& service, const std::set<std::string>& ids) {
   boost::json::object names;
   for (const auto& id : ids) {
@@ -158,72 +165,10 @@ boost::json::object names_of(Service& service, const std::set<std::string>& ids)
 
 // ---- who may go on ------------------------------------------------------------------------------
 
-namespace {
-
-using enum disclose::EventKind;
-
-MayStep because(bool may, const char* why) {
-  return may ? MayStep{May::kYes, ""} : MayStep{May::kNo, why};
-}
-
-// Nobody acts twice on one request.
-const char* what_was_done(const disclose::Request& r, const PersonId& who) {
-  if (who == r.requester) return "you asked for it";
-  if (who == r.expert) return "it was given to you to verify";
-  if (who == r.released_by || who == r.second) return "you have released it already";
-  return nullptr;
-}
-
-MayStep may_release(const disclose::Request& r, const Acting& who) {
-  if (!who.is(Role::kAuthorised)) return {May::kNo, "you are not an authorised person"};
-  const auto* done = what_was_done(r, who.id);
-  return because(done == nullptr, done == nullptr ? "" : done);
-}
-
-// The keeper asks the role chart again: this is for the screen.
-MayStep reviews(const Acting& who, std::optional<bool> superior) {
-  if (who.is(Role::kOwner)) return {May::kYes, ""};
-  constexpr const char* kWhy = "if the requester answers to you in the role chart";
-  if (!superior) return {May::kIfSuperior, kWhy};
-  return because(*superior, "the requester does not answer to you in the role chart");
-}
-
-}  // namespace
-
-std::optional<bool> is_superior(Service& service, const Acting& who, const PersonId& of) {
-  const auto chart = service.roster.chart();
-  if (!chart || (*chart)->number() == 0) return std::nullopt;
-  return (*chart)->answers_to(of, who.id);
-}
-
-MayStep may_step(const disclose::Request& r, disclose::EventKind kind, const Acting& who,
-                 std::optional<bool> superior) {
-  switch (kind) {
-    case kAssign:
-    case kNoAnswer:
-    case kTime:
-      return {May::kNo, "the system does this"};
-    case kWithdraw:
-    case kView:
-    case kEnd:
-      return because(who.id == r.requester, "the requester does this");
-    case kRing:
-    case kPass:
-    case kFail:
-      return because(who.id == r.expert && who.is(Role::kExpert),
-                     "the expert to whom it was assigned does this");
-    case kRelease:
-    case kDecline:
-    case kBreak:
-      return may_release(r, who);
-    case kRevoke:
-      if (who.id == r.requester) return {May::kNo, "you asked for it: end it instead"};
-      return who.is(Role::kAuthorised) ? MayStep{May::kYes, ""} : reviews(who, superior);
-    case kReview:
-      if (const auto* done = what_was_done(r, who.id)) return {May::kNo, done};
-      return reviews(who, superior);
-  }
-  return {May::kNo, "nobody does this"};
+Result<Today> today(Service& service) {
+  auto chart = TRY(service.roster.chart());
+  const disclose::World world{*chart, service.policy.limits, service.clock.utc_ms()};
+  return Today{std::move(chart), world};
 }
 
 bool no_expert_on_duty(Service& service, const disclose::Request& request) {
@@ -234,20 +179,17 @@ bool no_expert_on_duty(Service& service, const disclose::Request& request) {
 }
 
 boost::json::array next_json(Service& service, const disclose::Request& request,
-                             const Acting& who) {
+                             const PersonId& who, const Today& today) {
   const bool no_expert = no_expert_on_duty(service, request);
-  const auto superior = is_superior(service, who, request.requester);
   boost::json::array out;
   for (const auto kind : disclose::possible(request)) {
-    const auto mine = may_step(request, kind, who, superior);
-    out.push_back(
-        {{"step", disclose::to_text(kind)},
-         {"who", kind == kAssign && no_expert ? "nobody: no expert is on duty who may take it"
-                                              : std::string(disclose::who_may(kind))},
-         {"me", mine.may == May::kYes  ? "yes"
-                : mine.may == May::kNo ? "no"
-                                       : "if_superior"},
-         {"why", mine.why}});
+    const auto why = disclose::why_not(request, kind, who, today.world);
+    out.push_back({{"step", disclose::to_text(kind)},
+                   {"who", kind == disclose::EventKind::kAssign && no_expert
+                               ? "nobody: no expert is on duty who may take it"
+                               : std::string(disclose::who_may(kind))},
+                   {"me", why == disclose::WhyNot::kNothing ? "yes" : "no"},
+                   {"why", disclose::to_text(why)}});
   }
   return out;
 }

@@ -24,8 +24,9 @@ Result<std::uint32_t> number_of(const Request& request, const char* name);
 // Whether this person has to do with the customer: who serves callers, and who has a part in a
 // request, or works on an open case. kNotFound: as if there were none.
 Status may_see(Service& service, const Acting& who, const CustomerId& customer);
-// ... with the request: who has a part in it, or whose role it is to look at all of them.
-Status may_see(const Acting& who, const disclose::Request& request);
+// ... with the request: who has a part in it, whose role it is to look at all of them, or whom the
+// requester answers to.
+Status may_see(Service& service, const Acting& who, const disclose::Request& request);
 
 // What the keeper says as JSON. kMalformed: it is no object.
 template <class T>
@@ -76,21 +77,21 @@ std::string kept_for(const keys::FieldState& field, const vault::Policy& policy)
 // The chips of a field: what it is, what it is kept as, when it goes. Never a value.
 boost::json::object field_json(const Service& service, const keys::FieldState& field);
 
+// Of a call's flags the one that says what the carriers say of the caller's number; empty: nothing.
+std::string attestation_in(const std::vector<std::string>& flags);
+
 // Names of those whose ids come up, for screens: {id: name}; who is not known here is left out.
 boost::json::object names_of(Service& service, const std::set<std::string>& ids);
 
-// Whether the person answers to who acts, directly or over others; nothing: there is no role chart.
-std::optional<bool> is_superior(Service& service, const Acting& who, const PersonId& of);
-
-// Whether this person may take this step now; else why not, in words. `superior`: of the requester.
-enum class May : std::uint8_t { kYes, kNo, kIfSuperior };
-struct MayStep {
-  May may = May::kNo;
-  std::string why;
+// The role chart, the limits and the time as they are now: what the table is asked with.
+struct Today {
+  std::shared_ptr<const people::Chart> chart;
+  disclose::World world;
 };
-MayStep may_step(const disclose::Request& request, disclose::EventKind kind, const Acting& who,
-                 std::optional<bool> superior);
-boost::json::array next_json(Service& service, const disclose::Request& request, const Acting& who);
+Result<Today> today(Service& service);  // kUnavailable: the chart is not known
+// What may happen to the request, who may do it, and why not who asks: by the table itself.
+boost::json::array next_json(Service& service, const disclose::Request& request,
+                             const PersonId& who, const Today& today);
 // It waits for an expert to come on duty: none who may take it is.
 bool no_expert_on_duty(Service& service, const disclose::Request& request);
 

@@ -161,6 +161,16 @@ Result<std::optional<CaseRow>> CustomerTables::find_case(const CustomerId& custo
   return rows.empty() ? std::optional<CaseRow>() : case_of(rows[0]);
 }
 
+Result<CallId> CustomerTables::call_of(const CustomerId& customer, std::uint32_t number,
+                                       std::int64_t by) {
+  const auto rows =
+      TRY(db_.query("SELECT json_extract(data, '$.call') FROM customer_log WHERE subject = ?1 AND "
+                    "type = 'fields_stored' AND json_extract(data, '$.case') = ?2 AND "
+                    "json_extract(data, '$.call') <> '' AND at <= ?3 ORDER BY entry DESC LIMIT 1",
+                    {customer.hex(), std::int64_t{number}, by}));
+  return rows.empty() ? CallId{} : id_of<CallId>(rows[0].text(0));
+}
+
 Result<std::vector<CaseRow>> CustomerTables::cases(const CaseFilter& filter) {
   std::string sql = std::string(kCaseColumns) + "WHERE 1 = 1";
   std::vector<db::Value> values;
@@ -239,6 +249,8 @@ ViewText text_of(RequestView view) {
           "deadline", false};
     case RequestView::kAll:
       return {"?1 <> ''", "asked_at", true};
+    case RequestView::kWindow:
+      return {"requester = ?1 AND state IN ('open', 'confirmed')", "deadline", false};
   }
   return {"0", "asked_at", true};
 }
@@ -273,23 +285,44 @@ Result<disclose::Request> CustomerTables::known(const RequestId& id,
   return stood;
 }
 
-Result<std::vector<RequestRow>> CustomerTables::requests(const RequestFilter& filter,
-                                                         const disclose::Limits& limits) {
+Result<RequestPage> CustomerTables::requests(const RequestFilter& filter,
+                                             const disclose::Limits& limits) {
   const auto text = text_of(filter.view);
+  const auto* order = text.descending ? " DESC" : "";
   std::vector<db::Value> values{filter.person.hex(), filter.limit};
   std::string sql = std::string("SELECT id, ") + text.place + " FROM requests WHERE " + text.where;
-  if (filter.after) {
-    values.emplace_back(filter.after->first);
-    values.emplace_back(filter.after->second);
-    sql +=
-        std::string(" AND (") + text.place + ", id) " + (text.descending ? "<" : ">") + " (?3, ?4)";
+  if (filter.of) {
+    boost::json::array ids;
+    for (const auto& one : *filter.of) ids.emplace_back(one.hex());
+    values.emplace_back(boost::json::serialize(ids));
+    sql += " AND requester IN (SELECT value FROM json_each(?3))";
   }
-  const auto* order = text.descending ? " DESC" : "";
-  sql += std::string(" ORDER BY ") + text.place + order + ", id" + order + " LIMIT ?2";
-  std::vector<RequestRow> found;
-  for (const auto& row : TRY(db_.query(sql, values)))
-    found.push_back({TRY(known(id_of<RequestId>(row.text(0)), limits)), row.number(1)});
-  return found;
+  const auto first = values.size() + 1;
+  const auto behind = std::string(" AND (") + text.place + ", id) " +
+                      (text.descending ? "<" : ">") + " (?" + std::to_string(first) + ", ?" +
+                      std::to_string(first + 1) + ")";
+  const auto rest = std::string(" ORDER BY ") + text.place + order + ", id" + order + " LIMIT ?2";
+  RequestPage page{.requests = {}, .next = filter.after};
+  for (std::int64_t looked_at = 0; looked_at < kLookedAtMax; looked_at += filter.limit) {
+    auto bound = values;
+    if (page.next) {
+      bound.emplace_back(page.next->first);
+      bound.emplace_back(page.next->second);
+    }
+    const auto rows = TRY(db_.query(sql + (page.next ? behind : "") + rest, bound));
+    for (const auto& row : rows) {
+      auto found = TRY(known(id_of<RequestId>(row.text(0)), limits));
+      page.next = std::pair(row.number(1), row.text(0));
+      if (filter.shows && !filter.shows(found)) continue;
+      page.requests.push_back(std::move(found));
+      if (static_cast<std::int64_t>(page.requests.size()) == filter.limit) return page;
+    }
+    if (static_cast<std::int64_t>(rows.size()) < filter.limit) {
+      page.next.reset();
+      break;
+    }
+  }
+  return page;
 }
 
 // ---- one-time forms -----------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <set>
@@ -50,17 +51,22 @@ struct LogRow {
   boost::json::object data;
 };
 
-enum class RequestView : std::uint8_t { kMine, kVerify, kRelease, kReview, kAll };
+enum class RequestView : std::uint8_t { kMine, kVerify, kRelease, kReview, kAll, kWindow };
 struct RequestFilter {
   RequestView view{};
   PersonId person;  // whose view it is
+  // Of these requesters alone; nothing: of all.
+  std::optional<std::vector<PersonId>> of;
+  // What is shown of what the view finds; empty: all of it.
+  std::function<bool(const disclose::Request&)> shows;
   // Behind this one: its place in the order, and its id.
   std::optional<std::pair<std::int64_t, std::string>> after;
   std::int64_t limit = 100;
 };
-struct RequestRow {
-  disclose::Request request;
-  std::int64_t place = 0;  // in the order of the list it came in
+struct RequestPage {
+  std::vector<disclose::Request> requests;
+  // Behind which it goes on; nothing: there is no more.
+  std::optional<std::pair<std::int64_t, std::string>> next;
 };
 
 struct Form {
@@ -94,6 +100,8 @@ class CustomerTables {
   Status assign(const CustomerId& customer, std::uint32_t number, const PersonId& technician);
   Result<std::optional<CaseRow>> find_case(const CustomerId& customer, std::uint32_t number);
   Result<std::vector<CaseRow>> cases(const CaseFilter& filter);
+  // The last call by then in which something of the case was typed; zero: none.
+  Result<CallId> call_of(const CustomerId& customer, std::uint32_t number, std::int64_t by);
   Result<bool> works_for(const PersonId& person, const CustomerId& customer);
 
   // ---- requests ----
@@ -102,8 +110,9 @@ class CustomerTables {
   // ... and of one whose steps cannot be read, as it stood last: a list has each of them.
   Result<disclose::Request> known(const RequestId& id, const disclose::Limits& limits);
   Result<bool> has_step(const RequestId& id, std::uint32_t number);  // the log has told of it
-  Result<std::vector<RequestRow>> requests(const RequestFilter& filter,
-                                           const disclose::Limits& limits);
+  // At most filter.limit, of at most kLookedAtMax that were looked at: an empty page may go on.
+  static constexpr std::int64_t kLookedAtMax = 2'000;
+  Result<RequestPage> requests(const RequestFilter& filter, const disclose::Limits& limits);
   // As the log's steps up to the entry `to` have made it.
   Status keep_request(const disclose::Request& request, std::int64_t to,
                       const disclose::Limits& limits);

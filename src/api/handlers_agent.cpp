@@ -39,13 +39,6 @@ boost::json::object live_json(Service& service, const std::optional<LiveCalls::L
           {"private", std::move(now)}};
 }
 
-// Of a call's flags the one that says what the carriers say of the caller's number.
-std::string attestation_in(const std::vector<std::string>& flags) {
-  const auto at = std::ranges::find_if(
-      flags, [](const std::string& flag) { return flag.starts_with("attest"); });
-  return at == flags.end() ? std::string() : *at;
-}
-
 Result<Response> current(Service& service, const Request& request) {
   return Response::json(live_json(service, call_at(service, TRY(acting(request)))));
 }

@@ -23,7 +23,8 @@ boost::json::array numbers_json(const std::vector<disclose::FieldNumber>& number
 std::string text_of(const PersonId& id) { return id.is_zero() ? std::string() : id.hex(); }
 
 // As the log says it.
-boost::json::object request_json(Service& service, const disclose::Request& r, const Acting& who) {
+boost::json::object request_json(Service& service, const disclose::Request& r, const Acting& who,
+                                 const Today& today) {
   return {{"request", r.id.hex()},
           {"customer", r.customer.hex()},
           {"case", std::int64_t{r.of_case}},
@@ -46,7 +47,8 @@ boost::json::object request_json(Service& service, const disclose::Request& r, c
           {"no_expert", no_expert_on_duty(service, r)},
           {"category", r.category},
           {"wished_ms", std::min(r.wished_ms, service.policy.limits.window_ms_max)},
-          {"next", next_json(service, r, who)}};
+          {"turn", disclose::to_text(disclose::turn_of(r, who.id, today.world))},
+          {"next", next_json(service, r, who.id, today)}};
 }
 
 std::set<std::string> people_in(const disclose::Request& r) {
@@ -80,12 +82,11 @@ Result<Response> draft(Service& service, const Request& request) {
   return Response::json({{"step", TRY(service.keeper.call<keys::StepDrafted>(message)).step}});
 }
 
-// The number on file: what is newest of the phone that everybody is asked for.
-Result<keys::FieldRecord> number_on_file(Service& service, const CustomerId& customer) {
-  const auto state =
-      TRY(service.keeper.call<keys::CustomerState>(keys::CustomerStateRequest{customer}));
+// The number on file: what is newest of the phone that everybody is asked for. nullptr: there is
+// none.
+const keys::FieldState* number_of(const vault::Policy& policy, const keys::CustomerState& state) {
   const keys::FieldState* found = nullptr;
-  for (const auto& spec : service.policy.fields) {
+  for (const auto& spec : policy.fields) {
     if (spec.kind != vault::FieldKind::kPhone || spec.of_class != vault::FieldClass::kReference)
       continue;
     for (const auto& field : state.fields)
@@ -95,6 +96,12 @@ Result<keys::FieldRecord> number_on_file(Service& service, const CustomerId& cus
         found = &field;
     if (found != nullptr) break;
   }
+  return found;
+}
+Result<keys::FieldRecord> number_on_file(Service& service, const CustomerId& customer) {
+  const auto state =
+      TRY(service.keeper.call<keys::CustomerState>(keys::CustomerStateRequest{customer}));
+  const auto* found = number_of(service.policy, state);
   if (found == nullptr) return fail(Errc::kState, "no number of this customer is on file");
   return CustomerTables(service.database).record(customer, found->leaf);
 }
@@ -154,6 +161,29 @@ Result<Response> put(Service& service, const Request& request) {
 
 // ---- showing ------------------------------------------------------------------------------------
 
+// Everybody who answers to this person, directly or over others.
+std::vector<PersonId> answering_to(const people::Chart& chart, const PersonId& person) {
+  std::vector<PersonId> found;
+  for (const auto& [id, member] : chart.members())
+    if (chart.answers_to(id, person)) found.push_back(id);
+  return found;
+}
+
+// What waits for somebody's act is what the table lets them do: no more, no less.
+void only_their_turn(RequestFilter& filter, const Today& today) {
+  static constexpr std::array kTurns = {std::pair(RequestView::kVerify, disclose::Turn::kVerify),
+                                        std::pair(RequestView::kRelease, disclose::Turn::kRelease),
+                                        std::pair(RequestView::kReview, disclose::Turn::kReview),
+                                        std::pair(RequestView::kWindow, disclose::Turn::kWindow)};
+  const auto at = std::ranges::find(kTurns, filter.view, [](const auto& one) { return one.first; });
+  if (at == kTurns.end()) return;
+  filter.shows = [&today, turn = at->second, id = filter.person](const disclose::Request& r) {
+    return disclose::turn_of(r, id, today.world) == turn;
+  };
+  if (filter.view == RequestView::kReview && !today.chart->is(filter.person, Role::kOwner))
+    filter.of = answering_to(*today.chart, filter.person);
+}
+
 Result<RequestFilter> filter_of(const Request& request, const Acting& who) {
   const auto text = [&](const char* name) -> std::string {
     const auto at = request.query.find(name);
@@ -168,7 +198,7 @@ Result<RequestFilter> filter_of(const Request& request, const Acting& who) {
       View{"mine", RequestView::kMine, 0},
       View{"verify", RequestView::kVerify, roles_of({Role::kExpert})},
       View{"release", RequestView::kRelease, roles_of({Role::kAuthorised})},
-      View{"review", RequestView::kReview, roles_of({Role::kSupervisor, Role::kOwner})},
+      View{"review", RequestView::kReview, 0},  // whoever others answer to
       View{"all", RequestView::kAll,
            roles_of({Role::kAuthorised, Role::kSupervisor, Role::kOwner, Role::kAuditor})}};
   const auto word = text("view").empty() ? std::string("mine") : text("view");
@@ -180,6 +210,8 @@ Result<RequestFilter> filter_of(const Request& request, const Acting& who) {
     return fail(Errc::kDenied, "your role has no such list");
   RequestFilter filter{.view = view->view,
                        .person = who.id,
+                       .of = {},
+                       .shows = {},
                        .after = {},
                        .limit = TRY(query_number(request, "limit", 100, 1, 500))};
   if (const auto cursor = text("cursor"); !cursor.empty()) {
@@ -196,21 +228,56 @@ Result<RequestFilter> filter_of(const Request& request, const Acting& who) {
 
 Result<Response> list(Service& service, const Request& request) {
   const auto who = TRY(acting(request));
-  const auto filter = TRY(filter_of(request, who));
-  const auto found = TRY(CustomerTables(service.database).requests(filter, service.policy.limits));
+  const auto now = TRY(today(service));
+  auto filter = TRY(filter_of(request, who));
+  only_their_turn(filter, now);
+  const auto page = TRY(CustomerTables(service.database).requests(filter, service.policy.limits));
   boost::json::array items;
-  boost::json::value next = nullptr;
   std::set<std::string> people;
-  for (const auto& row : found) {
-    items.push_back(request_json(service, row.request, who));
-    people.merge(people_in(row.request));
+  for (const auto& one : page.requests) {
+    items.push_back(request_json(service, one, who, now));
+    people.merge(people_in(one));
   }
-  if (static_cast<std::int64_t>(found.size()) == filter.limit)
-    next = boost::json::string(std::to_string(found.back().place) + "." +
-                               found.back().request.id.hex());
+  boost::json::value next = nullptr;
+  if (page.next)
+    next = boost::json::string(std::to_string(page.next->first) + "." + page.next->second);
   return Response::json({{"requests", std::move(items)},
                          {"people", names_of(service, people)},
                          {"next_cursor", std::move(next)}});
+}
+
+// For the header of every screen: how many wait for whose session it is, and which windows of
+// theirs are open.
+Result<Response> turns(Service& service, const Request& request) {
+  constexpr std::int64_t kCountedMax = 100;  // of each
+  constexpr std::size_t kWindowsMax = 5;
+  const auto who = TRY(acting(request));
+  const auto now = TRY(today(service));
+  bool more = false;
+  const auto of = [&](RequestView view) -> Result<std::vector<disclose::Request>> {
+    RequestFilter filter{
+        .view = view, .person = who.id, .of = {}, .shows = {}, .after = {}, .limit = kCountedMax};
+    only_their_turn(filter, now);
+    auto page = TRY(CustomerTables(service.database).requests(filter, service.policy.limits));
+    more = more || page.next.has_value();
+    return std::move(page.requests);
+  };
+  boost::json::object out;
+  out["verify"] = static_cast<std::int64_t>(TRY(of(RequestView::kVerify)).size());
+  out["release"] = now.chart->is(who.id, Role::kAuthorised)
+                       ? static_cast<std::int64_t>(TRY(of(RequestView::kRelease)).size())
+                       : 0;
+  out["review"] = static_cast<std::int64_t>(TRY(of(RequestView::kReview)).size());
+  out["more"] = more;
+  boost::json::array windows;
+  for (const auto& one : TRY(of(RequestView::kWindow))) {
+    if (windows.size() >= kWindowsMax) break;
+    windows.push_back({{"request", one.id.hex()},
+                       {"state", disclose::to_text(one.state)},
+                       {"until", disclose::deadline(one, service.policy.limits)}});
+  }
+  out["windows"] = std::move(windows);
+  return Response::json(std::move(out));
 }
 
 // What only the keeper knows while it runs: how the call-back is, what was compared.
@@ -227,11 +294,21 @@ Status add_running(Service& service, const RequestId& id, boost::json::object& o
   return {};
 }
 
+// What the carriers said of the caller's number when the customer rang last before it was asked.
+Result<std::string> attestation_of(Service& service, const disclose::Request& request) {
+  const auto call = TRY(CustomerTables(service.database)
+                            .call_of(request.customer, request.of_case, request.asked_at));
+  if (call.is_zero()) return std::string();
+  const auto event = service.catalog.last_told(call);
+  if (!event && event.error().code != Errc::kNotFound) return tl::unexpected<Error>(event.error());
+  return event ? attestation_in(event->flags) : std::string();
+}
+
 Result<Response> one(Service& service, const Request& request) {
   const auto who = TRY(acting(request));
   const auto id = TRY(request_of(request));
   const auto found = TRY(visible(service, who, id));
-  auto out = request_json(service, found, who);
+  auto out = request_json(service, found, who, TRY(today(service)));
   TRY(add_running(service, id, out));
   // Which fields these numbers are: words of the policy, never a value.
   boost::json::array fields;
@@ -243,6 +320,9 @@ Result<Response> one(Service& service, const Request& request) {
       if (!field.field.empty() && field.field.front() != '~')
         fields.push_back(field_json(service, field));
   out["fields"] = std::move(fields);
+  const auto* number = state ? number_of(service.policy, *state) : nullptr;
+  out["dials"] = number == nullptr ? boost::json::value(nullptr) : std::int64_t{number->leaf};
+  out["attestation"] = TRY(attestation_of(service, found));
   out["people"] = names_of(service, people_in(found));
   return Response::json(std::move(out));
 }
@@ -275,7 +355,7 @@ Result<Response> timeline(Service& service, const Request& request) {
                          {"no_expert", no_expert_on_duty(service, found)},
                          {"deadline", disclose::deadline(found, service.policy.limits)},
                          {"entries", std::move(entries)},
-                         {"next", next_json(service, found, who)},
+                         {"next", next_json(service, found, who.id, TRY(today(service)))},
                          {"people", names_of(service, people)},
                          {"next_after", std::move(next)}});
 }
@@ -292,6 +372,8 @@ void add_request_routes(Service& service, std::vector<Route>& routes) {
   routes.push_back({"POST", "/v1/request-steps", "putStep", act(put)});
   routes.push_back({"GET", "/v1/requests", "listRequests", act(list)});
   routes.push_back({"GET", "/v1/requests/{id}", "getRequest", act(one)});
+  routes.push_back({"GET", "/v1/own/turns", "listTurns", act(turns)});
+  routes.back().polls = true;  // of every screen, for its header
   routes.push_back({"GET", "/v1/requests/{id}/timeline", "getTimeline", act(timeline)});
 }
 

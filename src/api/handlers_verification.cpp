@@ -10,7 +10,7 @@ using people::Role;
 // Of a request that this person may see at all; the keeper asks whose it is to verify.
 Result<disclose::Request> seen(Service& service, const Acting& who, const RequestId& id) {
   auto found = TRY(CustomerTables(service.database).request(id, service.policy.limits));
-  TRY(may_see(who, found));
+  TRY(may_see(service, who, found));
   return found;
 }
 Result<disclose::Request> to_verify(Service& service, const Acting& who, const RequestId& id) {

@@ -94,6 +94,8 @@ const std::vector<RouteRoles>& route_roles() {
        roles_of({kOwner})},
       {"alarmSeen",
        roles_of({kOwner})},
+      {"listTurns",
+       roles_of({kAgent, kTechnician, kExpert, kAuthorised, kSupervisor, kOwner})},
       {"getMail",
        roles_of({kOwner, kAdministrator})},
       {"setMail",

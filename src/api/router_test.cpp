@@ -218,5 +218,25 @@ TEST(Router, AStreamEndsWithItsSession) {
   EXPECT_FALSE(response.may_go_on());
 }
 
+// Else whoever has gone away stays signed in for as long as their page is open.
+TEST(Router, WhatAPageAsksByItselfIsNoUseOfTheSession) {
+  Rig rig;
+  const Router router(routes(rig.service),
+                      {.session = [&](const std::string& t) { return rig.people.session(t); },
+                       .look = [&](const std::string& t) { return rig.people.look(t); },
+                       .operator_token = ""});
+  const auto ends_after = [&](const char* target, const char* who) {
+    const auto token = rig.signed_in(who);
+    rig.clock.advance_ms(people::People::kIdleMsMax / 2);
+    (void)router.handle(rig.request("GET", target, token));
+    rig.clock.advance_ms(people::People::kIdleMsMax / 2 + 1);
+    return router.handle(rig.request("GET", "/v1/session", token)).status;
+  };
+  EXPECT_EQ(ends_after("/v1/sessions", "ada"), 200);
+  EXPECT_EQ(ends_after("/v1/own/turns", "bob"), 401);
+  EXPECT_EQ(ends_after("/v1/own/alarms", "cleo"), 401);
+  EXPECT_EQ(ends_after("/v1/chart/drafts", "dan"), 401);
+}
+
 }  // namespace
 }  // namespace callward::api

@@ -13,7 +13,7 @@ using api::Response;
 
 class VaultRig : public OfficeRig {
  public:
-  VaultRig() {
+  explicit VaultRig(std::string policy_of_it = kPolicy) : OfficeRig(std::move(policy_of_it)) {
     service.origin = "https://calls.example";
     service.policy = policy().policy;
     service.step_shows_ms = 0;  // follow() shows it, here

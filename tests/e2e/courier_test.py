@@ -10,7 +10,9 @@ import email.policy
 import hashlib
 import os
 import pathlib
+import re
 import secrets
+import shutil
 import signal
 import socket
 import struct
@@ -478,6 +480,105 @@ def whom_a_request_waits_for_is_told(folder):
         place.stop()
     log = (place.folder / "service.log").read_text()
     expect("staff.example" not in log, "no address in the log")
+
+
+MOBILE = """
+[[field]]
+id = "mobile"
+label = "Mobile"
+kind = "phone"
+class = "contact"
+"""
+
+
+@case
+def a_code_of_a_request_goes_by_text_message(folder):
+    """The customer is called back by a telephone system of its own, and told a code on another number than the one that was dialled."""
+    missing = [program for program in ("kamailio", "baresip") if shutil.which(program) is None]
+    if missing:
+        raise Skipped(f"{', '.join(missing)} not installed: see tools/packages.txt")
+    from company import settled, staffed
+    from phones import PASSWORD, REALM, USER, Phone, Proxy
+    dialled, mobile, company_number = "+4915112345678", "+4915170000001", "+442079460000"
+    folder = pathlib.Path(folder)
+    place = settled(folder / "data")
+    policy = place.folder / "policy.toml"
+    policy.write_text(policy.read_text() + MOBILE)
+    phones, proxy = [], Proxy(folder / "proxy")
+    (folder / "password").write_text(PASSWORD + "\n")
+    try:
+        with Gateway(KEY) as gateway:
+            (place.folder / "courier").mkdir(exist_ok=True)
+            key = place.folder / "courier/sms.key"
+            key.write_bytes(KEY + b"\n")
+            key.chmod(0o600)
+            place.configure(sip={"port": free_port()},
+                            courier={"sms_url": f"http://127.0.0.1:{gateway.port}/v1/messages", "sms_key_file": "courier/sms.key"},
+                            callback={"proxy": f"sip:127.0.0.1:{proxy.port}", "from": f"sip:{company_number}@{REALM}",
+                                      "expert_uri": "sip:{extension}@" + REALM, "customer_uri": "sip:{number}@" + REALM,
+                                      "user": USER, "realm": REALM, "password_file": str(folder / "password"),
+                                      "rtp_port_first": 36_200, "rtp_port_last": 36_299})
+            with place:
+                place.serve()
+                phones += [Phone(folder / "expert", "7001", proxy, 440), Phone(folder / "customer", dialled, proxy, 1_000)]
+                company = staffed(place)
+                eve, agnes = company.people["eve"], company.people["agnes"]
+                company.give(eve, "expert", extension="7001")
+                company.ask(eve, "POST", "/v1/own/duty", {"on": True}).must(200)
+                stored = company.store(agnes, {"name": "Carla Muster", "phone": dialled, "mobile": mobile, "email": "carla@example.com"}).must(201)
+                leaf = {f["field"]: f["leaf"] for f in stored["fields"]}
+                asked = company.request(agnes, stored["customer"], stored["case"], [leaf["email"]]).must(201)["request"]
+                path = f"/v1/requests/{asked}"
+
+                def shown():
+                    return company.ask(eve, "GET", path).json or {}
+
+                wait_for("the expert's turn", lambda: shown().get("turn") == "verify")
+                turns = company.ask(eve, "GET", "/v1/own/turns").must(200)
+                expect((turns["verify"], turns["release"], turns["windows"]) == (1, 0, []), f"one waits for her: {turns}")
+                company.step(eve, {"request": asked, "kind": "ring"}).must(201)
+                wait_for("the customer on the line", lambda: (shown().get("running") or {}).get("talking"))
+                expect(shown()["dials"] == leaf["phone"], "she is told which field is dialled, and no number")
+
+                def send(field):
+                    return company.ask(eve, "POST", f"{path}/codes", {"leaf": leaf[field]}).status
+
+                expect(send("phone") == 403, "not to the number that was dialled")
+                expect(send("email") == 409, "no e-mails are sent from here, and she is told so")
+                expect(not gateway.requests, "nothing went out")
+                expect(send("mobile") == 204, "to the other one")
+                wait_for("the text message", lambda: gateway.taken)
+                (message,) = gateway.taken.values()
+                expect(message["to"] == mobile, f"to whom: {message}")
+                code = re.search(r"\b\d{8}\b", message["text"])
+                expect(code and not gateway.bad, f"a code in it: {message}")
+
+                def said(text):
+                    given = company.seal(company.intake_key(eve), text.encode(), "code", asked)
+                    return company.ask(eve, "POST", f"{path}/code-checks", {"given": given}).must(200)
+
+                wrong = f"{(int(code[0]) + 1) % 100_000_000:08d}"
+                expect(said(wrong)["match"] is False, "another code is none")
+                right = said(code[0])
+                expect((right["match"], right["passed"]) == (True, 1), f"it counts as a check: {right}")
+
+                def logged():
+                    return [e["data"] for e in place.entries("code_sent") if e["subject"] == asked]
+
+                wait_for("the log's word on it", lambda: {"leaf": leaf["mobile"], "channel": "sms"} in logged())
+                phones[1].hang_up()
+                place.cli("log", "verify")
+                place.stop()
+            for file in place.folder.rglob("*"):
+                if file.is_file() and not file.is_symlink():
+                    held = file.read_bytes()
+                    for needle in (mobile[1:].encode(), code[0].encode()):
+                        expect(needle not in held, f"{needle} stands in {file}")
+            expect(mobile[1:] not in phones[0].text(), "nor has the expert's telephone seen it")
+    finally:
+        for phone in phones:
+            phone.stop()
+        proxy.stop()
 
 
 @case

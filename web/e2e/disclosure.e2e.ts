@@ -63,6 +63,9 @@ async function watchMarkup(person: Person): Promise<void> {
     }).observe(document, { childList: true, subtree: true });
   });
 }
+// In the header, wherever one is.
+const waiting = (page: Page) => page.locator('header [data-turns]');
+const window_ = (page: Page) => page.locator('header [data-window]');
 const state = (page: Page) => page.locator('main header [data-state]').first();
 async function type(page: Page, values: Record<string, string>): Promise<void> {
   for (const [id, value] of Object.entries(values)) await page.locator(`input[data-field="${id}"]`).fill(value);
@@ -335,11 +338,19 @@ describe('a request', () => {
     expect(await page.locator('[data-moment=no_expert]').count()).toBe(0);
     await page.locator('[data-moment=Asked]').waitFor();
     expect(await page.locator('[data-next=ring]').getAttribute('data-me')).toBe('no');
-    expect(await page.locator('[data-next=ring]').innerText()).toContain('the expert to whom it was assigned does this');
+    expect(await page.locator('[data-next=ring]').innerText()).toContain('It is not yours to verify');
     await screen(page, 'request-asked');
   });
   test('the expert has it in the list; the system dials; checks are blind; three sentences', async () => {
-    const page = await visit(who.eve!, '/requests');
+    // Told wherever she is, and no click away.
+    const page = await visit(who.eve!, '/people');
+    await waiting(page).waitFor({ timeout: 15_000 });
+    expect(await waiting(page).innerText()).toMatch(/^1\s+request waits for you$/);
+    expect(await waiting(page).getAttribute('title')).toBe('1 to verify');
+    expect(await page.locator('header').getByRole('status').innerText()).toBe('1 request waits for you');
+    await screen(page, 'header-turn');
+    await waiting(page).click();
+    await page.waitForURL('**/requests?view=verify');
     await page.locator(`[data-request="${request}"]`).waitFor();
     await page.getByText('your turn').waitFor();
     await screen(page, 'requests-verify');
@@ -367,6 +378,7 @@ describe('a request', () => {
     await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('verified');
     // The number that was dialled reached neither the expert's page nor the expert's telephone.
     expect((await phones.tell<{ count: number }>({ do: 'seen', name: '7001', text: NUMBER.slice(1) })).count).toBe(0);
+    await expect.poll(() => waiting(page).count(), { timeout: 15_000 }).toBe(0);
   }, 3 * MINUTE);
   test('an authorised person reads the concern, narrows and releases; the number is young: a second one must, too', async () => {
     const page = await visit(who.anna!, `/requests/${request}`);
@@ -375,6 +387,11 @@ describe('a request', () => {
     await page.getByText(CONCERN).waitFor();
     await page.getByRole('link', { name: 'Hear it' }).first().waitFor();
     await page.getByText('Service word: fits').first().waitFor();
+    // What the carriers said when the customer rang is shown, and counts for nothing.
+    const said = page.locator('[data-attestation]');
+    expect(await said.getAttribute('data-attestation')).toBe('attested_a');
+    expect(await said.innerText()).toContain('it counts for no check');
+    expect(await waiting(page).getAttribute('title')).toBe('1 to release');
     // What it is about and how long it is wished are there before any word is opened; the wish is what is offered first.
     expect(await page.locator('[data-asked]').innerText()).toMatch(/Contract\s+wished: open for 10 minutes/);
     expect(await page.getByLabel('Open for').inputValue()).toBe('10');
@@ -383,7 +400,7 @@ describe('a request', () => {
     await screen(page, 'request-release');
     await page.getByRole('button', { name: 'Sign: release' }).click();
     await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('half_released');
-    expect(await page.locator('[data-next=release]').innerText()).toContain('you have released it already');
+    expect(await page.locator('[data-next=release]').innerText()).toContain('You have released it already');
     // What she heard before: the call-back, and of other calls nothing.
     await page.locator('[data-moment="Call-back"]').getByRole('link', { name: 'Hear it' }).click();
     await page.getByLabel('Reason').first().fill('before a release: is it really her');
@@ -408,6 +425,9 @@ describe('a request', () => {
     await page.locator('[data-window=open]').waitFor({ timeout: 20_000 });
     expect(await page.locator('[data-released]').count()).toBe(1);
     await page.getByText('not released').waitFor();
+    await window_(page).waitFor({ timeout: 15_000 });
+    expect(await window_(page).innerText()).toMatch(/^Your window is open\s+\d:\d\d$/);
+    expect(await window_(page).getAttribute('href')).toBe(`/requests/${request}`);
     await screen(page, 'request-window');
     await page.getByRole('button', { name: 'See E-mail' }).click();
     const shown = page.locator('[data-opened]');
@@ -426,6 +446,7 @@ describe('a request', () => {
     await page.getByRole('button', { name: 'I am done: end it' }).click();
     await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('closed');
     await page.locator('[data-moment=Seen]').waitFor();
+    await expect.poll(() => window_(page).count(), { timeout: 15_000 }).toBe(0);
   });
   test('the requester’s superior reviews it, in words', async () => {
     const page = await visit(who.max!, '/requests?view=review');
@@ -495,6 +516,15 @@ describe('break-glass', () => {
     await expect.poll(() => page.content(), { timeout: 15_000 }).not.toContain(PIECE.email);
     expect(await page.locator('[data-opened]').count()).toBe(0);
     await screen(page, 'request-revoked');
+    // Who revoked it is told why they do not review it, and is not asked to; an owner is.
+    await lead.bringToFront();
+    await expect.poll(() => lead.locator('[data-next=review]').getAttribute('data-me'), { timeout: 15_000 }).toBe('no');
+    expect(await lead.locator('[data-next=review]').innerText()).toContain('You have taken a step on it already');
+    expect(await lead.getByRole('button', { name: 'Sign: reviewed' }).count()).toBe(0);
+    expect(await waiting(lead).count()).toBe(0);
+    await screen(lead, 'request-revoked-by-me');
+    await owner.bringToFront();
+    await expect.poll(() => waiting(owner).getAttribute('title'), { timeout: 45_000 }).toBe('1 to review');
   });
 });
 

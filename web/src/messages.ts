@@ -67,6 +67,22 @@ export const t = {
   roles,
   people,
   drafts,
+  turns: {
+    number: (n: number, more: boolean): string => (more || n > 99 ? '99+' : String(n)),
+    words: (n: number): string => (n === 1 ? 'request waits for you' : 'requests wait for you'),
+    waiting: (n: number, more: boolean): string => `${t.turns.number(n, more)} ${t.turns.words(n)}`,
+    parts: ({ verify, release, review }: { verify: number; release: number; review: number }): string =>
+      [
+        [verify, 'to verify'],
+        [release, 'to release'],
+        [review, 'to review'],
+      ]
+        .filter(([n]) => n !== 0)
+        .map(([n, what]) => `${n} ${what}`)
+        .join(', '),
+    window: (n: number): string => (n === 1 ? 'Your window is open' : `${n} of your windows are open`),
+    confirmed: 'It is the customer',
+  },
   own,
   form,
   phase: { live: 'live', sealing: 'sealing', listening: 'being heard', complete: 'complete' } as Record<string, string>,

@@ -557,6 +557,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/own/turns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many requests wait for my act, and which windows of mine are open
+         * @description Counted to 100 each; looking counts for no use of the session
+         */
+        get: operations["listTurns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/people/{id}/mail": {
         parameters: {
             query?: never;
@@ -1469,7 +1489,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Requests: one's own, or those that wait for one's role */
+        /**
+         * Requests: one's own, or those that wait for one's own act
+         * @description verify, release and review hold what the table lets me do now and nothing else; a page may be shorter than its limit and go on
+         */
         get: operations["listRequests"];
         put?: never;
         post?: never;
@@ -1877,13 +1900,43 @@ export interface components {
         RequestState: "requested" | "assigned" | "calling" | "verified" | "half_released" | "half_broken" | "open" | "closed" | "expired" | "revoked" | "reviewed" | "refused" | "lapsed" | "withdrawn" | "confirmed";
         NextStep: {
             step: string;
+            /** @description who may, in words */
             who: string;
-            /** @enum {string} */
-            me: "yes" | "no" | "if_superior";
-            why: string;
+            /**
+             * @description by the table that the keeper judges the step by, and the role chart
+             * @enum {string}
+             */
+            me: "yes" | "no";
+            why: components["schemas"]["WhyNot"];
+        };
+        /**
+         * @description why I may not; empty: I may. docs/integrators.md says each
+         * @enum {string}
+         */
+        WhyNot: "" | "not_now" | "time_over" | "not_yet" | "system" | "requester" | "its_expert" | "may_not_verify" | "no_try_left" | "authorised" | "stopper" | "superior" | "asked" | "verifies" | "released" | "acted" | "first_lost_role" | "releaser_lost_role" | "verifier_lost_role";
+        /**
+         * @description what of it waits for my own act
+         * @enum {string}
+         */
+        Turn: "" | "verify" | "release" | "review" | "window";
+        Turns: {
+            verify: number;
+            release: number;
+            review: number;
+            /** @description one of them was not counted to its end */
+            more: boolean;
+            /** @description of my own requests, what ends first first */
+            windows: {
+                request: string;
+                state: components["schemas"]["RequestState"];
+                until: number;
+            }[];
         };
         DisclosureRequest: {
             request: string;
+            /** @description it waits for an expert, and none who may take it is on duty */
+            no_expert: boolean;
+            turn: components["schemas"]["Turn"];
             customer: string;
             case: number;
             /** @description as asked; empty: of a request from before there were any */
@@ -1906,8 +1959,6 @@ export interface components {
             views: number;
             rings: number;
             broken: boolean;
-            /** @description it waits for an expert, and none who may take it is on duty */
-            no_expert: boolean;
             next: components["schemas"]["NextStep"][];
         };
         /** @description what the keeper knows while it is not over */
@@ -2014,14 +2065,15 @@ export interface components {
                 open_cases: number[];
             }[];
         };
+        /**
+         * @description what the carriers say of the caller's number (STIR/SHAKEN); empty: nothing. It proves nothing
+         * @enum {string}
+         */
+        Attestation: "" | "attested" | "attested_a" | "attested_b" | "attested_c" | "attestation_failed";
         LiveCall: {
             call: string | null;
             started_at: number | null;
-            /**
-             * @description what the carriers say of the caller's number (STIR/SHAKEN); empty: nothing. It proves nothing
-             * @enum {string}
-             */
-            attestation: "" | "attested" | "attested_a" | "attested_b" | "attested_c" | "attestation_failed";
+            attestation: components["schemas"]["Attestation"];
             /** @description null: no call, or the keeper does not say now */
             private: components["schemas"]["Private"] | null;
         };
@@ -3577,6 +3629,27 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listTurns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Counts and windows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Turns"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     getMail: {
         parameters: {
             query?: never;
@@ -5085,6 +5158,9 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DisclosureRequest"] & {
+                        /** @description the field whose number a call-back dials now; null: none is on file */
+                        dials: number | null;
+                        attestation: components["schemas"]["Attestation"];
                         running: components["schemas"]["RunningRequest"] | null;
                         fields: components["schemas"]["FieldChip"][];
                         /** @description names by id */

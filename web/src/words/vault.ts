@@ -1,4 +1,6 @@
 // Words of the desk, of customers and of requests for their data; fetched with those screens.
+import type { components } from '../api/schema';
+
 const plural = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
 
 export const v = {
@@ -54,6 +56,7 @@ export const v = {
       attestation_failed: 'The carriers’ check of the caller’s number has failed: it may be forged.',
     } as Record<string, string>,
     attestedHint: 'It says nothing of who is speaking.',
+    attestedCounts: 'Shown only: it counts for no check.',
     none: 'No call',
     noneText: 'No call runs at your telephone. What you type now belongs to no call.',
     on: 'Private now',
@@ -275,6 +278,7 @@ export const v = {
     views: 'Seen',
     times: (n: number) => plural(n, 'time', 'times'),
     rings: 'Call-backs',
+    number: 'Caller’s number',
     timeline: 'What happened',
     timelineLead: 'From the log. Each step of a person is signed by their passkey over the one before.',
     signed: 'signed',
@@ -286,10 +290,30 @@ export const v = {
     nobody: 'It is over. Nobody can do anything more on it.',
     yes: 'you',
     no: 'not you',
-    maybe: 'you, if you lead',
     behind: 'The list is a copy of the log, about a second behind.',
     watching: 'Nothing for you to do here now.',
   },
+  // Why the reader may not take a step: the keeper's own reasons.
+  whyNot: {
+    not_now: 'This is nothing that happens now.',
+    time_over: 'Its time is over.',
+    not_yet: 'It opens later, by the server’s clock.',
+    system: 'Nobody does this by hand.',
+    requester: 'You did not ask for it.',
+    its_expert: 'It is not yours to verify.',
+    may_not_verify: 'It was assigned to you, and you may not verify it any more.',
+    no_try_left: 'The customer was tried often enough.',
+    authorised: 'You are not an authorised person.',
+    stopper: 'You are no authorised person and no owner, and the requester does not answer to you.',
+    superior: 'The requester does not answer to you, and you are no owner.',
+    asked: 'You asked for it yourself.',
+    verifies: 'It was given to you to verify. Nobody acts twice on one request.',
+    released: 'You have released it already. Nobody acts twice on one request.',
+    acted: 'You have taken a step on it already. Nobody acts twice on one request.',
+    first_lost_role: 'Whoever released it first may not release any more.',
+    releaser_lost_role: 'Whoever released it may not release any more.',
+    verifier_lost_role: 'Whoever verified it may not verify any more.',
+  } satisfies Record<Exclude<components['schemas']['WhyNot'], ''>, string> as Record<string, string>,
   steps: {
     withdraw: 'withdraw', ring: 'call back', pass: 'pass', fail: 'fail', release: 'release', decline: 'decline', break: 'break glass', view: 'see a field',
     end: 'end', revoke: 'revoke', review: 'review',
@@ -319,6 +343,7 @@ export const v = {
     code: 'One-time code',
     codeHint: 'Goes to an address on file, never to the number that was dialled.',
     sendCode: (label: string) => `Send a code by ${label}`,
+    textCode: (label: string) => `Text a code to: ${label}`,
     codeSent: 'The code is on its way.',
     codeSaid: 'Code, as the customer reads it',
     noCode: 'No address on file that a code can be sent to.',

@@ -1,6 +1,7 @@
 // Lists of requests: one's own, what waits for one's role, all; by pages, looked up again when one of them moves.
 import { ask, client } from '../../api/client';
 import { is } from '../../vault/own';
+import { turns } from './turns.svelte';
 import type { DisclosureRequest } from './rules';
 
 export type View = 'mine' | 'verify' | 'release' | 'review' | 'all';
@@ -10,7 +11,8 @@ export function viewsOfMine(): View[] {
   const views: View[] = ['mine'];
   if (is('expert')) views.push('verify');
   if (is('authorised')) views.push('release');
-  if (is('supervisor', 'owner')) views.push('review');
+  // Whoever somebody answers to reviews, whatever their role.
+  if (is('supervisor', 'owner') || turns.told.review > 0) views.push('review');
   if (is('authorised', 'supervisor', 'owner', 'auditor')) views.push('all');
   return views;
 }

@@ -8,7 +8,13 @@ import { me } from '../../vault/own';
 import { isOver, type DisclosureRequest, type FieldChip, type Running } from './rules';
 import { momentsOf, type Entry, type Moment } from './timeline';
 
-export type Whole = DisclosureRequest & { running: Running | null; fields: FieldChip[]; people: Record<string, string> };
+export type Whole = DisclosureRequest & {
+  running: Running | null;
+  fields: FieldChip[];
+  people: Record<string, string>;
+  dials: number | null;
+  attestation: components['schemas']['Attestation'];
+};
 export type Policy = components['schemas']['Policy'];
 const TIMELINE_MAX = 1_000;
 

@@ -86,16 +86,24 @@ describe('what is compared', () => {
   test('was known before anybody asked, and is not what was dialled', () => {
     expect(comparable(fields, 200).map((one) => one.leaf)).toEqual([0, 5]);
     expect(comparable(fields, 400).map((one) => one.leaf)).toEqual([0, 7, 5]);
-    expect(codeTargets(fields, 200)).toEqual([]);
-    expect(codeTargets(fields, 400).map((one) => one.leaf)).toEqual([7]);
+    expect(codeTargets(fields, 200, 1)).toEqual([]);
+    expect(codeTargets(fields, 400, 1).map((one) => one.leaf)).toEqual([7]);
+  });
+  test('a code goes to an address, or to another number than the one that is dialled', () => {
+    const mobile = [chip('mobile', 8, { kind: 'phone' }), chip('mobile', 9, { kind: 'phone' }), chip('work', 10, { kind: 'phone', stored_at: 300 })];
+    const gone = chip('fax', 11, { kind: 'phone', state: 'gone' });
+    expect(codeTargets([...fields, ...mobile, gone], 200, 1).map((one) => one.leaf)).toEqual([9]);
+    expect(codeTargets([...fields, ...mobile, gone], 400, 1).map((one) => one.leaf)).toEqual([7, 9, 10]);
+    // Without a number on file nothing is dialled, and none is another one.
+    expect(codeTargets([...fields, ...mobile], 400, null).map((one) => one.leaf)).toEqual([7]);
   });
 });
 
 describe('who may go on', () => {
   const next: NextStep[] = [
-    { step: 'assign', who: 'the system', me: 'no', why: 'the system does this' },
-    { step: 'withdraw', who: 'the requester', me: 'no', why: 'the requester does this' },
-    { step: 'review', who: 'a superior', me: 'if_superior', why: 'if …' },
+    { step: 'assign', who: 'the system', me: 'no', why: 'system' },
+    { step: 'withdraw', who: 'the requester', me: 'no', why: 'requester' },
+    { step: 'review', who: 'a superior', me: 'yes', why: '' },
   ];
   test('is said of people alone', () => {
     expect(nextByPeople(next).map((one) => one.step)).toEqual(['withdraw', 'review']);

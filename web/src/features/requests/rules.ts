@@ -112,8 +112,10 @@ export function comparable(fields: FieldChip[], askedAt: number): FieldChip[] {
     (one) => one.state !== 'gone' && !NEVER_COMPARED.includes(one.kind) && one.stored_at <= askedAt,
   );
 }
-export function codeTargets(fields: FieldChip[], askedAt: number): FieldChip[] {
-  return newest(fields).filter((one) => one.state === 'readable' && one.kind === 'email' && one.stored_at <= askedAt);
+// An e-mail address, or another number than the one that is dialled: the keeper compares the numbers themselves.
+export function codeTargets(fields: FieldChip[], askedAt: number, dials: number | null): FieldChip[] {
+  const sent = (one: FieldChip): boolean => one.kind === 'email' || (one.kind === 'phone' && dials !== null && one.leaf !== dials);
+  return newest(fields).filter((one) => one.state === 'readable' && sent(one) && one.stored_at <= askedAt);
 }
 export function newest(fields: FieldChip[]): FieldChip[] {
   const last = new Map<string, FieldChip>();
@@ -129,12 +131,24 @@ export function newest(fields: FieldChip[]): FieldChip[] {
 export interface WhoMay {
   step: string;
   who: string;
-  mine: 'yes' | 'no' | 'if_superior';
-  why: string;
+  mine: 'yes' | 'no';
+  why: NextStep['why'];
 }
 const BY_THE_SYSTEM = ['assign', 'no_answer', 'time'];
 export const nextByPeople = (next: NextStep[]): WhoMay[] =>
   next
     .filter((one) => !BY_THE_SYSTEM.includes(one.step))
     .map((one) => ({ step: one.step, who: one.who, mine: one.me, why: one.why }));
-export const mayI = (next: NextStep[], step: string): boolean => next.some((one) => one.step === step && one.me !== 'no');
+export const mayI = (next: NextStep[], step: string): boolean => next.some((one) => one.step === step && one.me === 'yes');
+
+// ---- what waits for me --------------------------------------------------------------------------
+
+type Told = components['schemas']['Turns'];
+export type Waiting = Pick<Told, 'verify' | 'release' | 'review' | 'more'>;
+export type Window = Told['windows'][number];
+
+export const waitingOf = (told: Waiting): number => told.verify + told.release + told.review;
+// The list that is opened: what a customer waits for on the telephone first.
+export const viewOf = (told: Waiting): 'verify' | 'release' | 'review' =>
+  told.verify > 0 ? 'verify' : told.release > 0 ? 'release' : 'review';
+export const openOf = (windows: Window[], now: number): Window[] => windows.filter((one) => one.until > now);

@@ -1,0 +1,264 @@
+// Whose turn a request is, as the server says it: "may I", "why not", the lists and their counts,
+// held to what the keeper then takes.
+#include "phones_rig.hpp"
+#include "vault_api_rig.hpp"
+
+namespace callward::attack {
+namespace {
+
+using api::test::json_of;
+
+class Turns : public ::testing::Test, public VaultRig {
+ protected:
+  void SetUp() override {
+    customer = store_carla();
+    EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
+  }
+  std::string asked() {
+    const auto id = ask_for(tom, customer, {"email"});
+    keeper->tick();
+    follow();
+    return id;
+  }
+  // "yes", or the reason in a word.
+  std::string may(const Someone& who, const std::string& id, std::string_view step) {
+    const auto answer = call(who.id, "GET", "/v1/requests/" + id);
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    if (answer.status != 200) return "";
+    const auto json = json_of(answer);
+    for (const auto& one : json.at("next").as_array())
+      if (one.at("step").as_string() == step)
+        return one.at("me") == "yes" ? "yes" : std::string(one.at("why").as_string());
+    return "no such step";
+  }
+  std::set<std::string> list(const Someone& who, const std::string& view) {
+    const auto answer = call(who.id, "GET", "/v1/requests?view=" + view);
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    std::set<std::string> ids;
+    if (answer.status != 200) return ids;
+    const auto json = json_of(answer);
+    for (const auto& one : json.at("requests").as_array()) {
+      ids.insert(std::string(one.at("request").as_string()));
+      if (view != "mine" && view != "all") EXPECT_EQ(one.at("turn").as_string(), view);
+    }
+    return ids;
+  }
+  boost::json::object turns(const Someone& who) {
+    const auto answer = call(who.id, "GET", "/v1/own/turns");
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return answer.status == 200 ? json_of(answer) : boost::json::object();
+  }
+  using Ids = std::set<std::string>;
+  std::string customer;
+};
+
+TEST_F(Turns, WhoRevokedItIsToldThatTheyDoNotReviewIt) {
+  const auto id = asked();
+  open(id);
+  EXPECT_EQ(may(max, id, "revoke"), "yes");
+  EXPECT_EQ(may(tom, id, "revoke"), "asked");
+  EXPECT_EQ(act_by(max, {{"request", id}, {"kind", "revoke"}}, kWhy).status, 201);
+  EXPECT_EQ(may(max, id, "review"), "acted");
+  EXPECT_EQ(act_by(max, {{"request", id}, {"kind", "review"}}, kWhy).status, 403)
+      << "as the keeper says, too";
+  EXPECT_EQ(list(max, "review"), Ids());
+  EXPECT_EQ(may(olga, id, "review"), "yes");
+  EXPECT_EQ(list(olga, "review"), Ids{id});
+  EXPECT_EQ(act_by(olga, {{"request", id}, {"kind", "review"}}, kWhy).status, 201);
+  EXPECT_EQ(list(olga, "review"), Ids());
+}
+
+TEST_F(Turns, WhoWasItsExpertDoesNotReleaseIt) {
+  const auto id = asked();
+  EXPECT_EQ(act_by(eve, {{"request", id}, {"kind", "ring"}}).status, 201);
+  hang_up();  // nobody was there
+  keeper->tick();
+  follow();
+  ASSERT_EQ(word_of(id), "assigned");
+  EXPECT_EQ(call(emil.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
+  EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", false}}).status, 200);
+  ticks(1'000);
+  follow();
+  ASSERT_TRUE(change_roles(eve, people::bit(people::Role::kAuthorised), {olga, max}));
+  ticks(1'000);
+  follow();
+  EXPECT_EQ(may(emil, id, "ring"), "yes") << "it was given to somebody who may";
+  EXPECT_EQ(act_by(emil, {{"request", id}, {"kind", "ring"}}).status, 201);
+  talk();
+  EXPECT_EQ(check_by(emil, id, "service_word", "blue  heron").status, 200);
+  EXPECT_EQ(check_by(emil, id, "name", "carla muster").status, 200);
+  hang_up();
+  EXPECT_EQ(act_by(emil, {{"request", id}, {"kind", "pass"}}, kVerdict).status, 201);
+  EXPECT_EQ(may(eve, id, "release"), "acted");
+  EXPECT_EQ(list(eve, "release"), Ids());
+  EXPECT_EQ(act_by(eve, {{"request", id},
+                         {"kind", "release"},
+                         {"fields", boost::json::array{leaf.at("email")}}})
+                .status,
+            403);
+  EXPECT_EQ(may(anna, id, "release"), "yes");
+  EXPECT_EQ(list(anna, "release"), Ids{id});
+}
+
+TEST_F(Turns, AReviewersListHasTheRequestsOfWhoAnswersToThem) {
+  const auto id = asked();
+  open(id);
+  EXPECT_EQ(act_by(tom, {{"request", id}, {"kind", "end"}}).status, 201);
+  EXPECT_EQ(list(max, "review"), Ids{id});
+  // Another supervisor, to whom nobody of this request answers.
+  now = office->now();
+  const auto sue = join(30, people::bit(people::Role::kSupervisor));
+  for (auto i = all.size() - 3; i < all.size(); ++i) ASSERT_TRUE(put_change(all[i]));
+  follow();
+  EXPECT_EQ(list(sue, "review"), Ids());
+  EXPECT_EQ(may(sue, id, "review"), "superior");
+  EXPECT_EQ(turns(sue).at("review"), 0);
+  // Whoever is a superior may, whatever their roles: and sees it, then.
+  now = office->now();
+  ASSERT_TRUE(apply(person(tom.id, people::bit(people::Role::kTechnician), eve.id), {olga}));
+  ASSERT_TRUE(put_change(all.back()));
+  follow();
+  EXPECT_EQ(list(max, "review"), Ids());
+  EXPECT_EQ(may(eve, id, "review"), "verifies") << "she verified it";
+  now = office->now();
+  ASSERT_TRUE(apply(person(tom.id, people::bit(people::Role::kTechnician), emil.id), {olga}));
+  ASSERT_TRUE(put_change(all.back()));
+  follow();
+  EXPECT_EQ(list(emil, "review"), Ids{id});
+  EXPECT_EQ(may(emil, id, "review"), "yes");
+  EXPECT_EQ(act_by(emil, {{"request", id}, {"kind", "review"}}, kWhy).status, 201);
+}
+
+// The pages of a list that is narrowed go on behind what they left out.
+TEST_F(Turns, AListThatLeavesOutHasAllItsPages) {
+  Ids ids;
+  for (int i = 0; i < 5; ++i) {
+    const auto id = asked();
+    open(id);
+    EXPECT_EQ(
+        act_by(i % 2 == 0 ? tom : max, {{"request", id}, {"kind", i % 2 == 0 ? "end" : "revoke"}},
+               i % 2 == 0 ? "" : kWhy)
+            .status,
+        201);
+    if (i % 2 == 0) ids.insert(id);
+    ticks(1'000);
+    follow();
+  }
+  Ids found;
+  std::string cursor;
+  for (int page = 0; page < 10; ++page) {
+    const auto answer = json_of(call(max.id, "GET", "/v1/requests?view=review&limit=1" + cursor));
+    for (const auto& one : answer.at("requests").as_array())
+      EXPECT_TRUE(found.insert(std::string(one.at("request").as_string())).second);
+    if (answer.at("next_cursor").is_null()) break;
+    cursor = "&cursor=" + std::string(answer.at("next_cursor").as_string());
+  }
+  EXPECT_EQ(found, ids);
+  EXPECT_EQ(turns(max).at("review"), 3);
+}
+
+TEST_F(Turns, TheHeaderIsToldWhatWaitsForWhom) {
+  const auto told = [&](const Someone& who) {
+    const auto json = turns(who);
+    return std::array{json.at("verify").to_number<int>(), json.at("release").to_number<int>(),
+                      json.at("review").to_number<int>(),
+                      static_cast<int>(json.at("windows").as_array().size())};
+  };
+  using Told = std::array<int, 4>;
+  const auto id = asked();
+  EXPECT_EQ(told(eve), (Told{1, 0, 0, 0}));
+  EXPECT_EQ(told(emil), Told{}) << "it was given to another expert";
+  EXPECT_EQ(told(anna), Told{}) << "breaking the glass waits for nobody";
+  EXPECT_EQ(told(tom), Told{});
+  open(id);
+  EXPECT_EQ(told(eve), Told{});
+  EXPECT_EQ(told(tom), (Told{0, 0, 0, 1}));
+  const auto window = turns(tom).at("windows").as_array().at(0).as_object();
+  EXPECT_EQ(window.at("request"), boost::json::string(id));
+  EXPECT_EQ(window.at("until").to_number<std::int64_t>(),
+            clock.utc_ms() + service.policy.limits.window_ms);
+  EXPECT_EQ(told(max), Told{});
+  // Its time is over, whether the keeper has said so or not.
+  clock.advance_ms(service.policy.limits.window_ms);
+  EXPECT_EQ(told(tom), Told{});
+  ticks(1'000);
+  follow();
+  EXPECT_EQ(told(max), (Told{0, 0, 1, 0}));
+  EXPECT_EQ(call(rita.id, "GET", "/v1/own/turns").status, 403) << "an administrator has none";
+}
+
+// ---- the request of an expert --------------------------------------------------------------------
+
+TEST(CodesByText, GoToAnotherNumberThanTheOneThatIsDialled) {
+  VaultRig rig(kPolicyOfPhones);
+  const auto stored = rig.call(rig.agent(), "POST", "/v1/intakes",
+                               rig.intake_body({{"name", "Carla Muster"},
+                                                {"phone", "(650) 253-0000"},
+                                                {"mobile", "+49 1511 2345678"},
+                                                {"work", "+1 650 253-0000"},
+                                                {"email", "Carla@Example.com"}}));
+  ASSERT_EQ(stored.status, 201) << stored.body;
+  const auto json = json_of(stored);
+  for (const auto& field : json.at("fields").as_array())
+    rig.leaf[std::string(field.at("field").as_string())] =
+        field.at("leaf").to_number<std::int64_t>();
+  EXPECT_EQ(rig.call(rig.eve.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
+  const auto id = rig.ask_for(rig.tom, std::string(json.at("customer").as_string()), {"email"});
+  rig.keeper->tick();
+  rig.follow();
+  EXPECT_EQ(rig.act_by(rig.eve, {{"request", id}, {"kind", "ring"}}).status, 201);
+  rig.talk();
+  const auto shown = json_of(rig.call(rig.eve.id, "GET", "/v1/requests/" + id));
+  EXPECT_EQ(shown.at("dials").to_number<std::int64_t>(), rig.leaf.at("phone"));
+  const auto send = [&](const Someone& who, const std::string& field) {
+    return rig.call(who.id, "POST", "/v1/requests/" + id + "/codes", {{"leaf", rig.leaf.at(field)}})
+        .status;
+  };
+  EXPECT_EQ(send(rig.eve, "phone"), 403);
+  EXPECT_EQ(send(rig.eve, "work"), 403) << "the same number in another field";
+  EXPECT_EQ(send(rig.emil, "mobile"), 404) << "an expert of other requests";
+  EXPECT_EQ(send(rig.anna, "mobile"), 403);
+  EXPECT_TRUE(rig.codes.empty());
+  EXPECT_EQ(send(rig.eve, "mobile"), 204);
+  ASSERT_EQ(rig.codes.size(), 1u);
+  EXPECT_EQ(rig.codes[0].channel, "sms");
+  EXPECT_EQ(rig.codes[0].address, "+4915112345678");
+  const auto said = rig.call(rig.eve.id, "POST", "/v1/requests/" + id + "/code-checks",
+                             {{"given", rig.sealed(rig.codes[0].code, "code", {id})}});
+  ASSERT_EQ(said.status, 200) << said.body;
+  EXPECT_EQ(json_of(said).at("match"), true);
+}
+
+// What the carriers said when the customer rang is shown where it is judged.
+TEST_F(Turns, WhatTheCarriersSaidIsShownAtTheRequest) {
+  const auto of_case = CallId::random(entropy);
+  const auto typed_in = [&](const CallId& call, std::int64_t later_ms) {
+    ASSERT_TRUE(database->execute(
+        "UPDATE customer_log SET data = json_set(data, '$.call', ?1), at = at + ?2 WHERE type = "
+        "'fields_stored'",
+        {call.is_zero() ? std::string() : call.hex(), later_ms}));
+  };
+  const auto id = asked();
+  const auto shown = [&](const Someone& who) {
+    const auto answer = call(who.id, "GET", "/v1/requests/" + id);
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return std::string(json_of(answer).at("attestation").as_string());
+  };
+  EXPECT_EQ(shown(eve), "") << "typed in no call";
+  typed_in(of_case, 0);
+  EXPECT_EQ(shown(eve), "") << "a call of which nothing is known";
+  store::CallEvent event{.call = of_case, .phase = store::CallPhase::kLive};
+  event.flags = {"roles_guessed", "attestation_failed"};
+  ASSERT_TRUE(catalog.apply(event));
+  EXPECT_EQ(shown(eve), "attestation_failed");
+  EXPECT_EQ(shown(anna), "attestation_failed");
+  typed_in(of_case, 1);
+  EXPECT_EQ(shown(eve), "") << "a call of after it was asked";
+  typed_in(of_case, -1);
+  event.flags = {"roles_guessed"};
+  ASSERT_TRUE(catalog.apply(event));
+  EXPECT_EQ(shown(eve), "") << "nothing was said";
+}
+
+}  // namespace
+}  // namespace callward::attack
