@@ -1972,6 +1972,7 @@ export interface components {
             ringing?: boolean;
             talking?: boolean;
             code_sent?: boolean;
+            /** @description what fits, each once: a field's leaf, `code`, or of own data `email` for all that whoever has the mailbox can say */
             passed?: string[];
             /** @description besides the call-back, of one that was dialled */
             checks_needed?: number | null;

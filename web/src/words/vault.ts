@@ -346,6 +346,7 @@ export const v = {
     textCode: (label: string) => `Text a code to: ${label}`,
     codeSent: 'The code is on its way.',
     codeSaid: 'Code, as the customer reads it',
+    oneMailbox: 'A mailbox is one proof: its address, or a code that came to it.',
     noCode: 'No address on file that a code can be sent to.',
     verdict: 'Your judgement',
     verdictLead: 'Three sentences. The authorised person reads them.',

@@ -9,6 +9,9 @@ export type NextStep = components['schemas']['NextStep'];
 export type FieldChip = components['schemas']['FieldChip'];
 export type Running = components['schemas']['RunningRequest'];
 
+// What the keeper counts of own data as one proof: an e-mail address on file, or a code that went to one.
+export const MAILBOX = 'email';
+
 // ---- time ---------------------------------------------------------------------------------------
 
 export interface Countdown {
