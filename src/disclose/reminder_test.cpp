@@ -275,6 +275,8 @@ class EachStep : public ::testing::Test, public Company {
       if (one.since != world.now) continue;  // an alarm of before
       found.insert(told_by(one.waits));
       EXPECT_TRUE(is_meant(one, r)) << to_text(one.waits);
+      const bool stands = one.waits == Waits::kOpened || one.waits == Waits::kConfirmed;
+      if (stands) EXPECT_EQ(one.until, deadline(r, limits)) << "until when it is so";
     }
     EXPECT_EQ(found, wanted) << to_text(r.came_from) << ' ' << to_text(r.came_by) << ' '
                              << to_text(r.state);
