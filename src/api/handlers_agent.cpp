@@ -129,6 +129,7 @@ void add_agent_routes(Service& service, std::vector<Route>& routes) {
   // A logged act each time: sent again it is asked again.
   routes.push_back({"POST", "/v1/live-call/lookup", "lookUpCaller",
                     guarded([&](const Request& r) { return look_up_caller(service, r); })});
+  routes.back().polls = true;  // a page asks by itself when a call comes
   routes.push_back(
       {"POST", "/v1/calls/{id}/private", "setPrivate",
        once(service, guarded([&](const Request& r) { return set_private(service, r); }))});

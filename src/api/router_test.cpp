@@ -225,10 +225,10 @@ TEST(Router, WhatAPageAsksByItselfIsNoUseOfTheSession) {
                       {.session = [&](const std::string& t) { return rig.people.session(t); },
                        .look = [&](const std::string& t) { return rig.people.look(t); },
                        .operator_token = ""});
-  const auto ends_after = [&](const char* target, const char* who) {
+  const auto ends_after = [&](const char* target, const char* who, const char* method = "GET") {
     const auto token = rig.signed_in(who);
     rig.clock.advance_ms(people::People::kIdleMsMax / 2);
-    (void)router.handle(rig.request("GET", target, token));
+    (void)router.handle(rig.request(method, target, token));
     rig.clock.advance_ms(people::People::kIdleMsMax / 2 + 1);
     return router.handle(rig.request("GET", "/v1/session", token)).status;
   };
@@ -236,6 +236,7 @@ TEST(Router, WhatAPageAsksByItselfIsNoUseOfTheSession) {
   EXPECT_EQ(ends_after("/v1/own/turns", "bob"), 401);
   EXPECT_EQ(ends_after("/v1/own/alarms", "cleo"), 401);
   EXPECT_EQ(ends_after("/v1/chart/drafts", "dan"), 401);
+  EXPECT_EQ(ends_after("/v1/live-call/lookup", "eve", "POST"), 401);
 }
 
 }  // namespace

@@ -202,7 +202,7 @@ TEST_F(CourierProcess, TheServerHasRemindersSentAndNothingElse) {
   EXPECT_EQ(ask(text_message).error().code, Errc::kDenied);
   EXPECT_EQ(tries(), 0u);
   auto other = reminder();
-  other.waits = static_cast<keys::Waits>(8);
+  other.waits = static_cast<keys::Waits>(keys::kWaitsMax + 1);
   EXPECT_EQ(ask(other).error().code, Errc::kMalformed);
   const auto bad = ask(reminder("eve@example.com>\r\nRCPT TO:<mallory@example.net"));
   ASSERT_TRUE(bad);

@@ -196,7 +196,7 @@ void LogRules::disclosure_step(const Now& now) {
     if (!first && step.event.kind == EventKind::kRing) {
       request.passed.clear();
       request.proofs.clear();
-      request.code_sent = false;
+      request.code_sent.reset();
       request.call_back.reset();
       request.rang = now.index;
       request.rung_by = request.chain.request().expert;
@@ -287,8 +287,8 @@ void LogRules::check_made(const Now& now) {
   const auto kind = text(now.entry, "kind");
   const bool code = kind == kByCode;
   const auto what = counts_as(request->chain.request(), kind, request->code_by_mail, leaf);
-  if (code && !request->code_sent)
-    now.breaks("checks-hold", "a code that was not sent since it rang");
+  if (code && request->code_sent != leaf)
+    now.breaks("checks-hold", "a code that was not sent there since it rang");
   const auto& customer = customers_[request->chain.request().customer];
   const auto field = customer.fields.find(leaf);
   if (field == customer.fields.end() || field->second.gone)
@@ -296,6 +296,8 @@ void LogRules::check_made(const Now& now) {
   else if (field->second.stored.index > 0 && !code &&
            field->second.stored.at > request->chain.request().asked_at + kAheadMs)
     now.breaks("checks-hold", "a field that was stored after the request was made");
+  else if (!code && kind != field->second.kind)
+    now.breaks("checks-hold", "a field that was stored as another kind");
   if (!now.entry.data.at("passed").as_bool()) return;
   request->passed.insert(what);
   request->proofs.insert(leaf);
@@ -304,8 +306,15 @@ void LogRules::check_made(const Now& now) {
 void LogRules::code_sent(const Now& now) {
   auto* request = in_call(now, "checks-hold", true);
   if (request == nullptr) return;
-  request->code_sent = true;
-  request->code_by_mail = text(now.entry, "channel") == kByMail;
+  const auto leaf = static_cast<std::uint32_t>(number(now.entry, "leaf"));
+  const auto& fields = customers_[request->chain.request().customer].fields;
+  const auto field = fields.find(leaf);
+  const auto channel = text(now.entry, "channel");
+  const auto kind = channel == kByMail ? vault::FieldKind::kEmail : vault::FieldKind::kPhone;
+  if (field == fields.end() || field->second.gone || field->second.kind != vault::to_text(kind))
+    now.breaks("checks-hold", "a code by " + std::string(channel) + " to what is no such address");
+  request->code_sent = leaf;
+  request->code_by_mail = channel == kByMail;
 }
 
 void LogRules::call_started(const Now& now) {

@@ -34,11 +34,12 @@ class LogRules final : public audit::RuleJudge {
   };
   struct OfRequest {
     Chain chain;
-    std::uint64_t last = 0;          // its newest entry
-    std::int64_t since = 0;          // counted time of that state
-    std::set<std::string> passed;    // since it rang
-    std::set<std::uint32_t> proofs;  // ... and by which fields; of a code where it went
-    bool code_sent = false, code_by_mail = false;
+    std::uint64_t last = 0;                  // its newest entry
+    std::int64_t since = 0;                  // counted time of that state
+    std::set<std::string> passed;            // since it rang
+    std::set<std::uint32_t> proofs;          // ... and by which fields; of a code where it went
+    std::optional<std::uint32_t> code_sent;  // to which field, the last one since it rang
+    bool code_by_mail = false;
     std::optional<CallBack> call_back;
     std::uint64_t rang = 0;
     PersonId rung_by;
@@ -47,7 +48,7 @@ class LogRules final : public audit::RuleJudge {
     bool late_said = false;
   };
   struct OfField {
-    std::string field, of_class;
+    std::string field, kind, of_class;
     std::uint32_t of_case = 0;
     Moment stored;
     std::int64_t due = 0;   // of a secret: gone by then; 0: never

@@ -83,6 +83,7 @@ void LogRules::fields_stored(const Now& now) {
       continue;
     }
     OfField field{.field = std::string(item.get_array()[1].get_string()),
+                  .kind = std::string(item.get_array()[2].get_string()),
                   .of_class = std::string(item.get_array()[3].get_string()),
                   .of_case = of_case,
                   .stored = {now.index, now.entry.at}};

@@ -11,7 +11,6 @@ namespace callward::disclose {
 namespace {
 
 constexpr std::size_t kEntriesOfRequestMax = 10'000;
-constexpr std::int64_t kReviewKeptMs = 30 * 86'400'000ll;  // one that nobody reviews
 
 bool of_request(std::string_view type) {
   return type == "disclosure_step" || type == "check_made" || type == "code_sent" ||
@@ -56,6 +55,7 @@ Status Office::begin() {
     return replay_customer(entry);
   }));
   if (book_.make_spare()) ledger_.write_rows();
+  warm_numbers();
   return settle_keep();
 }
 
@@ -555,7 +555,7 @@ void Office::pass_deadlines() {
     if (is_settled(request.state) && time > request.since + kSettledKeptMs) forgotten.push_back(id);
     if (running.staged || end == 0) continue;
     if (is_over(request.state)) {
-      if (time > end + kReviewKeptMs) forgotten.push_back(id);
+      if (time >= end + kReviewKeptMs) forgotten.push_back(id);
       continue;
     }
     if (time >= end) late.push_back(id);

@@ -360,6 +360,7 @@ class Office final : public keys::Tenant {
                             ByteView normalised);
   bool within_rate(const std::string& actor);
   Status may_look_up(const std::string& actor);
+  void warm_numbers() const;
   void answer_found(const keys::FoundCustomers& found, audit::Entry entry,
                     const Reply<keys::FoundCustomers>& reply);
   Result<keys::FoundCustomers> who_has(const vault::Token& token);

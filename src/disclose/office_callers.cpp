@@ -34,6 +34,12 @@ const vault::FieldSpec* telephone_of(const vault::Policy& policy) {
 
 }  // namespace
 
+// The library reads its tables at its first number, which is not to be a caller's.
+void Office::warm_numbers() const {
+  constexpr std::string_view kNobodys = "+12025550100";  // of those that are kept for examples
+  (void)vault::normalise(vault::FieldKind::kPhone, as_bytes(kNobodys), policy_.policy.region);
+}
+
 void Office::call_says(const CallId& call, ByteView call_data) {
   const auto* spec = telephone_of(policy_.policy);
   if (spec == nullptr) return;

@@ -67,16 +67,23 @@ WhyNot by_another_authorised(const Request& r, const PersonId& by, const World& 
   if (const auto why = by_an_authorised(r, by, w); why != WhyNot::kNothing) return why;
   return w.chart.is(r.released_by, Role::kAuthorised) ? WhyNot::kNothing : WhyNot::kFirstGone;
 }
+// Whoever the requester answers to, and who signs steps at all: who only runs the system, reads the
+// log or hears calls does not, and the next one above them is it.
+bool is_superior(const Request& r, const PersonId& by, const World& w) {
+  const auto* member = w.chart.find(by);
+  return member != nullptr && !member->left && (member->roles & kMayAsk) != 0 &&
+         w.chart.answers_to(r.requester, by);
+}
 WhyNot by_who_may_stop_it(const Request& r, const PersonId& by, const World& w) {
   if (by.is_zero()) return WhyNot::kNothing;
   if (by == r.requester) return WhyNot::kAsked;
-  const bool may = w.chart.is(by, Role::kAuthorised) || w.chart.is(by, Role::kOwner) ||
-                   w.chart.answers_to(r.requester, by);
+  const bool may =
+      w.chart.is(by, Role::kAuthorised) || w.chart.is(by, Role::kOwner) || is_superior(r, by, w);
   return may ? WhyNot::kNothing : WhyNot::kStopper;
 }
 WhyNot by_a_superior(const Request& r, const PersonId& by, const World& w) {
   if (const auto did = what_they_did(r, by); did != WhyNot::kNothing) return did;
-  const bool may = w.chart.answers_to(r.requester, by) || w.chart.is(by, Role::kOwner);
+  const bool may = is_superior(r, by, w) || w.chart.is(by, Role::kOwner);
   return may && is_here(by, w) ? WhyNot::kNothing : WhyNot::kSuperior;
 }
 
@@ -400,8 +407,8 @@ WhyNot why_not(const Request& request, EventKind kind, const PersonId& by, const
   if (row == nullptr) return WhyNot::kState;
   // A deadline that passed unseen is passed all the same.
   const auto end = deadline(request, world.limits);
-  if (kind != kTime && !is_over(request.state) && end != 0 && world.now >= end)
-    return WhyNot::kTimeOver;
+  const auto grace = is_over(request.state) ? kReviewKeptMs : 0;
+  if (kind != kTime && end != 0 && world.now >= end + grace) return WhyNot::kTimeOver;
   return row->who(request, by, world);
 }
 

@@ -223,6 +223,8 @@ std::vector<TableRow> table();
 std::vector<Action> asked_for(const Request& request);
 std::string table_markdown();
 
+// A review that nobody makes may be made so long after its time; then the request is forgotten.
+inline constexpr std::int64_t kReviewKeptMs = 30 * 86'400'000ll;
 // When the state ends by itself; 0: never.
 std::int64_t deadline(const Request& request, const Limits& limits);
 // What may happen to it in its state, in the order of the table.

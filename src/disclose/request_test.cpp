@@ -296,6 +296,30 @@ TEST_F(Requests, AWindowThatOpensNothingIsNobodysTurn) {
   EXPECT_EQ(turn_of(request, tom.id, world), Turn::kNone);
 }
 
+// Who runs the system, or reads the log, signs no step: the next one above them does.
+TEST_F(Requests, ASuperiorWhoSignsNoStepsReviewsNone) {
+  verified();
+  ASSERT_TRUE(go(release(anna.id)));
+  ASSERT_TRUE(apply(person(max.id, people::bit(Role::kAdministrator), olga.id), {olga}));
+  EXPECT_FALSE(step(request, {.kind = kRevoke, .by = max.id}, world));
+  ASSERT_TRUE(go({.kind = kEnd, .by = tom.id}));
+  EXPECT_EQ(turn_of(request, max.id, world), Turn::kNone);
+  EXPECT_FALSE(step(request, {.kind = kReview, .by = max.id}, world));
+  EXPECT_EQ(turn_of(request, olga.id, world), Turn::kReview);
+}
+
+TEST_F(Requests, AReviewThatNobodyMadeIsNobodysTurnAMonthLater) {
+  verified();
+  ASSERT_TRUE(go(release(anna.id)));
+  ASSERT_TRUE(go({.kind = kEnd, .by = tom.id}));
+  const auto end = deadline(request, world.limits);
+  world.now = end + kReviewKeptMs - 1;
+  EXPECT_EQ(turn_of(request, max.id, world), Turn::kReview) << "late, and still possible";
+  ++world.now;
+  EXPECT_EQ(turn_of(request, max.id, world), Turn::kNone) << "the keeper has forgotten it";
+  EXPECT_FALSE(step(request, {.kind = kReview, .by = max.id}, world));
+}
+
 // Whoever would do this: without them few histories get anywhere.
 PersonId who_does(const Company& company, const Request& request, EventKind kind) {
   switch (kind) {

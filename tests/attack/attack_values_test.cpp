@@ -404,6 +404,18 @@ TEST_F(Mailboxes, OneAddressInTwoFieldsIsOneProof) {
   EXPECT_FALSE(act(id, eve, {.kind = "pass", .words = kVerdict}));
   for (const auto& found : judge(entries()).findings)
     ADD_FAILURE() << found.rule->name << found.what;
+  // Nor where a keeper calls it something else in the log.
+  const auto forged = [&](const char* type, const char* name, const char* value) {
+    auto log_entries = entries();
+    for (auto& entry : log_entries)
+      if (entry.type == type && entry.data.at(name).as_string() == "email")
+        entry.data[name] = value;
+    std::set<std::string> rules;
+    for (const auto& found : judge(log_entries).findings) rules.emplace(found.rule->name);
+    return rules;
+  };
+  EXPECT_EQ(forged("code_sent", "channel", "sms"), std::set<std::string>{"checks-hold"});
+  EXPECT_EQ(forged("check_made", "kind", "name"), std::set<std::string>{"checks-hold"});
 }
 
 TEST_F(Values, AMailboxIsOneProofOfOwnData) {
