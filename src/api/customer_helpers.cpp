@@ -168,19 +168,16 @@ boost::json::object names_of(Service& service, const std::set<std::string>& ids)
 Result<Today> today(Service& service) {
   auto chart = TRY(service.roster.chart());
   const disclose::World world{*chart, service.policy.limits, service.clock.utc_ms()};
-  return Today{std::move(chart), world};
+  return Today{std::move(chart), world, TRY(service.people.on_duty())};
 }
 
-bool no_expert_on_duty(Service& service, const disclose::Request& request) {
-  if (request.state != disclose::State::kRequested) return false;
-  const auto chart = service.roster.chart();
-  const auto on_duty = service.people.on_duty();
-  return chart && on_duty && disclose::lacks_expert(request, **chart, *on_duty);
+bool no_expert_on_duty(const disclose::Request& request, const Today& today) {
+  return disclose::lacks_expert(request, *today.chart, today.on_duty);
 }
 
-boost::json::array next_json(Service& service, const disclose::Request& request,
-                             const PersonId& who, const Today& today) {
-  const bool no_expert = no_expert_on_duty(service, request);
+boost::json::array next_json(const disclose::Request& request, const PersonId& who,
+                             const Today& today) {
+  const bool no_expert = no_expert_on_duty(request, today);
   boost::json::array out;
   for (const auto kind : disclose::possible(request)) {
     const auto why = disclose::why_not(request, kind, who, today.world);

@@ -83,17 +83,19 @@ std::string attestation_in(const std::vector<std::string>& flags);
 // Names of those whose ids come up, for screens: {id: name}; who is not known here is left out.
 boost::json::object names_of(Service& service, const std::set<std::string>& ids);
 
-// The role chart, the limits and the time as they are now: what the table is asked with.
+// The role chart, the limits and the time as they are now: what the table is asked with; and who is
+// on duty.
 struct Today {
   std::shared_ptr<const people::Chart> chart;
   disclose::World world;
+  std::vector<PersonId> on_duty;
 };
 Result<Today> today(Service& service);  // kUnavailable: the chart is not known
 // What may happen to the request, who may do it, and why not who asks: by the table itself.
-boost::json::array next_json(Service& service, const disclose::Request& request,
-                             const PersonId& who, const Today& today);
+boost::json::array next_json(const disclose::Request& request, const PersonId& who,
+                             const Today& today);
 // It waits for an expert to come on duty: none who may take it is.
-bool no_expert_on_duty(Service& service, const disclose::Request& request);
+bool no_expert_on_duty(const disclose::Request& request, const Today& today);
 
 constexpr std::size_t kSealedBytesMax = 4'200;  // of a value, with its tag
 

@@ -116,9 +116,7 @@ Result<Response> prove(Service& service, const Request& request) {
   if (!one.owns_lock())
     return fail(Errc::kBusy, "another proof is being put together; try again in a moment");
   // Of any call: an auditor hears none, and a proof has nothing that was said.
-  const auto id = CallId::parse(request.parameters.at("id"));
-  if (!id) return fail(Errc::kNotFound, "no such call");
-  const auto event = TRY(service.catalog.find(*id));
+  const auto event = TRY(any_call_of(service, request));
   const auto proved =
       TRY(service.keeper.call<keys::Proved>(keys::Prove{event.call, request.actor()}));
   const auto over = TRY(checkpoint_over(service, proved.index));

@@ -44,11 +44,11 @@ boost::json::object request_json(Service& service, const disclose::Request& r, c
           {"views", std::int64_t{r.views}},
           {"rings", std::int64_t{r.rings}},
           {"broken", r.broken},
-          {"no_expert", no_expert_on_duty(service, r)},
+          {"no_expert", no_expert_on_duty(r, today)},
           {"category", r.category},
           {"wished_ms", std::min(r.wished_ms, service.policy.limits.window_ms_max)},
           {"turn", disclose::to_text(disclose::turn_of(r, who.id, today.world))},
-          {"next", next_json(service, r, who.id, today)}};
+          {"next", next_json(r, who.id, today)}};
 }
 
 std::set<std::string> people_in(const disclose::Request& r) {
@@ -350,12 +350,13 @@ Result<Response> timeline(Service& service, const Request& request) {
   }
   boost::json::value next = nullptr;
   if (static_cast<std::int64_t>(rows.size()) == limit) next = rows.back().entry;
+  const auto now = TRY(today(service));
   return Response::json({{"request", id.hex()},
                          {"state", disclose::to_text(found.state)},
-                         {"no_expert", no_expert_on_duty(service, found)},
+                         {"no_expert", no_expert_on_duty(found, now)},
                          {"deadline", disclose::deadline(found, service.policy.limits)},
                          {"entries", std::move(entries)},
-                         {"next", next_json(service, found, who.id, TRY(today(service)))},
+                         {"next", next_json(found, who.id, now)},
                          {"people", names_of(service, people)},
                          {"next_after", std::move(next)}});
 }

@@ -170,6 +170,8 @@ void add_receipt_routes(Service& service, std::vector<Route>& routes);
 const char* to_text(keys::OrderOutcome outcome);
 boost::json::object order_json(const std::string& id, const OrderInfo& info);
 Result<store::CallEvent> call_of(Service& service, const Request& request);
+// ... of whoever may ask of every call, though they hear none.
+Result<store::CallEvent> any_call_of(Service& service, const Request& request);
 // Who is neither reviewer nor owner: hears what was said in a call-back, and learns no number.
 bool hears_call_backs_only(const Request& request);
 std::optional<keys::RecordKind> parse_kind(std::string_view word);

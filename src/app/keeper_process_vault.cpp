@@ -108,7 +108,7 @@ disclose::Office::Outbox KeeperProcess::office_outbox() {
 Status KeeperProcess::deliver_code(std::string_view channel, SecretBytes address,
                                    SecretBytes code) {
   // Said at once: who waits for it on the telephone is not told later.
-  const bool mail = channel == "email";
+  const bool mail = channel == disclose::kByMail;
   const auto& courier = context_.config.courier;
   if (mail ? !courier.smtp : !courier.sms)
     return fail(Errc::kState,

@@ -75,8 +75,7 @@ People reviewers(const Request& r, const World& world, bool overdue) {
 People without_a_part(const Request& r, const World& world) {
   return superiors(r, world, false, [&](const PersonId& id) {
     const auto* member = world.chart.find(id);
-    return member != nullptr && !member->left && id != r.requester && id != r.expert &&
-           std::ranges::find(r.acted, id) == r.acted.end();
+    return member != nullptr && !member->left && !has_acted(r, id);
   });
 }
 

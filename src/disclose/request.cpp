@@ -17,12 +17,6 @@ constexpr people::Roles kMayAsk = people::bit(Role::kAgent) | people::bit(Role::
 
 Status denied(std::string why) { return fail(Errc::kDenied, std::move(why)); }
 
-// Nobody acts twice on one request.
-bool has_acted(const Request& r, const PersonId& person) {
-  return person == r.requester || person == r.expert ||
-         std::ranges::find(r.acted, person) != r.acted.end();
-}
-
 // ---- who ----------------------------------------------------------------------------------------
 
 bool is_here(const PersonId& person, const World& w) {
@@ -352,6 +346,11 @@ bool may_verify(const Request& request, const PersonId& expert, const people::Ch
   return chart.is(expert, Role::kExpert) && expert != request.requester &&
          !chart.answers_to(expert, request.requester) && expert != request.released_by &&
          expert != request.second;
+}
+
+bool has_acted(const Request& r, const PersonId& person) {
+  return person == r.requester || person == r.expert ||
+         std::ranges::find(r.acted, person) != r.acted.end();
 }
 
 Turn turn_of(const Request& request, const PersonId& person, const World& world) {

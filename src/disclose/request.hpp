@@ -246,6 +246,8 @@ bool is_over(State state);     // nobody sees anything any more
 bool is_settled(State state);  // ... and nobody has anything to do with it: no review is due
 // Who may do this, in words for a screen: "an authorised person who did nothing else …".
 std::string_view who_may(EventKind kind);
+// Has asked for it, has it to verify, or took a step on it.
+bool has_acted(const Request& request, const PersonId& person);
 // Whether this expert may take it: on nobody's word but the chart's.
 bool may_verify(const Request& request, const PersonId& expert, const people::Chart& chart);
 

@@ -56,27 +56,8 @@ struct StolenServer : ::testing::Test, VaultRig {
     follow();
     return id;
   }
-  boost::json::object viewing(const std::string& id, const crypto::PublicKey& key) {
-    return {{"request", id},
-            {"kind", "view"},
-            {"fields", boost::json::array{leaf.at("email")}},
-            {"reader_key", to_hex(key)}};
-  }
   boost::json::object breaking(const std::string& id) {
     return {{"request", id}, {"kind", "break"}, {"fields", boost::json::array{leaf.at("email")}}};
-  }
-  // What it says, to who has the key.
-  Result<std::string> see(const Someone& who, const std::string& id, const Key32& key) {
-    const auto answer = act_by(who, viewing(id, *crypto::x25519_public(key)));
-    if (answer.status != 201) return fail(Errc::kDenied, std::to_string(answer.status));
-    const auto json = json_of(answer);
-    keys::StepTaken taken{
-        .request = *RequestId::parse(id),
-        .number = static_cast<std::uint32_t>(json.at("number").to_number<std::int64_t>())};
-    const auto enc = *from_base64(json.at("value").at("enc").as_string());
-    std::copy(enc.begin(), enc.end(), taken.value.enc.begin());
-    taken.value.sealed = *from_base64(json.at("value").at("sealed").as_string());
-    return open_view(taken, key, static_cast<std::uint32_t>(leaf.at("email")));
   }
   // The keeper took no step of it since: its own state, and nothing that was read.
   void expect_untouched(const std::string& id, const std::string& state) {

@@ -102,6 +102,26 @@ class VaultRig : public OfficeRig {
       leaf[std::string(field.at("field").as_string())] = field.at("leaf").to_number<std::int64_t>();
     return std::string(json.at("customer").as_string());
   }
+  using OfficeRig::viewing;
+  boost::json::object viewing(const std::string& id, const crypto::PublicKey& key) {
+    return {{"request", id},
+            {"kind", "view"},
+            {"fields", boost::json::array{leaf.at("email")}},
+            {"reader_key", to_hex(key)}};
+  }
+  // What a view of the e-mail shows, to who has the key.
+  Result<std::string> see(const Someone& who, const std::string& id, const Key32& key) {
+    const auto answer = act_by(who, viewing(id, *crypto::x25519_public(key)));
+    if (answer.status != 201) return fail(Errc::kDenied, std::to_string(answer.status));
+    const auto json = api::test::json_of(answer);
+    keys::StepTaken taken{
+        .request = *RequestId::parse(id),
+        .number = static_cast<std::uint32_t>(json.at("number").to_number<std::int64_t>())};
+    const auto enc = *from_base64(json.at("value").at("enc").as_string());
+    std::copy(enc.begin(), enc.end(), taken.value.enc.begin());
+    taken.value.sealed = *from_base64(json.at("value").at("sealed").as_string());
+    return open_view(taken, key, static_cast<std::uint32_t>(leaf.at("email")));
+  }
   // Drafts, signs with the person's passkey, puts.
   Response act_by(const Someone& who, boost::json::object draft, const std::string& words = "") {
     const auto r = entropy.array<16>();
