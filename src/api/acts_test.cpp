@@ -77,7 +77,7 @@ TEST_F(Acts, AnAuthorisedPersonHearsCallBacksOnly) {
   back.object = publish(back);
   ASSERT_TRUE(catalog.apply(back));
   const auto base = "/v1/calls/" + back.call.hex();
-  const auto opened = [&](const std::string& of, boost::json::object body) {
+  const auto opened = [&](const std::string& of, const boost::json::object& body) {
     return ask("POST", of + "/openings", anna, boost::json::serialize(body)).status;
   };
   for (const char* part : {"", "/account", "/records?kind=audio"}) {

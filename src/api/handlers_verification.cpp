@@ -5,8 +5,6 @@
 namespace callward::api {
 namespace {
 
-using people::Role;
-
 // Of a request that this person may see at all; the keeper asks whose it is to verify.
 Result<disclose::Request> seen(Service& service, const Acting& who, const RequestId& id) {
   auto found = TRY(CustomerTables(service.database).request(id, service.policy.limits));

@@ -491,8 +491,8 @@ std::uint32_t checks_needed(const Request& request, const CallBack& call, const 
 std::string counts_as(const Request& request, std::string_view kind, bool by_mail,
                       FieldNumber leaf) {
   const bool code = kind == kByCode;
-  const std::string mailbox(vault::to_text(vault::FieldKind::kEmail));
-  if (asks_own_data(request) && (code ? by_mail : kind == mailbox)) return mailbox;
+  const auto mailbox = vault::to_text(vault::FieldKind::kEmail);
+  if (asks_own_data(request) && (code ? by_mail : kind == mailbox)) return std::string(mailbox);
   return code ? std::string(kByCode) : std::to_string(leaf);
 }
 
