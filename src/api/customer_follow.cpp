@@ -17,8 +17,9 @@ constexpr std::string_view kRead = "customers";
 constexpr std::array<std::string_view, 8> kOfCustomer = {
     "fields_stored", "fields_void", "erasure_ordered",   "case_closed",
     "case_assigned", "query_read",  "customer_hold_set", "customer_hold_lifted"};
-constexpr std::array<std::string_view, 6> kOfRequest = {
-    "disclosure_step", "check_made", "code_sent", "call_back_made", "words_read", "receipt_given"};
+constexpr std::array<std::string_view, 7> kOfRequest = {
+    "disclosure_step", "check_made", "code_sent",    "call_back_made",
+    "call_back_heard", "words_read", "receipt_given"};
 constexpr std::string_view kPolicy = "policy_in_force", kOfAll = "-";
 constexpr std::string_view kGoing = "fields_erase_intended", kErased = "erased";
 
@@ -26,7 +27,7 @@ bool among(const auto& words, std::string_view word) {
   return std::ranges::find(words, word) != words.end();
 }
 // What was projected, by a program that knows this version of it.
-constexpr std::uint8_t kFoldedVersion = 2;
+constexpr std::uint8_t kFoldedVersion = 3;
 Bytes pack_folded(const disclose::Request& request) {
   auto raw = pack(request);
   raw.insert(raw.begin(), kFoldedVersion);

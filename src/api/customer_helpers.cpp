@@ -42,9 +42,14 @@ Result<std::uint32_t> number_of(const Request& request, const char* name) {
 }
 
 Status may_see(Service& service, const Acting& who, const CustomerId& customer) {
-  constexpr auto kServes = roles_of({Role::kAgent, Role::kSupervisor, Role::kOwner});
+  constexpr auto kLeads = roles_of({Role::kSupervisor, Role::kOwner});
   CustomerTables tables(service.database);
-  if ((who.roles & kServes) != 0 || TRY(tables.works_for(who.id, customer)) ||
+  // An agent has those whom a look-up found, or who began with them: not whose id they know.
+  const auto at_hand = [&] {
+    return who.is(Role::kAgent) &&
+           service.in_hand.has(who.id, customer, service.clock.monotonic_ms());
+  };
+  if ((who.roles & kLeads) != 0 || at_hand() || TRY(tables.works_for(who.id, customer)) ||
       TRY(tables.has_part(who.id, customer)))
     return {};
   // Whoever may release it has to know what it is about.
@@ -93,9 +98,10 @@ Result<keys::SealedValue> sealed_value(BodyReader body) {
   return value;
 }
 
-Response found_json(const keys::FoundCustomers& found) {
+Response found_json(Service& service, const Acting& who, const keys::FoundCustomers& found) {
   boost::json::array customers;
   for (const auto& one : found.customers) {
+    service.in_hand.note(who.id, one.customer, service.clock.monotonic_ms());
     boost::json::array open;
     for (const auto number : one.open_cases) open.emplace_back(std::int64_t{number});
     customers.push_back({{"customer", one.customer.hex()}, {"open_cases", std::move(open)}});

@@ -47,7 +47,8 @@ Result<std::optional<boost::json::object>> running_of(Service& service, const Re
 // {"key": number, "enc": base64, "ciphertext": base64}; kMalformed, kTooLarge.
 Result<keys::SealedValue> sealed_value(BodyReader body);
 boost::json::object to_json(const keys::ValueRead& value);
-Response found_json(const keys::FoundCustomers& found);
+// Whoever looked has them at hand from here on.
+Response found_json(Service& service, const Acting& who, const keys::FoundCustomers& found);
 // Where the keeper opens nothing but what was sent: what does not open is the sender's mistake, and
 // nothing that is broken here.
 template <class T>

@@ -194,8 +194,8 @@ Result<std::vector<CaseRow>> CustomerTables::cases(const CaseFilter& filter) {
 }
 
 Result<bool> CustomerTables::works_for(const PersonId& person, const CustomerId& customer) {
-  return !TRY(db_.query("SELECT 1 FROM customer_cases WHERE customer = ?1 AND closed_at = 0 AND "
-                        "(technician = ?2 OR opened_by = ?2) LIMIT 1",
+  return !TRY(db_.query("SELECT 1 FROM customer_cases WHERE customer = ?1 AND "
+                        "(opened_by = ?2 OR (closed_at = 0 AND technician = ?2)) LIMIT 1",
                         {customer.hex(), person.hex()}))
               .empty();
 }

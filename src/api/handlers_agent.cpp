@@ -84,6 +84,7 @@ Result<Response> look_up_caller(Service& service, const Request& request) {
   const auto live = call_at(service, who);
   if (!live) return fail(Errc::kNotFound, "no call runs at your telephone");
   return found_json(
+      service, who,
       TRY(service.keeper.call<keys::FoundCustomers>(keys::LookUpCaller{who.id.hex(), live->call})));
 }
 

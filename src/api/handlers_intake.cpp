@@ -90,6 +90,7 @@ Result<Response> store(Service& service, const Request& request) {
                             .call = message.call}));
     return {};
   }));
+  service.in_hand.note(who.id, stored.customer, service.clock.monotonic_ms());
   boost::json::array fields;
   for (const auto& field : stored.fields)
     fields.push_back({{"field", field.field},
@@ -110,7 +111,8 @@ Result<Response> look_up(Service& service, const Request& request) {
                        .field = TRY(body.text("field", 1, 32)),
                        .value = TRY(sealed_value(TRY(body.object("value"))))};
   TRY(body.finish());
-  return found_json(TRY(of_sender(service.keeper.call<keys::FoundCustomers>(message))));
+  return found_json(service, who,
+                    TRY(of_sender(service.keeper.call<keys::FoundCustomers>(message))));
 }
 
 }  // namespace

@@ -42,6 +42,8 @@ boost::json::object request_json(Service& service, const disclose::Request& r, c
           {"opened_at", r.opened_at},
           {"until", r.state == disclose::State::kOpen ? r.until : 0},
           {"views", std::int64_t{r.views}},
+          {"needed", r.found.said ? boost::json::value(r.found.needed) : nullptr},
+          {"used", r.found.said ? boost::json::value(r.found.used) : nullptr},
           {"rings", std::int64_t{r.rings}},
           {"broken", r.broken},
           {"no_expert", no_expert_on_duty(r, today)},
@@ -72,6 +74,12 @@ Result<Response> draft(Service& service, const Request& request) {
   message.words = fixed<32>(TRY(body.optional_hex("words", 32)));
   message.reader_key = fixed<32>(TRY(body.optional_hex("reader_key", 32)));
   message.category = TRY(body.optional_text("category", kCategoryBytesMax));
+  const auto needed = TRY(body.optional_flag("needed")), used = TRY(body.optional_flag("used"));
+  if (needed.has_value() != used.has_value())
+    return fail(Errc::kMalformed, "a review answers both: needed, used");
+  message.answered = needed.has_value();
+  message.needed = needed.value_or(false);
+  message.used = used.value_or(false);
   if (!message.category.empty() && !disclose::is_category(message.category))
     return fail(Errc::kMalformed, "no such category");
   TRY(body.finish());
@@ -315,10 +323,15 @@ Result<Response> one(Service& service, const Request& request) {
   const auto state =
       service.keeper.call<keys::CustomerState>(keys::CustomerStateRequest{found.customer});
   if (!state && state.error().code != Errc::kNotFound) return tl::unexpected<Error>(state.error());
+  // Who sees the customer sees all of them; a superior of the requester, those that are asked for.
+  const bool all = may_see(service, who, found.customer).has_value();
+  const auto is_shown = [&](const keys::FieldState& field) {
+    return !field.field.empty() && field.field.front() != '~' &&
+           (all || std::ranges::binary_search(found.fields, field.leaf));
+  };
   if (state)
     for (const auto& field : state->fields)
-      if (!field.field.empty() && field.field.front() != '~')
-        fields.push_back(field_json(service, field));
+      if (is_shown(field)) fields.push_back(field_json(service, field));
   out["fields"] = std::move(fields);
   const auto* number = state ? number_of(service.policy, *state) : nullptr;
   out["dials"] = number == nullptr ? boost::json::value(nullptr) : std::int64_t{number->leaf};

@@ -137,6 +137,11 @@ Result<bool> BodyReader::flag(const char* name) {
   return value->get_bool();
 }
 
+Result<std::optional<bool>> BodyReader::optional_flag(const char* name) {
+  if (object_.contains(name)) return std::optional<bool>(TRY(flag(name)));
+  return std::optional<bool>();
+}
+
 Result<std::int64_t> BodyReader::number(const char* name, std::int64_t least, std::int64_t most) {
   const auto value = TRY(optional_number(name, least, most));
   if (!value) return fail(Errc::kMalformed, std::string(name) + " is missing");

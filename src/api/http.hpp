@@ -65,6 +65,7 @@ class BodyReader {
   Result<std::string> text(const char* name, std::size_t least, std::size_t most);
   Result<std::int64_t> number(const char* name, std::int64_t least, std::int64_t most);
   Result<bool> flag(const char* name);
+  Result<std::optional<bool>> optional_flag(const char* name);
   Result<std::optional<std::int64_t>> optional_number(const char* name, std::int64_t least,
                                                       std::int64_t most);
   Result<std::vector<std::string>> texts(const char* name, std::size_t most, std::size_t least = 1);

@@ -14,6 +14,7 @@
 #include "api/catalog.hpp"
 #include "api/desk.hpp"
 #include "api/events.hpp"
+#include "api/in_hand.hpp"
 #include "api/live_calls.hpp"
 #include "api/roster.hpp"
 #include "api/router.hpp"
@@ -63,6 +64,7 @@ struct Service {
   std::function<std::optional<PersonId>(const std::string&)> person_at = {};
 
   LiveCalls live_calls = {};
+  InHand in_hand{};
   // One-time forms are open to whoever has the link: so many tries a minute.
   static constexpr std::size_t kFormTriesOfAddress = 20, kFormTriesOfAll = 3'000;
   TryLimit form_tries{clock, kFormTriesOfAddress, kFormTriesOfAll};

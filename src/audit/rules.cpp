@@ -119,6 +119,7 @@ constexpr std::string_view kElsewhere[] = {
     "check_made",
     "code_sent",
     "call_back_made",
+    "call_back_heard",
     "words_read",
     "receipt_given",
     "duty_changed",

@@ -103,6 +103,9 @@ const std::vector<Rule>& rules() {
       {"seen-while-it-lives", kBreach, "A view is of a field that is there."},
       {"words-read-by-a-part", kBreach,
        "What was said with a step is read by who has a part in the request, or answers for it."},
+      {"release-heard", kBreach,
+       "Who releases has read the concern, and had keys of the sound of the call-back since the "
+       "verdict."},
       {"receipt-to-who-asked", kBreach,
        "The receipt of a request for own data goes to who asked, once it is confirmed that it was "
        "the customer."},

@@ -86,6 +86,10 @@ object to_json(const ChainStep& step) {
               {"reader_key", hex_or_nothing(step.reader_key)}};
   // Only where it was said: what was hashed and signed before there were categories stays as it is.
   if (!step.category.empty()) json["category"] = step.category;
+  if (const auto& found = step.event.found; found.said) {
+    json["needed"] = found.needed;
+    json["used"] = found.used;
+  }
   return json;
 }
 
@@ -120,6 +124,11 @@ Result<ChainStep> step_from_json(const object& json) {
     step.category = TRY(fields.text("category"));
     if (step.number != 1 || !is_category(step.category))
       return fail(Errc::kMalformed, "a category is one of a few words, of the first step");
+  }
+  if (json.contains("needed") || json.contains("used")) {
+    step.event.found = {true, TRY(flag(fields, "needed")), TRY(flag(fields, "used"))};
+    if (step.number == 1 || step.event.kind != EventKind::kReview)
+      return fail(Errc::kMalformed, "a review says whether it was needed and whether it was used");
   }
   TRY(fields.finish());
   return step;

@@ -46,6 +46,7 @@ const std::map<std::string_view, LogRules::Handler>& LogRules::handlers() {
       {"code_sent", &R::code_sent},
       {"call_back_made", &R::call_back_made},
       {"words_read", &R::words_read},
+      {"call_back_heard", &R::call_back_heard},
       {"receipt_given", &R::receipt_given},
       {"call_started", &R::call_started},
       {"opened", &R::opened},
@@ -184,6 +185,7 @@ void LogRules::disclosure_step(const Now& now) {
       if (step.event.kind == EventKind::kAssign) check_assigned(now, step);
       if (step.event.kind == EventKind::kPass) check_pass(now, request, step);
       if (step.event.kind == EventKind::kView) check_view(now, request, step);
+      if (step.event.kind == EventKind::kRelease) check_heard(now, request, step);
       if (step.event.kind == EventKind::kReview &&
           step.at > deadline(request.chain.request(), *limits_))
         now.breaks(request.chain.request().broken ? "broken-is-reviewed" : "review-in-time",
@@ -198,6 +200,8 @@ void LogRules::disclosure_step(const Now& now) {
       request.proofs.clear();
       request.code_sent.reset();
       request.call_back.reset();
+      request.opened.clear();
+      request.heard.clear();
       request.rang = now.index;
       request.rung_by = request.chain.request().expert;
     }
@@ -368,6 +372,34 @@ void LogRules::words_read(const Now& now) {
     now.breaks("words-read-by-a-part", "by who has no part in it");
   else if (said == at->second.said.end() || !said->second)
     now.breaks("words-read-by-a-part", "nothing was said there");
+  if (!now.entry.prev_step) return;  // in the request's own chain: who releases has to have read it
+  if (now.entry.prev_step != at->second.last || said == at->second.said.end() || said->first != 1)
+    return now.breaks("words-read-by-a-part", "not in the place where it says that it stands");
+  at->second.last = now.index;
+  at->second.read.insert(*person);
+}
+
+void LogRules::call_back_heard(const Now& now) {
+  const auto id = RequestId::parse(now.entry.subject);
+  const auto at = id ? requests_.find(*id) : requests_.end();
+  const auto person = PersonId::parse(now.entry.actor);
+  if (at == requests_.end() || !person)
+    return now.breaks("release-heard", "of a request that did not begin, or by nobody");
+  auto& request = at->second;
+  const auto call = CallId::parse(text(now.entry, "call"));
+  if (now.entry.prev_step != request.last)
+    now.breaks("release-heard", "not in the place where it says that it stands");
+  request.last = now.index;
+  if (!request.call_back || call != request.call_back->call || !request.opened.contains(*person))
+    return now.breaks("release-heard", "by who had no key of the call-back's sound");
+  request.heard.insert(*person);
+}
+
+void LogRules::check_heard(const Now& now, const OfRequest& request, const ChainStep& step) {
+  if (!request.read.contains(step.event.by))
+    now.breaks("release-heard", "released by who had not read the concern");
+  if (!request.heard.contains(step.event.by))
+    now.breaks("release-heard", "released by who had not heard the call-back");
 }
 
 // The server hands it over: it may have ended since the keeper was asked.

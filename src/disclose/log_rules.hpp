@@ -44,6 +44,8 @@ class LogRules final : public audit::RuleJudge {
     std::uint64_t rang = 0;
     PersonId rung_by;
     std::map<std::uint32_t, bool> said;  // steps, and whether they have words
+    std::set<PersonId> read;             // ... and who read the first one's
+    std::set<PersonId> opened, heard;    // had keys of the call-back's sound; and it stands here
     bool broken = false;                 // a rule, and nothing more is said of it
     bool late_said = false;
   };
@@ -103,6 +105,8 @@ class LogRules final : public audit::RuleJudge {
   void code_sent(const Now& now);
   void call_back_made(const Now& now);
   void words_read(const Now& now);
+  void call_back_heard(const Now& now);
+  void check_heard(const Now& now, const OfRequest& request, const ChainStep& step);
   void receipt_given(const Now& now);
   void call_started(const Now& now);
   bool reads_on(const Reader& reader, std::int64_t at) const;

@@ -85,8 +85,11 @@ void LogRules::opened(const Now& now) {
   if (!right) return now.breaks(kRule, right.error().message);
   if (text_or_nothing(now.entry, "right") != to_text(*right))
     now.breaks(kRule, "by another right than the entry says");
-  if (*right == Hearing::kCallBack && asked.about)
-    now.breaks(kRule, "who hears a call-back learns no number of it");
+  if (*right != Hearing::kCallBack) return;
+  if (asked.about) now.breaks(kRule, "who hears a call-back learns no number of it");
+  const auto* given = now.entry.data.if_contains("given");
+  const bool some = given != nullptr && given->is_int64() && given->get_int64() > 0;
+  if (some && asked.sound) requests_.at(heard.of.request).opened.insert(*person);
 }
 
 // ---- what is taken away of a call-back ----------------------------------------------------------

@@ -12,9 +12,12 @@ namespace {
 
 constexpr std::size_t kEntriesOfRequestMax = 10'000;
 
-bool of_request(std::string_view type) {
-  return type == "disclosure_step" || type == "check_made" || type == "code_sent" ||
-         type == "call_back_made";
+bool of_request(const audit::Entry& entry) {
+  static constexpr std::array<std::string_view, 5> kTypes = {
+      "disclosure_step", "check_made", "code_sent", "call_back_made", "call_back_heard"};
+  // Of words the first time that somebody reads the concern: what else is read changes nothing.
+  return std::ranges::find(kTypes, entry.type) != kTypes.end() ||
+         (entry.type == "words_read" && entry.prev_step);
 }
 
 }  // namespace
@@ -66,7 +69,7 @@ Status Office::log_is_back(std::uint64_t known_upto) {
       stated = true;
       book_.change_head().policy_entry = index + 1;
     }
-    of_ours = of_ours || entry.type == "chart_changed" || of_request(entry.type);
+    of_ours = of_ours || entry.type == "chart_changed" || of_request(entry);
     // An erasure that was begun is in hand, and is logged once more.
     if (entry.type == "erased" || entry.type == "fields_erase_intended") return {};
     if (entry.type != "duty_changed") return replay_customer(entry);
@@ -113,7 +116,7 @@ Status Office::reload(std::uint64_t rows_upto) {
   TRY(ledger_.replay(rows_upto, [&](std::uint64_t index, const audit::Entry& entry) -> Status {
     if (entry.type == "chart_changed") chart_entry = index + 1;
     if (entry.type == "policy_in_force") policy_entry = index + 1;
-    if (!of_request(entry.type)) return {};
+    if (!of_request(entry)) return {};
     if (entry.prev_step) last.erase(*entry.prev_step);
     last.insert(index);
     return {};
@@ -226,6 +229,10 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
       running.passed.insert(what);
     else if (kind != kByCode)
       ++running.misses[leaf];
+  }
+  if (entry.type == "words_read" || entry.type == "call_back_heard") {
+    auto& who = entry.type == "words_read" ? running.read : running.heard;
+    who.insert(TRY(PersonId::parse(entry.actor)));
   }
   if (entry.type == "call_back_made") {
     running.call_back = {

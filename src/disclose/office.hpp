@@ -134,6 +134,8 @@ class Office final : public keys::Tenant {
   Result<boost::json::object> may_open(const keys::CallAsked& call, std::string_view actor,
                                        const std::array<std::uint8_t, 32>& reader_key,
                                        const keys::OpenAsked& asked) override;
+  void was_opened(const keys::CallAsked& call, std::string_view actor,
+                  const keys::OpenAsked& asked) override;
   Status may_erase(const keys::CallAsked& call, std::string_view actor) override;
   // Who is on the line (office_callers.cpp).
   void call_says(const CallId& call, ByteView call_data) override;
@@ -225,7 +227,8 @@ class Office final : public keys::Tenant {
     bool code_by_mail = false;  // the last one
     SecretBytes dialled;        // the number of the last call-back
     std::optional<Dialling> dialling;
-    bool staged = false;  // a step of it is on its way to the log
+    std::set<PersonId> read, heard;  // the concern; the call-back, since the verdict
+    bool staged = false;             // a step of it is on its way to the log
   };
   struct Going {  // an erasure of one customer's leaves
     CustomerId customer;
@@ -392,6 +395,7 @@ class Office final : public keys::Tenant {
     std::vector<Action> actions;
   };
   Result<Judged> judge(Chain chain, const SignedStep& step) const;
+  Status stage_read(const keys::ReadWords& message);
   Status stage_step(const RequestId& id, Running& running, const SignedStep& step, Judged judged);
   void system_step(const RequestId& id, EventKind kind, const PersonId& expert = {});
   void carry_out(const RequestId& id, const std::vector<Action>& actions);
@@ -405,6 +409,7 @@ class Office final : public keys::Tenant {
   // office_recordings.cpp
   [[nodiscard]] Heard heard_of(const keys::CallAsked& call) const;
   [[nodiscard]] Status enough_is_kept(const CallBack& made) const;
+  [[nodiscard]] static Status has_heard(const Running& running, const PersonId& person);
   // office_checks.cpp
   void note_rang(const DialId& dial, const keys::CallBackOf& of);
   Result<Running*> in_verification(const RequestId& id, const PersonId& expert);

@@ -43,6 +43,31 @@ Result<boost::json::object> Office::may_open(const keys::CallAsked& call, std::s
   return said;
 }
 
+// Who releases has heard the call-back: that stands in the request's own chain of entries, so that
+// a keeper that starts anew knows it.
+void Office::was_opened(const keys::CallAsked& call, std::string_view actor,
+                        const keys::OpenAsked& asked) {
+  const auto person = PersonId::parse(actor);
+  const auto heard = heard_of(call);
+  if (!person || heard.request == nullptr || !asked.sound || chart_.number() == 0) return;
+  const auto right = may_hear(chart_, *person, heard);
+  if (!right || *right != Hearing::kCallBack) return;
+  const auto running = find_request(heard.request->id);
+  if (!running || (*running)->heard.contains(*person)) return;
+  // What cannot be written down did not happen: they hear it once more.
+  if (stage_of_request(heard.request->id, **running, "call_back_heard", person->hex(),
+                       {{"call", call.id.hex()}}))
+    (*running)->heard.insert(*person);
+}
+
+Status Office::has_heard(const Running& running, const PersonId& person) {
+  if (!running.read.contains(person))
+    return fail(Errc::kState, "read the concern first: who releases knows what it is for");
+  return running.heard.contains(person)
+             ? Status{}
+             : fail(Errc::kState, "hear the call-back first: who releases has heard it");
+}
+
 // A call-back is what others judge its request by: until they have, nobody takes anything of it
 // away, and who asked or rang never does. (The listener erases what it must, within its bounds.)
 Status Office::may_erase(const keys::CallAsked& call, std::string_view actor) {

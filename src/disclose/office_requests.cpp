@@ -114,6 +114,8 @@ void Office::step_draft(const keys::StepDraft& message, Reply<keys::StepDrafted>
     const auto kind = kind_of(message.kind);
     if (!kind) return refuse({Errc::kMalformed, "no such step"});
     step.event.kind = *kind;
+    if (*kind == EventKind::kReview && message.answered)
+      step.event.found = {true, message.needed, message.used};
     step.number = (*running)->chain.number() + 1;
     step.before = (*running)->chain.head();
     if (*kind == EventKind::kPass) {
@@ -278,6 +280,9 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
     if (first) TRY(check_asked(s));
     // Judged before anything is opened for it.
     auto judged = TRY(judge(running != nullptr ? running->chain : Chain{}, step));
+    if (!first && s.event.kind == EventKind::kRelease) TRY(has_heard(*running, s.event.by));
+    if (!first && s.event.kind == EventKind::kReview && !s.event.found.said)
+      return fail(Errc::kMalformed, "say whether it was needed and whether it was used");
     const auto words = TRY(check_words(message, s));
     const auto& request = judged.chain.request();
     if (!first && s.event.kind == EventKind::kView)
@@ -401,6 +406,22 @@ void Office::find_expert(const RequestId& id) {
 
 // ---- what may be known of it --------------------------------------------------------------------
 
+// Who releases has read the concern: the first time is in the request's own chain of entries.
+Status Office::stage_read(const keys::ReadWords& message) {
+  const boost::json::object data{{"number", std::int64_t{message.number}}};
+  const auto running = find_request(message.request);
+  if (message.number == 1 && running && !(*running)->read.contains(message.person)) {
+    TRY(stage_of_request(message.request, **running, "words_read", message.person.hex(), data));
+    (*running)->read.insert(message.person);
+    return {};
+  }
+  TRY(ledger_.stage({.type = "words_read",
+                     .actor = message.person.hex(),
+                     .subject = message.request.hex(),
+                     .data = data}));
+  return {};
+}
+
 void Office::read_words(const keys::ReadWords& message, Reply<keys::ValueRead> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
@@ -421,11 +442,7 @@ void Office::read_words(const keys::ReadWords& message, Reply<keys::ValueRead> r
   auto value = vault::open_value(cipher_, **book_.find(request.customer), **version,
                                  keys::RecordKind::kStatement, message.statement.record);
   if (!value) return refuse(value.error());
-  auto staged = ledger_.stage({.type = "words_read",
-                               .actor = message.person.hex(),
-                               .subject = message.request.hex(),
-                               .data = {{"number", std::int64_t{message.number}}}});
-  if (!staged) return refuse(staged.error());
+  if (auto staged = stage_read(message); !staged) return refuse(staged.error());
   ledger_.after_log([this, message, may_read,
                      value = std::make_shared<SecretBytes>(std::move(*value)),
                      reply](Status logged) {

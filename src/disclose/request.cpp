@@ -150,6 +150,13 @@ Status a_field_that_is_open(const Request& r, const Event& e, const World&) {
              ? Status{}
              : denied("this field was not released");
 }
+// What nobody looked at was used for nothing. (Own data shows no field: whether the receipt was
+// handed over is for who reviews to find out.)
+Status used_if_seen(const Request& r, const Event& e, const World&) {
+  return e.found.used && r.views == 0 && !asks_own_data(r)
+             ? denied("it was not used: nobody has seen any of it")
+             : Status{};
+}
 Status time_is_over(const Request& r, const Event&, const World& w) {
   const auto end = deadline(r, w.limits);
   return end != 0 && w.now >= end ? Status{} : fail(Errc::kState, "its time is not over");
@@ -249,9 +256,9 @@ constexpr std::array kTable = {
         {kTellManager, kTellRequester},
         2},
     Row{kConfirmed, kTime, kExpired, by_the_system, time_is_over, {kTellManager}, 1},
-    Row{kClosed, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
-    Row{kExpired, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
-    Row{kRevoked, kReview, kReviewed, by_a_superior, nothing, {none}, 0},
+    Row{kClosed, kReview, kReviewed, by_a_superior, used_if_seen, {none}, 0},
+    Row{kExpired, kReview, kReviewed, by_a_superior, used_if_seen, {none}, 0},
+    Row{kRevoked, kReview, kReviewed, by_a_superior, used_if_seen, {none}, 0},
 };
 
 bool is_about(const Row& row, const Request& request, State from) {
@@ -332,6 +339,7 @@ Request changed(Request r, const Event& e, const Limits& limits, std::int64_t no
       break;
     case kReview:
       r.reviewed_by = e.by;
+      r.found = e.found;
       break;
     default:
       break;

@@ -101,6 +101,15 @@ struct CallBack {
   }
 };
 
+// The review's two answers. Not said: by a review from before there were any.
+struct Found {
+  bool said = false, needed = false, used = false;
+  template <class V>
+  void visit(V& v) {
+    v(said, needed, used);
+  }
+};
+
 struct Request {
   RequestId id;
   CustomerId customer;
@@ -126,12 +135,13 @@ struct Request {
   std::int64_t opened_at = 0, until = 0;
   std::uint32_t views = 0;
   PersonId reviewed_by;
+  Found found;                  // by the review
   std::vector<PersonId> acted;  // whoever took a step besides the requester, each once
   template <class V>
   void visit(V& v) {
     v(id, customer, of_case, requester, fields, category, wished_ms, asked_at, state, since,
       came_from, came_by, expert, rings, call_back, checks, broken, broken_at, released_by, second,
-      released, opened_at, until, views, reviewed_by, acted);
+      released, opened_at, until, views, reviewed_by, found, acted);
   }
 };
 
@@ -143,6 +153,7 @@ struct Event {
   std::uint32_t checks = 0;         // pass: as the keeper counted them
   std::vector<FieldNumber> fields;  // release, break: narrowed; view: the one
   std::int64_t window_ms = 0;       // release, break: 0 is the usual
+  Found found;                      // review
 };
 
 struct World {

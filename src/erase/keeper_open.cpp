@@ -152,6 +152,8 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
     opened->enc = to_bytes(sealed->enc);
     opened->sealed = std::move(sealed->ciphertext);
     ++opened_;
+    if (tenant_ != nullptr && !record_keys->empty())
+      tenant_->was_opened({id, (*still)->source, (*still)->call_back}, actor, asked);
     reply(std::move(*opened));
   });
 }

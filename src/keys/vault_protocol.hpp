@@ -375,9 +375,11 @@ struct StepDraft {  // -> StepDrafted
   std::int64_t window_ms = 0;  // of a release; of a new one what is wished
   std::array<std::uint8_t, 32> words{}, reader_key{};
   std::string category{};  // of a new one, which has one
+  bool answered = false, needed = false, used = false;  // of a review, which answers both
   template <class V>
   void visit(V& v) {
-    v(request, kind, by, customer, of_case, fields, window_ms, words, reader_key, category);
+    v(request, kind, by, customer, of_case, fields, window_ms, words, reader_key, category,
+      answered, needed, used);
   }
 };
 struct StepDrafted {

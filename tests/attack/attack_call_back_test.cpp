@@ -158,6 +158,7 @@ TEST_F(CallBack, IsErasedByNobodyBeforeItIsJudgedAndNeverByWhoAskedOrRang) {
   keeper->erase_call({OrderId::random(entropy), recording, "card", rita.id.hex()}, whole.reply());
   ASSERT_FALSE(whole.value);
   EXPECT_EQ(whole.value.error().code, Errc::kState);
+  judges(id, anna);
   ASSERT_TRUE(release(id, anna, customer, {"email"}));
   ticks(16 * 60'000);
   ASSERT_TRUE(act(id, max, {.kind = "review", .words = kWhy}));

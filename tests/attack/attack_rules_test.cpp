@@ -125,6 +125,25 @@ TEST_F(LogRules, EachThatIsBrokenIsFound) {
   expect(with("disclosure_step", "pass", [](auto& entry) { entry.signature.reset(); }),
          "step-holds");
   expect(with("disclosure_step", "view", [](auto& entry) { entry.prev_step = 0; }), "step-holds");
+  // Who releases has read and heard: what says so is taken out, is another's, or of another call.
+  const auto first_read = [&](const auto& change) {
+    return with("words_read", "", [&](auto& entry) {
+      ASSERT_EQ(entry.actor, anna.id.hex());
+      change(entry);
+    });
+  };
+  expect(first_read([&](auto& entry) { entry.actor = abe.id.hex(); }), "release-heard");
+  expect(first_read([&](auto& entry) { entry.prev_step.reset(); }), "release-heard");
+  expect(first_read([&](auto& entry) { *entry.prev_step -= 1; }), "words-read-by-a-part");
+  expect(with("call_back_heard", "", [&](auto& entry) { entry.actor = abe.id.hex(); }),
+         "release-heard");
+  expect(with("call_back_heard", "", [&](auto& entry) { entry.data.at("call") = id.hex(); }),
+         "release-heard");
+  expect(with("call_back_heard", "", [](auto& entry) { *entry.prev_step -= 1; }), "release-heard");
+  for (const auto& spoil : std::vector<std::function<void(audit::Entry&)>>{
+           nothing, [](auto& entry) { entry.data.at("given") = 0; },
+           [](auto& entry) { entry.data.at("kinds") = boost::json::array{"words"}; }})
+    expect(with("opened", "", spoil), "release-heard");
   expect(with("duty_changed", "", nothing), "expert-on-duty");
   expect(with("check_made", "", [](auto& entry) { entry.data.at("passed") = false; }),
          "checks-hold");

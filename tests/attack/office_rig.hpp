@@ -299,7 +299,8 @@ class OfficeRig : public Company {
     std::string words = {};
     crypto::PublicKey reader = {};
     keys::FieldRecord record = {};
-    std::string category = "billing";  // of an `ask`
+    std::string category = "billing";             // of an `ask`
+    disclose::Found found = {true, true, false};  // of a `review`
   };
   Result<ChainStep> draft(const RequestId& request, const Someone& by, const Said& said,
                           const CustomerId& customer = {}, std::uint32_t of_case = 0) {
@@ -312,7 +313,10 @@ class OfficeRig : public Company {
                             .fields = said.fields,
                             .window_ms = said.window_ms,
                             .reader_key = said.reader,
-                            .category = said.category};
+                            .category = said.category,
+                            .answered = said.found.said,
+                            .needed = said.found.needed,
+                            .used = said.found.used};
     if (!said.words.empty()) message.words = crypto::sha256({nonce, as_bytes(said.words)});
     const auto drafted = TRY(ask(&Office::step_draft, message));
     return disclose::step_from_json(boost::json::parse(drafted.step).as_object());
@@ -388,6 +392,11 @@ class OfficeRig : public Company {
                          begun.reply());
       keeper->end_round();
       recording_data = begun.value->call_data_record;
+      const auto nodes = *keys::Cover::from_nodes(std::move(begun.value->nodes));
+      keys::ForwardKeys forward(nodes, 0);
+      recording_sound =
+          cipher.seal(entropy, {.kind = keys::RecordKind::kAudio, .stream = 0, .first = 0},
+                      recording, as_bytes("audio"), *forward.take(0));
       office->dial_recorded(dial, recording);
     }
     clock.advance_ms(seconds * 1'000);
@@ -440,7 +449,32 @@ class OfficeRig : public Company {
                                const CustomerId& customer) {
     return act(id, expert, {.kind = "ring", .record = record(customer, "phone")});
   }
-  // As far as verified, by Eve.
+  // As the server tells the log.
+  void signs_in(const Someone& who) {
+    if (!signed_in.insert(who.id).second) return;
+    Answer<keys::LogAppended> told;
+    keeper->log_append({.type = "signed_in",
+                        .actor = who.id.hex(),
+                        .subject = who.id.hex(),
+                        .data = R"({"session":"00","method":"passkey"})"},
+                       audit::kByServer, told.reply());
+    keeper->end_round();
+    EXPECT_TRUE(told.value) << told.value.error().message;
+  }
+  // Reads the concern and hears the call-back: who releases has.
+  void judges(const RequestId& id, const Someone& who, const keys::FieldRecord& concern) {
+    signs_in(who);
+    const auto key = browser(who);
+    const auto read = ask(&Office::read_words,
+                          keys::ReadWords{id, 1, who.id, *crypto::x25519_public(key), concern});
+    EXPECT_TRUE(read) << read.error().message;
+    keeper->cleared({.call = recording, .marks = {{0, 20}, {1, 20}}});
+    const auto heard = open_record(recording, recording_sound, who.id.hex(), key);
+    EXPECT_TRUE(heard && !heard->sealed.empty());
+    round();
+  }
+  void judges(const RequestId& id, const Someone& who) { judges(id, who, statements.at({id, 1})); }
+  // As far as verified, by Eve; who may release has heard what there is to hear.
   RequestId verified(const CustomerId& customer,
                      const std::vector<std::string>& fields = {"email", "phone"}) {
     duty(eve);
@@ -454,6 +488,8 @@ class OfficeRig : public Company {
     hang_up();
     const auto passed = act(*id, eve, {.kind = "pass", .words = kVerdict});
     EXPECT_TRUE(passed) << passed.error().message;
+    for (const auto* who : {&anna, &abe})
+      if (judged_by_all && chart.is(who->id, people::Role::kAuthorised)) judges(*id, *who);
     return *id;
   }
   RequestId opened(const CustomerId& customer, const std::vector<std::string>& fields = {"email"}) {
@@ -542,8 +578,12 @@ class OfficeRig : public Company {
   std::vector<SentCode> codes;
   std::array<std::uint8_t, 16> machine{1};  // its boot
   CallId recording;
-  Bytes recording_data;  // its sealed record of call data
-  Bytes derived;         // the last sealed record of what the listener found
+  Bytes recording_data;       // its sealed record of call data
+  Bytes recording_sound;      // ... of its first tenth of a second, the customer's
+  bool judged_by_all = true;  // verified(): at once
+  std::set<PersonId> signed_in;
+  keys::RecordCipher cipher;
+  Bytes derived;  // the last sealed record of what the listener found
   std::array<std::uint8_t, 16> nonce{};
 };
 

@@ -126,6 +126,13 @@ TEST_F(Turns, AReviewersListHasTheRequestsOfWhoAnswersToThem) {
   follow();
   EXPECT_EQ(list(emil, "review"), Ids{id});
   EXPECT_EQ(may(emil, id, "review"), "yes");
+  // Of the customer's fields who leads sees all; a superior by the chart those that were asked for.
+  const auto fields_for = [&](const people::test::Someone& whom) {
+    return api::test::json_of(call(whom.id, "GET", "/v1/requests/" + id)).at("fields").as_array();
+  };
+  EXPECT_GT(fields_for(max).size(), 4u);
+  ASSERT_EQ(fields_for(emil).size(), 1u);
+  EXPECT_EQ(fields_for(emil)[0].at("leaf").to_number<std::int64_t>(), leaf.at("email"));
   EXPECT_EQ(act_by(emil, {{"request", id}, {"kind", "review"}}, kWhy).status, 201);
 }
 

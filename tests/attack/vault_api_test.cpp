@@ -357,6 +357,37 @@ TEST(VaultApi, WhatIsErasedIsNotKept) {
     EXPECT_GT(one.at("done_at").to_number<std::int64_t>(), 0);
 }
 
+// Whose id somebody knows is not for that reason theirs: an agent has whom they found, for a shift.
+TEST(VaultApi, AnAgentHasWhomTheyFoundAndNobodyElse) {
+  VaultRig rig;
+  const auto id = rig.store_carla();
+  rig.now = rig.office->now();
+  const auto ben = rig.join(31, people::bit(people::Role::kAgent));
+  for (auto i = rig.all.size() - 3; i < rig.all.size(); ++i)
+    ASSERT_TRUE(rig.put_change(rig.all[i]));
+  rig.follow();
+  const auto base = "/v1/customers/" + id;
+  const auto sees = [&] { return rig.call(ben.id, "GET", base).status; };
+  EXPECT_EQ(sees(), 404);
+  EXPECT_EQ(rig.call(ben.id, "POST", base + "/cases/1/forms", {{"field", "email"}}).status, 404);
+  EXPECT_EQ(rig.call(ben.id, "POST", "/v1/intakes",
+                     rig.intake_body({{"email", "mallory@example.com"}}, id, 1))
+                .status,
+            404);
+  const auto looked = [&](const std::string& name) {
+    const boost::json::object body{{"field", "name"},
+                                   {"value", rig.sealed(name, "find", {ben.id.hex(), "name"})}};
+    return rig.call(ben.id, "POST", "/v1/lookups", body).status;
+  };
+  EXPECT_EQ(looked("Carla Monster"), 200);
+  EXPECT_EQ(sees(), 404) << "found nobody";
+  EXPECT_EQ(looked("Carla Muster"), 200);
+  EXPECT_EQ(sees(), 200);
+  rig.clock.advance_ms(api::InHand::kKeptMs);
+  EXPECT_EQ(sees(), 404) << "the next shift";
+  EXPECT_EQ(rig.call(rig.agent(), "GET", base).status, 200) << "whose case it is";
+}
+
 TEST(VaultApi, ALegalHoldIsSetByWhoLeads) {
   VaultRig rig;
   const auto base = "/v1/customers/" + rig.store_carla();

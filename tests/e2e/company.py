@@ -383,6 +383,20 @@ class Company:
             draft = {"request": request, "kind": "break", "fields": sorted(leaves), "window_ms": window_ms}
             self.step(who, draft, SENTENCE).must(201)
 
+    def judge(self, who, request, seconds=60):
+        """Reads the concern and hears the call-back, once the listener has let it: who releases has."""
+        key = b64(raw_public(who.reader))
+        self.ask(who, "POST", f"/v1/requests/{request}/words/1/openings", {"reader_key": key}).must(201)
+        call = self.ask(who, "GET", f"/v1/requests/{request}").must(200)["running"]["call"]
+        asked = {"kinds": ["audio"], "stream": 0, "start_ms": 0, "end_ms": 1_000, "reader_key": key, "purpose": "play", "reason": "before a release"}
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = self.ask(who, "POST", f"/v1/calls/{call}/openings", asked)
+            if answer.status == 201 and any(one["state"] == "given" for one in answer.json["records"]):
+                return
+            expect(time.monotonic() < deadline, f"the call-back is not heard after {seconds} s: {answer.status} {answer.raw[:300]}")
+            time.sleep(0.5)
+
     def view(self, who, request, leaf):
         """The answer, and of a view that was given what it says: (number of the step, value)."""
         answer = self.step(who, {"request": request, "kind": "view", "fields": [leaf], "reader_key": raw_public(who.reader).hex()})

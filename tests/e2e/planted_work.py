@@ -203,7 +203,7 @@ class Work:
             self.count("views", answer)
         self.company.step(agent, {"request": request, "kind": "end"}).must(201)
         self.company.wait_shown(self.company.owner, request)
-        self.company.step(self.company.owner, {"request": request, "kind": "review"}, self.said()).must(201)
+        self.company.step(self.company.owner, {"request": request, "kind": "review", "needed": True, "used": True}, self.said()).must(201)
         self.count("glass broken", request)
 
     def round(self, number):
@@ -295,6 +295,7 @@ class Work:
     def release(self, request, leaf):
         self.company.wait_shown(self.authorised[0], request)
         self.reaches(request, "verified")
+        self.company.judge(self.authorised[0], request)
         self.company.step(self.authorised[0], {"request": request, "kind": "release", "fields": [leaf]}).must(201)
         self.reaches(request, "open")
         self.count("releases", request)
@@ -308,7 +309,7 @@ class Work:
     def review(self, request):
         self.company.step(self.technician, {"request": request, "kind": "end"}).must(201)
         self.reaches(request, "closed")
-        self.company.step(self.company.owner, {"request": request, "kind": "review"}, self.said()).must(201)
+        self.company.step(self.company.owner, {"request": request, "kind": "review", "needed": True, "used": True}, self.said()).must(201)
 
     def receipt(self, request):
         self.reaches(request, "confirmed", self.agent)

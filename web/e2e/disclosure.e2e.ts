@@ -7,6 +7,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { screen, serve, shots, type Served } from './harness';
 import { api, company, found, hire, idOf, visit, type Company, type Person } from './people';
+import { backToDecide, readAndHear } from './hearing';
 import { callBacks, outside, type Outside } from './outside';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -383,9 +384,18 @@ describe('a request', () => {
   test('an authorised person reads the concern, narrows and releases; the number is young: a second one must, too', async () => {
     const page = await visit(who.anna!, `/requests/${request}`);
     await page.getByRole('heading', { name: 'Decide' }).waitFor();
-    await page.getByRole('button', { name: 'Read the words' }).first().click();
-    await page.getByText(CONCERN).waitFor();
-    await page.getByRole('link', { name: 'Hear it' }).first().waitFor();
+    await page.locator('[data-first]').waitFor();
+    // Unread and unheard, the keeper takes no release.
+    await page.getByRole('button', { name: 'Sign: release' }).click();
+    await page.getByRole('alert').getByText('read the concern first').waitFor({ timeout: 15_000 });
+    await screen(page, 'request-unheard');
+    // She hears the call-back, and of other calls nothing.
+    await readAndHear(page, CONCERN);
+    expect(await page.getByRole('link', { name: 'Proof of erasure' }).count()).toBe(0);
+    expect((await api(who.anna!, 'GET', '/v1/calls')).status).toBe(403);
+    await screen(page, 'request-heard');
+    await backToDecide(page);
+    await page.locator('[data-moment="Call-back heard"]').waitFor();
     await page.getByText('Service word: fits').first().waitFor();
     // What the carriers said when the customer rang is shown, and counts for nothing.
     const said = page.locator('[data-attestation]');
@@ -401,21 +411,12 @@ describe('a request', () => {
     await page.getByRole('button', { name: 'Sign: release' }).click();
     await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('half_released');
     expect(await page.locator('[data-next=release]').innerText()).toContain('You have released it already');
-    // What she heard before: the call-back, and of other calls nothing.
-    await page.locator('[data-moment="Call-back"]').getByRole('link', { name: 'Hear it' }).click();
-    await page.getByLabel('Reason').first().fill('before a release: is it really her');
-    await expect.poll(async () => {
-      await page.getByRole('button', { name: 'Open', exact: true }).click({ timeout: 2_000 }).catch(() => {});
-      return page.getByText('Opened for:').isVisible();
-    }, { timeout: 60_000, interval: 2_000 }).toBe(true);
-    await page.getByRole('button', { name: 'Play', exact: true }).waitFor();
-    expect(await page.getByRole('link', { name: 'Proof of erasure' }).count()).toBe(0);
-    expect((await api(who.anna!, 'GET', '/v1/calls')).status).toBe(403);
-    await screen(page, 'request-heard');
     const second = await visit(who.abe!, '/requests');
     await second.locator(`[data-request="${request}"]`).click();
     await second.getByText(/anna has released it/).waitFor();
     await screen(second, 'request-second');
+    await readAndHear(second, CONCERN);
+    await backToDecide(second);
     await second.getByRole('button', { name: 'Sign: release, as the second' }).click();
     await expect.poll(() => state(second).getAttribute('data-state'), { timeout: 20_000 }).toBe('open');
   });
@@ -452,10 +453,14 @@ describe('a request', () => {
     const page = await visit(who.max!, '/requests?view=review');
     await page.locator(`[data-request="${request}"]`).click();
     await page.getByLabel('Your finding, in a sentence').fill('It was needed, and used for the delivery');
+    await page.getByRole('button', { name: 'Sign: reviewed' }).click();
+    await page.getByText('Answer both.').waitFor();
+    for (const question of ['needed', 'used']) await page.locator(`[data-answer=${question}]`).getByLabel('Yes').check();
     await screen(page, 'request-review');
     await page.getByRole('button', { name: 'Sign: reviewed' }).click();
     await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('reviewed');
     await page.getByText('It is over. Nobody can do anything more on it.').waitFor();
+    expect(await page.locator('[data-found]').innerText()).toBe('needed, used');
     await screen(page, 'request-reviewed');
   });
 });

@@ -2,6 +2,27 @@
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
 
+// Who releases has read the concern and heard the call-back: from the request's page, and back to it. The listener may be at it.
+export async function readAndHear(page: Page, concern: string): Promise<void> {
+  await page.getByRole('heading', { name: 'Decide' }).waitFor();
+  await page.locator('[data-first]').waitFor();
+  await page.getByRole('button', { name: 'Read the words' }).first().click();
+  await page.getByText(concern).waitFor();
+  await page.locator('[data-judged=read]').waitFor();
+  await page.getByRole('link', { name: 'Hear it' }).first().click();
+  await page.getByLabel('Reason').first().fill('before a release: is it really her');
+  await expect.poll(async () => {
+    await page.getByRole('button', { name: 'Open', exact: true }).click({ timeout: 2_000 }).catch(() => {});
+    return page.getByText('Opened for:').isVisible();
+  }, { timeout: 60_000, interval: 2_000 }).toBe(true);
+  await page.getByRole('button', { name: 'Play', exact: true }).waitFor();
+}
+export async function backToDecide(page: Page): Promise<void> {
+  await page.goBack();
+  await page.locator('[data-judged=heard]').waitFor({ timeout: 20_000 });
+  expect(await page.locator('[data-first]').count()).toBe(0);
+}
+
 // Pixels of a lane between two times that are not its ground.
 export async function inked(page: Page, lane: number, fromMs: number, toMs: number): Promise<number> {
   return page.evaluate(

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { screen, serve, type Served } from './harness';
-import { heard } from './hearing';
+import { backToDecide, heard, readAndHear } from './hearing';
 import { api, company, found, hire, idOf, visit, type Company, type Person } from './people';
 import { callBacks, outside, type Outside } from './outside';
 
@@ -266,7 +266,8 @@ describe('a request for what is kept', () => {
   }, 3 * MINUTE);
   test('one field is released, for a minute; it is seen once, and then the time is over', async () => {
     const page = await visit(who.anna!, `/requests/${request}`);
-    await page.getByRole('heading', { name: 'Decide' }).waitFor();
+    await readAndHear(page, CONCERN);
+    await backToDecide(page);
     await page.getByRole('checkbox', { name: 'Name' }).uncheck();
     await page.getByLabel('Open for').fill('1');
     await page.getByRole('button', { name: 'Sign: release' }).click();
@@ -285,6 +286,7 @@ describe('a request for what is kept', () => {
     const page = await visit(who.max!, '/requests?view=review');
     await page.locator(`[data-request="${request}"]`).click();
     await page.getByLabel('Your finding, in a sentence').fill('It was needed, and used for the delivery');
+    for (const question of ['needed', 'used']) await page.locator(`[data-answer=${question}]`).getByLabel('Yes').check();
     await page.getByRole('button', { name: 'Sign: reviewed' }).click();
     await reaches(who.max!, 'reviewed');
   });

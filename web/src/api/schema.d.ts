@@ -1895,6 +1895,9 @@ export interface components {
             words?: string;
             /** @description of a view */
             reader_key?: string;
+            /** @description of a review, which answers both */
+            needed?: boolean;
+            used?: boolean;
         };
         /** @enum {string} */
         RequestState: "requested" | "assigned" | "calling" | "verified" | "half_released" | "half_broken" | "open" | "closed" | "expired" | "revoked" | "reviewed" | "refused" | "lapsed" | "withdrawn" | "confirmed";
@@ -1957,6 +1960,9 @@ export interface components {
             opened_at: number;
             until: number;
             views: number;
+            /** @description by the review; null: not said */
+            needed: boolean | null;
+            used: boolean | null;
             rings: number;
             broken: boolean;
             next: components["schemas"]["NextStep"][];

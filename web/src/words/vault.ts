@@ -235,6 +235,7 @@ export const v = {
       all: 'Nobody has asked for anything yet.',
     } as Record<string, string>,
     emptyFiltered: 'No request of this state',
+    needless: 'not needed',
     clear: 'Any state',
     turn: 'your turn',
     deadlineOver: 'over',
@@ -368,6 +369,9 @@ export const v = {
     noCallBack: 'No call-back was answered.',
     hear: 'Hear it',
     hearNote: 'Opening it is an entry in the log.',
+    read: 'read',
+    heard: 'heard',
+    first: { concern: 'Read the concern first.', callBack: 'Hear the call-back first.' },
     checks: 'Checks',
     passed: (n: number) => `${n} passed`,
     verdict: 'Judgement',
@@ -426,6 +430,12 @@ export const v = {
     reviewLead: 'Was it needed, and was it used for what was said?',
     review: 'Sign: reviewed',
     reviewWhy: 'Your finding, in a sentence',
+    needed: 'Was it needed?',
+    used: 'Was it used for what was said?',
+    yes: 'Yes',
+    no: 'No',
+    notSeen: 'Nobody has seen any of it.',
+    answer: 'Answer both.',
     fault: 'In a sentence: two words, ten letters.',
   },
   timeline: {
@@ -433,7 +443,7 @@ export const v = {
     noExpertLead: 'None who may take it. Once one comes on duty, it is given to them.',
     types: {
       disclosure_step: 'Step', check_made: 'Compared', code_sent: 'Code sent', call_back_made: 'Call-back', words_read: 'Words read',
-      receipt_given: 'Receipt handed over',
+      receipt_given: 'Receipt handed over', call_back_heard: 'Call-back heard',
     } as Record<string, string>,
     steps: {
       ask: 'Asked', assign: 'Given to an expert', withdraw: 'Withdrawn', ring: 'Customer called back', no_answer: 'Nobody reached', pass: 'Verified',
@@ -463,5 +473,6 @@ export const v = {
       by_keeper: 'ended by the keeper',
     } as Record<string, string>,
     wordsOf: (n: number) => `of step ${n}`,
+    found: (needed: boolean, used: boolean) => `${needed ? 'needed' : 'not needed'}, ${used ? 'used' : 'not used'}`,
   },
 };

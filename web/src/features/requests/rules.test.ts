@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
-  askDraft, codeTargets, comparable, concernFault, countdown, isSentence, isWindowOpen, mayI, narrow, newest, nextByPeople, usualMs,
-  releasable, releaseDraft, verdictOf, windowMs, type FieldChip, type NextStep,
+  askDraft, codeTargets, comparable, concernFault, countdown, isSentence, isWindowOpen, mayBeUsed, mayI, narrow, newest, nextByPeople, usualMs,
+  releasable, releaseDraft, reviewDraft, verdictOf, windowMs, type FieldChip, type NextStep,
 } from './rules';
 
 const chip = (field: string, leaf: number, more: Partial<FieldChip> = {}): FieldChip => ({
@@ -57,6 +57,10 @@ describe('drafts', () => {
   test('name each field once, in order', () => {
     expect(askDraft('ab', 2, [6], 'own_data', 600_000)).toEqual({ kind: 'ask', customer: 'ab', case: 2, fields: [], category: 'own_data', window_ms: 0 });
     expect(askDraft('ab', 2, [6, 1, 6], 'billing', 600_000)).toEqual({ kind: 'ask', customer: 'ab', case: 2, fields: [1, 6], category: 'billing', window_ms: 600_000 });
+  });
+  test('of a review answer both; what nobody has seen was not used', () => {
+    expect(reviewDraft('07', true, false)).toEqual({ request: '07', kind: 'review', needed: true, used: false });
+    expect([mayBeUsed({ category: 'billing', views: 0 }), mayBeUsed({ category: 'billing', views: 1 }), mayBeUsed({ category: 'own_data', views: 0 })]).toEqual([false, true, true]);
   });
   test('narrow, and never widen', () => {
     expect(narrow([1, 4, 6], [6, 9, 1])).toEqual([1, 6]);

@@ -77,6 +77,9 @@ export const askDraft = (customer: string, ofCase: number, fields: Iterable<numb
   window_ms: category === OWN_DATA ? 0 : wishedMs,
 });
 export const stepDraft = (request: string, kind: string): Draft => ({ request, kind });
+// What nobody has seen was used for nothing; own data shows no field, and its receipt may have been handed over.
+export const mayBeUsed = (request: Pick<DisclosureRequest, 'category' | 'views'>): boolean => request.views > 0 || asksOwnData(request);
+export const reviewDraft = (request: string, needed: boolean, used: boolean): Draft => ({ request, kind: 'review', needed, used });
 
 // What was asked for, or less of it; of the second of two, what the first one released, or less.
 export function releasable(request: Pick<DisclosureRequest, 'state' | 'asked' | 'released'>): number[] {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { callBackOf, momentsOf, type Entry } from './timeline';
+import { callBackOf, judgedBy, momentsOf, type Entry } from './timeline';
 
 const person = 'ab'.repeat(16);
 const entry = (type: string, data: Record<string, unknown>, actor = person): Entry => ({ entry: 9, type, at: 5, actor, data });
@@ -26,6 +26,21 @@ describe('the time-line', () => {
     expect(none).toMatchObject({ tone: 'warn', detail: 'the customer’s line was busy' });
     expect(good).toMatchObject({ tone: 'good', detail: 'talked 44 s, recorded' });
     expect(callBackOf([none!, good!])).toBe(call);
+  });
+  test('who releases has read the concern and heard the call-back: each by themselves', () => {
+    const anna = 'cd'.repeat(16);
+    const entries = [entry('words_read', { number: 1 }, anna), entry('words_read', { number: 5 }), entry('call_back_heard', { call: '01'.repeat(16) })];
+    expect(judgedBy(entries, anna)).toEqual({ read: true, heard: false });
+    expect(judgedBy(entries, person)).toEqual({ read: false, heard: true });
+    expect(moments(entries[2]!)[0]!.title).toBe('Call-back heard');
+  });
+  test('a review says what it found; one from before there were answers says nothing', () => {
+    const [none, needless] = moments(
+      entry('disclosure_step', { kind: 'review', number: 9, words: 'cd' }),
+      entry('disclosure_step', { kind: 'review', number: 9, words: 'cd', needed: false, used: true }),
+    );
+    expect(none).toMatchObject({ detail: '', tone: 'plain' });
+    expect(needless).toMatchObject({ detail: 'not needed, used', tone: 'warn' });
   });
   test('what is unknown is told as it is', () => {
     expect(moments(entry('new_kind_of_entry', {}))[0]!.title).toBe('new kind of entry');

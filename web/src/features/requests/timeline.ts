@@ -42,8 +42,10 @@ export function momentOf(entry: Entry, names: (id: string) => string, label: (le
     case 'disclosure_step': {
       const kind = textOf(data, 'kind');
       const minutes = numberOf(data, 'window_ms') / 60_000;
+      const found = (): string => (typeof data.needed === 'boolean' ? v.timeline.found(data.needed, data.used === true) : '');
       const detail: Record<string, () => string> = {
         ask: labels,
+        review: found,
         assign: () => v.timeline.to(names(textOf(data, 'expert'))),
         pass: () => v.timeline.passed(numberOf(data, 'seconds'), numberOf(data, 'checks')),
         release: () => v.timeline.released(labels(), minutes),
@@ -54,7 +56,7 @@ export function momentOf(entry: Entry, names: (id: string) => string, label: (le
         ...base,
         title: v.timeline.steps[kind] ?? kind,
         detail: detail[kind]?.() ?? '',
-        tone: TONES[kind] ?? 'plain',
+        tone: kind === 'review' && data.needed === false ? 'warn' : (TONES[kind] ?? 'plain'),
         step: numberOf(data, 'number'),
         signed: actor !== '',
         words: textOf(data, 'words') === '' ? 0 : numberOf(data, 'number'),
@@ -84,6 +86,15 @@ export function momentOf(entry: Entry, names: (id: string) => string, label: (le
     default:
       return base;
   }
+}
+
+// Who releases has read the concern and heard the call-back: what of it this person has done, as far as the log tells.
+export function judgedBy(entries: Entry[], person: string): { read: boolean; heard: boolean } {
+  const by = entries.filter((one) => one.actor === person);
+  return {
+    read: by.some((one) => one.type === 'words_read' && one.data.number === 1),
+    heard: by.some((one) => one.type === 'call_back_heard'),
+  };
 }
 
 export function momentsOf(entries: Entry[], people: Record<string, string>, fields: FieldChip[]): Moment[] {
