@@ -69,12 +69,15 @@ io::Frame recorder_hello() {
 
 EventPump::EventPump(std::string path, std::size_t frame_bytes_max, io::Frame (*hello)(),
                      std::function<void()> on_connect,
-                     std::function<void(const io::Frame&)> on_event)
+                     std::function<void(const io::Frame&)> on_event, std::function<void()> on_turn,
+                     std::int64_t turn_ms)
     : path_(std::move(path)),
       frame_bytes_max_(frame_bytes_max),
       hello_(hello),
       on_connect_(std::move(on_connect)),
       on_event_(std::move(on_event)),
+      on_turn_(std::move(on_turn)),
+      turn_(turn_ms),
       thread_([this] { run(); }) {}
 
 EventPump::~EventPump() {
@@ -91,12 +94,16 @@ void EventPump::run() {
     }
     connected_ = true;
     on_connect_();
+    auto turned = std::chrono::steady_clock::now();
     while (!stop_) {
       const auto frame = (*client)->receive(500);
       if (frame)
         on_event_(*frame);
       else if (frame.error().code != Errc::kTimeout)
         break;
+      if (!on_turn_ || std::chrono::steady_clock::now() - turned < turn_) continue;
+      on_turn_();
+      turned = std::chrono::steady_clock::now();
     }
     connected_ = false;
   }

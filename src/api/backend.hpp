@@ -53,11 +53,13 @@ class Link {
 io::Frame keeper_hello();
 io::Frame recorder_hello();
 
-// A thread that stays connected and hands every event on; `on_connect` runs after each Hello.
+// A thread that stays connected and hands every event on; `on_connect` runs after each Hello,
+// `on_turn` about every `turn_ms` while it is connected.
 class EventPump {
  public:
   EventPump(std::string path, std::size_t frame_bytes_max, io::Frame (*hello)(),
-            std::function<void()> on_connect, std::function<void(const io::Frame&)> on_event);
+            std::function<void()> on_connect, std::function<void(const io::Frame&)> on_event,
+            std::function<void()> on_turn = {}, std::int64_t turn_ms = 0);
   ~EventPump();
   [[nodiscard]] bool connected() const { return connected_; }
 
@@ -68,6 +70,8 @@ class EventPump {
   io::Frame (*hello_)();
   std::function<void()> on_connect_;
   std::function<void(const io::Frame&)> on_event_;
+  std::function<void()> on_turn_;
+  std::chrono::milliseconds turn_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> connected_{false};
   std::thread thread_;

@@ -173,7 +173,7 @@ boost::json::object names_of(Service& service, const std::set<std::string>& ids)
 
 Result<Today> today(Service& service) {
   auto chart = TRY(service.roster.chart());
-  const disclose::World world{*chart, service.policy.limits, service.clock.utc_ms()};
+  const disclose::World world{*chart, service.policy.limits, service.keepers_clock.utc_ms()};
   return Today{std::move(chart), world, TRY(service.people.on_duty())};
 }
 

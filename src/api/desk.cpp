@@ -19,7 +19,7 @@ boost::json::object session_json(Service& service, const people::Session& sessio
           {"started_at", session.started_at},
           {"came_by", people::to_text(session.by)},
           {"time_zone", service.time_zone},
-          {"at", service.clock.utc_ms()}};
+          {"at", service.keepers_clock.utc_ms()}};
 }
 
 Response session_answer(Service& service, const people::NewSession& fresh) {
@@ -151,7 +151,7 @@ people::Change next_change(Service& service, const people::Chart& chart, people:
   people::Change change;
   change.number = chart.number() + 1;
   change.before = chart.head();
-  change.at = service.clock.utc_ms();
+  change.at = service.keepers_clock.utc_ms();
   change.kind = kind;
   change.person = about;
   return change;
@@ -208,7 +208,7 @@ keys::ReaderPut reader_put(const people::Reader& reader) {
 
 Status check_reader(Service& service, const SignedReader& given) {
   const auto& [reader, signature] = given;
-  const auto age = service.clock.utc_ms() - reader.at;
+  const auto age = service.keepers_clock.utc_ms() - reader.at;
   if (age > kSignedAgoMsMax || age < -kSignedAheadMsMax)
     return fail(Errc::kDenied, "signed too long ago, or by a clock that is ahead");
   const auto chart = TRY(service.roster.chart());

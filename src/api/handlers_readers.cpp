@@ -63,7 +63,7 @@ Result<Response> look(Service& service, const Request& request) {
                          {"purpose", keys::to_text(wanted.scope.purpose)},
                          {"what", wanted.what},
                          {"person", wanted.person ? wanted.person->hex() : std::string()},
-                         {"at", service.clock.utc_ms()}});
+                         {"at", service.keepers_clock.utc_ms()}});
 }
 
 Result<Response> sign(Service& service, const Request& request) {

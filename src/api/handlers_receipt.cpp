@@ -61,7 +61,7 @@ Result<bool> is_confirmed(Service& service, const RequestId& id) {
   const auto* state = running->if_contains("state");
   const auto* end = running->if_contains("deadline");
   return state != nullptr && *state == disclose::to_text(disclose::State::kConfirmed) &&
-         end != nullptr && end->is_int64() && service.clock.utc_ms() < end->get_int64();
+         end != nullptr && end->is_int64() && service.keepers_clock.utc_ms() < end->get_int64();
 }
 
 // For who was called and asked what is kept: while it is confirmed that it was the customer, and to

@@ -45,7 +45,7 @@ Result<Response> ask_for_second(Service& service, const people::Person& person,
                          {"passkeys", std::move(keys)},
                          {"code", code},
                          {"party", service.roster.party().id},
-                         {"at", service.clock.utc_ms()}},
+                         {"at", service.keepers_clock.utc_ms()}},
                         202);
 }
 

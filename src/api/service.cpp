@@ -90,6 +90,12 @@ Status Service::follow_customers() {
   return followed;
 }
 
+void Service::ask_time() {
+  const auto asked = clock.monotonic_ms();
+  const auto said = keeper.call<keys::TimeTold>(keys::TimeRequest{}, KeepersClock::kAnswerMsMax);
+  if (said) (void)keepers_clock.told(said->utc_ms, asked);
+}
+
 // An order that is sent again is answered as it stands. It names no range and no person: one that
 // the keeper does not know is refused, so that asking can order nothing.
 void Service::ask_orders() {

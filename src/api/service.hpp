@@ -15,6 +15,7 @@
 #include "api/desk.hpp"
 #include "api/events.hpp"
 #include "api/in_hand.hpp"
+#include "api/keepers_clock.hpp"
 #include "api/live_calls.hpp"
 #include "api/roster.hpp"
 #include "api/router.hpp"
@@ -62,6 +63,10 @@ struct Service {
   // The telephone of a person in the role chart, and whose one is; nothing: not known.
   std::function<std::string(const PersonId&)> extension_of = {};
   std::function<std::optional<PersonId>(const std::string&)> person_at = {};
+
+  // Every judgement of a request's time goes by it, and whatever is signed for the keeper is dated
+  // by it.
+  KeepersClock keepers_clock{clock};
 
   LiveCalls live_calls = {};
   InHand in_hand{};
@@ -121,6 +126,8 @@ struct Service {
   // All that the recorder has: what ended while nobody listened to it is over.
   void settle_live(const std::vector<store::CallEvent>& calls);
   void tell_live(const LiveCalls::Live& live);
+  // What time it is for the keeper: at each connection to it, and every KeepersClock::kAskEveryMs.
+  void ask_time();
   // Of orders under way when the keeper was out of reach: how they went meanwhile. One that it does
   // not know any more is forgotten here, too: the call's account says how it went.
   void ask_orders();

@@ -56,6 +56,8 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::vault_rules() {
        &P::office<keys::ReadWords, keys::ValueRead, &O::read_words>},
       {keys::RequestStateRequest::kType, kServer,
        &P::office<keys::RequestStateRequest, keys::RequestState, &O::request_state>},
+      {keys::TimeRequest::kType, kServer,
+       &P::office<keys::TimeRequest, keys::TimeTold, &O::tell_time>},
       {keys::FieldRetentionRequest::kType, kServer,
        &P::office<keys::FieldRetentionRequest, keys::FieldRetention, &O::field_retention>},
       {keys::ConfirmFieldRetention::kType, kServer,

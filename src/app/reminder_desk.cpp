@@ -64,9 +64,11 @@ void ReminderDesk::send(const api::ReminderBook::Letter& letter) {
   asked.waits = letter.reminder.waits;
   asked.address = SecretBytes(as_bytes(letter.address));
   asked.request = letter.reminder.request;
-  asked.until = letter.reminder.until;
-  asked.deadline = letter.deadline;
-  const auto wait_ms = letter.deadline - service_.clock.utc_ms() + kAnswerMs;
+  // The courier, and who reads the letter, know the wall clock alone.
+  auto& clock = service_.keepers_clock;
+  asked.until = clock.wall_ms(letter.reminder.until);
+  asked.deadline = clock.wall_ms(letter.deadline);
+  const auto wait_ms = letter.deadline - clock.utc_ms() + kAnswerMs;
   courier_.request(asked, wait_ms, [this, id = letter.id](const Result<io::Frame>& reply) {
     const auto refused = [&](const Error& error) {
       if (error.code == Errc::kDenied || error.code == Errc::kMalformed)

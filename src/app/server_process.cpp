@@ -88,6 +88,7 @@ void catch_up_calls(api::Service& service, api::Link& recorder, api::Catalog& ca
 
 // At each connection to the keeper: orders under way, and what it forgot with its memory.
 void catch_up_keeper(api::Service& service) {
+  service.ask_time();
   service.ask_orders();
   api::put_readers_again(service);
 }
@@ -142,7 +143,7 @@ class LogOutside {
 class Reminders {
  public:
   Reminders(io::Loop& loop, api::Service& service, const Config& config)
-      : book_(service.database, service.clock, service.entropy,
+      : book_(service.database, service.keepers_clock, service.entropy,
               {.on = config.reminders.email && config.courier.smtp.has_value(),
                .lapse_before_ms = config.reminders.lapse_minutes * 60'000}),
         desk_(loop, service, book_, config.socket("courier")) {
@@ -309,8 +310,8 @@ Status run_server(const ProcessContext& context) {
       [&](const io::Frame& frame) { on_recorder_frame(service, frame); });
   const api::EventPump keeper_events(
       config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello,
-      [&] { catch_up_keeper(service); },
-      [&](const io::Frame& frame) { on_keeper_frame(service, frame); });
+      [&] { catch_up_keeper(service); }, [&](const io::Frame& f) { on_keeper_frame(service, f); },
+      [&] { service.ask_time(); }, api::KeepersClock::kAskEveryMs);
   loop->every_ms(api::Link::kIdleMsMax, [&] { close_idle(keeper, recorder); });
   outside.start(*loop);
   follow_log(*loop, service);

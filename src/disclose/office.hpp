@@ -109,6 +109,8 @@ class Office final : public keys::Tenant {
   void step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply);
   void read_words(const keys::ReadWords& message, Reply<keys::ValueRead> reply);
   void request_state(const keys::RequestStateRequest& message, Reply<keys::RequestState> reply);
+  // What time it is here, for who shows what may be done (office_time.cpp).
+  void tell_time(const keys::TimeRequest& message, Reply<keys::TimeTold> reply);
   // The verification (office_checks.cpp).
   void check_field(const keys::CheckField& message, Reply<keys::Checked> reply);
   void send_code(const keys::SendCode& message, Reply<keys::Ack> reply);

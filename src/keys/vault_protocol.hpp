@@ -536,4 +536,22 @@ struct ConfirmFieldRetention {  // -> FieldRetention, after field_retention_conf
   }
 };
 
+// The keeper's own time, by which it judges every step: one line, whatever a wall clock says.
+struct TimeRequest {  // -> TimeTold
+  static constexpr std::uint16_t kType = 331;
+  std::uint8_t reserved = 0;
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
+};
+struct TimeTold {
+  static constexpr std::uint16_t kType = 431;
+  std::int64_t utc_ms = 0;
+  template <class V>
+  void visit(V& v) {
+    v(utc_ms);
+  }
+};
+
 }  // namespace callward::keys

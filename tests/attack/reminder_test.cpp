@@ -30,8 +30,8 @@ class Reminding : public ::testing::Test, public VaultRig {
   }
   // As a server that starts: nothing but its database is left.
   void fresh_book() {
-    book =
-        std::make_unique<ReminderBook>(*database, clock, chance, api::ReminderSettings{.on = true});
+    book = std::make_unique<ReminderBook>(*database, service.keepers_clock, chance,
+                                          api::ReminderSettings{.on = true});
     service.reminders = book.get();
     ASSERT_TRUE(book->load(service.policy.limits));
   }
@@ -245,6 +245,31 @@ TEST_F(Reminding, WhatIsAboutToLapseIsTold) {
   EXPECT_EQ(told(),
             (Told{{"eve@example.com", Waits::kLapses}, {"tom@example.com", Waits::kLapses}}));
   EXPECT_TRUE(told().empty());
+}
+
+// A machine that was suspended, a wall clock that was set: the keeper knows nothing of it, and what
+// is said of a request is what the keeper goes by.
+TEST_F(Reminding, WhatIsDueGoesByTheKeepersTime) {
+  const auto id = asked();
+  (void)told();
+  clock.jump_utc_ms(10 * policy().policy.limits.ring_ms);
+  EXPECT_TRUE(told().empty()) << "for the keeper it does not lapse yet";
+  fresh_book();
+  EXPECT_TRUE(told().empty());
+  clock.jump_utc_ms(-20 * policy().policy.limits.ring_ms);
+  clock.advance_ms(policy().policy.limits.ring_ms - kHour);
+  follow();
+  const auto letters = turn();
+  ASSERT_EQ(letters.size(), 2u);
+  for (const auto& letter : letters) {
+    EXPECT_EQ(letter.reminder.waits, Waits::kLapses);
+    EXPECT_EQ(service.keepers_clock.wall_ms(letter.deadline), clock.utc_ms() + kHour)
+        << "to a courier, which has the wall clock";
+  }
+  ASSERT_EQ(break_glass(id, anna).status, 201);
+  EXPECT_EQ(alarms_of(olga), 1u);
+  clock.jump_utc_ms(100 * 24 * kHour);
+  EXPECT_EQ(alarms_of(olga), 1u);
 }
 
 TEST_F(Reminding, BreakGlassReachesTheOwnerAtOnceAndStandsUntilItIsOpened) {

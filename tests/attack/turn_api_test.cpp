@@ -194,6 +194,40 @@ TEST_F(Turns, TheHeaderIsToldWhatWaitsForWhom) {
   EXPECT_EQ(call(rita.id, "GET", "/v1/own/turns").status, 403) << "an administrator has none";
 }
 
+// A machine that was suspended, a wall clock that was set: may I, the lists and the counts say what
+// the keeper then does.
+TEST_F(Turns, TimeIsTheKeepersWhateverTheWallClockSays) {
+  const auto& limits = policy().policy.limits;
+  const auto id = asked();
+  clock.jump_utc_ms(10 * limits.ring_ms);
+  EXPECT_EQ(may(eve, id, "ring"), "yes");
+  EXPECT_EQ(list(eve, "verify"), Ids{id});
+  EXPECT_EQ(turns(eve).at("verify"), 1);
+  open(id);
+  clock.jump_utc_ms(-20 * limits.ring_ms);
+  EXPECT_EQ(may(tom, id, "view"), "yes");
+  EXPECT_EQ(turns(tom).at("windows").as_array().size(), 1u);
+  const auto key = browser(tom);
+  EXPECT_TRUE(see(tom, id, key));
+  clock.advance_ms(limits.window_ms - 1);
+  follow();
+  EXPECT_EQ(may(tom, id, "view"), "yes");
+  clock.advance_ms(1);
+  EXPECT_EQ(may(tom, id, "view"), "time_over");
+  EXPECT_EQ(turns(tom).at("windows").as_array().size(), 0u);
+  EXPECT_FALSE(see(tom, id, key));
+}
+
+TEST_F(Turns, WithoutTheKeeperTimeIsTheWallClocks) {
+  const auto id = asked();
+  clock.jump_utc_ms(10 * policy().policy.limits.ring_ms);
+  peer.reset();
+  EXPECT_EQ(list(eve, "verify"), Ids{id}) << "as it said lately";
+  clock.advance_ms(api::KeepersClock::kToldForMs);
+  service.ask_time();
+  EXPECT_EQ(list(eve, "verify"), Ids());
+}
+
 // ---- the request of an expert --------------------------------------------------------------------
 
 TEST(CodesByText, GoToAnotherNumberThanTheOneThatIsDialled) {

@@ -61,6 +61,7 @@ class VaultRig : public OfficeRig {
     EXPECT_TRUE(roster.follow());
     const auto followed = service.follow_customers();
     EXPECT_TRUE(followed) << followed.error().message;
+    service.ask_time();
   }
 
   std::vector<db::Row> rows(const std::string& sql) const {
@@ -276,8 +277,9 @@ class VaultRig : public OfficeRig {
                         serve(c, f, &Office::hold_customer) || serve(c, f, &Office::read_query) ||
                         serve(c, f, &Office::duty_put) || serve(c, f, &Office::step_draft) ||
                         serve(c, f, &Office::step_put) || serve(c, f, &Office::read_words) ||
-                        serve(c, f, &Office::request_state) || serve(c, f, &Office::check_field) ||
-                        serve(c, f, &Office::send_code) || serve(c, f, &Office::check_code);
+                        serve(c, f, &Office::request_state) || serve(c, f, &Office::tell_time) ||
+                        serve(c, f, &Office::check_field) || serve(c, f, &Office::send_code) ||
+                        serve(c, f, &Office::check_code);
     if (!served) c.reply(f, keys::ErrorReply{Errc::kUnsupported, "unknown message"});
   }
 };
