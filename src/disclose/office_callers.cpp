@@ -1,5 +1,6 @@
 // Whose number it is that a running call is with. The number itself is forgotten at once: what is
 // kept, in memory and while the call runs, is the token that finds who has it.
+#include <array>
 #include <boost/json.hpp>
 
 #include "disclose/office.hpp"
@@ -9,6 +10,14 @@ namespace callward::disclose {
 namespace {
 
 namespace json = boost::json;
+
+// What calls that have returned left on the stack below this one's frame: the JSON parser moves
+// short strings through a buffer of its own there, the telephone library has them in its frames.
+constexpr std::size_t kLeftOnStackMax = 64 * 1'024;
+[[gnu::noinline]] void wipe_stack_below() {
+  std::array<std::uint8_t, kLeftOnStackMax> room;  // as it was left, until it is wiped
+  wipe(room.data(), room.size());
+}
 
 // The customer's number in what a call says of itself (capture/call_data.hpp).
 SecretBytes number_in(ByteView call_data) {
@@ -41,6 +50,9 @@ void Office::warm_numbers() const {
 }
 
 void Office::call_says(const CallId& call, ByteView call_data) {
+  struct AtEnd {
+    ~AtEnd() { wipe_stack_below(); }
+  } const at_end{};
   const auto* spec = telephone_of(policy_.policy);
   if (spec == nullptr) return;
   const auto number = number_in(call_data);
