@@ -58,12 +58,22 @@ Status may_see(Service& service, const Acting& who, const CustomerId& customer) 
 }
 
 Status may_see(Service& service, const Acting& who, const disclose::Request& request) {
-  constexpr auto kLookAtAll =
-      roles_of({Role::kAuthorised, Role::kSupervisor, Role::kOwner, Role::kAuditor});
   return disclose::has_part(request, who.id) || (who.roles & kLookAtAll) != 0 ||
                  TRY(service.roster.chart())->answers_to(request.requester, who.id)
              ? Status{}
              : fail(Errc::kNotFound, "no such request");
+}
+
+std::set<PersonId> who_see(const people::Chart& chart, const disclose::Request& request) {
+  std::set<PersonId> people{request.requester, request.expert, request.released_by, request.second};
+  people.erase(PersonId{});
+  const auto* member = chart.find(request.requester);
+  for (std::size_t level = 0; level < people::Chart::kLevelsMax && member != nullptr; ++level) {
+    if (member->answers_to.is_zero()) break;
+    people.insert(member->answers_to);
+    member = chart.find(member->answers_to);
+  }
+  return people;
 }
 
 Result<disclose::Request> visible(Service& service, const Acting& who, const RequestId& id) {
@@ -181,16 +191,26 @@ bool no_expert_on_duty(const disclose::Request& request, const Today& today) {
   return disclose::lacks_expert(request, *today.chart, today.on_duty);
 }
 
+bool lacks_somebody(const disclose::Request& request, const Today& today) {
+  return no_expert_on_duty(request, today) || disclose::lacks_releaser(request, today.world);
+}
+
 boost::json::array next_json(const disclose::Request& request, const PersonId& who,
                              const Today& today) {
   const bool no_expert = no_expert_on_duty(request, today);
+  const bool no_releaser = disclose::lacks_releaser(request, today.world);
+  const auto who_may = [&](disclose::EventKind kind) -> std::string {
+    using enum disclose::EventKind;
+    if (kind == kAssign && no_expert) return "nobody: no expert is on duty who may take it";
+    if ((kind == kRelease || kind == kBreak) && no_releaser)
+      return "nobody: there is no authorised person who may";
+    return std::string(disclose::who_may(kind));
+  };
   boost::json::array out;
   for (const auto kind : disclose::possible(request)) {
     const auto why = disclose::why_not(request, kind, who, today.world);
     out.push_back({{"step", disclose::to_text(kind)},
-                   {"who", kind == disclose::EventKind::kAssign && no_expert
-                               ? "nobody: no expert is on duty who may take it"
-                               : std::string(disclose::who_may(kind))},
+                   {"who", who_may(kind)},
                    {"me", why == disclose::WhyNot::kNothing ? "yes" : "no"},
                    {"why", disclose::to_text(why)}});
   }

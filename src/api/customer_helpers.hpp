@@ -27,6 +27,11 @@ Status may_see(Service& service, const Acting& who, const CustomerId& customer);
 // ... with the request: who has a part in it, whose role it is to look at all of them, or whom the
 // requester answers to.
 Status may_see(Service& service, const Acting& who, const disclose::Request& request);
+// Those of them who are told of its news by name, and the roles that are.
+inline constexpr people::Roles kLookAtAll =
+    roles_of({people::Role::kAuthorised, people::Role::kSupervisor, people::Role::kOwner,
+              people::Role::kAuditor});
+std::set<PersonId> who_see(const people::Chart& chart, const disclose::Request& request);
 
 // What the keeper says as JSON. kMalformed: it is no object.
 template <class T>
@@ -97,6 +102,8 @@ boost::json::array next_json(const disclose::Request& request, const PersonId& w
                              const Today& today);
 // It waits for an expert to come on duty: none who may take it is.
 bool no_expert_on_duty(const disclose::Request& request, const Today& today);
+// ... or nobody who may release it: nobody is there who could go on with it.
+bool lacks_somebody(const disclose::Request& request, const Today& today);
 
 constexpr std::size_t kSealedBytesMax = 4'200;  // of a value, with its tag
 

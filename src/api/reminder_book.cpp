@@ -1,6 +1,7 @@
 #include "api/reminder_book.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <tuple>
 
@@ -24,10 +25,11 @@ std::string settled_words() {
   return words;
 }
 
-// That somebody has to come on duty, or has to be made an expert.
+// That somebody has to come on duty, or has to be made an expert or authorised.
+constexpr std::array kNudges = {disclose::Waits::kOffDuty, disclose::Waits::kNoExpert,
+                                disclose::Waits::kNoReleaser};
 bool is_nudge(const disclose::Reminder& reminder) {
-  return reminder.waits == disclose::Waits::kOffDuty ||
-         reminder.waits == disclose::Waits::kNoExpert;
+  return std::ranges::find(kNudges, reminder.waits) != kNudges.end();
 }
 
 // A letter that comes when its time is over says what is no longer so. One that says it is: later.
@@ -74,12 +76,12 @@ Status ReminderBook::load(const disclose::Limits& limits) {
 
 Status ReminderBook::load_nudged() {
   for (const auto& row :
-       TRY(db_.query("SELECT person, MAX(at) FROM reminders WHERE waits IN (?1, ?2) AND at > ?3 "
-                     "GROUP BY person",
-                     {static_cast<std::int64_t>(disclose::Waits::kOffDuty),
-                      static_cast<std::int64_t>(disclose::Waits::kNoExpert),
-                      clock_.utc_ms() - kNudgeEveryMs})))
-    if (const auto person = PersonId::parse(row.text(0))) nudged_[*person] = row.number(1);
+       TRY(db_.query("SELECT person, waits, MAX(at) FROM reminders WHERE waits IN (?1, ?2, ?3) AND "
+                     "at > ?4 GROUP BY person, waits",
+                     {static_cast<std::int64_t>(kNudges[0]), static_cast<std::int64_t>(kNudges[1]),
+                      static_cast<std::int64_t>(kNudges[2]), clock_.utc_ms() - kNudgeEveryMs})))
+    if (const auto person = PersonId::parse(row.text(0)))
+      nudged_[{*person, static_cast<disclose::Waits>(row.number(1))}] = row.number(2);
   return {};
 }
 
@@ -147,7 +149,7 @@ bool ReminderBook::is_full(const disclose::Reminder& reminder) const {
 }
 
 bool ReminderBook::was_nudged(const disclose::Reminder& reminder) const {
-  const auto at = nudged_.find(reminder.to);
+  const auto at = nudged_.find({reminder.to, reminder.waits});
   return is_nudge(reminder) && at != nudged_.end() &&
          std::abs(clock_.utc_ms() - at->second) < kNudgeEveryMs;
 }
@@ -169,7 +171,7 @@ Status ReminderBook::look_at(const disclose::Request& request, const disclose::W
                      reminder.to.hex(), reminder.since, reminder.until, std::string(kWaiting),
                      clock_.utc_ms()}));
     waiting_[reminder.key()] = {.id = id, .reminder = reminder};
-    if (is_nudge(reminder)) nudged_[reminder.to] = clock_.utc_ms();
+    if (is_nudge(reminder)) nudged_[{reminder.to, reminder.waits}] = clock_.utc_ms();
   }
   return {};
 }

@@ -46,7 +46,8 @@ class ReminderBook {
   static constexpr std::int64_t kForgetEveryMs = 3'600'000;
   static constexpr std::int64_t kAgainMs = 60'000;  // after a courier that was full
   // Whoever is told that nobody is on duty for one request is told of no other so long: it is the
-  // same to do, and many requests of a night are no flood of letters.
+  // same to do, and many requests of a night are no flood of letters. So, too, that nobody may
+  // release.
   static constexpr std::int64_t kNudgeEveryMs = 3'600'000;
 
   ReminderBook(db::Database& database, Clock& clock, Entropy& entropy, ReminderSettings settings);
@@ -139,7 +140,8 @@ class ReminderBook {
   std::map<Key, Sent> waiting_;  // rows that have not ended
   std::set<Key> known_;          // rows that have, of what is watched
   std::map<RequestId, std::int64_t> without_;
-  std::map<PersonId, std::int64_t> nudged_;  // of the chart, UTC ms
+  // Of the chart, UTC ms, by what they were told of.
+  std::map<std::pair<PersonId, disclose::Waits>, std::int64_t> nudged_;
   std::string failing_;
   std::int64_t next_forget_ms_ = 0;
 };

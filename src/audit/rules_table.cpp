@@ -89,7 +89,10 @@ const std::vector<Rule>& rules() {
       {"step-holds", kBreach,
        "Each step of a request is its next one, signed by who may, allowed by the roles, order and "
        "limits of then; nothing follows what is over."},
-      {"expert-on-duty", kBreach, "A request is assigned to an expert who is on duty."},
+      {"expert-on-duty", kBreach,
+       "A request is assigned to an expert who is on duty; from another one it is taken when they "
+       "go "
+       "off duty, or may not verify it any more."},
       {"checks-hold", kBreach,
        "Checks are made by the request's expert while the customer is called back, against what "
        "was stored before; a verdict counts those that were passed since it rang, each once. Own "

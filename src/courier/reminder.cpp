@@ -39,6 +39,8 @@ constexpr std::array<Template, keys::kWaitsMax> kTemplates = {{
      "waits for an expert, and nobody is on duty who may take it", "until", true},
     {"Callward: a request waits, and there is no expert",
      "waits for an expert, and there is none who may take it", "until"},
+    {"Callward: a request waits, and nobody may release it",
+     "waits for an authorised person, and there is none who may release it", "until"},
 }};
 
 std::string minute_of(std::int64_t utc_ms) {

@@ -117,8 +117,9 @@ void LogRules::chart_changed(const Now& now) {
   }();
   if (!taken) return now.breaks("chart-holds", taken.error().message);
   chart_last_ = now.index + 1;
-  std::erase_if(keeper_.on_duty,
-                [this](const auto& p) { return !chart_->is(p, people::Role::kExpert); });
+  const auto is_none = [this](const PersonId& p) { return !chart_->is(p, people::Role::kExpert); };
+  std::erase_if(keeper_.on_duty, is_none);
+  std::erase_if(came_, is_none);
 }
 
 void LogRules::duty_changed(const Now& now) {
@@ -126,11 +127,13 @@ void LogRules::duty_changed(const Now& now) {
   if (!person) return now.breaks("expert-on-duty", "nobody's duty");
   if (!now.entry.data.at("on").as_bool()) {
     keeper_.on_duty.erase(*person);
+    came_.erase(*person);
     return;
   }
   if (!chart_ || !chart_->is(*person, people::Role::kExpert))
     return now.breaks("expert-on-duty", "on duty, and no expert with a passkey");
   keeper_.on_duty.insert(*person);
+  came_.insert(*person);
 }
 
 void LogRules::reader_bound(const Now& now) {
@@ -182,7 +185,7 @@ void LogRules::disclosure_step(const Now& now) {
     TRY(chain.apply(next, world));
     if (!first) {
       const auto& request = requests_.at(step.request);
-      if (step.event.kind == EventKind::kAssign) check_assigned(now, step);
+      if (step.event.kind == EventKind::kAssign) check_assigned(now, request.chain.request(), step);
       if (step.event.kind == EventKind::kPass) check_pass(now, request, step);
       if (step.event.kind == EventKind::kView) check_view(now, request, step);
       if (step.event.kind == EventKind::kRelease) check_heard(now, request, step);
@@ -210,9 +213,14 @@ void LogRules::disclosure_step(const Now& now) {
   if (!taken) now.breaks("step-holds", taken.error().message);
 }
 
-void LogRules::check_assigned(const Now& now, const ChainStep& step) {
+// A keeper that begins knows of nobody, and is told. Until somebody was said to be off, what they
+// have is theirs.
+void LogRules::check_assigned(const Now& now, const Request& before, const ChainStep& step) {
   if (!keeper_.on_duty.contains(step.event.expert))
     now.breaks("expert-on-duty", "assigned to who was not on duty");
+  if (before.state == State::kAssigned && came_.contains(before.expert) &&
+      may_verify(before, before.expert, *chart_))
+    now.breaks("expert-on-duty", "taken from an expert who was on duty");
 }
 
 void LogRules::check_pass(const Now& now, const OfRequest& request, const ChainStep& step) {

@@ -96,7 +96,7 @@ class LogRules final : public audit::RuleJudge {
   void duty_changed(const Now& now);
   void reader_bound(const Now& now);
   void disclosure_step(const Now& now);
-  void check_assigned(const Now& now, const ChainStep& step);
+  void check_assigned(const Now& now, const Request& before, const ChainStep& step);
   void check_proofs(const Now& now, const OfRequest& request, const ChainStep& step);
   void check_pass(const Now& now, const OfRequest& request, const ChainStep& step);
   void check_view(const Now& now, const OfRequest& request, const ChainStep& step);
@@ -163,6 +163,7 @@ class LogRules final : public audit::RuleJudge {
     std::map<std::array<std::uint8_t, 32>, Reader> readers;
   };
   Keeper keeper_;
+  std::set<PersonId> came_;  // on duty, and not off since, whatever keepers came and went
   std::optional<Keeper> keeper_before_;  // that handed over just now
 };
 

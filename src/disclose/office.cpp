@@ -73,9 +73,7 @@ Status Office::log_is_back(std::uint64_t known_upto) {
     // An erasure that was begun is in hand, and is logged once more.
     if (entry.type == "erased" || entry.type == "fields_erase_intended") return {};
     if (entry.type != "duty_changed") return replay_customer(entry);
-    const auto person = TRY(PersonId::parse(entry.subject));
-    on_duty_.erase(person);
-    if (entry.data.at("on").as_bool()) on_duty_.emplace(person, 0);
+    note_duty(TRY(PersonId::parse(entry.subject)), entry.data.at("on").as_bool());
     return {};
   }));
   // Else nothing was lost, and a call-back that goes on does.
@@ -103,6 +101,7 @@ void Office::forget() {
   requests_.clear();
   dials_.clear();
   drafted_.clear();
+  duty_staged_.clear();
   limits_then_.reset();
 }
 
@@ -518,7 +517,10 @@ void Office::mirrors_are_back() {
 // ---- turns --------------------------------------------------------------------------------------
 
 void Office::tick() {
-  if (known_ && !ledger_.log_failed()) pass_deadlines();
+  if (known_ && !ledger_.log_failed()) {
+    miss_experts();
+    pass_deadlines();
+  }
   watch_kept();
   scan_customers();
   forecast_on();
@@ -571,7 +573,7 @@ void Office::pass_deadlines() {
     if (time < end && request.state == State::kCalling && !running.dialling &&
         !counts(running.call_back))
       broken_off.push_back(id);
-    if (time < end && request.state == State::kRequested) without_expert.push_back(id);
+    if (time < end && waits_for_expert(request)) without_expert.push_back(id);
   }
   for (const auto& id : late) system_step(id, EventKind::kTime);
   for (const auto& id : without_expert) find_expert(id);

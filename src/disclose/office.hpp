@@ -161,6 +161,9 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kCallersMax = 20'000;  // calls at a time whose number is looked up
   static constexpr std::int64_t kReaderMs = 12 * 3'600'000;
   static constexpr std::size_t kReadersPerPersonMax = 8;
+  // A keeper that begins is told who is on duty, one after the other: so long after the first one
+  // it counts whom it was not told of.
+  static constexpr std::int64_t kDutyToldMs = 30'000;
   static constexpr std::int64_t kDraftMs = 5 * 60'000;  // between the draft and its signature
   static constexpr std::int64_t kCodeMs = 10 * 60'000;
   // A field of the vault's own: what was said about a request.
@@ -373,7 +376,11 @@ class Office final : public keys::Tenant {
                                   ByteView value);
   Status may_act(std::string_view actor, people::Roles roles) const;
   // office_people.cpp
-  void set_duty(const PersonId& person, bool on);
+  Status stage_duty(const PersonId& person, bool on, std::string actor,
+                    std::function<void(const Status&)> then);
+  void note_duty(const PersonId& person, bool on);
+  void find_experts();
+  void miss_experts();
   // office_requests.cpp
   Result<Running*> find_known(const RequestId& id);  // a settled one, too
   Result<Running*> find_request(const RequestId& id);
@@ -402,6 +409,8 @@ class Office final : public keys::Tenant {
   void system_step(const RequestId& id, EventKind kind, const PersonId& expert = {});
   void carry_out(const RequestId& id, const std::vector<Action>& actions);
   void find_expert(const RequestId& id);
+  [[nodiscard]] bool lost_its_expert(const Request& request) const;
+  [[nodiscard]] bool waits_for_expert(const Request& request) const;
   void pass_deadlines();
   [[nodiscard]] bool counts(const CallBack& made) const;  // else nobody was reached
   void settle(Running& running);
@@ -441,7 +450,10 @@ class Office final : public keys::Tenant {
   std::map<PersonId, std::vector<Reader>> readers_;
   std::map<PersonId, std::uint64_t> on_duty_;  // and when they were last given one
   std::uint64_t assigned_ = 0;
-  std::deque<IntakeSecret> intake_;                           // the newest first; two at most
+  std::set<PersonId> off_;                    // said to be off duty, and not on since
+  std::set<PersonId> duty_staged_;            // it is on its way to the log
+  std::optional<std::int64_t> duty_from_ms_;  // monotonic: when the first one was on duty
+  std::deque<IntakeSecret> intake_;           // the newest first; two at most
   std::unordered_map<keys::IntakeId, std::int64_t> intakes_;  // when, monotonic
   std::map<std::string, Rate> rates_;
   std::map<CallId, vault::Token> callers_;  // of calls that run: what finds their number

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "base/event_log.hpp"
 #include "disclose/office.hpp"
 
 namespace callward::disclose {
@@ -62,8 +63,11 @@ void Office::chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> re
     auto& head = book_.change_head();
     head.chart_entry = chart_entry_;
     head.chart_head = chart_.head();
-    std::erase_if(on_duty_,
-                  [this](const auto& item) { return !chart_.is(item.first, Role::kExpert); });
+    std::erase_if(on_duty_, [this](const auto& item) {
+      const bool gone = !chart_.is(item.first, Role::kExpert);
+      if (gone) off_.insert(item.first);
+      return gone;
+    });
   });
   ledger_.write_rows();
   ledger_.after_log([this, reply](Status logged) {
@@ -159,34 +163,76 @@ void Office::duty_put(const keys::DutyPut& message, Reply<keys::Ack> reply) {
   if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
   if (message.on && !chart_.is(message.person, Role::kExpert))
     return refuse({Errc::kDenied, "no expert with a passkey"});
+  if (duty_staged_.contains(message.person))
+    return refuse({Errc::kBusy, "it is just being changed; ask again"});
   if (on_duty_.contains(message.person) == message.on) return reply(keys::Ack{});
-  auto staged = ledger_.stage({.type = "duty_changed",
-                               .actor = message.person.hex(),
-                               .subject = message.person.hex(),
-                               .data = {{"on", message.on}}});
-  if (!staged) return refuse(staged.error());
-  ledger_.after_log([this, person = message.person, on = message.on, reply](Status logged) {
-    if (!logged) return reply(tl::unexpected<Error>(logged.error()));
-    set_duty(person, on);
-    reply(keys::Ack{});
+  const auto staged =
+      stage_duty(message.person, message.on, message.person.hex(), [reply](const Status& logged) {
+        if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+        reply(keys::Ack{});
+      });
+  if (!staged) refuse(staged.error());
+}
+
+Status Office::stage_duty(const PersonId& person, bool on, std::string actor,
+                          std::function<void(const Status&)> then) {
+  TRY(ledger_.stage({.type = "duty_changed",
+                     .actor = std::move(actor),
+                     .subject = person.hex(),
+                     .data = {{"on", on}}}));
+  duty_staged_.insert(person);
+  ledger_.after_log([this, person, on, then = std::move(then)](const Status& logged) {
+    duty_staged_.erase(person);
+    if (logged) note_duty(person, on);
+    if (logged) find_experts();
+    then(logged);
   });
+  return {};
+}
+
+void Office::note_duty(const PersonId& person, bool on) {
+  if (on) {
+    on_duty_.emplace(person, 0);
+    off_.erase(person);
+    if (!duty_from_ms_) duty_from_ms_ = clock_.monotonic_ms();
+  } else {
+    on_duty_.erase(person);
+    off_.insert(person);
+  }
 }
 
 // Who goes leaves what they have not begun to somebody else.
-void Office::set_duty(const PersonId& person, bool on) {
-  if (on) {
-    on_duty_.emplace(person, 0);
-  } else {
-    on_duty_.erase(person);
-  }
+bool Office::lost_its_expert(const Request& request) const {
+  return request.state == State::kAssigned &&
+         (off_.contains(request.expert) || !may_verify(request, request.expert, chart_));
+}
+
+bool Office::waits_for_expert(const Request& request) const {
+  return request.state == State::kRequested || lost_its_expert(request);
+}
+
+void Office::find_experts() {
   std::vector<RequestId> waiting;
+  for (const auto& [id, running] : requests_)
+    if (waits_for_expert(running.chain.request())) waiting.push_back(id);
+  for (const auto& id : waiting) find_expert(id);
+}
+
+// Whoever has something to verify, and was on duty for the keeper before this one alone, is not
+// there any more: that is said, so that the log tells why it is given to somebody else.
+void Office::miss_experts() {
+  if (!duty_from_ms_ || clock_.monotonic_ms() < *duty_from_ms_ + kDutyToldMs) return;
+  std::set<PersonId> missing;
   for (const auto& [id, running] : requests_) {
     const auto& request = running.chain.request();
-    if (request.state == State::kRequested ||
-        (request.state == State::kAssigned && !on && request.expert == person))
-      waiting.push_back(id);
+    const auto& expert = request.expert;
+    if (request.state == State::kAssigned && !lost_its_expert(request) &&
+        !on_duty_.contains(expert) && !duty_staged_.contains(expert))
+      missing.insert(expert);
   }
-  for (const auto& id : waiting) find_expert(id);
+  for (const auto& expert : missing)
+    if (const auto staged = stage_duty(expert, false, "keeper", [](const Status&) {}); !staged)
+      log_event("office.duty_not_said", {{"why", staged.error().message}});
 }
 
 }  // namespace callward::disclose

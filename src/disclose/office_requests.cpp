@@ -388,7 +388,8 @@ void Office::settle(Running& running) {
 // Whose turn it is: of those on duty who may, the one who was given none for longest.
 void Office::find_expert(const RequestId& id) {
   const auto running = find_request(id);
-  if (!running || (*running)->staged || chart_staged_) return;
+  // Else it could stand in the log behind what makes it wrong there.
+  if (!running || (*running)->staged || chart_staged_ || !duty_staged_.empty()) return;
   const auto& request = (*running)->chain.request();
   const PersonId* found = nullptr;
   std::uint64_t longest = 0;

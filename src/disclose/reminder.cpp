@@ -123,9 +123,12 @@ class Due {
       case Action::kFindExpert:
         return for_an_expert();
       case Action::kTellExpert:
+        if (lacks_expert(r_, world_.chart, rota_.on_duty)) return for_an_expert();
         if (may_verify(r_, r_.expert, world_.chart)) wait_for(Waits::kCallBack, {r_.expert});
         return;
       case Action::kTellAuthorised:
+        if (lacks_releaser(r_, world_))
+          return remind(Waits::kNoReleaser, owners(world_), r_.since, end_);
         return wait_for(r_.state == kVerified ? Waits::kRelease : Waits::kSecond,
                         the_authorised(r_, world_));
       case Action::kTellRequester:
@@ -190,18 +193,24 @@ class Due {
 
 const char* to_text(Waits waits) {
   static constexpr std::array kWords = {
-      "",       "call_back", "release",  "second",    "review",   "review_overdue",
-      "lapses", "broken",    "opened",   "confirmed", "declined", "not_verified",
-      "lapsed", "revoked",   "reported", "off_duty",  "no_expert"};
+      "",       "call_back", "release",  "second",    "review",    "review_overdue",
+      "lapses", "broken",    "opened",   "confirmed", "declined",  "not_verified",
+      "lapsed", "revoked",   "reported", "off_duty",  "no_expert", "no_releaser"};
   static_assert(kWords.size() == kWaitsMax + 1);
   return kWords.at(static_cast<std::size_t>(waits));
 }
 
 bool lacks_expert(const Request& request, const people::Chart& chart,
                   const std::vector<PersonId>& on_duty) {
-  return request.state == kRequested && std::ranges::none_of(on_duty, [&](const PersonId& id) {
-           return may_verify(request, id, chart);
-         });
+  const bool waits = request.state == kRequested || request.state == kAssigned;
+  return waits && std::ranges::none_of(
+                      on_duty, [&](const PersonId& id) { return may_verify(request, id, chart); });
+}
+
+bool lacks_releaser(const Request& request, const World& world) {
+  static constexpr std::array kWait = {kVerified, kHalfReleased, kHalfBroken};
+  return std::ranges::find(kWait, request.state) != kWait.end() &&
+         world.now < deadline(request, world.limits) && the_authorised(request, world).empty();
 }
 
 std::vector<Reminder> reminders_due(const Request& request, const World& world, const Rota& rota) {

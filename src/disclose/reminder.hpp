@@ -4,8 +4,10 @@
 //
 // Whom a step tells is the table's word (request.hpp, Action; docs/disclosure.md), at once:
 //
-//   kTellExpert      its expert, while it waits for the call-back
-//   kTellAuthorised  those who may release it, or be the second, while it waits for them
+//   kTellExpert      its expert, while it waits for the call-back; while that one is not there, nor
+//                    anybody who may take it instead, those of kFindExpert
+//   kTellAuthorised  those who may release it, or be the second, while it waits for them; where
+//                    there is none the owners
 //   kTellRequester   the requester: open or confirmed, while it is; declined, not verified, lapsed
 //                    or revoked, for a day
 //   kTellManager     the nearest superior of the requester who may review it, else the owners,
@@ -55,9 +57,12 @@ struct Rota {
   std::int64_t lapse_before_ms = 0;
 };
 
-// Nobody has it, and none of those on duty may take it: it waits for an expert to come on duty.
+// It waits for a call-back, and none of those on duty may make it, who has it included: it waits
+// for an expert to come on duty.
 bool lacks_expert(const Request& request, const people::Chart& chart,
                   const std::vector<PersonId>& on_duty);
+// It waits for a release, or for the second of two, and no authorised person may give it.
+bool lacks_releaser(const Request& request, const World& world);
 
 // Those that are due by now; of a state that has not been seen before all of it.
 std::vector<Reminder> reminders_due(const Request& request, const World& world, const Rota& rota);

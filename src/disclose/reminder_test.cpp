@@ -214,6 +214,46 @@ TEST_F(Reminders, WhereNoExpertIsOnDutyThoseWhoMayTakeItAreTold) {
   EXPECT_TRUE(due().empty());
 }
 
+// Who has it is not there, nor anybody else: it waits as if nobody had it.
+TEST_F(Reminders, WhereTheExpertHasGoneThoseWhoMayTakeItAreTold) {
+  go({.kind = kAssign, .expert = eve.id});
+  EXPECT_FALSE(lacks_expert(request, chart, on_duty));
+  on_duty = {emil.id};
+  EXPECT_FALSE(lacks_expert(request, chart, on_duty)) << "it is given to him, by the keeper";
+  EXPECT_TRUE(of(Waits::kOffDuty).empty());
+  on_duty.clear();
+  EXPECT_TRUE(lacks_expert(request, chart, on_duty));
+  EXPECT_EQ(of(Waits::kOffDuty), (People{eve.id, emil.id})) << "she may come back";
+  EXPECT_EQ(due().size(), 2u);
+  EXPECT_EQ(due()[0].until, deadline(request, limits));
+  for (const auto& one : {eve, emil})
+    EXPECT_TRUE(apply(person(one.id, people::bit(Role::kAgent), olga.id), {olga}));
+  EXPECT_EQ(of(Waits::kNoExpert), People{olga.id});
+  world.now = deadline(request, limits);
+  EXPECT_TRUE(due().empty());
+}
+
+TEST_F(Reminders, WhereNobodyMayReleaseItTheOwnersAreTold) {
+  verified(1);
+  EXPECT_FALSE(lacks_releaser(request, world));
+  EXPECT_TRUE(of(Waits::kNoReleaser).empty());
+  go({.kind = kRelease, .by = anna.id, .fields = {2}});
+  EXPECT_TRUE(apply(person(abe.id, people::bit(Role::kAgent), olga.id), {olga}));
+  EXPECT_TRUE(lacks_releaser(request, world)) << "there is no second one";
+  EXPECT_EQ(of(Waits::kNoReleaser), People{olga.id});
+  EXPECT_TRUE(of(Waits::kSecond).empty());
+  EXPECT_EQ(due().size(), 1u);
+  EXPECT_EQ(due()[0].until, deadline(request, limits));
+  request = ask(asked(tom.id), world)->next;
+  verified();
+  EXPECT_EQ(of(Waits::kRelease), People{anna.id});
+  EXPECT_TRUE(apply(person(anna.id, people::bit(Role::kAgent), olga.id), {olga}));
+  EXPECT_EQ(of(Waits::kNoReleaser), People{olga.id});
+  world.now = deadline(request, limits);
+  EXPECT_TRUE(due().empty());
+  EXPECT_FALSE(lacks_releaser(request, world));
+}
+
 TEST_F(Reminders, WhereThereIsNoExpertTheOwnersAreTold) {
   on_duty.clear();
   for (const auto& one : {eve, emil})
@@ -235,6 +275,7 @@ class EachStep : public ::testing::Test, public Company {
         return Action::kTellExpert;
       case Waits::kRelease:
       case Waits::kSecond:
+      case Waits::kNoReleaser:
         return Action::kTellAuthorised;
       case Waits::kReview:
       case Waits::kReported:
@@ -254,6 +295,7 @@ class EachStep : public ::testing::Test, public Company {
       case Action::kTellExpert:
         return one.to == r.expert;
       case Action::kTellAuthorised:
+        if (one.waits == Waits::kNoReleaser) return one.to == olga.id;
         return chart.is(one.to, Role::kAuthorised) &&
                std::ranges::find(r.acted, one.to) == r.acted.end();
       case Action::kTellManager:
@@ -271,7 +313,10 @@ class EachStep : public ::testing::Test, public Company {
     Tells wanted, found;
     for (const auto action : actions)
       if (action != Action::kDial && action != Action::kWipeReaders) wanted.insert(action);
-    for (const auto& one : reminders_due(r, world, {nobody, 0})) {
+    // It is given to somebody who is on duty, as the keeper does it.
+    const std::vector<PersonId> hers{r.expert};
+    for (const auto& one :
+         reminders_due(r, world, {r.state == State::kAssigned ? hers : nobody, 0})) {
       if (one.since != world.now) continue;  // an alarm of before
       found.insert(told_by(one.waits));
       EXPECT_TRUE(is_meant(one, r)) << to_text(one.waits);
@@ -291,6 +336,7 @@ class EachStep : public ::testing::Test, public Company {
         event.call_back.number_age_days = age;
         event.call_back.call.bytes[0] = 1;
         if (!r.released.empty()) event.fields = {r.released[0]};
+        if (r.state == State::kAssigned) event.expert = r.expert == eve.id ? emil.id : eve.id;
         all.push_back(event);
       }
     return all;

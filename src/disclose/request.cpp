@@ -120,6 +120,10 @@ Status nothing(const Request&, const Event&, const World&) { return {}; }
 Status an_expert_who_may(const Request& r, const Event& e, const World& w) {
   return may_verify(r, e.expert, w.chart) ? Status{} : denied("this expert may not verify it");
 }
+// Nobody is given anew what is theirs: its time would begin again.
+Status another_expert_who_may(const Request& r, const Event& e, const World& w) {
+  return e.expert == r.expert ? denied("it is this expert's already") : an_expert_who_may(r, e, w);
+}
 Status verified(const Request& r, const Event& e, const World& w) {
   const auto& call = e.call_back;
   if (call.call.is_zero() || !call.answered || !call.recorded || !call.number_on_file)
@@ -191,7 +195,7 @@ constexpr std::array kTable = {
         2,
         Asks::kFields},
     Row{kRequested, kTime, kLapsed, by_the_system, time_is_over, {kTellRequester}, 1},
-    Row{kAssigned, kAssign, kAssigned, by_the_system, an_expert_who_may, {kTellExpert}, 1},
+    Row{kAssigned, kAssign, kAssigned, by_the_system, another_expert_who_may, {kTellExpert}, 1},
     Row{kAssigned, kRing, kCalling, by_its_expert_once_more, nothing, {kDial}, 1},
     Row{kAssigned, kWithdraw, kWithdrawn, by_the_requester, nothing, {none}, 0},
     Row{kAssigned,

@@ -119,6 +119,15 @@ TEST_F(Requests, AnExpertWhoAnswersToTheRequesterVerifiesNothing) {
   EXPECT_EQ(refused({.kind = kRing, .by = emil.id}), Errc::kDenied);
 }
 
+TEST_F(Requests, WhatIsAnExpertsIsNotGivenToThemAnew) {
+  ASSERT_TRUE(go({.kind = kAssign, .expert = eve.id}));
+  EXPECT_EQ(refused({.kind = kAssign, .expert = eve.id}), Errc::kDenied)
+      << "its time would begin again";
+  world.now += 1'000;
+  ASSERT_TRUE(go({.kind = kAssign, .expert = emil.id}));
+  EXPECT_EQ(request.since, world.now);
+}
+
 TEST_F(Requests, ANumberThatWasChangedLatelyTakesTwo) {
   verified(29);
   ASSERT_TRUE(go(release(anna.id, {2, 4})));

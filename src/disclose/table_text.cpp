@@ -73,7 +73,12 @@ std::string table_markdown() {
       "`verified` to `half_released`, and the other authorised persons are told.\n\nWhat is asked "
       "and "
       "finds no expert on duty who may take it is told to the experts who are not, and where there "
-      "is none to the owners. "
+      "is none to the owners. An expert to whom it is `assigned`, and who goes off duty, leaves or "
+      "may not verify it any more before the customer is rung, loses it to another one, by the "
+      "same "
+      "step; while there is none on duty it is theirs still, and the same people are told. What "
+      "waits for a release or for a second one, where no authorised person may give it, is told to "
+      "the owners. "
       "Whoever could go on, and who asked, are told again some time before it lapses.\n\nOver, for "
       "everybody: ";
   std::string over;

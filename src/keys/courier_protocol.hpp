@@ -81,11 +81,12 @@ enum class Waits : std::uint8_t {
   kNotVerified = 11,  // by its expert
   kLapsed = 12,
   kRevoked = 13,
-  kReported = 14,  // its expert refused it, for a superior of who asked
-  kOffDuty = 15,   // no expert is on duty who may take it, for those who are not
-  kNoExpert = 16,  // ... and there is none, for the owners
+  kReported = 14,    // its expert refused it, for a superior of who asked
+  kOffDuty = 15,     // no expert is on duty who may take it, for those who are not
+  kNoExpert = 16,    // ... and there is none, for the owners
+  kNoReleaser = 17,  // no authorised person may release it, or be the second, for the owners
 };
-inline constexpr std::uint8_t kWaitsMax = 16;
+inline constexpr std::uint8_t kWaitsMax = 17;
 
 // A reminder by e-mail. All that can differ: whose address, which template, which request, until
 // when. Goes out at most kRemindersPerHourMax times an hour, those of break-glass kAlarmsPerHourMax

@@ -236,6 +236,43 @@ TEST_F(LogRules, WhatWasBrokenOpenIsReviewedInTime) {
   expect(waits, "broken-is-reviewed");
 }
 
+// From an expert who is there nobody takes it, for whomever.
+TEST_F(LogRules, AnExpertWhoIsThereKeepsWhatIsTheirs) {
+  const auto customer = carla();
+  duty(eve);
+  id = *request(tom, customer, {"email"});
+  keeper->tick();
+  duty(emil);
+  duty(eve, false);
+  ASSERT_EQ(state(id).at("expert").as_string(), emil.id.hex());
+  const auto good = entries();
+  expect_clean(good);
+  const auto goes = [&](audit::Entry& entry) {
+    return entry.type == "duty_changed" && entry.subject == eve.id.hex() &&
+           !entry.data.at("on").as_bool();
+  };
+  auto kept = good;
+  blank(*std::ranges::find_if(kept, goes));
+  expect(kept, "expert-on-duty");
+  // After a restart, too, she is there until somebody says that she is not.
+  boot();
+  duty(eve);
+  const auto other = *request(tom, customer, {"phone"});
+  keeper->tick();
+  ASSERT_EQ(state(other).at("expert").as_string(), eve.id.hex());
+  boot();
+  duty(emil);
+  ticks(Office::kDutyToldMs);
+  ticks(1'000);
+  ASSERT_EQ(state(other).at("expert").as_string(), emil.id.hex());
+  auto taken = entries();
+  expect_clean(taken);
+  blank(*std::ranges::find_if(taken, [](const audit::Entry& entry) {
+    return entry.type == "duty_changed" && entry.actor == "keeper";
+  }));
+  expect(taken, "expert-on-duty");
+}
+
 // Who was on duty is so still, and whose key a browser has, when nobody took over.
 TEST_F(LogRules, AHandOverThatCameToNothingIsVoid) {
   const auto customer = carla();

@@ -447,6 +447,128 @@ TEST_F(Offices, TheOneWhoGoesOffDutyLeavesItToAnother) {
   EXPECT_EQ(state(id).at("expert").as_string(), emil.id.hex());
 }
 
+class Leaving : public Offices {
+ protected:
+  void SetUp() override {
+    customer = carla();
+    duty(eve);
+    id = *request(tom, customer, {"email"});
+    keeper->tick();
+    ASSERT_EQ(expert(), eve.id.hex());
+  }
+  std::string expert() { return std::string(state(id).at("expert").as_string()); }
+  void expect_clean() {
+    for (const auto& found : judge(entries()).findings)
+      ADD_FAILURE() << found.rule->name << " at " << found.index << ": " << found.what;
+  }
+  CustomerId customer;
+  RequestId id;
+};
+
+TEST_F(Leaving, WhereNobodyIsThereItGoesToWhoComesNext) {
+  duty(eve, false);
+  ticks(1'000);
+  EXPECT_EQ(state_word(id), "assigned");
+  EXPECT_EQ(expert(), eve.id.hex()) << "nobody else is there";
+  duty(emil);
+  EXPECT_EQ(expert(), emil.id.hex());
+  duty(eve);
+  ticks(Office::kDutyToldMs);
+  EXPECT_EQ(expert(), emil.id.hex()) << "it is his, while he is there";
+  ASSERT_TRUE(ring(id, emil, customer));
+  duty(emil, false);
+  ticks(1'000);
+  EXPECT_EQ(expert(), emil.id.hex()) << "he has begun";
+  expect_clean();
+}
+
+TEST_F(Leaving, WhoComesBackFirstHasItStill) {
+  duty(eve, false);
+  ticks(1'000);
+  duty(eve);
+  duty(emil);
+  ticks(Office::kDutyToldMs);
+  EXPECT_EQ(expert(), eve.id.hex());
+  expect_clean();
+}
+
+TEST_F(Leaving, WhoLosesTheRoleLosesIt) {
+  duty(emil);
+  ASSERT_TRUE(change_roles(eve, people::bit(people::Role::kAgent), {olga}));
+  ticks(1'000);
+  EXPECT_EQ(expert(), emil.id.hex());
+  expect_clean();
+}
+
+TEST_F(Leaving, WhoLeavesTheCompanyLosesIt) {
+  duty(emil);
+  now = office->now();
+  ASSERT_TRUE(apply(change(people::ChangeKind::kLeft, eve.id), {olga}));
+  ASSERT_TRUE(put_change(all.back()));
+  ticks(1'000);
+  EXPECT_EQ(expert(), emil.id.hex());
+  expect_clean();
+}
+
+TEST_F(Leaving, WhoAnswersToWhoAskedFromNowOnLosesIt) {
+  duty(emil);
+  const auto of_max = *request(max, customer, {"email"});
+  keeper->tick();
+  const auto theirs = state(of_max).at("expert").as_string();
+  const auto& moved = theirs == emil.id.hex() ? emil : eve;
+  now = office->now();
+  auto under = person(moved.id, people::bit(people::Role::kExpert), max.id);
+  under.extension = "299";
+  ASSERT_TRUE(apply(under, {olga}));
+  ASSERT_TRUE(put_change(all.back()));
+  ticks(1'000);
+  EXPECT_EQ(state(of_max).at("expert").as_string(),
+            boost::json::string(moved.id == emil.id ? eve.id.hex() : emil.id.hex()));
+  EXPECT_EQ(expert(), eve.id.hex()) << "of who asks who is not above her";
+  expect_clean();
+}
+
+// A keeper that starts knows of nobody's duty: the server tells it, one after the other.
+TEST_F(Leaving, ARestartTakesNothingFromWhoIsThere) {
+  boot();
+  duty(emil);
+  ticks(Office::kDutyToldMs - 1'000);
+  EXPECT_EQ(expert(), eve.id.hex());
+  duty(eve);
+  ticks(Office::kDutyToldMs);
+  EXPECT_EQ(expert(), eve.id.hex());
+  expect_clean();
+}
+
+TEST_F(Leaving, AfterARestartWhoIsNotToldOfIsOffAndTheLogSaysIt) {
+  boot();
+  duty(emil);
+  ticks(Office::kDutyToldMs);
+  ticks(1'000);
+  EXPECT_EQ(expert(), emil.id.hex());
+  const auto all_of_it = entries();
+  const auto said = std::ranges::find_if(all_of_it, [](const audit::Entry& entry) {
+    return entry.type == "duty_changed" && entry.actor == "keeper";
+  });
+  ASSERT_NE(said, all_of_it.end());
+  EXPECT_EQ(said->subject, eve.id.hex());
+  expect_clean();
+}
+
+// One and the same round has both: in the log nothing stands behind what makes it wrong.
+TEST_F(Leaving, InOneRoundNothingIsGivenToWhoGoesJustThen) {
+  const auto goes = post<keys::Ack>(&Office::duty_put, keys::DutyPut{eve.id, false});
+  const auto comes = post<keys::Ack>(&Office::duty_put, keys::DutyPut{emil.id, true});
+  const auto back = post<keys::Ack>(&Office::duty_put, keys::DutyPut{eve.id, true});
+  EXPECT_EQ(back->value.error().code, Errc::kBusy) << "one after the other";
+  keeper->tick();
+  round();
+  ticks(1'000);
+  EXPECT_TRUE(goes->value && comes->value);
+  EXPECT_EQ(expert(), emil.id.hex());
+  expect_clean();
+}
+
 TEST_F(Offices, NobodyThereIsTriedAgain) {
   const auto customer = carla();
   duty(eve);

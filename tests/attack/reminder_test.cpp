@@ -181,6 +181,42 @@ TEST_F(Reminding, WhereNobodyIsOnDutyExpertsAreToldAndThePageSaysSo) {
   EXPECT_EQ(told(), (Told{{"emil@example.com", Waits::kCallBack}}));
 }
 
+// An expert goes, and nobody else is there: who asked sees it, and those who may come are told.
+TEST_F(Reminding, WhereTheExpertHasGoneItIsToldAndGivenToWhoComes) {
+  ASSERT_TRUE(book->set_address(emil.id, "emil@example.com", SetBy::kSession));
+  const auto id = asked();
+  EXPECT_EQ(told(), (Told{{"eve@example.com", Waits::kCallBack}}));
+  EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", false}}).status, 200);
+  ticks(1'000);
+  follow();
+  const auto shown = [&] { return json_of(call(tom.id, "GET", "/v1/requests/" + id)); };
+  EXPECT_TRUE(shown().at("no_expert").as_bool());
+  EXPECT_EQ(shown().at("state").as_string(), "assigned");
+  EXPECT_EQ(told(),
+            (Told{{"eve@example.com", Waits::kOffDuty}, {"emil@example.com", Waits::kOffDuty}}));
+  EXPECT_EQ(call(emil.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
+  ticks(1'000);
+  follow();
+  EXPECT_FALSE(shown().at("no_expert").as_bool());
+  EXPECT_EQ(told(), (Told{{"emil@example.com", Waits::kCallBack}}));
+}
+
+TEST_F(Reminding, WhereNobodyMayReleaseItAnyMoreTheOwnerIsTold) {
+  const auto id = asked();
+  verify(id);
+  (void)told();
+  for (const auto& one : {anna, abe})
+    ASSERT_TRUE(change_roles(one, people::bit(people::Role::kAgent), {olga}));
+  ticks(1'000);
+  follow();
+  EXPECT_EQ(told(), (Told{{"olga@example.com", Waits::kNoReleaser}}));
+  const auto shown = json_of(call(tom.id, "GET", "/v1/requests/" + id));
+  for (const auto& next : shown.at("next").as_array())
+    if (next.at("step").as_string() == "release")
+      EXPECT_EQ(next.at("who").as_string(), "nobody: there is no authorised person who may");
+  EXPECT_TRUE(told().empty()) << "once";
+}
+
 TEST_F(Reminding, AServerThatDiesSendsTheSameOneAgainAndNoOther) {
   asked();
   const auto before = turn();
