@@ -205,9 +205,12 @@ Result<CustomerTables::Folded> CustomerTables::fold(const RequestId& id,
                                                     std::int64_t end) {
   Folded folded;
   const auto kept = db_.query("SELECT folded, folded_to FROM requests WHERE id = ?1", {id.hex()});
-  if (kept && !kept->empty())
+  if (kept && !kept->empty()) {
     if (auto before = unpack_folded((*kept)[0].blob(0)); before && before->id == id)
-      folded = {std::move(*before), (*kept)[0].number(1)};
+      folded = {.request = std::move(*before), .to = (*kept)[0].number(1), .stale = {}};
+    else
+      folded.stale = (*kept)[0].blob(0);
+  }
   auto& now = folded.request;
   for (const auto& row :
        TRY(db_.query("SELECT data, entry FROM customer_log WHERE subject = ?1 AND type = "
@@ -228,9 +231,25 @@ Result<CustomerTables::Folded> CustomerTables::fold(const RequestId& id,
   return folded;
 }
 
+Result<std::int64_t> CustomerTables::followed_to() {
+  const auto rows =
+      TRY(db_.query("SELECT next FROM log_read WHERE what = ?1", {std::string(kRead)}));
+  return rows.empty() ? std::int64_t{0} : rows[0].number(0);
+}
+
+// What a program of before folded is folded anew once, and kept: but not what was not followed yet,
+// for the limits of then are not known here yet. Nor where its row has become another meanwhile.
 Result<disclose::Request> CustomerTables::request(const RequestId& id,
                                                   const disclose::Limits& limits) {
-  return TRY(fold(id, limits, kAll)).request;
+  const auto followed = TRY(followed_to());
+  auto folded = TRY(fold(id, limits, kAll));
+  if (folded.stale && folded.to < followed)
+    if (const auto kept = db_.execute(
+            "UPDATE requests SET folded = ?2, folded_to = ?3 WHERE id = ?1 AND folded = ?4",
+            {id.hex(), pack_folded(folded.request), folded.to, *folded.stale});
+        !kept)
+      log_event("server.request_not_kept", {{"why", kept.error().message}});
+  return std::move(folded.request);
 }
 
 Result<bool> CustomerTables::has_step(const RequestId& id, std::uint32_t number) {
@@ -242,7 +261,7 @@ Result<bool> CustomerTables::has_step(const RequestId& id, std::uint32_t number)
 
 // As far as the log was read: what is read anew knows later steps, and not yet the limits of then.
 Status CustomerTables::project(const RequestId& id, const disclose::Limits& limits,
-                               std::int64_t end) {
+                               std::int64_t end, Touched& touched) {
   auto found = fold(id, limits, end);
   if (!found) {
     // It stands as it stood; the others go on.
@@ -250,6 +269,10 @@ Status CustomerTables::project(const RequestId& id, const disclose::Limits& limi
               {{"request", id.hex()}, {"why", found.error().message}});
     return {};
   }
+  for (const auto& row : TRY(db_.query("SELECT expert FROM requests WHERE id = ?1", {id.hex()})))
+    if (const auto before = PersonId::parse(row.text(0));
+        before && *before != found->request.expert)
+      touched.left[id].insert(*before);
   return keep_request(found->request, found->to, limits);
 }
 
@@ -308,11 +331,9 @@ Status CustomerTables::begin_anew() {
 }
 
 Status CustomerTables::follow_log(const std::string& log_dir, const audit::NamedKey& key, Vfs& vfs,
-                                  const disclose::Limits& limits, std::set<RequestId>& news) {
+                                  const disclose::Limits& limits, Touched& news) {
   const auto size = TRY(audit::read_checkpoint(vfs, log_dir + "/checkpoint", key)).checkpoint.size;
-  const auto rows =
-      TRY(db_.query("SELECT next FROM log_read WHERE what = ?1", {std::string(kRead)}));
-  auto next = rows.empty() ? std::uint64_t{0} : static_cast<std::uint64_t>(rows[0].number(0));
+  auto next = static_cast<std::uint64_t>(TRY(followed_to()));
   // A log that is shorter than what was read of it is another: read from its beginning.
   const bool other = next > size;
   if (other) next = 0;
@@ -336,13 +357,14 @@ Status CustomerTables::follow_log(const std::string& log_dir, const audit::Named
         TRY(take(i, *entry, touched));
       }
       for (const auto& id : std::exchange(touched.stepped, {}))
-        TRY(project(id, limits, static_cast<std::int64_t>(end)));
+        TRY(project(id, limits, static_cast<std::int64_t>(end), touched));
       TRY(db_.execute(
           "INSERT INTO log_read VALUES (?1, ?2) ON CONFLICT (what) DO UPDATE SET next = ?2",
           {std::string(kRead), static_cast<std::int64_t>(end)}));
       return {};
     }));
-    news.merge(touched.requests);
+    news.requests.merge(touched.requests);
+    for (auto& [id, people] : touched.left) news.left[id].merge(people);
     next = end;
     if (next >= limit) break;
   }

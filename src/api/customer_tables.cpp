@@ -249,6 +249,11 @@ ViewText text_of(RequestView view) {
           "deadline", false};
     case RequestView::kAll:
       return {"?1 <> ''", "asked_at", true};
+    case RequestView::kWaiting:
+      return {
+          "?1 <> '' AND state IN ('requested', 'assigned', 'verified', 'half_released', "
+          "'half_broken')",
+          "deadline", false};
     case RequestView::kWindow:
       return {"requester = ?1 AND state IN ('open', 'confirmed')", "deadline", false};
   }

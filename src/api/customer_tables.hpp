@@ -12,6 +12,7 @@
 #include <boost/json.hpp>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -51,7 +52,16 @@ struct LogRow {
   boost::json::object data;
 };
 
-enum class RequestView : std::uint8_t { kMine, kVerify, kRelease, kReview, kAll, kWindow };
+// kWaiting: whosoever, for an expert or a release.
+enum class RequestView : std::uint8_t {
+  kMine,
+  kVerify,
+  kRelease,
+  kReview,
+  kAll,
+  kWindow,
+  kWaiting
+};
 struct RequestFilter {
   RequestView view{};
   PersonId person;  // whose view it is
@@ -125,14 +135,15 @@ class CustomerTables {
   // ... without those of the type `but`.
   Result<std::vector<LogRow>> log_of(const std::string& subject, std::optional<std::uint64_t> after,
                                      std::int64_t limit, const std::string& but = {});
-  // Takes in what was published since the last time, at most so many bundles. `news`: of which
-  // requests something new was taken in, where it fails after some bundles, too.
-  Status follow_log(const std::string& log_dir, const audit::NamedKey& key, Vfs& vfs,
-                    const disclose::Limits& limits, std::set<RequestId>& news);
   struct Touched {
     std::set<RequestId> requests;  // of which there is anything new
     std::set<RequestId> stepped;   // to be projected anew, once for all its new steps
+    std::map<RequestId, std::set<PersonId>> left;  // experts from whom it was taken
   };
+  // Takes in what was published since the last time, at most so many bundles. `news`: what of it
+  // people are told, where it fails after some bundles, too.
+  Status follow_log(const std::string& log_dir, const audit::NamedKey& key, Vfs& vfs,
+                    const disclose::Limits& limits, Touched& news);
   Status take(std::uint64_t index, const audit::Entry& entry, Touched& touched);
 
   // ---- one-time forms ----
@@ -161,11 +172,15 @@ class CustomerTables {
   struct Folded {
     disclose::Request request;
     std::int64_t to = -1;
+    // As its row has it, where that is another program's; nothing: it is ours, or there is none.
+    std::optional<Bytes> stale;
   };
   static constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
   Result<Folded> fold(const RequestId& id, const disclose::Limits& today, std::int64_t end);
   disclose::Limits limits_at(std::int64_t entry, const disclose::Limits& today);
-  Status project(const RequestId& id, const disclose::Limits& limits, std::int64_t end);
+  Status project(const RequestId& id, const disclose::Limits& limits, std::int64_t end,
+                 Touched& touched);
+  Result<std::int64_t> followed_to();  // entries of the log that were taken in
   Status begin_anew();
   db::Database& db_;
 };

@@ -3,9 +3,9 @@
 namespace callward::api {
 
 void EventHub::publish(std::string type, std::string data, people::Roles roles,
-                       const PersonId& person) {
+                       std::set<PersonId> people) {
   const std::lock_guard lock(mutex_);
-  events_.push_back({next_++, std::move(type), std::move(data), roles, person});
+  events_.push_back({next_++, std::move(type), std::move(data), roles, std::move(people)});
   if (events_.size() > kKeptMax) events_.pop_front();
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,12 @@ struct Event {
   std::uint64_t id = 0;
   std::string type;  // "call", "order", "system", "live_call", "request"
   std::string data;  // one line of JSON
-  // Who is told: whoever has one of the roles, and the person. Both empty: everybody.
+  // Who is told: whoever has one of the roles, and these people. Both empty: everybody.
   people::Roles roles = 0;
-  PersonId person;
+  std::set<PersonId> people;
+  [[nodiscard]] bool tells(people::Roles has, const PersonId& person) const {
+    return (roles == 0 && people.empty()) || (roles & has) != 0 || people.contains(person);
+  }
 };
 // Of calls and orders: those who may list them.
 inline constexpr people::Roles kCallEventRoles = people::bit(people::Role::kReviewer) |
@@ -36,7 +40,7 @@ class EventHub {
   // old ones.
   explicit EventHub(std::uint64_t first_id = 1) : next_(first_id) {}
   void publish(std::string type, std::string data, people::Roles roles = 0,
-               const PersonId& person = {});
+               std::set<PersonId> people = {});
   // Events behind `after`, oldest first. A reader that fell out of the ring gets what is left,
   // after an event "system" that tells it to load anew.
   std::vector<Event> after(std::uint64_t after);

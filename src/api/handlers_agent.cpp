@@ -95,7 +95,7 @@ void Service::tell_live(const LiveCalls::Live& live) {
   if (const auto person = person_at(live.extension))
     events.publish("live_call",
                    boost::json::serialize(live_json(*this, live_calls.at(live.extension))), 0,
-                   *person);
+                   {*person});
 }
 
 void Service::note_live(const store::CallEvent& event) {

@@ -166,6 +166,7 @@ Result<Response> duty(Service& service, const Request& request) {
   if (on && !chart->is(person, Role::kExpert)) return fail(Errc::kDenied, "experts are on duty");
   TRY(service.keeper.call<keys::Ack>(keys::DutyPut{person, on}));
   TRY(service.people.set_duty(person, on));
+  service.tell_lacking();
   return Response::json({{"on", on}});
 }
 

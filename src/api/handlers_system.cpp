@@ -66,11 +66,7 @@ Response events(Service& service, const Request& request) {
     return Response::problem(429, "too many", "you have too many live screens open");
   response.event_stream = true;
   response.events_after = service.events.last();
-  response.may_see = [roles, person](const Event& event) {
-    const bool to_all = event.roles == 0 && event.person.is_zero();
-    return to_all || (event.roles & roles) != 0 ||
-           (!event.person.is_zero() && event.person == person);
-  };
+  response.may_see = [roles, person](const Event& event) { return event.tells(roles, person); };
   if (const auto last = request.header("last-event-id"); !last.empty())
     response.events_after = std::strtoull(last.c_str(), nullptr, 10);
   return response;

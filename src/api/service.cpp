@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "api/customer_tables.hpp"
+#include "api/customer_helpers.hpp"
 #include "api/reminder_book.hpp"
 #include "base/event_log.hpp"
 #include "crypto/sha256.hpp"
@@ -71,23 +71,55 @@ void Service::on_records_wanted(const keys::RecordsWanted& message) {
 }
 
 Status Service::follow_customers() {
-  using people::Role;
-  constexpr auto kLookAtAll =
-      roles_of({Role::kAuthorised, Role::kSupervisor, Role::kOwner, Role::kAuditor});
   const std::lock_guard lock(following);
   CustomerTables tables(database);
-  std::set<RequestId> news;
+  CustomerTables::Touched news;
   const auto followed = tables.follow_log(log_dir, log_key, vfs, policy.limits, news);
-  for (const auto& id : news) {
+  const auto now =
+      news.requests.empty() ? Result<Today>(fail(Errc::kNotFound, "no news")) : today(*this);
+  for (const auto& id : news.requests) {
     const auto request = tables.known(id, policy.limits);
     if (!request) continue;
     if (reminders != nullptr) reminders->touched(*request);
-    const auto text = boost::json::serialize(
-        boost::json::object{{"request", id.hex()}, {"state", disclose::to_text(request->state)}});
-    events.publish("request", text, kLookAtAll, request->requester);
-    if (!request->expert.is_zero()) events.publish("request", text, 0, request->expert);
+    tell_request(*request, std::move(news.left[id]));
+    if (!now) continue;
+    const std::lock_guard known(lacking_mutex);
+    if (!lacks_somebody(*request, *now))
+      lacking.erase(id);
+    else if (lacking.size() < kLackingMax)
+      lacking.insert(id);
   }
   return followed;
+}
+
+void Service::tell_request(const disclose::Request& request, std::set<PersonId> besides) {
+  // Without the chart it is nobody's superior; what they see is judged when they ask.
+  const auto chart = roster.chart();
+  besides.merge(who_see(chart ? **chart : people::Chart(roster.party()), request));
+  const auto text = boost::json::serialize(boost::json::object{
+      {"request", request.id.hex()}, {"state", disclose::to_text(request.state)}});
+  events.publish("request", text, kLookAtAll, std::move(besides));
+}
+
+void Service::tell_lacking() {
+  const auto now = today(*this);
+  if (!now) return;
+  RequestFilter filter{.view = RequestView::kWaiting,
+                       .person = {},
+                       .of = {},
+                       .shows = {},
+                       .after = {},
+                       .limit = kLackingMax};
+  const auto waiting = CustomerTables(database).requests(filter, policy.limits);
+  if (!waiting) return;
+  const std::lock_guard lock(lacking_mutex);
+  std::set<RequestId> found;
+  for (const auto& request : waiting->requests) {
+    const bool lacks = lacks_somebody(request, *now);
+    if (lacks) found.insert(request.id);
+    if (lacks != lacking.contains(request.id)) tell_request(request);
+  }
+  lacking = std::move(found);
 }
 
 void Service::ask_time() {

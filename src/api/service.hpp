@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -22,6 +23,7 @@
 #include "audit/note.hpp"
 #include "base/clock.hpp"
 #include "base/entropy.hpp"
+#include "disclose/request.hpp"
 #include "keys/vault_protocol.hpp"
 #include "people/leaked.hpp"
 #include "people/people.hpp"
@@ -96,6 +98,10 @@ struct Service {
   std::mutex running_mutex;
   std::unordered_set<std::string> running;
 
+  static constexpr std::int64_t kLackingMax = 2'000;
+  std::mutex lacking_mutex;
+  std::set<RequestId> lacking;  // for which nobody is there; at most kLackingMax
+
   std::mutex following;  // held while the log is followed: one after the other, in its order
   std::mutex proving;    // held while a proof of erasure is put together
 
@@ -120,6 +126,11 @@ struct Service {
   void on_records_wanted(const keys::RecordsWanted& message);
   // What the log says of customers and requests since the last time; screens are told.
   Status follow_customers();
+  // Whoever may see a request is told of its news; `besides`, who may not any more.
+  void tell_request(const disclose::Request& request, std::set<PersonId> besides = {});
+  // Duty and roles are no step of any request, and may be why one waits: whoever sees one of which
+  // that has changed is told.
+  void tell_lacking();
   // Whose telephone a live call is at: asked of the recorder with each of its news, as it may go
   // from one to another; told to whose it is, and to whose it was.
   void note_live(const store::CallEvent& event);

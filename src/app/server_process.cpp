@@ -175,7 +175,10 @@ Status catch_up(api::Service& service) {
   service.extension_of = [&roster](const PersonId& id) { return extension_of(roster, id); };
   service.person_at = [&roster](const std::string& at) { return person_at(roster, at); };
   TRY(roster.load());
-  roster.on_change([&service] { service.events.publish("people", "{}"); });
+  roster.on_change([&service] {
+    service.events.publish("people", "{}");
+    service.tell_lacking();
+  });
   TRY(service.reminders->load(service.policy.limits));
   if (auto caught = service.catalog.catch_up(); !caught)
     log_event("server.catch_up_failed", {{"why", caught.error().message}});

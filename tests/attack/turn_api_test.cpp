@@ -228,6 +228,89 @@ TEST_F(Turns, WithoutTheKeeperTimeIsTheWallClocks) {
   EXPECT_EQ(list(eve, "verify"), Ids());
 }
 
+// ---- live ---------------------------------------------------------------------------------------
+
+class Live : public Turns {
+ protected:
+  // Of whom are there news of it since the last time? By the roles and names of the events.
+  std::set<PersonId> told(const std::string& id) {
+    std::set<PersonId> people;
+    for (const auto& event : events.after(seen)) {
+      seen = event.id;
+      if (event.type != "request" || event.data.find(id) == std::string::npos) continue;
+      for (const auto& [person, member] : chart.members())
+        if (event.tells(member.roles, person)) people.insert(person);
+    }
+    return people;
+  }
+  // Who sees it when they ask.
+  std::set<PersonId> see_it(const std::string& id) {
+    std::set<PersonId> people;
+    for (const auto& [person, member] : chart.members())
+      if (call(person, "GET", "/v1/requests/" + id).status == 200) people.insert(person);
+    return people;
+  }
+  std::uint64_t seen = 0;
+};
+
+// Those above whoever asked, whatever their roles: each step of the way up.
+TEST_F(Live, WhoeverSeesARequestIsToldOfItsNews) {
+  now = office->now();
+  const auto tess = join(40, people::bit(people::Role::kTechnician), emil.id);
+  for (auto i = all.size() - 3; i < all.size(); ++i) ASSERT_TRUE(put_change(all[i]));
+  follow();
+  const auto id = ask_for(tess, customer, {"email"});
+  keeper->tick();
+  follow();
+  ASSERT_EQ(word_of(id), "assigned");
+  const std::set<PersonId> wanted{tess.id, emil.id, eve.id, anna.id, abe.id, max.id, olga.id};
+  EXPECT_EQ(see_it(id), wanted) << "Emil, to whom she answers, is an expert alone";
+  EXPECT_EQ(told(id), wanted);
+  EXPECT_EQ(told(id), std::set<PersonId>()) << "no news";
+  EXPECT_EQ(act_by(eve, {{"request", id}, {"kind", "ring"}}).status, 201);
+  EXPECT_EQ(told(id), wanted);
+}
+
+TEST_F(Live, WhoLosesItIsToldAndSeesItNoMore) {
+  const auto id = asked();
+  (void)told(id);
+  EXPECT_EQ(call(emil.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
+  EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", false}}).status, 200);
+  EXPECT_EQ(told(id), std::set<PersonId>()) << "no step yet, and somebody is there";
+  ticks(1'000);
+  follow();
+  const auto heard = told(id);
+  EXPECT_TRUE(heard.contains(eve.id));
+  EXPECT_TRUE(heard.contains(emil.id));
+  EXPECT_EQ(call(eve.id, "GET", "/v1/requests/" + id).status, 404);
+}
+
+// Duty and roles are no step of a request: whoever has its page open learns of it all the same.
+TEST_F(Live, ThatNobodyIsThereIsNewsOfTheRequest) {
+  const auto id = asked();
+  (void)told(id);
+  EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", false}}).status, 200);
+  EXPECT_TRUE(told(id).contains(tom.id));
+  service.tell_lacking();
+  EXPECT_EQ(told(id), std::set<PersonId>()) << "once";
+  EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
+  EXPECT_TRUE(told(id).contains(tom.id)) << "she is back";
+  open(id);
+  const auto other = asked();
+  EXPECT_EQ(act_by(eve, {{"request", other}, {"kind", "ring"}}).status, 201);
+  talk();
+  EXPECT_EQ(check_by(eve, other, "service_word", "blue  heron").status, 200);
+  EXPECT_EQ(check_by(eve, other, "name", "carla muster").status, 200);
+  hang_up();
+  EXPECT_EQ(act_by(eve, {{"request", other}, {"kind", "pass"}}, kVerdict).status, 201);
+  (void)told(other);
+  for (const auto& one : {anna, abe})
+    ASSERT_TRUE(change_roles(one, people::bit(people::Role::kAgent), {olga}));
+  follow();
+  service.tell_lacking();  // as the server's process does at each change of the chart
+  EXPECT_TRUE(told(other).contains(tom.id)) << "nobody may release it";
+}
+
 // ---- the request of an expert --------------------------------------------------------------------
 
 TEST(CodesByText, GoToAnotherNumberThanTheOneThatIsDialled) {

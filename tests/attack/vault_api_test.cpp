@@ -131,6 +131,8 @@ TEST(VaultApi, ARequestIsReadByTheLimitsOfThenAndOneThatIsNotTakesNoListDown) {
   ASSERT_TRUE(rig.database->execute("DELETE FROM customer_log WHERE subject = '-'"));
   ASSERT_TRUE(
       rig.database->execute("UPDATE customer_log SET data = '{}' WHERE type = 'disclosure_step'"));
+  ASSERT_EQ(listed().size(), 1u) << "it was folded anew, and is not once more";
+  ASSERT_TRUE(rig.database->execute("UPDATE requests SET folded = x''"));
   ASSERT_EQ(listed().size(), 1u) << "as it stood last";
   EXPECT_EQ(listed()[0].at("state"), "open");
   EXPECT_EQ(rig.call(rig.max.id, "GET", "/v1/customers/" + customer + "/receipt").status, 200);
@@ -719,10 +721,15 @@ TEST(VaultApi, CopiesAreWhatTheLogSays) {
                            "second", "opened_at", "until", "views", "rings", "broken"})
     EXPECT_EQ(copy.at(name), keeper.at(name)) << name;
   // What was projected of it is read on from; without it, or by another program's, from the beginning.
-  EXPECT_GT(rig.rows("SELECT length(folded) FROM requests").at(0).number(0), 100);
+  const auto kept = [&] {
+    return rig.rows("SELECT hex(folded) || ' ' || folded_to FROM requests").at(0).text(0);
+  };
+  const auto folded_before = kept();
+  EXPECT_GT(folded_before.size(), 200u);
   for (const char* folded : {"x''", "x'00112233'", "CAST(x'07' || substr(folded, 2) AS BLOB)"}) {
     ASSERT_TRUE(rig.database->execute(std::string("UPDATE requests SET folded = ") + folded));
     EXPECT_EQ(json_of(rig.call(rig.olga.id, "GET", "/v1/requests/" + id)), copy) << folded;
+    EXPECT_EQ(kept(), folded_before) << "once, and kept";
   }
   EXPECT_EQ(rig.act_by(rig.tom, {{"request", id}, {"kind", "end"}}).status, 201);
   EXPECT_EQ(rig.word_of(id), "closed") << "goes on where nothing was projected";
