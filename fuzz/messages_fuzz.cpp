@@ -31,7 +31,7 @@ void keeper(std::uint8_t which, ByteView raw) {
          CallEnd, CallSealed, CipherFetched, EraseOrder, Cleared, DerivedPut, ListenDone,
          UnheardRequest, HearAgain, Open, CallStateRequest, CallStarted, Reissued, Adopted,
          CallState, Opened, Deliver, Delivered, Dial, DialTaken, DialProgress, HangUp, DialRecorded,
-         SearchTyped, TypedFound>(which, raw);
+         SearchTyped, TypedFound, CallAt, CallsAtWanted>(which, raw);
 }
 
 void recorder(std::uint8_t which, ByteView raw) {

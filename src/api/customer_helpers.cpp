@@ -108,7 +108,8 @@ Result<keys::SealedValue> sealed_value(BodyReader body) {
   return value;
 }
 
-Response found_json(Service& service, const Acting& who, const keys::FoundCustomers& found) {
+boost::json::object found_json(Service& service, const Acting& who,
+                               const keys::FoundCustomers& found) {
   boost::json::array customers;
   for (const auto& one : found.customers) {
     service.in_hand.note(who.id, one.customer, service.clock.monotonic_ms());
@@ -116,7 +117,7 @@ Response found_json(Service& service, const Acting& who, const keys::FoundCustom
     for (const auto number : one.open_cases) open.emplace_back(std::int64_t{number});
     customers.push_back({{"customer", one.customer.hex()}, {"open_cases", std::move(open)}});
   }
-  return Response::json({{"customers", std::move(customers)}});
+  return {{"customers", std::move(customers)}};
 }
 
 boost::json::object to_json(const keys::ValueRead& value) {

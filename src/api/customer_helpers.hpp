@@ -53,7 +53,8 @@ Result<std::optional<boost::json::object>> running_of(Service& service, const Re
 Result<keys::SealedValue> sealed_value(BodyReader body);
 boost::json::object to_json(const keys::ValueRead& value);
 // Whoever looked has them at hand from here on.
-Response found_json(Service& service, const Acting& who, const keys::FoundCustomers& found);
+boost::json::object found_json(Service& service, const Acting& who,
+                               const keys::FoundCustomers& found);
 // Where the keeper opens nothing but what was sent: what does not open is the sender's mistake, and
 // nothing that is broken here.
 template <class T>

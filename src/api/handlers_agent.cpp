@@ -83,9 +83,11 @@ Result<Response> look_up_caller(Service& service, const Request& request) {
   TRY(body.finish());
   const auto live = call_at(service, who);
   if (!live) return fail(Errc::kNotFound, "no call runs at your telephone");
-  return found_json(
+  auto found = found_json(
       service, who,
       TRY(service.keeper.call<keys::FoundCustomers>(keys::LookUpCaller{who.id.hex(), live->call})));
+  found["call"] = live->call.hex();  // another one may have come to the telephone meanwhile
+  return Response::json(std::move(found));
 }
 
 }  // namespace

@@ -111,8 +111,9 @@ Result<Response> look_up(Service& service, const Request& request) {
                        .field = TRY(body.text("field", 1, 32)),
                        .value = TRY(sealed_value(TRY(body.object("value"))))};
   TRY(body.finish());
-  return found_json(service, who,
-                    TRY(of_sender(service.keeper.call<keys::FoundCustomers>(message))));
+  return Response::json(
+      found_json(service, who,
+                 TRY(of_sender(service.keeper.call<keys::FoundCustomers>(message)))));
 }
 
 }  // namespace

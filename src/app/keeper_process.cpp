@@ -51,8 +51,8 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::rules() {
       {keys::KeeperStatusRequest::kType, kAll, &P::status},
       {keys::CallStart::kType, kRecorder,
        &P::request<keys::CallStart, keys::CallStarted, &K::call_start>},
-      {keys::CallDataPut::kType, static_cast<std::uint8_t>(kRecorder | kServer),
-       &P::request<keys::CallDataPut, keys::SealedRecord, &K::call_data_put>},
+      {keys::CallDataPut::kType, static_cast<std::uint8_t>(kRecorder | kServer), &P::call_data_put},
+      {keys::CallAt::kType, kRecorder, &P::request<keys::CallAt, keys::Ack, &K::call_at>},
       {keys::Reissue::kType, kRecorder, &P::request<keys::Reissue, keys::Reissued, &K::reissue>},
       {keys::Adopt::kType, kRecorder, &P::adopt},
       {keys::SpareRoots::kType, kRecorder,
@@ -125,6 +125,9 @@ Status KeeperProcess::serve(std::unique_ptr<TakingOver> taken) {
     taken->serving();
     taken.reset();
     keeper_->serve_on();
+    // Who was not told that another keeper serves now: it says again what only a keeper's memory
+    // has.
+    broadcast(PeerRole::kRecorder, keys::CallsAtWanted{});
   }
   link_ = std::make_unique<SupervisorLink>(
       *loop_, context_, [this] { return heartbeat(); },
@@ -392,6 +395,17 @@ void KeeperProcess::courier_came(Peer& peer) {
     auto* there = find(id);
     return there != nullptr && there->channel->send(std::move(message));
   });
+}
+
+// What a call says of itself is its recorder's to say: of anybody else it is a note that is sealed.
+void KeeperProcess::call_data_put(Peer& peer, io::Frame frame) {
+  const auto message = unpack<keys::CallDataPut>(frame.body);
+  if (!message) return refuse(peer, frame, message.error());
+  auto reply = replier<keys::SealedRecord>(peer, frame);
+  if (peer.role == PeerRole::kRecorder)
+    keeper_->call_data_put(*message, std::move(reply));
+  else
+    keeper_->note_put(*message, std::move(reply));
 }
 
 void KeeperProcess::adopt(Peer& peer, io::Frame frame) {

@@ -156,6 +156,7 @@ class KeeperProcess {
   void tell_office(const DialNews& news);
   Status deliver_code(std::string_view channel, SecretBytes address, SecretBytes code);
   void hello(Peer& peer, io::Frame frame);
+  void call_data_put(Peer& peer, io::Frame frame);
   void adopt(Peer& peer, io::Frame frame);
   void log_append(Peer& peer, io::Frame frame);
   void status(Peer& peer, io::Frame frame);

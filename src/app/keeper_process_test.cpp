@@ -36,5 +36,13 @@ TEST(KeeperProcess, OfACallBackSignalTellsTheWayAndTheRecorderTheCall) {
     EXPECT_FALSE(keeper_hears(type, PeerRole::kSignal)) << type;
 }
 
+// Whose call it is who asks for it has no say in.
+TEST(KeeperProcess, AtWhoseTelephoneACallIsTheRecorderAloneSays) {
+  for (const auto role : {PeerRole::kServer, PeerRole::kListener, PeerRole::kSupervisor,
+                          PeerRole::kSignal, PeerRole::kCourier})
+    EXPECT_FALSE(keeper_hears(keys::CallAt::kType, role)) << static_cast<unsigned>(role);
+  EXPECT_TRUE(keeper_hears(keys::CallAt::kType, PeerRole::kRecorder));
+}
+
 }  // namespace
 }  // namespace callward::app

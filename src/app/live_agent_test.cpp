@@ -167,6 +167,43 @@ TEST(LiveAgent, IsKnownAgainAfterTheRecordersDeathAndAfterSignals) {
   EXPECT_EQ(rig.signal.signal->sessions(), 1u);
 }
 
+// The keeper holds everybody to it: it is told of each change, and told again when it has forgotten.
+TEST(LiveAgent, TheKeeperIsToldWhateverBecomesOfIt) {
+  LiveRig rig("keeper");
+  Dialog dialog{"a"};
+  const auto told = [&](std::size_t count, const std::string& telephone) {
+    return rig.signal.until([&] {
+      return rig.keeper->at.size() >= count && rig.keeper->at.back().telephone == telephone;
+    });
+  };
+  rig.establish(dialog, "sip:7001@c");
+  ASSERT_TRUE(told(1, "7001"));
+  const auto call = rig.keeper->at[0].call;
+  ASSERT_TRUE(rig.signal.until([&] { return rig.live().size() == 1; }));
+  EXPECT_EQ(call, rig.live()[0]);
+  rig.establish(dialog, "tel:7002");
+  ASSERT_TRUE(told(2, "7002"));
+  EXPECT_EQ(rig.keeper->at.size(), 2u) << "each once";
+  // One that took over asks for it; one that is started anew is told without.
+  ASSERT_FALSE(rig.keeper->channels.empty());
+  rig.keeper->channels.back()->send(keys::CallsAtWanted{});
+  EXPECT_TRUE(told(3, "7002"));
+  rig.keeper->die();
+  rig.keeper->at.clear();
+  rig.keeper->live();
+  EXPECT_TRUE(told(1, "7002"));
+  // What it cannot take now it hears again.
+  rig.keeper->at_refused = Errc::kBusy;
+  rig.keeper->at.clear();
+  rig.establish(dialog, "sip:7001@c");
+  EXPECT_TRUE(told(2, "7001"));
+  rig.keeper->at_refused.reset();
+  rig.keeper->at.clear();
+  EXPECT_TRUE(told(1, "7001"));
+  rig.bye(dialog);
+  EXPECT_EQ(rig.keeper->at.back().call, call);
+}
+
 TEST(LiveAgent, AnImportIsAtNobodys) {
   LiveRig rig("import");
   test::Peer importer(*rig.signal.loop, rig.signal.dir + "/recorder.sock",

@@ -233,6 +233,7 @@ class Recorder {
   void reissue_answered(RecorderCall& call, Result<keys::Reissued> reissued);
   void on_reissued(RecorderCall& call, keys::Reissued reissued);
   void tell_dial(RecorderCall& call);
+  void tell_at(RecorderCall& call);
   void tell_end(RecorderCall& call);
   void tell_sealed(RecorderCall& call);
   void refill_spares();

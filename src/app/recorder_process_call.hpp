@@ -182,6 +182,8 @@ class RecorderCall {
   SecretBytes call_data;   // of a call on a spare root, until adopted
   bool asking = false;     // one request at a time
   bool dial_told = false;  // to this keeper: whose recording it is
+  bool at_told = false;    // ... at whose telephone it is
+  bool telling_at = false;
   bool end_logged = false, sealed_logged = false;
 
   // After the end.

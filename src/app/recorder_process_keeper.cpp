@@ -61,7 +61,7 @@ void Recorder::tell_running() {
 void Recorder::on_keeper_lost() {
   if (!*alive_) return;
   keeper_ready_ = keeper_locked_ = false;
-  for (auto& [id, call] : calls_) call->asked_listened = call->dial_told = false;
+  for (auto& [id, call] : calls_) call->asked_listened = call->dial_told = call->at_told = false;
   asking_spares_ = sending_log_ = told_running_ = telling_running_ = false;
   early_events_.clear();  // of the one that is gone
   for (auto& [id, early] : early_) {
@@ -99,12 +99,19 @@ void Recorder::on_keeper_event(io::Frame frame) {
       return wipe_ranges(std::move(frame), 18);
     case keys::RemoveObjects::kType:
       return remove_objects(std::move(frame));
+    case keys::CallsAtWanted::kType:
+      for (auto& [id, call] : calls_) {
+        call->at_told = false;
+        tell_at(*call);
+      }
+      return;
     default:
       log_event("recorder.keeper_said", {{"type", frame.type}});
   }
 }
 
 void Recorder::tell_keeper(RecorderCall& call) {
+  tell_at(call);
   if (!keeper_ready_ || call.asking) return;
   if (call.phase == RecorderPhase::kReissue) return reissue(call);
   if (call.phase == RecorderPhase::kListening) return ask_listened(call);
@@ -264,6 +271,28 @@ void Recorder::tell_dial(RecorderCall& call) {
                      again->dial_told = keeper_ready_;
                      tell_keeper(*again);
                    });
+}
+
+// Beside whatever else is asked of the call: an agent may act in it as soon as this is known.
+void Recorder::tell_at(RecorderCall& call) {
+  if (!keeper_ready_ || !call.telephone || call.at_told || call.telling_at || call.needs_adoption ||
+      call.phase != RecorderPhase::kLive)
+    return;
+  call.telling_at = true;
+  keeper_->request(
+      keys::CallAt{call.id(), *call.telephone}, kKeeperTimeoutMs,
+      [this, id = call.id(), said = *call.telephone, alive = alive_](Result<io::Frame> reply) {
+        if (!*alive) return;
+        auto* again = find(id);
+        if (again == nullptr) return;
+        again->telling_at = false;
+        if (again->telephone != said) return tell_at(*again);
+        if (!reply && come_again(reply.error())) return;
+        if (!reply)
+          log_event("recorder.call_at_not_taken",
+                    {{"call", id.hex()}, {"why", reply.error().message}});
+        again->at_told = keeper_ready_;
+      });
 }
 
 void Recorder::tell_end(RecorderCall& call) {

@@ -244,6 +244,8 @@ void Recorder::on_session_telephone(Peer&, io::Frame& frame) {
   auto* call = find_for_signal(said->call);
   if (call == nullptr || call->telephone == said->telephone) return;
   call->telephone = std::move(said->telephone);
+  call->at_told = false;
+  tell_at(*call);   // before the server hears of it
   announce(*call);  // who asked too early asks again
 }
 

@@ -90,6 +90,10 @@ class TreeKeeper final : public SocketPeer {
       }
       case keys::DialRecorded::kType:
         return dial_recorded(channel, frame);
+      case keys::CallAt::kType:
+        at.push_back(*unpack<keys::CallAt>(frame.body));
+        if (at_refused) return (void)channel.reply(frame, keys::ErrorReply{*at_refused, "not now"});
+        break;
       case keys::CallEnd::kType:
         ended.push_back(*unpack<keys::CallEnd>(frame.body));
         if (knows_nothing)
@@ -126,6 +130,8 @@ class TreeKeeper final : public SocketPeer {
   std::vector<keys::CallStart> started;
   std::vector<keys::DialRecorded> dials;
   std::optional<Errc> dial_refused;
+  std::vector<keys::CallAt> at;
+  std::optional<Errc> at_refused;
   std::vector<keys::CallEnd> ended;
   std::vector<keys::CallSealed> sealed;
   std::vector<keys::LogAppend> log;

@@ -29,6 +29,14 @@ const std::vector<EntryType>& entry_types() {
         {"direction", kText},
         {"streams", kNumber},
         {"started_at", kNumber}}},
+      {"call_at",
+       kByKeeper,
+       "At whose telephone a call is, from here on: the recorder says the telephone, the role "
+       "chart "
+       "in "
+       "force whose it is; `person` is nothing for nobody in it. Said again by a keeper that was "
+       "started anew.",
+       {{"person", kText}}},
       {"call_ended",
        kByKeeper,
        "A call ended; `ends` has [stream, 0, end] in segments, so that a truncated tail shows. "

@@ -158,6 +158,7 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
     std::map<std::string_view, Handler> all = {
         {"keeper_started", &R::keeper_started},
         {"call_started", &R::call_started},
+        {"call_at", &R::call_at},
         {"call_ended", &R::call_ended},
         {"call_sealed", &R::call_sealed},
         {"keeper_adopted", &R::keeper_adopted},
@@ -273,6 +274,8 @@ void RuleChecker::call_started(const Entry& entry) {
   running_.insert(entry.subject);
   ++report_.calls;
 }
+
+void RuleChecker::call_at(const Entry& entry) { (void)call_of(entry); }
 
 void RuleChecker::call_ended(const Entry& entry) {
   auto& call = call_of(entry);

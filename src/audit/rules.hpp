@@ -140,6 +140,7 @@ class RuleChecker {
 
   void keeper_started(const Entry& entry);
   void call_started(const Entry& entry);
+  void call_at(const Entry& entry);
   void call_ended(const Entry& entry);
   void call_sealed(const Entry& entry);
   void keeper_adopted(const Entry& entry);

@@ -116,6 +116,12 @@ const std::vector<Rule>& rules() {
        "A request whose time is over ends within 10 minutes of a running keeper."},
       {"review-in-time", kWarning, "What was open is reviewed within its time."},
       {"broken-is-reviewed", kBreach, "What was broken open is reviewed within its time."},
+      {"call-at-by-chart", kBreach,
+       "A call is at the telephone of somebody who is in the role chart then, and has one there."},
+      {"in-call-by-whose-it-is", kBreach,
+       "Who looks up a call's number, types in what is said in it, or begins to be private in it, "
+       "is "
+       "somebody at whose telephone it has been. From the first `call_at` on."},
       {"stored-by-somebody", kBreach,
        "Customers' data is typed in by agents, technicians, or a known customer; no field's number "
        "is used twice."},

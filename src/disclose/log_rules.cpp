@@ -49,6 +49,9 @@ const std::map<std::string_view, LogRules::Handler>& LogRules::handlers() {
       {"call_back_heard", &R::call_back_heard},
       {"receipt_given", &R::receipt_given},
       {"call_started", &R::call_started},
+      {"call_at", &R::call_at},
+      {"looked_up", &R::looked_up},
+      {"private_on", &R::private_on},
       {"opened", &R::opened},
       {"exported", &R::opened},
       {"erase_intended", &R::erase_intended},
@@ -333,7 +336,7 @@ void LogRules::call_started(const Now& now) {
   const auto id = CallId::parse(now.entry.subject);
   if (!id) return;
   const auto source = keys::source_of_text(text(now.entry, "source"));
-  calls_.emplace(*id, OfCall{now.index, source == keys::CallSource::kCallBack, {}});
+  calls_.emplace(*id, OfCall{now.index, source == keys::CallSource::kCallBack, {}, {}});
 }
 
 void LogRules::call_back_made(const Now& now) {

@@ -117,6 +117,11 @@ class LogRules final : public audit::RuleJudge {
   void erase_intended(const Now& now);
   void held_decided(const Now& now);
   void check_taken(const Now& now, std::string_view by) const;
+  // log_rules_calls.cpp
+  void call_at(const Now& now);
+  void looked_up(const Now& now);
+  void private_on(const Now& now);
+  void check_in_call(const Now& now, std::string_view call) const;
   // log_rules_vault.cpp: customers
   void fields_stored(const Now& now);
   void fields_void(const Now& now);
@@ -154,8 +159,11 @@ class LogRules final : public audit::RuleJudge {
     bool call_back = false;
     // Who had keys of it before the log says whose call-back it was.
     std::vector<std::pair<PersonId, std::uint64_t>> opened_by;
+    std::set<PersonId> were;  // at whose telephone it is, or has been
   };
   std::map<CallId, OfCall> calls_;
+  bool says_at_ = false;                       // a keeper that says at whose telephone calls are
+  std::set<std::string> private_;              // stretches that have begun, by their orders
   std::map<CallId, keys::CallBackOf> backed_;  // that were a call-back already
   struct Keeper {                              // the newest one
     std::int64_t at = 0;

@@ -149,6 +149,7 @@ Status Office::reload(std::uint64_t rows_upto) {
   head.chart_head = chart_.head();
   head.policy_entry = policy_entry;
   keep_running();
+  place_again();
   return {};
 }
 
@@ -521,6 +522,7 @@ void Office::tick() {
     miss_experts();
     pass_deadlines();
   }
+  tick_calls();
   watch_kept();
   scan_customers();
   forecast_on();

@@ -141,7 +141,13 @@ class Office final : public keys::Tenant {
   Status may_erase(const keys::CallAsked& call, std::string_view actor) override;
   // Who is on the line (office_callers.cpp).
   void call_says(const CallId& call, ByteView call_data) override;
+  // At whose telephone it is (office_calls.cpp).
   void call_is_over(const CallId& call) override;
+  void call_is_at(const CallId& call, std::string_view telephone,
+                  std::function<void(Status)> done) override;
+  void when_at(const CallId& call, std::string_view actor,
+               std::function<void(const Status&)> then) override;
+  [[nodiscard]] bool has_waiting() const override { return !waiting_.empty(); }
 
   // Whether this is the key of a browser of theirs, signed by a passkey that they still have. The
   // command line's, which is for one call alone, is none.
@@ -158,7 +164,13 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kFieldsPerIntakeMax = 32;
   static constexpr std::size_t kLookUpsPerMinute = 30;  // of one person
   static constexpr std::size_t kLookUpsPerMinuteAll = 6'000;
-  static constexpr std::size_t kCallersMax = 20'000;  // calls at a time whose number is looked up
+  static constexpr std::size_t kCallersMax = 20'000;    // calls at a time whose number is looked up
+  static constexpr std::size_t kCallsAtMax = 20'000;    // ... at whose telephone they are
+  static constexpr std::size_t kWereAtMax = 32;         // of one call; the first ones go
+  static constexpr std::int64_t kAfterCallMs = 60'000;  // what was typed in it is still taken
+  // An act waits so long to hear that the call is at whose telephone it takes; more are refused.
+  static constexpr std::int64_t kActWaitsMs = 2'000;
+  static constexpr std::size_t kActsWaitingMax = 256;
   static constexpr std::int64_t kReaderMs = 12 * 3'600'000;
   static constexpr std::size_t kReadersPerPersonMax = 8;
   // A keeper that begins is told who is on duty, one after the other: so long after the first one
@@ -279,6 +291,20 @@ class Office final : public keys::Tenant {
     std::optional<std::uint64_t> next;  // row; nothing: it is through
     std::string failed;
   };
+  struct At {                                // a call
+    std::string telephone;                   // as it was said last
+    bool told = false;                       // by who has to say it, not read from its data
+    std::optional<PersonId> person, staged;  // in the log; on its way there. Zero: nobody's
+    std::vector<PersonId> were;              // at whose it has been, the newest last
+    std::optional<std::int64_t> over_ms;     // monotonic
+  };
+  struct WaitingAct {
+    CallId call;
+    std::string actor;
+    bool was = false;           // it is enough that it has been at theirs
+    std::int64_t until_ms = 0;  // monotonic
+    std::function<void(const Status&)> then;
+  };
   struct Rate {
     std::int64_t minute = 0;
     std::size_t count = 0;
@@ -366,6 +392,22 @@ class Office final : public keys::Tenant {
   Result<vault::CompareToken> compare_token(vault::FieldKind kind, ByteView normalised);
   Result<bool> compare_fits(const vault::CompareToken& token, vault::FieldKind kind,
                             ByteView normalised);
+  // office_calls.cpp
+  const PersonId* whose_telephone(std::string_view telephone);
+  PersonId whose_is(const At& at);
+  At* at_of(const CallId& call);  // nullptr: there are too many
+  void call_data_names(const CallId& call, std::string_view telephone);
+  void place(const CallId& call, At& at, std::function<void(Status)> done);
+  static void is_placed(At& at, const PersonId& person);
+  void place_again();
+  [[nodiscard]] Status may_in_call(const CallId& call, std::string_view actor, bool was) const;
+  void when_in_call(const CallId& call, std::string_view actor, bool was,
+                    std::function<void(const Status&)> then);
+  void answer_waiting();
+  void tick_calls();
+  // office_fields.cpp
+  [[nodiscard]] Status may_store(const keys::StoreFields& message);
+  void store_typed(const keys::StoreFields& message, Reply<keys::FieldsStored> reply);
   bool within_rate(const std::string& actor);
   Status may_look_up(const std::string& actor);
   void warm_numbers() const;
@@ -457,6 +499,10 @@ class Office final : public keys::Tenant {
   std::unordered_map<keys::IntakeId, std::int64_t> intakes_;  // when, monotonic
   std::map<std::string, Rate> rates_;
   std::map<CallId, vault::Token> callers_;  // of calls that run: what finds their number
+  std::map<CallId, At> at_;                 // of calls that run, or ended just now
+  std::vector<WaitingAct> waiting_;
+  std::unordered_map<std::string, PersonId> telephones_;    // of the chart, by their keys
+  std::optional<std::uint64_t> telephones_of_;              // chart_entry_ of that chart
   std::map<CustomerId, vault::Customer::Before> unlogged_;  // before what this round stored
   std::map<OrderId, Going> going_;
   std::set<CustomerId> going_of_;

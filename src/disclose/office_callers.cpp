@@ -19,21 +19,28 @@ constexpr std::size_t kLeftOnStackMax = 64 * 1'024;
   wipe(room.data(), room.size());
 }
 
-// The customer's number in what a call says of itself (capture/call_data.hpp).
-SecretBytes number_in(ByteView call_data) {
+// Whose numbers a call says that it is between (capture/call_data.hpp); empty where it is silent.
+struct Numbers {
+  SecretBytes customer, agent;
+};
+SecretBytes number_of(const json::object& call, std::string_view whose) {
+  const auto* who = call.if_contains(whose);
+  const auto* number =
+      who != nullptr && who->is_object() ? who->get_object().if_contains("number") : nullptr;
+  if (number == nullptr || !number->is_string()) return {};
+  return SecretBytes(as_bytes(std::string_view(number->get_string())));
+}
+Numbers numbers_in(ByteView call_data) {
   SecretBytes room(2 * call_data.size() + 4'096);  // wiped with what was read into it
   json::monotonic_resource memory(room.expose_mut().data(), room.size());
   boost::system::error_code bad;
   const auto said = json::parse(as_text(call_data), bad, &memory);
   const auto* object = bad ? nullptr : said.if_object();
   if (object == nullptr) return {};
-  const auto* customer = object->if_contains("customer");
-  const auto* number = customer != nullptr && customer->is_object()
-                           ? customer->get_object().if_contains("number")
-                           : nullptr;
-  if (number == nullptr || !number->is_string()) return {};
-  return SecretBytes(as_bytes(std::string_view(number->get_string())));
+  return {number_of(*object, "customer"), number_of(*object, "agent")};
 }
+
+Error no_number() { return {Errc::kNotFound, "the call shows no number, or runs no more"}; }
 
 const vault::FieldSpec* telephone_of(const vault::Policy& policy) {
   for (const auto& spec : policy.fields)
@@ -53,33 +60,36 @@ void Office::call_says(const CallId& call, ByteView call_data) {
   struct AtEnd {
     ~AtEnd() { wipe_stack_below(); }
   } const at_end{};
+  const auto [number, agent] = numbers_in(call_data);
+  if (!agent.empty()) call_data_names(call, as_text(agent.expose()));
   const auto* spec = telephone_of(policy_.policy);
-  if (spec == nullptr) return;
-  const auto number = number_in(call_data);
-  if (number.empty()) return;  // what was said before stands
+  if (spec == nullptr || number.empty()) return;  // what was said before stands
   const auto normalised = vault::normalise(spec->kind, number.expose(), policy_.policy.region);
   if (!normalised) return (void)callers_.erase(call);
   if (callers_.size() >= kCallersMax && !callers_.contains(call)) return;
   callers_[call] = book_.token_of(spec->kind, normalised->expose());
 }
 
-void Office::call_is_over(const CallId& call) { callers_.erase(call); }
-
 void Office::look_up_caller(const keys::LookUpCaller& message, Reply<keys::FoundCustomers> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto may = may_look_up(message.actor); !may) return refuse(may.error());
-  const auto caller = callers_.find(message.call);
-  if (caller == callers_.end())
-    return refuse({Errc::kNotFound, "the call shows no number, or runs no more"});
-  const auto found = who_has(caller->second);
-  if (!found) return refuse(found.error());
-  answer_found(*found,
-               {.type = "looked_up",
-                .actor = message.actor,
-                .subject = message.call.hex(),
-                .data = {{"field", telephone_of(policy_.policy)->id},
-                         {"found", static_cast<std::int64_t>(found->customers.size())}}},
-               reply);
+  if (!callers_.contains(message.call)) return refuse(no_number());
+  when_in_call(message.call, message.actor, false, [this, message, reply](const Status& may) {
+    const auto no = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+    if (!may) return no(may.error());
+    if (auto is_ready = ready(); !is_ready) return no(is_ready.error());
+    const auto caller = callers_.find(message.call);
+    if (caller == callers_.end()) return no(no_number());
+    const auto found = who_has(caller->second);
+    if (!found) return no(found.error());
+    answer_found(*found,
+                 {.type = "looked_up",
+                  .actor = message.actor,
+                  .subject = message.call.hex(),
+                  .data = {{"field", telephone_of(policy_.policy)->id},
+                           {"found", static_cast<std::int64_t>(found->customers.size())}}},
+                 reply);
+  });
 }
 
 }  // namespace callward::disclose

@@ -18,6 +18,16 @@ constexpr std::string_view kIntakeInfo = "callward intake v1", kReaderInfo = "ca
 // The key is the keeper's secret; Argon2id is for the day on which somebody has that, too.
 constexpr crypto::Argon2Cost kCompareCost{.passes = 3, .memory_bytes = 8u << 20};
 constexpr std::string_view kByCustomer = "customer";  // a one-time form
+constexpr std::size_t kSealedBytesMax = vault::kValueBytesMax + 64, kFieldNameBytesMax = 64;
+
+// What may wait for its call is of a size that many may wait.
+bool is_over_limit(const keys::StoreFields& message) {
+  return message.fields.size() > Office::kFieldsPerIntakeMax ||
+         std::ranges::any_of(message.fields, [](const auto& field) {
+           return field.field.size() > kFieldNameBytesMax ||
+                  field.value.ciphertext.size() > kSealedBytesMax;
+         });
+}
 
 }  // namespace
 
@@ -61,7 +71,7 @@ Result<SecretBytes> Office::open_intake(const keys::SealedValue& value, std::str
   const auto* secret = intake_secret(value.key);
   if (secret == nullptr)
     return fail(Errc::kState, "sealed to a key that is not taken any more; get the new one");
-  if (value.ciphertext.size() > vault::kValueBytesMax + 64)
+  if (value.ciphertext.size() > kSealedBytesMax)
     return fail(Errc::kTooLarge, "a value over its limit");
   if (!context || context->key != value.key || context->enc != value.enc)
     context.emplace(
@@ -191,14 +201,30 @@ Status Office::stage_stored(const keys::StoreFields& message, const keys::Fields
   return {};
 }
 
+Status Office::may_store(const keys::StoreFields& message) {
+  TRY(ready());
+  constexpr auto kTypes = people::bit(Role::kAgent) | people::bit(Role::kTechnician);
+  if (message.actor != kByCustomer) return may_act(message.actor, kTypes);
+  if (message.customer.is_zero() || message.of_case == 0)
+    return fail(Errc::kDenied, "a form is a known customer's, of an open case");
+  if (!message.call.is_zero()) return fail(Errc::kDenied, "a form is filled in in no call");
+  return {};
+}
+
 void Office::store_fields(const keys::StoreFields& message, Reply<keys::FieldsStored> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
-  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
-  constexpr auto kTypes = people::bit(Role::kAgent) | people::bit(Role::kTechnician);
-  if (message.actor != kByCustomer)
-    if (auto may = may_act(message.actor, kTypes); !may) return refuse(may.error());
-  if (message.actor == kByCustomer && (message.customer.is_zero() || message.of_case == 0))
-    return refuse({Errc::kDenied, "a form is a known customer's, of an open case"});
+  if (message.call.is_zero()) return store_typed(message, std::move(reply));
+  if (auto may = may_store(message); !may) return refuse(may.error());
+  if (is_over_limit(message)) return refuse({Errc::kTooLarge, "more than a form has"});
+  when_in_call(message.call, message.actor, true, [this, message, reply](const Status& may) {
+    if (!may) return reply(tl::unexpected<Error>(may.error()));
+    store_typed(message, reply);
+  });
+}
+
+void Office::store_typed(const keys::StoreFields& message, Reply<keys::FieldsStored> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto may = may_store(message); !may) return refuse(may.error());
   if (intakes_.contains(message.intake)) return refuse({Errc::kExists, "this was stored already"});
   if (intakes_.size() >= kIntakesMax) return refuse({Errc::kFull, "too much was typed lately"});
   auto typed = open_fields(message);

@@ -72,6 +72,7 @@ void Office::chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> re
   ledger_.write_rows();
   ledger_.after_log([this, reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
+    place_again();
     reply(keys::ChartTaken{chart_.number(), chart_.head()});
   });
 }

@@ -109,26 +109,6 @@ boost::json::array Keeper::ranges_json(const std::vector<SegmentRange>& ranges) 
   return out;
 }
 
-Result<Bytes> Keeper::seal_call_data(CallKeys& call, ByteView plain) {
-  if (call.next_call_data > keys::kIndexMax)
-    return fail(Errc::kFull, "the call has as much data of its own as it may have");
-  const auto index = call.next_call_data++;
-  call.dirty = true;
-  const keys::RecordHeader header{.kind = keys::RecordKind::kCallData,
-                                  .stream = keys::kCallDataStream,
-                                  .first = index,
-                                  .last = index};
-  if (plain.size() > keys::kRecordPayloadBytesMax)
-    return fail(Errc::kTooLarge, "call data is over its limit");
-  return cipher_.seal(entropy_, header, call.id, plain,
-                      TRY(call.cover.leaf(keys::leaf_of(keys::kCallDataStream, index))));
-}
-
-void Keeper::tell_tenant(const CallKeys& call, ByteView call_data) {
-  if (tenant_ != nullptr && call.source == keys::CallSource::kSiprec && !call.ended)
-    tenant_->call_says(call.id, call_data);
-}
-
 Status Keeper::stage_dirty_rows() {
   Status outcome;
   for (auto& [id, call] : calls_) {
@@ -197,9 +177,9 @@ void Keeper::call_start(const keys::CallStart& message, Reply<keys::CallStarted>
   call->dirty = true;
   auto record = seal_call_data(*call, message.call_data);
   if (!record) return reply(tl::unexpected<Error>(record.error()));
-  tell_tenant(*call, message.call_data);
   call->start_logged = false;
   auto staged = stage_started(*call);
+  tell_tenant(*call, message.call_data);  // what it says of the call stands behind its beginning
   rows_[call->id] = call->row;
   note_age(*call);
   auto* raw = call.get();
@@ -219,15 +199,6 @@ void Keeper::call_start(const keys::CallStart& message, Reply<keys::CallStarted>
     started.call_data_record = std::move(record);
     reply(std::move(started));
   });
-}
-
-void Keeper::call_data_put(const keys::CallDataPut& message, Reply<keys::SealedRecord> reply) {
-  auto call = find(message.call);
-  if (!call) return reply(tl::unexpected<Error>(call.error()));
-  auto record = seal_call_data(**call, message.call_data);
-  if (!record) return reply(tl::unexpected<Error>(record.error()));
-  tell_tenant(**call, message.call_data);
-  reply(keys::SealedRecord{std::move(*record)});
 }
 
 void Keeper::reissue(const keys::Reissue& message, Reply<keys::Reissued> reply) {

@@ -93,6 +93,9 @@ class Keeper {
   // Recorder
   void call_start(const keys::CallStart& message, Reply<keys::CallStarted> reply);
   void call_data_put(const keys::CallDataPut& message, Reply<keys::SealedRecord> reply);
+  // The same of somebody else's, who knows nothing of what the call says of itself: a note.
+  void note_put(const keys::CallDataPut& message, Reply<keys::SealedRecord> reply);
+  void call_at(const keys::CallAt& message, Reply<keys::Ack> reply);
   void reissue(const keys::Reissue& message, Reply<keys::Reissued> reply);
   void adopt(keys::Adopt message, Reply<keys::Adopted> reply);
   void spare_roots(const keys::SpareRoots& message, Reply<keys::SpareRootsGiven> reply);
@@ -323,6 +326,7 @@ class Keeper {
   [[nodiscard]] keys::PrivateState private_state(const CallKeys& call) const;
   [[nodiscard]] PrivateGrant private_grant(const CallKeys& call, const std::string& actor) const;
   static std::vector<SegmentRange> private_ranges(const CallKeys& call, const OrderId& order);
+  void press_private(const keys::PrivateMode& message, Reply<keys::PrivateState> reply);
   void widen_private(CallKeys& call, Private& open);
   void begin_private(const CallKeys& call, Reply<keys::PrivateState> reply);
   void log_privates();

@@ -28,9 +28,9 @@ void Keeper::rest(bool resting) {
 // Nothing waits for the log, for others' memory, or to be answered.
 bool Keeper::quiet() const {
   return after_.empty() && effects_.empty() && batches_.empty() && !log_->has_staged() &&
-         !orders_due() && std::none_of(orders_.begin(), orders_.end(), [](const Order& order) {
-           return !order.replies.empty();
-         });
+         (tenant_ == nullptr || !tenant_->has_waiting()) && !orders_due() &&
+         std::none_of(orders_.begin(), orders_.end(),
+                      [](const Order& order) { return !order.replies.empty(); });
 }
 
 HandedState Keeper::hand_over() const {

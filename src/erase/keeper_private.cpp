@@ -114,7 +114,20 @@ void Keeper::private_look(const keys::PrivateLook& message, Reply<keys::PrivateS
   reply(private_state(**found));
 }
 
+// A stretch begins by whose telephone the call is at. Whatever is refused anyway is refused at once.
 void Keeper::private_mode(const keys::PrivateMode& message, Reply<keys::PrivateState> reply) {
+  const bool begins = message.on && !privates_.contains(message.call);
+  const auto found = find(message.call);
+  const bool may_begin = found && !(*found)->ended && !(*found)->is_call_back() &&
+                         (*found)->source != keys::CallSource::kImport;
+  if (tenant_ == nullptr || !begins || !may_begin) return press_private(message, std::move(reply));
+  tenant_->when_at(message.call, message.actor, [this, message, reply](const Status& may) {
+    if (!may) return reply(tl::unexpected<Error>(may.error()));
+    press_private(message, reply);
+  });
+}
+
+void Keeper::press_private(const keys::PrivateMode& message, Reply<keys::PrivateState> reply) {
   if (!may_act(message.actor))
     return reply(fail(Errc::kDenied, "a person is private, or the operator"));
   if ((message.kept & (1u | 1u << keys::kCallDataStream)) != 0)

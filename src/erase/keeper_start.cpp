@@ -311,8 +311,8 @@ void Keeper::adopt(keys::Adopt message, Reply<keys::Adopted> reply) {
   if (message.spare)
     if (auto record = seal_call_data(call, message.call_data))
       adopted.call_data_record = std::move(*record);
-  if (message.spare) tell_tenant(call, message.call_data);
   if (!call.start_logged) (void)stage_started(call);
+  if (message.spare) tell_tenant(call, message.call_data);
   const std::vector<SegmentRange> lost(call.lost.begin() + static_cast<std::ptrdiff_t>(losses),
                                        call.lost.end());
   (void)stage_entry("keeper_adopted", "keeper", call.id.hex(),

@@ -286,6 +286,50 @@ class OfficeRig : public Company {
     }
     return ada.id;
   }
+  // Another agent, at this telephone.
+  Someone colleague(std::uint8_t n, const std::string& extension) {
+    now = office->now();
+    const auto first = all.size();
+    const auto one = join(n, people::bit(people::Role::kAgent));
+    for (auto i = first; i < all.size(); ++i) EXPECT_TRUE(put_change(all[i]));
+    give_extension(one, extension);
+    return one;
+  }
+
+  // ---- an agent's own call ----
+  static std::string call_data(const std::string& customer, const std::string& agent = "") {
+    return R"({"version":1,"customer":{"number":")" + customer + R"("},"agent":{"number":")" +
+           agent + R"("}})";
+  }
+  CallId begin(const std::string& data, keys::CallSource source = keys::CallSource::kSiprec) {
+    const auto call = CallId::random(entropy);
+    Answer<keys::CallStarted> begun;
+    keeper->call_start({.call = call,
+                        .source = source,
+                        .direction = keys::Direction::kIncoming,
+                        .streams = 3,
+                        .started_at = clock.utc_ms(),
+                        .call_data = to_bytes(as_bytes(data))},
+                       begun.reply());
+    keeper->end_round();
+    EXPECT_TRUE(begun.value);
+    return call;
+  }
+  // As the recorder says it.
+  Status at_telephone(const CallId& call, const std::string& telephone) {
+    Answer<keys::Ack> told;
+    keeper->call_at({call, telephone}, told.reply());
+    keeper->end_round();
+    TRY(std::move(told.value));
+    return {};
+  }
+  Status end(const CallId& call) {
+    Answer<keys::Ack> ended;
+    keeper->call_end({call, clock.utc_ms(), "bye", {{0, 10}, {1, 10}}}, ended.reply());
+    keeper->end_round();
+    TRY(std::move(ended.value));
+    return {};
+  }
   keys::FieldRecord record(const CustomerId& customer, const std::string& field) {
     const auto leaf = leaf_of.at({customer, field});
     return {leaf, records.at({customer, leaf})};

@@ -121,23 +121,9 @@ TEST_F(Offices, AKnownCustomerIsFoundAndNothingElseIsSaid) {
 // The agent's page asks by the call; the number itself it never has.
 TEST_F(Offices, WhoIsOnTheLineIsFoundByTheCallAlone) {
   const auto customer = carla();
-  const auto begin = [&](const std::string& number, keys::CallSource source) {
-    const auto call = CallId::random(entropy);
-    Answer<keys::CallStarted> begun;
-    keeper->call_start({.call = call,
-                        .source = source,
-                        .direction = keys::Direction::kIncoming,
-                        .streams = 3,
-                        .started_at = clock.utc_ms(),
-                        .call_data = to_bytes(as_bytes(number))},
-                       begun.reply());
-    keeper->end_round();
-    EXPECT_TRUE(begun.value);
-    return call;
-  };
-  const auto of = [](const std::string& number) {
-    return R"({"version":1,"customer":{"number":")" + number + R"("},"agent":{"number":"311"}})";
-  };
+  (void)agent();
+  give_extension(ada, "311");
+  const auto of = [](const std::string& number) { return call_data(number, "311"); };
   const auto look = [&](const CallId& call, const PersonId& by) {
     return ask(&Office::look_up_caller, keys::LookUpCaller{by.hex(), call});
   };
@@ -166,9 +152,7 @@ TEST_F(Offices, WhoIsOnTheLineIsFoundByTheCallAlone) {
   Answer<keys::SealedRecord> sealed;
   keeper->call_data_put({call, to_bytes(as_bytes(of("+16502539999")))}, sealed.reply());
   EXPECT_EQ(look(call, agent())->customers.size(), 0u);
-  Answer<keys::Ack> ended;
-  keeper->call_end({call, clock.utc_ms(), "bye", {{0, 10}, {1, 10}}}, ended.reply());
-  keeper->end_round();
+  EXPECT_TRUE(end(call));
   EXPECT_EQ(look(call, agent()).error().code, Errc::kNotFound);
   const auto actor = agent().hex();
   for (std::size_t i = 0; i < Office::kLookUpsPerMinute; ++i)

@@ -638,7 +638,9 @@ TEST(VaultApi, ARequestThatWasJustAskedIsFound) {
 TEST(VaultApi, AnAgentsLiveCallIsTheirsAlone) {
   VaultRig rig;
   const auto ada = rig.agent();
-  const auto call = CallId::random(rig.entropy), other = CallId::random(rig.entropy);
+  rig.give_extension(rig.ada, "311");
+  const auto call = rig.begin(OfficeRig::call_data("")), other = CallId::random(rig.entropy);
+  ASSERT_TRUE(rig.at_telephone(call, "311"));
   rig.service.live_calls.begin({call, "311", 5});
   rig.service.live_calls.begin({other, "312", 6});
   const auto current = [&] { return json_of(rig.call(ada, "GET", "/v1/live-call")).at("call"); };
@@ -658,17 +660,13 @@ TEST(VaultApi, AnAgentsLiveCallIsTheirsAlone) {
     return rig.call(who, "POST", "/v1/live-call/lookup", boost::json::object{});
   };
   EXPECT_EQ(look(ada).status, 404) << "its number was told to no keeper";
-  Answer<keys::CallStarted> begun;
-  rig.keeper->call_start(
-      {.call = call,
-       .source = keys::CallSource::kSiprec,
-       .direction = keys::Direction::kIncoming,
-       .streams = 3,
-       .started_at = rig.clock.utc_ms(),
-       .call_data = to_bytes(as_bytes(R"({"customer":{"number":"+16502530004"}})"))},
-      begun.reply());
+  Answer<keys::SealedRecord> sealed;
+  rig.keeper->call_data_put({call, to_bytes(as_bytes(OfficeRig::call_data("+16502530004")))},
+                            sealed.reply());
   rig.keeper->end_round();
-  const auto found = json_of(look(ada)).at("customers").as_array();
+  const auto answer = json_of(look(ada));
+  EXPECT_EQ(text_of(answer, "call"), call.hex()) << "which call it was looked up by";
+  const auto found = answer.at("customers").as_array();
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].at("customer"), json_of(stored).at("customer"));
   EXPECT_EQ(look(rig.anna.id).status, 403) << "no agent";

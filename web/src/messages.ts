@@ -447,6 +447,7 @@ export const t = {
     types: {
       keeper_started: 'Keeper started',
       call_started: 'Call began',
+      call_at: 'Call at a telephone',
       call_ended: 'Call ended',
       call_sealed: 'Recording sealed',
       call_missing: 'Call missing',

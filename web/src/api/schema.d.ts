@@ -1667,7 +1667,7 @@ export interface paths {
         put?: never;
         /**
          * Who has the number that the customer of my live call rings from, or is rung at
-         * @description As lookUp: exact, logged, so many a minute. The number itself is seen by nobody; the keeper knows it while the call runs. 404: no call runs at my telephone, it shows no number, it is a call-back, or the keeper was started anew meanwhile: look up what the customer says
+         * @description As lookUp: exact, logged, so many a minute. The number itself is seen by nobody; the keeper knows it while the call runs. 404: no call runs at my telephone, it shows no number, it is a call-back, or the keeper was started anew meanwhile: look up what the customer says. 403: the keeper knows the call at another telephone
          */
         post: operations["lookUpCaller"];
         delete?: never;
@@ -5455,13 +5455,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description At most 20 customers, and nothing else of them */
+            /** @description At most 20 customers, and nothing else of them; which call they were looked up by */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Found"];
+                    "application/json": components["schemas"]["Found"] & {
+                        call: string;
+                    };
                 };
             };
             default: components["responses"]["Problem"];

@@ -6,6 +6,7 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
   keeper_started: { epoch: 'number', mirrors: 'number', log_size: 'number', handed_over: 'flag?', calls: 'number?' },
   hand_over_failed: { why: 'text' },
   call_started: { row: 'number', source: 'text', direction: 'text', streams: 'number', started_at: 'number' },
+  call_at: { person: 'text' },
   call_ended: { ended_at: 'number', cause: 'text', ends: 'ranges' },
   call_sealed: { root: 'hash', leaves: 'number', bytes: 'number' },
   call_missing: { cause: 'text', sip_status: 'number', count: 'number?' },

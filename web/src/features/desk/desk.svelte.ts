@@ -110,6 +110,8 @@ export class Desk {
       error instanceof Problem && error.status === 404 ? null : undefined,
     );
     if (found === undefined || this.live.call !== call || this.found !== null || this.chosen !== null) return;
+    // Of the call that was at the telephone when it was asked, which need be neither of these two.
+    if (found !== null && found.call !== call) return;
     this.found = found?.customers ?? null;
     this.caller = found === null ? 'none' : 'looked';
   }

@@ -1,0 +1,46 @@
+// At whose telephone a call is, by the log's entries, and what is done in it.
+#include <boost/json.hpp>
+
+#include "disclose/log_rules.hpp"
+
+namespace callward::disclose {
+
+// The chart is that of this entry: whoever has left since, or has another telephone, was there.
+void LogRules::call_at(const Now& now) {
+  says_at_ = true;
+  const auto id = CallId::parse(now.entry.subject);
+  const auto& said = now.entry.data.at("person").as_string();
+  if (!id) return now.breaks("call-at-by-chart", "no call");
+  if (said.empty()) return;
+  const auto person = PersonId::parse(said);
+  const auto* member = person && chart_ ? chart_->find(*person) : nullptr;
+  if (member == nullptr || member->left)
+    return now.breaks("call-at-by-chart", "at the telephone of nobody who is there");
+  if (member->extension.empty())
+    return now.breaks("call-at-by-chart", "at the telephone of somebody who has none");
+  if (const auto call = calls_.find(*id); call != calls_.end()) call->second.were.insert(*person);
+}
+
+// By whom: at any time before, for what was typed or asked just before a transfer is logged behind
+// it.
+void LogRules::check_in_call(const Now& now, std::string_view call) const {
+  if (!says_at_) return;  // keepers before held nobody to it
+  const auto id = CallId::parse(call);
+  const auto person = PersonId::parse(now.entry.actor);
+  const auto at = id ? calls_.find(*id) : calls_.end();
+  if (!person || at == calls_.end() || !at->second.were.contains(*person))
+    now.breaks("in-call-by-whose-it-is",
+               now.entry.type + " by somebody at whose telephone the call never was");
+}
+
+void LogRules::looked_up(const Now& now) {
+  if (now.entry.subject != "-") check_in_call(now, now.entry.subject);
+}
+
+// Said once more, of one side that becomes both, it is the same stretch.
+void LogRules::private_on(const Now& now) {
+  if (private_.insert(std::string(now.entry.data.at("order").as_string())).second)
+    check_in_call(now, now.entry.subject);
+}
+
+}  // namespace callward::disclose

@@ -1,0 +1,149 @@
+// At whose telephone a call is, while it runs: who may act in it. The recorder says the telephone,
+// the signed chart whose it is; the log has the person (`call_at`) before anything is done by it.
+//
+// Said again to each keeper, so nothing of it outlives one. A keeper that does not know it yet, or
+// has yet to hear of a transfer, lets an act wait for it: the server, which names the call, may be
+// quicker than the recorder.
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "base/telephone.hpp"
+#include "disclose/office.hpp"
+
+namespace callward::disclose {
+
+// As Chart::by_extension, of all at once: a keeper that was started anew is told of every call.
+const PersonId* Office::whose_telephone(std::string_view telephone) {
+  if (telephones_of_ != chart_entry_) {
+    telephones_.clear();
+    for (const auto& [id, member] : chart_.members())
+      if (auto key = telephone_key(member.extension); !member.left && !key.empty())
+        telephones_.emplace(std::move(key), id);
+    telephones_of_ = chart_entry_;
+  }
+  const auto at = telephones_.find(telephone_key(telephone));
+  return at == telephones_.end() ? nullptr : &at->second;
+}
+
+PersonId Office::whose_is(const At& at) {
+  const auto* whose = whose_telephone(at.telephone);
+  return whose == nullptr ? PersonId{} : *whose;
+}
+
+Office::At* Office::at_of(const CallId& call) {
+  if (const auto known = at_.find(call); known != at_.end()) return &known->second;
+  if (at_.size() >= kCallsAtMax)
+    std::erase_if(at_, [](const auto& item) { return item.second.over_ms.has_value(); });
+  return at_.size() >= kCallsAtMax ? nullptr : &at_[call];
+}
+
+void Office::call_is_at(const CallId& call, std::string_view telephone,
+                        std::function<void(Status)> done) {
+  if (auto is_ready = ready(); !is_ready) return done(std::move(is_ready));
+  auto* at = at_of(call);
+  if (at == nullptr) return done(fail(Errc::kFull, "more calls than can be at telephones"));
+  at->telephone = telephone;
+  at->told = true;
+  place(call, *at, std::move(done));
+}
+
+// From the call's own data, which tells a call's first moments, and all that an older recorder
+// says. Whom it takes for the agent may be a guess: only somebody of the chart counts, and only
+// until it is said.
+void Office::call_data_names(const CallId& call, std::string_view telephone) {
+  if (!ready() || whose_telephone(telephone) == nullptr) return;
+  auto* at = at_of(call);
+  if (at == nullptr || at->told) return;
+  at->telephone = telephone;
+  place(call, *at, [](const Status&) {});
+}
+
+void Office::place(const CallId& call, At& at, std::function<void(Status)> done) {
+  const auto person = whose_is(at);
+  if ((at.staged ? at.staged : at.person) != person) {
+    auto staged = ledger_.stage({.type = "call_at",
+                                 .actor = "keeper",
+                                 .subject = call.hex(),
+                                 .data = {{"person", person.is_zero() ? "" : person.hex()}}});
+    if (!staged) return done(tl::unexpected<Error>(staged.error()));
+    at.staged = person;
+    ledger_.with_log([this, call, person](const Status& logged) {
+      const auto here = at_.find(call);
+      if (here == at_.end()) return;
+      if (here->second.staged == person) here->second.staged.reset();
+      if (logged) is_placed(here->second, person);
+    });
+    ledger_.after_log([this](const Status&) { answer_waiting(); });
+  }
+  ledger_.after_log(std::move(done));
+}
+
+void Office::is_placed(At& at, const PersonId& person) {
+  at.person = person;
+  if (person.is_zero()) return;
+  std::erase(at.were, person);
+  if (at.were.size() >= kWereAtMax) at.were.erase(at.were.begin());
+  at.were.push_back(person);
+}
+
+// The chart has changed: a telephone may have become another person's, or nobody's.
+void Office::place_again() {
+  for (auto& [call, at] : at_) {
+    if (at.over_ms || (!at.person && !at.staged)) continue;
+    if (whose_is(at) != (at.staged ? at.staged : at.person)) place(call, at, [](const Status&) {});
+  }
+}
+
+// What was typed while the call was at somebody's telephone is that call's, though it was passed on
+// meanwhile, or has just ended; anything else is done by who has it now.
+Status Office::may_in_call(const CallId& call, std::string_view actor, bool was) const {
+  const auto at = at_.find(call);
+  if (at == at_.end() || !at->second.person)
+    return fail(Errc::kUnavailable, "at whose telephone the call is, is not known yet");
+  const auto person = PersonId::parse(actor);
+  const bool may = person && person->hex() == actor &&
+                   (at->second.person == *person ||
+                    (was && std::ranges::find(at->second.were, *person) != at->second.were.end()));
+  return may ? Status{} : fail(Errc::kDenied, "the call is not at this person's telephone");
+}
+
+void Office::when_at(const CallId& call, std::string_view actor,
+                     std::function<void(const Status&)> then) {
+  when_in_call(call, actor, false, std::move(then));
+}
+
+void Office::when_in_call(const CallId& call, std::string_view actor, bool was,
+                          std::function<void(const Status&)> then) {
+  auto may = may_in_call(call, actor, was);
+  if (may || waiting_.size() >= kActsWaitingMax) return then(may);
+  waiting_.push_back(
+      {call, std::string(actor), was, clock_.monotonic_ms() + kActWaitsMs, std::move(then)});
+}
+
+// Those that may by now, and those that have waited long enough.
+void Office::answer_waiting() {
+  std::vector<std::pair<std::function<void(const Status&)>, Status>> answers;
+  std::erase_if(waiting_, [&](WaitingAct& act) {
+    auto may = may_in_call(act.call, act.actor, act.was);
+    if (!may && clock_.monotonic_ms() < act.until_ms) return false;
+    answers.emplace_back(std::move(act.then), std::move(may));
+    return true;
+  });
+  for (const auto& [then, may] : answers) then(may);
+}
+
+void Office::call_is_over(const CallId& call) {
+  callers_.erase(call);
+  if (const auto at = at_.find(call); at != at_.end() && !at->second.over_ms)
+    at->second.over_ms = clock_.monotonic_ms();
+}
+
+void Office::tick_calls() {
+  answer_waiting();
+  const auto mono = clock_.monotonic_ms();
+  std::erase_if(at_, [mono](const auto& item) {
+    return item.second.over_ms && mono - *item.second.over_ms > kAfterCallMs;
+  });
+}
+
+}  // namespace callward::disclose
