@@ -5,6 +5,7 @@
 #include "base/check.hpp"
 #include "keys/courier_protocol.hpp"
 #include "keys/dial_protocol.hpp"
+#include "keys/keeper_acts.hpp"
 #include "keys/keeper_protocol.hpp"
 #include "keys/typed_protocol.hpp"
 #include "store/recorder_protocol.hpp"

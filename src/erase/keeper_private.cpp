@@ -114,7 +114,7 @@ void Keeper::private_look(const keys::PrivateLook& message, Reply<keys::PrivateS
   reply(private_state(**found));
 }
 
-// A stretch begins by whose telephone the call is at. Whatever is refused anyway is refused at once.
+// A stretch is begun by whose telephone the call is at. What is refused anyway is refused at once.
 void Keeper::private_mode(const keys::PrivateMode& message, Reply<keys::PrivateState> reply) {
   const bool begins = message.on && !privates_.contains(message.call);
   const auto found = find(message.call);

@@ -1,5 +1,6 @@
-// Messages to the keeper, continued: what persons do about whole calls, legal holds and mirrors.
-// All from the server; the rules are those of keeper_protocol.hpp.
+// Messages to the keeper, continued: which calls run, and at whose telephones they are, from the
+// recorder; what persons do about whole calls, legal holds and mirrors, from the server. The rules
+// are those of keeper_protocol.hpp.
 #pragma once
 
 #include "keys/keeper_protocol.hpp"
@@ -15,6 +16,29 @@ struct RunningCalls {  // -> Ack, after their ends are durable
   template <class V>
   void visit(V& v) {
     v(calls);
+  }
+};
+
+// From the recorder: at whose telephone a call is, as signal knows it, its number or name, one of
+// ours. Said when it is known, whenever it changes, and again to each keeper. kState: the call is
+// over. kUnavailable, kBusy: later.
+inline constexpr std::size_t kCallTelephoneBytesMax = 64;
+struct CallAt {  // -> Ack, after call_at is durable, or was
+  static constexpr std::uint16_t kType = 119;
+  CallId call;
+  std::string telephone;  // empty: nobody's, or several
+  template <class V>
+  void visit(V& v) {
+    v(call, telephone);
+  }
+};
+// Event to the recorder: a keeper that took over knows of no call at whose telephone it is.
+struct CallsAtWanted {
+  static constexpr std::uint16_t kType = 225;
+  std::uint8_t reserved = 0;
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
   }
 };
 

@@ -123,28 +123,6 @@ struct CallDataPut {  // -> SealedRecord
     v(call, call_data);
   }
 };
-// At whose telephone a call is, as signal knows it: its number or name, one of ours. Said when it is
-// known, whenever it changes, and again to each keeper. kState: the call is over. kUnavailable,
-// kBusy: later.
-inline constexpr std::size_t kCallTelephoneBytesMax = 64;
-struct CallAt {  // -> Ack, after call_at is durable, or was
-  static constexpr std::uint16_t kType = 119;
-  CallId call;
-  std::string telephone;  // empty: nobody's, or several
-  template <class V>
-  void visit(V& v) {
-    v(call, telephone);
-  }
-};
-// Event to the recorder: a keeper that took over knows of no call at whose telephone it is.
-struct CallsAtWanted {
-  static constexpr std::uint16_t kType = 225;
-  std::uint8_t reserved = 0;
-  template <class V>
-  void visit(V& v) {
-    v(reserved);
-  }
-};
 struct SealedRecord {
   static constexpr std::uint16_t kType = 211;
   Bytes record;

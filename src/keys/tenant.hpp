@@ -82,8 +82,8 @@ class Tenant {
   // no more of the customer than the request says.
   virtual void call_says(const CallId& call, ByteView call_data) = 0;
   virtual void call_is_over(const CallId& call) = 0;
-  // At whose telephone it is now, of a call that runs and whose beginning is in the log. `done` when
-  // that is there, too.
+  // At whose telephone it is now, of a call that runs and whose beginning is in the log. `done`
+  // when that is there, too.
   virtual void call_is_at(const CallId& call, std::string_view telephone,
                           std::function<void(Status)> done) = 0;
   // Whether this person may act in a call, as whose telephone it is at: at once, or when that is
