@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import type { LiveCall } from '../../api/client';
 
 vi.stubGlobal('location', { origin: 'https://localhost:8443', pathname: '/', search: '', hash: '', reload: () => {} });
 vi.stubGlobal('addEventListener', () => {});
@@ -20,7 +21,7 @@ const { Desk } = await import('./desk.svelte');
 
 test('what was found by another call than the one at the telephone is dropped', async () => {
   const customers = [{ customer: '7'.repeat(32), open_cases: [] }];
-  const at = (call: string) => ({ call, started_at: 5, attestation: '', private: null });
+  const at = (call: string): LiveCall => ({ call, started_at: 5, attestation: '', private: null });
   const desk = new Desk();
   desk.told(at('a'));
   await vi.waitUntil(() => answers.length === 1);
