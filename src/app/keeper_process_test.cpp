@@ -3,6 +3,7 @@
 
 #include "app/process.hpp"
 #include "keys/dial_protocol.hpp"
+#include "keys/keeper_acts.hpp"
 
 namespace callward::app {
 namespace {

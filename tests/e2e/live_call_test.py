@@ -127,14 +127,14 @@ class Story:
             time.sleep(0.2)
         print(f"  at their telephone: {len(people)} entries", flush=True)
 
-    def is_held_to_it(self, call):
+    def is_held_to_it(self, call, keepers):
         """By a keeper that was started anew, too: what refuses, if anything, is the pause after the last stretch."""
         deadline = time.monotonic() + KNOWN_S_MAX
         while (answer := self.press(call, True)).status not in (200, 409):
             if answer.status == 403 or time.monotonic() > deadline:
                 raise Failed(f"the keeper does not know whose call it is: {answer.status} {answer.json}")
             time.sleep(0.2)
-        self.is_at(call, [self.ada.id] * 2)
+        self.is_at(call, [self.ada.id] * keepers)
 
     def what_became_of_it(self, call):
         gone = {"customer": 0, "agent": 0}
@@ -159,7 +159,9 @@ class Story:
         for names in (("recorder",), ("signal",), ("signal", "recorder"), ("server", "keeper")):
             self.kill(*names)
             self.until(2, 1, f"killed {' and '.join(names)}", 15)
-        self.is_held_to_it(private)
+        self.is_held_to_it(private, 2)
+        self.place.cli("restart", "keeper")  # nobody reconnects: the new one asks for it
+        self.is_held_to_it(private, 3)
         for client in self.clients:
             client.wait(timeout=CALL_S + 20)
         self.until(0, 0, "both have hung up")
