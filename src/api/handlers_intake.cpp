@@ -112,8 +112,7 @@ Result<Response> look_up(Service& service, const Request& request) {
                        .value = TRY(sealed_value(TRY(body.object("value"))))};
   TRY(body.finish());
   return Response::json(
-      found_json(service, who,
-                 TRY(of_sender(service.keeper.call<keys::FoundCustomers>(message)))));
+      found_json(service, who, TRY(of_sender(service.keeper.call<keys::FoundCustomers>(message)))));
 }
 
 }  // namespace

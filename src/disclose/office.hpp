@@ -310,7 +310,7 @@ class Office final : public keys::Tenant {
     std::size_t count = 0;
   };
 
-  // office.cpp
+  // office_replay.cpp (ready, note_going: office.cpp)
   void forget();
   Status reload(std::uint64_t rows_upto);
   Status ready();  // kUnavailable: the log cannot be written

@@ -374,7 +374,7 @@ struct StepDraft {  // -> StepDrafted
   std::vector<std::uint32_t> fields;
   std::int64_t window_ms = 0;  // of a release; of a new one what is wished
   std::array<std::uint8_t, 32> words{}, reader_key{};
-  std::string category{};  // of a new one, which has one
+  std::string category{};                               // of a new one, which has one
   bool answered = false, needed = false, used = false;  // of a review, which answers both
   template <class V>
   void visit(V& v) {

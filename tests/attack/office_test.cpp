@@ -165,6 +165,8 @@ TEST_F(Offices, WhoIsOnTheLineIsFoundByTheCallAlone) {
 // Whatever the libraries do with a number: nothing of it is left on the stack, a short one included,
 // which they copy from place to place. On a stack of our own, which can be looked at.
 TEST_F(Offices, ACallersNumberIsNotLeftOnTheStack) {
+  (void)agent();
+  give_extension(ada, "311");
   constexpr std::size_t kStackBytes = 1u << 20;
   std::vector<std::uint8_t> stack(kStackBytes);
   const auto on_it = [&](void* (*run)(void*), void* what) {
@@ -196,6 +198,7 @@ TEST_F(Offices, ACallersNumberIsNotLeftOnTheStack) {
             return nullptr;
           },
           &said);
+      round();
       EXPECT_FALSE(holds(digits)) << digits;
       EXPECT_FALSE(holds(digits.substr(0, 8))) << digits;
       EXPECT_TRUE(ask(&Office::look_up_caller, keys::LookUpCaller{agent().hex(), said.call}))
