@@ -7,7 +7,6 @@ namespace callward::api {
 namespace {
 
 using test::fresh_dir;
-using test::Rig;
 
 boost::json::object fixture() {
   RealVfs vfs;

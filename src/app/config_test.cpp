@@ -236,7 +236,7 @@ TEST(Config, ACallBackIsConfiguredWholeOrNotAtAll) {
         "rtp_port_first = 4000\nrtp_port_last = 4002\n", "from_name = \"a\\\"b\"\n"})
     EXPECT_FALSE(parse_config(whole + wrong, "/x/c.toml")) << wrong;
   for (const std::string key : {"from", "expert_uri", "customer_uri", "proxy"}) {
-    auto text = whole;
+    const auto& text = whole;
     const auto at = text.find("\n" + key + " = \"") + key.size() + 5;
     for (const std::string bad : {"", "tel:+44", "sip:a b@c", "sip:a@b>\\r\\nX: y", "sip:x"}) {
       if (bad == "sip:x" && (key == "proxy" || key == "from")) continue;

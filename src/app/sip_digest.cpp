@@ -100,13 +100,13 @@ std::string quoted(std::string_view text) {
   return out + "\"";
 }
 
-Status set_parameter(DigestChallenge& out, const std::string& name, std::string value) {
+Status set_parameter(DigestChallenge& out, const std::string& name, const std::string& value) {
   if (std::any_of(value.begin(), value.end(),
                   [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }))
     return fail(Errc::kMalformed, "challenge: a control character");
-  if (name == "realm") out.realm = std::move(value);
-  if (name == "nonce") out.nonce = std::move(value);
-  if (name == "opaque") out.opaque = std::move(value);
+  if (name == "realm") out.realm = value;
+  if (name == "nonce") out.nonce = value;
+  if (name == "opaque") out.opaque = value;
   if (name == "stale") out.stale = lower(value) == "true";
   if (name == "algorithm") {
     const auto algorithm = lower(value);

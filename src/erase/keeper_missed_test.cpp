@@ -12,7 +12,6 @@ namespace callward::erase {
 namespace {
 
 using keys::HeldDecision;
-using keys::OrderOutcome;
 
 struct MissedDisk {
   FailingVfs disk;

@@ -49,7 +49,7 @@ struct RetentionState {
   static constexpr std::size_t kDaysKept = 28;
   static constexpr std::int64_t kSaveEveryMs = 600'000;  // how old its time on a disk may be
   // Of one who knows no more of time than this, from the newest entry of the log.
-  static RetentionState since(std::int64_t utc) { return {.utc = utc, .mono = -1}; }
+  static RetentionState since(std::int64_t utc) { return {.utc = utc, .mono = -1, .days = {}}; }
   // So many more went on this day, of what was confirmed first.
   void spend(std::int64_t day, std::int64_t count);
 };

@@ -6,7 +6,6 @@ namespace {
 using test::CallRig;
 using test::english;
 using test::kPasswordCall;
-using test::Speech;
 
 TEST(CallListener, ASecretIsOrderedAndTheRestIsClearedAndDerived) {
   CallRig rig(kPasswordCall);

@@ -472,7 +472,7 @@ export const v = {
       deadline: 'took too long',
       by_keeper: 'ended by the keeper',
     } as Record<string, string>,
-    wordsOf: (n: number) => `of step ${n}`,
+    wordsOf: (n: number) => (n === 1 ? 'the concern' : `of step ${n}`),
     found: (needed: boolean, used: boolean) => `${needed ? 'needed' : 'not needed'}, ${used ? 'used' : 'not used'}`,
   },
 };
