@@ -289,7 +289,8 @@ Result<Response> turns(Service& service, const Request& request) {
 }
 
 // What only the keeper knows while it runs: how the call-back is, what was compared.
-Status add_running(Service& service, const RequestId& id, boost::json::object& out) {
+Status add_running(Service& service, const RequestId& id, const PersonId& who,
+                   boost::json::object& out) {
   const auto json = TRY(running_of(service, id));
   out["running"] = nullptr;
   if (!json) return {};
@@ -298,6 +299,11 @@ Status add_running(Service& service, const RequestId& id, boost::json::object& o
        {"state", "deadline", "steps", "call", "call_seconds", "call_recorded", "ringing", "talking",
         "code_sent", "passed", "checks_needed", "locked", "words"})
     if (const auto* value = json->if_contains(name)) running[name] = *value;
+  // Of who asks: others see it in the time-line.
+  for (const char* name : {"read", "heard"})
+    if (const auto* people = json->if_contains(name); people != nullptr && people->is_array())
+      running[name] = std::ranges::find(people->get_array(), boost::json::value(who.hex())) !=
+                      people->get_array().end();
   out["running"] = std::move(running);
   return {};
 }
@@ -317,7 +323,7 @@ Result<Response> one(Service& service, const Request& request) {
   const auto id = TRY(request_of(request));
   const auto found = TRY(visible(service, who, id));
   auto out = request_json(service, found, who, TRY(today(service)));
-  TRY(add_running(service, id, out));
+  TRY(add_running(service, id, who.id, out));
   // Which fields these numbers are: words of the policy, never a value.
   boost::json::array fields;
   const auto state =

@@ -10,12 +10,15 @@ const std::vector<EntryType>& entry_types() {
        kByKeeper,
        "The keeper opened its key store. `handed_over`: in a planned restart, with all that the "
        "one "
-       "before it had in memory, the keys of `calls` calls among it.",
+       "before it had in memory, the keys of `calls` calls among it. `rules`: which rules what "
+       "follows can be held to (`release-heard`, `review-answers`, `in-call-by-whose-it-is` from 1 "
+       "on); they hold from the first that says it.",
        {{"epoch", kNumber},
         {"mirrors", kNumber},
         {"log_size", kNumber},
         {"handed_over", kFlag, true},
-        {"calls", kNumber, true}}},
+        {"calls", kNumber, true},
+        {"rules", kNumber, true}}},
       {"hand_over_failed",
        kByKeeper,
        "A planned restart came to nothing: the keeper that ran goes on with all it had. A "
@@ -205,7 +208,8 @@ const std::vector<EntryType>& entry_types() {
       {"opened",
        kByKeeper,
        "Record keys were given to a reader. With a role chart: by what `right` (`review`; "
-       "`call_back`, of `request`), sealed to whose key (`reader`, as in `reader_bound`).",
+       "`call_back`, of `request`), sealed to whose key (`reader`, as in `reader_bound`). `sound`: "
+       "the sound of which keys were given.",
        {{"purpose", kText},
         {"ranges", kRanges},
         {"kinds", kList},
@@ -213,7 +217,8 @@ const std::vector<EntryType>& entry_types() {
         {"given", kNumber},
         {"right", kText, true},
         {"reader", kText, true},
-        {"request", kText, true}}},
+        {"request", kText, true},
+        {"sound", kRanges, true}}},
       {"exported",
        kByKeeper,
        "As `opened`, to write a copy outside.",
@@ -224,7 +229,8 @@ const std::vector<EntryType>& entry_types() {
         {"given", kNumber},
         {"right", kText, true},
         {"reader", kText, true},
-        {"request", kText, true}}},
+        {"request", kText, true},
+        {"sound", kRanges, true}}},
       {"chart_changed",
        kByKeeper,
        "A change of the role chart (docs/formats/chart.md), signed by those who may; `prev_step` "
@@ -283,8 +289,9 @@ const std::vector<EntryType>& entry_types() {
         {"cause", kText}}},
       {"call_back_heard",
        kByKeeper,
-       "Somebody who judges the request had keys of the sound of its call-back (`opened`), for the "
-       "first time since the verdict. `prev_step` is the request's entry before.",
+       "Somebody who judges the request has had keys of so much of the customer's side of its "
+       "call-back (`sound` of `opened`) as a call-back needs at all. `prev_step` is the request's "
+       "entry before.",
        {{"call", kText}}},
       {"words_read",
        kByKeeper,

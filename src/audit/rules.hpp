@@ -26,6 +26,10 @@
 
 namespace callward::audit {
 
+// What `keeper_started` states as `rules`: from there on the log holds all that these need. 1: who
+// releases has heard, a review answers both questions, who acts in a call is whose it is.
+inline constexpr std::int64_t kRulesStated = 1;
+
 enum class RuleWeight : std::uint8_t { kBreach, kWarning, kNote };
 const char* to_text(RuleWeight weight);
 

@@ -107,8 +107,10 @@ const std::vector<Rule>& rules() {
       {"words-read-by-a-part", kBreach,
        "What was said with a step is read by who has a part in the request, or answers for it."},
       {"release-heard", kBreach,
-       "Who releases has read the concern, and had keys of the sound of the call-back since the "
-       "verdict."},
+       "Who releases had the concern opened, and keys of as much of the customer's side of the "
+       "call-back as one needs at all, since the verdict: sealed to their browser, by the server's "
+       "asking."},
+      {"review-answers", kBreach, "A review says whether it was needed, and whether it was used."},
       {"receipt-to-who-asked", kBreach,
        "The receipt of a request for own data goes to who asked, once it is confirmed that it was "
        "the customer."},

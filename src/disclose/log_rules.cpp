@@ -88,6 +88,9 @@ void LogRules::add(std::uint64_t index, const audit::Entry& entry, const Find& f
 void LogRules::keeper_started(const Now& now) {
   auto before = std::exchange(keeper_, {});
   keeper_.at = now.entry.at;
+  const auto* rules = now.entry.data.if_contains("rules");
+  keeper_.rules =
+      std::max(before.rules, rules != nullptr && rules->is_int64() ? rules->get_int64() : 0);
   const auto* handed_over = now.entry.data.if_contains("handed_over");
   if (handed_over != nullptr && handed_over->is_bool() && handed_over->get_bool())
     keeper_before_ = std::move(before);
@@ -192,6 +195,9 @@ void LogRules::disclosure_step(const Now& now) {
       if (step.event.kind == EventKind::kPass) check_pass(now, request, step);
       if (step.event.kind == EventKind::kView) check_view(now, request, step);
       if (step.event.kind == EventKind::kRelease) check_heard(now, request, step);
+      if (step.event.kind == EventKind::kReview && keeper_.rules >= 1 && !step.event.found.said)
+        now.breaks("review-answers",
+                   "it says neither whether it was needed nor whether it was used");
       if (step.event.kind == EventKind::kReview &&
           step.at > deadline(request.chain.request(), *limits_))
         now.breaks(request.chain.request().broken ? "broken-is-reviewed" : "review-in-time",
@@ -401,12 +407,14 @@ void LogRules::call_back_heard(const Now& now) {
   if (now.entry.prev_step != request.last)
     now.breaks("release-heard", "not in the place where it says that it stands");
   request.last = now.index;
-  if (!request.call_back || call != request.call_back->call || !request.opened.contains(*person))
-    return now.breaks("release-heard", "by who had no key of the call-back's sound");
+  const auto least = limits_.value_or(Limits{}).call_seconds_min * 1'000;
+  if (!request.call_back || call != request.call_back->call || request.opened[*person].ms() < least)
+    return now.breaks("release-heard", "by who had no keys of enough of the call-back's sound");
   request.heard.insert(*person);
 }
 
 void LogRules::check_heard(const Now& now, const OfRequest& request, const ChainStep& step) {
+  if (keeper_.rules < 1) return;  // keepers before asked for neither
   if (!request.read.contains(step.event.by))
     now.breaks("release-heard", "released by who had not read the concern");
   if (!request.heard.contains(step.event.by))

@@ -43,10 +43,11 @@ class LogRules final : public audit::RuleJudge {
     std::optional<CallBack> call_back;
     std::uint64_t rang = 0;
     PersonId rung_by;
-    std::map<std::uint32_t, bool> said;  // steps, and whether they have words
-    std::set<PersonId> read;             // ... and who read the first one's
-    std::set<PersonId> opened, heard;    // had keys of the call-back's sound; and it stands here
-    bool broken = false;                 // a rule, and nothing more is said of it
+    std::map<std::uint32_t, bool> said;     // steps, and whether they have words
+    std::set<PersonId> read;                // ... and who read the first one's
+    std::map<PersonId, HeardSound> opened;  // had keys of the call-back's sound
+    std::set<PersonId> heard;               // ... of enough, as an entry of the request says
+    bool broken = false;                    // a rule, and nothing more is said of it
     bool late_said = false;
   };
   struct OfField {
@@ -162,11 +163,11 @@ class LogRules final : public audit::RuleJudge {
     std::set<PersonId> were;  // at whose telephone it is, or has been
   };
   std::map<CallId, OfCall> calls_;
-  bool says_at_ = false;                       // a keeper that says at whose telephone calls are
   std::set<std::string> private_;              // stretches that have begun, by their orders
   std::map<CallId, keys::CallBackOf> backed_;  // that were a call-back already
   struct Keeper {                              // the newest one
     std::int64_t at = 0;
+    std::int64_t rules = 0;  // that its entries can be held to, or those of one before it
     std::set<PersonId> on_duty;
     std::map<std::array<std::uint8_t, 32>, Reader> readers;
   };

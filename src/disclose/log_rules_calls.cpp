@@ -7,7 +7,6 @@ namespace callward::disclose {
 
 // The chart is that of this entry: whoever has left since, or has another telephone, was there.
 void LogRules::call_at(const Now& now) {
-  says_at_ = true;
   const auto id = CallId::parse(now.entry.subject);
   const auto& said = now.entry.data.at("person").as_string();
   if (!id) return now.breaks("call-at-by-chart", "no call");
@@ -24,7 +23,7 @@ void LogRules::call_at(const Now& now) {
 // By whom: at any time before, for what was typed or asked just before a transfer is logged behind
 // it.
 void LogRules::check_in_call(const Now& now, std::string_view call) const {
-  if (!says_at_) return;  // keepers before held nobody to it
+  if (keeper_.rules < 1) return;  // keepers before held nobody to it
   const auto id = CallId::parse(call);
   const auto person = PersonId::parse(now.entry.actor);
   const auto at = id ? calls_.find(*id) : calls_.end();

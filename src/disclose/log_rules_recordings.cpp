@@ -34,6 +34,23 @@ keys::OpenAsked asked_by(const audit::Entry& entry) {
   return asked;
 }
 
+// The sound of which it gave keys; of an entry from before there were such, none.
+std::vector<keys::SegmentRange> sound_of(const audit::Entry& entry) {
+  std::vector<keys::SegmentRange> ranges;
+  const auto* list = entry.data.if_contains("sound");
+  if (list == nullptr || !list->is_array()) return ranges;
+  for (const auto& item : list->get_array()) {
+    const auto* one = item.if_array();
+    if (one == nullptr || one->size() != 3) continue;
+    const auto number = [&](std::size_t i) {
+      const auto& value = (*one)[i];
+      return value.is_int64() ? static_cast<std::uint32_t>(value.get_int64()) : 0;
+    };
+    ranges.push_back({static_cast<std::uint8_t>(number(0)), number(1), number(2)});
+  }
+  return ranges;
+}
+
 }  // namespace
 
 // Whose call-back the call was; and the request, while somebody has still to judge it.
@@ -87,9 +104,8 @@ void LogRules::opened(const Now& now) {
     now.breaks(kRule, "by another right than the entry says");
   if (*right != Hearing::kCallBack) return;
   if (asked.about) now.breaks(kRule, "who hears a call-back learns no number of it");
-  const auto* given = now.entry.data.if_contains("given");
-  const bool some = given != nullptr && given->is_int64() && given->get_int64() > 0;
-  if (some && asked.sound) requests_.at(heard.of.request).opened.insert(*person);
+  auto& had = requests_.at(heard.of.request).opened[*person];
+  for (const auto& range : sound_of(now.entry)) had.add(range);
 }
 
 // ---- what is taken away of a call-back ----------------------------------------------------------

@@ -137,7 +137,7 @@ class Office final : public keys::Tenant {
                                        const std::array<std::uint8_t, 32>& reader_key,
                                        const keys::OpenAsked& asked) override;
   void was_opened(const keys::CallAsked& call, std::string_view actor,
-                  const keys::OpenAsked& asked) override;
+                  const std::vector<keys::SegmentRange>& sound) override;
   Status may_erase(const keys::CallAsked& call, std::string_view actor) override;
   // Who is on the line (office_callers.cpp).
   void call_says(const CallId& call, ByteView call_data) override;
@@ -244,8 +244,9 @@ class Office final : public keys::Tenant {
     bool code_by_mail = false;  // the last one
     SecretBytes dialled;        // the number of the last call-back
     std::optional<Dialling> dialling;
-    std::set<PersonId> read, heard;  // the concern; the call-back, since the verdict
-    bool staged = false;             // a step of it is on its way to the log
+    std::set<PersonId> read, heard;          // the concern; the call-back, since the verdict
+    std::map<PersonId, HeardSound> hearing;  // of who has not heard enough of it yet
+    bool staged = false;                     // a step of it is on its way to the log
   };
   struct Going {  // an erasure of one customer's leaves
     CustomerId customer;

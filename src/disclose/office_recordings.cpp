@@ -6,7 +6,7 @@
 namespace callward::disclose {
 namespace {
 
-constexpr std::uint8_t kCustomerStream = 0;
+constexpr auto kCustomerStream = HeardSound::kCustomerStream;
 
 }  // namespace
 
@@ -46,15 +46,19 @@ Result<boost::json::object> Office::may_open(const keys::CallAsked& call, std::s
 // Who releases has heard the call-back: that stands in the request's own chain of entries, so that
 // a keeper that starts anew knows it.
 void Office::was_opened(const keys::CallAsked& call, std::string_view actor,
-                        const keys::OpenAsked& asked) {
+                        const std::vector<keys::SegmentRange>& sound) {
   const auto person = PersonId::parse(actor);
   const auto heard = heard_of(call);
-  if (!person || heard.request == nullptr || !asked.sound || chart_.number() == 0) return;
+  if (!person || heard.request == nullptr || chart_.number() == 0) return;
   const auto right = may_hear(chart_, *person, heard);
   if (!right || *right != Hearing::kCallBack) return;
   const auto running = find_request(heard.request->id);
   if (!running || (*running)->heard.contains(*person)) return;
+  auto& hearing = (*running)->hearing[*person];
+  for (const auto& range : sound) hearing.add(range);
+  if (hearing.ms() < policy_.policy.limits.call_seconds_min * 1'000) return;
   // What cannot be written down did not happen: they hear it once more.
+  (*running)->hearing.erase(*person);
   if (stage_of_request(heard.request->id, **running, "call_back_heard", person->hex(),
                        {{"call", call.id.hex()}}))
     (*running)->heard.insert(*person);

@@ -118,6 +118,10 @@ void Office::step_draft(const keys::StepDraft& message, Reply<keys::StepDrafted>
       step.event.found = {true, message.needed, message.used};
     step.number = (*running)->chain.number() + 1;
     step.before = (*running)->chain.head();
+    // Whoever may otherwise learns it before they sign.
+    if (*kind == EventKind::kRelease && why_not((*running)->chain.request(), *kind, message.by,
+                                                world_at(now())) == WhyNot::kNothing)
+      if (auto heard = has_heard(**running, message.by); !heard) return refuse(heard.error());
     if (*kind == EventKind::kPass) {
       step.event.call_back = (*running)->call_back;
       step.event.checks = static_cast<std::uint32_t>((*running)->passed.size());
@@ -469,7 +473,9 @@ boost::json::object Office::state_of(const Running& running) const {
   boost::json::value needed;  // nobody knows before a number is dialled
   if (r.state == State::kCalling && call.number_on_file)
     needed = std::int64_t{checks_needed(r, call, limits)};
-  boost::json::array may, passed, locked, words;
+  boost::json::array may, passed, locked, words, read, heard;
+  for (const auto& person : running.read) read.emplace_back(person.hex());
+  for (const auto& person : running.heard) heard.emplace_back(person.hex());
   for (const auto kind : possible(r)) {
     boost::json::object one;
     one["step"] = to_text(kind);
@@ -509,6 +515,8 @@ boost::json::object Office::state_of(const Running& running) const {
           {"checks_needed", std::move(needed)},
           {"locked", std::move(locked)},
           {"words", std::move(words)},
+          {"read", std::move(read)},
+          {"heard", std::move(heard)},
           {"next", std::move(may)}};
 }
 

@@ -2,6 +2,7 @@
 // whoever has a session does, as the server says.
 #pragma once
 
+#include <map>
 #include <string_view>
 
 #include "disclose/request.hpp"
@@ -20,6 +21,17 @@ struct Heard {
   bool is_call_back = false;
   keys::CallBackOf of;               // of a call-back; not known: nobody can say
   const Request* request = nullptr;  // whose last call-back it was, and that is not settled
+};
+
+// Of the customer's side, which tenths of a second somebody had keys of, each counted once.
+class HeardSound {
+ public:
+  static constexpr std::uint8_t kCustomerStream = 0;
+  void add(const keys::SegmentRange& range);  // of any stream
+  [[nodiscard]] std::int64_t ms() const;
+
+ private:
+  std::map<std::uint32_t, std::uint32_t> ranges_;  // first to end; apart
 };
 
 // Asked for it, or rang; where nobody can say who did: could have.

@@ -4,6 +4,7 @@
 // keeper. That they do not meet is the caller's to see to (app/writer_lock.hpp).
 #include <algorithm>
 
+#include "audit/rules.hpp"
 #include "base/event_log.hpp"
 #include "erase/handover.hpp"
 #include "erase/keeper.hpp"
@@ -131,7 +132,8 @@ Status Keeper::take_over(HandedState state) {
                    {"mirrors", store_.mirrors().size()},
                    {"log_size", log_->size()},
                    {"handed_over", true},
-                   {"calls", calls_.size()}}));
+                   {"calls", calls_.size()},
+                   {"rules", audit::kRulesStated}}));
   return commit_log();
 }
 

@@ -52,6 +52,17 @@ boost::json::array kinds_json(const std::set<std::string>& kinds) {
   return list;
 }
 
+// The sound of which keys are given.
+std::vector<SegmentRange> sound_given(const std::vector<keys::RecordHeader>& headers,
+                                      const keys::Opened& opened) {
+  std::vector<SegmentRange> ranges;
+  for (std::size_t i = 0; i < headers.size(); ++i)
+    if (headers[i].kind == keys::RecordKind::kAudio &&
+        opened.states[i] == static_cast<std::uint8_t>(keys::KeyState::kGiven))
+      ranges.push_back({headers[i].stream, headers[i].first, headers[i].last + 1});
+  return join(std::move(ranges));
+}
+
 Result<crypto::HpkeSealed> seal_keys(Entropy& entropy, const crypto::PublicKey& reader,
                                      const CallId& call, const std::vector<Key32>& record_keys) {
   SecretBytes plain(record_keys.size() * 32);
@@ -130,11 +141,14 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
                            {"reason_hash", message.reason_hash},
                            {"given", record_keys->size()}};
   for (const auto& [name, value] : *right) data[name] = value;
+  const auto sound = sound_given(wanted->headers, *opened);
+  if (!sound.empty()) data["sound"] = ranges_json(sound);
   auto staged =
       stage_entry(exporting ? "exported" : "opened", message.actor, call.id.hex(), std::move(data));
   if (!staged) return reply(tl::unexpected<Error>(staged.error()));
   after_log([this, id = call.id, actor = message.actor, reader = message.reader_key, asked,
-             headers = std::move(wanted->headers), opened, record_keys, reply](Status logged) {
+             headers = std::move(wanted->headers), opened, record_keys, sound,
+             reply](Status logged) {
     if (!logged) return reply(tl::unexpected<Error>(logged.error()));
     // So may have whose right it was: a role taken away in the same round gives nothing.
     const auto still = find(id);
@@ -152,8 +166,8 @@ void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {
     opened->enc = to_bytes(sealed->enc);
     opened->sealed = std::move(sealed->ciphertext);
     ++opened_;
-    if (tenant_ != nullptr && !record_keys->empty())
-      tenant_->was_opened({id, (*still)->source, (*still)->call_back}, actor, asked);
+    if (tenant_ != nullptr && !sound.empty())
+      tenant_->was_opened({id, (*still)->source, (*still)->call_back}, actor, sound);
     reply(std::move(*opened));
   });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "audit/rules.hpp"
 #include "base/event_log.hpp"
 #include "erase/keeper.hpp"
 
@@ -52,7 +53,8 @@ Status Keeper::start() {
                    {"mirrors", store_.mirrors().size()},
                    {"log_size", log_->size()},
                    {"handed_over", false},
-                   {"calls", 0}}));
+                   {"calls", 0},
+                   {"rules", audit::kRulesStated}}));
   watch_mirrors();
   end_round();
   if (log_->failed()) return fail(Errc::kIo, "audit log: " + log_error_);

@@ -98,9 +98,9 @@ class Tenant {
   virtual Result<boost::json::object> may_open(const CallAsked& call, std::string_view actor,
                                                const std::array<std::uint8_t, 32>& reader_key,
                                                const OpenAsked& asked) = 0;
-  // Keys of it were given to them just now, by that right.
+  // Keys of this sound of it were given to them just now, by that right.
   virtual void was_opened(const CallAsked& call, std::string_view actor,
-                          const OpenAsked& asked) = 0;
+                          const std::vector<SegmentRange>& sound) = 0;
   // Whether this person, or the operator, may have something of a call erased. kState: not yet.
   // kDenied: never.
   virtual Status may_erase(const CallAsked& call, std::string_view actor) = 0;

@@ -13,7 +13,6 @@ class Judging : public ::testing::Test, public OfficeRig {
     id = verified(customer);
     key = browser(anna);
     signs_in(anna);
-    keeper->cleared({.call = recording, .marks = {{0, 20}, {1, 20}}});
   }
   Errc releases(const Someone& who) {
     const auto done = release(id, who, customer, {"email"});
@@ -26,10 +25,20 @@ class Judging : public ::testing::Test, public OfficeRig {
     round();
     return read;
   }
-  bool hears(const Bytes& record) {
-    const auto opened = open_record(recording, record, anna.id.hex(), key);
+  bool hears(std::uint32_t segments = 300, std::uint8_t stream = 0, std::uint32_t from = 0) {
+    const auto opened = hear_sound(anna, key, segments, stream, from);
     round();
     return opened && !opened->sealed.empty();
+  }
+  // A step that no draft of the keeper's was made for: the server's own.
+  Errc releases_undrafted() {
+    auto step = draft(id, anna, {.kind = "decline", .words = kWhy});
+    EXPECT_TRUE(step);
+    step->event.kind = disclose::EventKind::kRelease;
+    step->event.fields = {leaf_of.at({customer, "email"})};
+    step->words = {};
+    const auto done = put_signed(*step, sign(*step, anna), {.kind = "release"});
+    return done ? Errc{} : done.error().code;
   }
   CustomerId customer;
   RequestId id;
@@ -38,7 +47,8 @@ class Judging : public ::testing::Test, public OfficeRig {
 
 TEST_F(Judging, WhoReleasesHasReadTheConcernAndHeardTheCallBack) {
   EXPECT_EQ(releases(anna), Errc::kState) << "unread, unheard";
-  ASSERT_TRUE(hears(recording_sound));
+  EXPECT_EQ(releases_undrafted(), Errc::kState) << "whoever drafted it";
+  ASSERT_TRUE(hears());
   EXPECT_EQ(releases(anna), Errc::kState) << "unread";
   ASSERT_TRUE(reads(1));
   EXPECT_EQ(releases(abe), Errc::kState) << "what Anna read and heard, Abe did not";
@@ -51,21 +61,63 @@ TEST_F(Judging, OtherWordsAndWordsOfTheCallAreNotIt) {
   const auto verdict = statements.rbegin()->first.second;
   ASSERT_GT(verdict, 1u);
   ASSERT_TRUE(reads(verdict));
-  ASSERT_TRUE(hears(words_of(recording)));
+  ASSERT_TRUE(open_record(recording, words_of(recording), anna.id.hex(), key));
+  round();
   EXPECT_EQ(releases(anna), Errc::kState);
   ASSERT_TRUE(reads(1));
   EXPECT_EQ(releases(anna), Errc::kState) << "a transcript is not heard";
-  ASSERT_TRUE(hears(recording_sound));
+  ASSERT_TRUE(hears());
   EXPECT_EQ(releases(anna), Errc{});
 }
 
-// All of it in one round, a restart between any two: what counts stands in the log.
+// As much of the customer's side as a call-back needs at all, each tenth of a second once.
+TEST_F(Judging, ALittleOfItOrTheExpertsSideIsNotHeard) {
+  ASSERT_TRUE(reads(1));
+  ASSERT_TRUE(hears(300, 1));
+  EXPECT_EQ(releases(anna), Errc::kState) << "the expert's side";
+  ASSERT_TRUE(hears(299));
+  ASSERT_TRUE(hears(200, 0, 50));
+  EXPECT_EQ(releases(anna), Errc::kState) << "half a minute lacks a tenth of a second";
+  EXPECT_EQ(log_types()["call_back_heard"], 0);
+  ASSERT_TRUE(hears(1, 0, 299));
+  EXPECT_EQ(log_types()["call_back_heard"], 1);
+  EXPECT_EQ(releases(anna), Errc{});
+  EXPECT_EQ(judge(entries()).breaches, 0u);
+}
+
+// What is erased of it gives no key, whatever else is asked for with it.
+TEST_F(Judging, SoundThatIsRefusedBesideWordsThatOpenIsNotHeard) {
+  ASSERT_TRUE(reads(1));
+  const auto words = words_of(recording);
+  auto header = *keys::parse_record(words);
+  header.kind = keys::RecordKind::kAudio;  // a commitment that fits nothing
+  header.streams = 0;
+  header.last = header.first;
+  Answer<keys::Opened> answer;
+  keys::Open message{.call = recording,
+                     .actor = anna.id.hex(),
+                     .purpose = keys::OpenPurpose::kPlay,
+                     .reason_hash = std::string(64, 'a'),
+                     .headers = {header.encode(), keys::parse_record(words)->encode()}};
+  message.reader_key = *crypto::x25519_public(key);
+  keeper->open(message, answer.reply());
+  round();
+  ASSERT_TRUE(answer.value) << answer.value.error().message;
+  for (const auto& entry : entries())
+    if (entry.type == "opened") {
+      EXPECT_EQ(entry.data.at("given"), 1);
+      EXPECT_FALSE(entry.data.contains("sound"));
+    }
+  EXPECT_EQ(releases(anna), Errc::kState);
+}
+
+// A restart between any two: what counts stands in the log.
 TEST_F(Judging, AKeeperThatStartsAnewKnowsWhatWasReadAndHeard) {
   ASSERT_TRUE(reads(1));
   ticks(60'000);  // rows are written: the log before them is not read again
   boot();
   key = browser(anna);
-  ASSERT_TRUE(hears(recording_sound));
+  ASSERT_TRUE(hears());
   ticks(60'000);
   boot();
   EXPECT_EQ(releases(anna), Errc{});
@@ -73,14 +125,50 @@ TEST_F(Judging, AKeeperThatStartsAnewKnowsWhatWasReadAndHeard) {
   EXPECT_EQ(judge(entries()).breaches, 0u);
 }
 
-// A log that cannot be written: no keys leave, and nothing was heard.
+// Wherever the disk fails: the keys are out and their entry is durable, and the request's own is not;
+// or neither. What is not in the log was not heard.
 TEST_F(Judging, WhatCouldNotBeLoggedWasNotHeard) {
   ASSERT_TRUE(reads(1));
-  vfs.plan(0, sim::Fault::kNoSpace);
-  EXPECT_FALSE(hears(recording_sound));
-  vfs.plan(1'000'000, sim::Fault::kNone);
+  ticks(60'000);  // the recording's keys are on the disk, too
+  const Said release{.kind = "release", .fields = {leaf_of.at({customer, "email"})}};
+  bool only_opened = false, heard = false;
+  for (std::uint64_t call = 0; call < 60 && !heard; ++call) {
+    key = browser(anna);
+    const auto opened = log_types()["opened"];
+    vfs.plan(call, sim::Fault::kNoSpace);
+    (void)hear_sound(anna, key);
+    round();
+    vfs.plan(1'000'000, sim::Fault::kNone);
+    stop();
+    vfs.restart(sim::Survival::kSome);
+    boot();
+    heard = log_types()["call_back_heard"] == 1;
+    only_opened = only_opened || (!heard && log_types()["opened"] > opened);
+    EXPECT_EQ(draft(id, anna, release).has_value(), heard) << call;
+    EXPECT_EQ(judge(entries()).breaches, 0u) << call;
+  }
+  EXPECT_TRUE(only_opened);
+  ASSERT_TRUE(heard);
+  EXPECT_EQ(releases(anna), Errc{});
+}
+
+// Read for the first time in the round of a step: each follows the other, for the next keeper too.
+TEST_F(Judging, AFirstReadingBesideAStepFollowsIt) {
+  const auto concern = statements.at({id, 1});
+  const auto hers = browser(abe);
+  const Said said{.kind = "decline", .words = kWhy};
+  const auto step = *draft(id, anna, said);
+  const auto message = message_of(step, sign(step, anna), said);
+  const auto read = post(&Office::read_words,
+                         keys::ReadWords{id, 1, abe.id, *crypto::x25519_public(hers), concern});
+  const auto put = post(&Office::step_put, message);
+  round();
+  EXPECT_TRUE(read->value);
+  EXPECT_FALSE(put->value) << "one after the other";
+  EXPECT_TRUE(act(id, anna, said));
   boot();
-  EXPECT_EQ(releases(anna), Errc::kState);
+  EXPECT_EQ(state_word(id), "over");
+  EXPECT_EQ(judge(entries()).breaches, 0u);
 }
 
 // The wire's words are not the keeper's: a draft with the answers left out, or of another step.
@@ -103,6 +191,13 @@ TEST_F(Judging, AReviewAnswersBothAndOfNothingSeenItIsNotSaidThatItWasUsed) {
   EXPECT_EQ(of->data.at("needed"), false);
   EXPECT_EQ(of->data.at("used"), false);
   EXPECT_EQ(judge(all_of_it).breaches, 0u);
+  auto silent = all_of_it;  // a keeper that did not ask
+  for (auto& entry : silent)
+    if (entry.type == "disclosure_step" && entry.data.at("kind") == "review") {
+      entry.data.erase("needed");
+      entry.data.erase("used");
+    }
+  EXPECT_GT(judge(silent).breaches, 0u);
   of->data["needed"] = true;  // what was answered is what was signed
   EXPECT_GT(judge(all_of_it).breaches, 0u);
 }

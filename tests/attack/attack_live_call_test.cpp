@@ -307,6 +307,9 @@ TEST_F(CallRules, ActsInACallAreOfWhoseItIsOrWas) {
   // A log of before says of no call at whose telephone it is.
   auto old = good;
   std::erase_if(old, [](const auto& entry) { return entry.type == "call_at"; });
+  EXPECT_EQ(breaches(old, kBy), 3) << "all of them left out, of a keeper that says them";
+  for (auto& entry : old)
+    if (entry.type == "keeper_started") entry.data.erase("rules");
   EXPECT_EQ(breaches(old, kBy), 0);
 }
 

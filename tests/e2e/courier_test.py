@@ -305,7 +305,7 @@ def who_may_ask(folder):
         place.supervisor.we_are = "server"
         asker = Client(folder)
         expect(asker.hello() == "welcome", "the server is welcome")
-        for body in (b"", pack_reminder(new_reminder())[:-1], pack_reminder(new_reminder()) + b"x", pack_reminder(new_reminder(waits=17)),
+        for body in (b"", pack_reminder(new_reminder())[:-1], pack_reminder(new_reminder()) + b"x", pack_reminder(new_reminder(waits=255)),
                      pack_reminder(new_reminder(until=-1)), pack_message(new_message())):
             kind, why = asker.call(REMIND, body)
             expect(kind == ERROR and why[0] == 0, f"a frame that is no reminder: {kind} {why}")

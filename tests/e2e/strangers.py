@@ -35,11 +35,10 @@ OF_EVERYBODY = {
     "setHold": (("owner",), "of any call"),
     "listHeldOfCall": (("reviewer", "owner"), "as getCall"),
     "proveErasure": (("reviewer", "owner", "auditor"), "a proof has no content"),
-    "getCustomer": (("agent", "supervisor", "owner"), "whoever answers the telephone serves whoever rings; kinds and times, no value"),
-    "closeCase": (("agent", "supervisor", "owner"), "a case goes on with whoever answers"),
-    "assignCase": (("agent", "supervisor", "owner"), "a case goes on with whoever answers"),
-    "makeForm": (("agent",), "for whoever is on the line"),
-    "eraseField": (("agent", "supervisor", "owner"), "for whoever is on the line; nothing is read"),
+    "getCustomer": (("supervisor", "owner"), "who leads; kinds and times, no value. An agent has whom a look-up found"),
+    "closeCase": (("supervisor", "owner"), "who leads"),
+    "assignCase": (("supervisor", "owner"), "who leads"),
+    "eraseField": (("supervisor", "owner"), "who leads; nothing is read"),
     "eraseCustomer": (("supervisor", "owner"), "who leads; one alone erases nobody"),
     "holdCustomer": (("supervisor", "owner"), "who leads"),
     "getCustomerReceipt": (("authorised", "supervisor", "owner"), "of one for whom there is a request; who leads, of any"),
@@ -65,7 +64,7 @@ RIGHTFUL = {
 }
 # Operation: fields that differ from person to person, and why.
 VARIES = {
-    "getRequest": ({"next[].why"}, "to each, why it is not them"),
+    "getRequest": ({"next[].why", "fields[].gone_at"}, "to each, why it is not them; who does not see the customer sees the fields that are asked for"),
 }
 
 

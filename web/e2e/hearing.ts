@@ -16,6 +16,10 @@ export async function readAndHear(page: Page, concern: string): Promise<void> {
     return page.getByText('Opened for:').isVisible();
   }, { timeout: 60_000, interval: 2_000 }).toBe(true);
   await page.getByRole('button', { name: 'Play', exact: true }).waitFor();
+  // As much of the customer's side as a call-back needs at all: from its middle on the rest is loaded, too.
+  await seek(page, 20_000);
+  await page.getByRole('button', { name: 'Play', exact: true }).click();
+  await expect.poll(() => positionMs(page), { timeout: 20_000 }).toBeGreaterThan(20_500);
 }
 export async function backToDecide(page: Page): Promise<void> {
   await page.goBack();

@@ -1984,6 +1984,10 @@ export interface components {
             checks_needed?: number | null;
             locked?: number[];
             words?: number[];
+            /** @description I have read the concern: who releases has */
+            read?: boolean;
+            /** @description I have heard the call-back: who releases has */
+            heard?: boolean;
         };
         Checked: {
             match: boolean;

@@ -3,7 +3,7 @@
 export type FieldKind = 'number' | 'signed' | 'text' | 'flag' | 'hash' | 'list' | 'ranges';
 
 export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind}?`>> = {
-  keeper_started: { epoch: 'number', mirrors: 'number', log_size: 'number', handed_over: 'flag?', calls: 'number?' },
+  keeper_started: { epoch: 'number', mirrors: 'number', log_size: 'number', handed_over: 'flag?', calls: 'number?', rules: 'number?' },
   hand_over_failed: { why: 'text' },
   call_started: { row: 'number', source: 'text', direction: 'text', streams: 'number', started_at: 'number' },
   call_at: { person: 'text' },
@@ -43,9 +43,11 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
   key_statement: { hash: 'hash' },
   opened: {
     purpose: 'text', ranges: 'ranges', kinds: 'list', reason_hash: 'text', given: 'number', right: 'text?', reader: 'text?', request: 'text?',
+    sound: 'ranges?',
   },
   exported: {
     purpose: 'text', ranges: 'ranges', kinds: 'list', reason_hash: 'text', given: 'number', right: 'text?', reader: 'text?', request: 'text?',
+    sound: 'ranges?',
   },
   chart_changed: {
     number: 'number',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { callBackOf, judgedBy, momentsOf, type Entry } from './timeline';
+import { callBackOf, momentsOf, type Entry } from './timeline';
 
 const person = 'ab'.repeat(16);
 const entry = (type: string, data: Record<string, unknown>, actor = person): Entry => ({ entry: 9, type, at: 5, actor, data });
@@ -27,12 +27,8 @@ describe('the time-line', () => {
     expect(good).toMatchObject({ tone: 'good', detail: 'talked 44 s, recorded' });
     expect(callBackOf([none!, good!])).toBe(call);
   });
-  test('who releases has read the concern and heard the call-back: each by themselves', () => {
-    const anna = 'cd'.repeat(16);
-    const entries = [entry('words_read', { number: 1 }, anna), entry('words_read', { number: 5 }), entry('call_back_heard', { call: '01'.repeat(16) })];
-    expect(judgedBy(entries, anna)).toEqual({ read: true, heard: false });
-    expect(judgedBy(entries, person)).toEqual({ read: false, heard: true });
-    expect(moments(entries[2]!)[0]!.title).toBe('Call-back heard');
+  test('that somebody heard the call-back has a name of its own', () => {
+    expect(moments(entry('call_back_heard', { call: '01'.repeat(16) }))[0]!.title).toBe('Call-back heard');
   });
   test('a review says what it found; one from before there were answers says nothing', () => {
     const [none, needless] = moments(

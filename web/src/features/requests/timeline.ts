@@ -88,15 +88,6 @@ export function momentOf(entry: Entry, names: (id: string) => string, label: (le
   }
 }
 
-// Who releases has read the concern and heard the call-back: what of it this person has done, as far as the log tells.
-export function judgedBy(entries: Entry[], person: string): { read: boolean; heard: boolean } {
-  const by = entries.filter((one) => one.actor === person);
-  return {
-    read: by.some((one) => one.type === 'words_read' && one.data.number === 1),
-    heard: by.some((one) => one.type === 'call_back_heard'),
-  };
-}
-
 export function momentsOf(entries: Entry[], people: Record<string, string>, fields: FieldChip[]): Moment[] {
   const labels = new Map(fields.map((one) => [one.leaf, one.label]));
   const names = (id: string): string => people[id] ?? v.person(id);
