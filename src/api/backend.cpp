@@ -3,13 +3,22 @@
 #include <chrono>
 
 namespace callward::api {
+namespace {
+
+// Refusals come as replies like any other: one may say kUnavailable or kTimeout over a connection
+// that is as good as ever.
+constexpr std::uint16_t kNoErrorType = 0;
+
+}  // namespace
 
 Link::Link(std::string path, std::size_t frame_bytes_max, io::Frame (*hello)())
     : path_(std::move(path)), frame_bytes_max_(frame_bytes_max), hello_(hello) {}
 
 Result<std::unique_ptr<io::BlockingClient>> Link::connect() {
-  auto client = TRY(io::BlockingClient::connect(path_, frame_bytes_max_, keys::ErrorReply::kType));
-  TRY(client->call(hello_(), 5'000));
+  auto client = TRY(io::BlockingClient::connect(path_, frame_bytes_max_, kNoErrorType));
+  const auto reply = TRY(client->call(hello_(), 5'000));
+  if (reply.type == keys::ErrorReply::kType)
+    return tl::unexpected<Error>(io::unpack_error(reply.body));
   return client;
 }
 
@@ -39,13 +48,14 @@ Result<io::Frame> Link::exchange(io::Frame frame, std::int64_t timeout_ms) {
   }
   // After a time-out the late reply would stand in the next request's way.
   // After what cannot be read nobody knows where the next frame begins.
-  const auto broken = [](Errc code) {
-    return code == Errc::kTimeout || code == Errc::kUnavailable || code == Errc::kTooLarge;
-  };
-  const bool usable = reply || !broken(reply.error().code);
-  const std::lock_guard lock(mutex_);
-  if (usable && idle_.size() < kIdleMax)
-    idle_.push_back({std::move(client), std::chrono::steady_clock::now()});
+  if (!reply) return reply;
+  {
+    const std::lock_guard lock(mutex_);
+    if (idle_.size() < kIdleMax)
+      idle_.push_back({std::move(client), std::chrono::steady_clock::now()});
+  }
+  if (reply->type == keys::ErrorReply::kType)
+    return tl::unexpected<Error>(io::unpack_error(reply->body));
   return reply;
 }
 
