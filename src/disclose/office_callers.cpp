@@ -1,8 +1,8 @@
 // Whose number it is that a running call is with. The number itself is forgotten at once: what is
 // kept, in memory and while the call runs, is the token that finds who has it.
-#include <array>
 #include <boost/json.hpp>
 
+#include "base/stack.hpp"
 #include "disclose/office.hpp"
 #include "vault/normalise.hpp"
 
@@ -10,14 +10,6 @@ namespace callward::disclose {
 namespace {
 
 namespace json = boost::json;
-
-// What calls that have returned left on the stack below this one's frame: the JSON parser moves
-// short strings through a buffer of its own there, the telephone library has them in its frames.
-constexpr std::size_t kLeftOnStackMax = 64 * 1'024;
-[[gnu::noinline]] void wipe_stack_below() {
-  std::array<std::uint8_t, kLeftOnStackMax> room;  // as it was left, until it is wiped
-  wipe(room.data(), room.size());
-}
 
 // Whose numbers a call says that it is between (capture/call_data.hpp); empty where it is silent.
 struct Numbers {
@@ -30,7 +22,7 @@ SecretBytes number_of(const json::object& call, std::string_view whose) {
   if (number == nullptr || !number->is_string()) return {};
   return SecretBytes(as_bytes(std::string_view(number->get_string())));
 }
-Numbers numbers_in(ByteView call_data) {
+[[gnu::noinline]] Numbers numbers_in(ByteView call_data) {
   SecretBytes room(2 * call_data.size() + 4'096);  // wiped with what was read into it
   json::monotonic_resource memory(room.expose_mut().data(), room.size());
   boost::system::error_code bad;
@@ -57,9 +49,7 @@ void Office::warm_numbers() const {
 }
 
 void Office::call_says(const CallId& call, ByteView call_data) {
-  struct AtEnd {
-    ~AtEnd() { wipe_stack_below(); }
-  } const at_end{};
+  const WipesStackBelow at_end;  // the JSON parser moves short strings through a buffer there
   const auto [number, agent] = numbers_in(call_data);
   if (!agent.empty()) call_data_names(call, as_text(agent.expose()));
   const auto* spec = telephone_of(policy_.policy);

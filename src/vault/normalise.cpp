@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <string>
 
+#include "base/stack.hpp"
+
 namespace callward::vault {
 namespace {
 
@@ -97,10 +99,8 @@ Result<SecretBytes> without_blanks(std::string_view text) {
   return secret(out.text);
 }
 
-}  // namespace
-
-Result<SecretBytes> normalise(FieldKind kind, ByteView text, std::string_view region) {
-  TRY(check_text(text));
+[[gnu::noinline]] Result<SecretBytes> by_kind(FieldKind kind, ByteView text,
+                                              std::string_view region) {
   const auto value = as_text(text);
   switch (kind) {
     case FieldKind::kPhone:
@@ -121,6 +121,14 @@ Result<SecretBytes> normalise(FieldKind kind, ByteView text, std::string_view re
       break;
   }
   return secret(value);
+}
+
+}  // namespace
+
+Result<SecretBytes> normalise(FieldKind kind, ByteView text, std::string_view region) {
+  TRY(check_text(text));
+  const WipesStackBelow at_end;  // libphonenumber and ICU copy short texts from frame to frame
+  return by_kind(kind, text, region);
 }
 
 }  // namespace callward::vault

@@ -20,6 +20,8 @@ inline constexpr std::size_t kValueBytesMax = 4'000;  // of one field, UTF-8
 //   name, word     NFKC, folded case, one blank between words (Unicode 15, ICU)
 //   code, pin, card  without blanks and dashes
 //   others         as they are
+//
+// Of what the libraries did with it nothing is left on the stack.
 Result<SecretBytes> normalise(FieldKind kind, ByteView text, std::string_view region);
 
 }  // namespace callward::vault

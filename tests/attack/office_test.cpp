@@ -1,7 +1,6 @@
 // What the office does when all is as it should be: the promise, from the agent's form to the
 // review.
-#include <pthread.h>
-
+#include "base/own_stack_test.hpp"
 #include "tests/attack/office_rig.hpp"
 #include "tests/attack/phones_rig.hpp"
 
@@ -163,45 +162,21 @@ TEST_F(Offices, WhoIsOnTheLineIsFoundByTheCallAlone) {
 }
 
 // Whatever the libraries do with a number: nothing of it is left on the stack, a short one included,
-// which they copy from place to place. On a stack of our own, which can be looked at.
+// which they copy from place to place.
 TEST_F(Offices, ACallersNumberIsNotLeftOnTheStack) {
   (void)agent();
   give_extension(ada, "311");
-  constexpr std::size_t kStackBytes = 1u << 20;
-  std::vector<std::uint8_t> stack(kStackBytes);
-  const auto on_it = [&](void* (*run)(void*), void* what) {
-    pthread_attr_t attributes;
-    ASSERT_EQ(pthread_attr_init(&attributes), 0);
-    ASSERT_EQ(pthread_attr_setstack(&attributes, stack.data(), stack.size()), 0);
-    pthread_t thread{};
-    ASSERT_EQ(pthread_create(&thread, &attributes, run, what), 0);
-    ASSERT_EQ(pthread_join(thread, nullptr), 0);
-    pthread_attr_destroy(&attributes);
-  };
-  const auto holds = [&](std::string_view number) {
-    return std::ranges::search(stack, as_bytes(number)).begin() != stack.end();
-  };
-  struct Said {
-    Office* office;
-    CallId call;
-    Bytes data;
-  };
+  test::OwnStack stack;
   for (const std::string digits : {"2025550187", "6502530047"})
     for (const std::string prefix : {"+1", ""}) {
-      Said said{office.get(), CallId::random(entropy),
-                to_bytes(as_bytes(R"({"version":1,"customer":{"number":")" + prefix + digits +
-                                  R"("},"agent":{"number":"311"}})"))};
-      on_it(
-          [](void* what) -> void* {
-            const auto& of = *static_cast<Said*>(what);
-            of.office->call_says(of.call, of.data);
-            return nullptr;
-          },
-          &said);
+      const auto call = CallId::random(entropy);
+      const auto data = to_bytes(as_bytes(R"({"version":1,"customer":{"number":")" + prefix +
+                                          digits + R"("},"agent":{"number":"311"}})"));
+      stack.run([&] { office->call_says(call, data); });
       round();
-      EXPECT_FALSE(holds(digits)) << digits;
-      EXPECT_FALSE(holds(digits.substr(0, 8))) << digits;
-      EXPECT_TRUE(ask(&Office::look_up_caller, keys::LookUpCaller{agent().hex(), said.call}))
+      EXPECT_FALSE(stack.holds(digits)) << digits;
+      EXPECT_FALSE(stack.holds(digits.substr(0, 8))) << digits;
+      EXPECT_TRUE(ask(&Office::look_up_caller, keys::LookUpCaller{agent().hex(), call}))
           << "and it was read";
     }
 }
