@@ -143,11 +143,12 @@ class Office final : public keys::Tenant {
   void call_says(const CallId& call, ByteView call_data) override;
   // At whose telephone it is (office_calls.cpp).
   void call_is_over(const CallId& call) override;
-  void call_is_at(const CallId& call, std::string_view telephone,
+  void call_is_at(const CallId& call, std::string_view telephone, bool begun,
                   std::function<void(Status)> done) override;
+  void log_calls_at() override;
   void when_at(const CallId& call, std::string_view actor,
                std::function<void(const Status&)> then) override;
-  [[nodiscard]] bool has_waiting() const override { return !waiting_.empty(); }
+  [[nodiscard]] bool has_waiting() const override;
 
   // Whether this is the key of a browser of theirs, signed by a passkey that they still have. The
   // command line's, which is for one call alone, is none.
@@ -168,9 +169,14 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kCallsAtMax = 20'000;    // ... at whose telephone they are
   static constexpr std::size_t kWereAtMax = 32;         // of one call; the first ones go
   static constexpr std::int64_t kAfterCallMs = 60'000;  // what was typed in it is still taken
-  // An act waits so long to hear that the call is at whose telephone it takes; more are refused.
+  // An act waits so long to hear that the call is at whose telephone it takes. More are answered
+  // at once, by what is known: of one person in one call, and in all calls, presses for privacy
+  // and other acts each on their own; of everybody's, of which some places are for presses alone.
   static constexpr std::int64_t kActWaitsMs = 2'000;
+  static constexpr std::size_t kActsWaitingInCallMax = 4;
+  static constexpr std::size_t kActsWaitingByMax = 16;
   static constexpr std::size_t kActsWaitingMax = 256;
+  static constexpr std::size_t kPressesWaitingMin = 64;
   static constexpr std::int64_t kReaderMs = 12 * 3'600'000;
   static constexpr std::size_t kReadersPerPersonMax = 8;
   // A keeper that begins is told who is on duty, one after the other: so long after the first one
@@ -297,12 +303,18 @@ class Office final : public keys::Tenant {
     bool told = false;                       // by who has to say it, not read from its data
     std::optional<PersonId> person, staged;  // in the log; on its way there. Zero: nobody's
     std::vector<PersonId> were;              // at whose it has been, the newest last
-    std::optional<std::int64_t> over_ms;     // monotonic
+    std::vector<PersonId> owed;           // private by the recorder's word: the log is to have it
+    std::optional<std::int64_t> over_ms;  // monotonic
+  };
+  enum class InCall : std::uint8_t {
+    kNow,
+    kWas,    // it is enough that it has been at theirs
+    kPress,  // for privacy
   };
   struct WaitingAct {
     CallId call;
     std::string actor;
-    bool was = false;           // it is enough that it has been at theirs
+    InCall as = InCall::kNow;
     std::int64_t until_ms = 0;  // monotonic
     std::function<void(const Status&)> then;
   };
@@ -399,10 +411,13 @@ class Office final : public keys::Tenant {
   At* at_of(const CallId& call);  // nullptr: there are too many
   void call_data_names(const CallId& call, std::string_view telephone);
   void place(const CallId& call, At& at, std::function<void(Status)> done);
+  Status stage_at(const CallId& call, At& at, const PersonId& person);
   static void is_placed(At& at, const PersonId& person);
   void place_again();
-  [[nodiscard]] Status may_in_call(const CallId& call, std::string_view actor, bool was) const;
-  void when_in_call(const CallId& call, std::string_view actor, bool was,
+  Status may_in_call(const CallId& call, std::string_view actor, InCall as);
+  Status may_by_word(At& at, const PersonId& person);
+  [[nodiscard]] bool has_place(const CallId& call, std::string_view actor, InCall as) const;
+  void when_in_call(const CallId& call, std::string_view actor, InCall as,
                     std::function<void(const Status&)> then);
   void answer_waiting();
   void tick_calls();

@@ -64,22 +64,23 @@ void Office::look_up_caller(const keys::LookUpCaller& message, Reply<keys::Found
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto may = may_look_up(message.actor); !may) return refuse(may.error());
   if (!callers_.contains(message.call)) return refuse(no_number());
-  when_in_call(message.call, message.actor, false, [this, message, reply](const Status& may) {
-    const auto no = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
-    if (!may) return no(may.error());
-    if (auto is_ready = ready(); !is_ready) return no(is_ready.error());
-    const auto caller = callers_.find(message.call);
-    if (caller == callers_.end()) return no(no_number());
-    const auto found = who_has(caller->second);
-    if (!found) return no(found.error());
-    answer_found(*found,
-                 {.type = "looked_up",
-                  .actor = message.actor,
-                  .subject = message.call.hex(),
-                  .data = {{"field", telephone_of(policy_.policy)->id},
-                           {"found", static_cast<std::int64_t>(found->customers.size())}}},
-                 reply);
-  });
+  when_in_call(
+      message.call, message.actor, InCall::kNow, [this, message, reply](const Status& may) {
+        const auto no = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+        if (!may) return no(may.error());
+        if (auto is_ready = ready(); !is_ready) return no(is_ready.error());
+        const auto caller = callers_.find(message.call);
+        if (caller == callers_.end()) return no(no_number());
+        const auto found = who_has(caller->second);
+        if (!found) return no(found.error());
+        answer_found(*found,
+                     {.type = "looked_up",
+                      .actor = message.actor,
+                      .subject = message.call.hex(),
+                      .data = {{"field", telephone_of(policy_.policy)->id},
+                               {"found", static_cast<std::int64_t>(found->customers.size())}}},
+                     reply);
+      });
 }
 
 }  // namespace callward::disclose

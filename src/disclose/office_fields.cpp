@@ -216,10 +216,11 @@ void Office::store_fields(const keys::StoreFields& message, Reply<keys::FieldsSt
   if (message.call.is_zero()) return store_typed(message, std::move(reply));
   if (auto may = may_store(message); !may) return refuse(may.error());
   if (is_over_limit(message)) return refuse({Errc::kTooLarge, "more than a form has"});
-  when_in_call(message.call, message.actor, true, [this, message, reply](const Status& may) {
-    if (!may) return reply(tl::unexpected<Error>(may.error()));
-    store_typed(message, reply);
-  });
+  when_in_call(message.call, message.actor, InCall::kWas,
+               [this, message, reply](const Status& may) {
+                 if (!may) return reply(tl::unexpected<Error>(may.error()));
+                 store_typed(message, reply);
+               });
 }
 
 void Office::store_typed(const keys::StoreFields& message, Reply<keys::FieldsStored> reply) {

@@ -357,6 +357,7 @@ void Keeper::log_unlogged() {
     for (const auto& id : begun)
       if (const auto still = find(id)) (*still)->start_logged = true;
   });
+  if (tenant_ != nullptr) tenant_->log_calls_at();  // before what was private by it
   log_privates();
   for (const auto& id : std::exchange(unlogged_listens_, {})) listen_done({id});
 }

@@ -47,11 +47,8 @@ void Keeper::call_at(const keys::CallAt& message, Reply<keys::Ack> reply) {
   const auto& call = **found;
   if (call.ended || call.source == keys::CallSource::kImport)
     return reply(fail(Errc::kState, "only a call that runs is at a telephone"));
-  // Its beginning stands in the log first.
-  if (!call.start_logged)
-    return reply(fail(Errc::kUnavailable, "the call's beginning is not logged yet"));
   if (tenant_ == nullptr) return reply(keys::Ack{});
-  tenant_->call_is_at(call.id, message.telephone, [reply](const Status& done) {
+  tenant_->call_is_at(call.id, message.telephone, call.start_logged, [reply](const Status& done) {
     if (!done) return reply(tl::unexpected<Error>(done.error()));
     reply(keys::Ack{});
   });

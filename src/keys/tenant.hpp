@@ -82,15 +82,19 @@ class Tenant {
   // no more of the customer than the request says.
   virtual void call_says(const CallId& call, ByteView call_data) = 0;
   virtual void call_is_over(const CallId& call) = 0;
-  // At whose telephone it is now, of a call that runs and whose beginning is in the log. `done`
-  // when that is there, too.
-  virtual void call_is_at(const CallId& call, std::string_view telephone,
+  // At whose telephone it is now, of a call that runs. `done` when that is in the log, which has
+  // its beginning (`begun`) first. kUnavailable: not yet; it is remembered all the same.
+  virtual void call_is_at(const CallId& call, std::string_view telephone, bool begun,
                           std::function<void(Status)> done) = 0;
-  // Whether this person may act in a call, as whose telephone it is at: at once, or when that is
-  // known, within a bound. kDenied: it is at another's. kUnavailable: nobody has said it yet.
+  // The log had failed, and the beginnings of all calls are on their way there: what was said
+  // meanwhile, and what somebody was private by, follows them.
+  virtual void log_calls_at() = 0;
+  // Whether this person may begin to be private in a call, as whose telephone it is at: at once, or
+  // when that is known, within a bound. While the log cannot be written its recorder's word counts.
+  // kDenied: it is at another's. kUnavailable: nobody has said it yet.
   virtual void when_at(const CallId& call, std::string_view actor,
                        std::function<void(const Status&)> then) = 0;
-  // Somebody waits for that.
+  // Somebody waits for that, or the log has yet to hear by whose telephone somebody was private.
   [[nodiscard]] virtual bool has_waiting() const = 0;
 
   // By what right this person's browser may have keys of a call's records: what the entry in the

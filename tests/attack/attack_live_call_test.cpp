@@ -27,13 +27,31 @@ class LiveCalls : public ::testing::Test, public OfficeRig {
   }
   std::shared_ptr<Answer<keys::PrivateState>> press(const CallId& call, const Someone& by,
                                                     bool on = true) {
+    return press(call, by.id, on);
+  }
+  std::shared_ptr<Answer<keys::PrivateState>> press(const CallId& call, const PersonId& by,
+                                                    bool on = true) {
     auto answer = std::make_shared<Answer<keys::PrivateState>>();
-    keeper->private_mode({call, on, by.id.hex(), 0}, [answer](Result<keys::PrivateState> outcome) {
+    keeper->private_mode({call, on, by.hex(), 0}, [answer](Result<keys::PrivateState> outcome) {
       answer->came = true;
       answer->value = std::move(outcome);
     });
     keeper->end_round();
     return answer;
+  }
+  bool is_private(const CallId& call) {
+    Answer<keys::PrivateState> looked;
+    keeper->private_look({call}, looked.reply());
+    return looked.value && looked.value->on;
+  }
+  // From its next write on, until it is opened anew.
+  void log_goes() { vfs.plan(0, sim::Fault::kNoSpace); }
+  void log_comes_back() {
+    ASSERT_TRUE(log->failed());
+    vfs.plan(1'000'000, sim::Fault::kNone);
+    log = *audit::Log::open(vfs, "/log", "test/log", seed);
+    keeper->resume_log(*log);
+    keeper->tick();
   }
   // So long that nobody waits any more.
   void wait() {
@@ -120,17 +138,82 @@ TEST_F(LiveCalls, WhatIsAskedTooSoonWaits) {
   EXPECT_FALSE(passed_on->came);
   EXPECT_TRUE(at_telephone(call, "bob"));
   EXPECT_TRUE(passed_on->value);
-  // For so long, and not more than so many.
+  // For so long.
   const auto late = look(begin(number), ada);
   wait();
   expect_refused(late, Errc::kUnavailable);
+  expect_rules_hold();
+}
+
+// Who asks for what is refused anyway takes nobody else's place.
+TEST_F(LiveCalls, OnesOwnActsAloneAreTooMany) {
+  const auto call = begin(number);
   std::vector<std::shared_ptr<Answer<keys::PrivateState>>> many;
-  const auto other = begin(number);
-  for (std::size_t i = 0; i <= Office::kActsWaitingMax; ++i) many.push_back(press(other, ada));
-  EXPECT_FALSE(many[Office::kActsWaitingMax - 1]->came);
-  expect_refused(many[Office::kActsWaitingMax], Errc::kUnavailable);
+  for (std::size_t i = 0; i <= Office::kActsWaitingInCallMax; ++i) many.push_back(press(call, bob));
+  EXPECT_FALSE(many[Office::kActsWaitingInCallMax - 1]->came);
+  expect_refused(many.back(), Errc::kUnavailable);
+  const auto typed_in = type(call, bob.id.hex());
+  EXPECT_FALSE(typed_in->came) << "what is typed takes other places than privacy";
+  many.clear();
+  for (std::size_t i = 0; i <= Office::kActsWaitingByMax; ++i)
+    many.push_back(press(begin(number), bob));
+  expect_refused(many.back(), Errc::kUnavailable);
+  const auto pressed = press(call, ada);
+  EXPECT_FALSE(pressed->came);
+  EXPECT_TRUE(at_telephone(call, "311"));
+  EXPECT_TRUE(pressed->value);
+}
+
+TEST_F(LiveCalls, PrivacyHasPlacesThatNothingElseTakes) {
+  std::vector<Someone> many;
+  const auto places = Office::kActsWaitingMax - Office::kPressesWaitingMin;
+  for (std::size_t i = 0; i * Office::kActsWaitingByMax < places; ++i)
+    many.push_back(colleague(static_cast<std::uint8_t>(30 + i), "many" + std::to_string(i)));
+  for (std::size_t i = 0; i < places; ++i) {
+    const auto waits = type(CallId::random(entropy), many[i / Office::kActsWaitingByMax].id.hex());
+    ASSERT_FALSE(waits->came) << i;
+  }
+  const auto call = begin(number);
+  expect_refused(type(call, ada.id.hex()), Errc::kUnavailable);
+  expect_refused(look(call, ada), Errc::kUnavailable);
+  const auto pressed = press(call, ada);
+  EXPECT_FALSE(pressed->came);
+  EXPECT_TRUE(at_telephone(call, "311"));
+  EXPECT_TRUE(pressed->value);
   wait();
-  expect_refused(many[0], Errc::kUnavailable);
+  expect_rules_hold();
+}
+
+// "Nobody's" is a person of zeros in memory, which is no person to act as.
+TEST_F(LiveCalls, InACallAtNobodysTelephoneNobodyActs) {
+  const auto call = begin(number);
+  ASSERT_TRUE(at_telephone(call, "311"));
+  ASSERT_TRUE(at_telephone(call, ""));
+  const auto pressed = press(call, PersonId{});
+  const auto typed_in = type(call, PersonId{}.hex());
+  wait();
+  expect_refused(pressed, Errc::kDenied);
+  expect_refused(typed_in, Errc::kDenied);
+  EXPECT_FALSE(is_private(call));
+  expect_rules_hold();
+}
+
+// Whoever has a telephone is not whoever takes calls.
+TEST_F(LiveCalls, WhoHasNoRoleForCallsActsInNone) {
+  const auto call = begin(number);
+  ASSERT_TRUE(at_telephone(call, "201"));
+  EXPECT_EQ(said(call), std::vector{eve.id.hex()});
+  expect_refused(press(call, eve), Errc::kDenied);
+  expect_refused(look(call, eve), Errc::kDenied);
+  EXPECT_FALSE(is_private(call));
+  // A role that goes while an act waits.
+  const auto other = begin(number);
+  const auto pressed = press(other, bob);
+  EXPECT_FALSE(pressed->came);
+  ASSERT_TRUE(change_roles(bob, people::bit(people::Role::kAuditor), {olga}, "bob"));
+  EXPECT_TRUE(at_telephone(other, "bob"));
+  wait();
+  expect_refused(pressed, Errc::kDenied);
   expect_rules_hold();
 }
 
@@ -238,6 +321,67 @@ TEST_F(LiveCalls, NothingIsDoneByWhatTheLogDidNotTake) {
   boot();
   ASSERT_TRUE(at_telephone(call, "311"));
   EXPECT_TRUE(press(call, ada)->value);
+}
+
+// Privacy closes keys and opens none: it follows the recorder's word where the log cannot.
+TEST_F(LiveCalls, WhileTheLogIsAwayPrivacyFollowsTheRecorder) {
+  const auto call = begin(number);
+  ASSERT_TRUE(at_telephone(call, "311"));
+  log_goes();
+  EXPECT_FALSE(at_telephone(call, "bob"));
+  ASSERT_TRUE(log->failed());
+  const auto adas = press(call, ada);
+  wait();
+  expect_refused(adas, Errc::kDenied);
+  EXPECT_FALSE(is_private(call));
+  expect_refused(press(call, PersonId{}), Errc::kDenied);
+  expect_refused(press(call, bob), Errc::kUnavailable);  // closed, and not logged
+  EXPECT_TRUE(is_private(call));
+  expect_refused(look(call, bob), Errc::kUnavailable);
+  expect_refused(type(call, bob.id.hex()), Errc::kUnavailable);
+  // One that begins meanwhile, and is long over before the log is back.
+  const auto fresh = begin(number);
+  const auto soon = press(fresh, ada);
+  EXPECT_FALSE(soon->came) << "nobody has said it";
+  EXPECT_FALSE(at_telephone(fresh, "311"));
+  wait();
+  EXPECT_TRUE(soon->came);
+  EXPECT_TRUE(is_private(fresh));
+  (void)end(fresh);
+  ticks(2 * Office::kAfterCallMs);
+  EXPECT_FALSE(keeper->quiet()) << "a keeper that took over would not know whose it was";
+  log_comes_back();
+  EXPECT_EQ(said(call), (std::vector{ada.id.hex(), bob.id.hex()}));
+  EXPECT_EQ(said(fresh), std::vector{ada.id.hex()});
+  EXPECT_EQ(log_types()["private_on"], 2);
+  expect_rules_hold();
+  EXPECT_TRUE(keeper->quiet());
+  EXPECT_TRUE(look(call, bob)->value);
+}
+
+// What the recorder said while the log was away stands in it when it is back, though nobody
+// pressed; and by a guess nobody is private.
+TEST_F(LiveCalls, WhatWasSaidMeanwhileIsLogged) {
+  const auto call = begin(number), other = begin(number);
+  ASSERT_TRUE(at_telephone(call, "311"));
+  log_goes();
+  EXPECT_FALSE(at_telephone(call, "bob"));
+  EXPECT_FALSE(at_telephone(other, ""));
+  const auto guessed = begin(call_data("+16502530000", "311"));
+  const auto pressed = press(guessed, ada);
+  const auto nobodys = press(other, ada);
+  wait();
+  expect_refused(pressed, Errc::kUnavailable);
+  expect_refused(nobodys, Errc::kDenied);
+  EXPECT_FALSE(is_private(guessed) || is_private(other));
+  log_comes_back();
+  EXPECT_EQ(said(call), (std::vector{ada.id.hex(), bob.id.hex()}));
+  EXPECT_EQ(said(other), std::vector{std::string()});
+  const auto adas = press(call, ada);
+  wait();
+  expect_refused(adas, Errc::kDenied);
+  EXPECT_TRUE(press(call, bob)->value);
+  expect_rules_hold();
 }
 
 // ---- the log alone ------------------------------------------------------------------------------
