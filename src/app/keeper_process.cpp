@@ -314,7 +314,8 @@ void KeeperProcess::on_frame(std::uint64_t id, io::Frame frame) {
     peer->asked.erase(asked);
     return done(std::move(frame));
   }
-  if (resting_) return hold(*peer, std::move(frame));
+  const bool wanted = office_->has_waiting() && keeper_hears_at_rest(frame.type, peer->role);
+  if (resting_ && !wanted) return hold(*peer, std::move(frame));
   take(*peer, std::move(frame));
 }
 
@@ -531,6 +532,10 @@ Status run_keeper(const ProcessContext& context) { return KeeperProcess(context)
 
 bool keeper_hears(std::uint16_t type, keys::PeerRole role) {
   return (KeeperProcess::roles_of(type) >> static_cast<unsigned>(role) & 1) != 0;
+}
+
+bool keeper_hears_at_rest(std::uint16_t type, keys::PeerRole role) {
+  return type == keys::CallAt::kType && role == keys::PeerRole::kRecorder;
 }
 
 }  // namespace callward::app

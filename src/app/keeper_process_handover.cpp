@@ -55,12 +55,15 @@ void KeeperProcess::hold(Peer& peer, io::Frame frame) {
 }
 
 // Whoever owes us nothing is not read any more: what it says waits in its
-// socket. Whoever does is read on for its answer alone.
+// socket. Whoever does is read on for its answer alone; the recorder, while
+// somebody waits to hear whose call it is, for that, too.
 bool KeeperProcess::at_rest() {
   bool all = keeper_->quiet();
+  const bool waits = office_->has_waiting();
   for (auto& [id, peer] : peers_) {
     if (!peer->channel->open()) continue;
-    if (peer->asked.empty())
+    const bool is_waited_for = waits && peer->role == PeerRole::kRecorder;
+    if (peer->asked.empty() && !is_waited_for)
       peer->channel->pause();
     else
       all = false;

@@ -45,5 +45,15 @@ TEST(KeeperProcess, AtWhoseTelephoneACallIsTheRecorderAloneSays) {
   EXPECT_TRUE(keeper_hears(keys::CallAt::kType, PeerRole::kRecorder));
 }
 
+// Who pressed just before a planned restart waits for the recorder's word, and the restart for them.
+TEST(KeeperProcess, OfAllMessagesOnlyWhoseCallItIsIsHeardAtRest) {
+  for (std::uint16_t type = 100; type < 300; ++type)
+    for (const auto role : {PeerRole::kRecorder, PeerRole::kListener, PeerRole::kServer,
+                            PeerRole::kSupervisor, PeerRole::kSignal, PeerRole::kCourier})
+      EXPECT_EQ(keeper_hears_at_rest(type, role),
+                type == keys::CallAt::kType && role == PeerRole::kRecorder)
+          << type;
+}
+
 }  // namespace
 }  // namespace callward::app

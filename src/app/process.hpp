@@ -27,6 +27,8 @@ struct ProcessContext {
 Status run_keeper(const ProcessContext& context);
 // Whether the keeper takes this kind of message from that peer; its table says so.
 bool keeper_hears(std::uint16_t type, keys::PeerRole role);
+// While a planned restart rests and an act waits for it.
+bool keeper_hears_at_rest(std::uint16_t type, keys::PeerRole role);
 Status run_recorder(const ProcessContext& context);
 Status run_signal(const ProcessContext& context);
 Status run_listener(const ProcessContext& context);

@@ -273,6 +273,8 @@ void Recorder::tell_dial(RecorderCall& call) {
                    });
 }
 
+static_assert(store::kTelephoneBytesMax == keys::kCallTelephoneBytesMax);
+
 // Beside whatever else is asked of the call: an agent may act in it as soon as this is known.
 void Recorder::tell_at(RecorderCall& call) {
   if (!keeper_ready_ || !call.telephone || call.at_told || call.telling_at || call.needs_adoption ||
