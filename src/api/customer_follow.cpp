@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 7> kOfRequest = {
     "disclosure_step", "check_made", "code_sent",    "call_back_made",
     "call_back_heard", "words_read", "receipt_given"};
 constexpr std::string_view kPolicy = "policy_in_force", kOfAll = "-";
+constexpr std::string_view kDuty = "duty_changed", kByKeeperItself = "keeper";
 constexpr std::string_view kGoing = "fields_erase_intended", kErased = "erased";
 
 bool among(const auto& words, std::string_view word) {
@@ -40,7 +41,7 @@ Result<disclose::Request> unpack_folded(ByteView raw) {
 }
 bool is_followed(std::string_view type) {
   return among(kOfCustomer, type) || among(kOfRequest, type) || type == kGoing || type == kErased ||
-         type == kPolicy;
+         type == kPolicy || type == kDuty;
 }
 
 // The type without reading all of it: in canonical JSON it is the last of its name, behind `data`.
@@ -171,6 +172,13 @@ Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry, Touc
     return take_going(entry);
   }
   if (entry.type == kPolicy) return note(index, std::string(kOfAll), entry);
+  // What people say of themselves stands in the table of duty before it stands in the log.
+  if (entry.type == kDuty) {
+    const auto person = PersonId::parse(entry.subject);
+    if (person && entry.actor == kByKeeperItself && !flag_at(entry.data, "on"))
+      touched.missed[*person] = entry.at;
+    return {};
+  }
   if (!among(kOfRequest, entry.type)) return {};
   // One that names no request is whoever's wrote it: nobody else waits for it.
   const auto id = RequestId::parse(entry.subject);
@@ -365,6 +373,7 @@ Status CustomerTables::follow_log(const std::string& log_dir, const audit::Named
     }));
     news.requests.merge(touched.requests);
     for (auto& [id, people] : touched.left) news.left[id].merge(people);
+    for (const auto& [person, at] : touched.missed) news.missed[person] = at;
     next = end;
     if (next >= limit) break;
   }

@@ -139,6 +139,7 @@ class CustomerTables {
     std::set<RequestId> requests;  // of which there is anything new
     std::set<RequestId> stepped;   // to be projected anew, once for all its new steps
     std::map<RequestId, std::set<PersonId>> left;  // experts from whom it was taken
+    std::map<PersonId, std::int64_t> missed;       // on duty, as the keeper says, and when (UTC ms)
   };
   // Takes in what was published since the last time, at most so many bundles. `news`: what of it
   // people are told, where it fails after some bundles, too.

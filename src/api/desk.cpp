@@ -114,25 +114,6 @@ void drop_ended_readers(Service& service) {
   }
 }
 
-void put_readers_again(Service& service) {
-  constexpr std::int64_t kAnswerMs = 2'000;
-  const auto living = service.people.readers(true);
-  for (const auto& reader : living.value_or(std::vector<people::Reader>())) {
-    // What a command line has asked for is over before long: it asks again.
-    if (!reader.call.is_zero()) continue;
-    const auto put = service.keeper.call<keys::Ack>(reader_put(reader), kAnswerMs);
-    // A session whose key the keeper does not take reads nothing: better that it says so.
-    if (!put && put.error().code == Errc::kDenied)
-      (void)service.people.end_session(reader.session, reader.person);
-    else if (!put)
-      return;
-  }
-  for (const auto& person : service.people.on_duty().value_or(std::vector<PersonId>())) {
-    const auto put = service.keeper.call<keys::Ack>(keys::DutyPut{person, true}, kAnswerMs);
-    if (!put && put.error().code == Errc::kDenied) (void)service.people.set_duty(person, false);
-  }
-}
-
 Result<keys::ChartTaken> put_change(Service& service, const people::SignedChange& change) {
   auto trial = *TRY(service.roster.chart());
   TRY(trial.apply(change));

@@ -91,9 +91,6 @@ Status confirm(Service& service, const Request& request, OwnAct act,
 Status show_passphrase(Service& service, const Request& request, const SecretBytes& passphrase);
 // Tells the keeper of browsers' keys whose sessions have ended; what it did not hear is told again.
 void drop_ended_readers(Service& service);
-// After each connection to the keeper: the keys of living sessions, and who is on duty.
-void put_readers_again(Service& service);
-
 // Judged here as the keeper will judge it, taken by it, and then so here, too.
 Result<keys::ChartTaken> put_change(Service& service, const people::SignedChange& change);
 // The next change of this kind, about this person.

@@ -164,9 +164,7 @@ Result<Response> duty(Service& service, const Request& request) {
   const auto chart = TRY(founded_chart(service));
   const auto& person = request.session->person.id;
   if (on && !chart->is(person, Role::kExpert)) return fail(Errc::kDenied, "experts are on duty");
-  TRY(service.keeper.call<keys::Ack>(keys::DutyPut{person, on}));
-  TRY(service.people.set_duty(person, on));
-  service.tell_lacking();
+  TRY(put_duty(service, person, on));
   return Response::json({{"on", on}});
 }
 

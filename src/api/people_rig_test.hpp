@@ -36,6 +36,8 @@ struct PeopleRig : Rig {
   std::vector<keys::ReaderPut> readers;
   std::vector<keys::ReaderDrop> drops;
   std::vector<keys::DutyPut> duties;
+  std::vector<keys::PeopleTold> all_told;
+  std::optional<Errc> reader_refused, duty_refused;  // of every one
   std::optional<crypto::Digest> founding;
   bool publishes = true;
   std::uint8_t next_device = 1;
@@ -86,7 +88,9 @@ struct PeopleRig : Rig {
         return true;
       case keys::ReaderPut::kType:
         readers.push_back(*unpack<keys::ReaderPut>(frame.body));
-        reply<keys::Ack>(channel, frame, check_reader(readers.back()));
+        reply<keys::Ack>(channel, frame,
+                         reader_refused ? Result<keys::Ack>(fail(*reader_refused, "not now"))
+                                        : check_reader(readers.back()));
         return true;
       case keys::ReaderDrop::kType:
         drops.push_back(*unpack<keys::ReaderDrop>(frame.body));
@@ -94,6 +98,12 @@ struct PeopleRig : Rig {
         return true;
       case keys::DutyPut::kType:
         duties.push_back(*unpack<keys::DutyPut>(frame.body));
+        reply<keys::Ack>(channel, frame,
+                         duty_refused ? Result<keys::Ack>(fail(*duty_refused, "not now"))
+                                      : Result<keys::Ack>(keys::Ack{}));
+        return true;
+      case keys::PeopleTold::kType:
+        all_told.push_back(*unpack<keys::PeopleTold>(frame.body));
         channel.reply(frame, keys::Ack{});
         return true;
       default:

@@ -201,24 +201,127 @@ TEST_F(Company, CodesAreSetUpConfirmedAndTakenAway) {
   EXPECT_EQ(ask("GET", "/v1/session", olgas).status, 200);
 }
 
-TEST_F(Company, DutyIsAnExpertsAndToldAgainToANewKeeper) {
-  const auto max = join("max", "supervisor"), eve = join("eve", "agent");
-  EXPECT_EQ(send("POST", "/v1/own/duty", {{"on", true}}, session_of(eve)).status, 403);
-  const auto waiting = json_of(change(olga, olgas, person_body(eve, "expert")));
-  ASSERT_EQ(sign(max, session_of(max), waiting).status, 200);
-  EXPECT_EQ(send("POST", "/v1/own/duty", {{"on", true}}, session_of(eve)).status, 200);
+// What a keeper that begins is told of people.
+class NewKeeper : public Company {
+ protected:
+  void SetUp() override {
+    Company::SetUp();
+    const auto max = join("max", "supervisor");
+    eve = join("eve", "agent");
+    eves = session_of(eve);
+    EXPECT_EQ(send("POST", "/v1/own/duty", {{"on", true}}, eves).status, 403);
+    const auto waiting = json_of(change(olga, olgas, person_body(eve, "expert")));
+    ASSERT_EQ(sign(max, session_of(max), waiting).status, 200);
+    EXPECT_EQ(duty(true), 200);
+  }
+  unsigned duty(bool on) {
+    return static_cast<unsigned>(send("POST", "/v1/own/duty", {{"on", on}}, eves).status);
+  }
+  void refuses(std::optional<Errc> reader, std::optional<Errc> duty) {
+    const std::lock_guard lock(told);
+    reader_refused = reader;
+    duty_refused = duty;
+  }
+  // One turn: what it was told, and whether that was all of the readers, and of duty.
+  void turn() {
+    {
+      const std::lock_guard lock(told);
+      readers.clear();
+      duties.clear();
+      all_told.clear();
+    }
+    tell_people(service);
+  }
+  std::pair<int, int> all_of() {
+    const std::lock_guard lock(told);
+    return {static_cast<int>(std::ranges::count(all_told, true, &keys::PeopleTold::readers)),
+            static_cast<int>(std::ranges::count(all_told, true, &keys::PeopleTold::duty))};
+  }
+  using Both = std::pair<int, int>;
+  std::vector<keys::DutyPut> said_of_duty() {
+    const std::lock_guard lock(told);
+    return duties;
+  }
+  Somebody eve;
+  std::string eves;
+};
+
+TEST_F(NewKeeper, IsToldWhoIsOnDutyAndWhoseKeysHoldAndThatThisWasAll) {
   const auto living = people.readers(true)->size();
+  owe_people(service);
+  turn();
+  EXPECT_EQ(all_of(), Both(1, 1));
   {
     const std::lock_guard lock(told);
-    readers.clear();
-    duties.clear();
+    EXPECT_EQ(readers.size(), living);
+    ASSERT_EQ(duties.size(), 1u);
+    EXPECT_EQ(duties[0].person, eve.id);
+    EXPECT_TRUE(duties[0].on);
   }
-  put_readers_again(service);
-  const std::lock_guard lock(told);
-  EXPECT_EQ(readers.size(), living);
-  ASSERT_EQ(duties.size(), 1u);
-  EXPECT_EQ(duties[0].person, eve.id);
-  EXPECT_TRUE(duties[0].on);
+  turn();
+  EXPECT_EQ(all_of(), Both(0, 0)) << "once";
+  EXPECT_TRUE(said_of_duty().empty());
+}
+
+TEST_F(NewKeeper, IsToldOfDutyThoughItTakesNoKey) {
+  refuses(Errc::kBusy, std::nullopt);
+  owe_people(service);
+  turn();
+  EXPECT_EQ(all_of(), Both(0, 1));
+  EXPECT_EQ(ask("GET", "/v1/session", olgas).status, 200) << "not now is not never";
+  turn();
+  EXPECT_EQ(all_of(), Both(0, 0)) << "duty is told";
+  refuses(std::nullopt, std::nullopt);
+  turn();
+  EXPECT_EQ(all_of(), Both(1, 0));
+}
+
+TEST_F(NewKeeper, IsToldOfDutyUntilItTakesIt) {
+  for (const auto why : {Errc::kBusy, Errc::kTimeout, Errc::kUnavailable}) {
+    refuses(std::nullopt, why);
+    owe_people(service);
+    turn();
+    EXPECT_EQ(all_of(), Both(1, 0));
+    turn();
+    EXPECT_FALSE(said_of_duty().empty());
+    EXPECT_EQ(all_of(), Both(0, 0));
+    refuses(std::nullopt, std::nullopt);
+    turn();
+    EXPECT_EQ(all_of(), Both(0, 1));
+  }
+  EXPECT_EQ(people.on_duty()->size(), 1u);
+}
+
+TEST_F(NewKeeper, WhomItDoesNotTakeIsNotOnDuty) {
+  refuses(std::nullopt, Errc::kDenied);
+  owe_people(service);
+  turn();
+  EXPECT_TRUE(people.on_duty()->empty());
+  EXPECT_EQ(all_of(), Both(1, 1));
+}
+
+// Nobody knows whether it took it: then it is told what the person was told.
+TEST_F(NewKeeper, WhatItDidNotAnswerIsToldAgainAsItStandsHere) {
+  ASSERT_EQ(duty(false), 200);
+  refuses(std::nullopt, Errc::kTimeout);
+  EXPECT_NE(duty(true), 200u);
+  EXPECT_TRUE(people.on_duty()->empty());
+  refuses(std::nullopt, std::nullopt);
+  turn();
+  const auto off = said_of_duty();
+  ASSERT_EQ(off.size(), 1u);
+  EXPECT_FALSE(off[0].on);
+  ASSERT_EQ(duty(true), 200);
+  refuses(std::nullopt, Errc::kTimeout);
+  EXPECT_NE(duty(false), 200u);
+  EXPECT_EQ(people.on_duty()->size(), 1u);
+  refuses(std::nullopt, std::nullopt);
+  turn();
+  const auto on = said_of_duty();
+  ASSERT_EQ(on.size(), 1u);
+  EXPECT_TRUE(on[0].on);
+  turn();
+  EXPECT_TRUE(said_of_duty().empty());
 }
 
 TEST_F(Company, AKeyThatANewKeeperDoesNotTakeEndsItsSession) {
@@ -226,7 +329,8 @@ TEST_F(Company, AKeyThatANewKeeperDoesNotTakeEndsItsSession) {
     const std::lock_guard lock(told);
     keepers = people::Chart(party);  // it knows nobody
   }
-  put_readers_again(service);
+  owe_people(service);
+  tell_people(service);
   EXPECT_EQ(ask("GET", "/v1/session", olgas).status, 401);
 }
 

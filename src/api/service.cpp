@@ -82,13 +82,11 @@ Status Service::follow_customers() {
     if (!request) continue;
     if (reminders != nullptr) reminders->touched(*request);
     tell_request(*request, std::move(news.left[id]));
-    if (!now) continue;
-    const std::lock_guard known(lacking_mutex);
-    if (!lacks_somebody(*request, *now))
-      lacking.erase(id);
-    else if (lacking.size() < kLackingMax)
-      lacking.insert(id);
+    if (now) (void)note_lacking(*request, *now);
   }
+  for (const auto& [person, at] : news.missed)
+    if (auto off = missed_on_duty(*this, person, at); !off)
+      log_event("server.duty", {{"why", off.error().message}});
   return followed;
 }
 
@@ -102,24 +100,48 @@ void Service::tell_request(const disclose::Request& request, std::set<PersonId> 
 }
 
 void Service::tell_lacking() {
-  const auto now = today(*this);
-  if (!now) return;
+  if (!lacking_owed.exchange(false)) return;
+  if (const auto told = tell_lacking_now(); !told) {
+    log_event("server.lacking", {{"why", told.error().message}});
+    lacking_owed = true;
+  }
+}
+
+Status Service::tell_lacking_now() {
+  constexpr std::int64_t kPage = 500;
+  const auto now = TRY(today(*this));
   RequestFilter filter{.view = RequestView::kWaiting,
                        .person = {},
                        .of = {},
                        .shows = {},
                        .after = {},
-                       .limit = kLackingMax};
-  const auto waiting = CustomerTables(database).requests(filter, policy.limits);
-  if (!waiting) return;
-  const std::lock_guard lock(lacking_mutex);
-  std::set<RequestId> found;
-  for (const auto& request : waiting->requests) {
-    const bool lacks = lacks_somebody(request, *now);
-    if (lacks) found.insert(request.id);
-    if (lacks != lacking.contains(request.id)) tell_request(request);
+                       .limit = std::min(kPage, lacking_max)};
+  std::set<RequestId> seen;
+  bool beyond = false;
+  for (bool more = true; more && !beyond;) {
+    const auto page = TRY(CustomerTables(database).requests(filter, policy.limits));
+    for (const auto& request : page.requests) {
+      beyond = static_cast<std::int64_t>(seen.size()) >= lacking_max;
+      if (beyond) break;
+      seen.insert(request.id);
+      if (note_lacking(request, now)) tell_request(request);
+    }
+    filter.after = page.next;
+    more = page.next.has_value();
   }
-  lacking = std::move(found);
+  if (beyond && !lacking_beyond) log_event("server.lacking_beyond", {{"looked_at", lacking_max}});
+  lacking_beyond = beyond;
+  const std::lock_guard lock(lacking_mutex);
+  if (!beyond) std::erase_if(lacking, [&](const auto& id) { return !seen.contains(id); });
+  return {};
+}
+
+bool Service::note_lacking(const disclose::Request& request, const Today& now) {
+  const bool lacks = lacks_somebody(request, now);
+  const std::lock_guard lock(lacking_mutex);
+  if (!lacks) return lacking.erase(request.id) != 0;
+  return static_cast<std::int64_t>(lacking.size()) < lacking_max &&
+         lacking.insert(request.id).second;
 }
 
 void Service::ask_time() {

@@ -18,6 +18,7 @@
 #include "api/in_hand.hpp"
 #include "api/keepers_clock.hpp"
 #include "api/live_calls.hpp"
+#include "api/people_told.hpp"
 #include "api/roster.hpp"
 #include "api/router.hpp"
 #include "audit/note.hpp"
@@ -32,6 +33,7 @@
 namespace callward::api {
 
 class ReminderBook;
+struct Today;
 
 struct OrderInfo {
   std::string call, reason;
@@ -98,9 +100,15 @@ struct Service {
   std::mutex running_mutex;
   std::unordered_set<std::string> running;
 
-  static constexpr std::int64_t kLackingMax = 2'000;
+  PeopleOwed people_owed{};
+
+  // As many as a keeper has that are not over: of others nobody is told that nobody is there.
+  static constexpr std::int64_t kLackingMax = 5'000;
+  std::int64_t lacking_max = kLackingMax;
+  std::atomic<bool> lacking_owed{false};  // duty or roles have changed since it was looked at
+  bool lacking_beyond = false;            // and the log says so
   std::mutex lacking_mutex;
-  std::set<RequestId> lacking;  // for which nobody is there; at most kLackingMax
+  std::set<RequestId> lacking;  // for which nobody is there; at most lacking_max
 
   std::mutex following;  // held while the log is followed: one after the other, in its order
   std::mutex proving;    // held while a proof of erasure is put together
@@ -129,8 +137,12 @@ struct Service {
   // Whoever may see a request is told of its news; `besides`, who may not any more.
   void tell_request(const disclose::Request& request, std::set<PersonId> besides = {});
   // Duty and roles are no step of any request, and may be why one waits: whoever sees one of which
-  // that has changed is told.
+  // that has changed is told. On the server's turn, once about every second where `lacking_owed`:
+  // it reads all that wait.
   void tell_lacking();
+  Status tell_lacking_now();
+  // Whether it is another than when it was looked at last.
+  bool note_lacking(const disclose::Request& request, const Today& now);
   // Whose telephone a live call is at: asked of the recorder with each of its news, as it may go
   // from one to another; told to whose it is, and to whose it was.
   void note_live(const store::CallEvent& event);

@@ -128,6 +128,7 @@ Status KeeperProcess::serve(std::unique_ptr<TakingOver> taken) {
     // Who was not told that another keeper serves now: it says again what only a keeper's memory
     // has.
     broadcast(PeerRole::kRecorder, keys::CallsAtWanted{});
+    broadcast(PeerRole::kServer, keys::PeopleWanted{});
   }
   link_ = std::make_unique<SupervisorLink>(
       *loop_, context_, [this] { return heartbeat(); },

@@ -4,6 +4,7 @@
 #include "app/process.hpp"
 #include "keys/dial_protocol.hpp"
 #include "keys/keeper_acts.hpp"
+#include "keys/vault_protocol.hpp"
 
 namespace callward::app {
 namespace {
@@ -53,6 +54,16 @@ TEST(KeeperProcess, OfAllMessagesOnlyWhoseCallItIsIsHeardAtRest) {
       EXPECT_EQ(keeper_hears_at_rest(type, role),
                 type == keys::CallAt::kType && role == PeerRole::kRecorder)
           << type;
+}
+
+TEST(KeeperProcess, WhoIsOnDutyAndWhoseKeysHoldTheServerAloneSays) {
+  for (const auto type : {keys::ReaderPut::kType, keys::ReaderDrop::kType, keys::DutyPut::kType,
+                          keys::PeopleTold::kType}) {
+    EXPECT_TRUE(keeper_hears(type, PeerRole::kServer)) << type;
+    for (const auto role : {PeerRole::kListener, PeerRole::kRecorder, PeerRole::kSupervisor,
+                            PeerRole::kSignal, PeerRole::kCourier})
+      EXPECT_FALSE(keeper_hears(type, role)) << type;
+  }
 }
 
 }  // namespace

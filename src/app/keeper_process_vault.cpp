@@ -45,6 +45,7 @@ const std::vector<KeeperProcess::Rule>& KeeperProcess::vault_rules() {
       {keys::ReaderPut::kType, kServer, &P::office<keys::ReaderPut, keys::Ack, &O::reader_put>},
       {keys::ReaderDrop::kType, kServer, &P::office<keys::ReaderDrop, keys::Ack, &O::reader_drop>},
       {keys::DutyPut::kType, kServer, &P::office<keys::DutyPut, keys::Ack, &O::duty_put>},
+      {keys::PeopleTold::kType, kServer, &P::office<keys::PeopleTold, keys::Ack, &O::people_told>},
       {keys::StepDraft::kType, kServer,
        &P::office<keys::StepDraft, keys::StepDrafted, &O::step_draft>},
       {keys::StepPut::kType, kServer, &P::office<keys::StepPut, keys::StepTaken, &O::step_put>},

@@ -89,9 +89,28 @@ void catch_up_calls(api::Service& service, api::Link& recorder, api::Catalog& ca
 // At each connection to the keeper: orders under way, and what it forgot with its memory.
 void catch_up_keeper(api::Service& service) {
   service.ask_time();
+  api::owe_people(service);
+  api::tell_people(service);
   service.ask_orders();
-  api::put_readers_again(service);
 }
+
+// While there is a keeper: its time now and then, and what it did not take of what it was told.
+class KeepersTurn {
+ public:
+  static constexpr std::int64_t kEveryMs = 1'000;
+  explicit KeepersTurn(api::Service& service) : service_(service) {}
+  void operator()() {
+    api::tell_people(service_);
+    const auto now = service_.clock.monotonic_ms();
+    if (asked_ms_ && now - *asked_ms_ < api::KeepersClock::kAskEveryMs) return;
+    asked_ms_ = now;
+    service_.ask_time();
+  }
+
+ private:
+  api::Service& service_;
+  std::optional<std::int64_t> asked_ms_;
+};
 
 std::vector<std::string> disks_of(const Config& config) {
   return {config.data_dir, config.recorder.spool_dir, config.recorder.objects_dir, config.log.dir};
@@ -177,7 +196,8 @@ Status catch_up(api::Service& service) {
   TRY(roster.load());
   roster.on_change([&service] {
     service.events.publish("people", "{}");
-    service.tell_lacking();
+    service.people_owed.duty = true;  // who may be no more is not, from here on
+    service.lacking_owed = true;
   });
   TRY(service.reminders->load(service.policy.limits));
   if (auto caught = service.catalog.catch_up(); !caught)
@@ -196,6 +216,7 @@ void follow_log(io::Loop& loop, api::Service& service) {
       read = std::move(customers);
     if (auto over = service.people.drop_over(); read && !over) read = std::move(over);
     api::drop_ended_readers(service);
+    service.tell_lacking();
     const auto why = read ? std::string() : read.error().message;
     if (!why.empty() && why != trouble) log_event("server.log_not_followed", {{"why", why}});
     trouble = why;  // once, not each second
@@ -236,6 +257,10 @@ void on_keeper_frame(api::Service& service, const io::Frame& frame) {
   if (frame.type == keys::RecordsWanted::kType)
     if (const auto wanted = unpack<keys::RecordsWanted>(frame.body))
       service.on_records_wanted(*wanted);
+  if (frame.type == keys::PeopleWanted::kType) {
+    api::owe_people(service);
+    api::tell_people(service);
+  }
   if (frame.type != keys::OrderState::kType) return;
   if (const auto state = unpack<keys::OrderState>(frame.body)) service.on_order_state(*state);
 }
@@ -314,7 +339,7 @@ Status run_server(const ProcessContext& context) {
   const api::EventPump keeper_events(
       config.socket("keeper"), keys::kKeeperFrameBytesMax, api::keeper_hello,
       [&] { catch_up_keeper(service); }, [&](const io::Frame& f) { on_keeper_frame(service, f); },
-      [&] { service.ask_time(); }, api::KeepersClock::kAskEveryMs);
+      KeepersTurn(service), KeepersTurn::kEveryMs);
   loop->every_ms(api::Link::kIdleMsMax, [&] { close_idle(keeper, recorder); });
   outside.start(*loop);
   follow_log(*loop, service);

@@ -104,6 +104,7 @@ class Office final : public keys::Tenant {
   void reader_put(const keys::ReaderPut& message, Reply<keys::Ack> reply);
   void reader_drop(const keys::ReaderDrop& message, Reply<keys::Ack> reply);
   void duty_put(const keys::DutyPut& message, Reply<keys::Ack> reply);
+  void people_told(const keys::PeopleTold& message, Reply<keys::Ack> reply);
   // Requests (office_requests.cpp).
   void step_draft(const keys::StepDraft& message, Reply<keys::StepDrafted> reply);
   void step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply);
@@ -179,8 +180,8 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kPressesWaitingMin = 64;
   static constexpr std::int64_t kReaderMs = 12 * 3'600'000;
   static constexpr std::size_t kReadersPerPersonMax = 8;
-  // A keeper that begins is told who is on duty, one after the other: so long after the first one
-  // it counts whom it was not told of.
+  // A keeper that begins is told who is on duty, one after the other, and then that this was all:
+  // so long after that it counts whom it was not told of.
   static constexpr std::int64_t kDutyToldMs = 30'000;
   static constexpr std::int64_t kDraftMs = 5 * 60'000;  // between the draft and its signature
   static constexpr std::int64_t kCodeMs = 10 * 60'000;
@@ -377,6 +378,8 @@ class Office final : public keys::Tenant {
   [[nodiscard]] const Reader* find_reader(const PersonId& person,
                                           const std::array<std::uint8_t, 32>& key) const;
   [[nodiscard]] Result<people::PersonSignature> check_reader(const keys::ReaderPut& message) const;
+  [[nodiscard]] Error no_reader(std::string why) const;
+  [[nodiscard]] bool is_off(const PersonId& person) const;
   // office_time.cpp
   Status begin_time();
   void keep_time();
@@ -510,7 +513,8 @@ class Office final : public keys::Tenant {
   std::uint64_t assigned_ = 0;
   std::set<PersonId> off_;                    // said to be off duty, and not on since
   std::set<PersonId> duty_staged_;            // it is on its way to the log
-  std::optional<std::int64_t> duty_from_ms_;  // monotonic: when the first one was on duty
+  std::optional<std::int64_t> duty_told_ms_;  // monotonic: since when everybody's was told
+  bool readers_told_ = false;                 // every key that holds was, to this keeper
   std::deque<IntakeSecret> intake_;           // the newest first; two at most
   std::unordered_map<keys::IntakeId, std::int64_t> intakes_;  // when, monotonic
   std::map<std::string, Rate> rates_;

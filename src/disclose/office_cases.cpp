@@ -204,13 +204,15 @@ void Office::read_query(const keys::ReadQuery& message, Reply<keys::ValueRead> r
     const auto* version = customer->find(message.query.leaf);
     const bool theirs = open != nullptr && open->closed_at == 0 &&
                         open->technician == message.person &&
-                        chart_.is(message.person, Role::kTechnician) &&
-                        reads_with(message.person, message.reader_key);
+                        chart_.is(message.person, Role::kTechnician);
     const bool query = version != nullptr && version->of_case == message.of_case &&
                        version->kind == vault::FieldKind::kQuery &&
                        version->state == vault::FieldState::kReadable;
-    return theirs && query ? Status{}
-                           : fail(Errc::kDenied, "the technician of an open case reads its query");
+    const auto* const who = "the technician of an open case reads its query";
+    if (!theirs || !query) return fail(Errc::kDenied, who);
+    if (!reads_with(message.person, message.reader_key))
+      return tl::unexpected<Error>(no_reader(who));
+    return {};
   };
   if (auto may = may_read(); !may) return refuse(may.error());
   const auto& customer = **book_.find(message.customer);

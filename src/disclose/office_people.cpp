@@ -98,6 +98,12 @@ bool Office::reads_with(const PersonId& person, const std::array<std::uint8_t, 3
   return reader != nullptr && !reader->scope.is_some();
 }
 
+// A keeper that begins was told of no key yet: who has one that holds is not sent away.
+Error Office::no_reader(std::string why) const {
+  if (!readers_told_) return {Errc::kUnavailable, "whose keys hold is just being told; ask again"};
+  return {Errc::kDenied, std::move(why)};
+}
+
 // What the passkey signed, and when; a key stays for what it was signed for.
 Result<people::PersonSignature> Office::check_reader(const keys::ReaderPut& message) const {
   const auto& scope = message.scope;
@@ -166,13 +172,25 @@ void Office::duty_put(const keys::DutyPut& message, Reply<keys::Ack> reply) {
     return refuse({Errc::kDenied, "no expert with a passkey"});
   if (duty_staged_.contains(message.person))
     return refuse({Errc::kBusy, "it is just being changed; ask again"});
-  if (on_duty_.contains(message.person) == message.on) return reply(keys::Ack{});
+  if (message.on ? on_duty_.contains(message.person) : is_off(message.person))
+    return reply(keys::Ack{});
   const auto staged =
       stage_duty(message.person, message.on, message.person.hex(), [reply](const Status& logged) {
         if (!logged) return reply(tl::unexpected<Error>(logged.error()));
         reply(keys::Ack{});
       });
   if (!staged) refuse(staged.error());
+}
+
+// Of whom this keeper was told nothing the log may still say that they are on duty.
+bool Office::is_off(const PersonId& person) const {
+  return off_.contains(person) || (!on_duty_.contains(person) && chart_.find(person) == nullptr);
+}
+
+void Office::people_told(const keys::PeopleTold& message, Reply<keys::Ack> reply) {
+  readers_told_ = readers_told_ || message.readers;
+  if (message.duty && !duty_told_ms_) duty_told_ms_ = clock_.monotonic_ms();
+  reply(keys::Ack{});
 }
 
 Status Office::stage_duty(const PersonId& person, bool on, std::string actor,
@@ -195,7 +213,6 @@ void Office::note_duty(const PersonId& person, bool on) {
   if (on) {
     on_duty_.emplace(person, 0);
     off_.erase(person);
-    if (!duty_from_ms_) duty_from_ms_ = clock_.monotonic_ms();
   } else {
     on_duty_.erase(person);
     off_.insert(person);
@@ -222,7 +239,7 @@ void Office::find_experts() {
 // Whoever has something to verify, and was on duty for the keeper before this one alone, is not
 // there any more: that is said, so that the log tells why it is given to somebody else.
 void Office::miss_experts() {
-  if (!duty_from_ms_ || clock_.monotonic_ms() < *duty_from_ms_ + kDutyToldMs) return;
+  if (!duty_told_ms_ || clock_.monotonic_ms() < *duty_told_ms_ + kDutyToldMs) return;
   std::set<PersonId> missing;
   for (const auto& [id, running] : requests_) {
     const auto& request = running.chain.request();

@@ -31,7 +31,8 @@ Result<boost::json::object> Office::may_open(const keys::CallAsked& call, std::s
     return fail(Errc::kDenied, "there is a role chart: a person opens it, with a passkey");
   const auto* reader = find_reader(*person, reader_key);
   if (reader == nullptr)
-    return fail(Errc::kDenied, "this key was not signed by the person's passkey: sign in anew");
+    return tl::unexpected<Error>(
+        no_reader("this key was not signed by the person's passkey: sign in anew"));
   if (!fits(reader->scope, call.id, asked))
     return fail(Errc::kDenied, "this key was signed for another call, or for something else of it");
   const auto heard = heard_of(call);

@@ -292,7 +292,7 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
     if (!first && s.event.kind == EventKind::kView)
       *value = TRY(open_released(request, s.event.fields.at(0), message.record));
     if (!first && s.event.kind == EventKind::kView && !reads_with(s.event.by, s.reader_key))
-      return fail(Errc::kDenied, "no key of this person's browser");
+      return tl::unexpected<Error>(no_reader("no key of this person's browser"));
     if (!first && s.event.kind == EventKind::kRing) TRY(ring(s.request, *running, message.record));
     if (words) taken->statement = TRY(seal_words(request.customer, request.of_case, s, *words));
     if (first) running = &requests_[s.request];
@@ -433,9 +433,10 @@ void Office::read_words(const keys::ReadWords& message, Reply<keys::ValueRead> r
   const auto may_read = [this, message]() -> Result<const vault::Version*> {
     const auto* running = TRY(find_known(message.request));
     const auto& request = running->chain.request();
-    if (!may_read_words(chart_, message.person, request) ||
-        !reads_with(message.person, message.reader_key))
-      return fail(Errc::kDenied, "who has a part in a request reads what was said about it");
+    const auto* const who = "who has a part in a request reads what was said about it";
+    if (!may_read_words(chart_, message.person, request)) return fail(Errc::kDenied, who);
+    if (!reads_with(message.person, message.reader_key))
+      return tl::unexpected<Error>(no_reader(who));
     const auto* version = TRY(book_.find(request.customer))->find(message.statement.leaf);
     if (version == nullptr || version->field != words_field(message.request, message.number))
       return fail(Errc::kNotFound, "nothing was said there");

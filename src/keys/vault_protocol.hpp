@@ -361,6 +361,27 @@ struct DutyPut {  // -> Ack
   }
 };
 
+// Both are in a keeper's memory alone. Event to the server: one that took over, with the
+// connections as they were, has neither, and nobody else would say so.
+struct PeopleWanted {
+  static constexpr std::uint16_t kType = 432;
+  std::uint8_t reserved = 0;
+  template <class V>
+  void visit(V& v) {
+    v(reserved);
+  }
+};
+// To each keeper, once it has taken every key that holds, or everybody who is on duty: there are no
+// others. Until then it does not judge who is missing.
+struct PeopleTold {  // -> Ack
+  static constexpr std::uint16_t kType = 314;
+  bool readers = false, duty = false;
+  template <class V>
+  void visit(V& v) {
+    v(readers, duty);
+  }
+};
+
 // Requests ---------------------------------------------------------------------------------------
 
 // What would be signed: the step as the keeper sees it now.

@@ -277,6 +277,7 @@ TEST_F(LogRules, AnExpertWhoIsThereKeepsWhatIsTheirs) {
   ASSERT_EQ(state(other).at("expert").as_string(), eve.id.hex());
   boot();
   duty(emil);
+  told();
   ticks(Office::kDutyToldMs);
   ticks(1'000);
   ASSERT_EQ(state(other).at("expert").as_string(), emil.id.hex());

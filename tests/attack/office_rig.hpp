@@ -97,6 +97,7 @@ class OfficeRig : public Company {
     }
     give_extension(eve, "201");
     give_extension(emil, "202");
+    told();
   }
   ~OfficeRig() { stop(); }
 
@@ -405,6 +406,10 @@ class OfficeRig : public Company {
     const auto put = ask(&Office::duty_put, keys::DutyPut{expert.id, on});
     EXPECT_TRUE(put) << put.error().message;
     keeper->tick();
+  }
+  // As the server tells a keeper that begins: there are no other keys, and nobody else is there.
+  void told(bool readers = true, bool on_duty = true) {
+    EXPECT_TRUE(ask(&Office::people_told, keys::PeopleTold{.readers = readers, .duty = on_duty}));
   }
   boost::json::object state(const RequestId& id) {
     const auto answer = ask(&Office::request_state, keys::RequestStateRequest{id});

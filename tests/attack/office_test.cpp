@@ -490,14 +490,20 @@ TEST_F(Leaving, WhoAnswersToWhoAskedFromNowOnLosesIt) {
   expect_clean();
 }
 
-// A keeper that starts knows of nobody's duty: the server tells it, one after the other.
+// A keeper that starts knows of nobody's duty: the server tells it, one after the other, however
+// long that takes, and then that this was all.
 TEST_F(Leaving, ARestartTakesNothingFromWhoIsThere) {
   boot();
   duty(emil);
-  ticks(Office::kDutyToldMs - 1'000);
-  EXPECT_EQ(expert(), eve.id.hex());
+  ticks(10 * Office::kDutyToldMs);
+  EXPECT_EQ(expert(), eve.id.hex()) << "not all was told";
+  told(true, false);
+  ticks(10 * Office::kDutyToldMs);
+  EXPECT_EQ(expert(), eve.id.hex()) << "nor by who reads";
   duty(eve);
+  told();
   ticks(Office::kDutyToldMs);
+  ticks(1'000);
   EXPECT_EQ(expert(), eve.id.hex());
   expect_clean();
 }
@@ -505,7 +511,10 @@ TEST_F(Leaving, ARestartTakesNothingFromWhoIsThere) {
 TEST_F(Leaving, AfterARestartWhoIsNotToldOfIsOffAndTheLogSaysIt) {
   boot();
   duty(emil);
-  ticks(Office::kDutyToldMs);
+  told();
+  ticks(Office::kDutyToldMs - 1'000);
+  told();  // again, to the same one: that begins nothing anew
+  ticks(1'000);
   ticks(1'000);
   EXPECT_EQ(expert(), emil.id.hex());
   const auto all_of_it = entries();
@@ -515,6 +524,50 @@ TEST_F(Leaving, AfterARestartWhoIsNotToldOfIsOffAndTheLogSaysIt) {
   ASSERT_NE(said, all_of_it.end());
   EXPECT_EQ(said->subject, eve.id.hex());
   expect_clean();
+}
+
+// Of somebody of whom a new keeper was not told yet the log says that they are on duty.
+TEST_F(Leaving, WhoGoesBeforeANewKeeperWasToldOfThemGoesAndLeavesIt) {
+  boot();
+  duty(emil);
+  const auto said = [this] {
+    const auto all_of_it = entries();
+    return std::ranges::count_if(all_of_it, [this](const audit::Entry& entry) {
+      return entry.type == "duty_changed" && entry.actor == eve.id.hex() &&
+             !entry.data.at("on").as_bool();
+    });
+  };
+  ASSERT_EQ(said(), 0);
+  duty(eve, false);
+  ticks(1'000);
+  EXPECT_EQ(said(), 1);
+  EXPECT_EQ(expert(), emil.id.hex());
+  duty(eve, false);
+  EXPECT_EQ(said(), 1) << "once";
+  const auto before = entries().size();
+  for (int i = 0; i < 3; ++i)
+    EXPECT_TRUE(ask(&Office::duty_put, keys::DutyPut{PersonId::random(entropy), false}));
+  EXPECT_EQ(entries().size(), before) << "of nobody in the chart it says nothing";
+  expect_clean();
+}
+
+// Whoever has a key that holds is not sent to sign in anew while a new keeper is just being told.
+TEST_F(Leaving, WhoReadsIsNotSentAwayByAKeeperThatBegins) {
+  const auto key = browser(eve);
+  const auto public_key = *crypto::x25519_public(key);
+  const auto read = [&] {
+    return ask(&Office::read_words,
+               keys::ReadWords{id, 1, eve.id, public_key, statements.at({id, 1})});
+  };
+  ASSERT_TRUE(read());
+  boot();
+  EXPECT_EQ(read().error().code, Errc::kUnavailable);
+  told(false, true);
+  EXPECT_EQ(read().error().code, Errc::kUnavailable) << "of duty alone";
+  told(true, false);
+  EXPECT_EQ(read().error().code, Errc::kDenied) << "hers is not among them";
+  ASSERT_TRUE(bind(eve, public_key, office->now()));
+  EXPECT_TRUE(read());
 }
 
 // One and the same round has both: in the log nothing stands behind what makes it wrong.

@@ -290,10 +290,15 @@ TEST_F(Live, ThatNobodyIsThereIsNewsOfTheRequest) {
   const auto id = asked();
   (void)told(id);
   EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", false}}).status, 200);
+  EXPECT_EQ(told(id), std::set<PersonId>()) << "on the server's turn, not in her request";
+  service.tell_lacking();
   EXPECT_TRUE(told(id).contains(tom.id));
   service.tell_lacking();
   EXPECT_EQ(told(id), std::set<PersonId>()) << "once";
-  EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
+  for (const bool on : {true, false, true})
+    EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", on}}).status, 200);
+  EXPECT_EQ(told(id), std::set<PersonId>()) << "however often";
+  service.tell_lacking();
   EXPECT_TRUE(told(id).contains(tom.id)) << "she is back";
   open(id);
   const auto other = asked();
@@ -307,8 +312,50 @@ TEST_F(Live, ThatNobodyIsThereIsNewsOfTheRequest) {
   for (const auto& one : {anna, abe})
     ASSERT_TRUE(change_roles(one, people::bit(people::Role::kAgent), {olga}));
   follow();
-  service.tell_lacking();  // as the server's process does at each change of the chart
+  service.lacking_owed = true;  // as the server's process does at each change of the chart
+  service.tell_lacking();
   EXPECT_TRUE(told(other).contains(tom.id)) << "nobody may release it";
+}
+
+TEST_F(Live, BeyondSoManyThatWaitTheOthersAreNotToldAndTheLogSaysSo) {
+  const auto first = asked(), second = asked();
+  (void)told(first);
+  service.lacking_max = 1;
+  EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", false}}).status, 200);
+  service.tell_lacking();
+  EXPECT_TRUE(service.lacking_beyond);
+  EXPECT_EQ(service.lacking.size(), 1u);
+  service.lacking_max = 2;
+  service.lacking_owed = true;
+  service.tell_lacking();
+  EXPECT_FALSE(service.lacking_beyond);
+  EXPECT_EQ(service.lacking.size(), 2u);
+}
+
+// The keeper's word counts for who is on duty: nobody is shown as there whom it misses.
+TEST_F(Live, WhomTheKeeperMissesIsNotOnDutyForTheServerEither) {
+  const auto id = asked();
+  ASSERT_EQ(persons.on_duty()->size(), 1u);
+  const auto missed = [this] {
+    boot();
+    OfficeRig::told();
+    ticks(Office::kDutyToldMs);
+    ticks(1'000);
+  };
+  missed();
+  follow();
+  EXPECT_TRUE(persons.on_duty()->empty());
+  const auto no_expert = [&] {
+    return json_of(call(tom.id, "GET", "/v1/requests/" + id)).at("no_expert");
+  };
+  EXPECT_EQ(no_expert(), boost::json::value(true));
+  EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
+  EXPECT_EQ(no_expert(), boost::json::value(false));
+  missed();
+  // She came before the log was read as far.
+  EXPECT_EQ(call(eve.id, "POST", "/v1/own/duty", {{"on", true}}).status, 200);
+  follow();
+  EXPECT_EQ(persons.on_duty()->size(), 1u);
 }
 
 // ---- the request of an expert --------------------------------------------------------------------
