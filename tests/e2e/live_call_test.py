@@ -3,8 +3,9 @@
 the call is answered, knows it again after its own death and after signal's and after both, one after the other; knows nothing of
 a call in which nobody is ours; and forgets it with the call. Its agent makes it private, the customer only and then both sides;
 who asks is told how it stands, also when the server was killed; and of the recording that is gone which was said to go, and
-nothing else. The log has whose call it is, once by each keeper. No telephone's number and no customer's stands on
-the disk or in the log.
+nothing else. The log has whose call it is, once by each keeper. Through a planned restart nobody is sent to sign in anew, and
+who is on duty is: what is asked afterwards is assigned, and read. No telephone's number and no customer's stands on the disk or
+in the log.
 
     live_call_test.py [--keep]
 
@@ -12,6 +13,7 @@ Seen from outside is how many calls are at a telephone that is known (`callward 
 alone, and looks at who asks. Of a transfer, and of a recorder that cannot say it yet: `src/app/live_agent_test.cpp`.
 """
 import argparse
+import base64
 import pathlib
 import shutil
 import subprocess
@@ -23,7 +25,7 @@ import wave
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/demo"))
 sys.path.insert(0, str(ROOT / "tests/e2e"))
-from company import ORIGIN, staffed
+from company import ORIGIN, raw_public, staffed
 from installation import BINARY, CLIENT, Failed, Installation, free_port
 
 CALL_S = 70
@@ -43,7 +45,8 @@ def hiss(path):
 class Story:
     def __init__(self, place, folder):
         self.place, self.folder, self.clients = place, folder, []
-        self.company = staffed(place, (("sue", "supervisor"), ("ada", "agent"), ("bob", "agent")))
+        self.company = staffed(place, (("sue", "supervisor"), ("ada", "agent"), ("bob", "agent"), ("tom", "technician"),
+                                       ("eve", "expert")))
         self.ada, self.bob = self.company.people["ada"], self.company.people["bob"]
         # The chart names it, and stands in the log: in another spelling, so that the telephone system's is looked for.
         self.company.give(self.ada, "agent", extension=f"{AGENT[:3]}-{AGENT[3:6]}-{AGENT[6:]}")
@@ -136,6 +139,32 @@ class Story:
             time.sleep(0.2)
         self.is_at(call, [self.ada.id] * keepers)
 
+    # ---- who is on duty, and whose keys hold
+    def eve_is_there(self):
+        ask, stored = self.company.ask, self.company.store(self.ada, {"name": "Carla Muster", "phone": "+1 650 253 0000"}).must(201)
+        case = f"/v1/customers/{stored['customer']}/cases/{stored['case']}"
+        ask(self.ada, "POST", f"{case}/technician", {"technician": self.company.people["tom"].id}).must(204)
+        ask(self.company.people["eve"], "POST", "/v1/own/duty", {"on": True}).must(200)
+        return stored
+
+    def is_assigned_and_read(self, stored):
+        """In the sessions and with the keys of before; what is asked now is given to who was on duty before."""
+        tom, eve, ask = self.company.people["tom"], self.company.people["eve"], self.company.ask
+        leaf = next(f["leaf"] for f in stored["fields"] if f["field"] == "name")
+        self.company.intake_key(tom, fresh=True)
+        request = self.company.request(tom, stored["customer"], stored["case"], [leaf]).must(201)["request"]
+        deadline = time.monotonic() + KNOWN_S_MAX
+        while (shown := ask(eve, "GET", f"/v1/requests/{request}")).status != 200 or shown.json["state"] != "assigned":
+            if time.monotonic() > deadline:
+                raise Failed(f"nothing is assigned after a planned restart: {shown.status} {shown.raw[:200]}")
+            time.sleep(0.2)
+        key = base64.b64encode(raw_public(eve.reader)).decode()
+        ask(eve, "POST", f"/v1/requests/{request}/words/1/openings", {"reader_key": key}).must(201)
+        said = [e["data"]["on"] for e in self.place.entries("duty_changed") if e["subject"] == eve.id]
+        if said != [True, True]:
+            raise Failed(f"the log has once of each keeper that she is on duty, and nothing else: {said}")
+        print("  a planned restart: assigned, and read with the key of before", flush=True)
+
     def what_became_of_it(self, call):
         gone = {"customer": 0, "agent": 0}
         for one in self.place.account(call):
@@ -160,8 +189,11 @@ class Story:
             self.kill(*names)
             self.until(2, 1, f"killed {' and '.join(names)}", 15)
         self.is_held_to_it(private, 2)
-        self.place.cli("restart", "keeper")  # nobody reconnects: the new one asks for it
+        # Nobody reconnects: the new one asks for it.
+        stored = self.eve_is_there()
+        self.place.cli("restart", "keeper")
         self.is_held_to_it(private, 3)
+        self.is_assigned_and_read(stored)
         for client in self.clients:
             client.wait(timeout=CALL_S + 20)
         self.until(0, 0, "both have hung up")
