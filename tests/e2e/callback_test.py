@@ -252,8 +252,11 @@ class Stories:
         self.recording(dial, call)
         self.heard(call)
         self.customer_knows_the_company(phone)
-        ended = [e for e in self.place.entries("call_ended") if e["subject"] == call]
-        expect([e["data"]["cause"] for e in ended] == ["bye"], f"the log of its end: {ended}")
+        # The end is in the log when its recording is sealed and put there, which may be a moment after the sound is on the disk.
+        def ended():
+            return [e for e in self.place.entries("call_ended") if e["subject"] == call]
+        until(ended, "its end in the log")
+        expect([e["data"]["cause"] for e in ended()] == ["bye"], f"the log of its end: {ended()}")
         started = [e for e in self.place.entries("call_started") if e["subject"] == call]
         expect([e["data"]["source"] for e in started] == ["call_back"], f"the log of its start: {started}")
         status = next(p for p in self.place.json("status")["processes"] if p["name"] == "signal")["status"]["call_backs"]
