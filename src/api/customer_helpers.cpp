@@ -58,8 +58,8 @@ Status may_see(Service& service, const Acting& who, const CustomerId& customer) 
 }
 
 Status may_see(Service& service, const Acting& who, const disclose::Request& request) {
-  return disclose::has_part(request, who.id) || (who.roles & kLookAtAll) != 0 ||
-                 TRY(service.roster.chart())->answers_to(request.requester, who.id)
+  return (who.roles & kLookAtAll) != 0 ||
+                 who_see(*TRY(service.roster.chart()), request).contains(who.id)
              ? Status{}
              : fail(Errc::kNotFound, "no such request");
 }
@@ -67,12 +67,8 @@ Status may_see(Service& service, const Acting& who, const disclose::Request& req
 std::set<PersonId> who_see(const people::Chart& chart, const disclose::Request& request) {
   std::set<PersonId> people{request.requester, request.expert, request.released_by, request.second};
   people.erase(PersonId{});
-  const auto* member = chart.find(request.requester);
-  for (std::size_t level = 0; level < people::Chart::kLevelsMax && member != nullptr; ++level) {
-    if (member->answers_to.is_zero()) break;
-    people.insert(member->answers_to);
-    member = chart.find(member->answers_to);
-  }
+  const auto above = chart.superiors_of(request.requester);
+  people.insert(above.begin(), above.end());
   return people;
 }
 

@@ -52,8 +52,8 @@ Result<Opened> open_link(Service& service, const std::string& token) {
       return fail(Errc::kState, "the owner founds the role chart first");
     return Opened{std::move(link.person), ChangeKind::kFounded, id};
   }
-  const auto* member = chart->find(link.person.id);
-  if (member == nullptr || member->left || member->keys.empty() == link.recovers)
+  const auto* member = chart->here(link.person.id);
+  if (member == nullptr || member->keys.empty() == link.recovers)
     return fail(Errc::kDenied, kNoLink);
   return Opened{std::move(link.person),
                 link.recovers ? ChangeKind::kKeyReplaced : ChangeKind::kFirstKey, id};

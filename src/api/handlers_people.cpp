@@ -135,8 +135,8 @@ Result<Response> make_recovery(Service& service, const Request& request) {
   const auto chart = TRY(founded_chart(service));
   const auto person = TRY(person_named(service, request.parameters.at("id")));
   const auto& by = request.session->person.id;
-  const auto* member = chart->find(person.id);
-  if (member == nullptr || member->left || member->keys.empty())
+  const auto* member = chart->here(person.id);
+  if (member == nullptr || member->keys.empty())
     return fail(Errc::kState, "nobody who has a passkey: invite them instead");
   const bool custodian = std::ranges::find(member->custodians, by) != member->custodians.end();
   if (by == person.id || (!custodian && !chart->is(by, Role::kOwner)))

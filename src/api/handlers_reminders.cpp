@@ -59,8 +59,8 @@ Result<PersonId> may_see_mail_of(Service& service, const Request& request) {
   const auto who = TRY(acting(request));
   const auto chart = TRY(founded_chart(service));
   const auto id = PersonId::parse(request.parameters.at("id"));
-  const auto* member = id ? chart->find(*id) : nullptr;
-  if (member == nullptr || member->left) return fail(Errc::kNotFound, "no such person");
+  const auto* member = id ? chart->here(*id) : nullptr;
+  if (member == nullptr) return fail(Errc::kNotFound, "no such person");
   const auto& person = *id;
   if (chart->gives(person, Role::kOwner) && !who.is(Role::kOwner) && who.id != person)
     return fail(Errc::kDenied, "where owners are alarmed, owners say");

@@ -69,8 +69,8 @@ Result<Response> sign_in(Service& service, const Request& request) {
   const auto person = service.people.check(name, passphrase, request.peer);
   if (!person) return refused(service, person.error(), subject);
   if (chart->number() == 0) return begin_by_passphrase(service, request, *person);
-  const auto* member = chart->find(person->id);
-  if (member == nullptr || member->left)
+  const auto* member = chart->here(person->id);
+  if (member == nullptr)
     return refused(service, {Errc::kDenied, "name or passphrase is wrong"}, subject);
   return ask_for_second(service, *person, *member);
 }

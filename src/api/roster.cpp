@@ -173,8 +173,8 @@ Result<people::Session> Roster::admit(Result<people::Session> session) {
   const auto chart = TRY(this->chart());
   if (chart->number() == 0) return session;
   const auto person = session->person.id;
-  const auto* member = chart->find(person);
-  const bool here = member != nullptr && !member->left && member->roles != 0;
+  const auto* member = chart->here(person);
+  const bool here = member != nullptr && member->roles != 0;
   if (!here || session->by == people::CameBy::kPassphrase) {
     if (const auto ended = people_.end_session(session->id, person);
         !ended && ended.error().code != Errc::kNotFound)

@@ -147,8 +147,7 @@ struct Sample {
 // Each segment alike, from the kernel's generator: nobody can foresee which are asked for.
 std::vector<Sample> draw(const std::vector<SegmentRange>& ranges, std::size_t count, bool kept,
                          Entropy& entropy) {
-  std::uint64_t all = 0;
-  for (const auto& range : ranges) all += range.end - range.first;
+  const auto all = segments_in(ranges);  // apart, as a report has them
   std::map<std::uint64_t, Sample> drawn;
   while (drawn.size() < std::min<std::uint64_t>(count, all)) {
     const auto raw = entropy.array<8>();
@@ -266,7 +265,7 @@ Result<ExitCode> command_prove_challenge(const CliContext& context, const ProveO
   std::vector<SegmentRange> gone;
   for (const auto& line : report.erased)
     if (line.erased_at != 0) gone.push_back(line.range);
-  gone = erase::join(std::move(gone));
+  gone = join(std::move(gone));
   const auto call = TRY(CallId::parse(options.call));
   auto samples = draw(report.opens, options.samples, true, entropy);
   for (auto& sample : draw(gone, options.samples, false, entropy)) samples.push_back(sample);

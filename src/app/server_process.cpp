@@ -179,8 +179,8 @@ class Reminders {
 // Telephones, as the role chart says today. While it cannot be read they are nobody's.
 std::string extension_of(api::Roster& roster, const PersonId& id) {
   const auto chart = roster.chart();
-  const auto* member = chart ? (*chart)->find(id) : nullptr;
-  return member == nullptr || member->left ? std::string() : member->extension;
+  const auto* member = chart ? (*chart)->here(id) : nullptr;
+  return member == nullptr ? std::string() : member->extension;
 }
 std::optional<PersonId> person_at(api::Roster& roster, const std::string& extension) {
   const auto chart = roster.chart();

@@ -260,9 +260,9 @@ void LogRules::check_proofs(const Now& now, const OfRequest& request, const Chai
 
 // The passkey that signed it is still theirs, and it is not too long ago.
 bool LogRules::reads_on(const Reader& reader, std::int64_t at) const {
-  const auto* member = chart_->find(reader.person);
+  const auto* member = chart_->here(reader.person);
   const auto lasts = reader.scope.is_some() ? keys::kConsentMs : kReaderMs;
-  return member != nullptr && !member->left && at <= reader.at + lasts + kAheadMs &&
+  return member != nullptr && at <= reader.at + lasts + kAheadMs &&
          std::ranges::find(member->keys, reader.passkey, &people::Passkey::id) !=
              member->keys.end();
 }

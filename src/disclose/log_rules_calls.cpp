@@ -12,8 +12,8 @@ void LogRules::call_at(const Now& now) {
   if (!id) return now.breaks("call-at-by-chart", "no call");
   if (said.empty()) return;
   const auto person = PersonId::parse(said);
-  const auto* member = person && chart_ ? chart_->find(*person) : nullptr;
-  if (member == nullptr || member->left)
+  const auto* member = person && chart_ ? chart_->here(*person) : nullptr;
+  if (member == nullptr)
     return now.breaks("call-at-by-chart", "at the telephone of nobody who is there");
   if (member->extension.empty())
     return now.breaks("call-at-by-chart", "at the telephone of somebody who has none");

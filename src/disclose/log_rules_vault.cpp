@@ -59,10 +59,9 @@ void LogRules::fields_stored(const Now& now) {
   const auto id = CustomerId::parse(now.entry.subject);
   if (!id) return now.breaks("stored-by-somebody", "of no customer");
   const auto person = PersonId::parse(now.entry.actor);
-  const auto* member = person && chart_ ? chart_->find(*person) : nullptr;
-  const bool types =
-      member != nullptr && !member->left &&
-      (people::has(member->roles, Role::kAgent) || people::has(member->roles, Role::kTechnician));
+  const auto* member = person && chart_ ? chart_->here(*person) : nullptr;
+  const bool types = member != nullptr && (people::has(member->roles, Role::kAgent) ||
+                                           people::has(member->roles, Role::kTechnician));
   const bool fresh = now.entry.data.at("new_customer").as_bool();
   if (!types && (now.entry.actor != "customer" || fresh))
     now.breaks("stored-by-somebody", "by nobody in the role chart who types in data");

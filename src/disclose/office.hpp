@@ -409,8 +409,7 @@ class Office final : public keys::Tenant {
   Result<bool> compare_fits(const vault::CompareToken& token, vault::FieldKind kind,
                             ByteView normalised);
   // office_calls.cpp
-  const PersonId* whose_telephone(std::string_view telephone);
-  PersonId whose_is(const At& at);
+  [[nodiscard]] PersonId whose_is(const At& at) const;
   At* at_of(const CallId& call);  // nullptr: there are too many
   void call_data_names(const CallId& call, std::string_view telephone);
   void place(const CallId& call, At& at, std::function<void(Status)> done);
@@ -521,8 +520,6 @@ class Office final : public keys::Tenant {
   std::map<CallId, vault::Token> callers_;  // of calls that run: what finds their number
   std::map<CallId, At> at_;                 // of calls that run, or ended just now
   std::vector<WaitingAct> waiting_;
-  std::unordered_map<std::string, PersonId> telephones_;    // of the chart, by their keys
-  std::optional<std::uint64_t> telephones_of_;              // chart_entry_ of that chart
   std::map<CustomerId, vault::Customer::Before> unlogged_;  // before what this round stored
   std::map<OrderId, Going> going_;
   std::set<CustomerId> going_of_;

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "base/telephone.hpp"
 #include "disclose/office.hpp"
 
 namespace callward::disclose {
@@ -22,21 +21,8 @@ constexpr auto kTakesCalls = static_cast<people::Roles>(people::bit(people::Role
 
 }  // namespace
 
-// As Chart::by_extension, of all at once: a keeper that was started anew is told of every call.
-const PersonId* Office::whose_telephone(std::string_view telephone) {
-  if (telephones_of_ != chart_entry_) {
-    telephones_.clear();
-    for (const auto& [id, member] : chart_.members())
-      if (auto key = telephone_key(member.extension); !member.left && !key.empty())
-        telephones_.emplace(std::move(key), id);
-    telephones_of_ = chart_entry_;
-  }
-  const auto at = telephones_.find(telephone_key(telephone));
-  return at == telephones_.end() ? nullptr : &at->second;
-}
-
-PersonId Office::whose_is(const At& at) {
-  const auto* whose = whose_telephone(at.telephone);
+PersonId Office::whose_is(const At& at) const {
+  const auto* whose = chart_.by_extension(at.telephone);
   return whose == nullptr ? PersonId{} : *whose;
 }
 
@@ -75,7 +61,7 @@ void Office::log_calls_at() {
 // says. Whom it takes for the agent may be a guess: only somebody of the chart counts, and only
 // until it is said.
 void Office::call_data_names(const CallId& call, std::string_view telephone) {
-  if (!ready() || whose_telephone(telephone) == nullptr) return;
+  if (!ready() || chart_.by_extension(telephone) == nullptr) return;
   auto* at = at_of(call);
   if (at == nullptr || at->told) return;
   at->telephone = telephone;

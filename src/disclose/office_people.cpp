@@ -82,8 +82,8 @@ void Office::chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> re
 const Office::Reader* Office::find_reader(const PersonId& person,
                                           const std::array<std::uint8_t, 32>& key) const {
   const auto readers = readers_.find(person);
-  const auto* member = chart_.find(person);
-  if (readers == readers_.end() || member == nullptr || member->left) return nullptr;
+  const auto* member = chart_.here(person);
+  if (readers == readers_.end() || member == nullptr) return nullptr;
   const auto found = std::ranges::find_if(readers->second, [&](const Reader& reader) {
     // A passkey that was taken away takes what it signed along.
     return reader.key == key && reader.until_ms > clock_.monotonic_ms() &&

@@ -34,23 +34,12 @@ bool may_ask_or_ring(const people::Chart& chart, const PersonId& person) {
 
 void HeardSound::add(const keys::SegmentRange& range) {
   if (range.stream != kCustomerStream || range.end <= range.first) return;
-  auto [first, end] = std::pair(range.first, range.end);
-  auto at = ranges_.upper_bound(end);
-  while (at != ranges_.begin()) {
-    const auto before = std::prev(at);
-    if (before->second < first) break;
-    first = std::min(first, before->first);
-    end = std::max(end, before->second);
-    at = ranges_.erase(before);
-  }
-  ranges_[first] = end;
+  ranges_.push_back(range);
+  ranges_ = join(std::move(ranges_));
 }
 
 std::int64_t HeardSound::ms() const {
-  constexpr std::int64_t kSegmentMs = 100;
-  std::int64_t segments = 0;
-  for (const auto& [first, end] : ranges_) segments += end - first;
-  return segments * kSegmentMs;
+  return static_cast<std::int64_t>(segments_in(ranges_)) * keys::SegmentRange::kSegmentMs;
 }
 
 bool has_part(const people::Chart& chart, const PersonId& person, const Heard& call) {

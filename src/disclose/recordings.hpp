@@ -2,8 +2,8 @@
 // whoever has a session does, as the server says.
 #pragma once
 
-#include <map>
 #include <string_view>
+#include <vector>
 
 #include "disclose/request.hpp"
 #include "keys/call_back.hpp"
@@ -31,7 +31,7 @@ class HeardSound {
   [[nodiscard]] std::int64_t ms() const;
 
  private:
-  std::map<std::uint32_t, std::uint32_t> ranges_;  // first to end; apart
+  std::vector<keys::SegmentRange> ranges_;  // joined
 };
 
 // Asked for it, or rang; where nobody can say who did: could have.

@@ -34,8 +34,7 @@ People owners(const World& world) {
 }
 
 People the_requester(const Request& r, const World& world) {
-  const auto* member = world.chart.find(r.requester);
-  return member != nullptr && !member->left ? People{r.requester} : People{};
+  return world.chart.here(r.requester) != nullptr ? People{r.requester} : People{};
 }
 
 People the_authorised(const Request& r, const World& world) {
@@ -49,16 +48,9 @@ People the_authorised(const Request& r, const World& world) {
 People superiors(const Request& r, const World& world, bool owners_too,
                  const std::function<bool(const PersonId&)>& may) {
   People found;
-  const auto* member = world.chart.find(r.requester);
-  for (std::size_t level = 0; level < people::Chart::kLevelsMax && member != nullptr; ++level) {
-    const auto superior = member->answers_to;
-    if (superior.is_zero()) break;
-    if (may(superior)) {
-      found.push_back(superior);
-      break;
-    }
-    member = world.chart.find(superior);
-  }
+  const auto above = world.chart.superiors_of(r.requester);
+  if (const auto nearest = std::ranges::find_if(above, may); nearest != above.end())
+    found.push_back(*nearest);
   if (found.empty() || owners_too)
     for (const auto& owner : owners(world))
       if (may(owner) && std::ranges::find(found, owner) == found.end()) found.push_back(owner);
@@ -74,8 +66,7 @@ People reviewers(const Request& r, const World& world, bool overdue) {
 // Who hears that an expert refused what their employee asked: not that expert.
 People without_a_part(const Request& r, const World& world) {
   return superiors(r, world, false, [&](const PersonId& id) {
-    const auto* member = world.chart.find(id);
-    return member != nullptr && !member->left && !has_acted(r, id);
+    return world.chart.here(id) != nullptr && !has_acted(r, id);
   });
 }
 

@@ -19,11 +19,6 @@ Status denied(std::string why) { return fail(Errc::kDenied, std::move(why)); }
 
 // ---- who ----------------------------------------------------------------------------------------
 
-bool is_here(const PersonId& person, const World& w) {
-  const auto* member = w.chart.find(person);
-  return member != nullptr && !member->left;
-}
-
 WhyNot what_they_did(const Request& r, const PersonId& person) {
   if (!has_acted(r, person)) return WhyNot::kNothing;
   if (person == r.requester) return WhyNot::kAsked;
@@ -35,7 +30,7 @@ WhyNot by_the_system(const Request&, const PersonId& by, const World&) {
   return by.is_zero() ? WhyNot::kNothing : WhyNot::kSystem;
 }
 WhyNot by_the_requester(const Request& r, const PersonId& by, const World& w) {
-  return by == r.requester && is_here(by, w) ? WhyNot::kNothing : WhyNot::kRequester;
+  return by == r.requester && w.chart.here(by) != nullptr ? WhyNot::kNothing : WhyNot::kRequester;
 }
 // Looks into what was released: while those whose word it is may still give it.
 WhyNot by_who_looks(const Request& r, const PersonId& by, const World& w) {
@@ -64,9 +59,8 @@ WhyNot by_another_authorised(const Request& r, const PersonId& by, const World& 
 // Whoever the requester answers to, and who signs steps at all: who only runs the system, reads the
 // log or hears calls does not, and the next one above them is it.
 bool is_superior(const Request& r, const PersonId& by, const World& w) {
-  const auto* member = w.chart.find(by);
-  return member != nullptr && !member->left && (member->roles & kMayAsk) != 0 &&
-         w.chart.answers_to(r.requester, by);
+  const auto* member = w.chart.here(by);
+  return member != nullptr && (member->roles & kMayAsk) != 0 && w.chart.answers_to(r.requester, by);
 }
 WhyNot by_who_may_stop_it(const Request& r, const PersonId& by, const World& w) {
   if (by.is_zero()) return WhyNot::kNothing;
@@ -78,7 +72,7 @@ WhyNot by_who_may_stop_it(const Request& r, const PersonId& by, const World& w) 
 WhyNot by_a_superior(const Request& r, const PersonId& by, const World& w) {
   if (const auto did = what_they_did(r, by); did != WhyNot::kNothing) return did;
   const bool may = is_superior(r, by, w) || w.chart.is(by, Role::kOwner);
-  return may && is_here(by, w) ? WhyNot::kNothing : WhyNot::kSuperior;
+  return may && w.chart.here(by) != nullptr ? WhyNot::kNothing : WhyNot::kSuperior;
 }
 
 // For whoever asked the keeper all the same: who does it, or what keeps everybody from it.
@@ -394,8 +388,8 @@ Turn turn_of(const Request& request, const PersonId& person, const World& world)
 }
 
 Result<Step> ask(const Request& wanted, const World& world) {
-  const auto* member = world.chart.find(wanted.requester);
-  if (member == nullptr || member->left || member->keys.empty() || (member->roles & kMayAsk) == 0)
+  const auto* member = world.chart.here(wanted.requester);
+  if (member == nullptr || member->keys.empty() || (member->roles & kMayAsk) == 0)
     return fail(Errc::kDenied, "somebody who works with customers asks");
   if (wanted.id.is_zero() || wanted.customer.is_zero() || wanted.of_case == 0)
     return fail(Errc::kMalformed, "of no customer or no case");

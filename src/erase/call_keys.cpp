@@ -21,20 +21,6 @@ constexpr std::uint8_t kFlagEndNotLogged = 32;
 
 }  // namespace
 
-std::vector<SegmentRange> join(std::vector<SegmentRange> ranges) {
-  std::sort(ranges.begin(), ranges.end(), [](const SegmentRange& a, const SegmentRange& b) {
-    return a.stream != b.stream ? a.stream < b.stream : a.first < b.first;
-  });
-  std::vector<SegmentRange> out;
-  for (const auto& range : ranges) {
-    if (!out.empty() && out.back().stream == range.stream && range.first <= out.back().end)
-      out.back().end = std::max(out.back().end, range.end);
-    else
-      out.push_back(range);
-  }
-  return out;
-}
-
 bool CallKeys::is_empty() const {
   return ended && std::all_of(ends.begin(), ends.end(), [](std::uint32_t end) { return end == 0; });
 }

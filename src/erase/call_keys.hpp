@@ -167,7 +167,4 @@ struct CallKeys {
   static Result<CallKeys> decode_row(std::uint64_t row, ByteView raw);
 };
 
-// Joins what touches or overlaps, per stream; sorted.
-std::vector<SegmentRange> join(std::vector<SegmentRange> ranges);
-
 }  // namespace callward::erase

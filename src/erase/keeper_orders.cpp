@@ -17,12 +17,6 @@ void know_stream(CallKeys& call, std::uint8_t stream) {
     call.streams = static_cast<std::uint16_t>(call.streams | 1u << stream);
 }
 
-std::uint64_t segments_in(const std::vector<SegmentRange>& joined) {
-  std::uint64_t count = 0;
-  for (const auto& range : joined) count += range.end - range.first;
-  return count;
-}
-
 }  // namespace
 
 void Keeper::cleared(const keys::Cleared& message) {

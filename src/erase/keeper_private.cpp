@@ -51,12 +51,8 @@ Keeper::PrivateUse Keeper::private_use(const CallKeys& call) {
           block.state != BlockState::kHeld)
         stretches.push_back(block.range);
     stretches = join(std::move(stretches));
-    std::uint32_t segments = 0;
-    for (const auto& stretch : stretches) {
-      segments += stretch.end - stretch.first;
-      use.last_end = std::max(use.last_end, stretch.end);
-    }
-    use.segments = std::max(use.segments, segments);
+    if (!stretches.empty()) use.last_end = std::max(use.last_end, stretches.back().end);
+    use.segments = std::max(use.segments, static_cast<std::uint32_t>(segments_in(stretches)));
     use.times = std::max(use.times, static_cast<std::uint32_t>(stretches.size()));
   }
   return use;

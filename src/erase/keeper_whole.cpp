@@ -21,7 +21,8 @@ bool Keeper::may_act(std::string_view actor) {
   static constexpr std::array<std::string_view, 8> kOurs = {
       "listener", "keeper",     "recorder", "signal",
       "server",   "supervisor", "recovery", kRetentionSource};
-  return std::find(kOurs.begin(), kOurs.end(), actor) == kOurs.end();
+  const auto person = PersonId::parse(actor);
+  return (!person || !person->is_zero()) && std::ranges::find(kOurs, actor) == kOurs.end();
 }
 
 // What somebody has still to judge is not theirs to take away: the tenant says of which calls.

@@ -193,6 +193,7 @@ TEST_F(WholeCalls, AServerThatCallsItselfTheListenerIsRefused) {
   EXPECT_EQ(person_orders({{0, 0, 10}}, "listener"), OrderOutcome::kRefused);
   EXPECT_EQ(person_orders({{0, 0, 1'000}, {1, 0, 1'000}}, "keeper"), OrderOutcome::kRefused);
   EXPECT_EQ(erase_all("listener").error().code, Errc::kDenied);
+  EXPECT_EQ(erase_all(PersonId{}.hex()).error().code, Errc::kDenied) << "nobody";
   ASSERT_TRUE(erase_all(ada));
   EXPECT_EQ(decide(whole, "listener").error().code, Errc::kDenied);
   // Names that are no person's id are the operator, one person, however many there are.

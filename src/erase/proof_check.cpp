@@ -18,27 +18,6 @@ std::string words(const SegmentRange& range) {
          " to " + std::to_string(range.end * 100ull) + " ms";
 }
 
-// a without b. Both are joined: sorted, without overlap; so is what comes back.
-std::vector<SegmentRange> without(const std::vector<SegmentRange>& a,
-                                  const std::vector<SegmentRange>& b) {
-  std::vector<SegmentRange> out;
-  auto cut = b.begin();
-  for (auto rest : a) {
-    while (cut != b.end() &&
-           (cut->stream < rest.stream || (cut->stream == rest.stream && cut->end <= rest.first)))
-      ++cut;
-    for (auto at = cut; at != b.end() && at->stream == rest.stream && at->first < rest.end; ++at) {
-      if (at->first > rest.first) out.push_back({rest.stream, rest.first, at->first});
-      rest.first = std::min(at->end, rest.end);
-    }
-    if (rest.first < rest.end) out.push_back(rest);
-  }
-  return out;
-}
-std::vector<SegmentRange> both(const std::vector<SegmentRange>& a,
-                               const std::vector<SegmentRange>& b) {
-  return without(a, without(a, b));
-}
 void add(std::vector<SegmentRange>& to, const std::vector<SegmentRange>& more) {
   to.insert(to.end(), more.begin(), more.end());
 }

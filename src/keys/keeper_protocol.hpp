@@ -13,6 +13,7 @@
 #include "base/pack.hpp"
 #include "keys/call_source.hpp"
 #include "keys/peer_role.hpp"
+#include "keys/segment_range.hpp"
 #include "keys/tree.hpp"
 
 namespace callward::keys {
@@ -278,16 +279,6 @@ struct CipherFetched {
   }
 };
 
-// A range of one stream, in segments [first, end).
-struct SegmentRange {
-  std::uint8_t stream = 0;
-  std::uint32_t first = 0, end = 0;
-  template <class V>
-  void visit(V& v) {
-    v(stream, first, end);
-  }
-  bool operator==(const SegmentRange&) const = default;
-};
 // Request of the keeper to recorder and listener: zero what you hold of these; `erased` waits for
 // it (<= 1 s).
 struct WipeRanges {  // -> Ack

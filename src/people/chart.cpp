@@ -20,7 +20,7 @@ const Passkey* key_of(const Member& member, const Bytes& id) {
   return at == member.keys.end() ? nullptr : &*at;
 }
 
-bool is_here(const Member& member) { return !member.left && !member.keys.empty(); }
+bool can_sign(const Member& member) { return !member.left && !member.keys.empty(); }
 
 }  // namespace
 
@@ -36,6 +36,11 @@ const Member* Chart::find(const PersonId& person) const {
   return at == members_.end() ? nullptr : &at->second;
 }
 
+const Member* Chart::here(const PersonId& person) const {
+  const auto* member = find(person);
+  return member == nullptr || member->left ? nullptr : member;
+}
+
 bool Chart::gives(const PersonId& person, Role role) const {
   const auto* member = find(person);
   return member != nullptr && has(member->roles, role);
@@ -43,22 +48,27 @@ bool Chart::gives(const PersonId& person, Role role) const {
 
 bool Chart::is(const PersonId& person, Role role) const {
   const auto* member = find(person);
-  return member != nullptr && is_here(*member) && has(member->roles, role);
+  return member != nullptr && can_sign(*member) && has(member->roles, role);
 }
 
 bool Chart::may_second(const PersonId& person) const {
   const auto* member = find(person);
-  return member != nullptr && is_here(*member) && (member->roles & kMaySecond) != 0;
+  return member != nullptr && can_sign(*member) && (member->roles & kMaySecond) != 0;
+}
+
+std::vector<PersonId> Chart::superiors_of(const PersonId& person) const {
+  std::vector<PersonId> above;
+  for (const auto* member = find(person); member != nullptr && !member->answers_to.is_zero();
+       member = find(member->answers_to)) {
+    if (above.size() == kLevelsMax) break;
+    above.push_back(member->answers_to);
+  }
+  return above;
 }
 
 bool Chart::answers_to(const PersonId& person, const PersonId& superior) const {
-  const auto* member = find(person);
-  for (std::size_t level = 0; member != nullptr && level < kLevelsMax; ++level) {
-    if (member->answers_to.is_zero()) return false;
-    if (member->answers_to == superior) return true;
-    member = find(member->answers_to);
-  }
-  return false;
+  const auto above = superiors_of(person);
+  return std::ranges::find(above, superior) != above.end();
 }
 
 bool Chart::is_custodian(const PersonId& person, const PersonId& of) const {
@@ -73,14 +83,14 @@ bool Chart::has_key(const Bytes& id) const {
 
 std::size_t Chart::owners_without(const PersonId& person) const {
   return static_cast<std::size_t>(std::ranges::count_if(members_, [&](const auto& m) {
-    return m.first != person && is_here(m.second) && has(m.second.roles, Role::kOwner);
+    return m.first != person && can_sign(m.second) && has(m.second.roles, Role::kOwner);
   }));
 }
 
 Status Chart::check(const PersonId& person, const Challenge& challenge,
                     const Assertion& said) const {
-  const auto* member = find(person);
-  if (member == nullptr || member->left) return fail(Errc::kDenied, "nobody who is here");
+  const auto* member = here(person);
+  if (member == nullptr) return fail(Errc::kDenied, "nobody who is here");
   const auto* key = key_of(*member, said.passkey);
   if (key == nullptr) return fail(Errc::kDenied, "no passkey of this person");
   // The order of what is signed is in what is signed: a key's own count is not looked at.
@@ -99,7 +109,7 @@ bool Chart::has_people_for(std::ptrdiff_t releases) const {
   const auto experts = all_with(Role::kExpert), authorised = all_with(Role::kAuthorised);
   if (std::ssize(authorised) < releases) return false;
   return std::ranges::any_of(members_, [&](const auto& m) {
-    return is_here(m.second) && std::ranges::any_of(experts, [&](const auto& e) {
+    return can_sign(m.second) && std::ranges::any_of(experts, [&](const auto& e) {
              return e != m.first && !answers_to(e, m.first) &&
                     std::ranges::count_if(authorised, [&](const auto& a) {
                       return a != m.first && a != e;
@@ -128,11 +138,8 @@ std::vector<std::string> Chart::lacks_for_two() const {
 }
 
 const PersonId* Chart::by_extension(std::string_view extension) const {
-  const auto key = telephone_key(extension);
-  const auto at = std::ranges::find_if(members_, [&](const auto& m) {
-    return !m.second.left && !key.empty() && telephone_key(m.second.extension) == key;
-  });
-  return at == members_.end() ? nullptr : &at->first;
+  const auto at = telephones_.find(telephone_key(extension));
+  return at == telephones_.end() ? nullptr : &at->second;
 }
 
 // ---- judging a change ---------------------------------------------------------------------------
@@ -206,7 +213,7 @@ Status Chart::check_one(const Change& change, const PersonSignature& first) cons
 bool Chart::may_be_second(const Change& change, const PersonId& first,
                           const PersonId& second) const {
   const auto* member = find(second);
-  return member != nullptr && is_here(*member) && takes_two(change) &&
+  return member != nullptr && can_sign(*member) && takes_two(change) &&
          check_who_seconds(change, first, second).has_value();
 }
 
@@ -234,7 +241,7 @@ Status Chart::check_person(const Change& change) const {
     return fail(Errc::kFull, "too many people");
   TRY(check_extension(change));
   const Roles two = change.roles & kTwoToGive;
-  if (two != 0 && (member == nullptr || !is_here(*member)))
+  if (two != 0 && (member == nullptr || !can_sign(*member)))
     return fail(Errc::kState, "first this person's own passkey, then such a role");
   const bool owner = has(change.roles, Role::kOwner);
   if (member != nullptr && has(member->roles, Role::kOwner) && !member->left && !owner &&
@@ -258,7 +265,7 @@ Status Chart::check_custodians(const Change& change) const {
   if (two.empty()) return {};
   const auto is_fit = [&](const PersonId& person) {
     const auto* member = find(person);
-    return person != change.person && member != nullptr && is_here(*member);
+    return person != change.person && member != nullptr && can_sign(*member);
   };
   return two.size() == 2 && two[0] != two[1] && is_fit(two[0]) && is_fit(two[1])
              ? Status{}
@@ -319,8 +326,15 @@ Status Chart::check_sense(const Change& change) const {
 }
 
 void Chart::carry_out(const Change& change) {
-  using enum ChangeKind;
   auto& member = members_[change.person];
+  telephones_.erase(telephone_key(member.extension));
+  carry_out_on(member, change);
+  if (auto key = telephone_key(member.extension); !key.empty())
+    telephones_.emplace(std::move(key), change.person);
+}
+
+void Chart::carry_out_on(Member& member, const Change& change) {
+  using enum ChangeKind;
   switch (change.kind) {
     case kFounded:
       member.roles = change.roles;

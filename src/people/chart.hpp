@@ -25,6 +25,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -99,10 +100,14 @@ class Chart {
   Status apply(const SignedChange& next);
 
   [[nodiscard]] const Member* find(const PersonId& person) const;  // who left, too
+  // Who has not left, with a key or without one yet; nullptr: nobody.
+  [[nodiscard]] const Member* here(const PersonId& person) const;
   // The role is theirs, whether they are here with a key or not.
   [[nodiscard]] bool gives(const PersonId& person, Role role) const;
   // Here, with this role and a key to sign with.
   [[nodiscard]] bool is(const PersonId& person, Role role) const;
+  // Whom they answer to, and whom that one does: the nearest first, at most kLevelsMax.
+  [[nodiscard]] std::vector<PersonId> superiors_of(const PersonId& person) const;
   [[nodiscard]] bool answers_to(const PersonId& person, const PersonId& superior) const;
   // Whose telephone it is, in whatever spelling; nullptr: nobody's who is here.
   [[nodiscard]] const PersonId* by_extension(std::string_view extension) const;
@@ -145,11 +150,13 @@ class Chart {
   [[nodiscard]] bool has_key(const Bytes& id) const;
   [[nodiscard]] std::size_t owners_without(const PersonId& person) const;
   void carry_out(const Change& change);
+  void carry_out_on(Member& member, const Change& change);
 
   RelyingParty party_;
   std::uint64_t number_ = 0;
   crypto::Digest head_{};
   std::map<PersonId, Member> members_;
+  std::unordered_map<std::string, PersonId> telephones_;  // of who is here, by telephone_key
 };
 
 // What is signed: SHA-256("CWS1 chart" ‖ the change as canonical JSON); the next one names the same

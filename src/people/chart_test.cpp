@@ -110,6 +110,9 @@ TEST_F(Charts, AHierarchyHasNoCircles) {
   EXPECT_TRUE(chart.answers_to(cleo.id, anna.id));
   EXPECT_FALSE(chart.answers_to(anna.id, cleo.id));
   EXPECT_FALSE(chart.answers_to(anna.id, anna.id));
+  EXPECT_EQ(chart.superiors_of(cleo.id), (std::vector{ben.id, anna.id, olga.id}));
+  EXPECT_TRUE(chart.superiors_of(olga.id).empty());
+  EXPECT_TRUE(chart.superiors_of(id_of(99)).empty());
   EXPECT_EQ(refused(person(anna.id, kAgent, cleo.id), {olga}), Errc::kMalformed);
   EXPECT_EQ(refused(person(anna.id, kAgent, anna.id), {olga}), Errc::kMalformed);
   EXPECT_EQ(refused(person(anna.id, kAgent, id_of(99)), {olga}), Errc::kMalformed);
@@ -151,6 +154,16 @@ TEST_F(Charts, ATelephoneIsOnePersonsInWhateverSpelling) {
   EXPECT_EQ(*chart.by_extension("+49 (30) 123456"), id_of(3));
   EXPECT_EQ(chart.by_extension("30123456"), nullptr);
   EXPECT_EQ(chart.by_extension(""), nullptr);
+  // A telephone that was given up, or whose owner left, is the next one's.
+  ASSERT_TRUE(with(2, "desk-8"));
+  EXPECT_EQ(chart.by_extension("desk-7"), nullptr);
+  ASSERT_TRUE(with(5, "desk-7"));
+  EXPECT_EQ(*chart.by_extension("desk-7"), id_of(5));
+  ASSERT_TRUE(apply(change(kLeft, id_of(3)), {olga}));
+  EXPECT_EQ(chart.here(id_of(3)), nullptr);
+  EXPECT_EQ(chart.by_extension("+4930123456"), nullptr);
+  ASSERT_TRUE(with(6, "+4930123456"));
+  EXPECT_EQ(*chart.by_extension("+4930123456"), id_of(6));
 }
 
 TEST_F(Charts, TheLastOwnerAndTheLastKeyStay) {

@@ -2,7 +2,9 @@
 // older entries lack it.
 export type FieldKind = 'number' | 'signed' | 'text' | 'flag' | 'hash' | 'list' | 'ranges';
 
-export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind}?`>> = {
+export type Fields = Record<string, FieldKind | `${FieldKind}?`>;
+
+export const ENTRY_TYPES = {
   keeper_started: { epoch: 'number', mirrors: 'number', log_size: 'number', handed_over: 'flag?', calls: 'number?', rules: 'number?' },
   hand_over_failed: { why: 'text' },
   call_started: { row: 'number', source: 'text', direction: 'text', streams: 'number', started_at: 'number' },
@@ -131,4 +133,5 @@ export const ENTRY_TYPES: Record<string, Record<string, FieldKind | `${FieldKind
   codes_changed: { on: 'flag' },
   mail_changed: { on: 'flag' },
   config_changed: { hash: 'hash' },
-};
+} satisfies Record<string, Fields>;
+export type EntryType = keyof typeof ENTRY_TYPES;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Refused, sha256, type Bytes } from './bytes';
-import { ENTRY_TYPES } from './entry_types';
+import { ENTRY_TYPES, type Fields } from './entry_types';
 import { rootOf } from './log';
 import { checkConsistency, leafHash } from './note';
 
@@ -56,7 +56,7 @@ test('entry types are those of docs/log-entries.md', () => {
     const rows = [...section.matchAll(/^\| (\w+) \| (.+) \|$/gm)].map(([, name, kind]) => [name, kind]);
     return [section.split('\n')[0], rows];
   });
-  const known = Object.entries(ENTRY_TYPES).map(([type, fields]) => [
+  const known = Object.entries(ENTRY_TYPES as Record<string, Fields>).map(([type, fields]) => [
     type,
     Object.entries(fields).map(([name, kind]) => [
       name, words[kind.replace('?', '')]! + (kind.endsWith('?') ? '; old entries lack it' : ''),

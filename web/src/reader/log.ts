@@ -1,6 +1,6 @@
 // The audit log's files (docs/formats/log.md): entries, bundles, tiles, journal, receipts.
 import { ascii, equal, refuse, view, type Bytes } from './bytes';
-import { ENTRY_TYPES, type FieldKind } from './entry_types';
+import { ENTRY_TYPES, type EntryType, type FieldKind, type Fields } from './entry_types';
 import {
   checkInclusion, cosignedAt, HASH_BYTES, leafHash, nodeHash, openCheckpoint, splitNote, strictBase64, strictNumber, utf8,
   type Checkpoint, type VerifierKey,
@@ -56,7 +56,7 @@ export interface Entry {
 }
 
 function checkData(type: string, data: Data): void {
-  const fields = Object.hasOwn(ENTRY_TYPES, type) ? ENTRY_TYPES[type]! : refuse('malformed', 'type');
+  const fields: Fields = Object.hasOwn(ENTRY_TYPES, type) ? ENTRY_TYPES[type as EntryType] : refuse('malformed', 'type');
   let known = 0;
   for (const [name, kind] of Object.entries(fields)) {
     const optional = kind.endsWith('?');
