@@ -48,6 +48,7 @@ constexpr std::array kKept{
     Kept{816, "a mirror filled by a life that was killed: its file was gone with the power"},
     Kept{1236, "one refused read of a mirror, and its state of a commit before was in force"},
     Kept{600, "an order for what another one had erased never had its end in the log"},
+    Kept{516, "a file was used again before it was durable that its call had been freed"},
     Kept{832, "the same"},
     Kept{578, "a call that no keeper knew at its end was accounted as sealed"},
     Kept{2988, "killed before the superblock's sync, then without power: no key of the state left"},

@@ -207,9 +207,9 @@ bool Spool::take_spare_locked() {
 }
 
 // Used again only after the writer has given it a new generation: it is removed, and made anew when
-// needed.
+// needed. Not before what was appended so far is durable, the frame among it that says why.
 void Spool::release_locked(std::uint32_t number) {
-  to_remove_.push_back(number);
+  released_.push_back(number);
   wake_.notify_all();
 }
 
@@ -347,7 +347,11 @@ void Spool::run() {
     else
       wake_.wait_until(lock, next_commit, [this] { return stop_; });
     if (stop_ && pending_.empty() && writing_.empty() && waiters_.empty()) return;
-    if (writing_.empty()) std::swap(writing_, pending_);
+    if (writing_.empty()) {
+      std::swap(writing_, pending_);
+      to_remove_.insert(to_remove_.end(), released_.begin(), released_.end());
+      released_.clear();
+    }
     auto waiters = std::exchange(waiters_, {});
     const bool stopping = stop_;
     lock.unlock();
@@ -420,7 +424,7 @@ bool Spool::write_out(std::deque<Batch>& batches) {
 
 // Removes or renews what was released, keeps a spare ready.
 void Spool::tidy() {
-  std::vector<std::uint32_t> released;
+  std::vector<std::uint32_t> going;
   bool wanted;
   {
     const std::lock_guard lock(mutex_);
@@ -433,10 +437,10 @@ void Spool::tidy() {
     for (const auto number : std::exchange(to_remove_, {})) {
       const bool now =
           recovered_.empty() && writing_.empty() && !busy(number) && carry_marks_locked(number);
-      (now ? released : to_remove_).push_back(number);
+      (now ? going : to_remove_).push_back(number);
     }
   }
-  for (const auto number : released) {
+  for (const auto number : going) {
     std::shared_ptr<VfsFile> handle;
     std::uint64_t generation = 0, bytes = 0;
     bool keep;

@@ -18,8 +18,9 @@
 //   (1) A frame that is durable is found by `open` after any crash, unless its bytes are damaged.
 //   (2) A file is used again only when every call with a frame in it was freed.
 //   (3) As long as a frame of a freed call is on the disk, so is the frame behind it that says so
-//       (kCallFreed, kLogEntryDone): before its file is used again it is written anew. Else a
-//       restart would find a call without its end, and take it for one that runs.
+//       (kCallFreed, kLogEntryDone): no file is used again before that frame is durable, and before
+//       the file in which it stands is, it is written anew. Else a restart would find a call without
+//       its beginning or its end, and take it for one that runs.
 #pragma once
 
 #include <atomic>
@@ -158,7 +159,9 @@ class Spool {
   std::map<std::uint32_t, File> files_;
   std::unordered_map<CallId, std::set<std::uint32_t>> pins_;
   std::unordered_map<CallId, Dead> dead_;
-  std::vector<std::uint32_t> spares_, to_remove_;
+  std::vector<std::uint32_t> spares_;
+  std::vector<std::uint32_t> released_;   // since the writer took its last round
+  std::vector<std::uint32_t> to_remove_;  // before: why is on its way to the disk, or there
   std::optional<std::uint32_t> current_;
   std::uint64_t current_end_ = 0;
   std::uint64_t next_generation_ = 1;

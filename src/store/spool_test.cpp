@@ -6,7 +6,9 @@
 #include <rapidcheck/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <random>
 
@@ -24,6 +26,7 @@ class FaultyVfs final : public Vfs {
     std::map<std::string, std::size_t> unsynced;  // bytes written of it, and no sync since
     std::string no_sync_of;
     std::size_t written_there = 0;  // in no_sync_of
+    std::function<void()> after_head_or_remove;
     void let_sync() {
       const std::lock_guard lock(mutex);
       no_sync_of.clear();
@@ -47,7 +50,9 @@ class FaultyVfs final : public Vfs {
       const std::lock_guard lock(faults_.mutex);
       faults_.unsynced[path_] += in.size();
       if (path_ == faults_.no_sync_of) faults_.written_there += in.size();
-      return inner_->write_at(offset, in);
+      TRY(inner_->write_at(offset, in));
+      if (offset == 0 && faults_.after_head_or_remove) faults_.after_head_or_remove();
+      return {};
     }
     Status sync_data() override {
       const std::lock_guard lock(faults_.mutex);
@@ -80,7 +85,9 @@ class FaultyVfs final : public Vfs {
   Status remove(const std::string& path) override {
     const std::lock_guard lock(faults.mutex);
     faults.unsynced.erase(path);
-    return real_.remove(path);
+    TRY(real_.remove(path));
+    if (faults.after_head_or_remove) faults.after_head_or_remove();
+    return {};
   }
   Status make_dirs(const std::string& path) override { return real_.make_dirs(path); }
   Status sync_dir(const std::string& path) override { return real_.sync_dir(path); }
@@ -248,6 +255,48 @@ TEST(Spool, ACallThatWasFreedIsNotFoundAliveWhateverFilesAreUsedAgain) {
       wait_durable(*spool);
     }
     EXPECT_LE(spool->gauges().files, 7u);
+  }
+}
+
+// That a call was freed is said between two rounds of the writer. Killed at any moment from there
+// on, the recorder finds all of the call, or that it was freed: never a rest without its beginning.
+TEST(Spool, NoFileIsUsedAgainBeforeItIsDurableThatItsCallsWereFreed) {
+  namespace fs = std::filesystem;
+  FaultyVfs vfs;
+  const auto dir = fresh_dir("mark");
+  SeededEntropy entropy(5);
+  const auto call = CallId::random(entropy);
+  auto options = small(dir);
+  options.commit_ms = 0;
+  std::vector<std::string> killed_at;
+  {
+    auto spool = open_spool(vfs, options);
+    must_append(*spool, FrameType::kCallBegin, call, {});
+    for (int k = 0; k < 200; ++k) must_append(*spool, FrameType::kAudio, call, Bytes(900));
+    vfs.faults.after_head_or_remove = [&] {
+      killed_at.push_back(dir + "-" + std::to_string(killed_at.size()));
+      fs::remove_all(killed_at.back());
+      fs::copy(dir, killed_at.back());
+    };
+    std::promise<void> freed;
+    spool->when_durable([&] {  // the writer's next act is to tidy
+      EXPECT_TRUE(spool->append(FrameType::kCallFreed, call, {}));
+      spool->free_call(call);
+      freed.set_value();
+    });
+    freed.get_future().wait();
+    for (int i = 0; i < 4; ++i) wait_durable(*spool);
+  }
+  ASSERT_GE(killed_at.size(), 3u) << "the files that held it are used again";
+  RealVfs real;
+  for (const auto& copy : killed_at) {
+    std::vector<Kept> found;
+    options.dir = copy;
+    auto spool = open_spool(real, options, &found);
+    const auto is = [&](FrameType type) {
+      return std::ranges::any_of(found, [&](const Kept& k) { return k.type == type; });
+    };
+    EXPECT_TRUE(found.empty() || is(FrameType::kCallFreed) || is(FrameType::kCallBegin)) << copy;
   }
 }
 
