@@ -38,7 +38,7 @@ struct Draft {
   people::Change change;
   PersonId by;                                   // signs first
   std::optional<people::PersonSignature> first;  // then it waits for the second
-  std::string token;                             // of an invitation: told once it is in the chart
+  crypto::Digest link{};                         // of an invitation: what opens it, hashed
   std::int64_t until = 0;                        // UTC ms
 };
 

@@ -73,6 +73,13 @@ Status read_custodians(BodyReader& body, Change& change) {
   return {};
 }
 
+Result<crypto::Digest> digest_of(BodyReader& body, const char* name) {
+  const auto bytes = TRY(body.bytes(name, 32, 32));
+  crypto::Digest digest;
+  std::ranges::copy(bytes, digest.begin());
+  return digest;
+}
+
 // Who may draft it is who may sign it first: others have no use for it.
 Status may_draft(const people::Chart& chart, const PersonId& by, const Change& change) {
   using enum ChangeKind;
@@ -109,9 +116,9 @@ Result<Draft> read_draft(Service& service, const Request& request, const people:
   if (kind == kCustodians) TRY(read_custodians(body, draft.change));
   if (kind == kKeyReplaced) draft.change.key = TRY(service.people.offered(about)).key;
   if (kind == kInvited) {
-    const auto token = service.entropy.array<32>();
-    draft.token = to_hex(token);
-    draft.change.invite = crypto::sha256(token);
+    // Made by the owner's browser: what the link holds, the server never has.
+    draft.change.invite = TRY(digest_of(body, "invite"));
+    draft.link = TRY(digest_of(body, "link"));
   }
   TRY(body.finish());
   draft.until = service.clock.utc_ms() + Desk::kDraftMs;
@@ -161,11 +168,9 @@ Result<Response> withdraw(Service& service, const Request& request) {
 // What the server itself has to do with a change that is so now.
 Result<boost::json::object> done(Service& service, const Draft& draft,
                                  const keys::ChartTaken& taken) {
-  boost::json::object json{{"number", taken.number}, {"head", to_hex(taken.head)}, {"link", ""}};
-  if (draft.change.kind == ChangeKind::kInvited) {
-    TRY(service.people.keep_enrolment(draft.change.person, draft.token));
-    json["link"] = link_of(service, draft.token);
-  }
+  boost::json::object json{{"number", taken.number}, {"head", to_hex(taken.head)}};
+  if (draft.change.kind == ChangeKind::kInvited)
+    TRY(service.people.keep_link(draft.change.person, draft.link));
   if (draft.change.kind == ChangeKind::kKeyReplaced) {
     TRY(service.people.take_offer(draft.change.person));
     drop_ended_readers(service);

@@ -8,6 +8,7 @@
 
 #include "api/service.hpp"
 #include "crypto/sha256.hpp"
+#include "people/invitation.hpp"
 
 namespace callward::api {
 namespace {
@@ -89,6 +90,8 @@ Result<Response> give_passkey(Service& service, const Request& request) {
   const auto token = TRY(body.text("token", 64, 64));
   const auto passphrase = TRY(passphrase_of(body));
   const auto given = TRY(registration_of(body));
+  const auto invitation =
+      TRY(from_hex(TRY(body.optional_hex("invitation", people::kInvitationTokenBytes))));
   TRY(body.finish());
   const auto opened = TRY(open_link(service, token));
   const auto now = service.clock.monotonic_ms();
@@ -101,7 +104,7 @@ Result<Response> give_passkey(Service& service, const Request& request) {
     return offer(service, token, opened, std::move(key), std::move(hash));
   const auto chart = TRY(service.roster.chart());
   auto change = next_change(service, *chart, opened.kind, opened.person.id);
-  change.token = TRY(from_hex(token));
+  change.token = opened.kind == ChangeKind::kFirstKey ? invitation : TRY(from_hex(token));
   change.key = std::move(key);
   if (opened.kind == ChangeKind::kFounded)
     change.roles = static_cast<people::Roles>(opened.person.roles & people::kChartRoles);

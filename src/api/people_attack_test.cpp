@@ -411,27 +411,43 @@ TEST_F(PeopleAttack, ALinkIsGoodOnceInTimeAndForItsPerson) {
   EXPECT_EQ(keepers.find(max.id)->keys.size(), 1u);
 }
 
+// The server has what opens the link, relays passkey and change, and is first: it has no key for it.
+TEST_F(PeopleAttack, AnInvitationIsNotTheServersToUse) {
+  auto max = named("max", "supervisor");
+  const auto link = invite(max);
+  auto server = max;
+  server.device = device();
+  Key32 guess;
+  std::ranges::copy(*from_hex(link.token), guess.expose_mut().begin());
+  EXPECT_EQ(enrol(server, link.token).status, 403) << "without an answer";
+  EXPECT_EQ(enrol(server, link.token, &guess).status, 403) << "with what opens the link";
+  EXPECT_TRUE(keepers.find(max.id)->keys.empty());
+  EXPECT_EQ(enrol(max, link).status, 201) << "and it is still good";
+}
+
 TEST_F(PeopleAttack, ALinkAloneSetsNoPassphraseOnceThereIsAChart) {
   auto max = named("max", "supervisor");
   const auto link = invite(max);
-  EXPECT_EQ(
-      send("POST", "/v1/enrolments", {{"token", link}, {"passphrase", max.passphrase}}).status,
-      409);
+  EXPECT_EQ(send("POST", "/v1/enrolments", {{"token", link.token}, {"passphrase", max.passphrase}})
+                .status,
+            409);
   EXPECT_EQ(enrol(max, link).status, 201) << "and it is still good";
 }
 
 TEST_F(PeopleAttack, AnEnrolmentTakesThePasskeyThatWasAskedFor) {
   auto max = named("max", "supervisor");
   const auto link = invite(max);
-  const auto begun = json_of(send("POST", "/v1/enrolments/begin", {{"token", link}}));
+  const auto begun = json_of(send("POST", "/v1/enrolments/begin", {{"token", link.token}}));
+  const auto challenge = test::challenge_of(begun);
   const auto given = [&](const people::Registration& made, const std::string& phrase) {
+    const auto key = people::check_registration(party, challenge, made).value_or(people::Passkey{});
     return send("POST", "/v1/enrolments/passkey",
-                {{"token", link},
+                {{"token", link.token},
                  {"passphrase", phrase},
                  {"client_data", made.client_data},
-                 {"authenticator_data", to_hex(made.authenticator_data)}});
+                 {"authenticator_data", to_hex(made.authenticator_data)},
+                 {"invitation", to_hex(*people::answer_invitation(link.secret, max.id, key))}});
   };
-  const auto challenge = test::challenge_of(begun);
   EXPECT_EQ(given(max.device->enrol(party, {}), max.passphrase).status, 403) << "another challenge";
   EXPECT_EQ(given(max.device->enrol({"evil.test", "https://evil.test"}, challenge), max.passphrase)
                 .status,
@@ -444,9 +460,9 @@ TEST_F(PeopleAttack, AnEnrolmentTakesThePasskeyThatWasAskedFor) {
   auto other = max;
   other.device = device();
   const auto signature = signature_by(other, test::challenge_of(json_of(good)));
-  EXPECT_EQ(
-      send("POST", "/v1/enrolments/finish", {{"token", link}, {"signature", signature}}).status,
-      403)
+  EXPECT_EQ(send("POST", "/v1/enrolments/finish", {{"token", link.token}, {"signature", signature}})
+                .status,
+            403)
       << "signed by another key than the one that came";
   EXPECT_EQ(passphrase(max).status, 401) << "no passphrase before the chart has the key";
 }
@@ -491,8 +507,8 @@ TEST_F(PeopleAttack, PasskeysAndDraftsOfOthersAreTheirs) {
        {Json{{"kind", "key_removed"}, {"person", max.id.hex()}, {"passkey", id}},
         Json{
             {"kind", "custodians"}, {"person", max.id.hex()}, {"custodians", boost::json::array{}}},
-        Json{{"kind", "left"}, {"person", max.id.hex()}},
-        Json{{"kind", "invited"}, {"person", max.id.hex()}}, person_body(tom, "owner")})
+        Json{{"kind", "left"}, {"person", max.id.hex()}}, invited_body(max, invitation()),
+        person_body(tom, "owner")})
     EXPECT_EQ(send("POST", "/v1/chart/drafts", body, toms).status, 403)
         << boost::json::serialize(body);
   EXPECT_EQ(send("POST", "/v1/people/" + max.id.hex() + "/recovery", {}, toms).status, 403);

@@ -4,6 +4,7 @@
 
 #include "api/rig_test.hpp"
 #include "audit/log.hpp"
+#include "people/invitation.hpp"
 #include "people/passkey_rig_test.hpp"
 
 namespace callward::api::test {
@@ -140,15 +141,20 @@ struct PeopleRig : Rig {
     return people::to_json(people::PersonSignature{who.id, who.device->sign(party, challenge)});
   }
   // From the link to the passkey in the chart; the last answer.
-  Response enrol(Somebody& who, const std::string& token) {
+  // `secret`: of the link, where it is an invitation.
+  Response enrol(Somebody& who, const std::string& token, const Key32* secret = nullptr) {
     auto begun = send("POST", "/v1/enrolments/begin", {{"token", token}});
     if (begun.status != 200) return begun;
-    const auto made = who.device->enrol(party, challenge_of(json_of(begun)));
-    auto given = send("POST", "/v1/enrolments/passkey",
-                      {{"token", token},
-                       {"passphrase", who.passphrase},
-                       {"client_data", made.client_data},
-                       {"authenticator_data", to_hex(made.authenticator_data)}});
+    const auto challenge = challenge_of(json_of(begun));
+    const auto made = who.device->enrol(party, challenge);
+    Json body{{"token", token},
+              {"passphrase", who.passphrase},
+              {"client_data", made.client_data},
+              {"authenticator_data", to_hex(made.authenticator_data)}};
+    if (secret != nullptr)
+      body["invitation"] = to_hex(*people::answer_invitation(
+          *secret, who.id, *people::check_registration(party, challenge, made)));
+    auto given = send("POST", "/v1/enrolments/passkey", body);
     const auto json = json_of(given);
     if (given.status != 202 || json.at("change").is_null()) return given;
     return send("POST", "/v1/enrolments/finish",
@@ -204,10 +210,31 @@ struct PeopleRig : Rig {
     const auto link = std::string(json_of(response).at("link").as_string());
     return link.substr(link.find('#') + 1);
   }
-  std::string invite(const Somebody& who) {
-    const auto invited = change(olga, olgas, {{"kind", "invited"}, {"person", who.id.hex()}});
+  // As the owner's browser makes it.
+  struct Invitation {
+    Key32 secret;
+    std::string token;  // opens the link
+  };
+  static Json invited_body(const Somebody& who, const Invitation& link) {
+    const auto key = *crypto::ed25519_public(people::invitation_seed(link.secret));
+    return {{"kind", "invited"},
+            {"person", who.id.hex()},
+            {"invite", to_hex(people::invite_of(key))},
+            {"link", to_hex(crypto::sha256(as_bytes(link.token)))}};
+  }
+  Invitation invitation() {
+    Key32 secret(entropy.array<32>());
+    auto token = to_hex(people::invitation_link(secret));
+    return {std::move(secret), std::move(token)};
+  }
+  Invitation invite(const Somebody& who) {
+    auto link = invitation();
+    const auto invited = change(olga, olgas, invited_body(who, link));
     EXPECT_EQ(invited.status, 200) << invited.body;
-    return invited.status == 200 ? tail_of(invited) : std::string();
+    return link;
+  }
+  Response enrol(Somebody& who, const Invitation& link) {
+    return enrol(who, link.token, &link.secret);
   }
   Somebody named(const std::string& name, const std::string& role) {
     Somebody who{name, {}, "seven tall chimneys " + name, device()};

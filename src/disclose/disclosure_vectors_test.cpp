@@ -5,6 +5,7 @@
 #include "disclose/chain.hpp"
 #include "keys/vault_protocol.hpp"
 #include "people/chart_rig_test.hpp"
+#include "people/invitation.hpp"
 #include "vault/field_record.hpp"
 
 namespace callward::disclose {
@@ -178,6 +179,42 @@ void add_readers(std::vector<json::object>& out) {
   add("a command line's key", "consent", scope);
 }
 
+void add_invitations(std::vector<json::object>& out) {
+  Authenticator of_person(7, people::kEdDsa), of_another(8, people::kEdDsa);
+  const auto secret = key_of(120);
+  const auto key = *crypto::ed25519_public(people::invitation_seed(secret));
+  const auto passkey = *people::check_registration(kParty, {}, of_person.enrol(kParty, {}));
+  const auto token = *people::answer_invitation(secret, person(2), passkey);
+  const auto add = [&](std::string_view name, const people::Change& change, Bytes said) {
+    auto first = change;
+    first.token = std::move(said);
+    const bool fits = people::fits_invitation(people::invite_of(key), first);
+    auto one = named(name, "invitation", fits ? "ok" : "denied");
+    one["secret"] = to_hex(secret.expose());
+    one["link"] = to_hex(people::invitation_link(secret));
+    one["invite"] = to_hex(people::invite_of(key));
+    one["person"] = first.person.hex();
+    one["key_id"] = to_hex(first.key.id);
+    one["key_algorithm"] = first.key.algorithm;
+    one["key"] = to_hex(first.key.key);
+    one["token"] = to_hex(first.token);
+    out.push_back(std::move(one));
+  };
+  people::Change change{.kind = people::ChangeKind::kFirstKey, .person = person(2)};
+  change.key = passkey;
+  add("whose first passkey it is", change, token);
+  auto another = change;
+  another.key = *people::check_registration(kParty, {}, of_another.enrol(kParty, {}));
+  add("another passkey", another, token);
+  another = change;
+  another.person = person(3);
+  add("another person", another, token);
+  add("the key alone", change, Bytes(token.begin(), token.begin() + 32));
+  auto changed = token;
+  changed.back() ^= 1;
+  add("a bit of it", change, changed);
+}
+
 std::vector<json::object> all_cases() {
   std::vector<json::object> out;
   Authenticator device(1, people::kEdDsa);
@@ -185,6 +222,7 @@ std::vector<json::object> all_cases() {
   add_signatures(out, device);
   add_intakes(out);
   add_readers(out);
+  add_invitations(out);
   CustomerId customer;
   customer.bytes[5] = 0x12;
   auto owner = named("whose a value is", "owner", "ok");
@@ -214,7 +252,7 @@ TEST(DisclosureVectors, ReadAsTheySay) {
       EXPECT_EQ(outcome_of(step_from_json(item.at("json").as_object())), text(item, "outcome"))
           << text(item, "name");
   }
-  EXPECT_GE(read, 24u);
+  EXPECT_GE(read, 29u);
 }
 
 }  // namespace

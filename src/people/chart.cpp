@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/telephone.hpp"
+#include "people/invitation.hpp"
 
 namespace callward::people {
 namespace {
@@ -304,7 +305,7 @@ Status Chart::check_sense(const Change& change) const {
       return {};
     case kFirstKey:
       if (!member->keys.empty() || member->invite == crypto::Digest{} ||
-          change.token.size() != 32 || crypto::sha256(change.token) != member->invite)
+          !fits_invitation(member->invite, change))
         return fail(Errc::kDenied, "no invitation that fits");
       if (change.at < member->invited_at || change.at - member->invited_at > kInvitationMsMax)
         return fail(Errc::kDenied, "the invitation is over");

@@ -10,7 +10,7 @@
 //   person         an owner                                     if it gives a role that takes two
 //   left           an owner; one owner with a key must stay
 //   invited        an owner; for who has no key and no role that takes two
-//   first_key      that key, with the token of the invitation
+//   first_key      that key, and the invitation's (invitation.hpp)
 //   key_added      another key of the same person
 //   key_removed    a key of the same person that stays, or an owner
 //   key_replaced   an owner, or a custodian of that person      always; then all other keys go
@@ -59,8 +59,8 @@ struct Change {
   Roles roles = 0;                   // founded, person: all of them, not what is added
   PersonId answers_to;               // person: zero for an owner who answers to nobody
   std::string extension;             // person: the telephone; nothing: none
-  crypto::Digest invite{};           // invited: SHA-256 of the token
-  Bytes token;                       // first_key: 32 bytes; worth nothing once it was used
+  crypto::Digest invite{};           // invited: of the invitation's key (invitation.hpp)
+  Bytes token;                       // first_key: kInvitationTokenBytes; founded: 32
   std::vector<PersonId> custodians;  // custodians: two, or none any more
   Passkey key;  // founded, first_key, key_added, key_replaced; key_removed: its id
 };

@@ -5,6 +5,7 @@
 #include "audit/entry.hpp"
 #include "audit/fields.hpp"
 #include "people/chart.hpp"
+#include "people/invitation.hpp"
 
 namespace callward::people {
 namespace {
@@ -89,7 +90,7 @@ Result<Change> change_from_json(const object& json) {
   change.answers_to = TRY(fields.id<PersonId>("answers_to"));
   change.extension = TRY(fields.text("extension"));
   change.invite = TRY(fields.digest("invite"));
-  change.token = TRY(fields.bytes("token", 32));
+  change.token = TRY(fields.bytes("token", kInvitationTokenBytes));
   change.custodians = TRY(two_of(TRY(fields.text("custodians"))));
   change.key.id = TRY(fields.bytes("key_id", kPasskeyIdBytesMax));
   const auto algorithm = TRY(fields.number("key_algorithm"));

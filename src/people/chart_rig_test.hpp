@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "people/chart.hpp"
+#include "people/invitation.hpp"
 #include "people/passkey_rig_test.hpp"
 
 namespace callward::people::test {
@@ -76,12 +77,13 @@ struct ChartRig {
   Someone join(std::uint8_t n, Roles roles, PersonId answers_to = id_of(1)) {
     Someone one{id_of(n), fresh_device()};
     EXPECT_TRUE(apply(person(one.id, roles, answers_to), {olga}));
-    const Bytes token(32, n);
+    Key32 secret;
+    secret.expose_mut()[0] = n;
     auto invited = change(ChangeKind::kInvited, one.id);
-    invited.invite = crypto::sha256(token);
+    invited.invite = invite_of(*crypto::ed25519_public(invitation_seed(secret)));
     EXPECT_TRUE(apply(invited, {olga}));
     auto enrolled = with_key(ChangeKind::kFirstKey, one);
-    enrolled.token = token;
+    enrolled.token = *answer_invitation(secret, one.id, enrolled.key);
     EXPECT_TRUE(apply(enrolled, {one}));
     return one;
   }

@@ -4,6 +4,7 @@
 
 #include "audit/entry.hpp"
 #include "people/chart_rig_test.hpp"
+#include "people/invitation.hpp"
 
 namespace callward::people {
 namespace {
@@ -164,6 +165,38 @@ TEST_F(Charts, ATelephoneIsOnePersonsInWhateverSpelling) {
   EXPECT_EQ(chart.by_extension("+4930123456"), nullptr);
   ASSERT_TRUE(with(6, "+4930123456"));
   EXPECT_EQ(*chart.by_extension("+4930123456"), id_of(6));
+}
+
+// Whoever relays an invitation has link, passkey and change in hand, and not what signs.
+TEST_F(Charts, AnInvitationIsForOnePersonsPasskeyAndNotForWhoRelaysIt) {
+  found();
+  Someone anna{id_of(2), fresh_device()}, server{id_of(2), fresh_device()};
+  ASSERT_TRUE(apply(person(anna.id, kAgent, olga.id), {olga}));
+  Key32 secret;
+  secret.expose_mut()[0] = 42;
+  auto invited = change(kInvited, anna.id);
+  invited.invite = invite_of(*crypto::ed25519_public(invitation_seed(secret)));
+  ASSERT_TRUE(apply(invited, {olga}));
+  const auto mine = with_key(kFirstKey, anna);
+  const auto token = *answer_invitation(secret, anna.id, mine.key);
+  const auto first_key = [&](const Someone& whose, Bytes said) {
+    auto made = with_key(kFirstKey, whose);
+    made.token = std::move(said);
+    return made;
+  };
+  const auto link = invitation_link(secret);  // what the server has
+  const Bytes as_secret(link.begin(), link.end());
+  Key32 guess;
+  std::ranges::copy(link, guess.expose_mut().begin());
+  for (const auto& said :
+       {token, as_secret, Bytes(token.begin(), token.begin() + 32), Bytes(), Bytes(96),
+        *answer_invitation(guess, anna.id, with_key(kFirstKey, server).key)})
+    EXPECT_EQ(refused(first_key(server, said), {server}), Errc::kDenied) << to_hex(said);
+  auto changed = token;
+  changed[95] ^= 1;
+  EXPECT_EQ(refused(first_key(anna, changed), {anna}), Errc::kDenied);
+  ASSERT_TRUE(apply(first_key(anna, token), {anna}));
+  EXPECT_TRUE(chart.is(anna.id, Role::kAgent));
 }
 
 TEST_F(Charts, TheLastOwnerAndTheLastKeyStay) {

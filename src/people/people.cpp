@@ -105,16 +105,16 @@ Result<Person> People::add(const std::string& name, Roles roles,
 
 Result<std::string> People::make_enrolment(const PersonId& person, bool recovers) {
   auto token = to_hex(entropy_.array<kTokenBytes>());
-  TRY(keep_enrolment(person, token, recovers));
+  TRY(keep_link(person, crypto::sha256(as_bytes(token)), recovers));
   return token;
 }
 
-Status People::keep_enrolment(const PersonId& person, const std::string& token, bool recovers) {
+Status People::keep_link(const PersonId& person, const crypto::Digest& token, bool recovers) {
   // The link that was given last is the one that holds.
   TRY(db_.execute("DELETE FROM enrolments WHERE person = ?1", {person.hex()}));
   TRY(db_.execute(
       "INSERT INTO enrolments (token, person, until, recovers) VALUES (?1, ?2, ?3, ?4)",
-      {digest_of(token), person.hex(), clock_.utc_ms() + kEnrolmentMsMax, std::int64_t{recovers}}));
+      {to_hex(token), person.hex(), clock_.utc_ms() + kEnrolmentMsMax, std::int64_t{recovers}}));
   return {};
 }
 

@@ -18,6 +18,7 @@
 #include "base/entropy.hpp"
 #include "base/id.hpp"
 #include "crypto/argon2id.hpp"
+#include "crypto/sha256.hpp"
 #include "db/database.hpp"
 #include "people/roles.hpp"
 #include "people/throttle.hpp"
@@ -101,7 +102,8 @@ class People {
 
   // A one-time token (hex) by which a person sets the first passphrase; 72 hours.
   Result<std::string> make_enrolment(const PersonId& person, bool recovers = false);
-  Status keep_enrolment(const PersonId& person, const std::string& token, bool recovers = false);
+  // A link that somebody else made: SHA-256 of its token.
+  Status keep_link(const PersonId& person, const crypto::Digest& token, bool recovers = false);
   Result<Person> enrolling(const std::string& token);  // whose link it is; it stays unused
   Result<Link> link(const std::string& token);         // the same, recoveries too
   Result<Person> enrol(const std::string& token, const SecretBytes& passphrase);

@@ -18,9 +18,9 @@
 //   (1) A frame that is durable is found by `open` after any crash, unless its bytes are damaged.
 //   (2) A file is used again only when every call with a frame in it was freed.
 //   (3) As long as a frame of a freed call is on the disk, so is the frame behind it that says so
-//       (kCallFreed, kLogEntryDone): no file is used again before that frame is durable, and before
-//       the file in which it stands is, it is written anew. Else a restart would find a call without
-//       its beginning or its end, and take it for one that runs.
+//       (kCallFreed, kLogEntryDone): no file is used again before that frame is durable, and
+//       before the file in which it stands is, it is written anew. Else a restart would find a call
+//       without its beginning or its end, and take it for one that runs.
 #pragma once
 
 #include <atomic>

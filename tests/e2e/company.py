@@ -18,6 +18,7 @@ import urllib.parse
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -127,6 +128,23 @@ class Passkey:
         return {"person": person, "passkey": self.id.hex(), "client_data": said, "authenticator_data": data.hex(), "signature": signature.hex()}
 
 
+class Invitation:
+    """What the owner's browser makes for a link, and who is invited answers with (docs/formats/chart.md)."""
+
+    def __init__(self):
+        secret = secrets.token_bytes(32)
+        self.key = Ed25519PrivateKey.from_private_bytes(sha256(b"CWS1 invitation key", secret))
+        self.public = raw_public(self.key)
+        self.invite = sha256(b"CWS1 invitation", self.public)
+        self.token = sha256(b"CWS1 invitation link", secret).hex()
+
+    def answer(self, person, passkey):
+        point = passkey.key.public_key().public_numbers()
+        raw = point.x.to_bytes(32, "big") + point.y.to_bytes(32, "big")
+        said = sha256(b"CWS1 first key", bytes.fromhex(person), self.invite, struct.pack("<iH", -7, len(passkey.id)), passkey.id, raw)
+        return (self.public + self.key.sign(said)).hex()
+
+
 def one_time_code(secret, ahead=0):
     """RFC 6238; `secret` in base32."""
     step = struct.pack(">Q", int(time.time()) // CODE_STEP_S + ahead)
@@ -222,11 +240,13 @@ class Company:
         return self.wire.send(method, path, body, {"Authorization": f"Bearer {token}"})
 
     # ---- enrolling
-    def enrol(self, who, token):
+    def enrol(self, who, token, invitation=None):
         begun = self.ask(None, "POST", "/v1/enrolments/begin", {"token": token}).must(200)
         who.id = begun["person"]
         expect(begun["party"] == HOST, f"passkeys for {begun['party']}")
         made = who.passkey.create(bytes.fromhex(begun["challenge"]))
+        if invitation is not None:
+            made = {**made, "invitation": invitation.answer(who.id, who.passkey)}
         given = self.ask(None, "POST", "/v1/enrolments/passkey", {"token": token, "passphrase": who.passphrase, **made}).must(202)
         change = given["change"]
         expect(sha256(b"CWS1 chart", canonical(change)).hex() == given["challenge"], "the challenge is the change's hash")
@@ -296,8 +316,9 @@ class Company:
         who = Person(name, role)
         who.id = self.ask(self.owner, "POST", "/v1/people", {"name": name, "roles": []}).must(201)["person"]
         self.give(who, "reviewer" if role in TAKES_TWO else role)
-        link = self.change({"kind": "invited", "person": who.id})["link"]
-        self.enrol(who, link.split("#")[1])
+        link = Invitation()
+        self.change({"kind": "invited", "person": who.id, "invite": link.invite.hex(), "link": sha256(link.token.encode()).hex()})
+        self.enrol(who, link.token, link)
         if role in TAKES_TWO:
             self.give(who, role)
         self.people[name] = self.sign_in(who)

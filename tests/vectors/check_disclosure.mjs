@@ -17,7 +17,7 @@ const isRoles = (text) => text === '' || (() => {
 
 const CHANGE = {
   number: (v) => isCount(v) && v >= 1, before: isDigest, at: Number.isSafeInteger, kind: (v) => CHANGES.includes(v), person: isId,
-  roles: isRoles, answers_to: isId, extension: (v) => typeof v === 'string', invite: isDigest, token: (v) => isHex(v, 32),
+  roles: isRoles, answers_to: isId, extension: (v) => typeof v === 'string', invite: isDigest, token: (v) => isHex(v, 96),
   custodians: (v) => v === '' || /^[0-9a-f]{32} [0-9a-f]{32}$/.test(v), key_id: (v) => isHex(v, 512),
   key_algorithm: (v) => [0, -7, -8].includes(v), key: (v) => isHex(v, 64),
 };
@@ -112,7 +112,23 @@ function readOwner(item) {
   return sha256(Buffer.from('CWF1'), fromHex(item.customer), numbers, Buffer.from(item.field)).toString('hex', 0, 16) === item.owner;
 }
 
+// docs/formats/chart.md, "An invitation".
+function readInvitation(item) {
+  const secret = fromHex(item.secret), token = fromHex(item.token), id = fromHex(item.key_id);
+  if (sha256(Buffer.from('CWS1 invitation link'), secret).toString('hex') !== item.link) return false;
+  const seed = sha256(Buffer.from('CWS1 invitation key'), secret);
+  const own = createPrivateKey({ key: Buffer.concat([fromHex('302e020100300506032b657004220420'), seed]), format: 'der', type: 'pkcs8' });
+  const raw = createPublicKey(own).export({ format: 'der', type: 'spki' }).subarray(12);
+  if (sha256(Buffer.from('CWS1 invitation'), raw).toString('hex') !== item.invite) return false;
+  const form = Buffer.alloc(6);
+  form.writeInt32LE(item.key_algorithm, 0);
+  form.writeUInt16LE(id.length, 4);
+  const said = sha256(Buffer.from('CWS1 first key'), fromHex(item.person), fromHex(item.invite), form, id, fromHex(item.key));
+  return (token.length === 96 && token.subarray(0, 32).equals(raw) && verify(null, said, createPublicKey(own), token.subarray(32))) || refuse('denied', 'token');
+}
+
 export function readDisclosure(item) {
-  const readers = { change: readWritten, step: readWritten, signature: readSignature, intake: readIntake, reader: readReader, consent: readConsent, owner: readOwner };
+  const readers = { change: readWritten, step: readWritten, signature: readSignature, intake: readIntake, reader: readReader, consent: readConsent, owner: readOwner,
+    invitation: readInvitation };
   return readers[item.kind](item);
 }

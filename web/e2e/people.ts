@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
+import { makeInvitation } from '../src/vault/invitation';
 import { CHROMIUM, shots, VIEWPORT, watch, type Served } from './harness';
 
 export interface Person {
@@ -149,7 +150,6 @@ export const idOf = async (by: Person, name: string): Promise<string> =>
 interface Drafted {
   draft: string;
   challenge: string;
-  link?: string;
 }
 // `challenge` signed with this person's passkey, as the page does it.
 async function signed(by: Person, person: string, challenge: string): Promise<unknown> {
@@ -202,9 +202,10 @@ export async function hire(all: Company, owner: Person, name: string, place: Pla
   const later = place.roles.some((role) => TWO.includes(role));
   const plain = place.roles.filter((role) => !TWO.includes(role));
   await change(owner, { ...about, roles: later && plain.length === 0 ? ['technician'] : plain });
-  const { link } = await change(owner, { kind: 'invited', person: id });
+  const { link, invite, opens } = await makeInvitation();
+  await change(owner, { kind: 'invited', person: id, invite, link: opens });
   const person = await all.person(name);
-  await enrol(person, link!);
+  await enrol(person, `${all.served.url}/enrol#${link}`);
   if (later) await change(owner, { ...about, roles: place.roles }, place.second);
   await signIn(person);
   return person;

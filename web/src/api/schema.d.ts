@@ -2199,12 +2199,14 @@ export interface components {
             authenticator_data?: string;
             passkey?: string;
             custodians?: string[];
+            /** @description of `invited`: of the key that the link's secret leads to (docs/formats/chart.md) */
+            invite?: string;
+            /** @description of `invited`: SHA-256 of the token that opens the link */
+            link?: string;
         };
         ChartChanged: {
             number: number;
             head: string;
-            /** @description of an invitation, told once; else empty */
-            link: string;
         };
         Person: {
             person: string;
@@ -2932,6 +2934,8 @@ export interface operations {
                     client_data: string;
                     /** @description hexadecimal */
                     authenticator_data: string;
+                    /** @description of a first key: the invitation's public key, and its signature over person and passkey (docs/formats/chart.md) */
+                    invitation?: string;
                 };
             };
         };

@@ -3,13 +3,13 @@
 import { ask, client, Problem } from '../api/client';
 import type { components } from '../api/schema';
 import { toBase64, toHex, type Bytes } from '../reader/bytes';
-import type { Json } from '../reader/log';
 import { v } from '../words/vault';
 import { IntakeSealer, sealBytes, sealText, say, type IntakeKey, type Purpose, type SealedValue } from './intake';
 import { signAs } from '../features/session/passkeys';
 import { pageKey } from '../features/session/page_key.svelte';
 import { me } from './own';
 import { hashOf } from './signed_hash';
+import { isAskedStep, type Step } from './step';
 import { aadOfQuery, aadOfView, aadOfWords, type SealedAnswer } from './reader_key';
 
 export type Stored = components['schemas']['Stored'];
@@ -76,7 +76,8 @@ async function put(draft: Draft, words: string): Promise<Put> {
   const { step } = await ask(
     client.POST('/v1/request-drafts', { body: said === null ? draft : { ...draft, words: toHex(said.hash) } }),
   );
-  const json = JSON.parse(step) as Record<string, Json> & { request: string; number: number };
+  const json = JSON.parse(step) as Step;
+  if (!isAskedStep(json, draft, me(), said === null ? '' : toHex(said.hash))) throw new Problem(-1, 'draft', v.another);
   const signature = JSON.stringify(await signAs(me(), await hashOf('CWS1 step', json)));
   // Sealed once only: sealing wipes what was said.
   const sealedWords =

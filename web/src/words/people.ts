@@ -124,6 +124,7 @@ export const people = {
 };
 
 export const drafts = {
+  another: 'The server wrote down another change than this page asked for. Nothing was signed.',
   title: 'Changes that wait for a signature',
   badge: (n: number) => `${plural(n, 'change waits', 'changes wait')} for your signature`,
   by: (name: string) => `drafted by ${name}`,

@@ -18,6 +18,7 @@ export const v = {
   customer: (id: string) => `customer ${id.slice(0, 8)}`,
   caseOf: (n: number) => `C-${n}`,
   request: (id: string) => `R-${id.slice(0, 8)}`,
+  another: 'The server wrote down another step than this page asked for. Nothing was signed.',
   zone: (zone: string) => `Times in ${zone}`,
   reason: 'Why, in words',
   reasonHint: 'never the value itself',

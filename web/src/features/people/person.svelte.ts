@@ -4,7 +4,7 @@ import { listen } from '../../api/live.svelte';
 import { t } from '../../messages';
 import { Act } from '../../ui/act.svelte';
 import { has, session } from '../session/session.svelte';
-import { change } from './change';
+import { change, invite } from './change';
 import { mayBeSecond } from './chart';
 import { drafts } from './drafts.svelte';
 
@@ -87,13 +87,16 @@ export class PersonModel {
       await this.load();
     }
   }
-  sign(body: DraftRequest, not = ''): Promise<boolean> {
+  sign(body: DraftRequest, print = ''): Promise<boolean> {
     return this.act.run(body.kind, async () => {
       this.waits = null;
-      const { waits, link } = await this.#after(change(session.me!.person, body, not));
-      if (link !== '') this.link = { kind: 'invited', link };
-      this.waits = waits;
-      return waits || link ? '' : t.people.done;
+      this.waits = (await this.#after(change(session.me!.person, body, { print }))).waits;
+      return this.waits ? '' : t.people.done;
+    });
+  }
+  invite(): Promise<boolean> {
+    return this.act.run('invited', async () => {
+      this.link = { kind: 'invited', link: await this.#after(invite(session.me!.person, this.id)) };
     });
   }
   recovery(): Promise<boolean> {

@@ -45,9 +45,8 @@ export async function confirmOwn(act: OwnAct, about?: Bytes): Promise<PersonSign
   return signWith(party, person, await ownActChallenge(act, person, fromHex(nonce), about), passkeys);
 }
 
-// Who is signed in signs a challenge: a change of the role chart, a step. `challenge`: 32 bytes, or hexadecimal.
-export async function signAs(person: string, challenge: Bytes | string): Promise<PersonSignature> {
+// Who is signed in signs a challenge: a change of the role chart, a step. `challenge`: 32 bytes, made by this page.
+export async function signAs(person: string, challenge: Bytes): Promise<PersonSignature> {
   const { keys } = await ask(client.GET('/v1/people/{id}', { params: { path: { id: person } } }));
-  const bytes = typeof challenge === 'string' ? fromHex(challenge) : challenge;
-  return signWith(location.hostname, person, bytes, keys.map((key) => key.id));
+  return signWith(location.hostname, person, challenge, keys.map((key) => key.id));
 }
