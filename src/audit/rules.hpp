@@ -27,8 +27,9 @@
 namespace callward::audit {
 
 // What `keeper_started` states as `rules`: from there on the log holds all that these need. 1: who
-// releases has heard, a review answers both questions, who acts in a call is whose it is.
-inline constexpr std::int64_t kRulesStated = 1;
+// releases has heard, a review answers both questions, who acts in a call is whose it is. 2: who
+// may be the second of two is made by two.
+inline constexpr std::int64_t kRulesStated = 2;
 
 enum class RuleWeight : std::uint8_t { kBreach, kWarning, kNote };
 const char* to_text(RuleWeight weight);

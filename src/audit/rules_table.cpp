@@ -79,6 +79,12 @@ const std::vector<Rule>& rules() {
       {"chart-holds", kBreach,
        "Each change of the role chart is the next one, makes sense, and is signed by those who "
        "may."},
+      {"second-by-two", kBreach,
+       "A role whose holder may be the second of two is given by two, as soon as somebody is there "
+       "who may be the second one."},
+      {"second-begun-anew", kWarning,
+       "Nobody who may be the second of two is made by one, but the first of all: else all others "
+       "were taken away before."},
       {"opened-by-right", kBreach,
        "With a role chart a recording opens to reviewers; a call-back, until its request is "
        "reviewed, "

@@ -110,6 +110,16 @@ void LogRules::policy_in_force(const Now& now) {
   if (!chart_ || chart_->number() == 0) chart_ = std::make_unique<people::Chart>(party_);
 }
 
+// One owner who makes the second of two for themselves is two people at once.
+void LogRules::made_second_by(const Now& now, const people::SignedChange& change) {
+  constexpr std::int64_t kRules = 2;
+  if (change.signatures.size() != 1 || !chart_->makes_second(change.change)) return;
+  if (keeper_.rules >= kRules && chart_->takes_two(change.change))
+    return now.breaks("second-by-two", "made by one, though a second one was there");
+  if (had_second_)
+    now.breaks("second-begun-anew", "made by one: all others who might have are gone");
+}
+
 void LogRules::chart_changed(const Now& now) {
   const auto taken = [&]() -> Status {
     if (!chart_) return fail(Errc::kState, "no policy in force: nobody knows whose passkeys");
@@ -119,9 +129,11 @@ void LogRules::chart_changed(const Now& now) {
     if (now.entry.prev_step != before) return fail(Errc::kState, "it follows another entry");
     if (now.entry.subject != change.change.person.hex())
       return fail(Errc::kMalformed, "about another person than its subject");
+    made_second_by(now, change);
     return chart_->apply(change);
   }();
   if (!taken) return now.breaks("chart-holds", taken.error().message);
+  had_second_ = had_second_ || chart_->has_second({});
   chart_last_ = now.index + 1;
   const auto is_none = [this](const PersonId& p) { return !chart_->is(p, people::Role::kExpert); };
   std::erase_if(keeper_.on_duty, is_none);

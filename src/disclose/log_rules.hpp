@@ -94,6 +94,7 @@ class LogRules final : public audit::RuleJudge {
   void hand_over_failed(const Now& now);
   void policy_in_force(const Now& now);
   void chart_changed(const Now& now);
+  void made_second_by(const Now& now, const people::SignedChange& change);
   void duty_changed(const Now& now);
   void reader_bound(const Now& now);
   void disclosure_step(const Now& now);
@@ -153,6 +154,7 @@ class LogRules final : public audit::RuleJudge {
   std::optional<Moment> kept_stopped_;
   std::set<std::array<std::uint8_t, 16>> words_;  // an owner's, by their nonces
   std::uint64_t chart_last_ = 0;                  // the newest change's entry, plus one
+  bool had_second_ = false;                       // once there was who may be the second of two
   std::map<RequestId, OfRequest> requests_;
   std::map<CustomerId, OfCustomer> customers_;
   struct OfCall {

@@ -41,6 +41,8 @@ void Office::chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> re
         crypto::sha256(change->change.token) != *token)
       return refuse({Errc::kDenied, "a role chart is founded with the link that `init` gave"});
   }
+  if (chart_.takes_two(change->change) && change->signatures.size() < 2)
+    return refuse({Errc::kDenied, "this takes two people"});
   auto next = std::make_shared<people::Chart>(chart_);
   if (auto taken = next->apply(*change); !taken) return refuse(taken.error());
   audit::Entry entry{.type = "chart_changed",

@@ -145,12 +145,29 @@ const PersonId* Chart::by_extension(std::string_view extension) const {
 
 // ---- judging a change ---------------------------------------------------------------------------
 
+Roles Chart::given_by(const Change& change) const {
+  if (change.kind != ChangeKind::kPerson) return 0;
+  const auto* member = here(change.person);
+  return static_cast<Roles>(change.roles & ~(member == nullptr ? Roles{0} : member->roles));
+}
+
+bool Chart::always_takes_two(const Change& change) const {
+  return change.kind == ChangeKind::kKeyReplaced || (given_by(change) & kTwoToGive) != 0;
+}
+
+bool Chart::makes_second(const Change& change) const {
+  return (given_by(change) & kMaySecond) != 0;
+}
+
+// The last owner stays, so among those who count is one.
+bool Chart::has_second(const PersonId& about) const {
+  return std::ranges::count_if(members_, [&](const auto& m) {
+           return may_second(m.first) && (m.first != about || is(about, Role::kOwner));
+         }) >= 2;
+}
+
 bool Chart::takes_two(const Change& change) const {
-  if (change.kind == ChangeKind::kKeyReplaced) return true;
-  if (change.kind != ChangeKind::kPerson) return false;
-  const auto* member = find(change.person);
-  const Roles had = member == nullptr || member->left ? Roles{0} : member->roles;
-  return (change.roles & ~had & kTwoToGive) != 0;
+  return always_takes_two(change) || (makes_second(change) && has_second(change.person));
 }
 
 // Changes that a key signs for itself, or one for another of the same person.
@@ -180,10 +197,10 @@ Status Chart::check_who_seconds(const Change& change, const PersonId& first,
 }
 
 Status Chart::check_second(const SignedChange& next) const {
-  if (!takes_two(next.change))
-    return next.signatures.size() == 1 ? Status{}
-                                       : fail(Errc::kMalformed, "one person too many signed this");
-  if (next.signatures.size() != 2) return fail(Errc::kDenied, "this takes two people");
+  if (next.signatures.size() == 1)
+    return always_takes_two(next.change) ? fail(Errc::kDenied, "this takes two people") : Status{};
+  if (!takes_two(next.change)) return fail(Errc::kMalformed, "one person too many signed this");
+  if (next.signatures.size() != 2) return fail(Errc::kDenied, "this takes two people, no more");
   const auto& second = next.signatures[1];
   TRY(check_who_seconds(next.change, next.signatures[0].person, second.person));
   return check(second.person, TRY(hash_of(next.change)), second.said);

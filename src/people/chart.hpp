@@ -7,7 +7,9 @@
 //
 //   change         signed by                                    a second one
 //   founded        the first owner's new key; the chart is empty
-//   person         an owner                                     if it gives a role that takes two
+//   person         an owner                                     if it gives a role that takes two;
+//                                                               since audit::kRulesStated 2 one of
+//                                                               kMaySecond, once two have such
 //   left           an owner; one owner with a key must stay
 //   invited        an owner; for who has no key and no role that takes two
 //   first_key      that key, and the invitation's (invitation.hpp)
@@ -97,6 +99,8 @@ class Chart {
 
   // Takes the change, or says why not, and stays as it was. kState: not the next one. kDenied: not
   // signed by those who may. kMalformed: it makes no sense (no such person, a circle of superiors).
+  // Of a role of kMaySecond one signature is enough here, as it was once: whoever takes a change
+  // that is new asks takes_two(), and the log's rules hold the log to it.
   Status apply(const SignedChange& next);
 
   [[nodiscard]] const Member* find(const PersonId& person) const;  // who left, too
@@ -118,6 +122,11 @@ class Chart {
   // one's holds). apply() asks all of it again.
   Status drafted(const Change& change) const;
   [[nodiscard]] bool takes_two(const Change& change) const;
+  // It gives a role of kMaySecond to who had it not.
+  [[nodiscard]] bool makes_second(const Change& change) const;
+  // An owner and somebody else who may be the second one are here, each with a key, neither of whom
+  // it is `about`; but an owner may be the first one about themselves.
+  [[nodiscard]] bool has_second(const PersonId& about) const;
   Status check_one(const Change& change, const PersonSignature& first) const;
   [[nodiscard]] bool may_be_second(const Change& change, const PersonId& first,
                                    const PersonId& second) const;
@@ -133,6 +142,8 @@ class Chart {
   [[nodiscard]] const std::map<PersonId, Member>& members() const { return members_; }
 
  private:
+  [[nodiscard]] Roles given_by(const Change& change) const;
+  [[nodiscard]] bool always_takes_two(const Change& change) const;
   Status check_key_kind(const SignedChange& next) const;
   Status check_second(const SignedChange& next) const;
   Status check_who_seconds(const Change& change, const PersonId& first,

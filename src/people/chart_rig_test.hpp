@@ -28,6 +28,7 @@ struct ChartRig {
   std::uint8_t next_key = 1;
   std::int64_t now = 1'700'000'000'000;
   Someone olga{id_of(1), fresh_device()};
+  std::optional<Someone> second;  // who may be, from when they have joined
 
   std::shared_ptr<Authenticator> fresh_device() {
     return std::make_shared<Authenticator>(next_key++);
@@ -73,10 +74,15 @@ struct ChartRig {
     made.token = Bytes(32, 77);
     ASSERT_TRUE(apply(made, {olga}));
   }
-  // Somebody with a role that the owner gives alone, invited and enrolled.
+  // By the owner; where it takes two, with the first one who may be the second.
+  Status by_owner(const Change& made) {
+    return apply(made,
+                 chart.takes_two(made) && second ? std::vector{olga, *second} : std::vector{olga});
+  }
+  // Somebody with a role that takes no key, invited and enrolled.
   Someone join(std::uint8_t n, Roles roles, PersonId answers_to = id_of(1)) {
     Someone one{id_of(n), fresh_device()};
-    EXPECT_TRUE(apply(person(one.id, roles, answers_to), {olga}));
+    EXPECT_TRUE(by_owner(person(one.id, roles, answers_to)));
     Key32 secret;
     secret.expose_mut()[0] = n;
     auto invited = change(ChangeKind::kInvited, one.id);
@@ -85,6 +91,7 @@ struct ChartRig {
     auto enrolled = with_key(ChangeKind::kFirstKey, one);
     enrolled.token = *answer_invitation(secret, one.id, enrolled.key);
     EXPECT_TRUE(apply(enrolled, {one}));
+    if (!second && (roles & kMaySecond) != 0) second = one;
     return one;
   }
 };

@@ -16,7 +16,8 @@ using test::kParty;
 using test::Someone;
 constexpr Roles kOwner = bit(Role::kOwner), kExpert = bit(Role::kExpert),
                 kAuthorised = bit(Role::kAuthorised), kAgent = bit(Role::kAgent),
-                kAdministrator = bit(Role::kAdministrator), kReviewer = bit(Role::kReviewer);
+                kAdministrator = bit(Role::kAdministrator), kReviewer = bit(Role::kReviewer),
+                kTechnician = bit(Role::kTechnician);
 
 class Charts : public ::testing::Test, public test::ChartRig {
  protected:
@@ -99,7 +100,7 @@ TEST_F(Charts, SomeRolesTakeTwoPeopleAndOnesOwnKeyFirst) {
   ASSERT_TRUE(apply(person(olga.id, kOwner | kAuthorised, {}), {olga, eve}));
   // What is taken away takes one.
   ASSERT_TRUE(apply(person(eve.id, kAgent, olga.id), {olga}));
-  EXPECT_EQ(refused(person(eve.id, kAgent | kReviewer, olga.id), {olga, max}), Errc::kMalformed)
+  EXPECT_EQ(refused(person(eve.id, kAgent | kTechnician, olga.id), {olga, max}), Errc::kMalformed)
       << "a signature that nobody asked for";
 }
 
@@ -165,6 +166,30 @@ TEST_F(Charts, ATelephoneIsOnePersonsInWhateverSpelling) {
   EXPECT_EQ(chart.by_extension("+4930123456"), nullptr);
   ASSERT_TRUE(with(6, "+4930123456"));
   EXPECT_EQ(*chart.by_extension("+4930123456"), id_of(6));
+}
+
+// An owner alone makes the first one who may be the second; from then on it takes that one.
+TEST_F(Charts, AnOwnerMakesNoSecondForThemselves) {
+  found();
+  const auto max = join(2, kAdministrator);
+  const auto puppet = join(3, kAgent);
+  for (const auto roles :
+       {kReviewer, kAdministrator, bit(Role::kSupervisor), bit(Role::kAuditor)}) {
+    const auto given = person(puppet.id, static_cast<Roles>(kAgent | roles), olga.id);
+    EXPECT_TRUE(chart.takes_two(given));
+    EXPECT_TRUE(chart.may_be_second(given, olga.id, max.id));
+    EXPECT_FALSE(chart.may_be_second(given, olga.id, puppet.id));
+    EXPECT_EQ(refused(given, {olga, puppet}), Errc::kDenied);
+  }
+  // Nor by a role more of the owner's own; what opens nothing and seconds nothing takes one.
+  EXPECT_TRUE(chart.takes_two(person(olga.id, kOwner | kReviewer, {})));
+  EXPECT_FALSE(chart.takes_two(person(puppet.id, kAgent | kTechnician, olga.id)));
+  // Of the only one who may be the second nobody else can be: it takes one.
+  EXPECT_FALSE(chart.takes_two(person(max.id, kAdministrator | kReviewer, olga.id)));
+  ASSERT_TRUE(apply(person(puppet.id, kReviewer, olga.id), {olga, max}));
+  EXPECT_TRUE(chart.takes_two(person(max.id, kAdministrator | kReviewer, olga.id)));
+  // Who keeps the role, or gives it back, has none given.
+  EXPECT_FALSE(chart.takes_two(person(puppet.id, kReviewer | kAgent, olga.id)));
 }
 
 // Whoever relays an invitation has link, passkey and change in hand, and not what signs.

@@ -18,7 +18,7 @@ class CallBack : public ::testing::Test, public OfficeRig {
     now = office->now();
     auto change =
         person(tom.id, people::bit(Role::kTechnician) | people::bit(Role::kReviewer), max.id);
-    ASSERT_TRUE(apply(change, {olga}));
+    ASSERT_TRUE(apply(change, {olga, max}));
     ASSERT_TRUE(put_change(all.back()));
     ASSERT_TRUE(change_roles(eve, people::bit(Role::kExpert) | people::bit(Role::kReviewer), {olga},
                              "201"));

@@ -84,7 +84,7 @@ TEST_F(Recordings, ARoleThatIsTakenAwayInTheSameRoundGivesNothing) {
   between = [&] {
     now = office->now();
     auto change = person(rita.id, people::bit(people::Role::kAuditor), olga.id);
-    ASSERT_TRUE(apply(change, {olga}));
+    ASSERT_TRUE(apply(change, {olga, max}));
     Answer<keys::ChartTaken> taken;
     office->chart_put(message_of(all.back()), taken.reply());
     round();

@@ -98,6 +98,48 @@ TEST_F(LogRules, ADayAsItShouldBeBreaksNone) {
   expect_clean(entries());
 }
 
+// One owner who makes the second of two for themselves.
+TEST_F(LogRules, WhoMayBeTheSecondIsMadeByTwo) {
+  const auto with = [this](Log log_entries, const people::Change& made,
+                           const std::vector<Someone>& by) {
+    std::uint64_t before = 0;
+    for (std::size_t i = 0; i < log_entries.size(); ++i)
+      if (log_entries[i].type == "chart_changed") before = i;
+    audit::Entry entry{.type = "chart_changed",
+                       .actor = by[0].id.hex(),
+                       .subject = made.person.hex(),
+                       .data = people::to_json(made)};
+    entry.prev_step = before;
+    entry.signature = people::signatures_to_json(signed_by(made, by).signatures);
+    say(log_entries, entry);
+    return log_entries;
+  };
+  const auto breaks = [this](const Log& log_entries, std::string_view rule) {
+    return std::ranges::any_of(judge(log_entries).findings,
+                               [&](const auto& found) { return found.rule->name == rule; });
+  };
+  auto log_entries = entries();
+  const auto reviewer = person(tom.id, people::bit(people::Role::kReviewer), max.id);
+  EXPECT_EQ(put_change(signed_by(reviewer, {olga})).error().code, Errc::kDenied) << "the keeper";
+  expect(with(log_entries, reviewer, {olga}), "second-by-two");
+  expect_clean(with(log_entries, reviewer, {olga, max}));
+  // A log of before, when one was enough.
+  auto old = with(log_entries, reviewer, {olga});
+  for (auto& entry : old)
+    if (entry.type == "keeper_started") entry.data["rules"] = 1;
+  EXPECT_FALSE(breaks(old, "second-by-two"));
+  // All who might have been are taken away, which takes one; then it would begin anew.
+  for (const auto& one : {eve, emil, anna, abe, rita, max}) {
+    const auto agent_now = person(one.id, people::bit(people::Role::kAgent), olga.id);
+    log_entries = with(log_entries, agent_now, {olga});
+    ASSERT_TRUE(apply(agent_now, {olga}));
+  }
+  const auto anew = person(tom.id, people::bit(people::Role::kReviewer), max.id);
+  log_entries = with(log_entries, anew, {olga});
+  EXPECT_FALSE(breaks(log_entries, "second-by-two"));
+  expect(log_entries, "second-begun-anew", audit::RuleWeight::kWarning);
+}
+
 TEST_F(LogRules, EachThatIsBrokenIsFound) {
   const auto customer = a_day();
   const auto good = entries();

@@ -197,12 +197,14 @@ class OfficeRig : public Company {
       put.signatures.push_back(boost::json::serialize(people::to_json(signature)));
     return put;
   }
-  // A change that the owner makes, with whoever is the second.
-  Status change_roles(const Someone& about, people::Roles roles, const std::vector<Someone>& by,
+  // A change that the owner makes, with whoever is the second: where it takes one and none is
+  // named, Max, or about himself Rita.
+  Status change_roles(const Someone& about, people::Roles roles, std::vector<Someone> by,
                       const std::string& extension = "") {
     now = office->now();
     auto change = person(about.id, roles, olga.id);
     change.extension = extension;
+    if (by.size() == 1 && chart.takes_two(change)) by.push_back(about.id == max.id ? rita : max);
     TRY(apply(change, by));
     return put_change(all.back());
   }

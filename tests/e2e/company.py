@@ -315,7 +315,7 @@ class Company:
         """Named, given the role, invited, enrolled, signed in. What takes two is given once there is a passkey."""
         who = Person(name, role)
         who.id = self.ask(self.owner, "POST", "/v1/people", {"name": name, "roles": []}).must(201)["person"]
-        self.give(who, "reviewer" if role in TAKES_TWO else role)
+        self.give(who, "technician" if role in TAKES_TWO else role)
         link = Invitation()
         self.change({"kind": "invited", "person": who.id, "invite": link.invite.hex(), "link": sha256(link.token.encode()).hex()})
         self.enrol(who, link.token, link)

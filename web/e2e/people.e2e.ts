@@ -127,7 +127,7 @@ describe('a second person', () => {
   test('the tree, with everybody whom a release needs', async () => {
     const olga = at('olga');
     await hire(all, olga, 'ruth', { roles: ['authorised'], second: at('adam') });
-    await hire(all, olga, 'sam', { roles: ['supervisor'] });
+    await hire(all, olga, 'sam', { roles: ['supervisor'], second: at('adam') });
     await hire(all, olga, 'anna', { roles: ['agent'], extension: '31', answersTo: 'sam' });
     await change(olga, { kind: 'person', person: (await api<{ person: string }>(olga, 'POST', '/v1/people', { name: 'tom', roles: [] })).json.person, roles: ['technician'], answers_to: await idOf(olga, 'sam'), extension: '' });
     await api(olga, 'POST', '/v1/people', { name: 'newcomer', roles: [] });

@@ -191,7 +191,7 @@ export interface Place {
   roles: string[];
   extension?: string;
   answersTo?: string; // a name; the owner
-  second?: Person; // signs too, for expert, authorised, owner
+  second?: Person; // signs too, for all but agent and technician
 }
 // Named, given roles, invited, joined and signed in. Roles that take two come after the passkey.
 export async function hire(all: Company, owner: Person, name: string, place: Place): Promise<Person> {
@@ -201,7 +201,7 @@ export async function hire(all: Company, owner: Person, name: string, place: Pla
   const about = { kind: 'person', person: id, answers_to, extension: place.extension ?? '' };
   const later = place.roles.some((role) => TWO.includes(role));
   const plain = place.roles.filter((role) => !TWO.includes(role));
-  await change(owner, { ...about, roles: later && plain.length === 0 ? ['technician'] : plain });
+  await change(owner, { ...about, roles: later && plain.length === 0 ? ['technician'] : plain }, place.second);
   const { link, invite, opens } = await makeInvitation();
   await change(owner, { kind: 'invited', person: id, invite, link: opens });
   const person = await all.person(name);

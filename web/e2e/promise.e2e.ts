@@ -108,7 +108,7 @@ beforeAll(async () => {
   all = await company(served);
   const olga = (who.olga = await found(all));
   const max = (who.max = await hire(all, olga, 'max', { roles: ['supervisor'] }));
-  who.rita = await hire(all, olga, 'rita', { roles: ['reviewer'] });
+  who.rita = await hire(all, olga, 'rita', { roles: ['reviewer'], second: max });
   who.ada = await hire(all, olga, 'ada', { roles: ['agent'], answersTo: 'max', extension: '701' });
   who.tom = await hire(all, olga, 'tom', { roles: ['technician'], answersTo: 'max' });
   who.eve = await hire(all, olga, 'eve', { roles: ['expert'], extension: '7001', second: max });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Person } from '../../api/client';
-import { countdown, difference, mayBeSecond, superiorsFor, treeOf, type Branch } from './chart';
+import { countdown, difference, mayBeSecond, superiorsFor, takesTwo, treeOf, type Branch } from './chart';
 
 const person = (name: string, answers_to = '', state: Person['state'] = 'here', roles: string[] = ['agent']): Person => ({
   person: name, name, state, roles, answers_to, extension: '', passkeys: state === 'here' ? 1 : 0, custodians: [], on_duty: false,
@@ -28,6 +28,15 @@ describe('the tree', () => {
 test('who may be the second one has a passkey, a role for it, and is neither of the two', () => {
   const all = [person('olga', '', 'here', ['owner']), person('adam', 'olga', 'here', ['administrator']), person('eva', 'olga', 'here', ['expert']), person('ann', 'olga'), person('ida', 'olga', 'invited', ['auditor'])];
   expect(mayBeSecond(all, 'olga', 'eva').map((one) => one.name)).toEqual(['adam']);
+});
+
+test('what takes two, and from when on', () => {
+  const olga = person('olga', '', 'here', ['owner']), eva = person('eva', 'olga'), adam = person('adam', 'olga', 'here', ['administrator']);
+  expect(takesTwo('expert', [olga, eva], 'olga', 'eva')).toBe(true);
+  expect(takesTwo('reviewer', [olga, eva], 'olga', 'eva')).toBe(false);
+  expect(takesTwo('reviewer', [olga, eva, adam], 'olga', 'eva')).toBe(true);
+  expect(takesTwo('reviewer', [olga, adam], 'olga', 'adam')).toBe(false);
+  expect(takesTwo('technician', [olga, eva, adam], 'olga', 'eva')).toBe(false);
 });
 
 test('what a change gives and takes', () => {

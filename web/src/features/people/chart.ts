@@ -44,6 +44,11 @@ export const mayBeSecond = (people: Person[], first: string, about: string): Per
     .filter((one) => one.state === 'here' && one.person !== first && one.person !== about && one.roles.some((role) => MAY_SECOND.includes(role)))
     .sort(byName);
 
+// Whether giving it takes two: what opens something always does; what makes one the second of two, as soon as somebody
+// is there who may be the second one.
+export const takesTwo = (role: string, people: Person[], first: string, about: string): boolean =>
+  TWO_TO_GIVE.includes(role) || (MAY_SECOND.includes(role) && mayBeSecond(people, first, about).length > 0);
+
 export interface Difference {
   gets: string[];
   loses: string[];
