@@ -87,10 +87,9 @@ const std::vector<Rule>& rules() {
        "were taken away before."},
       {"opened-by-right", kBreach,
        "With a role chart a recording opens to reviewers; a call-back, until its request is "
-       "reviewed, "
-       "also to who may release and to those whom the requester answers to, never, at any time, to "
-       "who asked or rang, nor its numbers by that right; with a browser's key that their passkey "
-       "signed."},
+       "reviewed, also to who may release or review it (authorised persons, those whom the "
+       "requester answers to, owners), never, at any time, to who asked or rang, nor its numbers "
+       "by that right; with a browser's key that their passkey signed."},
       {"reader-is-signed", kBreach, "A browser's key is signed by a passkey of whose it is."},
       {"step-holds", kBreach,
        "Each step of a request is its next one, signed by who may, allowed by the roles, order and "

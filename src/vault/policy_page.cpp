@@ -31,11 +31,13 @@ constexpr std::array kTexts = {
               "tell whether somebody says the same again; nobody can read it."},
     ClassText{
         kSecret, "Destroyed at once",
-        "Passwords, PINs, card numbers and codes are destroyed when they have been used once, "
+        "Passwords, PINs, card numbers and codes are destroyed when somebody has seen them once, "
         "when your case is closed, or when their time is over, whichever is first. They are "
-        "looked for in the recording, too, and erased there."},
+        "looked for in the recording, too, and erased where they are recognised."},
     ClassText{FieldClass::kServiceWord, "Never readable",
-              "It can only be compared with what you say. Nobody, we included, can read it."}};
+              "It can only be compared with what you say. What we keep of it nobody, we included, "
+              "can read. Where you say it in a recorded call, those who may hear that recording "
+              "can hear it, unless it was recognised and erased."}};
 
 std::string row(const std::string& left, const std::string& right) {
   return "<tr><th scope=\"row\">" + left + "</th><td>" + right + "</td></tr>\n";
@@ -80,16 +82,19 @@ std::string who_sees(const Limits& limits) {
          "<li>A superior looks at it within " +
          span_of(limits.review_ms) +
          ".</li>\n</ol>\n"
-         "<p>If a life is in danger two such persons may open it together without the call. That "
-         "is reported to the owner at once.</p>\n"
+         "<p>If life or property is in danger two such persons may open it together without the "
+         "call. That is reported to the owner at once.</p>\n"
+         "<p>Recordings of calls are heard by our reviewers. A call in which we called you back is "
+         "heard, until the matter is closed, also by those who decide on it or look at it "
+         "afterwards, never by the employee who asked or the expert who called you.</p>\n"
          "<p>Each of these steps is written into a log that cannot be changed later.</p>\n";
 }
 
 std::string rights(const Policy& policy) {
   const auto contact = escape_html(policy.contact);
   return "<h2>What you may ask for</h2>\n<ul>\n"
-         "<li>What we have about you, and a receipt that says what was recorded, kept and erased, "
-         "when, and who read it.</li>\n"
+         "<li>What we have about you, and a receipt that says which calls of yours were recorded, "
+         "what was kept and erased, when, and who read it.</li>\n"
          "<li>That something wrong is put right.</li>\n"
          "<li>That one thing, or everything, is erased. Its keys are destroyed, so that nobody "
          "can read it any more, from backups either.</li>\n</ul>\n"
@@ -152,9 +157,10 @@ std::string policy_page(const Policy& policy) {
       "<title>" +
       company + ": your data</title>\n</head>\n<body>\n<main>\n<h1>" + company +
       ": what becomes of what you tell us</h1>\n"
-      "<p>Calls are recorded. Secrets that are spoken in a call, such as passwords and card "
-      "numbers, are found and erased from the recording, so that they cannot be brought back. This "
-      "page says what we ask you for besides, and what happens to it.</p>\n"
+      "<p>Calls are recorded. Our computers listen for secrets that are spoken, such as passwords "
+      "and card numbers. What they recognise is erased from the recording, so that it cannot be "
+      "brought back. They do not recognise everything: say a secret only where you are asked for "
+      "it. This page says what we ask you for besides, and what happens to it.</p>\n"
       "<h2>What we ask, and how long it is kept</h2>\n";
   for (const auto& text : kTexts) page += fields_of(policy, text);
   return page + who_sees(policy.limits) + rights(policy) + "</main>\n</body>\n</html>\n";

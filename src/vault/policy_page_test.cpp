@@ -48,6 +48,21 @@ TEST(PolicyPage, SaysWhatADisclosureTakes) {
     EXPECT_TRUE(has(page, words)) << words;
 }
 
+// What it says of recordings is what holds of them: recognising has gaps, and what was said can be
+// heard by who may hear that.
+TEST(PolicyPage, PromisesNoMoreThanHolds) {
+  const auto page = policy_page(policy_of());
+  for (const char* words :
+       {"They do not recognise everything", "erased where they are recognised",
+        "can hear it, unless it was recognised and erased", "If life or property is in danger",
+        "destroyed when somebody has seen them once",
+        "Recordings of calls are heard by our reviewers",
+        "never by the employee who asked or the expert who called you"})
+    EXPECT_TRUE(has(page, words)) << words;
+  for (const char* words : {"are found and erased", "If a life", "have been used once"})
+    EXPECT_FALSE(has(page, words)) << words;
+}
+
 // A class that nothing is of has no heading: nothing is said of what does not happen.
 TEST(PolicyPage, LeavesOutWhatIsNotAsked) {
   auto policy = policy_of();

@@ -67,6 +67,45 @@ TEST_F(Recordings, OnlyReviewersAndWhoJudgesTheRequestHear) {
   EXPECT_EQ(broken(entries()), "");
 }
 
+// An owner is the top of the hierarchy: who may review a request hears what it stands on, whoever
+// answers to whom. Then no more than any call.
+TEST_F(Recordings, AnOwnerWhoIsNoSuperiorHearsACallBackThatIsToBeJudged) {
+  const auto otto = colleague(21, "221");
+  EXPECT_FALSE(hears(otto)) << "an agent";
+  ASSERT_TRUE(change_roles(otto, people::bit(people::Role::kOwner), {olga, max}));
+  ASSERT_FALSE(chart.answers_to(tom.id, otto.id));
+  EXPECT_TRUE(hears(otto));
+  EXPECT_EQ(last_opened().actor, otto.id.hex());
+  EXPECT_EQ(last_opened().data.at("right"), "call_back");
+  EXPECT_EQ(broken(entries()), "");
+  auto as_reviewer = entries();  // by the rule, too, it is this right and no other
+  for (auto& entry : as_reviewer)
+    if (entry.type == "opened") entry.data["right"] = "review";
+  EXPECT_NE(broken(as_reviewer).find("by another right than the entry says"), std::string::npos);
+  ASSERT_TRUE(release(id, anna, customer, {"email"}));
+  ASSERT_TRUE(act(id, tom, {.kind = "end"}));
+  ASSERT_TRUE(act(id, otto, {.kind = "review", .words = kWhy})) << "and reviews it";
+  EXPECT_FALSE(hears(otto)) << "it is a call as any other";
+  EXPECT_EQ(broken(entries()), "");
+}
+
+// What a keeper that did not ask would have logged.
+TEST_F(Recordings, TheRuleFindsAnOwnerWhoHeardItWhenItWasReviewed) {
+  ASSERT_TRUE(hears(olga));
+  ASSERT_TRUE(release(id, anna, customer, {"email"}));
+  ASSERT_TRUE(act(id, tom, {.kind = "end"}));
+  ASSERT_TRUE(act(id, max, {.kind = "review", .words = kWhy}));
+  auto late = entries();
+  ASSERT_EQ(broken(late), "");
+  const auto opened =
+      std::ranges::find_if(late, [](const auto& entry) { return entry.type == "opened"; });
+  ASSERT_NE(opened, late.end());
+  auto again = *opened;
+  again.at = late.back().at;
+  late.push_back(again);
+  EXPECT_NE(broken(late).find("opened-by-right"), std::string::npos);
+}
+
 TEST_F(Recordings, AreNobodysWithoutAPasskeysKey) {
   const auto hers = browser(rita);
   EXPECT_TRUE(hear(rita.id.hex(), hers));
