@@ -187,6 +187,12 @@ std::string time_of(const boost::json::object& item, const char* name) {
   const auto at = number_of(item, name);
   return at == 0 ? "not yet" : format_utc(at);
 }
+constexpr const char* kRecordingsStay =
+    "  The recordings of these calls are kept for a time of their own. Erasing what is stored of "
+    "a\n"
+    "  customer leaves them: they go when that time is over, or earlier when two people order "
+    "it.\n";
+
 std::string by_of(const boost::json::object& item) { return shown(item, "by").substr(0, 8); }
 
 }  // namespace
@@ -221,6 +227,7 @@ std::string receipt_text(const boost::json::object& json) {
   section("Recorded", "recorded", [](const auto& item) {
     return shown(item, "what") + ", " + time_of(item, "at") + ", number " + shown(item, "call");
   });
+  if (!list_of(json, "recorded").empty()) out += kRecordingsStay;
   section("Kept", "kept", [](const auto& item) {
     return shown(item, "label") + ", since " + time_of(item, "stored_at") + ", " +
            shown(item, "kept") +

@@ -97,7 +97,10 @@ std::string rights(const Policy& policy) {
          "what was kept and erased, when, and who read it.</li>\n"
          "<li>That something wrong is put right.</li>\n"
          "<li>That one thing, or everything, is erased. Its keys are destroyed, so that nobody "
-         "can read it any more, from backups either.</li>\n</ul>\n"
+         "can read it any more, from backups either. The recordings of your calls are not part of "
+         "it: they are kept for a time of their own, which we tell you when you ask, and go when "
+         "it "
+         "is over, or earlier when two of us order it.</li>\n</ul>\n"
          "<p>Write to <b>" +
          contact +
          "</b>, or say so in a call. We call you back on the number that you gave us, so that "

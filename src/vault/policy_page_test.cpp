@@ -57,7 +57,8 @@ TEST(PolicyPage, PromisesNoMoreThanHolds) {
         "can hear it, unless it was recognised and erased", "If life or property is in danger",
         "destroyed when somebody has seen them once",
         "Recordings of calls are heard by our reviewers",
-        "never by the employee who asked or the expert who called you"})
+        "never by the employee who asked or the expert who called you",
+        "The recordings of your calls are not part of it"})
     EXPECT_TRUE(has(page, words)) << words;
   for (const char* words : {"are found and erased", "If a life", "have been used once"})
     EXPECT_FALSE(has(page, words)) << words;
