@@ -191,13 +191,13 @@ TEST_F(Judging, AReviewAnswersBothAndOfNothingSeenItIsNotSaidThatItWasUsed) {
   EXPECT_EQ(of->data.at("needed"), false);
   EXPECT_EQ(of->data.at("used"), false);
   EXPECT_EQ(judge(all_of_it).breaches, 0u);
-  auto silent = all_of_it;  // a keeper that did not ask
+  auto silent = all_of_it;  // the answers taken out
   for (auto& entry : silent)
     if (entry.type == "disclosure_step" && entry.data.at("kind") == "review") {
       entry.data.erase("needed");
       entry.data.erase("used");
     }
-  EXPECT_GT(judge(silent).breaches, 0u);
+  EXPECT_GT(judge(silent).breaches, 0u) << "it is not what was signed";
   of->data["needed"] = true;  // what was answered is what was signed
   EXPECT_GT(judge(all_of_it).breaches, 0u);
 }

@@ -235,6 +235,27 @@ TEST_F(LogRules, EachThatIsBrokenIsFound) {
          "seen-while-it-lives");
 }
 
+// Signed and hashed as it should be, with the questions left out: a keeper's that did not ask. No
+// other rule speaks of it, and none of a keeper's from before there were the questions.
+TEST_F(LogRules, AReviewThatAnswersNothingIsFoundThoughItsSignatureHolds) {
+  a_day();
+  auto silent = entries();
+  auto& review = of(silent, "disclosure_step", "review");
+  auto step = *disclose::step_from_json(review.data);
+  ASSERT_TRUE(step.event.found.said);
+  step.event.found = {};
+  review.data = disclose::to_json(step);
+  review.signature = people::signatures_to_json({sign(step, max)});
+  ASSERT_FALSE(review.data.contains("needed"));
+  const auto report = judge(silent);
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_EQ(report.findings[0].rule->name, "review-answers");
+  EXPECT_EQ(report.breaches, 1u);
+  for (auto& entry : silent)
+    if (entry.type == "keeper_started") entry.data.erase("rules");
+  expect_clean(silent);
+}
+
 TEST_F(LogRules, WhatIsMissingInTheEndIsFound) {
   const auto customer = a_day(false);
   auto waits = entries();
