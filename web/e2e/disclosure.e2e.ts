@@ -7,7 +7,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { screen, serve, shots, type Served } from './harness';
 import { api, company, found, hire, idOf, visit, type Company, type Person } from './people';
-import { backToDecide, readAndHear } from './hearing';
+import { backToDecide, hear, readAndHear } from './hearing';
 import { callBacks, outside, type Outside } from './outside';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -181,6 +181,15 @@ describe('the desk', () => {
     await page.getByLabel('Value').fill(PLANTED.phone);
     await page.getByRole('button', { name: 'Look up' }).click();
     await page.getByText('Nobody has this value').waitFor();
+    // No browser fills these in, remembers them, or sends them to a spelling service; a secret is not read over a shoulder.
+    const inputs = page.locator('main input:not([type=checkbox])');
+    expect(await inputs.count()).toBe(1 + Object.keys(PLANTED).length);
+    for (const input of await inputs.all())
+      for (const [name, value] of [['autocomplete', 'off'], ['autocapitalize', 'none'], ['spellcheck', 'false'], ['name', null]] as const)
+        expect(await input.getAttribute(name), `${await input.getAttribute('id')} ${name}`).toBe(value);
+    for (const form of await page.locator('main form').all()) expect(await form.getAttribute('autocomplete')).toBe('off');
+    for (const id of ['password', 'service_word'])
+      expect(await page.locator(`input[data-field="${id}"]`).evaluate((one) => getComputedStyle(one).getPropertyValue('-webkit-text-security')), id).toBe('disc');
     // What every new customer is asked for is asked for.
     await type(page, { query: PLANTED.query });
     await page.getByText('Name is asked of every new customer.').waitFor();
@@ -447,11 +456,17 @@ describe('a request', () => {
     await page.getByRole('button', { name: 'I am done: end it' }).click();
     await expect.poll(() => state(page).getAttribute('data-state'), { timeout: 20_000 }).toBe('closed');
     await page.locator('[data-moment=Seen]').waitFor();
+    expect(await page.locator('[data-views]').getAttribute('data-views')).toBe('1');
+    expect(await page.locator('[data-views]').innerText()).toBe('1 time');
     await expect.poll(() => window_(page).count(), { timeout: 15_000 }).toBe(0);
   });
   test('the requester’s superior reviews it, in words', async () => {
     const page = await visit(who.max!, '/requests?view=review');
     await page.locator(`[data-request="${request}"]`).click();
+    // What the verdict stands on: he reaches the call-back from here, and hears it, and no other call.
+    await hear(page, 'was it she who was called back');
+    expect((await api(who.max!, 'GET', '/v1/calls')).status).toBe(403);
+    await page.goBack();
     await page.getByLabel('Your finding, in a sentence').fill('It was needed, and used for the delivery');
     await page.getByRole('button', { name: 'Sign: reviewed' }).click();
     await page.getByText('Answer both.').waitFor();
