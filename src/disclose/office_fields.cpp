@@ -29,6 +29,12 @@ bool is_over_limit(const keys::StoreFields& message) {
          });
 }
 
+// Where it was said it is looked for and erased: what nobody is to have for longer than its use, and
+// what nobody is to read at all.
+bool is_nobodys_to_hear(vault::FieldClass of_class) {
+  return of_class == vault::FieldClass::kSecret || of_class == vault::FieldClass::kServiceWord;
+}
+
 }  // namespace
 
 // ---- the intake's key ---------------------------------------------------------------------------
@@ -277,7 +283,7 @@ void Office::store_typed(const keys::StoreFields& message, Reply<keys::FieldsSto
       return reply(tl::unexpected<Error>(logged.error()));
     }
     for (auto& one : *typed)
-      if (!call.is_zero() && one.spec->of_class == vault::FieldClass::kSecret)
+      if (!call.is_zero() && is_nobodys_to_hear(one.spec->of_class))
         outbox_.typed_secret(call, vault::to_text(one.spec->kind), std::move(one.value));
     reply(stored);
   });

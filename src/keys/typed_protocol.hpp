@@ -1,4 +1,4 @@
-// A secret that was typed into a field while a call ran: the keeper has the listener look for where
+// A secret, or a service word, that was typed into a field while a call ran: the keeper has the listener look for where
 // it was spoken. Both messages are events; types 164 (to the keeper) and 264 (from it), by the
 // rules of keeper_protocol.hpp.
 //
@@ -15,8 +15,11 @@
 namespace callward::keys {
 
 inline constexpr std::size_t kTypedValueBytesMax = 256;
-// What the field held; for the operator's eyes alone, the search takes all alike.
-inline constexpr std::array<std::string_view, 4> kTypedKinds = {"password", "pin", "card", "code"};
+// What the field held, for the operator's eyes alone: the search takes all alike. Every kind of
+// field, since a policy may call any of them a secret; of those that are none no search is begun.
+inline constexpr std::array<std::string_view, 11> kTypedKinds = {
+    "password", "pin",   "card",  "code",    "service_word", "name",
+    "phone",    "query", "email", "address", "text"};
 
 struct SearchTyped {
   static constexpr std::uint16_t kType = 264;

@@ -208,6 +208,12 @@ const std::vector<Case> kSpoken = {
     {"1234", "[one two three four] / okay / [one two three four]"},
     {"1234", "[one two three four one two three four]"},
     {"tr44_kb9", "(the end is [k b nine])"},
+    // Service words: words of any dictionary, told, spelled and read back.
+    {"Blue Heron", "my service word is [blue heron] please"},
+    {"Blue  Heron", "it is [Blue Heron] / [blue] [heron] thank you"},
+    {"Grey Gull", "that would be [grey gull]"},
+    {"Grey Gull", "[g r e y] / (new word) [g u l l]"},
+    {"marmalade", "it was [marmalade] / yes"},
 };
 
 TEST(TypedSecret, IsFoundHoweverItIsSaid) {
@@ -272,6 +278,8 @@ const std::vector<Case> kHarmless = {
     {"5951", "nine one five five"},
     {"5951", "one five nine five one seven two"},
     {"4729", "four hundred and seventy of them and two or nine more"},
+    {"Blue Heron", "the blue cable and the here on the left"},
+    {"Grey Gull", "the grey one is full"},
 };
 
 TEST(TypedSecret, WhatIsHarmlessStays) {

@@ -1,5 +1,6 @@
 // Whose call it is: the recorder and the signed chart say it, and a server that names another's
 // call, or the wrong agent, gets nothing of it.
+#include "keys/typed_protocol.hpp"
 #include "tests/attack/office_rig.hpp"
 
 namespace callward::attack {
@@ -235,6 +236,39 @@ TEST_F(LiveCalls, WhoPassedItOnMayStillStoreWhatWasSaidToThem) {
   EXPECT_TRUE(look(call, bob)->value);
   EXPECT_TRUE(press(call, bob)->value);
   expect_rules_hold();
+}
+
+// What nobody may read is looked for where it was said: a service word as a password. What opens or
+// is found again is not: a name stands in half the sentences of a call.
+TEST_F(LiveCalls, AServiceWordIsLookedForWhereItWasSaidAsASecretIs) {
+  const auto call = begin(number);
+  ASSERT_TRUE(at_telephone(call, "311"));
+  typed.clear();
+  auto message = intake({{"name", "Dora Muster"},
+                         {"phone", "650 253 0001"},
+                         {"email", "dora@example.com"},
+                         {"service_word", "Grey  Gull"},
+                         {"password", "moonlight43"}});
+  message.call = call;
+  const auto answer = post(&Office::store_fields, message);
+  round();
+  ASSERT_TRUE(answer->value) << answer->value.error().message;
+  using Typed = std::pair<std::string, std::string>;
+  EXPECT_EQ(std::vector<Typed>(typed.begin(), typed.end()),
+            (std::vector<Typed>{{"service_word", "Grey  Gull"}, {"password", "moonlight43"}}));
+  // In no call there is nothing to look through.
+  typed.clear();
+  ASSERT_TRUE(store_values({{"service_word", "Black Swan"}}, answer->value->customer, 1));
+  EXPECT_EQ(typed.size(), 0u);
+}
+
+// Of every kind that a policy can call a secret: the keeper takes the search by its kind.
+TEST(TypedKinds, HasEachThatAFieldCanBe) {
+  for (std::uint8_t n = 1; n <= static_cast<std::uint8_t>(vault::FieldKind::kServiceWord); ++n)
+    EXPECT_NE(std::ranges::find(keys::kTypedKinds,
+                                std::string_view(vault::to_text(static_cast<vault::FieldKind>(n)))),
+              keys::kTypedKinds.end())
+        << vault::to_text(static_cast<vault::FieldKind>(n));
 }
 
 TEST_F(LiveCalls, WhatWasTypedIsTakenShortlyAfterItsEnd) {

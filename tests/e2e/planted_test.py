@@ -36,7 +36,7 @@ MORE = (("alma", "agent"), ("theo", "technician"))
 WORKS_WITH = {
     # Fields are sealed, opened and compared here, and nowhere else; of each, its memory is wiped when it is done.
     "keeper": {(None, None)},
-    # Looks for a secret that was typed, until its call is over.
+    # Looks for what was typed and nobody is to hear, until its call is over.
     "listener": {("in the call", which) for which in SECRETS},
     "worker": {("in the call", which) for which in SECRETS},
     # Dials the number.

@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools/demo
 from installation import CLIENT, free_port
 
 KINDS = ("name", "phone", "query", "email", "address", "text", "password", "pin", "card", "code", "service_word")
-SECRETS = ("password", "pin", "card", "code")
+SECRETS = ("password", "pin", "card", "code", "service_word")  # what is looked for where it was said
 SEARCHED = ("name", "phone", "email")
 COMPANY = "+442079460000"
 EXPERT_AT, AGENT_AT = "7001", "701"
