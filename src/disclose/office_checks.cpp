@@ -15,10 +15,17 @@ constexpr std::int64_t kDayMs = 86'400'000;
 constexpr std::int64_t kOneIntakeMs = 1'000;  // between a customer's first case and what is in it
 constexpr std::uint32_t kCodesEnd = 100'000'000;  // eight digits
 
-// Compared with what a customer says: not what was dialled, nor a text of their own words.
-bool may_be_checked(vault::FieldKind kind) {
-  return kind != vault::FieldKind::kPhone && kind != vault::FieldKind::kQuery &&
-         kind != vault::FieldKind::kText;
+// Compared with what a customer says: not what was dialled, nor a text of their own words, nor a
+// secret, which goes at its first use and is not to be said in a call that is kept.
+bool may_be_checked(const vault::Version& version) {
+  return version.of_class != vault::FieldClass::kSecret &&
+         version.kind != vault::FieldKind::kPhone && version.kind != vault::FieldKind::kQuery &&
+         version.kind != vault::FieldKind::kText;
+}
+bool may_have_a_code(const vault::Version& version) {
+  return version.state == vault::FieldState::kReadable &&
+         version.of_class != vault::FieldClass::kSecret &&
+         (version.kind == vault::FieldKind::kEmail || version.kind == vault::FieldKind::kPhone);
 }
 
 // As lately as a number that is young, and not what the customer began with. The number is as old
@@ -117,7 +124,7 @@ void Office::check_field(const keys::CheckField& message, Reply<keys::Checked> r
     auto* customer = TRY(book_.find(running->chain.request().customer));
     const auto leaf = message.field.leaf;
     const auto* version = customer->find(leaf);
-    if (version == nullptr || !may_be_checked(version->kind))
+    if (version == nullptr || !may_be_checked(*version))
       return fail(Errc::kNotFound, "nothing that can be compared");
     TRY(may_prove(running->chain.request(), judged(*running), *customer, *version,
                   world_at(now())));
@@ -164,8 +171,7 @@ void Office::send_code(const keys::SendCode& message, Reply<keys::Ack> reply) {
     if (running->codes >= kCodesMax) return fail(Errc::kDenied, "enough codes were sent");
     const auto* customer = TRY(book_.find(running->chain.request().customer));
     const auto* version = customer->find(message.field.leaf);
-    if (version == nullptr || version->state != vault::FieldState::kReadable ||
-        (version->kind != vault::FieldKind::kEmail && version->kind != vault::FieldKind::kPhone))
+    if (version == nullptr || !may_have_a_code(*version))
       return fail(Errc::kNotFound, "no address on file that a code can be sent to");
     TRY(may_prove(running->chain.request(), judged(*running), *customer, *version,
                   world_at(now())));

@@ -73,6 +73,44 @@ TEST_F(Values, ARecordOpensInItsOwnPlaceOnly) {
   EXPECT_FALSE(try_record(old.record)) << "the older one is gone";
 }
 
+// A secret goes at its first use, and is said in no call that is kept: it proves nobody. What it is
+// of is its class, whatever kind: a policy may call a name one.
+TEST_F(Values, ASecretIsComparedWithNothing) {
+  const auto customer = carla();
+  duty(eve);
+  const auto id = talking(customer, tom);
+  const auto refused = check(id, eve, customer, "password", "sunshine42");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kNotFound);
+  EXPECT_FALSE(check(id, eve, customer, "password", "wrong")) << "neither word tells anything";
+  EXPECT_EQ(log_types()["check_made"], 0);
+  EXPECT_TRUE(check(id, eve, customer, "service_word", "blue heron")->match);
+  stop();
+  policy_text.replace(policy_text.find("kind = \"name\""), 13,
+                      "kind = \"name\"\nclass = \"secret\"");
+  policy_text.replace(policy_text.find("search = true"), 13, "");
+  boot();
+  told();
+  duty(eve);
+  const auto second = carla();
+  const auto next = talking(second, tom);
+  EXPECT_FALSE(check(next, eve, second, "name", "carla muster"));
+  EXPECT_TRUE(check(next, eve, second, "email", "carla@example.com")->match);
+  stop();
+  policy_text.replace(policy_text.find("kind = \"email\""), 14,
+                      "kind = \"email\"\nclass = \"secret\"");
+  policy_text.replace(policy_text.find("search = true", policy_text.find("id = \"email\"")), 13,
+                      "");
+  boot();
+  told();
+  duty(eve);
+  const auto third = carla();
+  const auto last = talking(third, tom);
+  const keys::SendCode code{last, eve.id, record(third, "email")};
+  EXPECT_FALSE(ask(&Office::send_code, code)) << "nor is a code sent to what is a secret";
+  EXPECT_EQ(judge(entries()).breaches, 0u);
+}
+
 TEST_F(Values, WhatWasSealedServesOnePurpose) {
   const auto customer = carla();
   duty(eve);
@@ -145,7 +183,7 @@ TEST_F(Values, ACustomersIdIsNotGuessed) {
 }
 
 TEST_F(Values, ThreeWrongAnswersAreAllThereAreOverRequestsAndRestarts) {
-  for (const char* field : {"service_word", "password"}) {
+  for (const char* field : {"service_word", "name"}) {
     const auto customer = carla();
     duty(eve);
     auto id = talking(customer, tom);
@@ -161,7 +199,7 @@ TEST_F(Values, ThreeWrongAnswersAreAllThereAreOverRequestsAndRestarts) {
     id = talking(customer, anna);
     EXPECT_EQ(check(id, eve, customer, field, "three guesses")->tries_left, 0);
     EXPECT_FALSE(check(id, eve, customer, field, "four guesses"));
-    const auto right = std::string(field) == "password" ? "sunshine42" : "blue heron";
+    const auto right = std::string(field) == "name" ? "carla muster" : "blue heron";
     EXPECT_FALSE(check(id, eve, customer, field, right)) << "locked for the right one, too";
     nobody_answers();
     duty(eve, false);

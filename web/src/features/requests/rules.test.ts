@@ -104,6 +104,9 @@ describe('what is compared', () => {
   });
   test('was known before anybody asked, and is not what was dialled', () => {
     expect(comparable(fields, 200).map((one) => one.leaf)).toEqual([0, 5]);
+    const secret = [chip('password', 6, { class: 'secret' }), chip('email', 12, { class: 'secret' }), chip('nickname', 13, { kind: 'name' })];
+    expect(comparable(secret, 200).map((one) => one.leaf)).toEqual([13]);
+    expect(codeTargets(secret, 200, 1)).toEqual([]);
     expect(comparable(fields, 400).map((one) => one.leaf)).toEqual([0, 7, 5]);
     expect(codeTargets(fields, 200, 1)).toEqual([]);
     expect(codeTargets(fields, 400, 1).map((one) => one.leaf)).toEqual([7]);

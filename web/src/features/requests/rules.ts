@@ -123,16 +123,17 @@ export function mayHear(request: Pick<DisclosureRequest, 'state' | 'requester' |
 // ---- what an expert may compare ------------------------------------------------------------------
 
 const NEVER_COMPARED = ['phone', 'query', 'text'];
-// Known before anybody asked, the newest of its field, and nothing that was dialled or is a text of the customer's own.
+// Known before anybody asked, the newest of its field, and nothing that was dialled, is a text of the customer's own, or a secret:
+// that goes at its first use, and is not to be said in a recorded call.
 export function comparable(fields: FieldChip[], askedAt: number): FieldChip[] {
   return newest(fields).filter(
-    (one) => one.state !== 'gone' && !NEVER_COMPARED.includes(one.kind) && one.stored_at <= askedAt,
+    (one) => one.state !== 'gone' && one.class !== 'secret' && !NEVER_COMPARED.includes(one.kind) && one.stored_at <= askedAt,
   );
 }
 // An e-mail address, or another number than the one that is dialled: the keeper compares the numbers themselves.
 export function codeTargets(fields: FieldChip[], askedAt: number, dials: number | null): FieldChip[] {
   const sent = (one: FieldChip): boolean => one.kind === 'email' || (one.kind === 'phone' && dials !== null && one.leaf !== dials);
-  return newest(fields).filter((one) => one.state === 'readable' && sent(one) && one.stored_at <= askedAt);
+  return newest(fields).filter((one) => one.state === 'readable' && one.class !== 'secret' && sent(one) && one.stored_at <= askedAt);
 }
 export function newest(fields: FieldChip[]): FieldChip[] {
   const last = new Map<string, FieldChip>();
