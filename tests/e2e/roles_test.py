@@ -4,7 +4,8 @@ role's session by passkey, with each role's by a one-time code, with the operato
 nothing. 401 and 403 come exactly where the specification has them, and nothing answers 5xx.
 
 Then each route with an id, about somebody else's, by who has the role and nothing to do with it (strangers.py), and whether all are told
-the same fields but for those that the specification gives to some (`x-told-to` of a property).
+the same fields but for those that the specification gives to some (`x-told-to` of a property); and each route
+without one, item by item of its lists (lists.py).
 
 Then requests made up from the specification by schemathesis, good ones and bad ones, about what is there and what is not, each of
 them by everybody: no 5xx, no status and no field of an answer that the specification does not have, nothing that a role is let
@@ -32,6 +33,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import GenerationMode
 
 from company import ROOT, ROLES, Failed, expect, settled, staffed
+from lists import Lists
 from strangers import Strangers
 
 SPECIFICATION = ROOT / "src/api/openapi.yaml"
@@ -394,6 +396,10 @@ def story(folder, args):
             bad += told(f"{len(strangers.tried)} routes about somebody else's, by {sum(strangers.tried.values())} strangers; by {len(strangers.right)} to whom it belongs; "
                         f"{sum(n > 1 for n, _ in strangers.compared.values())} answers compared by role",
                         strangers.failures, strangers.counts, began)
+            began, lists = time.monotonic(), Lists(company, routes, answers, strangers)
+            lists.all()
+            bad += told(f"{len(lists.routes)} routes without an id, by two of each role; {sum(lists.compared.values())} things of {sum(n > 0 for n in lists.compared.values())} "
+                        "compared by role", lists.failures, lists.counts, began)
         began = time.monotonic()
         made_up.all(args.only)
         bad += told(f"made up, seed {args.seed}", made_up.failures, made_up.counts, began)

@@ -112,3 +112,8 @@ def swap_bytes():
 
 def allowed():
     return os.geteuid() == 0
+
+
+def needed():
+    """What only root may do is not to be left out: `./test` says so (CALLWARD_NEED_ROOT; 0 lets it be)."""
+    return os.environ.get("CALLWARD_NEED_ROOT", "0") not in ("", "0")

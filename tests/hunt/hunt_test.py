@@ -453,6 +453,8 @@ def hunt(args, folder, disk):
         print(f"  LEFT OUT: the disk's blocks; no loop mount here ({disk.why})")
     if args.full and not ground.allowed():
         print("  LEFT OUT: the memory of the processes; only root may read it")
+        if ground.needed():
+            raise Failed("this is not root: with CALLWARD_NEED_ROOT=0 what only root may do is left out")
     return tally
 
 
