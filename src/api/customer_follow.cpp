@@ -40,8 +40,8 @@ Result<disclose::Request> unpack_folded(ByteView raw) {
   return unpack<disclose::Request>(raw.subspan(1));
 }
 bool is_followed(std::string_view type) {
-  return among(kOfCustomer, type) || among(kOfRequest, type) || type == kGoing || type == kErased ||
-         type == kPolicy || type == kDuty;
+  return among(kOfCustomer, type) || among(kOfRequest, type) || type == kGoing || type == kPolicy ||
+         type == kDuty || is_of_calls(type);
 }
 
 // The type without reading all of it: in canonical JSON it is the last of its name, behind `data`.
@@ -97,6 +97,7 @@ std::set<std::int64_t> leaves_in(const boost::json::object& data, std::string_vi
 
 Status CustomerTables::take_customer(std::uint64_t index, const audit::Entry& entry) {
   TRY(note(index, entry.subject, entry));
+  if (entry.type == "fields_stored") TRY(call_is_told(text_at(entry.data, "call"), entry.at));
   const auto number = number_at(entry.data, "case");
   if (entry.type == "fields_stored" && flag_at(entry.data, "new_case"))
     TRY(keep_case({.customer = TRY(CustomerId::parse(entry.subject)),
@@ -166,7 +167,8 @@ Status CustomerTables::take_erased(std::uint64_t index, const audit::Entry& entr
 
 Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry, Touched& touched) {
   if (among(kOfCustomer, entry.type)) return take_customer(index, entry);
-  if (entry.type == kErased) return take_erased(index, entry);
+  if (entry.type == kErased) TRY(take_erased(index, entry));
+  if (is_of_calls(entry.type)) return take_of_call(index, entry);
   if (entry.type == kGoing) {
     TRY(note(index, entry.subject, entry));
     return take_going(entry);
@@ -186,6 +188,7 @@ Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry, Touc
   TRY(note(index, entry.subject, entry));
   touched.requests.insert(*id);
   if (entry.type == "disclosure_step") touched.stepped.insert(*id);
+  if (entry.type == "call_back_made") return call_is_told(text_at(entry.data, "call"), entry.at);
   return {};
 }
 
@@ -333,7 +336,8 @@ Result<std::vector<LogRow>> CustomerTables::log_of(const std::string& subject,
 
 // Copies only: records are no copies, and stay.
 Status CustomerTables::begin_anew() {
-  for (const char* table : {"customer_cases", "requests", "customer_log", "customer_orders"})
+  for (const char* table : {"customer_cases", "requests", "customer_log", "customer_orders",
+                            "trail_calls", "trail_log"})
     TRY(db_.execute(std::string("DELETE FROM ") + table));
   return {};
 }

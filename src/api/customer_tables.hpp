@@ -29,6 +29,9 @@ namespace callward::api {
 
 std::vector<std::string> customer_migrations();
 std::vector<std::string> customer_later_migrations();
+std::vector<std::string> call_trail_migrations();
+// Entries about calls that are followed: beginnings, orders, openings.
+bool is_of_calls(std::string_view type);
 
 struct CaseRow {
   CustomerId customer;
@@ -135,6 +138,10 @@ class CustomerTables {
   // ... without those of the type `but`.
   Result<std::vector<LogRow>> log_of(const std::string& subject, std::optional<std::uint64_t> after,
                                      std::int64_t limit, const std::string& but = {});
+  // Entries about a call in which something of a customer was typed, or that was a call-back,
+  // oldest first: what was erased of it (`erase_intended`, `retention_intended`, and `erased` with
+  // all its orders), who was given keys of it (`opened`, `exported`).
+  Result<std::vector<LogRow>> trail_of(const std::string& call, std::int64_t limit);
   struct Touched {
     std::set<RequestId> requests;  // of which there is anything new
     std::set<RequestId> stepped;   // to be projected anew, once for all its new steps
@@ -162,11 +169,19 @@ class CustomerTables {
 
   static constexpr std::int64_t kStepsMax = 10'000;  // of one request
   static constexpr std::uint64_t kBundlesPerTurn = 64;
+  // A call lasts 29 hours at most, and what was typed in it is taken a minute after its end.
+  static constexpr std::int64_t kCallForgottenMs = 31 * 3'600'000;
 
  private:
   Status take_customer(std::uint64_t index, const audit::Entry& entry);
   Status take_erased(std::uint64_t index, const audit::Entry& entry);
   Status take_void(const audit::Entry& entry);
+  Status take_of_call(std::uint64_t index, const audit::Entry& entry);
+  Status take_erased_of_calls(std::uint64_t index, const audit::Entry& entry);
+  Status take_retention(std::uint64_t index, const audit::Entry& entry);
+  Status call_began(const audit::Entry& entry);
+  Status call_is_told(const std::string& call, std::int64_t at);
+  Status note_call(std::uint64_t index, const std::string& call, const audit::Entry& entry);
   Status take_going(const audit::Entry& entry);
   Status note(std::uint64_t index, const std::string& subject, const audit::Entry& entry);
   // A request with the entry of the last step that is in it.

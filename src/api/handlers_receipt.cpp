@@ -6,7 +6,8 @@ namespace callward::api {
 namespace {
 
 const std::string kItself = "receipt_given";  // as often as it is looked at
-constexpr std::int64_t kEntriesMax = 20'000;  // of a customer, and of each of their requests
+constexpr std::int64_t kEntriesMax =
+    20'000;  // of a customer, each of their requests, each of their calls
 
 // What the keeper still has of the customer; nothing: erased whole.
 Result<std::optional<keys::CustomerState>> state_of(Service& service, const CustomerId& id) {
@@ -35,6 +36,8 @@ Result<Response> receipt_of(Service& service, const Request& request, const Cust
   for (const auto& one : TRY(tables.requests_of(id)))
     source.requests.push_back({TRY(tables.known(one, service.policy.limits)),
                                TRY(tables.log_of(one.hex(), {}, kEntriesMax, kItself))});
+  for (const auto& call : recorded_calls(source))
+    source.calls[call] = TRY(tables.trail_of(call, kEntriesMax));
   const auto json = receipt(source, service.policy);
   if (!text) return Response::json(json);
   Response response;

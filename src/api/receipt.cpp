@@ -1,9 +1,14 @@
 #include "api/receipt.hpp"
 
+#include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "api/customer_helpers.hpp"
 #include "base/clock.hpp"
+#include "keys/segment_range.hpp"
+#include "store/account.hpp"
 #include "vault/customer.hpp"
 
 namespace callward::api {
@@ -79,6 +84,13 @@ boost::json::array recorded(const std::vector<LogRow>& log) {
   return out;
 }
 
+boost::json::array recorded_of(const ReceiptSource& source) {
+  auto calls = recorded(source.log);
+  for (const auto& one : source.requests)
+    for (auto& call : recorded(one.log)) calls.push_back(std::move(call));
+  return calls;
+}
+
 boost::json::array kept(const ReceiptSource& source, const vault::Policy& policy) {
   boost::json::array out;
   for (const auto& field : source.fields) {
@@ -94,20 +106,28 @@ boost::json::array kept(const ReceiptSource& source, const vault::Policy& policy
                    {"state", vault::to_text(static_cast<vault::FieldState>(field.state))},
                    {"stored_at", field.stored_at},
                    {"gone_at", field.gone_at},
-                   {"kept", source.held ? std::string("until a legal hold is lifted")
-                                        : kept_for(field, policy)}});
+                   // A hold keeps no secret.
+                   {"kept", source.held && of_class != vault::FieldClass::kSecret
+                                ? std::string("until a legal hold is lifted")
+                                : kept_for(field, policy)}});
   }
   return out;
+}
+
+// When the keys that an order names were gone.
+std::map<std::string, std::int64_t> done_in(const std::vector<LogRow>& log) {
+  std::map<std::string, std::int64_t> done;
+  for (const auto& row : log)
+    if (row.type == "erased")
+      for (const auto& order : list_of(row.data, "orders"))
+        if (order.is_string()) done.emplace(order.get_string(), row.at);
+  return done;
 }
 
 // `done_at` 0: ordered, opens to nobody, and its keys are about to be destroyed.
 boost::json::array erased(const ReceiptSource& source, const Leaves& leaves,
                           const vault::Policy& policy) {
-  std::map<std::string, std::int64_t> done;
-  for (const auto& row : source.log)
-    if (row.type == "erased")
-      for (const auto& order : list_of(row.data, "orders"))
-        if (order.is_string()) done.emplace(order.get_string(), row.at);
+  const auto done = done_in(source.log);
   boost::json::array out;
   for (const auto& row : source.log) {
     if (row.type != "fields_erase_intended") continue;
@@ -160,6 +180,91 @@ boost::json::array read(const ReceiptSource& source, const Leaves& leaves,
   return out;
 }
 
+// ---- recordings ---------------------------------------------------------------------------------
+
+constexpr std::int64_t kSegmentMs = keys::SegmentRange::kSegmentMs;
+constexpr std::int64_t kOneHearingMs = 30 * 60'000;  // between two openings that are one hearing
+constexpr std::int64_t kEndless = std::int64_t{keys::kIndexMax};
+
+// Of a recording: stretches of a stream; with no stream, all of the call. `to_ms` 0: to its end.
+boost::json::array erased_sound(const ReceiptSource& source) {
+  boost::json::array out;
+  for (const auto& [call, log] : source.calls) {
+    const auto done = done_in(log);
+    const auto add = [&](const LogRow& row, const std::string& stream, std::int64_t from,
+                         std::int64_t to, const std::string& reason) {
+      const auto at = done.find(text_of(row.data, "order"));
+      out.push_back({{"call", call},
+                     {"stream", stream},
+                     {"from_ms", from},
+                     {"to_ms", to},
+                     {"reason", reason},
+                     {"intended_at", row.at},
+                     {"done_at", at == done.end() ? 0 : at->second}});
+    };
+    for (const auto& row : log) {
+      if (row.type == "retention_intended") add(row, "", 0, 0, "retention");
+      if (row.type != "erase_intended") continue;
+      for (const auto& item : list_of(row.data, "ranges")) {
+        const auto* range = item.if_array();
+        if (range == nullptr || range->size() != 3 ||
+            !std::ranges::all_of(*range, [](const auto& n) { return n.is_int64(); }))
+          continue;
+        const auto end = (*range)[2].get_int64();
+        add(row, store::stream_name(static_cast<std::uint8_t>((*range)[0].get_int64())),
+            (*range)[1].get_int64() * kSegmentMs, end >= kEndless ? 0 : end * kSegmentMs,
+            text_of(row.data, "reason"));
+      }
+    }
+  }
+  return out;
+}
+
+const char* what_was_opened(const LogRow& row) {
+  const auto has = [&](std::string_view kind) {
+    return std::ranges::any_of(list_of(row.data, "kinds"), [&](const auto& one) {
+      return one.is_string() && one.get_string() == kind;
+    });
+  };
+  if (row.type == "exported") return "exported";
+  return has("audio") ? "heard" : has("words") ? "read" : "looked at";
+}
+
+// A player asks for keys of a minute at a time, and for words besides: what one person opens in one
+// go is one line.
+struct Hearing {
+  std::int64_t at = 0, until = 0;
+  std::set<std::string> what;
+};
+boost::json::array heard(const ReceiptSource& source) {
+  std::multimap<std::int64_t, boost::json::object> by_time;
+  for (const auto& [call, log] : source.calls) {
+    std::map<std::string, Hearing> going;  // by who
+    const auto close = [&](const std::string& who, const Hearing& one) {
+      by_time.emplace(one.at, boost::json::object{
+                                  {"call", call},
+                                  {"by", who},
+                                  {"what", boost::json::array(one.what.begin(), one.what.end())},
+                                  {"at", one.at},
+                                  {"until", one.until}});
+    };
+    for (const auto& row : log) {
+      if (row.type != "opened" && row.type != "exported") continue;
+      if (number_of(row.data, "given") == 0) continue;  // nothing of it opens any more
+      auto& one = going[row.actor];
+      if (!one.what.empty() && row.at - one.until > kOneHearingMs)
+        close(row.actor, std::exchange(one, {}));
+      if (one.what.empty()) one.at = row.at;
+      one.until = row.at;
+      one.what.insert(what_was_opened(row));
+    }
+    for (const auto& [who, one] : going) close(who, one);
+  }
+  boost::json::array out;
+  for (auto& [at, one] : by_time) out.push_back(std::move(one));
+  return out;
+}
+
 boost::json::array asked(const ReceiptSource& source) {
   boost::json::array out;
   for (const auto& one : source.requests)
@@ -187,30 +292,56 @@ std::string time_of(const boost::json::object& item, const char* name) {
   const auto at = number_of(item, name);
   return at == 0 ? "not yet" : format_utc(at);
 }
+// Minutes, seconds and tenths, from the call's beginning.
+std::string clock_of(std::int64_t ms) {
+  const auto two = [](std::int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
+  return std::to_string(ms / 60'000) + ":" + two(ms / 1'000 % 60) + "." +
+         std::to_string(ms / 100 % 10);
+}
+std::string stretch_of(const boost::json::object& item) {
+  const auto stream = shown(item, "stream");
+  if (stream.empty()) return "all";
+  const auto to = number_of(item, "to_ms");
+  const auto side = stream == "customer" ? "your side" : stream == "agent" ? "our side" : stream;
+  return side + " from " + clock_of(number_of(item, "from_ms")) +
+         (to == 0 ? std::string(" to its end") : " to " + clock_of(to));
+}
+
 constexpr const char* kRecordingsStay =
     "  The recordings of these calls are kept for a time of their own. Erasing what is stored of "
     "a\n"
     "  customer leaves them: they go when that time is over, or earlier when two people order "
     "it.\n";
 
+// A code, as words.
+std::string reason_of(const boost::json::object& item) {
+  auto reason = shown(item, "reason");
+  std::ranges::replace(reason, '_', ' ');
+  return reason;
+}
 std::string by_of(const boost::json::object& item) { return shown(item, "by").substr(0, 8); }
 
 }  // namespace
 
+std::vector<std::string> recorded_calls(const ReceiptSource& source) {
+  std::vector<std::string> calls;
+  for (const auto& one : recorded_of(source)) calls.push_back(text_of(one.as_object(), "call"));
+  return calls;
+}
+
 boost::json::object receipt(const ReceiptSource& source, const vault::Policy& policy) {
   const auto leaves = stored_of(source.log);
-  auto calls = recorded(source.log);
-  for (const auto& one : source.requests)
-    for (auto& call : recorded(one.log)) calls.push_back(std::move(call));
   return {{"company", policy.company},
           {"contact", policy.contact},
           {"customer", source.customer.hex()},
           {"made_at", source.made_at},
           {"hold", source.held},
-          {"recorded", std::move(calls)},
+          {"recorded", recorded_of(source)},
           {"kept", kept(source, policy)},
           {"erased", erased(source, leaves, policy)},
+          {"erased_sound", erased_sound(source)},
           {"read", read(source, leaves, policy)},
+          {"heard", heard(source)},
           {"asked", asked(source)}};
 }
 
@@ -235,16 +366,32 @@ std::string receipt_text(const boost::json::object& json) {
   });
   section("Erased", "erased", [](const auto& item) {
     return shown(item, "label") + ", stored " + time_of(item, "stored_at") +
-           ", because: " + shown(item, "reason") + ", keys destroyed: " + time_of(item, "done_at");
+           ", because: " + reason_of(item) + ", keys destroyed: " + time_of(item, "done_at");
+  });
+  section("Erased of recordings", "erased_sound", [](const auto& item) {
+    return stretch_of(item) + " of call " + shown(item, "call").substr(0, 8) +
+           ", because: " + reason_of(item) + ", opens to nobody since " +
+           time_of(item, "intended_at") + ", keys destroyed: " + time_of(item, "done_at");
   });
   section("Read", "read", [](const auto& item) {
     const auto request = shown(item, "request");
     return shown(item, "label") + ", " + time_of(item, "at") + ", by employee " + by_of(item) +
            (request.empty() ? ", who works on the case" : ", request " + request.substr(0, 8));
   });
+  section("Heard", "heard", [](const auto& item) {
+    std::string what;
+    for (const auto& one : list_of(item, "what"))
+      if (one.is_string()) what += (what.empty() ? "" : " and ") + std::string(one.get_string());
+    return "call " + shown(item, "call").substr(0, 8) + ", " + what + " by employee " +
+           by_of(item) + ", " + time_of(item, "at");
+  });
   section("Asked for", "asked", [](const auto& item) {
+    const auto* broken = item.if_contains("break_glass");
     return "request " + shown(item, "request").substr(0, 8) + ", " + time_of(item, "asked_at") +
-           ", by employee " + by_of(item) + ": " + shown(item, "state");
+           ", by employee " + by_of(item) + ": " + shown(item, "state") +
+           (broken != nullptr && broken->is_bool() && broken->get_bool()
+                ? ", opened without a call because life or property was at stake"
+                : "");
   });
   return out;
 }

@@ -29,8 +29,8 @@ bool is_over_limit(const keys::StoreFields& message) {
          });
 }
 
-// Where it was said it is looked for and erased: what nobody is to have for longer than its use, and
-// what nobody is to read at all.
+// Where it was said it is looked for and erased: what nobody is to have for longer than its use,
+// and what nobody is to read at all.
 bool is_nobodys_to_hear(vault::FieldClass of_class) {
   return of_class == vault::FieldClass::kSecret || of_class == vault::FieldClass::kServiceWord;
 }

@@ -1,6 +1,6 @@
-// A secret, or a service word, that was typed into a field while a call ran: the keeper has the listener look for where
-// it was spoken. Both messages are events; types 164 (to the keeper) and 264 (from it), by the
-// rules of keeper_protocol.hpp.
+// A secret, or a service word, that was typed into a field while a call ran: the keeper has the
+// listener look for where it was spoken. Both messages are events; types 164 (to the keeper) and
+// 264 (from it), by the rules of keeper_protocol.hpp.
 //
 //   keeper ── SearchTyped ──▶ listener    again to each listener that comes, until it is done
 //   keeper ◀── TypedFound ── listener     when something was found, and at the end

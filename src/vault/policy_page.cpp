@@ -94,7 +94,7 @@ std::string rights(const Policy& policy) {
   const auto contact = escape_html(policy.contact);
   return "<h2>What you may ask for</h2>\n<ul>\n"
          "<li>What we have about you, and a receipt that says which calls of yours were recorded, "
-         "what was kept and erased, when, and who read it.</li>\n"
+         "what was kept and erased, of recordings too, when, and who read or heard it.</li>\n"
          "<li>That something wrong is put right.</li>\n"
          "<li>That one thing, or everything, is erased. Its keys are destroyed, so that nobody "
          "can read it any more, from backups either. The recordings of your calls are not part of "

@@ -1,5 +1,6 @@
 // Customers and disclosures through the server's HTTP, with the real office behind it: what goes
 // well, and everything that must not.
+#include "api/receipt.hpp"
 #include "vault_api_rig.hpp"
 
 namespace callward::attack {
@@ -153,7 +154,7 @@ TEST(VaultApi, WhatIsReadAnewIsReadByTheLimitsOfThen) {
   ASSERT_NE(first, all.end());
   const auto state = [&](audit::Entry policy, std::int64_t window_ms) {
     policy.data["limits"].as_array()[4] = window_ms;
-    ASSERT_TRUE(rig.log->stage(std::move(policy)));
+    ASSERT_TRUE(rig.log->stage(policy));
     ASSERT_TRUE(rig.log->commit());
   };
   const auto window_ms = first->data.at("limits").as_array()[4].to_number<std::int64_t>();
@@ -363,6 +364,146 @@ TEST(VaultApi, WhatIsErasedIsNotKept) {
     EXPECT_GT(one.at("done_at").to_number<std::int64_t>(), 0);
 }
 
+// A receipt is of recordings, too: what was erased of a customer's calls, also before anything was
+// typed in them, and who had keys of them; of nobody else's call, and of calls of before, when the
+// log is read anew.
+TEST(VaultApi, AReceiptSaysWhatOfTheCallsWasErasedAndWhoHeardThem) {
+  VaultRig rig;
+  const auto ada = rig.agent();
+  rig.give_extension(rig.ada, "311");
+  ASSERT_TRUE(
+      rig.change_roles(rig.rita, people::bit(people::Role::kReviewer), {rig.olga, rig.max}));
+  const auto call = rig.begin(OfficeRig::call_data("")), other = rig.begin("{}");
+  ASSERT_TRUE(rig.at_telephone(call, "311"));
+  const auto erase = [&](const CallId& of, std::uint8_t stream, std::uint32_t first,
+                         std::uint32_t end, const char* reason) {
+    Answer<keys::OrderAccepted> ordered;
+    rig.keeper->erase_order(
+        {OrderId::random(rig.entropy), of, {{stream, first, end}}, reason, "listener"}, true,
+        ordered.reply());
+    rig.round();
+    rig.ticks(1'000);
+  };
+  rig.ticks(60'000);  // half a minute and more of each side: the listener's share of it
+  erase(call, 0, 22, 25, "pin");
+  erase(other, 0, 21, 24, "password");
+  rig.follow();
+  rig.service.live_calls.begin({call, "311", 5});
+  rig.service.extension_of = [&](const PersonId& who) { return who == ada ? "311" : ""; };
+  const auto stored = json_of(rig.call(
+      ada, "POST", "/v1/intakes", rig.intake_body({{"name", "E"}, {"phone", "(650) 253-0004"}})));
+  ASSERT_EQ(text_of(stored, "call"), call.hex());
+  erase(call, 1, 27, 29, "typed_secret");
+  const auto hers = rig.browser(rig.rita);
+  const auto hears = [&](const CallId& of) {
+    EXPECT_TRUE(rig.open_record(of, rig.words_of(of), rig.rita.id.hex(), hers));
+  };
+  hears(call);
+  hears(other);
+  hears(call);
+  rig.ticks(40 * 60'000);
+  hears(call);
+  const auto path = "/v1/customers/" + text_of(stored, "customer") + "/receipt";
+  const auto check = [&] {
+    rig.follow();
+    const auto receipt = json_of(rig.call(rig.max.id, "GET", path));
+    ASSERT_EQ(receipt.at("recorded").as_array().size(), 1u);
+    const auto& cut = receipt.at("erased_sound").as_array();
+    ASSERT_EQ(cut.size(), 2u) << receipt;
+    const auto is = [&](const auto& one, const char* stream, int from, int to, const char* reason) {
+      EXPECT_EQ(text_of(one.as_object(), "call"), call.hex());
+      EXPECT_EQ(text_of(one.as_object(), "stream"), stream);
+      EXPECT_EQ(text_of(one.as_object(), "reason"), reason);
+      EXPECT_EQ(one.at("from_ms"), from);
+      EXPECT_EQ(one.at("to_ms"), to);
+      EXPECT_GE(one.at("done_at").template to_number<std::int64_t>(),
+                one.at("intended_at").template to_number<std::int64_t>());
+    };
+    is(cut[0], "customer", 2'200, 2'500, "pin");
+    is(cut[1], "agent", 2'700, 2'900, "typed_secret");
+    const auto& heard = receipt.at("heard").as_array();
+    ASSERT_EQ(heard.size(), 2u) << "what lies close together is one";
+    for (const auto& one : heard) {
+      EXPECT_EQ(text_of(one.as_object(), "call"), call.hex());
+      EXPECT_EQ(text_of(one.as_object(), "by"), rig.rita.id.hex());
+      EXPECT_EQ(one.at("what"), (boost::json::array{"read"}));
+    }
+    const auto text = rig.call(rig.max.id, "GET", path + "?format=text").body;
+    EXPECT_NE(text.find("your side from 0:02.2 to 0:02.5 of call " + call.hex().substr(0, 8) +
+                        ", because: pin, opens to nobody since "),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("read by employee " + rig.rita.id.hex().substr(0, 8)), std::string::npos);
+    EXPECT_EQ(text.find(other.hex().substr(0, 8)), std::string::npos);
+  };
+  check();
+  ASSERT_TRUE(rig.database->execute("DELETE FROM log_read"));
+  check();
+  // What is nobody's is forgotten after the longest that a call can last.
+  EXPECT_FALSE(rig.rows("SELECT 1 FROM trail_log WHERE call = '" + other.hex() + "'").empty());
+  rig.ticks(32 * 3'600'000);
+  (void)rig.begin("{}");
+  check();
+  EXPECT_TRUE(rig.rows("SELECT 1 FROM trail_log WHERE call = '" + other.hex() + "'").empty());
+  EXPECT_TRUE(rig.rows("SELECT 1 FROM trail_calls WHERE call = '" + other.hex() + "'").empty());
+}
+
+// Retention names rows of keys, which are used again: what took one call's took no other's.
+TEST(VaultApi, ARecordingThatWentByRetentionIsSaidToBeGone) {
+  VaultRig rig;
+  api::CustomerTables tables(*rig.database);
+  std::uint64_t index = 1'000'000;
+  std::int64_t at = 1'000'000;
+  const auto say = [&](const char* type, const std::string& subject, boost::json::object data) {
+    api::CustomerTables::Touched touched;
+    at += 1'000;
+    const auto taken = tables.take(
+        index++,
+        {.type = type, .actor = "keeper", .subject = subject, .at = at, .data = std::move(data)},
+        touched);
+    EXPECT_TRUE(taken) << taken.error().message;
+  };
+  const std::string first(32, '1'), second(32, '2'), customer(32, '3');
+  const auto typed_in = [&](const std::string& call) {
+    say("call_started", call, {{"row", 7}});
+    say("fields_stored", customer, {{"call", call}, {"case", 1}});
+  };
+  const auto retained = [&](const char* order) {
+    const boost::json::array rows{boost::json::array{0, 2}, boost::json::array{5, 8}};
+    say("retention_intended", "-", {{"order", order}, {"rows", rows}});
+    say("erased", "-", {{"orders", boost::json::array{"x", order}}});
+  };
+  const auto types = [&](const std::string& call) {
+    std::string all;
+    const auto trail = *tables.trail_of(call, 100);
+    for (const auto& row : trail) all += row.type + " ";
+    return all;
+  };
+  typed_in(first);
+  retained("order-1");
+  typed_in(second);
+  EXPECT_EQ(types(first), "retention_intended erased ");
+  EXPECT_EQ(types(second), "");
+  index = 1'000'000, at = 1'000'000;  // all of it read again, over what is there
+  typed_in(first);
+  retained("order-1");
+  EXPECT_EQ(types(second), "");
+  typed_in(second);
+  retained("order-2");
+  EXPECT_EQ(types(first), "retention_intended erased ");
+  EXPECT_EQ(types(second), "retention_intended erased ");
+  api::ReceiptSource source{.customer = *CustomerId::parse(customer)};
+  source.log = *tables.log_of(customer, {}, 100);
+  source.calls[first] = *tables.trail_of(first, 100);
+  ASSERT_EQ(api::recorded_calls(source), (std::vector{first, second}));
+  const auto json = api::receipt(source, rig.policy().policy);
+  const auto& gone = json.at("erased_sound").as_array();
+  ASSERT_EQ(gone.size(), 1u);
+  EXPECT_EQ(text_of(gone[0].as_object(), "stream"), "");
+  EXPECT_EQ(text_of(gone[0].as_object(), "reason"), "retention");
+  EXPECT_GT(gone[0].at("done_at").to_number<std::int64_t>(), 0);
+}
+
 // Whose id somebody knows is not for that reason theirs: an agent has whom they found, for a shift.
 TEST(VaultApi, AnAgentHasWhomTheyFoundAndNobodyElse) {
   VaultRig rig;
@@ -406,6 +547,14 @@ TEST(VaultApi, ALegalHoldIsSetByWhoLeads) {
             to_hex(crypto::sha256({*from_hex(text_of(json, "r")), as_bytes("a court asks")})));
   EXPECT_EQ(rig.call(rig.max.id, "POST", base + "/erasure", {{"reason", "but I want it"}}).status,
             403);
+  // A secret goes all the same, and the receipt says so.
+  rig.follow();
+  const auto receipt = json_of(rig.call(rig.max.id, "GET", base + "/receipt"));
+  EXPECT_EQ(receipt.at("hold"), true);
+  for (const auto& one : receipt.at("kept").as_array())
+    EXPECT_EQ(text_of(one.as_object(), "kept"), text_of(one.as_object(), "class") == "secret"
+                                                    ? "for 24 hours at most"
+                                                    : "until a legal hold is lifted");
 }
 
 // ---- one-time forms -----------------------------------------------------------------------------
@@ -695,7 +844,8 @@ TEST(VaultApi, CopiesAreWhatTheLogSays) {
   rig.open(id);
   const auto dump = [&] {
     std::string all;
-    for (const char* table : {"customer_cases", "requests", "customer_log", "customer_orders"})
+    for (const char* table : {"customer_cases", "requests", "customer_log", "customer_orders",
+                              "trail_calls", "trail_log"})
       for (const auto& row : rig.rows(std::string("SELECT * FROM ") + table + " ORDER BY 1, 2"))
         for (std::size_t i = 0; i < 9; ++i)
           all += row.text(i) + ":" + std::to_string(row.number(i)) + ";";

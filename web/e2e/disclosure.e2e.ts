@@ -477,6 +477,17 @@ describe('a request', () => {
     await page.getByText('It is over. Nobody can do anything more on it.').waitFor();
     expect(await page.locator('[data-found]').innerText()).toBe('needed, used');
     await screen(page, 'request-reviewed');
+    // The receipt is of recordings, too: what of the customer's call was erased, and who heard the call-back.
+    await visit(who.max!, `/customers/${customer}`);
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.locator('[data-receipt]').waitFor();
+    const lines = (part: string) => page.locator(`[data-part=${part}] li`).allInnerTexts();
+    expect((await lines('recorded')).map((one) => one.replace(/ \d.*/, ''))).toEqual(['your call', 'our call to you']);
+    expect((await lines('erased_sound')).join('\n')).toMatch(/the customer’s side \d+:\d\d\.\d – \d+:\d\d\.\d your call .* · the agent was private · keys destroyed/);
+    const heard = await lines('heard');
+    expect(heard.length).toBe(3);
+    for (const one of heard) expect(one).toMatch(/^our call to you .* heard, words read · .*, by person [0-9a-f]{8}$/);
+    await screen(page, 'customer-receipt');
   });
 });
 

@@ -2031,6 +2031,20 @@ export interface components {
                 done_at: number;
                 compares: boolean;
             }[];
+            /** @description of the recordings of the calls in `recorded` */
+            erased_sound: {
+                call: string;
+                /** @description customer, agent, party2 …; empty: all of the call */
+                stream: string;
+                from_ms: number;
+                /** @description 0: to its end */
+                to_ms: number;
+                reason: string;
+                /** @description from then on it opens to nobody */
+                intended_at: number;
+                /** @description 0: keys not yet destroyed */
+                done_at: number;
+            }[];
             read: {
                 at: number;
                 by: string;
@@ -2038,6 +2052,14 @@ export interface components {
                 label: string;
                 leaf: number;
                 request: string;
+            }[];
+            /** @description who was given keys of the calls in `recorded`, or wrote a copy; openings of one person at most half an hour apart are one */
+            heard: {
+                call: string;
+                by: string;
+                what: ("heard" | "read" | "exported" | "looked at")[];
+                at: number;
+                until: number;
             }[];
             asked: Record<string, never>[];
         };

@@ -250,8 +250,8 @@ export const form = {
   // By the class that the policy gives the field.
   fate: {
     query: 'Who works on your case reads it, and each reading is recorded. Nobody else reads it alone.',
-    reference: 'It is kept sealed. Nobody reads it alone: first comes a reason, a call back to you, and another person who agrees. If a life is in danger, two open it together without the call.',
-    contact: 'It is kept sealed while your case is open. Nobody reads it alone, and without a call back to you only two together, if a life is in danger. After that nobody can: it can only be compared with what you say.',
+    reference: 'It is kept sealed. Nobody reads it alone: first comes a reason, a call back to you, and another person who agrees. If life or property is in danger, two open it together without the call.',
+    contact: 'It is kept sealed while your case is open. Nobody reads it alone, and without a call back to you only two together, if life or property is in danger. After that nobody can: it can only be compared with what you say.',
     secret: 'It is destroyed once it was used, when your case is closed, or when its time is over, whichever is first.',
     service_word: 'Nobody can ever read it. It can only be compared with what you say at another time.',
   } as Record<string, string>,
