@@ -508,13 +508,14 @@ class Office final : public keys::Tenant {
   std::deque<DialId> rang_in_order_;         // the newest last
   std::map<RequestId, std::int64_t> drafted_;  // when, monotonic: only these may begin, once
   std::map<PersonId, std::vector<Reader>> readers_;
-  std::map<PersonId, std::uint64_t> on_duty_;  // and when they were last given one
-  std::uint64_t assigned_ = 0;
-  std::set<PersonId> off_;                    // said to be off duty, and not on since
-  std::set<PersonId> duty_staged_;            // it is on its way to the log
-  std::optional<std::int64_t> duty_told_ms_;  // monotonic: since when everybody's was told
-  bool readers_told_ = false;                 // every key that holds was, to this keeper
-  std::deque<IntakeSecret> intake_;           // the newest first; two at most
+  std::map<PersonId, std::uint64_t> on_duty_;  // and when they came, or were last given one
+  std::map<PersonId, std::uint64_t> given_;    // the same, as the log told a keeper that began
+  std::uint64_t turn_ = 0;                     // the last that came or was given one
+  std::set<PersonId> off_;                     // said to be off duty, and not on since
+  std::set<PersonId> duty_staged_;             // it is on its way to the log
+  std::optional<std::int64_t> duty_told_ms_;   // monotonic: since when everybody's was told
+  bool readers_told_ = false;                  // every key that holds was, to this keeper
+  std::deque<IntakeSecret> intake_;            // the newest first; two at most
   std::unordered_map<keys::IntakeId, std::int64_t> intakes_;  // when, monotonic
   std::map<std::string, Rate> rates_;
   std::map<CallId, vault::Token> callers_;  // of calls that run: what finds their number

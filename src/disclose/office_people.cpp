@@ -211,9 +211,14 @@ Status Office::stage_duty(const PersonId& person, bool on, std::string actor,
   return {};
 }
 
+// Who comes is last, else whoever went and came would be next. Whom the server tells a keeper that
+// begins of was there before: they stand where the log has them, whatever the order of the telling.
 void Office::note_duty(const PersonId& person, bool on) {
   if (on) {
-    on_duty_.emplace(person, 0);
+    const bool was_there = !duty_told_ms_ && !off_.contains(person);
+    const auto given = given_.find(person);
+    const auto before = given != given_.end() ? given->second : 0;
+    on_duty_.try_emplace(person, was_there ? before : ++turn_);
     off_.erase(person);
   } else {
     on_duty_.erase(person);

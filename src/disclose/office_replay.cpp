@@ -182,6 +182,8 @@ Status Office::replay_step(std::uint64_t index, const RequestId& id, const audit
     if (step.step.event.kind == EventKind::kView && step.step.number != 1)
       if (auto customer = book_.find(running.chain.request().customer))
         use_up(**customer, step.step.event.fields.at(0));
+    if (step.step.event.kind == EventKind::kAssign && step.step.number != 1 && !duty_told_ms_)
+      given_[step.step.event.expert] = ++turn_;
     if (step.step.words != crypto::Digest{}) running.words[step.step.number] = step.step.event.by;
     if (step.step.event.kind == EventKind::kRing && step.step.number != 1) {
       running.passed.clear();

@@ -389,7 +389,7 @@ void Office::settle(Running& running) {
   keep_running();
 }
 
-// Whose turn it is: of those on duty who may, the one who was given none for longest.
+// Whose turn it is: of those on duty who may, the one who was given none, or is there, for longest.
 void Office::find_expert(const RequestId& id) {
   const auto running = find_request(id);
   // Else it could stand in the log behind what makes it wrong there.
@@ -405,7 +405,7 @@ void Office::find_expert(const RequestId& id) {
   }
   if (found == nullptr) return;  // somebody comes on duty, or its time passes
   const auto expert = *found;
-  on_duty_[expert] = ++assigned_;
+  on_duty_[expert] = ++turn_;
   system_step(id, EventKind::kAssign, expert);
 }
 

@@ -409,6 +409,47 @@ TEST_F(Offices, TheOneWhoGoesOffDutyLeavesItToAnother) {
   EXPECT_EQ(state(id).at("expert").as_string(), emil.id.hex());
 }
 
+// Whoever was given none for longest is next; coming back makes nobody that.
+TEST_F(Offices, WhoGoesOffAndOnIsLast) {
+  const auto customer = carla();
+  const auto next = [&] {  // and it is begun, so that nobody leaves it to another
+    const auto id = *request(tom, customer, {"email"});
+    keeper->tick();
+    const auto expert = std::string(state(id).at("expert").as_string());
+    EXPECT_TRUE(ring(id, expert == eve.id.hex() ? eve : emil, customer));
+    return expert;
+  };
+  duty(emil);
+  duty(eve);
+  EXPECT_EQ(next(), emil.id.hex()) << "he came first";
+  EXPECT_EQ(next(), eve.id.hex());
+  duty(eve, false);
+  duty(eve);
+  EXPECT_EQ(next(), emil.id.hex());
+  duty(eve, false);
+  duty(eve);
+  duty(emil, false);
+  duty(emil);
+  EXPECT_EQ(next(), eve.id.hex()) << "she came back before him";
+  // A new keeper has it from the log, in whatever order it is told who is there.
+  for (const bool eve_first : {true, false}) {
+    boot();
+    duty(eve_first ? eve : emil);
+    duty(eve_first ? emil : eve);
+    told();
+    EXPECT_EQ(next(), emil.id.hex());
+    EXPECT_EQ(next(), eve.id.hex());
+  }
+  // Nor does it help to go while that one is being told.
+  boot();
+  duty(eve);
+  duty(emil);
+  duty(emil, false);
+  duty(emil);
+  told();
+  EXPECT_EQ(next(), eve.id.hex());
+}
+
 class Leaving : public Offices {
  protected:
   void SetUp() override {
