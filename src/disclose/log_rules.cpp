@@ -162,7 +162,7 @@ void LogRules::reader_bound(const Now& now) {
     if (said.size() != 1 || said[0].person != person)
       return fail(Errc::kDenied, "not signed by whose key it is");
     Reader reader{.person = person, .passkey = said[0].said.passkey, .at = number(now.entry, "at")};
-    std::array<std::uint8_t, 32> key{};
+    ReaderKey key{};
     std::ranges::copy(TRY(from_hex(text(now.entry, "key"))), key.begin());
     if (now.entry.data.contains("call")) {
       const auto purpose = keys::purpose_of_text(text(now.entry, "purpose"));
@@ -171,7 +171,7 @@ void LogRules::reader_bound(const Now& now) {
     }
     TRY(chart_->check(person, keys::reader_challenge(person, key, reader.at, reader.scope),
                       said[0].said));
-    keeper_.readers[key] = std::move(reader);
+    keeper_.readers[{person, key}] = std::move(reader);  // of another who bound it nothing changes
     return {};
   }();
   if (!bound) now.breaks("reader-is-signed", bound.error().message);
@@ -280,9 +280,8 @@ bool LogRules::reads_on(const Reader& reader, std::int64_t at) const {
 }
 
 void LogRules::check_view(const Now& now, const OfRequest& request, const ChainStep& step) {
-  const auto reader = keeper_.readers.find(step.reader_key);
-  if (reader == keeper_.readers.end() || reader->second.person != step.event.by ||
-      reader->second.scope.is_some())
+  const auto reader = keeper_.readers.find({step.event.by, step.reader_key});
+  if (reader == keeper_.readers.end() || reader->second.scope.is_some())
     return now.breaks("seen-by-whose-key-it-is", "sealed to a key that this person has not bound");
   if (!reads_on(reader->second, step.at))
     return now.breaks("seen-by-whose-key-it-is", "the passkey is gone, or it is too long ago");

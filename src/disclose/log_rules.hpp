@@ -72,6 +72,7 @@ class LogRules final : public audit::RuleJudge {
     std::optional<Moment> held;
     std::int64_t changed_at = 0;  // when something was last ordered that may take a field
   };
+  using ReaderKey = std::array<std::uint8_t, 32>;
   struct Reader {
     PersonId person;
     Bytes passkey;
@@ -171,7 +172,7 @@ class LogRules final : public audit::RuleJudge {
     std::int64_t at = 0;
     std::int64_t rules = 0;  // that its entries can be held to, or those of one before it
     std::set<PersonId> on_duty;
-    std::map<std::array<std::uint8_t, 32>, Reader> readers;
+    std::map<std::pair<PersonId, ReaderKey>, Reader> readers;
   };
   Keeper keeper_;
   std::set<PersonId> came_;  // on duty, and not off since, whatever keepers came and went

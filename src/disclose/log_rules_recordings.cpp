@@ -83,13 +83,12 @@ void LogRules::opened(const Now& now) {
   const auto call = CallId::parse(now.entry.subject);
   if (!person || !call) return now.breaks(kRule, "by nobody in the role chart");
   const auto key = from_hex(text_or_nothing(now.entry, "reader"));
-  std::array<std::uint8_t, 32> reader_key{};
+  ReaderKey reader_key{};
   if (!key || key->size() != reader_key.size())
     return now.breaks(kRule, "with no key of a browser");
   std::ranges::copy(*key, reader_key.begin());
-  const auto reader = keeper_.readers.find(reader_key);
-  if (reader == keeper_.readers.end() || reader->second.person != *person ||
-      !reads_on(reader->second, now.entry.at))
+  const auto reader = keeper_.readers.find({*person, reader_key});
+  if (reader == keeper_.readers.end() || !reads_on(reader->second, now.entry.at))
     return now.breaks(kRule, "with a key that this person's passkey did not sign");
   const auto asked = asked_by(now.entry);
   if (!fits(reader->second.scope, *call, asked))

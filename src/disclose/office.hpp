@@ -180,6 +180,7 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kPressesWaitingMin = 64;
   static constexpr std::int64_t kReaderMs = 12 * 3'600'000;
   static constexpr std::size_t kReadersPerPersonMax = 8;
+  static constexpr std::size_t kKeysKnownMax = 50'000;  // whose they were; the oldest go
   // A keeper that begins is told who is on duty, one after the other, and then that this was all:
   // so long after that it counts whom it was not told of.
   static constexpr std::int64_t kDutyToldMs = 30'000;
@@ -378,6 +379,9 @@ class Office final : public keys::Tenant {
   [[nodiscard]] const Reader* find_reader(const PersonId& person,
                                           const std::array<std::uint8_t, 32>& key) const;
   [[nodiscard]] Result<people::PersonSignature> check_reader(const keys::ReaderPut& message) const;
+  [[nodiscard]] bool is_anothers(const std::array<std::uint8_t, 32>& key,
+                                 const PersonId& person) const;
+  void note_bound(const std::array<std::uint8_t, 32>& key, const PersonId& person);
   [[nodiscard]] Error no_reader(std::string why) const;
   [[nodiscard]] bool is_off(const PersonId& person) const;
   // office_time.cpp
@@ -508,6 +512,8 @@ class Office final : public keys::Tenant {
   std::deque<DialId> rang_in_order_;         // the newest last
   std::map<RequestId, std::int64_t> drafted_;  // when, monotonic: only these may begin, once
   std::map<PersonId, std::vector<Reader>> readers_;
+  std::map<std::array<std::uint8_t, 32>, PersonId> key_of_;  // bound to this keeper, for whom
+  std::deque<std::array<std::uint8_t, 32>> keys_in_order_;   // the newest last
   std::map<PersonId, std::uint64_t> on_duty_;  // and when they came, or were last given one
   std::map<PersonId, std::uint64_t> given_;    // the same, as the log told a keeper that began
   std::uint64_t turn_ = 0;                     // the last that came or was given one

@@ -106,6 +106,25 @@ Error Office::no_reader(std::string why) const {
   return {Errc::kDenied, std::move(why)};
 }
 
+// A public key is in the log for everybody to read: who binds another's opens nothing with it, and
+// would make the log say that one key is two people's.
+bool Office::is_anothers(const std::array<std::uint8_t, 32>& key, const PersonId& person) const {
+  const auto known = key_of_.find(key);
+  if (known != key_of_.end()) return known->second != person;
+  return std::ranges::any_of(readers_, [&](const auto& item) {
+    return item.first != person &&
+           std::ranges::find(item.second, key, &Reader::key) != item.second.end();
+  });
+}
+
+void Office::note_bound(const std::array<std::uint8_t, 32>& key, const PersonId& person) {
+  if (!key_of_.emplace(key, person).second) return;
+  keys_in_order_.push_back(key);
+  if (keys_in_order_.size() <= kKeysKnownMax) return;
+  key_of_.erase(keys_in_order_.front());
+  keys_in_order_.pop_front();
+}
+
 // What the passkey signed, and when; a key stays for what it was signed for.
 Result<people::PersonSignature> Office::check_reader(const keys::ReaderPut& message) const {
   const auto& scope = message.scope;
@@ -122,6 +141,8 @@ Result<people::PersonSignature> Office::check_reader(const keys::ReaderPut& mess
   TRY(chart_.check(message.person,
                    keys::reader_challenge(message.person, message.key, message.at, scope),
                    signature.said));
+  if (is_anothers(message.key, message.person))
+    return fail(Errc::kDenied, "this key is another person's: sign in anew");
   return signature;
 }
 
@@ -144,6 +165,7 @@ void Office::reader_put(const keys::ReaderPut& message, Reply<keys::Ack> reply) 
   }
   entry.signature = people::signatures_to_json({*signature});
   if (auto staged = ledger_.stage(std::move(entry)); !staged) return refuse(staged.error());
+  note_bound(message.key, message.person);
   const auto age = std::max<std::int64_t>(now() - message.at, 0);
   const Reader fresh{
       .key = message.key,

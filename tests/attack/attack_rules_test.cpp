@@ -314,6 +314,39 @@ TEST_F(LogRules, WhatWasBrokenOpenIsReviewedInTime) {
   expect(waits, "broken-is-reviewed");
 }
 
+// Whoever binds another's public key, which stands in the log, breaks nothing of theirs.
+TEST_F(LogRules, AKeyThatSomebodyElseBindsAsWellIsStillItsOwners) {
+  const auto customer = carla();
+  judged_by_all = false;
+  id = verified(customer);
+  judges(id, anna);
+  const auto hers = browser(anna), his = browser(tom);
+  look();
+  EXPECT_TRUE(hear_sound(anna, hers));
+  EXPECT_TRUE(release(id, anna, customer, {"email"}));
+  EXPECT_TRUE(view(id, tom, his, customer, "email"));
+  auto good = entries();
+  expect_clean(good);
+  for (const auto& [whose, key] : {std::pair(anna.id, *crypto::x25519_public(hers)),
+                                   std::pair(tom.id, *crypto::x25519_public(his))}) {
+    auto twice = good;
+    auto& placed = of(twice, "looked_up");
+    const auto challenge = keys::reader_challenge(eve.id, key, placed.at, {});
+    const people::PersonSignature said{eve.id, eve.device->sign(people::test::kParty, challenge)};
+    placed = {.type = "reader_bound",
+              .actor = eve.id.hex(),
+              .subject = eve.id.hex(),
+              .at = placed.at,
+              .data = {{"key", to_hex(key)}, {"at", placed.at}}};
+    placed.signature = people::signatures_to_json({said});
+    expect_clean(twice);
+    // It is not instead of the owner's.
+    for (auto& entry : twice)
+      if (entry.type == "reader_bound" && entry.subject == whose.hex()) blank(entry);
+    expect(twice, whose == anna.id ? "opened-by-right" : "seen-by-whose-key-it-is");
+  }
+}
+
 // From an expert who is there nobody takes it, for whomever.
 TEST_F(LogRules, AnExpertWhoIsThereKeepsWhatIsTheirs) {
   const auto customer = carla();

@@ -511,6 +511,42 @@ TEST_F(Values, ABrowsersKeyIsItsOwners) {
   EXPECT_FALSE(office->reads_with(tom.id, key)) << "half a day later";
 }
 
+// The public key stands in the log: whoever binds it as well opens nothing, and would have the log
+// name two people for one key.
+TEST_F(Values, AKeyThatIsAnothersIsNotBound) {
+  const auto key = *crypto::x25519_public(browser(tom));
+  EXPECT_EQ(bind(eve, key, office->now()).error().code, Errc::kDenied);
+  const keys::ReaderScope once{CallId::random(entropy), keys::OpenPurpose::kPlay};
+  EXPECT_EQ(bind(eve, key, office->now(), once).error().code, Errc::kDenied);
+  EXPECT_TRUE(bind(tom, key, office->now())) << "again";
+  // Nor when it is his no more.
+  ASSERT_TRUE(ask(&Office::reader_drop, keys::ReaderDrop{tom.id, key}));
+  EXPECT_EQ(bind(eve, key, office->now()).error().code, Errc::kDenied);
+  ASSERT_TRUE(bind(tom, key, office->now()));
+  ticks(2 * Office::kReaderMs);
+  EXPECT_EQ(bind(eve, key, office->now()).error().code, Errc::kDenied);
+  // Of two who come in one round one has it.
+  const auto fresh = *crypto::x25519_public(entropy.key());
+  const auto posted = [&](const Someone& who) {
+    const auto challenge = keys::reader_challenge(who.id, fresh, office->now(), {});
+    const people::PersonSignature said{who.id, who.device->sign(people::test::kParty, challenge)};
+    return post<keys::Ack>(
+        &Office::reader_put,
+        keys::ReaderPut{
+            who.id, fresh, office->now(), boost::json::serialize(people::to_json(said)), {}});
+  };
+  const auto his = posted(tom), hers = posted(eve);
+  round();
+  EXPECT_TRUE(his->value);
+  EXPECT_EQ(hers->value.error().code, Errc::kDenied);
+  EXPECT_TRUE(office->reads_with(tom.id, fresh));
+  EXPECT_FALSE(office->reads_with(eve.id, fresh));
+  // A new keeper, once it was told.
+  boot();
+  ASSERT_TRUE(bind(tom, fresh, office->now()));
+  EXPECT_EQ(bind(eve, fresh, office->now()).error().code, Errc::kDenied);
+}
+
 TEST_F(Values, APasskeyThatIsGoneTakesItsBrowsersAlong) {
   const auto customer = carla();
   const auto id = opened(customer);
