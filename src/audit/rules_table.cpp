@@ -145,6 +145,18 @@ const std::vector<Rule>& rules() {
       {"customer-hold-is-kept", kBreach,
        "Under a legal hold on a customer nothing but secrets goes."},
       {"query-read-by-whose-case", kBreach, "A query is read by the technician of its open case."},
+      {"customer-acts-by-role", kBreach,
+       "Who closes a case, gives it to a technician, has something of a customer erased, or sets "
+       "or "
+       "lifts a legal hold has a role for it in the role chart of then; a case goes to a "
+       "technician. "
+       "From the first keeper on that states `rules` 3, as the next two."},
+      {"two-erase-a-customer", kBreach,
+       "What goes by a customer's wish was ordered; all that there is of them by one person, and "
+       "confirmed by another."},
+      {"erased-when-settled", kBreach,
+       "All of a customer is ordered erased when every request for it is over, and reviewed where "
+       "it has to be, or a month too late for that."},
   };
   return table;
 }

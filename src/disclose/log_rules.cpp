@@ -216,6 +216,7 @@ void LogRules::disclosure_step(const Now& now) {
                    "reviewed, and too late");
     }
     auto& request = requests_[step.request];
+    if (first) customers_[step.customer].requests.push_back(step.request);
     request.chain = std::move(chain);
     request.last = now.index;
     request.said[step.number] = step.words != crypto::Digest{};

@@ -56,6 +56,7 @@ class LogRules final : public audit::RuleJudge {
     Moment stored;
     std::int64_t due = 0;   // of a secret: gone by then; 0: never
     bool replaced = false;  // there was one before it
+    bool ordered = false;   // to be erased, by itself
     bool gone = false;
   };
   struct OfCase {
@@ -71,6 +72,9 @@ class LogRules final : public audit::RuleJudge {
     std::map<std::string, std::uint32_t> newest;
     std::optional<Moment> held;
     std::int64_t changed_at = 0;  // when something was last ordered that may take a field
+    std::set<PersonId> all_by;    // who ordered all of it gone, since that was last confirmed
+    std::int64_t all_at = 0;      // when it was; 0: never
+    std::vector<RequestId> requests;
   };
   using ReaderKey = std::array<std::uint8_t, 32>;
   struct Reader {
@@ -134,6 +138,9 @@ class LogRules final : public audit::RuleJudge {
   void field_retention_stopped(const Now& now);
   void field_retention_confirmed(const Now& now);
   void check_hold(const Now& now, const OfCustomer& customer, std::uint32_t leaf);
+  void check_role(const Now& now, people::Roles roles) const;
+  void check_wished(const Now& now, const OfCustomer& customer, std::uint32_t leaf) const;
+  void order_all(const Now& now, OfCustomer& customer);
   void case_closed(const Now& now);
   void case_assigned(const Now& now);
   void query_read(const Now& now);

@@ -5,6 +5,7 @@
 
 #include "disclose/log_rules.hpp"
 #include "disclose/owners_word.hpp"
+#include "disclose/parts.hpp"
 
 namespace callward::disclose {
 namespace {
@@ -13,7 +14,8 @@ using people::Role;
 
 constexpr std::int64_t kSecretMs = 24 * 3'600'000;
 constexpr std::int64_t kDayMs = 86'400'000;
-constexpr std::string_view kByRetention = "retention";
+constexpr std::string_view kByRetention = "retention", kByWish = "customer";
+constexpr std::int64_t kRulesOfActs = 3;    // that a keeper states (audit::kRulesStated)
 constexpr std::int64_t kClocksMs = 60'000;  // between the time of an entry and the office's
 
 std::uint32_t case_of(const audit::Entry& entry) {
@@ -129,8 +131,10 @@ void LogRules::fields_erase_intended(const Now& now) {
     if (!leaf) continue;
     const auto field = customer.fields.find(*leaf);
     // A contact that can only be compared went once already, to be read no more.
-    if (field != customer.fields.end() && item.get_array()[1].get_string() == kByRetention)
+    const auto& why = item.get_array()[1].get_string();
+    if (field != customer.fields.end() && why == kByRetention)
       check_kept(now, customer, field->second);
+    if (why == kByWish) check_wished(now, customer, *leaf);
     begun(*leaf);
   }
   if (!now.entry.data.at("whole").as_bool()) return;
@@ -227,7 +231,55 @@ void LogRules::check_hold(const Now& now, const OfCustomer& customer, std::uint3
     now.breaks("customer-hold-is-kept", field->second.field + " goes under a legal hold");
 }
 
+// ---- what people do to it -----------------------------------------------------------------------
+
+// Nobody signs these: the keeper asks the chart, and so does this.
+void LogRules::check_role(const Now& now, people::Roles roles) const {
+  if (keeper_.rules < kRulesOfActs) return;
+  const auto person = PersonId::parse(now.entry.actor);
+  const auto* member = person && chart_ ? chart_->here(*person) : nullptr;
+  if (member == nullptr || (member->roles & roles) == 0)
+    now.breaks("customer-acts-by-role",
+               now.entry.type + " by nobody in the role chart who may do this");
+}
+
+void LogRules::check_wished(const Now& now, const OfCustomer& customer, std::uint32_t leaf) const {
+  if (keeper_.rules < kRulesOfActs || customer.all_at != 0) return;
+  const auto field = customer.fields.find(leaf);
+  if (field == customer.fields.end() || !field->second.ordered)
+    now.breaks("two-erase-a-customer", "it goes by the customer's wish, and nobody ordered it");
+}
+
+// Two who confirm at once both do, of the same order. What the keeper was just counting a minute
+// ahead, or forgot after a month, is not held against it.
+void LogRules::order_all(const Now& now, OfCustomer& customer) {
+  if (customer.all_at != 0 && now.entry.at > customer.all_at + grace_.erase_ms) {
+    customer.all_by.clear();
+    customer.all_at = 0;
+  }
+  const auto person = PersonId::parse(now.entry.actor).value_or(PersonId{});
+  const bool by_another =
+      std::ranges::any_of(customer.all_by, [&](const auto& one) { return one != person; });
+  customer.all_by.insert(person);
+  const bool confirmed = now.entry.data.at("confirmed").as_bool();
+  if (confirmed) customer.all_at = now.entry.at;
+  if (keeper_.rules < kRulesOfActs) return;
+  if (confirmed && !by_another)
+    now.breaks("two-erase-a-customer", "confirmed, and nobody else had ordered it");
+  if (!limits_) return;
+  for (const auto& id : customer.requests) {
+    const auto& request = requests_.at(id).chain.request();
+    const bool forgotten =
+        is_over(request.state) &&
+        now.entry.at + grace_.erase_ms >= deadline(request, *limits_) + kReviewKeptMs;
+    if (!is_settled(request.state) && !forgotten)
+      return now.breaks("erased-when-settled",
+                        "its request " + id.hex() + " is " + to_text(request.state));
+  }
+}
+
 void LogRules::case_closed(const Now& now) {
+  check_role(now, kServes);
   const auto id = CustomerId::parse(now.entry.subject);
   if (!id) return;
   auto& customer = customers_[*id];
@@ -245,11 +297,16 @@ void LogRules::case_closed(const Now& now) {
 }
 
 void LogRules::case_assigned(const Now& now) {
+  check_role(now, kAssigns);
+  const auto& to = now.entry.data.at("person").as_string();
+  const auto technician = PersonId::parse(to).value_or(PersonId{});
+  if (keeper_.rules >= kRulesOfActs && !to.empty() &&
+      !(chart_ && chart_->is(technician, Role::kTechnician)))
+    now.breaks("customer-acts-by-role", "a case is given to no technician with a passkey");
   const auto id = CustomerId::parse(now.entry.subject);
   if (!id) return;
   auto& cases = customers_[*id].open_cases;
-  if (const auto at = cases.find(case_of(now.entry)); at != cases.end())
-    at->second = PersonId::parse(now.entry.data.at("person").as_string()).value_or(PersonId{});
+  if (const auto at = cases.find(case_of(now.entry)); at != cases.end()) at->second = technician;
 }
 
 void LogRules::query_read(const Now& now) {
@@ -264,18 +321,22 @@ void LogRules::query_read(const Now& now) {
 }
 
 void LogRules::erasure_ordered(const Now& now) {
+  const bool all = now.entry.data.at("all").as_bool();
+  check_role(now, all ? kLeads : kServes);
   const auto id = CustomerId::parse(now.entry.subject);
   if (!id) return;
   auto& customer = customers_[*id];
   customer.changed_at = now.entry.at;
-  if (now.entry.data.at("all").as_bool()) return;
+  if (all) return order_all(now, customer);
   const auto leaf = static_cast<std::uint32_t>(now.entry.data.at("leaf").as_int64());
-  if (const auto at = customer.fields.find(leaf);
-      at != customer.fields.end() && at->second.of_class == "secret")
-    due_soon(at->second, now.entry.at);
+  const auto at = customer.fields.find(leaf);
+  if (at == customer.fields.end()) return;
+  at->second.ordered = true;
+  if (at->second.of_class == "secret") due_soon(at->second, now.entry.at);
 }
 
 void LogRules::customer_hold(const Now& now) {
+  check_role(now, kLeads);
   const auto id = CustomerId::parse(now.entry.subject);
   if (!id) return now.breaks("customer-hold-is-kept", "of no customer");
   auto& customer = customers_[*id];

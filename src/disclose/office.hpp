@@ -241,6 +241,7 @@ class Office final : public keys::Tenant {
   };
   struct Running {
     Chain chain;
+    CustomerId asked_of;                  // while its first step is on its way to the log
     std::uint64_t entry = 0;              // its last one, which may be on its way to the log
     std::optional<std::uint64_t> logged;  // its last one that is there
     std::set<std::string> passed;         // what was compared and fits, as it counts
@@ -374,7 +375,9 @@ class Office final : public keys::Tenant {
   // office.cpp
   void keep_running();
   void use_up(vault::Customer& customer, vault::Leaf leaf);
+  // office_cases.cpp
   void lift_hold(vault::Customer& customer);
+  [[nodiscard]] Status all_settled(const CustomerId& customer) const;
   // office_people.cpp
   [[nodiscard]] const Reader* find_reader(const PersonId& person,
                                           const std::array<std::uint8_t, 32>& key) const;

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "disclose/office.hpp"
+#include "disclose/parts.hpp"
 #include "vault/field_record.hpp"
 #include "vault/normalise.hpp"
 
@@ -12,8 +13,6 @@ namespace {
 
 using people::Role;
 
-constexpr auto kLeads =
-    static_cast<people::Roles>(people::bit(Role::kSupervisor) | people::bit(Role::kOwner));
 // What the log holds for good is no text of anybody's.
 Status check_reason(const std::string& hash) {
   const auto raw = from_hex(hash);
@@ -21,9 +20,6 @@ Status check_reason(const std::string& hash) {
              ? Status{}
              : fail(Errc::kMalformed, "a reason is given by its salted SHA-256");
 }
-
-constexpr auto kServes =
-    static_cast<people::Roles>(kLeads | people::bit(Role::kAgent) | people::bit(Role::kTechnician));
 
 }  // namespace
 
@@ -82,8 +78,7 @@ void Office::close_case(const keys::CloseCase& message, Reply<keys::Ack> reply) 
 void Office::assign_case(const keys::AssignCase& message, Reply<keys::Ack> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
-  if (auto may = may_act(message.actor, kLeads | people::bit(Role::kAgent)); !may)
-    return refuse(may.error());
+  if (auto may = may_act(message.actor, kAssigns); !may) return refuse(may.error());
   if (!message.technician.is_zero() && !chart_.is(message.technician, Role::kTechnician))
     return refuse({Errc::kDenied, "no technician with a passkey"});
   const auto found = book_.find(message.customer);
@@ -111,6 +106,21 @@ void Office::assign_case(const keys::AssignCase& message, Reply<keys::Ack> reply
   });
 }
 
+// What was said stands among the customer's data: who has to judge a request reads it, and a review
+// says more of it. Of a first step that is just on its way to the log the chain says nothing yet.
+Status Office::all_settled(const CustomerId& customer) const {
+  const bool waits = std::ranges::any_of(requests_, [&](const auto& item) {
+    const auto& running = item.second;
+    const auto& request = running.chain.request();
+    const auto& whose = running.chain.number() == 0 ? running.asked_of : request.customer;
+    return whose == customer && !is_settled(request.state);
+  });
+  return waits ? fail(Errc::kState,
+                      "a request for this customer's data is not over, or not reviewed yet: end it "
+                      "or have it reviewed first")
+               : Status{};
+}
+
 void Office::erase_fields(const keys::EraseFields& message, Reply<keys::FieldsErased> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
@@ -125,6 +135,8 @@ void Office::erase_fields(const keys::EraseFields& message, Reply<keys::FieldsEr
     return refuse({Errc::kNotFound, "no such field"});
   const bool secret = version != nullptr && version->of_class == vault::FieldClass::kSecret;
   if ((*found)->held() && !secret) return refuse({Errc::kDenied, "under a legal hold"});
+  if (message.all)
+    if (auto settled = all_settled(message.customer); !settled) return refuse(settled.error());
   const auto actor = PersonId::parse(message.actor).value_or(PersonId{});  // may_act() read it
   const auto proposed = proposed_.find(message.customer);
   const bool confirms = message.all && proposed != proposed_.end() && proposed->second != actor;

@@ -295,7 +295,10 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
       return tl::unexpected<Error>(no_reader("no key of this person's browser"));
     if (!first && s.event.kind == EventKind::kRing) TRY(ring(s.request, *running, message.record));
     if (words) taken->statement = TRY(seal_words(request.customer, request.of_case, s, *words));
-    if (first) running = &requests_[s.request];
+    if (first) {
+      running = &requests_[s.request];
+      running->asked_of = s.customer;
+    }
     auto staged = stage_step(s.request, *running, step, std::move(judged));
     if (!staged && first) requests_.erase(s.request);
     if (staged && first) drafted_.erase(s.request);

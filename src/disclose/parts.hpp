@@ -2,7 +2,7 @@
 // rule over the log's entries (log_rules), which judges anew by chart and chain and asks the same.
 // The server's may_see (api/customer_helpers) is another question: by a session's roles and by whom
 // the requester answers to it says who sees that a request is there and how it stands, never what
-// was said or heard.
+// was said or heard. And who acts on a customer's data without a request.
 #pragma once
 
 #include "disclose/request.hpp"
@@ -18,5 +18,15 @@ bool answers_for(const people::Chart& chart, const PersonId& person, const Reque
 // once it is settled (a requester learns why it was declined, a manager looks it up). An auditor
 // reads the log, where the words are a hash.
 bool may_read_words(const people::Chart& chart, const PersonId& person, const Request& request);
+
+// Who does what to a customer's data, by their roles: `kServes` closes a case and has a value
+// erased, `kAssigns` gives a case to a technician, `kLeads` has everything erased, two of them, and
+// sets and lifts a legal hold.
+inline constexpr auto kLeads = static_cast<people::Roles>(people::bit(people::Role::kSupervisor) |
+                                                          people::bit(people::Role::kOwner));
+inline constexpr auto kAssigns =
+    static_cast<people::Roles>(kLeads | people::bit(people::Role::kAgent));
+inline constexpr auto kServes =
+    static_cast<people::Roles>(kAssigns | people::bit(people::Role::kTechnician));
 
 }  // namespace callward::disclose

@@ -144,6 +144,60 @@ TEST_F(Rounds, AHoldKeepsWhatIsCorrectedAndWhatACaseWouldTake) {
   EXPECT_EQ(fields_of(customer), 0) << "a year and more is over";
 }
 
+// What somebody said stands among the customer's data: two names that nobody signed would take it
+// from who has to judge a request, and a review's own words would have no place.
+TEST_F(Rounds, WhatIsToBeReviewedOutlivesAnErasure) {
+  const auto customer = carla();
+  const auto erase = [](const CustomerId& whose, const Someone& by) {
+    return keys::EraseFields{whose, true, 0, by.id.hex(), kReason};
+  };
+  const auto refused = [&](const char* when) {
+    for (const auto* by : {&max, &olga})
+      EXPECT_EQ(ask(&Office::erase_fields, erase(customer, *by)).error().code, Errc::kState)
+          << when;
+  };
+  const auto broken = *request(tom, customer, {"phone"});
+  refused("asked");
+  const Said said{.kind = "break", .fields = {leaf_of.at({customer, "phone"})}, .words = kWhy};
+  ASSERT_TRUE(act(broken, anna, said));
+  refused("half broken");
+  ASSERT_TRUE(act(broken, abe, said));
+  refused("open");
+  ASSERT_TRUE(
+      ask(&Office::hold_customer, keys::HoldCustomer{customer, true, max.id.hex(), kReason}));
+  ASSERT_TRUE(
+      ask(&Office::hold_customer, keys::HoldCustomer{customer, false, max.id.hex(), kReason}));
+  refused("open, and a hold lifted");
+  ASSERT_TRUE(act(broken, tom, {.kind = "end"}));
+  refused("to be reviewed");
+  boot();
+  refused("after a restart");
+  EXPECT_TRUE(ask(
+      &Office::erase_fields,
+      keys::EraseFields{customer, false, leaf_of.at({customer, "email"}), agent().hex(), kReason}))
+      << "one value goes all the same";
+  const auto other = carla();
+  EXPECT_TRUE(ask(&Office::erase_fields, erase(other, max))) << "another's";
+  ASSERT_TRUE(act(broken, max, {.kind = "review", .words = kWhy}));
+  // What is asked in the same round counts.
+  ASSERT_TRUE(ask(&Office::erase_fields, erase(customer, max)));
+  const Said wish{.kind = "ask", .fields = {leaf_of.at({customer, "name"})}, .words = kConcern};
+  const auto step = *draft({}, tom, wish, customer, 1);
+  const auto asked = post(&Office::step_put, message_of(step, sign(step, tom), wish));
+  const auto gone_now = post(&Office::erase_fields, erase(customer, olga));
+  round();
+  EXPECT_TRUE(asked->value);
+  EXPECT_EQ(gone_now->value.error().code, Errc::kState);
+  ASSERT_TRUE(act(step.request, tom, {.kind = "withdraw"}));
+  const auto gone = ask(&Office::erase_fields, erase(customer, olga));
+  ASSERT_TRUE(gone) << gone.error().message;
+  EXPECT_EQ(gone->outcome, keys::OrderOutcome::kAccepted);
+  round();
+  EXPECT_EQ(fields_of(customer), -1);
+  for (const auto& found : judge(entries()).findings)
+    ADD_FAILURE() << found.rule->name << " at " << found.index << ": " << found.what;
+}
+
 TEST_F(Rounds, ACheckBesideTheCallsEndStaysInTheChain) {
   const auto customer = carla();
   duty(eve);

@@ -219,6 +219,13 @@ TEST_F(LogRules, EachThatIsBrokenIsFound) {
   expect(with("fields_stored", "", [&](auto& entry) { entry.actor = rita.id.hex(); }),
          "stored-by-somebody");
   expect(with("case_assigned", "", nothing), "query-read-by-whose-case");
+  expect(with("case_assigned", "", [&](auto& entry) { entry.actor = rita.id.hex(); }),
+         "customer-acts-by-role");
+  expect(with("case_assigned", "", [&](auto& entry) { entry.data.at("person") = eve.id.hex(); }),
+         "customer-acts-by-role");
+  expect(with("erasure_ordered", "", [&](auto& entry) { entry.actor = rita.id.hex(); }),
+         "customer-acts-by-role");
+  expect(with("erasure_ordered", "", nothing), "two-erase-a-customer");
   expect(with("fields_erase_intended", "", nothing), "erased-was-intended");
   expect(with("looked_up", "",
               [&](auto& entry) {
@@ -312,6 +319,61 @@ TEST_F(LogRules, WhatWasBrokenOpenIsReviewedInTime) {
   EXPECT_EQ(judge(waits).breaches, 0u);
   later(waits, 3 * 3'600'000);
   expect(waits, "broken-is-reviewed");
+}
+
+TEST_F(LogRules, ACustomerIsErasedByTwoWhoMayAndWhenNothingIsOpen) {
+  a_day();
+  const auto customer = carla();
+  const auto asked = *request(tom, customer, {"email"});
+  ASSERT_TRUE(act(asked, tom, {.kind = "withdraw"}));
+  ASSERT_TRUE(
+      ask(&Office::hold_customer, keys::HoldCustomer{customer, true, max.id.hex(), kReason}));
+  ASSERT_TRUE(
+      ask(&Office::hold_customer, keys::HoldCustomer{customer, false, olga.id.hex(), kReason}));
+  ASSERT_TRUE(ask(&Office::close_case, keys::CloseCase{customer, 1, agent().hex(), {}}));
+  for (const auto* by : {&max, &max, &olga})
+    ASSERT_TRUE(
+        ask(&Office::erase_fields, keys::EraseFields{customer, true, 0, by->id.hex(), kReason}));
+  round();
+  ASSERT_FALSE(ask(&Office::customer_state, keys::CustomerStateRequest{customer}));
+  const auto good = entries();
+  expect_clean(good);
+  const auto last = [&](const char* type, const auto& change) {
+    auto bad = good;
+    const auto at = std::ranges::find_if(bad.rbegin(), bad.rend(), [&](const auto& entry) {
+      return entry.type == type && entry.subject == customer.hex();
+    });
+    EXPECT_NE(at, bad.rend()) << type;
+    change(*at);
+    return bad;
+  };
+  // The same ones by a keeper that did not say that it can be held to this: no breach.
+  const auto expect_now = [&](Log bad, const char* rule) {
+    expect(bad, rule);
+    for (auto& entry : bad)
+      if (entry.type == "keeper_started") entry.data.at("rules") = 2;
+    for (const auto& found : judge(bad).findings) EXPECT_NE(found.rule->name, rule) << found.what;
+  };
+  const auto by = [](const Someone& who) {
+    return [&who](audit::Entry& entry) { entry.actor = who.id.hex(); };
+  };
+  expect_now(last("erasure_ordered", by(max)), "two-erase-a-customer");
+  expect_now(last("erasure_ordered", by(rita)), "customer-acts-by-role");
+  expect_now(last("erasure_ordered", by(ada)), "customer-acts-by-role");
+  expect_now(last("erasure_ordered", [&](auto& entry) { entry.data.at("confirmed") = false; }),
+             "two-erase-a-customer");
+  expect_now(last("erasure_ordered", [&](auto& entry) { blank(entry); }), "two-erase-a-customer");
+  expect_now(last("customer_hold_set", by(ada)), "customer-acts-by-role");
+  expect_now(last("customer_hold_lifted", by(tom)), "customer-acts-by-role");
+  expect_now(last("customer_hold_lifted", [](auto& entry) { entry.actor = "operator"; }),
+             "customer-acts-by-role");
+  expect_now(last("case_closed", by(rita)), "customer-acts-by-role");
+  // The request was not over, and everything goes.
+  auto waits = good;
+  for (auto& entry : waits)
+    if (entry.type == "disclosure_step" && entry.subject == asked.hex() && entry.prev_step)
+      blank(entry);
+  expect_now(waits, "erased-when-settled");
 }
 
 // Whoever binds another's public key, which stands in the log, breaks nothing of theirs.

@@ -5004,7 +5004,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description held: a second person must say the same. 403 under a legal hold */
+            /** @description held: a second person must say the same. 403 under a legal hold; 409 while a request for this customer's data is not over, or still to be reviewed: what was said about it goes with the customer */
             202: {
                 headers: {
                     [name: string]: unknown;
