@@ -195,6 +195,12 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kSettledMax = 1'000;   // known for their words' sake; the oldest go
   static constexpr std::int64_t kSettledKeptMs = 7 * 86'400'000ll;
   static constexpr std::size_t kRequestsPerPersonMax = 20;
+  // What may be said of one request by its end: asked, broken open by two, or a verdict and a
+  // decline; revoked; reviewed. Whoever asks leaves room for it, of each that is not settled.
+  static constexpr std::size_t kWordsOfRequestMax = 6;
+  static constexpr std::size_t kRequestsPerCustomerMax =
+      vault::Customer::kWordsKept / kWordsOfRequestMax;
+  static_assert(kRequestsPerCustomerMax >= 100);
   static constexpr std::size_t kErasuresPerTurnMax = 500;  // customers
   // Customers of whom something is over by its time, in hand at once; the others wait for the next
   // round over all.
@@ -377,7 +383,7 @@ class Office final : public keys::Tenant {
   void use_up(vault::Customer& customer, vault::Leaf leaf);
   // office_cases.cpp
   void lift_hold(vault::Customer& customer);
-  [[nodiscard]] Status all_settled(const CustomerId& customer) const;
+  [[nodiscard]] std::size_t unsettled_of(const CustomerId& customer) const;
   // office_people.cpp
   [[nodiscard]] const Reader* find_reader(const PersonId& person,
                                           const std::array<std::uint8_t, 32>& key) const;

@@ -106,19 +106,14 @@ void Office::assign_case(const keys::AssignCase& message, Reply<keys::Ack> reply
   });
 }
 
-// What was said stands among the customer's data: who has to judge a request reads it, and a review
-// says more of it. Of a first step that is just on its way to the log the chain says nothing yet.
-Status Office::all_settled(const CustomerId& customer) const {
-  const bool waits = std::ranges::any_of(requests_, [&](const auto& item) {
+// Of a first step that is just on its way to the log the chain says nothing yet.
+std::size_t Office::unsettled_of(const CustomerId& customer) const {
+  return static_cast<std::size_t>(std::ranges::count_if(requests_, [&](const auto& item) {
     const auto& running = item.second;
     const auto& request = running.chain.request();
     const auto& whose = running.chain.number() == 0 ? running.asked_of : request.customer;
     return whose == customer && !is_settled(request.state);
-  });
-  return waits ? fail(Errc::kState,
-                      "a request for this customer's data is not over, or not reviewed yet: end it "
-                      "or have it reviewed first")
-               : Status{};
+  }));
 }
 
 void Office::erase_fields(const keys::EraseFields& message, Reply<keys::FieldsErased> reply) {
@@ -135,8 +130,12 @@ void Office::erase_fields(const keys::EraseFields& message, Reply<keys::FieldsEr
     return refuse({Errc::kNotFound, "no such field"});
   const bool secret = version != nullptr && version->of_class == vault::FieldClass::kSecret;
   if ((*found)->held() && !secret) return refuse({Errc::kDenied, "under a legal hold"});
-  if (message.all)
-    if (auto settled = all_settled(message.customer); !settled) return refuse(settled.error());
+  // What was said stands among the customer's data: who has to judge a request reads it, and a
+  // review says more of it.
+  if (message.all && unsettled_of(message.customer) != 0)
+    return refuse({Errc::kState,
+                   "a request for this customer's data is not over, or not reviewed yet: end it or "
+                   "have it reviewed first"});
   const auto actor = PersonId::parse(message.actor).value_or(PersonId{});  // may_act() read it
   const auto proposed = proposed_.find(message.customer);
   const bool confirms = message.all && proposed != proposed_.end() && proposed->second != actor;

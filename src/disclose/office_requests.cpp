@@ -181,6 +181,10 @@ Status Office::check_asked(const ChainStep& step) {
   const auto* customer = TRY(book_.find(step.customer));
   if (customer->find_case(step.of_case) == nullptr)
     return fail(Errc::kNotFound, "no such case of this customer");
+  const auto of_customer = unsettled_of(step.customer) + 1;
+  if (of_customer > kRequestsPerCustomerMax ||
+      of_customer * kWordsOfRequestMax > customer->room_for_words())
+    return fail(Errc::kFull, "too much is asked, or was said, about one customer");
   for (const auto leaf : step.event.fields) {
     const auto* version = customer->find(leaf);
     if (version == nullptr || version->state != vault::FieldState::kReadable || is_words(*version))
@@ -282,6 +286,8 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
       return fail(Errc::kExists, "this request is there already");
     TRY(check_step(s, running));
     if (first) TRY(check_asked(s));
+    if (!first && !needs_words(s.event.kind) && s.words != crypto::Digest{})
+      return fail(Errc::kMalformed, "nothing is said with this step");
     // Judged before anything is opened for it.
     auto judged = TRY(judge(running != nullptr ? running->chain : Chain{}, step));
     if (!first && s.event.kind == EventKind::kRelease) TRY(has_heard(*running, s.event.by));

@@ -105,7 +105,7 @@ Result<Leaf> Customer::store(const FieldSpec& spec, CaseNumber of_case, const Po
   if (in == nullptr || in->closed_at != 0) return fail(Errc::kNotFound, "no such open case");
   const bool word = spec.of_class == FieldClass::kServiceWord;
   CHECK(word == compare.has_value());
-  if (next_leaf_ >= kLeavesMax || versions_.size() >= kVersionsMax)
+  if (next_leaf_ >= kTypedLeavesMax || versions_.size() >= kTypedMax)
     return fail(Errc::kFull, "too many fields of one customer");
   const bool secret = spec.of_class == FieldClass::kSecret;
   const auto leaf = next_leaf_++;
@@ -181,8 +181,8 @@ void Customer::hold(bool on) {
 
 Result<Leaf> Customer::add_words(const FieldSpec& spec, CaseNumber of_case, std::int64_t now) {
   if (find_case(of_case) == nullptr) return fail(Errc::kNotFound, "no such case");
-  if (next_leaf_ >= kLeavesMax || versions_.size() >= kVersionsMax)
-    return fail(Errc::kFull, "too many fields of one customer");
+  if (next_leaf_ >= kLeavesMax || room_for_words() == 0)
+    return fail(Errc::kFull, "too much was said about one customer's requests");
   versions_.push_back({.field = spec.id,
                        .kind = spec.kind,
                        .of_class = FieldClass::kReference,

@@ -101,9 +101,16 @@ struct Times {
 
 class Customer {
  public:
-  static constexpr std::size_t kVersionsMax = 2'000;  // that are not gone; a row has its limit
+  // Versions that are not gone; a row has its limit. What people type stops before what has to be
+  // said of requests does: else whoever types in data leaves nobody room to revoke what they see.
+  // (A row of before may have 2,000 that were typed.)
+  static constexpr std::size_t kVersionsMax = 2'200;
+  static constexpr std::size_t kWordsKept = 700;  // of them for words alone
+  static constexpr std::size_t kTypedMax = kVersionsMax - kWordsKept;
   static constexpr std::size_t kCasesMax = 1'000;
   static constexpr Leaf kLeavesMax = 1u << 20;
+  static constexpr Leaf kTypedLeavesMax = kLeavesMax - (1u << 16);
+  static_assert(kLeavesMax - kTypedLeavesMax > kWordsKept);
 
   Customer(const CustomerId& id, Key32 root);
   static Result<Customer> decode(std::uint64_t row, ByteView raw);
@@ -111,7 +118,7 @@ class Customer {
 
   Result<CaseNumber> open_case(const Keep& keep, std::int64_t now);
   // A new version, readable (a service word: compare-only, with its token). What it replaces goes.
-  // kNotFound: no such open case. kFull.
+  // kNotFound: no such open case. kFull: beyond kTypedMax, whatever there is.
   Result<Leaf> store(const FieldSpec& spec, CaseNumber of_case, const Policy& policy,
                      std::int64_t now, std::optional<CompareToken> compare = {});
   // What a store() would change; taken back when what was stored came to nothing: what it replaced
@@ -125,7 +132,7 @@ class Customer {
   [[nodiscard]] Before before() const { return {versions_, number_since_, next_leaf_, next_case_}; }
   void take_back(const Before& before);
   // What was said about a request, in a case that may be closed: kept as a reference. `spec.id` is
-  // nobody's but this.
+  // nobody's but this. kFull: beyond kVersionsMax.
   Result<Leaf> add_words(const FieldSpec& spec, CaseNumber of_case, std::int64_t now);
   // A secret that was read is gone; anything else stays.
   void used(Leaf leaf);
@@ -176,6 +183,9 @@ class Customer {
 
   [[nodiscard]] const CustomerId& id() const { return id_; }
   [[nodiscard]] const std::vector<Version>& versions() const { return versions_; }
+  [[nodiscard]] std::size_t room_for_words() const {
+    return kVersionsMax - std::min(kVersionsMax, versions_.size());
+  }
   [[nodiscard]] const std::vector<Case>& cases() const { return cases_; }
   [[nodiscard]] const keys::Cover& cover() const { return cover_; }
   [[nodiscard]] Leaf next_leaf() const { return next_leaf_; }

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <map>
 
+#include "keys/page.hpp"
+
 namespace callward::vault {
 namespace {
 
@@ -224,6 +226,28 @@ TEST_F(Customers, WhatIsFullOrClosedTakesNothing) {
   while (customer.cases().size() < Customer::kCasesMax)
     ASSERT_TRUE(customer.open_case(policy.keep, now));
   EXPECT_EQ(customer.open_case(policy.keep, now).error().code, Errc::kFull);
+}
+
+// What is typed leaves room for what has to be said of requests, in versions and in leaves.
+TEST_F(Customers, WhatIsTypedLeavesRoomForWords) {
+  const auto one = *customer.open_case(policy.keep, now);
+  customer.hold(true);  // what is replaced is kept
+  while (customer.versions().size() < Customer::kTypedMax)
+    ASSERT_TRUE(customer.store(spec("name"), one, policy, now));
+  EXPECT_EQ(customer.store(spec("name"), one, policy, now).error().code, Errc::kFull);
+  const auto row = customer.encode();
+  auto read = *Customer::decode(*row_of(id), row.expose());
+  for (std::size_t i = 0; i < Customer::kWordsKept; ++i)
+    ASSERT_TRUE(read.add_words(spec("name"), one, now));
+  EXPECT_EQ(read.add_words(spec("name"), one, now).error().code, Errc::kFull);
+  const auto full = read.encode();
+  EXPECT_LE(full.size(), keys::kRowBytesMax);
+  EXPECT_TRUE(Customer::decode(*row_of(id), full.expose()));
+  customer = Customer(id, entropy.key());
+  const auto other = *customer.open_case(policy.keep, now);
+  customer.skip_leaves(Customer::kTypedLeavesMax);
+  EXPECT_EQ(customer.store(spec("name"), other, policy, now).error().code, Errc::kFull);
+  EXPECT_TRUE(customer.add_words(spec("name"), other, now));
 }
 
 TEST_F(Customers, ARowCutOrFlippedIsRefusedOrSaysTheSameOfItself) {

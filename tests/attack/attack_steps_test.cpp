@@ -434,6 +434,66 @@ TEST_F(Steps, AnExpertIsNobodysSubordinateHere) {
   EXPECT_EQ(state(own).at("expert").as_string(), eve.id.hex());
 }
 
+// A requester who types in data, too, fills the customer behind the release: what has to be said to
+// stop and to judge what runs has its room all the same.
+TEST_F(Steps, AFullCustomerIsRevokedAllTheSame) {
+  const auto customer = carla();
+  const auto id = opened(customer);
+  const auto broken = *request(tom, customer, {"email"});
+  ASSERT_TRUE(
+      ask(&Office::hold_customer, keys::HoldCustomer{customer, true, max.id.hex(), kReason}));
+  auto stored = store_values({{"query", "again"}}, customer, 1);
+  for (int i = 0; stored; ++i)
+    stored = store_values(
+        {{"query", "again " + std::to_string(i)}, {"name", "Carla"}, {"phone", "+16502531111"}},
+        customer, 1);
+  ASSERT_EQ(stored.error().code, Errc::kFull);
+  const auto versions = [&] {
+    return ask(&Office::customer_state, keys::CustomerStateRequest{customer})->fields.size();
+  };
+  EXPECT_GE(versions() + vault::Customer::kWordsKept + 3, vault::Customer::kVersionsMax);
+  // Nor by asking, and taking it back, nor by saying something with what needs no words.
+  const auto said_with = [&](const std::string& kind) {
+    const Said said{.kind = kind, .words = kWhy};
+    return act(broken, tom, said).error().code;
+  };
+  EXPECT_EQ(said_with("withdraw"), Errc::kMalformed);
+  for (;;) {
+    const auto one = request(tom, customer, {"email"});
+    if (!one) {
+      EXPECT_EQ(one.error().code, Errc::kFull) << one.error().message;
+      break;
+    }
+    ASSERT_TRUE(act(*one, tom, {.kind = "withdraw"}));
+  }
+  EXPECT_LE(versions(), vault::Customer::kVersionsMax);
+  const Said said{.kind = "break", .fields = {leaf_of.at({customer, "email"})}, .words = kWhy};
+  EXPECT_TRUE(act(broken, anna, said));
+  EXPECT_TRUE(act(broken, abe, said));
+  for (const auto& one : {id, broken}) {
+    const auto revoked = act(one, anna, {.kind = "revoke", .words = kWhy});
+    ASSERT_TRUE(revoked) << revoked.error().message;
+    EXPECT_EQ(state_word(one), "revoked");
+    EXPECT_TRUE(act(one, max, {.kind = "review", .words = kWhy}));
+  }
+}
+
+// So many of one customer's are open at once as have room for what is said about each.
+TEST_F(Steps, SoManyOfOneCustomerAsHaveRoom) {
+  const auto customer = carla();
+  const std::vector<const Someone*> all_who_ask = {&tom, &max, &eve, &emil, &anna, &abe, &olga};
+  std::size_t open = 0;
+  std::optional<Errc> refused;
+  for (const auto* who : all_who_ask)
+    for (std::size_t i = 0; i < Office::kRequestsPerPersonMax; ++i) {
+      const auto one = request(*who, customer, {"email"});
+      open += one ? 1 : 0;
+      if (!one) refused = one.error().code;
+    }
+  EXPECT_EQ(open, Office::kRequestsPerCustomerMax);
+  EXPECT_EQ(refused, Errc::kFull);
+}
+
 TEST_F(Steps, GlassIsNotBrokenAlone) {
   const auto customer = carla();
   const auto id = *request(tom, customer, {"phone"});
