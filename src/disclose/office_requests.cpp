@@ -197,6 +197,8 @@ Status Office::check_asked(const ChainStep& step) {
 Result<std::optional<SecretBytes>> Office::check_words(const keys::StepPut& message,
                                                        const ChainStep& step) {
   if (step.words == crypto::Digest{}) return std::optional<SecretBytes>();
+  if (step.number != 1 && !needs_words(step.event.kind))
+    return fail(Errc::kMalformed, "nothing is said with this step");
   auto words =
       TRY(open_intake(message.words, "words", {step.request.hex(), std::to_string(step.number)}));
   if (words.size() < kNonceBytes || crypto::sha256(words.expose()) != step.words)
@@ -286,8 +288,6 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
       return fail(Errc::kExists, "this request is there already");
     TRY(check_step(s, running));
     if (first) TRY(check_asked(s));
-    if (!first && !needs_words(s.event.kind) && s.words != crypto::Digest{})
-      return fail(Errc::kMalformed, "nothing is said with this step");
     // Judged before anything is opened for it.
     auto judged = TRY(judge(running != nullptr ? running->chain : Chain{}, step));
     if (!first && s.event.kind == EventKind::kRelease) TRY(has_heard(*running, s.event.by));
@@ -301,10 +301,7 @@ void Office::step_put(const keys::StepPut& message, Reply<keys::StepTaken> reply
       return tl::unexpected<Error>(no_reader("no key of this person's browser"));
     if (!first && s.event.kind == EventKind::kRing) TRY(ring(s.request, *running, message.record));
     if (words) taken->statement = TRY(seal_words(request.customer, request.of_case, s, *words));
-    if (first) {
-      running = &requests_[s.request];
-      running->asked_of = s.customer;
-    }
+    if (first) (running = &requests_[s.request])->asked_of = s.customer;
     auto staged = stage_step(s.request, *running, step, std::move(judged));
     if (!staged && first) requests_.erase(s.request);
     if (staged && first) drafted_.erase(s.request);

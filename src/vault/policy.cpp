@@ -5,6 +5,7 @@
 #include <set>
 
 #include "settings/section.hpp"
+#include "vault/limit_bounds.hpp"
 
 namespace callward::vault {
 namespace {
@@ -119,30 +120,17 @@ Status read_fields(const toml::table& root, std::vector<FieldSpec>& fields) {
 }
 
 Status read_limits(const toml::table& root, Limits& limits) {
-  constexpr std::int64_t kMinute = 60'000, kHour = 3'600'000;
   Section section(root, "disclosure");
-  const auto span = [&](const char* key, std::int64_t& out, std::int64_t unit, std::int64_t least,
-                        std::int64_t most) {
-    auto count = out / unit;
-    section.number(key, count, least, most);
-    out = count * unit;
-  };
-  span("assign_hours", limits.assign_ms, kHour, 1, 72);
-  span("ring_hours", limits.ring_ms, kHour, 1, 168);
-  span("call_minutes", limits.call_ms, kMinute, 5, 240);
-  span("release_hours", limits.release_ms, kHour, 1, 72);
-  span("window_minutes", limits.window_ms, kMinute, 1, 60);
-  span("window_minutes_max", limits.window_ms_max, kMinute, 1, 60);
-  span("review_hours", limits.review_ms, kHour, 1, 24);
-  section.number("call_seconds", limits.call_seconds_min, 30, 600);
-  section.number("checks", limits.checks_min, 2, 5);
-  section.number("rings", limits.rings_max, 1, 20);
-  section.number("number_days", limits.number_days_young, 30, 365);
-  section.number("fields", limits.fields_max, 1, 64);
+  auto numbers = numbers_of(limits);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto& bound = kLimitBounds[i];
+    auto count = numbers[i] / bound.unit;
+    section.number(bound.key, count, bound.least, bound.most);
+    numbers[i] = count * bound.unit;
+  }
   TRY(section.finish());
-  return limits.window_ms <= limits.window_ms_max
-             ? Status{}
-             : fail(Errc::kConfig, "disclosure.window_minutes is above window_minutes_max");
+  limits = TRY(limits_of(numbers));
+  return {};
 }
 
 int strictness(FieldClass of_class) {

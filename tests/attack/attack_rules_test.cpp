@@ -1,6 +1,7 @@
 // `log check` on what happened here: a log in which all went as it should, and for each rule one in
 // which it did not.
 #include "tests/attack/office_rig.hpp"
+#include "vault/limit_bounds.hpp"
 
 namespace callward::attack {
 namespace {
@@ -261,6 +262,38 @@ TEST_F(LogRules, AReviewThatAnswersNothingIsFoundThoughItsSignatureHolds) {
   for (auto& entry : silent)
     if (entry.type == "keeper_started") entry.data.erase("rules");
   expect_clean(silent);
+}
+
+// Those that the policy's file may not have, either: one table for both.
+TEST_F(LogRules, LimitsThatNoPolicyMayHave) {
+  const auto good = entries();
+  const auto with = [&](std::size_t which, std::int64_t number) {
+    auto bad = good;
+    of(bad, "policy_in_force").data.at("limits").as_array().at(which) = number;
+    return bad;
+  };
+  for (std::size_t i = 0; i < vault::kLimitBounds.size(); ++i) {
+    const auto& bound = vault::kLimitBounds[i];
+    SCOPED_TRACE(bound.key);
+    for (const auto number : {bound.least - 1, bound.most + 1, std::int64_t{1} << 50}) {
+      expect(with(i, number * (number < 1'000 ? bound.unit : 1)), "policy-within-bounds");
+      const auto file =
+          policy_text + "[disclosure]\n" + bound.key + " = " + std::to_string(number) + "\n";
+      EXPECT_FALSE(vault::parse_policy(file, "policy.toml"));
+    }
+    if (std::string_view(bound.key).starts_with("window")) continue;  // of two
+    for (const auto number : {bound.least, bound.most}) {
+      expect_clean(with(i, number * bound.unit));
+      const auto file =
+          policy_text + "[disclosure]\n" + bound.key + " = " + std::to_string(number) + "\n";
+      const auto policy = vault::parse_policy(file, "policy.toml");
+      ASSERT_TRUE(policy) << policy.error().message;
+      EXPECT_EQ(vault::numbers_of(policy->limits)[i], number * bound.unit);
+    }
+  }
+  auto wider = with(4, 40 * 60'000);
+  of(wider, "policy_in_force").data.at("limits").as_array().at(5) = 20 * 60'000;
+  expect(wider, "policy-within-bounds");
 }
 
 TEST_F(LogRules, WhatIsMissingInTheEndIsFound) {
