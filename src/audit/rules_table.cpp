@@ -129,6 +129,11 @@ const std::vector<Rule>& rules() {
        "Who looks up a call's number, types in what is said in it, or begins to be private in it, "
        "is "
        "somebody at whose telephone it has been. From the first `call_at` on."},
+      {"looked-up-within-bounds", kBreach,
+       "Typed values are looked up, on one day (UTC) by one keeper, at most twice as often as a "
+       "keeper lets in 24 hours: 500 times by one person, by all of them 100 times for each agent "
+       "and technician of the role chart, or 2,000. From the first keeper on that states `rules` "
+       "3."},
       {"stored-by-somebody", kBreach,
        "Customers' data is typed in by agents, technicians, or a known customer; no field's number "
        "is used twice."},

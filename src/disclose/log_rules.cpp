@@ -88,6 +88,7 @@ void LogRules::add(std::uint64_t index, const audit::Entry& entry, const Find& f
 void LogRules::keeper_started(const Now& now) {
   auto before = std::exchange(keeper_, {});
   keeper_.at = now.entry.at;
+  looked_ = {};
   const auto* rules = now.entry.data.if_contains("rules");
   keeper_.rules =
       std::max(before.rules, rules != nullptr && rules->is_int64() ? rules->get_int64() : 0);

@@ -127,6 +127,7 @@ class LogRules final : public audit::RuleJudge {
   // log_rules_calls.cpp
   void call_at(const Now& now);
   void looked_up(const Now& now);
+  void count_looked_up(const Now& now);
   void private_on(const Now& now);
   void check_in_call(const Now& now, std::string_view call) const;
   // log_rules_vault.cpp: customers
@@ -173,6 +174,14 @@ class LogRules final : public audit::RuleJudge {
     std::set<PersonId> were;  // at whose telephone it is, or has been
   };
   std::map<CallId, OfCall> calls_;
+  struct LookedUp {  // typed values, on one day of the log's, by the newest keeper
+    std::int64_t day = 0;
+    std::size_t all = 0, most = 0;  // and how many it may be, by the chart when it was most
+    std::map<std::string, std::size_t> by;
+  };
+  LookedUp looked_;
+  std::uint64_t takers_of_ = 0;                // the chart's entry by which `look_ups_` is
+  std::size_t look_ups_ = 0;                   // of all in a day
   std::set<std::string> private_;              // stretches that have begun, by their orders
   std::map<CallId, keys::CallBackOf> backed_;  // that were a call-back already
   struct Keeper {                              // the newest one

@@ -1,9 +1,16 @@
 // At whose telephone a call is, by the log's entries, and what is done in it.
 #include <boost/json.hpp>
+#include <utility>
 
 #include "disclose/log_rules.hpp"
+#include "disclose/parts.hpp"
 
 namespace callward::disclose {
+namespace {
+
+constexpr std::int64_t kDayMs = 86'400'000;
+
+}  // namespace
 
 // The chart is that of this entry: whoever has left since, or has another telephone, was there.
 void LogRules::call_at(const Now& now) {
@@ -33,7 +40,23 @@ void LogRules::check_in_call(const Now& now, std::string_view call) const {
 }
 
 void LogRules::looked_up(const Now& now) {
-  if (now.entry.subject != "-") check_in_call(now, now.entry.subject);
+  if (now.entry.subject != "-") return check_in_call(now, now.entry.subject);
+  count_looked_up(now);
+}
+
+// A keeper counts 24 hours from a moment that the log does not say, and each for itself: in a day
+// of the log's there are two of its days at most.
+void LogRules::count_looked_up(const Now& now) {
+  constexpr std::size_t kDays = 2;
+  if (keeper_.rules < 3 || !chart_) return;
+  if (const auto day = now.entry.at / kDayMs; day != looked_.day) looked_ = {.day = day};
+  if (std::exchange(takers_of_, chart_last_) != chart_last_ || look_ups_ == 0)
+    look_ups_ = look_ups_per_day(*chart_);
+  looked_.most = std::max(looked_.most, look_ups_);
+  if (++looked_.all == kDays * looked_.most + 1)
+    now.breaks("looked-up-within-bounds", "more on one day than all may look up");
+  if (++looked_.by[now.entry.actor] == kDays * kLookUpsPerDay + 1)
+    now.breaks("looked-up-within-bounds", "more on one day than one person may look up");
 }
 
 // Said once more, of one side that becomes both, it is the same stretch.

@@ -159,13 +159,20 @@ class Office final : public keys::Tenant {
   [[nodiscard]] const vault::Policy& policy() const { return policy_.policy; }
   [[nodiscard]] std::int64_t now() const;  // UTC ms (4)
   [[nodiscard]] std::string status_json() const;
-  void forget_rates() { rates_.clear(); }  // for a bench: people look up slower
+  void forget_rates() {  // for a bench: people look up slower
+    rates_.clear();
+    looked_.reset();
+  }
 
   static constexpr std::int64_t kIntakeKeyMs = 3'600'000;  // then a new one; taken as long again
   static constexpr std::size_t kIntakesMax = 200'000;      // remembered while their key is taken
   static constexpr std::size_t kFieldsPerIntakeMax = 32;
   static constexpr std::size_t kLookUpsPerMinute = 30;  // of one person
   static constexpr std::size_t kLookUpsPerMinuteAll = 6'000;
+  // Of a day: 24 hours from the first that is counted, by the monotonic clock, each keeper for
+  // itself. Only what is typed counts: whoever has the server seals guesses of its own, in
+  // everybody's name; the number of a call that runs is none. (disclose/parts.hpp has how many.)
+  static constexpr std::int64_t kLookUpDayMs = 24 * 3'600'000;
   static constexpr std::size_t kCallersMax = 20'000;    // calls at a time whose number is looked up
   static constexpr std::size_t kCallsAtMax = 20'000;    // ... at whose telephone they are
   static constexpr std::size_t kWereAtMax = 32;         // of one call; the first ones go
@@ -332,6 +339,13 @@ class Office final : public keys::Tenant {
     std::size_t count = 0;
   };
 
+  struct LookedUp {
+    std::int64_t since_ms = 0;  // monotonic
+    std::size_t all = 0;
+    std::map<std::string, std::size_t> by;
+    std::set<std::string> said;  // whose bound the event log has; "": of all
+  };
+
   // office_replay.cpp (ready, note_going: office.cpp)
   void forget();
   Status reload(std::uint64_t rows_upto);
@@ -440,6 +454,7 @@ class Office final : public keys::Tenant {
   [[nodiscard]] Status may_store(const keys::StoreFields& message);
   void store_typed(const keys::StoreFields& message, Reply<keys::FieldsStored> reply);
   bool within_rate(const std::string& actor);
+  Status within_day(const std::string& actor);
   Status may_look_up(const std::string& actor);
   void warm_numbers() const;
   void answer_found(const keys::FoundCustomers& found, audit::Entry entry,
@@ -533,6 +548,7 @@ class Office final : public keys::Tenant {
   std::deque<IntakeSecret> intake_;            // the newest first; two at most
   std::unordered_map<keys::IntakeId, std::int64_t> intakes_;  // when, monotonic
   std::map<std::string, Rate> rates_;
+  std::optional<LookedUp> looked_;          // this day
   std::map<CallId, vault::Token> callers_;  // of calls that run: what finds their number
   std::map<CallId, At> at_;                 // of calls that run, or ended just now
   std::vector<WaitingAct> waiting_;

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "base/event_log.hpp"
 #include "crypto/argon2id.hpp"
 #include "crypto/hpke.hpp"
 #include "disclose/office.hpp"
+#include "disclose/parts.hpp"
 #include "vault/field_record.hpp"
 #include "vault/normalise.hpp"
 
@@ -304,6 +306,25 @@ bool Office::within_rate(const std::string& actor) {
   return spend(actor, kLookUpsPerMinute) && spend("", kLookUpsPerMinuteAll);
 }
 
+// A keeper that begins counts anew: its log says what was looked up, and `log check` counts days.
+Status Office::within_day(const std::string& actor) {
+  const auto mono = clock_.monotonic_ms();
+  if (!looked_ || mono - looked_->since_ms >= kLookUpDayMs) looked_ = {.since_ms = mono};
+  auto& own = looked_->by[actor];
+  const bool all_spent = looked_->all >= look_ups_per_day(chart_);
+  if (!all_spent && own < kLookUpsPerDay) {
+    ++own;
+    ++looked_->all;
+    return {};
+  }
+  if (looked_->said.insert(all_spent ? "" : actor).second)
+    log_event("office.look_ups_spent",
+              {{"person", all_spent ? "all" : actor}, {"today", looked_->all}});
+  return fail(Errc::kFull, all_spent ? "as many look-ups today as all may make together: tomorrow "
+                                       "again; the call's own number is found all the same"
+                                     : "as many look-ups today as one person may make");
+}
+
 Status Office::may_look_up(const std::string& actor) {
   TRY(ready());
   constexpr auto kMayLook = people::bit(Role::kAgent) | people::bit(Role::kTechnician) |
@@ -344,6 +365,7 @@ void Office::look_up(const keys::LookUp& message, Reply<keys::FoundCustomers> re
   const auto* spec = policy_.policy.find(message.field);
   if (spec == nullptr || !spec->search)
     return refuse({Errc::kMalformed, "nobody is found by this field"});
+  if (auto may = within_day(message.actor); !may) return refuse(may.error());
   const auto value = open_intake(message.value, "find", {message.actor, message.field});
   if (!value) return refuse(value.error());
   const auto normalised = vault::normalise(spec->kind, value->expose(), policy_.policy.region);

@@ -1,5 +1,7 @@
 #include "disclose/parts.hpp"
 
+#include <algorithm>
+
 namespace callward::disclose {
 
 bool has_part(const Request& request, const PersonId& person) {
@@ -17,6 +19,17 @@ bool answers_for(const people::Chart& chart, const PersonId& person, const Reque
 bool may_read_words(const people::Chart& chart, const PersonId& person, const Request& request) {
   return chart.here(person) != nullptr &&
          (has_part(request, person) || answers_for(chart, person, request));
+}
+
+std::size_t look_ups_per_day(const people::Chart& chart) {
+  constexpr auto kTakesCalls = static_cast<people::Roles>(people::bit(people::Role::kAgent) |
+                                                          people::bit(people::Role::kTechnician));
+  const auto members =
+      static_cast<std::size_t>(std::ranges::count_if(chart.members(), [&](const auto& item) {
+        const auto* member = chart.here(item.first);
+        return member != nullptr && (member->roles & kTakesCalls) != 0;
+      }));
+  return std::max(kLookUpsPerDayAllMin, members * kLookUpsPerDayOfEach);
 }
 
 }  // namespace callward::disclose

@@ -29,4 +29,11 @@ inline constexpr auto kAssigns =
 inline constexpr auto kServes =
     static_cast<people::Roles>(kAssigns | people::bit(people::Role::kTechnician));
 
+// Typed values that are looked up in a day. Of one person: one a minute of a working day, all day.
+// Of all: so many for each who takes calls, which is twice a busy day of theirs, or what a small
+// company may need on its busiest. It is a bound on guessing, whoever's names the guesses bear.
+inline constexpr std::size_t kLookUpsPerDay = 500;
+inline constexpr std::size_t kLookUpsPerDayOfEach = 100, kLookUpsPerDayAllMin = 2'000;
+std::size_t look_ups_per_day(const people::Chart& chart);  // of all
+
 }  // namespace callward::disclose

@@ -1,5 +1,6 @@
 // `log check` on what happened here: a log in which all went as it should, and for each rule one in
 // which it did not.
+#include "disclose/parts.hpp"
 #include "tests/attack/office_rig.hpp"
 #include "vault/limit_bounds.hpp"
 
@@ -294,6 +295,41 @@ TEST_F(LogRules, LimitsThatNoPolicyMayHave) {
   auto wider = with(4, 40 * 60'000);
   of(wider, "policy_in_force").data.at("limits").as_array().at(5) = 20 * 60'000;
   expect(wider, "policy-within-bounds");
+}
+
+// Of a keeper that lets more through than two of its days, in one of the log's.
+TEST_F(LogRules, LookUpsBeyondADaysBounds) {
+  agent();
+  const auto good = entries();
+  const auto looks = [&](Log& log_entries, const Someone& who, std::size_t times,
+                         const std::string& subject = "-") {
+    for (std::size_t i = 0; i < times; ++i)
+      say(log_entries, {.type = "looked_up",
+                        .actor = who.id.hex(),
+                        .subject = subject,
+                        .data = {{"field", "name"}, {"found", 0}}});
+  };
+  auto once = good;
+  looks(once, tom, 2 * disclose::kLookUpsPerDay);
+  expect_clean(once);
+  auto next_day = once;
+  later(next_day, 86'400'000);
+  looks(next_day, tom, 2 * disclose::kLookUpsPerDay);
+  expect_clean(next_day);
+  auto more = once;
+  looks(more, tom, 1);
+  expect(more, "looked-up-within-bounds");
+  auto all = once;
+  for (const auto* who : {&max, &anna, &abe}) looks(all, *who, 2 * disclose::kLookUpsPerDay);
+  expect_clean(all);
+  looks(all, olga, 1);
+  expect(all, "looked-up-within-bounds");
+  for (auto* bad : {&more, &all}) {
+    for (auto& entry : *bad)
+      if (entry.type == "keeper_started") entry.data.at("rules") = 2;
+    for (const auto& found : judge(*bad).findings)
+      EXPECT_NE(found.rule->name, "looked-up-within-bounds") << found.what;
+  }
 }
 
 TEST_F(LogRules, WhatIsMissingInTheEndIsFound) {

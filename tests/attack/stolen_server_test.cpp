@@ -2,6 +2,7 @@
 // like, its certificate's key, by which they hear every word of it, its link to the keeper, and
 // whoever else is in it with them. Sessions are forged, roles, requests, records and passkeys
 // written over; a field is not read.
+#include "disclose/parts.hpp"
 #include "vault_api_rig.hpp"
 
 namespace callward::attack {
@@ -261,6 +262,49 @@ TEST_F(StolenServer, WhoSpeaksToTheKeeperInItsPlaceReadsNothing) {
   const auto toms = browser(tom);
   EXPECT_TRUE(ask(&Office::read_query,
                   keys::ReadQuery{of, 1, tom.id, *crypto::x25519_public(toms), field("query")}));
+}
+
+// Look-ups tell who has a value, to whoever has a session; and whoever has the server seals guesses
+// of their own, in everybody's name: so many a day, in all.
+TEST_F(StolenServer, WhatItSealsItselfFindsFew) {
+  const std::vector<PersonId> names = {olga.id, max.id,  tom.id, eve.id,
+                                       emil.id, anna.id, abe.id, agent()};
+  const auto guess = [&](const PersonId& who) {
+    const auto actor = who.hex();
+    return ask(&Office::look_up,
+               keys::LookUp{actor, "phone", seal("+16502530001", "find", {actor, "phone"})});
+  };
+  std::map<PersonId, std::size_t> answered;
+  std::size_t all = 0;
+  const auto a_day_of = [&](const std::vector<PersonId>& who, int hours) {
+    for (int minute = 0; minute < hours * 60; ++minute, clock.advance_ms(60'000))
+      for (const auto& one : who)
+        for (std::size_t i = 0; i < Office::kLookUpsPerMinute; ++i) {
+          const auto found = guess(one);
+          if (!found) {
+            EXPECT_EQ(found.error().code, Errc::kFull);
+            break;
+          }
+          ++answered[one];
+          ++all;
+        }
+  };
+  a_day_of({tom.id}, 1);
+  EXPECT_EQ(answered[tom.id], disclose::kLookUpsPerDay);
+  EXPECT_TRUE(guess(max.id)) << "another's are not spent";
+  ++all;
+  clock.advance_ms(60'000);
+  a_day_of(names, 1);
+  EXPECT_EQ(all, disclose::look_ups_per_day(office->chart()));
+  EXPECT_EQ(all, disclose::kLookUpsPerDayAllMin) << "of so few people";
+  for (const auto& [who, times] : answered) EXPECT_LE(times, disclose::kLookUpsPerDay);
+  EXPECT_EQ(guess(agent()).error().code, Errc::kFull);
+  clock.advance_ms(Office::kLookUpDayMs - 3 * 3'600'000);
+  EXPECT_FALSE(guess(max.id)) << "not a day later";
+  clock.advance_ms(3 * 3'600'000);
+  EXPECT_TRUE(guess(max.id)) << "a day later";
+  for (const auto& found : judge(entries()).findings)
+    EXPECT_NE(found.rule->name, "looked-up-within-bounds") << found.what;
 }
 
 // With the certificate's key every byte between the browsers and the server is heard.

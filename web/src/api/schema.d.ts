@@ -1270,7 +1270,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Who has this value; exact, logged, so many a minute */
+        /** Who has this value; exact, logged, so many a minute and a day */
         post: operations["lookUp"];
         delete?: never;
         options?: never;
