@@ -108,7 +108,7 @@ class Rig : public KeeperRig {
     if (!state) return false;
     for (const auto& range : state->erased)
       if (range.outcome == keys::OrderOutcome::kErased) gone.push_back(range.range);
-    return erase::join(gone) == erase::join(kOrdered);
+    return keys::join(gone) == keys::join(kOrdered);
   }
   [[nodiscard]] bool mirrors_good() const {
     const auto mirrors = store->mirrors();
