@@ -86,7 +86,7 @@ Status CustomerTables::take_erased_of_calls(std::uint64_t index, const audit::En
   return {};
 }
 
-// A row is used again once its call is gone: what took that one did not take this.
+// Rows are never used twice (ADR 13). A call began before what took its row, and went once.
 Status CustomerTables::take_retention(std::uint64_t index, const audit::Entry& entry) {
   const auto* rows = entry.data.if_contains("rows");
   if (rows == nullptr || !rows->is_array()) return {};

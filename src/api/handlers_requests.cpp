@@ -5,6 +5,7 @@
 
 #include "api/customer_helpers.hpp"
 #include "disclose/chain.hpp"
+#include "disclose/recordings.hpp"
 #include "vault/customer.hpp"
 
 namespace callward::api {
@@ -318,6 +319,16 @@ Result<std::string> attestation_of(Service& service, const disclose::Request& re
   return event ? attestation_in(event->flags) : std::string();
 }
 
+// As the keeper judges it; and the routes of calls are these roles'.
+bool hears(const people::Chart& chart, const Acting& who, const disclose::Request& request) {
+  constexpr auto kRoutes =
+      roles_of({Role::kAuthorised, Role::kSupervisor, Role::kReviewer, Role::kOwner});
+  const disclose::Heard call_back{.is_call_back = true,
+                                  .of = {request.id, request.requester, request.expert},
+                                  .request = &request};
+  return (who.roles & kRoutes) != 0 && disclose::may_hear(chart, who.id, call_back).has_value();
+}
+
 Result<Response> one(Service& service, const Request& request) {
   const auto who = TRY(acting(request));
   const auto id = TRY(request_of(request));
@@ -341,6 +352,7 @@ Result<Response> one(Service& service, const Request& request) {
   out["fields"] = std::move(fields);
   const auto* number = state ? number_of(service.policy, *state) : nullptr;
   out["dials"] = number == nullptr ? boost::json::value(nullptr) : std::int64_t{number->leaf};
+  out["hears"] = hears(*TRY(service.roster.chart()), who, found);
   out["attestation"] = TRY(attestation_of(service, found));
   out["people"] = names_of(service, people_in(found));
   return Response::json(std::move(out));

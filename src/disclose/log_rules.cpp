@@ -117,7 +117,7 @@ void LogRules::made_second_by(const Now& now, const people::SignedChange& change
   if (change.signatures.size() != 1 || !chart_->makes_second(change.change)) return;
   if (keeper_.rules >= kRules && chart_->takes_two(change.change))
     return now.breaks("second-by-two", "made by one, though a second one was there");
-  if (had_second_)
+  if (had_second_ && !chart_->has_second({}))
     now.breaks("second-begun-anew", "made by one: all others who might have are gone");
 }
 

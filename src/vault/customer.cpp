@@ -91,7 +91,8 @@ void Customer::let_go(Version& version, GoneBy by) {
 }
 
 Result<CaseNumber> Customer::open_case(const Keep& keep, std::int64_t now) {
-  if (cases_.size() >= kCasesMax) return fail(Errc::kFull, "too many cases of one customer");
+  if (cases_.size() >= kCasesMax || room_for_words() <= kWordsKept)
+    return fail(Errc::kFull, "too many cases of one customer");
   cases_.push_back({.number = next_case_++,
                     .opened_at = now,
                     .reference_days = static_cast<std::uint16_t>(keep.reference_days),
@@ -105,7 +106,8 @@ Result<Leaf> Customer::store(const FieldSpec& spec, CaseNumber of_case, const Po
   if (in == nullptr || in->closed_at != 0) return fail(Errc::kNotFound, "no such open case");
   const bool word = spec.of_class == FieldClass::kServiceWord;
   CHECK(word == compare.has_value());
-  if (next_leaf_ >= kTypedLeavesMax || versions_.size() >= kTypedMax)
+  if (next_leaf_ >= kTypedLeavesMax || versions_.size() >= kTypedMax ||
+      room_for_words() <= kWordsKept)
     return fail(Errc::kFull, "too many fields of one customer");
   const bool secret = spec.of_class == FieldClass::kSecret;
   const auto leaf = next_leaf_++;

@@ -115,10 +115,13 @@ class Customer {
   Customer(const CustomerId& id, Key32 root);
   static Result<Customer> decode(std::uint64_t row, ByteView raw);
   [[nodiscard]] SecretBytes encode() const;
+  // The row's size at most, whatever is erased of it.
+  [[nodiscard]] std::size_t bytes_at_most() const;
 
   Result<CaseNumber> open_case(const Keep& keep, std::int64_t now);
   // A new version, readable (a service word: compare-only, with its token). What it replaces goes.
-  // kNotFound: no such open case. kFull: beyond kTypedMax, whatever there is.
+  // kNotFound: no such open case. kFull: beyond kTypedMax, or beyond a
+  // row's bytes once all words have their room.
   Result<Leaf> store(const FieldSpec& spec, CaseNumber of_case, const Policy& policy,
                      std::int64_t now, std::optional<CompareToken> compare = {});
   // What a store() would change; taken back when what was stored came to nothing: what it replaced
@@ -183,9 +186,8 @@ class Customer {
 
   [[nodiscard]] const CustomerId& id() const { return id_; }
   [[nodiscard]] const std::vector<Version>& versions() const { return versions_; }
-  [[nodiscard]] std::size_t room_for_words() const {
-    return kVersionsMax - std::min(kVersionsMax, versions_.size());
-  }
+  // By count and by the row's bytes.
+  [[nodiscard]] std::size_t room_for_words() const;
   [[nodiscard]] const std::vector<Case>& cases() const { return cases_; }
   [[nodiscard]] const keys::Cover& cover() const { return cover_; }
   [[nodiscard]] Leaf next_leaf() const { return next_leaf_; }

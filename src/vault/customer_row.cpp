@@ -2,11 +2,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "keys/page.hpp"
 #include "vault/customer.hpp"
 
 namespace callward::vault {
 namespace {
 
+constexpr std::size_t kVersionBytes = 32, kNodeBytes = 36;        // without what differs
 constexpr std::uint8_t kFlagHeld = 1;                             // of a customer
 constexpr std::uint8_t kCompares = 1, kFoundBy = 2, kMissed = 4;  // of a version
 
@@ -72,6 +74,29 @@ Result<Version> read_version(ByteReader& in) {
 }
 
 }  // namespace
+
+// Each version has a leaf, each leaf that is open at most one node of its own; what follows the
+// last one is covered by one a level.
+std::size_t Customer::bytes_at_most() const {
+  constexpr std::size_t kHeadBytes = 64, kCaseBytes = 60;
+  constexpr std::size_t kFoundByBytes = 16, kTokenBytes = 48;
+  const auto tokens = [](FieldClass of_class) {
+    if (of_class == FieldClass::kSecret) return std::size_t{0};
+    return kFoundByBytes + (of_class == FieldClass::kReference ? 0 : kTokenBytes);
+  };
+  std::size_t bytes = kHeadBytes + cases_.size() * kCaseBytes + 2 * keys::kTreeLevels * kNodeBytes;
+  for (const auto& one : versions_)
+    bytes += kVersionBytes + one.field.size() + kNodeBytes + tokens(one.of_class);
+  return bytes;
+}
+
+std::size_t Customer::room_for_words() const {
+  constexpr std::size_t kFieldBytes = 32, kFoundByBytes = 16;
+  constexpr auto kWordsBytes = kVersionBytes + kFieldBytes + kNodeBytes + kFoundByBytes;
+  const auto bytes = std::min<std::size_t>(bytes_at_most(), keys::kRowBytesMax);
+  return std::min(kVersionsMax - std::min(kVersionsMax, versions_.size()),
+                  (keys::kRowBytesMax - bytes) / kWordsBytes);
+}
 
 SecretBytes Customer::encode() const {
   ByteWriter head;

@@ -250,6 +250,37 @@ TEST_F(Customers, WhatIsTypedLeavesRoomForWords) {
   EXPECT_TRUE(customer.add_words(spec("name"), other, now));
 }
 
+// The longest names, the most cases, a hole beside each leaf: the key store takes it still.
+TEST_F(Customers, ARowFitsWhateverIsTypedAndSaid) {
+  customer.hold(true);
+  const FieldSpec kept{
+      .id = std::string(32, 'k'), .kind = FieldKind::kEmail, .of_class = FieldClass::kContact};
+  const FieldSpec secret{
+      .id = std::string(32, 's'), .kind = FieldKind::kPassword, .of_class = FieldClass::kSecret};
+  const FieldSpec words{
+      .id = std::string(32, 'w'), .kind = FieldKind::kText, .of_class = FieldClass::kReference};
+  const auto one = *customer.open_case(policy.keep, now);
+  while (customer.cases().size() < Customer::kCasesMax)
+    ASSERT_TRUE(customer.open_case(policy.keep, now));
+  Result<Leaf> last = Leaf{0};
+  for (std::size_t n = 0; last; ++n) {
+    last = customer.store(n % 2 == 0 ? kept : secret, one, policy, now);
+    if (!last) break;
+    if (n % 2 == 0) customer.set_found_by(*last, {});
+    settle();
+  }
+  EXPECT_EQ(last.error().code, Errc::kFull);
+  EXPECT_GT(customer.versions().size(), 500u) << "and much was typed";
+  std::size_t said = 0;
+  while (customer.add_words(words, one, now)) ++said;
+  EXPECT_GE(said + 2, Customer::kWordsKept) << "the last that was typed is two of them long";
+  customer.hold(false);
+  for (const auto leaf : customer.to_compare()) customer.set_compare(leaf, {});
+  const auto row = customer.encode();
+  EXPECT_LE(row.size(), keys::kRowBytesMax);
+  EXPECT_TRUE(Customer::decode(*row_of(id), row.expose()));
+}
+
 TEST_F(Customers, ARowCutOrFlippedIsRefusedOrSaysTheSameOfItself) {
   const auto one = *customer.open_case(policy.keep, now);
   store("name", one);

@@ -113,6 +113,15 @@ TEST_F(Turns, AReviewersListHasTheRequestsOfWhoAnswersToThem) {
   EXPECT_EQ(list(sue, "review"), Ids());
   EXPECT_EQ(may(sue, id, "review"), "superior");
   EXPECT_EQ(turns(sue).at("review"), 0);
+  const auto hears = [&](const Someone& whom) {
+    return api::test::json_of(call(whom.id, "GET", "/v1/requests/" + id)).at("hears").as_bool();
+  };
+  EXPECT_TRUE(hears(max)) << "to whom Tom answers";
+  EXPECT_TRUE(hears(anna));
+  EXPECT_TRUE(hears(olga));
+  EXPECT_FALSE(hears(sue)) << "a supervisor sees it, and hears only whom they answer for";
+  EXPECT_FALSE(hears(tom));
+  EXPECT_FALSE(hears(eve)) << "who rang";
   // Whoever is a superior may, whatever their roles: and sees it, then.
   now = office->now();
   ASSERT_TRUE(apply(person(tom.id, people::bit(people::Role::kTechnician), eve.id), {olga}));

@@ -448,7 +448,8 @@ TEST(VaultApi, AReceiptSaysWhatOfTheCallsWasErasedAndWhoHeardThem) {
   EXPECT_TRUE(rig.rows("SELECT 1 FROM trail_calls WHERE call = '" + other.hex() + "'").empty());
 }
 
-// Retention names rows of keys, which are used again: what took one call's took no other's.
+// Retention names rows of keys. What the log said before a call began took nothing of it, whatever
+// rows it names.
 TEST(VaultApi, ARecordingThatWentByRetentionIsSaidToBeGone) {
   VaultRig rig;
   api::CustomerTables tables(*rig.database);

@@ -5195,6 +5195,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DisclosureRequest"] & {
+                        /** @description the recordings of its call-backs open to me now, by role and hierarchy */
+                        hears: boolean;
                         /** @description the field whose number a call-back dials now; null: none is on file */
                         dials: number | null;
                         attestation: components["schemas"]["Attestation"];

@@ -44,10 +44,13 @@ export const mayBeSecond = (people: Person[], first: string, about: string): Per
     .filter((one) => one.state === 'here' && one.person !== first && one.person !== about && one.roles.some((role) => MAY_SECOND.includes(role)))
     .sort(byName);
 
-// Whether giving it takes two: what opens something always does; what makes one the second of two, as soon as somebody
-// is there who may be the second one.
-export const takesTwo = (role: string, people: Person[], first: string, about: string): boolean =>
-  TWO_TO_GIVE.includes(role) || (MAY_SECOND.includes(role) && mayBeSecond(people, first, about).length > 0);
+// Whether giving it takes two: what opens something always does; what makes one the second of two, as soon as an owner
+// and somebody else who may sign are here, neither of whom it is about; but an owner may be the first about themselves.
+export function takesTwo(role: string, people: Person[], about: string): boolean {
+  const counts = (one: Person): boolean =>
+    one.state === 'here' && one.roles.some((held) => MAY_SECOND.includes(held)) && (one.person !== about || one.roles.includes('owner'));
+  return TWO_TO_GIVE.includes(role) || (MAY_SECOND.includes(role) && people.filter(counts).length >= 2);
+}
 
 export interface Difference {
   gets: string[];

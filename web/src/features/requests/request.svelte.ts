@@ -9,6 +9,7 @@ import { isOver, type DisclosureRequest, type FieldChip, type Running } from './
 import { momentsOf, type Entry, type Moment } from './timeline';
 
 export type Whole = DisclosureRequest & {
+  hears: boolean; // the recordings of its call-backs
   running: Running | null;
   fields: FieldChip[];
   people: Record<string, string>;

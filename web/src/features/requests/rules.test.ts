@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
-  askDraft, codeTargets, comparable, concernFault, countdown, isSentence, isWindowOpen, mayBeUsed, mayHear, mayI, narrow, newest, nextByPeople, usualMs,
+  askDraft, codeTargets, comparable, concernFault, countdown, isSentence, isWindowOpen, mayBeUsed, mayI, narrow, newest, nextByPeople, usualMs,
   releasable, releaseDraft, reviewDraft, verdictOf, windowMs, type FieldChip, type NextStep, type RequestState,
 } from './rules';
 
@@ -76,21 +76,6 @@ describe('drafts', () => {
     expect(windowMs(15, 3_600_000)).toBe(900_000);
     expect(windowMs(999, 3_600_000)).toBe(3_600_000);
     expect(windowMs(NaN, 3_600_000)).toBe(0);
-  });
-});
-
-describe('who hears the call-back', () => {
-  const at = (state: RequestState) => ({ state, requester: 'tom', expert: 'eve' });
-  test('is who may release or review it, from the verdict to the end of the review', () => {
-    for (const role of ['authorised', 'owner', 'supervisor']) {
-      for (const state of ['verified', 'half_released', 'open', 'closed', 'expired', 'revoked', 'confirmed'] as const) expect(mayHear(at(state), 'max', [role]), `${role} ${state}`).toBe(true);
-      for (const state of ['calling', 'assigned', 'reviewed', 'refused', 'lapsed'] as const) expect(mayHear(at(state), 'max', [role]), `${role} ${state}`).toBe(false);
-    }
-    expect(mayHear(at('reviewed'), 'rita', ['reviewer'])).toBe(true);
-    for (const role of ['agent', 'technician', 'expert', 'administrator', 'auditor']) expect(mayHear(at('open'), 'max', [role]), role).toBe(false);
-  });
-  test('is never who asked or rang, whatever else they are', () => {
-    for (const person of ['tom', 'eve']) expect(mayHear(at('open'), person, ['reviewer', 'owner', 'authorised', 'supervisor'])).toBe(false);
   });
 });
 

@@ -109,17 +109,6 @@ export function releaseDraft(
   return { request: request.request, kind, fields: narrow(releasable(request), chosen), window_ms: ms };
 }
 
-// ---- who hears the call-back ---------------------------------------------------------------------
-
-const JUDGED: RequestState[] = ['verified', 'half_released', 'half_broken', 'open', 'closed', 'expired', 'revoked', 'confirmed'];
-// From the verdict to the end of the review those who may release or review it; reviewers at any time; never who asked or rang. A
-// supervisor sees requests of those alone who answer to them.
-export function mayHear(request: Pick<DisclosureRequest, 'state' | 'requester' | 'expert'>, person: string, roles: readonly string[]): boolean {
-  if (person === request.requester || person === request.expert) return false;
-  const judges = ['authorised', 'owner', 'supervisor'].some((role) => roles.includes(role));
-  return roles.includes('reviewer') || (judges && JUDGED.includes(request.state));
-}
-
 // ---- what an expert may compare ------------------------------------------------------------------
 
 const NEVER_COMPARED = ['phone', 'query', 'text'];
