@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   askDraft, codeTargets, comparable, concernFault, countdown, isSentence, isWindowOpen, mayBeUsed, mayI, narrow, newest, nextByPeople, usualMs,
-  releasable, releaseDraft, reviewDraft, verdictOf, windowMs, type FieldChip, type NextStep, type RequestState,
+  releasable, releaseDraft, reviewDraft, verdictOf, windowMs, type FieldChip, type NextStep,
 } from './rules';
 
 const chip = (field: string, leaf: number, more: Partial<FieldChip> = {}): FieldChip => ({
