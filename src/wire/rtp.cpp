@@ -116,7 +116,7 @@ void put_cname(Bytes& out, ByteView ssrc, std::string_view cname) {
 
 Bytes anonymous_rtcp(ByteView datagram, std::string_view cname) {
   Bytes out;
-  std::size_t at = 0;
+  std::size_t at = 0, written = 1;  // our name is one
   for (std::size_t count = 0; at < datagram.size(); ++count) {
     const auto rest = datagram.subspan(at);
     if (count == kRtcpPacketsMax || rest.size() < 4 || rest[0] >> 6 != 2) return {};
@@ -128,7 +128,7 @@ Bytes anonymous_rtcp(ByteView datagram, std::string_view cname) {
     std::size_t kept = 0;
     if (report) kept = (rest[1] == kRtcpSenderReport ? 28 : 8) + 24 * items;
     if (rest[1] == kRtcpBye) kept = 4 + 4 * items;
-    if (kept > size) return {};
+    if (kept > size || (kept != 0 && ++written > kRtcpPacketsMax)) return {};
     if (kept != 0) put_with_length(out, rest.first(kept));
     if (count == 0) put_cname(out, rest.subspan(4, 4), cname);
     at += size;

@@ -60,7 +60,7 @@ Result<Rtcp> parse_rtcp(ByteView datagram);
 // What of a compound datagram may go to the other side of a call without saying whose it is: sender
 // and receiver reports and BYE, without profile extensions and reasons; in the place of every
 // source description (RFC 3550, 6.5: names, numbers, often user@host) one CNAME of ours. Empty: it
-// does not begin with a report, or its lengths do not fit.
+// does not begin with a report, its lengths do not fit, or it is full: ours has no room in it.
 Bytes anonymous_rtcp(ByteView datagram, std::string_view cname);
 
 }  // namespace callward::wire

@@ -107,5 +107,18 @@ TEST(Rtcp, WhatIsNotACompoundOfReportsIsDropped) {
   EXPECT_TRUE(anonymous_rtcp(short_report, "us").empty());
 }
 
+// With our name it would be a packet more than anybody takes.
+TEST(Rtcp, ACompoundThatIsFullIsDroppedAndOneWithRoomIsTaken) {
+  Bytes most;
+  for (std::size_t i = 0; i + 1 < kRtcpPacketsMax; ++i)
+    most.insert(most.end(), kReport.begin(), kReport.end());
+  const auto made = anonymous_rtcp(most, "us");
+  EXPECT_TRUE(parse_rtcp(made));
+  EXPECT_EQ(anonymous_rtcp(made, "us"), made);
+  most.insert(most.end(), kReport.begin(), kReport.end());
+  ASSERT_TRUE(parse_rtcp(most));
+  EXPECT_TRUE(anonymous_rtcp(most, "us").empty());
+}
+
 }  // namespace
 }  // namespace callward::wire
