@@ -11,11 +11,6 @@ constexpr std::string_view kBegan = "call_started", kErased = "erased",
                            kRetention = "retention_intended";
 constexpr std::array<std::string_view, 3> kOfCall = {"erase_intended", "opened", "exported"};
 
-std::string text_at(const boost::json::object& data, const char* name) {
-  const auto* value = data.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 }  // namespace
 
 std::vector<std::string> call_trail_migrations() {

@@ -53,10 +53,6 @@ std::string_view type_of(std::string_view text) {
   return rest.substr(0, rest.find('"'));
 }
 
-std::string text_at(const boost::json::object& data, const char* name) {
-  const auto* value = data.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
 std::int64_t number_at(const boost::json::object& data, const char* name) {
   const auto* value = data.if_contains(name);
   return value != nullptr && (value->is_int64() || value->is_uint64())
@@ -69,6 +65,11 @@ bool flag_at(const boost::json::object& data, const char* name) {
 }
 
 }  // namespace
+
+std::string text_at(const boost::json::object& data, const char* name) {
+  const auto* value = data.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
 
 Status CustomerTables::note(std::uint64_t index, const std::string& subject,
                             const audit::Entry& entry) {

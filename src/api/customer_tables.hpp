@@ -30,6 +30,8 @@ namespace callward::api {
 std::vector<std::string> customer_migrations();
 std::vector<std::string> customer_later_migrations();
 std::vector<std::string> call_trail_migrations();
+// Of an entry's data; empty where there is no such text.
+std::string text_at(const boost::json::object& data, const char* name);
 // Entries about calls that are followed: beginnings, orders, openings.
 bool is_of_calls(std::string_view type);
 

@@ -21,10 +21,6 @@ struct Stored {
 };
 using Leaves = std::map<std::int64_t, Stored>;
 
-std::string text_of(const boost::json::object& data, const char* name) {
-  const auto* value = data.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
 std::int64_t number_of(const boost::json::object& data, const char* name) {
   const auto* value = data.if_contains(name);
   return value != nullptr && value->is_int64() ? value->get_int64() : 0;
@@ -78,8 +74,8 @@ boost::json::array recorded(const std::vector<LogRow>& log) {
       out.push_back({{"call", call}, {"at", at}, {"what", what}});
   };
   for (const auto& row : log) {
-    if (row.type == "fields_stored") add(text_of(row.data, "call"), row.at, "your call");
-    if (row.type == "call_back_made") add(text_of(row.data, "call"), row.at, "our call to you");
+    if (row.type == "fields_stored") add(text_at(row.data, "call"), row.at, "your call");
+    if (row.type == "call_back_made") add(text_at(row.data, "call"), row.at, "our call to you");
   }
   return out;
 }
@@ -131,7 +127,7 @@ boost::json::array erased(const ReceiptSource& source, const Leaves& leaves,
   boost::json::array out;
   for (const auto& row : source.log) {
     if (row.type != "fields_erase_intended") continue;
-    const auto at = done.find(text_of(row.data, "order"));
+    const auto at = done.find(text_at(row.data, "order"));
     for (const auto& field : list_of(row.data, "fields")) {
       if (!field.is_array() || field.get_array().size() != 2) continue;
       const auto& item = field.get_array();
@@ -171,7 +167,7 @@ boost::json::array read(const ReceiptSource& source, const Leaves& leaves,
     if (row.type == "query_read") add(row, number_of(row.data, "leaf"), "");
   for (const auto& asked : source.requests)
     for (const auto& row : asked.log) {
-      if (row.type != "disclosure_step" || text_of(row.data, "kind") != "view") continue;
+      if (row.type != "disclosure_step" || text_at(row.data, "kind") != "view") continue;
       for (const auto& leaf : list_of(row.data, "fields"))
         if (leaf.is_int64()) add(row, leaf.get_int64(), asked.request.id.hex());
     }
@@ -193,7 +189,7 @@ boost::json::array erased_sound(const ReceiptSource& source) {
     const auto done = done_in(log);
     const auto add = [&](const LogRow& row, const std::string& stream, std::int64_t from,
                          std::int64_t to, const std::string& reason) {
-      const auto at = done.find(text_of(row.data, "order"));
+      const auto at = done.find(text_at(row.data, "order"));
       out.push_back({{"call", call},
                      {"stream", stream},
                      {"from_ms", from},
@@ -213,7 +209,7 @@ boost::json::array erased_sound(const ReceiptSource& source) {
         const auto end = (*range)[2].get_int64();
         add(row, store::stream_name(static_cast<std::uint8_t>((*range)[0].get_int64())),
             (*range)[1].get_int64() * kSegmentMs, end >= kEndless ? 0 : end * kSegmentMs,
-            text_of(row.data, "reason"));
+            text_at(row.data, "reason"));
       }
     }
   }
@@ -325,7 +321,7 @@ std::string by_of(const boost::json::object& item) { return shown(item, "by").su
 
 std::vector<std::string> recorded_calls(const ReceiptSource& source) {
   std::vector<std::string> calls;
-  for (const auto& one : recorded_of(source)) calls.push_back(text_of(one.as_object(), "call"));
+  for (const auto& one : recorded_of(source)) calls.push_back(text_at(one.as_object(), "call"));
   return calls;
 }
 

@@ -113,9 +113,8 @@ void LogRules::policy_in_force(const Now& now) {
 
 // One owner who makes the second of two for themselves is two people at once.
 void LogRules::made_second_by(const Now& now, const people::SignedChange& change) {
-  constexpr std::int64_t kRules = 2;
   if (change.signatures.size() != 1 || !chart_->makes_second(change.change)) return;
-  if (keeper_.rules >= kRules && chart_->takes_two(change.change))
+  if (keeper_.rules >= kRulesOfSeconds && chart_->takes_two(change.change))
     return now.breaks("second-by-two", "made by one, though a second one was there");
   if (had_second_ && !chart_->has_second({}))
     now.breaks("second-begun-anew", "made by one: all others who might have are gone");

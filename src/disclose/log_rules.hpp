@@ -76,6 +76,9 @@ class LogRules final : public audit::RuleJudge {
     std::int64_t all_at = 0;      // when it was; 0: never
     std::vector<RequestId> requests;
   };
+  // What a keeper states has to be so much, for some rules to hold its log (audit::kRulesStated):
+  // who seconds is made by two; who acts on customers' data, and how many look-ups a day.
+  static constexpr std::int64_t kRulesOfSeconds = 2, kRulesOfActs = 3;
   using ReaderKey = std::array<std::uint8_t, 32>;
   struct Reader {
     PersonId person;

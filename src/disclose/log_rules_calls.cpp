@@ -48,7 +48,7 @@ void LogRules::looked_up(const Now& now) {
 // of the log's there are two of its days at most.
 void LogRules::count_looked_up(const Now& now) {
   constexpr std::size_t kDays = 2;
-  if (keeper_.rules < 3 || !chart_) return;
+  if (keeper_.rules < kRulesOfActs || !chart_) return;
   if (const auto day = now.entry.at / kDayMs; day != looked_.day) looked_ = {.day = day};
   if (std::exchange(takers_of_, chart_last_) != chart_last_ || look_ups_ == 0)
     look_ups_ = look_ups_per_day(*chart_);

@@ -15,7 +15,6 @@ using people::Role;
 constexpr std::int64_t kSecretMs = 24 * 3'600'000;
 constexpr std::int64_t kDayMs = 86'400'000;
 constexpr std::string_view kByRetention = "retention", kByWish = "customer";
-constexpr std::int64_t kRulesOfActs = 3;    // that a keeper states (audit::kRulesStated)
 constexpr std::int64_t kClocksMs = 60'000;  // between the time of an entry and the office's
 
 std::uint32_t case_of(const audit::Entry& entry) {
@@ -62,8 +61,7 @@ void LogRules::fields_stored(const Now& now) {
   if (!id) return now.breaks("stored-by-somebody", "of no customer");
   const auto person = PersonId::parse(now.entry.actor);
   const auto* member = person && chart_ ? chart_->here(*person) : nullptr;
-  const bool types = member != nullptr && (people::has(member->roles, Role::kAgent) ||
-                                           people::has(member->roles, Role::kTechnician));
+  const bool types = member != nullptr && (member->roles & kTakesCalls) != 0;
   const bool fresh = now.entry.data.at("new_customer").as_bool();
   if (!types && (now.entry.actor != "customer" || fresh))
     now.breaks("stored-by-somebody", "by nobody in the role chart who types in data");

@@ -11,15 +11,9 @@
 #include <boost/json.hpp>
 
 #include "disclose/office.hpp"
+#include "disclose/parts.hpp"
 
 namespace callward::disclose {
-namespace {
-
-// Who is at the telephone with callers, and types what they say.
-constexpr auto kTakesCalls = static_cast<people::Roles>(people::bit(people::Role::kAgent) |
-                                                        people::bit(people::Role::kTechnician));
-
-}  // namespace
 
 PersonId Office::whose_is(const At& at) const {
   const auto* whose = chart_.by_extension(at.telephone);

@@ -211,8 +211,7 @@ Status Office::stage_stored(const keys::StoreFields& message, const keys::Fields
 
 Status Office::may_store(const keys::StoreFields& message) {
   TRY(ready());
-  constexpr auto kTypes = people::bit(Role::kAgent) | people::bit(Role::kTechnician);
-  if (message.actor != kByCustomer) return may_act(message.actor, kTypes);
+  if (message.actor != kByCustomer) return may_act(message.actor, kTakesCalls);
   if (message.customer.is_zero() || message.of_case == 0)
     return fail(Errc::kDenied, "a form is a known customer's, of an open case");
   if (!message.call.is_zero()) return fail(Errc::kDenied, "a form is filled in in no call");
@@ -327,9 +326,9 @@ Status Office::within_day(const std::string& actor) {
 
 Status Office::may_look_up(const std::string& actor) {
   TRY(ready());
-  constexpr auto kMayLook = people::bit(Role::kAgent) | people::bit(Role::kTechnician) |
-                            people::bit(Role::kExpert) | people::bit(Role::kSupervisor) |
-                            people::bit(Role::kAuthorised) | people::bit(Role::kOwner);
+  constexpr auto kMayLook = kTakesCalls | people::bit(Role::kExpert) |
+                            people::bit(Role::kSupervisor) | people::bit(Role::kAuthorised) |
+                            people::bit(Role::kOwner);
   TRY(may_act(actor, kMayLook));
   if (!within_rate(actor)) return fail(Errc::kBusy, "too many look-ups this minute");
   return {};

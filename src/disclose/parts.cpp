@@ -22,8 +22,6 @@ bool may_read_words(const people::Chart& chart, const PersonId& person, const Re
 }
 
 std::size_t look_ups_per_day(const people::Chart& chart) {
-  constexpr auto kTakesCalls = static_cast<people::Roles>(people::bit(people::Role::kAgent) |
-                                                          people::bit(people::Role::kTechnician));
   const auto members =
       static_cast<std::size_t>(std::ranges::count_if(chart.members(), [&](const auto& item) {
         const auto* member = chart.here(item.first);

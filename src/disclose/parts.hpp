@@ -19,6 +19,9 @@ bool answers_for(const people::Chart& chart, const PersonId& person, const Reque
 // reads the log, where the words are a hash.
 bool may_read_words(const people::Chart& chart, const PersonId& person, const Request& request);
 
+// Who is at the telephone with callers, and types what they say.
+inline constexpr auto kTakesCalls = static_cast<people::Roles>(
+    people::bit(people::Role::kAgent) | people::bit(people::Role::kTechnician));
 // Who does what to a customer's data, by their roles: `kServes` closes a case and has a value
 // erased, `kAssigns` gives a case to a technician, `kLeads` has everything erased, two of them, and
 // sets and lifts a legal hold.

@@ -103,12 +103,11 @@ void Keeper::note_call_back(const CallId& id, const keys::CallBackOf& of) {
 }
 
 std::int64_t Keeper::kept_ms(const CallId& id, std::uint8_t stream) {
-  constexpr std::int64_t kSegmentMs = 100;
   const auto found = find(id);
   if (!found || stream >= keys::kCallDataStream) return 0;
   const auto& call = **found;
   const auto end = call.ended ? call.ends[stream] : elapsed_segments(call);
-  return static_cast<std::int64_t>(call.kept_segments(stream, end)) * kSegmentMs;
+  return static_cast<std::int64_t>(call.kept_segments(stream, end)) * SegmentRange::kSegmentMs;
 }
 
 void Keeper::open(const keys::Open& message, Reply<keys::Opened> reply) {

@@ -1,7 +1,5 @@
 #include "people/invitation.hpp"
 
-#include <algorithm>
-
 #include "base/pack.hpp"
 #include "crypto/sha256.hpp"
 
@@ -13,13 +11,6 @@ constexpr std::string_view kSeed = "CWS1 invitation key";
 constexpr std::string_view kLink = "CWS1 invitation link";
 constexpr std::string_view kInvite = "CWS1 invitation";
 constexpr std::string_view kFirstKey = "CWS1 first key";
-
-template <std::size_t N>
-std::array<std::uint8_t, N> array_of(ByteView bytes) {
-  std::array<std::uint8_t, N> out;
-  std::ranges::copy(bytes.first(N), out.begin());
-  return out;
-}
 
 }  // namespace
 
@@ -59,10 +50,11 @@ bool fits_invitation(const crypto::Digest& invite, const Change& first_key) {
   const ByteView token = first_key.token;
   if (token.size() == kPlainTokenBytes) return crypto::sha256(token) == invite;
   if (token.size() != kInvitationTokenBytes) return false;
-  const auto key = array_of<32>(token);
+  ByteReader in(token);
+  const auto key = in.array<32>();
   return invite_of(key) == invite &&
          crypto::ed25519_verify(key, invitation_hash(first_key.person, invite, first_key.key),
-                                token.subspan(key.size()));
+                                in.bytes(kInvitationTokenBytes - key.size()));
 }
 
 }  // namespace callward::people

@@ -39,7 +39,8 @@ export async function fingerprintOf(key: { id: string; key: string }): Promise<s
 }
 
 const sorted = (words: string[]): string => [...words].sort().join(' ');
-const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');
+// Roles, custodians: what a change writes with a space between.
+export const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');
 
 // Whether the authenticator said this key: its id and its numbers stand in what it gave.
 const said = (given: string, change: Change): boolean =>
