@@ -5,6 +5,7 @@
 #include "api/catalog.hpp"
 #include "api/customer_tables.hpp"
 #include "api/reminder_book.hpp"
+#include "api/roster.hpp"
 #include "people/people.hpp"
 
 namespace callward::api {
@@ -23,9 +24,10 @@ std::vector<std::string> alarm_migrations() {
 
 std::vector<std::string> server_migrations() {
   std::vector<std::string> all;
-  for (auto* steps : {people::migrations, catalog_migrations, people::later_migrations,
-                      customer_migrations, reminder_migrations, customer_later_migrations,
-                      people::latest_migrations, alarm_migrations, call_trail_migrations})
+  for (auto* steps :
+       {people::migrations, catalog_migrations, people::later_migrations, customer_migrations,
+        reminder_migrations, customer_later_migrations, people::latest_migrations, alarm_migrations,
+        call_trail_migrations, roster_migrations})
     std::ranges::move(steps(), std::back_inserter(all));
   return all;
 }

@@ -352,6 +352,26 @@ TEST_F(Company, AServerThatStartsAnewReadsTheChartFromTheLogAlone) {
   EXPECT_EQ((*third.chart())->head(), keepers.head()) << "from the database";
 }
 
+// The log's files are a second behind what the keeper took, and a session begins at once.
+TEST_F(Company, WhoHasJustComeInIsNotSentAwayByAServerThatStartsAnew) {
+  ASSERT_TRUE(roster.follow());
+  publishes = false;
+  const auto max = join("max", "supervisor");
+  const auto token = session_of(max);
+  Roster anew(*database, people, party,
+              {dir + "/log", {kLogOrigin, *crypto::ed25519_public(log_seed)}, &vfs});
+  ASSERT_TRUE(anew.load());
+  EXPECT_EQ((*anew.chart())->head(), keepers.head());
+  EXPECT_TRUE(anew.admit(people.session(token)));
+  ASSERT_TRUE(anew.follow());
+  EXPECT_TRUE(anew.admit(people.session(token)));
+  ASSERT_TRUE(audit_log->publish());
+  ASSERT_TRUE(anew.follow());
+  EXPECT_TRUE(anew.admit(people.session(token)));
+  EXPECT_EQ(database->query("SELECT COUNT(*) FROM chart_ahead")->at(0).number(0), 0)
+      << "what is read stands in one place";
+}
+
 TEST_F(Company, AFoundedChartIsNotForgottenWithItsLog) {
   ASSERT_TRUE(roster.follow());
   std::filesystem::remove_all(dir + "/log");

@@ -40,6 +40,8 @@ bool tell_readers(Service& service) {
     if (put) continue;
     // A session whose key the keeper does not take reads nothing: better that it says so.
     if (is_refused(put.error())) {
+      log_event("server.reader_refused",
+                {{"person", reader.person.hex()}, {"why", put.error().message}});
       (void)service.people.end_session(reader.session, reader.person);
       continue;
     }

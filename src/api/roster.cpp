@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <boost/json.hpp>
+
 #include "audit/daily.hpp"
 #include "audit/entry.hpp"
 #include "audit/tiles.hpp"
@@ -13,7 +15,20 @@ const std::string kRead = "chart_changed";
 constexpr std::string_view kMark = R"("type":"chart_changed")";
 constexpr std::uint64_t kBundlesPerStep = 64;  // then what was found is written down
 
+Result<boost::json::object> object_in(const std::string& text) {
+  boost::system::error_code error;
+  auto json = boost::json::parse(text, error);
+  if (error || !json.is_object()) return fail(Errc::kCorrupt, "a row of the role chart");
+  return std::move(json.get_object());
+}
+
 }  // namespace
+
+std::vector<std::string> roster_migrations() {
+  return {
+      "CREATE TABLE chart_ahead (number INTEGER PRIMARY KEY, change TEXT NOT NULL,"
+      " signatures TEXT NOT NULL) STRICT;"};
+}
 
 Roster::Roster(db::Database& database, people::People& people, people::RelyingParty party,
                Place log)
@@ -45,6 +60,19 @@ Status Roster::apply(const people::SignedChange& change, std::set<PersonId>& abo
   return {};
 }
 
+// What the keeper took, of which the log's files are not read yet.
+Status Roster::load_ahead(people::Chart& chart) const {
+  for (const auto& row :
+       TRY(db_.query("SELECT change, signatures FROM chart_ahead WHERE number > ?1 ORDER BY number",
+                     {static_cast<std::int64_t>(chart.number())}))) {
+    const auto change = TRY(object_in(row.text(0)));
+    const auto signatures = TRY(object_in(row.text(1)));
+    TRY(chart.apply(
+        {TRY(people::change_from_json(change)), TRY(people::signatures_from_json(signatures))}));
+  }
+  return {};
+}
+
 Status Roster::load() {
   std::set<PersonId> about;
   {
@@ -52,6 +80,7 @@ Status Roster::load() {
     people::Chart chart(party_);
     for (const auto& row : TRY(db_.query("SELECT entry FROM chart_changes ORDER BY number")))
       TRY(chart.apply(TRY(read_entry(row.text(0))).change));
+    TRY(load_ahead(chart));
     for (const auto& item : chart.members()) about.insert(item.first);
     const std::lock_guard lock(mutex_);
     chart_ = std::make_shared<people::Chart>(std::move(chart));
@@ -77,6 +106,7 @@ Status Roster::take_entry(const std::string& text, std::set<PersonId>& about) {
     return fail(Errc::kCorrupt, "this log has another role chart than the one that was read");
   }
   if (rows.empty()) TRY(db_.execute("INSERT INTO chart_changes VALUES (?1, ?2)", {number, text}));
+  TRY(db_.execute("DELETE FROM chart_ahead WHERE number <= ?1", {number}));
   return {};
 }
 
@@ -127,7 +157,13 @@ Status Roster::take(const people::SignedChange& change, const keys::ChartTaken& 
   {
     const std::lock_guard reading(reading_);
     const auto chart = now();
-    if (chart->number() < taken.number) TRY(apply(change, about));
+    if (chart->number() < taken.number) {
+      TRY(apply(change, about));
+      TRY(db_.execute("INSERT INTO chart_ahead VALUES (?1, ?2, ?3)",
+                      {static_cast<std::int64_t>(change.change.number),
+                       boost::json::serialize(people::to_json(change.change)),
+                       boost::json::serialize(people::signatures_to_json(change.signatures))}));
+    }
     const auto after = now();
     if (after->number() == taken.number && after->head() != taken.head)
       return fail(Errc::kState, "the keeper has another role chart: wait until the log is read");

@@ -8,6 +8,8 @@
 //       taken for not founded.
 //   (3) Who left has no session after the change that says so; a passkey that is taken away takes
 //       the sessions along that began with it.
+//   (4) A change that the keeper took is in the database before a session begins by it: a server
+//       that dies before it has read the log knows it, and ends no session for want of it.
 //
 // Thread-safe. What is given out is a chart that does not change any more.
 #pragma once
@@ -17,6 +19,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "audit/note.hpp"
 #include "base/vfs.hpp"
@@ -27,6 +30,8 @@
 
 namespace callward::api {
 
+std::vector<std::string> roster_migrations();
+
 class Roster {
  public:
   struct Place {  // of the log
@@ -36,7 +41,7 @@ class Roster {
   };
   Roster(db::Database& database, people::People& people, people::RelyingParty party, Place log);
 
-  // What was read before, from the database; then follow() goes on from there.
+  // What was read or taken before, from the database; then follow() goes on from there.
   Status load();
   // Reads what the log has published since the last time. No checkpoint yet: an empty log.
   Status follow();
@@ -61,6 +66,7 @@ class Roster {
   Status read_range(std::uint64_t from, std::uint64_t size, std::set<PersonId>& about);
   Status take_entry(const std::string& text, std::set<PersonId>& about);
   Status apply(const people::SignedChange& change, std::set<PersonId>& about);
+  Status load_ahead(people::Chart& chart) const;
   Status settle(const std::set<PersonId>& about);
   std::shared_ptr<const people::Chart> now() const;
 
