@@ -51,6 +51,8 @@ describe('the owner', () => {
     await page.getByText('an expert, who rings the customer back').waitFor();
     const two = page.getByRole('region', { name: 'Break-glass is not possible yet' });
     await two.getByText('a second authorised person', { exact: true }).waitFor();
+    // Nobody else is there: how she comes back is asked for on every screen, until it is set up.
+    await page.getByRole('region', { name: 'A second way in' }).getByRole('link').waitFor();
     await screen(page, 'people-alone');
   });
 });
@@ -304,8 +306,11 @@ describe('passkeys', () => {
   test('a second one is added and removed; one alone is warned of', async () => {
     const olga = at('olga');
     const { page } = olga;
-    await page.goto('/me');
-    await page.getByText('You have one passkey. If its device is lost, nobody gets in as you').waitFor();
+    const wayBack = page.getByRole('region', { name: 'A second way in' });
+    await page.goto('/people');
+    await wayBack.getByRole('link').click();
+    await page.getByText('You have one passkey. If its device is lost, nobody gets in as you: add').waitFor();
+    expect(await wayBack.count()).toBe(0);
     const first = olga.authenticator;
     await newAuthenticator(olga, true);
     // A person touches one of two devices. The new one makes the passkey, and is touched once too often: what it made is
@@ -321,6 +326,10 @@ describe('passkeys', () => {
     const keys = page.getByRole('region', { name: 'Passkeys' }).getByRole('listitem');
     expect(await keys.count()).toBe(2);
     await screen(page, 'own-two-passkeys');
+    await page.getByRole('link', { name: 'People' }).click();
+    await page.getByText('Everybody whom a release needs is here').waitFor();
+    await expect.poll(() => wayBack.count()).toBe(0);
+    await page.goto('/me');
     await keys.nth(1).getByRole('button', { name: 'Remove the passkey' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Sign the removal' }).click();
     await page.getByText('It is removed.').waitFor();

@@ -158,6 +158,11 @@ export const own = {
   cameBy: { passphrase: 'by passphrase', passkey: 'by passkey', code: 'by one-time code', token: 'by token' } as Record<string, string>,
   unfounded: 'No role chart is founded here: there are no passkeys yet. The operator begins it with callward user found.',
   code: 'You came in with a one-time code: you can look, and end your sessions. For the rest sign in with your passkey.',
+  wayBack: {
+    title: 'A second way in',
+    lead: 'You have one passkey. If its device is lost, nobody gets in as you, an owner.',
+    link: 'Add a second one, or name two custodians',
+  },
   passkeys: {
     title: 'Passkeys',
     lead: 'With one of these and your passphrase you sign in, and sign what you do.',
