@@ -109,12 +109,13 @@ Status CustomerTables::take_of_call(std::uint64_t index, const audit::Entry& ent
   return known.empty() ? Status{} : note_call(index, entry.subject, entry);
 }
 
-Result<std::vector<LogRow>> CustomerTables::trail_of(const std::string& call, std::int64_t limit) {
+Result<std::vector<LogRow>> CustomerTables::trail_of(const std::string& call, std::int64_t limit,
+                                                     const boost::json::array& types) {
   std::vector<LogRow> rows;
   for (const auto& row :
-       TRY(db_.query("SELECT entry, type, actor, at, data FROM trail_log WHERE call = ?1 ORDER BY "
-                     "entry LIMIT ?2",
-                     {call, limit}))) {
+       TRY(db_.query("SELECT entry, type, actor, at, data FROM trail_log WHERE call = ?1 AND (?3 = "
+                     "'[]' OR type IN (SELECT value FROM json_each(?3))) ORDER BY entry LIMIT ?2",
+                     {call, limit, boost::json::serialize(types)}))) {
     boost::system::error_code error;
     const auto json = boost::json::parse(row.text(4), error);
     if (error || !json.is_object()) continue;

@@ -315,12 +315,15 @@ Status CustomerTables::keep_request(const disclose::Request& r, std::int64_t to,
 
 Result<std::vector<LogRow>> CustomerTables::log_of(const std::string& subject,
                                                    std::optional<std::uint64_t> after,
-                                                   std::int64_t limit, const std::string& but) {
+                                                   std::int64_t limit,
+                                                   const boost::json::array& types) {
   std::vector<LogRow> found;
   for (const auto& row : TRY(db_.query(
            "SELECT entry, type, at, actor, data FROM customer_log WHERE subject = ?1 AND entry > "
-           "?2 AND type <> ?4 ORDER BY entry LIMIT ?3",
-           {subject, after ? static_cast<std::int64_t>(*after) : std::int64_t{-1}, limit, but}))) {
+           "?2 AND (?4 = '[]' OR type IN (SELECT value FROM json_each(?4))) ORDER BY entry LIMIT "
+           "?3",
+           {subject, after ? static_cast<std::int64_t>(*after) : std::int64_t{-1}, limit,
+            boost::json::serialize(types)}))) {
     boost::system::error_code error;
     auto data = boost::json::parse(row.text(4), error);
     if (error || !data.is_object()) return fail(Errc::kCorrupt, "an entry's copy that is none");

@@ -42,7 +42,6 @@ Result<std::uint32_t> number_of(const Request& request, const char* name) {
 }
 
 Status may_see(Service& service, const Acting& who, const CustomerId& customer) {
-  constexpr auto kLeads = roles_of({Role::kSupervisor, Role::kOwner});
   CustomerTables tables(service.database);
   // An agent has those whom a look-up found, or who began with them: not whose id they know.
   const auto at_hand = [&] {

@@ -136,14 +136,14 @@ class CustomerTables {
   Result<std::vector<RequestId>> requests_of(const CustomerId& customer);
 
   // ---- the log ----
-  // Entries about a customer or a request, oldest first, behind `after`.
-  // ... without those of the type `but`.
+  // Entries about a customer or a request, oldest first, behind `after`; of `types` alone, if any.
   Result<std::vector<LogRow>> log_of(const std::string& subject, std::optional<std::uint64_t> after,
-                                     std::int64_t limit, const std::string& but = {});
+                                     std::int64_t limit, const boost::json::array& types = {});
   // Entries about a call in which something of a customer was typed, or that was a call-back,
   // oldest first: what was erased of it (`erase_intended`, `retention_intended`, and `erased` with
-  // all its orders), who was given keys of it (`opened`, `exported`).
-  Result<std::vector<LogRow>> trail_of(const std::string& call, std::int64_t limit);
+  // all its orders), who was given keys of it (`opened`, `exported`). Of `types` alone, if any.
+  Result<std::vector<LogRow>> trail_of(const std::string& call, std::int64_t limit,
+                                       const boost::json::array& types = {});
   struct Touched {
     std::set<RequestId> requests;  // of which there is anything new
     std::set<RequestId> stepped;   // to be projected anew, once for all its new steps

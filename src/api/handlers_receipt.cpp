@@ -1,13 +1,42 @@
 // The receipt for a customer, as JSON or as text to be handed over.
+#include <algorithm>
+#include <iterator>
+
 #include "api/customer_helpers.hpp"
 #include "api/receipt.hpp"
 
 namespace callward::api {
 namespace {
 
-const std::string kItself = "receipt_given";  // as often as it is looked at
-constexpr std::int64_t kEntriesMax =
-    20'000;  // of a customer, each of their requests, each of their calls
+// Of each kind, of a customer, each of their requests, each of their calls. What was erased and who
+// read it are kinds of their own: nobody who looks often pushes out what was erased.
+constexpr std::int64_t kEntriesMax = 20'000;
+using Kinds = std::vector<boost::json::array>;
+const Kinds& kinds_of_fields() {
+  static const Kinds kinds{
+      {"fields_stored", "fields_void", "call_back_made", "fields_erase_intended", "erased"},
+      {"query_read"},
+      {"disclosure_step"}};
+  return kinds;
+}
+const Kinds& kinds_of_calls() {
+  static const Kinds kinds{{"erase_intended", "retention_intended", "erased"},
+                           {"opened", "exported"}};
+  return kinds;
+}
+
+// `read(kind)` for each kind; `whole` is false after it when there is more than is shown.
+template <class Read>
+Result<std::vector<LogRow>> of_kinds(const Kinds& kinds, bool& whole, const Read& read) {
+  std::vector<LogRow> all;
+  for (const auto& kind : kinds) {
+    auto rows = TRY(read(kind));
+    whole = whole && static_cast<std::int64_t>(rows.size()) < kEntriesMax;
+    std::ranges::move(rows, std::back_inserter(all));
+  }
+  std::ranges::sort(all, {}, &LogRow::entry);
+  return all;
+}
 
 // What the keeper still has of the customer; nothing: erased whole.
 Result<std::optional<keys::CustomerState>> state_of(Service& service, const CustomerId& id) {
@@ -26,7 +55,12 @@ Result<Response> receipt_of(Service& service, const Request& request, const Cust
   TRY(service.follow_customers());
   CustomerTables tables(service.database);
   ReceiptSource source{.customer = id, .made_at = service.clock.utc_ms()};
-  source.log = TRY(tables.log_of(id.hex(), {}, kEntriesMax, kItself));
+  const auto told_of = [&](const std::string& subject) {
+    return of_kinds(kinds_of_fields(), source.whole, [&](const boost::json::array& kind) {
+      return tables.log_of(subject, {}, kEntriesMax, kind);
+    });
+  };
+  source.log = TRY(told_of(id.hex()));
   // One that is erased whole has a receipt still: the log says what became of it.
   if (source.log.empty()) return fail(Errc::kNotFound, "no such customer");
   if (state) {
@@ -34,10 +68,13 @@ Result<Response> receipt_of(Service& service, const Request& request, const Cust
     source.fields = state->fields;
   }
   for (const auto& one : TRY(tables.requests_of(id)))
-    source.requests.push_back({TRY(tables.known(one, service.policy.limits)),
-                               TRY(tables.log_of(one.hex(), {}, kEntriesMax, kItself))});
+    source.requests.push_back(
+        {TRY(tables.known(one, service.policy.limits)), TRY(told_of(one.hex()))});
   for (const auto& call : recorded_calls(source))
-    source.calls[call] = TRY(tables.trail_of(call, kEntriesMax));
+    source.calls[call] =
+        TRY(of_kinds(kinds_of_calls(), source.whole, [&](const boost::json::array& kind) {
+          return tables.trail_of(call, kEntriesMax, kind);
+        }));
   const auto json = receipt(source, service.policy);
   if (!text) return Response::json(json);
   Response response;
@@ -54,6 +91,7 @@ Result<Response> give(Service& service, const Request& request) {
   const auto id = TRY(customer_of(request));
   const auto state = TRY(state_of(service, id));
   if (state) TRY(may_see(service, who, id));
+  if (!state && (who.roles & kLeads) == 0) return fail(Errc::kNotFound, "no such customer");
   return receipt_of(service, request, id, state);
 }
 

@@ -309,6 +309,10 @@ constexpr const char* kRecordingsStay =
     "  customer leaves them: they go when that time is over, or earlier when two people order "
     "it.\n";
 
+constexpr const char* kNotWhole =
+    "This receipt is not whole: more was done than one receipt lists. What is oldest stands here; "
+    "the\naudit log has the rest.\n";
+
 // A code, as words.
 std::string reason_of(const boost::json::object& item) {
   auto reason = shown(item, "reason");
@@ -332,6 +336,7 @@ boost::json::object receipt(const ReceiptSource& source, const vault::Policy& po
           {"customer", source.customer.hex()},
           {"made_at", source.made_at},
           {"hold", source.held},
+          {"whole", source.whole},
           {"recorded", recorded_of(source)},
           {"kept", kept(source, policy)},
           {"erased", erased(source, leaves, policy)},
@@ -345,6 +350,8 @@ std::string receipt_text(const boost::json::object& json) {
   std::string out = "Receipt for customer " + shown(json, "customer") + "\nof " +
                     shown(json, "company") + ", " + shown(json, "contact") + "\nmade " +
                     time_of(json, "made_at") + "; times are UTC\n";
+  const auto* whole = json.if_contains("whole");
+  if (whole != nullptr && whole->is_bool() && !whole->get_bool()) out += kNotWhole;
   const auto section = [&](const char* title, const char* name, const auto& line) {
     out += std::string("\n") + title + "\n";
     for (const auto& item : list_of(json, name))

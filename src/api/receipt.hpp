@@ -18,6 +18,7 @@ struct ReceiptSource {
   CustomerId customer;
   std::int64_t made_at = 0;  // UTC ms
   bool held = false;
+  bool whole = true;  // false: the log says more of the customer than stands here
   std::vector<keys::FieldState> fields;  // what the keeper still has
   std::vector<LogRow> log;               // about the customer, oldest first
   struct Asked {

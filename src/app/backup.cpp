@@ -63,6 +63,8 @@ class Backup {
     TRY(objects());
     TRY(database());
     TRY(text_file(config_.file, kBackedUpConfig));
+    if (const auto& policy = config_.vault.policy_file; vfs_.exists(policy))
+      TRY(text_file(policy, kBackedUpPolicy));
     TRY(log());
     report_.manifest.taken_at = clock_.utc_ms();
     std::sort(files().begin(), files().end(),
@@ -78,8 +80,8 @@ class Backup {
   Status look_at_last() {
     if (!vfs_.exists(dir_ + "/" + kManifestName)) {
       const auto names = vfs_.list(dir_);
-      static const std::vector<std::string> kOurs = {"callward.toml", "log", kManifestReceiptName,
-                                                     "objects", "server"};
+      static const std::vector<std::string> kOurs = {
+          kBackedUpConfig, "log", kManifestReceiptName, "objects", kBackedUpPolicy, "server"};
       if (names && !std::includes(kOurs.begin(), kOurs.end(), names->begin(), names->end()))
         return fail(Errc::kState, dir_ + ": holds something that is no backup of Callward");
       return {};

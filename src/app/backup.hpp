@@ -57,6 +57,7 @@ std::vector<std::string> verify_backup(Vfs& vfs, const std::string& dir,
                                        const BackupManifest& manifest,
                                        const BackupProgress& progress = {});
 inline constexpr const char* kBackedUpConfig = "callward.toml";
+inline constexpr const char* kBackedUpPolicy = "policy.toml";  // wherever it lay
 inline constexpr std::size_t kConfigBytesMax = 1u << 20;
 // The configuration as the manifest names it. kCorrupt: it names none, or another one lies there.
 Result<Bytes> read_backed_up_config(Vfs& vfs, const std::string& dir,

@@ -242,6 +242,7 @@ class SignedBackup : public ::testing::Test {
     ASSERT_TRUE(taken) << taken.error().message;
   }
   void write(const std::string& path, const std::string& content) {
+    ASSERT_TRUE(vfs.make_dirs(path.substr(0, path.rfind('/'))));
     ASSERT_TRUE(vfs.write_file_atomic(path, as_bytes(content)));
   }
   std::string read(const std::string& path) {
@@ -294,6 +295,24 @@ TEST_F(SignedBackup, TheLogsKeyStandsForEveryFileOfIt) {
   EXPECT_TRUE(seal->own_key);
   take();
   EXPECT_EQ(verified(), ExitCode::kDone) << "again, on top";
+}
+
+// What is asked of customers, and how long it is kept: without it a restored service would go by
+// another.
+TEST_F(SignedBackup, ThePolicyComesBackWithIt) {
+  const auto ours = read(dir + "/old/policy.toml") + "\n# ours\n";
+  write(dir + "/old/policy.toml", ours);
+  take();
+  take();
+  const auto done = restore();
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(read(dir + "/new/policy.toml"), ours);
+}
+
+TEST_F(SignedBackup, APolicyThatIsThereIsNotWrittenOver) {
+  write(dir + "/new/policy.toml", "living");
+  EXPECT_EQ(restore().error().code, Errc::kExists);
+  EXPECT_EQ(read(dir + "/new/policy.toml"), "living");
 }
 
 TEST_F(SignedBackup, OneThatWasWrittenAnewIsRefused) {

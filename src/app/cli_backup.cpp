@@ -94,6 +94,7 @@ Status must_be_new(const std::string& dir) {
 std::string place_of(const Config& config, const std::string& path) {
   if (path.starts_with("objects/")) return config.recorder.objects_dir + path.substr(7);
   if (path.starts_with("log/")) return config.log.dir + path.substr(3);
+  if (path == kBackedUpPolicy) return config.vault.policy_file;
   return path == "server/callward.db" ? config.server.database : std::string();
 }
 
@@ -126,6 +127,7 @@ Status fill(Vfs& vfs, const RestoreOptions& options, const Config& config,
     shown.show(done++, manifest.files.size());
     const auto to = place_of(config, file.path);
     if (to.empty()) continue;  // the configuration: looked at before, written last
+    if (vfs.exists(to)) return fail(Errc::kExists, to + " is there: a restore never overwrites");
     written.add(to);
     const auto copied = TRY(copy_file(vfs, options.backup + "/" + file.path, to));
     if (copied.bytes != file.bytes || copied.sha256 != file.sha256)

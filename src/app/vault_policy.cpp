@@ -4,6 +4,8 @@
 #include <array>
 #include <fstream>
 
+#include "base/event_log.hpp"
+
 namespace callward::app {
 namespace {
 
@@ -37,6 +39,8 @@ people::RelyingParty relying_party(const Config& config) {
 }
 
 Result<disclose::OfficePolicy> load_office_policy(Vfs& vfs, const Config& config) {
+  if (const auto& file = config.vault.policy_file; !vfs.exists(file))
+    log_event("keeper.policy_missing", {{"file", file}});
   const auto text = TRY(policy_text(vfs, config));
   return disclose::OfficePolicy{TRY(vault::parse_policy(text, config.vault.policy_file)),
                                 crypto::sha256(as_bytes(text)), relying_party(config),

@@ -362,6 +362,40 @@ TEST(VaultApi, WhatIsErasedIsNotKept) {
   EXPECT_GE(receipt.at("erased").as_array().size(), 5u);
   for (const auto& one : receipt.at("erased").as_array())
     EXPECT_GT(one.at("done_at").to_number<std::int64_t>(), 0);
+  EXPECT_EQ(rig.call(rig.anna.id, "GET", base + "/receipt").status, 404)
+      << "nobody may be asked to release it any more: it is for who leads";
+}
+
+// Whoever does one thing very often pushes nothing else out, and is not silently cut.
+TEST(VaultApi, AReceiptLacksNothingBecauseOfMuchThatWasDone) {
+  VaultRig rig;
+  const auto customer = rig.store_carla();
+  rig.follow();
+  const auto path = "/v1/customers/" + customer + "/receipt";
+  const auto many = [&](const char* type, std::int64_t from) {
+    ASSERT_TRUE(rig.database->execute(
+        "WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 + 20000) "
+        "INSERT INTO customer_log SELECT ?2, i, ?3, 5, 'somebody', '{\"leaf\":1}' FROM n",
+        {from, customer, std::string(type)}));
+  };
+  const auto last = [&](const char* type, std::int64_t at) {
+    ASSERT_TRUE(rig.database->execute(
+        "INSERT INTO customer_log VALUES (?2, ?1, ?3, 6, 'the last', ?4)",
+        {at, customer, std::string(type),
+         std::string(R"({"leaf":1,"order":"o","fields":[[1,"correction"]]})")}));
+  };
+  many("case_assigned", 1'000'000);
+  last("query_read", 1'100'000);
+  auto receipt = json_of(rig.call(rig.max.id, "GET", path));
+  ASSERT_EQ(receipt.at("read").as_array().size(), 1u);
+  EXPECT_TRUE(receipt.at("whole").as_bool());
+  many("query_read", 1'200'000);
+  last("fields_erase_intended", 1'300'000);
+  receipt = json_of(rig.call(rig.max.id, "GET", path));
+  EXPECT_EQ(receipt.at("erased").as_array().size(), 1u) << "reading pushes no erasure out";
+  EXPECT_FALSE(receipt.at("whole").as_bool());
+  const auto text = rig.call(rig.max.id, "GET", path + "?format=text").body;
+  EXPECT_NE(text.find("not whole"), std::string::npos);
 }
 
 // A receipt is of recordings, too: what was erased of a customer's calls, also before anything was

@@ -2014,6 +2014,8 @@ export interface components {
             customer: string;
             made_at: number;
             hold: boolean;
+            /** @description false: more was done than one receipt lists; what is oldest stands here */
+            whole: boolean;
             recorded: {
                 call: string;
                 at: number;

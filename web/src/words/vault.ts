@@ -180,6 +180,7 @@ export const v = {
     receiptLead: 'What was recorded, kept, erased, read and heard. No values: it can be handed over.',
     showReceipt: 'Show',
     downloadReceipt: 'Download as text',
+    notWhole: 'More was done than one receipt lists. What is oldest stands here; the audit log has the rest.',
     receiptParts: { recorded: 'Recorded', kept: 'Kept', erased: 'Erased', erased_sound: 'Erased of recordings', read: 'Read', heard: 'Recordings heard', asked: 'Asked for' } as Record<string, string>,
     nothing: 'nothing',
     receiptCall: (id: string) => `call ${id.slice(0, 8)}`,
