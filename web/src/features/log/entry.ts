@@ -33,7 +33,7 @@ export function summary(entry: LogEntry): string {
     else if (name === 'reason' && typeof value === 'string') parts.push(t.reason('erased', value));
     else if (name === 'reason_hash' || name === 'order' || name === 'root' || name === 'hash' || name === 'ends' || name === 'started_at' || name === 'ended_at') continue;
     else if (Array.isArray(value)) {
-      if (value.some((item) => typeof item === 'string' && isId(item))) parts.push(`${value.length} ${name}`);
+      if (value.some((item) => typeof item === 'string' && isId(item))) parts.push(value.length === 1 ? `1 ${name.replace(/s$/, '')}` : `${value.length} ${name}`);
       else if (value.length > 0) parts.push(value.every((item) => typeof item === 'string') ? value.join(', ') : `${name} ${value.length}`);
     } else if (typeof value === 'number' || typeof value === 'boolean') parts.push(`${name.replaceAll('_', ' ')} ${value}`);
     else if (typeof value === 'string') parts.push(isId(value) ? `${name} ${value.slice(0, 8)}` : value.replaceAll('_', ' '));
