@@ -48,6 +48,9 @@ const std::vector<Rule>& rules() {
       {"call-back-is-kept", kBreach,
        "What a person has erased of a call-back, or confirms to be, is of a request that is over "
        "and reviewed, and the person neither asked nor rang."},
+      {"typed-not-in-call-backs", kBreach,
+       "Nothing is typed in a call-back, and nothing of one is erased because it was typed: a "
+       "request is judged by it. From the first keeper on that states `rules` 4."},
       {"private-ends", kBreach,
        "A stretch that an agent was private for ends within 10 minutes, or is erased to its bound "
        "after a restart; what was recorded until its end is ordered erased within 10 minutes."},

@@ -77,8 +77,9 @@ class LogRules final : public audit::RuleJudge {
     std::vector<RequestId> requests;
   };
   // What a keeper states has to be so much, for some rules to hold its log (audit::kRulesStated):
-  // who seconds is made by two; who acts on customers' data, and how many look-ups a day.
-  static constexpr std::int64_t kRulesOfSeconds = 2, kRulesOfActs = 3;
+  // who seconds is made by two; who acts on customers' data, and how many look-ups a day; what is
+  // typed in no call-back, and what one person has erased.
+  static constexpr std::int64_t kRulesOfSeconds = 2, kRulesOfActs = 3, kRulesOfTyped = 4;
   using ReaderKey = std::array<std::uint8_t, 32>;
   struct Reader {
     PersonId person;
@@ -131,6 +132,9 @@ class LogRules final : public audit::RuleJudge {
   void call_at(const Now& now);
   void looked_up(const Now& now);
   void count_looked_up(const Now& now);
+  void count_caller(const Now& now);
+  [[nodiscard]] bool is_call_back(const CallId& call) const;
+  void check_typed(const Now& now, std::string_view call) const;
   void private_on(const Now& now);
   void check_in_call(const Now& now, std::string_view call) const;
   // log_rules_vault.cpp: customers

@@ -65,8 +65,10 @@ void LogRules::fields_stored(const Now& now) {
   const bool fresh = now.entry.data.at("new_customer").as_bool();
   if (!types && (now.entry.actor != "customer" || fresh))
     now.breaks("stored-by-somebody", "by nobody in the role chart who types in data");
-  if (const auto& call = now.entry.data.at("call").as_string(); !call.empty())
+  if (const auto& call = now.entry.data.at("call").as_string(); !call.empty()) {
     check_in_call(now, call);
+    check_typed(now, call);
+  }
   auto& customer = customers_[*id];
   const auto of_case = case_of(now.entry);
   if (now.entry.data.at("new_case").as_bool()) {

@@ -452,6 +452,7 @@ class Office final : public keys::Tenant {
   void tick_calls();
   // office_fields.cpp
   [[nodiscard]] Status may_store(const keys::StoreFields& message);
+  [[nodiscard]] bool is_typed_in_call_back(const keys::StoreFields& message);
   void store_typed(const keys::StoreFields& message, Reply<keys::FieldsStored> reply);
   bool within_rate(const std::string& actor);
   Status within_day(const std::string& actor);

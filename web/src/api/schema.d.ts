@@ -1826,7 +1826,7 @@ export interface components {
         Stored: {
             customer: string;
             case: number;
-            /** @description the live call at the telephone of who typed it */
+            /** @description the live call at the telephone of who typed it; empty where there is none, and while a call-back is there */
             call: string;
             fields: {
                 field: string;
