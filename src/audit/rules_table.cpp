@@ -161,10 +161,16 @@ const std::vector<Rule>& rules() {
        "From the first keeper on that states `rules` 3, as the next two."},
       {"two-erase-a-customer", kBreach,
        "What goes by a customer's wish was ordered; all that there is of them by one person, and "
-       "confirmed by another."},
+       "confirmed by another: within 7 days, while the first one still has a role for it (`rules` "
+       "4)."},
       {"erased-when-settled", kBreach,
        "All of a customer is ordered erased when every request for it is over, and reviewed where "
-       "it has to be, or a month too late for that."},
+       "it has to be, or a month too late for that; so is a single field that is no secret "
+       "(`rules` 4)."},
+      {"erased-within-bounds", kBreach,
+       "Of what is no secret one person orders erasures, on one day (UTC) by one keeper, at most "
+       "twice as often as a keeper lets in 24 hours, which is 200 times. From the first keeper on "
+       "that states `rules` 4."},
   };
   return table;
 }

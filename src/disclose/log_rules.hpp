@@ -72,8 +72,9 @@ class LogRules final : public audit::RuleJudge {
     std::map<std::string, std::uint32_t> newest;
     std::optional<Moment> held;
     std::int64_t changed_at = 0;  // when something was last ordered that may take a field
-    std::set<PersonId> all_by;    // who ordered all of it gone, since that was last confirmed
-    std::int64_t all_at = 0;      // when it was; 0: never
+    // Who ordered all of it gone, since that was last confirmed, and when, the last time.
+    std::map<PersonId, std::int64_t> all_by;
+    std::int64_t all_at = 0;  // when it was; 0: never
     std::vector<RequestId> requests;
   };
   // What a keeper states has to be so much, for some rules to hold its log (audit::kRulesStated):
@@ -149,6 +150,8 @@ class LogRules final : public audit::RuleJudge {
   void check_role(const Now& now, people::Roles roles) const;
   void check_wished(const Now& now, const OfCustomer& customer, std::uint32_t leaf) const;
   void order_all(const Now& now, OfCustomer& customer);
+  void count_ordered(const Now& now);
+  void check_settled(const Now& now, const OfCustomer& customer) const;
   void case_closed(const Now& now);
   void case_assigned(const Now& now);
   void query_read(const Now& now);
@@ -187,6 +190,15 @@ class LogRules final : public audit::RuleJudge {
     std::map<std::string, std::size_t> by;
   };
   LookedUp looked_;
+  struct OwnDay {  // the same, of each person
+    std::int64_t day = 0;
+    std::map<std::string, std::size_t> by;
+    std::size_t count(std::int64_t on, const std::string& who) {
+      if (on != day) *this = {.day = on};
+      return ++by[who];
+    }
+  };
+  OwnDay callers_, ordered_;                   // by a call's number; erasures of what is no secret
   std::uint64_t takers_of_ = 0;                // the chart's entry by which `look_ups_` is
   std::size_t look_ups_ = 0;                   // of all in a day
   std::set<std::string> private_;              // stretches that have begun, by their orders

@@ -333,6 +333,20 @@ Status Office::within_day(const std::string& actor) {
                                      : "as many look-ups today as one person may make");
 }
 
+// The same of what each person does for themselves, of which nobody takes another's.
+Status Office::within_own_day(OwnDay& day, const std::string& actor, std::size_t most,
+                              std::string_view event, std::string_view why) {
+  const auto mono = clock_.monotonic_ms();
+  if (!day.since_ms || mono - *day.since_ms >= kLookUpDayMs) day = {.since_ms = mono};
+  auto& own = day.by[actor];
+  if (own < most) {
+    ++own;
+    return {};
+  }
+  if (day.said.insert(actor).second) log_event(event, {{"person", actor}, {"today", own}});
+  return fail(Errc::kFull, std::string(why));
+}
+
 Status Office::may_look_up(const std::string& actor) {
   TRY(ready());
   constexpr auto kMayLook = kTakesCalls | people::bit(Role::kExpert) |
