@@ -136,7 +136,7 @@ const std::vector<Rule>& rules() {
        "Typed values are looked up, on one day (UTC) by one keeper, at most twice as often as a "
        "keeper lets in 24 hours: 500 times by one person, by all of them 100 times for each agent "
        "and technician of the role chart, or 2,000. From the first keeper on that states `rules` "
-       "3."},
+       "3. And 1,000 times by one person by the number of a call that is theirs (`rules` 4)."},
       {"stored-by-somebody", kBreach,
        "Customers' data is typed in by agents, technicians, or a known customer; no field's number "
        "is used twice."},

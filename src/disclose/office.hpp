@@ -172,6 +172,7 @@ class Office final : public keys::Tenant {
   // Of a day: 24 hours from the first that is counted, by the monotonic clock, each keeper for
   // itself. Only what is typed counts: whoever has the server seals guesses of its own, in
   // everybody's name; the number of a call that runs is none. (disclose/parts.hpp has how many.)
+  // Such days, of each person, have what is found by a call's number, and what is ordered erased.
   static constexpr std::int64_t kLookUpDayMs = 24 * 3'600'000;
   static constexpr std::size_t kCallersMax = 20'000;    // calls at a time whose number is looked up
   static constexpr std::size_t kCallsAtMax = 20'000;    // ... at whose telephone they are

@@ -1,5 +1,5 @@
 // Erasing a customer's fields, which nobody signs: by one name, in everybody's name, with half a
-// word of somebody who has gone, beside what is just being asked.
+// word of somebody who has gone, beside what is just being asked. And what is found by who rings.
 #include "disclose/parts.hpp"
 #include "tests/attack/office_rig.hpp"
 
@@ -162,6 +162,49 @@ TEST_F(Erasing, OfWhatIsHeldOneAsksAllTheSame) {
   EXPECT_TRUE(held->value);
   EXPECT_FALSE(beside->value) << "in one round it may be the last word";
   EXPECT_TRUE(request(tom, customer, {"name"})) << "a round later";
+}
+
+// ---- who rings ----------------------------------------------------------------------------------
+
+// A number can be spoofed: who rings a colluding agent's telephone is a guess, as what is typed is.
+TEST_F(Erasing, NumbersThatRingAreLookedUpSoOftenADay) {
+  (void)agent();
+  give_extension(ada, "311");
+  const auto call = begin(call_data("+16502530000", "311"));
+  const auto actor = agent().hex();
+  const auto look = [&] {
+    const auto found = ask(&Office::look_up_caller, keys::LookUpCaller{actor, call});
+    return found ? Errc{} : found.error().code;
+  };
+  const auto type = [&] {
+    const auto found =
+        ask(&Office::look_up, keys::LookUp{actor, "name", seal("x", "find", {actor, "name"})});
+    return found ? Errc{} : found.error().code;
+  };
+  std::size_t n = 0;
+  const auto next = [&] {
+    if (++n % Office::kLookUpsPerMinute == 0) clock.advance_ms(60'000);
+  };
+  for (std::size_t i = 0; i < disclose::kLookUpsPerDay; ++i, next()) ASSERT_EQ(type(), Errc{}) << i;
+  EXPECT_EQ(type(), Errc::kFull);
+  next();
+  for (std::size_t i = 0; i < disclose::kCallerLookUpsPerDay; ++i, next())
+    ASSERT_EQ(look(), Errc{}) << i << ": one's own call is found all the same";
+  EXPECT_EQ(look(), Errc::kFull);
+  auto bad = entries();
+  EXPECT_EQ(broken(bad, "looked-up-within-bounds"), "");
+  clock.advance_ms(Office::kLookUpDayMs);
+  EXPECT_EQ(look(), Errc{}) << "a day later";
+  const auto last = bad.back();
+  ASSERT_EQ(last.subject, call.hex());
+  const auto of_the_day = std::ranges::count_if(bad, [&](const auto& entry) {
+    return entry.type == "looked_up" && entry.subject == call.hex() &&
+           entry.at / 86'400'000 == last.at / 86'400'000;
+  });
+  for (auto i = static_cast<std::size_t>(of_the_day); i <= 2 * disclose::kCallerLookUpsPerDay; ++i)
+    bad.push_back(last);
+  EXPECT_NE(broken(bad, "looked-up-within-bounds"), "");
+  EXPECT_EQ(broken(by_rules(bad, 3), "looked-up-within-bounds"), "");
 }
 
 }  // namespace
