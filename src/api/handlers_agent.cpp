@@ -112,7 +112,8 @@ void Service::note_live(const store::CallEvent& event) {
                              agent   ? agent->extension
                              : known ? known->extension
                                      : "",
-                             event.started_at, attestation_in(event.flags)};
+                             event.started_at, attestation_in(event.flags),
+                             event.source == keys::CallSource::kCallBack};
   const auto was = live_calls.begin(live);
   if (was && was->extension == live.extension) return;
   if (was) tell_live(*was);

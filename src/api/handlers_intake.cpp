@@ -74,7 +74,8 @@ Result<Response> store(Service& service, const Request& request) {
     return fail(Errc::kMalformed, "a case is a customer's: say whose");
   if (!message.customer.is_zero()) TRY(may_see(service, who, message.customer));
   if (service.extension_of)
-    if (const auto live = service.live_calls.at(service.extension_of(who.id)))
+    if (const auto live = service.live_calls.at(service.extension_of(who.id));
+        live && !live->call_back)  // nothing is typed in one
       message.call = live->call;
   const auto stored = TRY(of_sender(service.keeper.call<keys::FieldsStored>(message)));
   // With what others typed meanwhile: a sync of the disk for all of it.

@@ -22,6 +22,7 @@ class LiveCalls {
     std::string extension;        // whatever its spelling
     std::int64_t started_at = 0;  // UTC ms
     std::string attestation;      // the call's flag that says it, or empty
+    bool call_back = false;       // we rang: nothing is typed in it
   };
   static constexpr std::size_t kCallsMax = 20'000;  // beyond it one is not known: nobody's
 

@@ -48,6 +48,9 @@ const std::vector<Rule>& rules() {
       {"call-back-is-kept", kBreach,
        "What a person has erased of a call-back, or confirms to be, is of a request that is over "
        "and reviewed, and the person neither asked nor rang."},
+      {"typed-not-in-call-backs", kBreach,
+       "Nothing is typed in a call-back, and nothing of one is erased because it was typed: a "
+       "request is judged by it. From the first keeper on that states `rules` 4."},
       {"private-ends", kBreach,
        "A stretch that an agent was private for ends within 10 minutes, or is erased to its bound "
        "after a restart; what was recorded until its end is ordered erased within 10 minutes."},
@@ -133,7 +136,7 @@ const std::vector<Rule>& rules() {
        "Typed values are looked up, on one day (UTC) by one keeper, at most twice as often as a "
        "keeper lets in 24 hours: 500 times by one person, by all of them 100 times for each agent "
        "and technician of the role chart, or 2,000. From the first keeper on that states `rules` "
-       "3."},
+       "3. And 1,000 times by one person by the number of a call that is theirs (`rules` 4)."},
       {"stored-by-somebody", kBreach,
        "Customers' data is typed in by agents, technicians, or a known customer; no field's number "
        "is used twice."},
@@ -158,10 +161,16 @@ const std::vector<Rule>& rules() {
        "From the first keeper on that states `rules` 3, as the next two."},
       {"two-erase-a-customer", kBreach,
        "What goes by a customer's wish was ordered; all that there is of them by one person, and "
-       "confirmed by another."},
+       "confirmed by another: within 7 days, while the first one still has a role for it (`rules` "
+       "4)."},
       {"erased-when-settled", kBreach,
        "All of a customer is ordered erased when every request for it is over, and reviewed where "
-       "it has to be, or a month too late for that."},
+       "it has to be, or a month too late for that; so is a single field that is no secret "
+       "(`rules` 4)."},
+      {"erased-within-bounds", kBreach,
+       "Of what is no secret one person orders erasures, on one day (UTC) by one keeper, at most "
+       "twice as often as a keeper lets in 24 hours, which is 200 times. From the first keeper on "
+       "that states `rules` 4."},
   };
   return table;
 }

@@ -89,6 +89,7 @@ void LogRules::keeper_started(const Now& now) {
   auto before = std::exchange(keeper_, {});
   keeper_.at = now.entry.at;
   looked_ = {};
+  callers_ = ordered_ = {};
   const auto* rules = now.entry.data.if_contains("rules");
   keeper_.rules =
       std::max(before.rules, rules != nullptr && rules->is_int64() ? rules->get_int64() : 0);

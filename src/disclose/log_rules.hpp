@@ -72,13 +72,15 @@ class LogRules final : public audit::RuleJudge {
     std::map<std::string, std::uint32_t> newest;
     std::optional<Moment> held;
     std::int64_t changed_at = 0;  // when something was last ordered that may take a field
-    std::set<PersonId> all_by;    // who ordered all of it gone, since that was last confirmed
-    std::int64_t all_at = 0;      // when it was; 0: never
+    // Who ordered all of it gone, since that was last confirmed, and when, the last time.
+    std::map<PersonId, std::int64_t> all_by;
+    std::int64_t all_at = 0;  // when it was; 0: never
     std::vector<RequestId> requests;
   };
   // What a keeper states has to be so much, for some rules to hold its log (audit::kRulesStated):
-  // who seconds is made by two; who acts on customers' data, and how many look-ups a day.
-  static constexpr std::int64_t kRulesOfSeconds = 2, kRulesOfActs = 3;
+  // who seconds is made by two; who acts on customers' data, and how many look-ups a day; what is
+  // typed in no call-back, and what one person has erased.
+  static constexpr std::int64_t kRulesOfSeconds = 2, kRulesOfActs = 3, kRulesOfTyped = 4;
   using ReaderKey = std::array<std::uint8_t, 32>;
   struct Reader {
     PersonId person;
@@ -131,6 +133,9 @@ class LogRules final : public audit::RuleJudge {
   void call_at(const Now& now);
   void looked_up(const Now& now);
   void count_looked_up(const Now& now);
+  void count_caller(const Now& now);
+  [[nodiscard]] bool is_call_back(const CallId& call) const;
+  void check_typed(const Now& now, std::string_view call) const;
   void private_on(const Now& now);
   void check_in_call(const Now& now, std::string_view call) const;
   // log_rules_vault.cpp: customers
@@ -145,6 +150,8 @@ class LogRules final : public audit::RuleJudge {
   void check_role(const Now& now, people::Roles roles) const;
   void check_wished(const Now& now, const OfCustomer& customer, std::uint32_t leaf) const;
   void order_all(const Now& now, OfCustomer& customer);
+  void count_ordered(const Now& now);
+  void check_settled(const Now& now, const OfCustomer& customer) const;
   void case_closed(const Now& now);
   void case_assigned(const Now& now);
   void query_read(const Now& now);
@@ -183,6 +190,15 @@ class LogRules final : public audit::RuleJudge {
     std::map<std::string, std::size_t> by;
   };
   LookedUp looked_;
+  struct OwnDay {  // the same, of each person
+    std::int64_t day = 0;
+    std::map<std::string, std::size_t> by;
+    std::size_t count(std::int64_t on, const std::string& who) {
+      if (on != day) *this = {.day = on};
+      return ++by[who];
+    }
+  };
+  OwnDay callers_, ordered_;                   // by a call's number; erasures of what is no secret
   std::uint64_t takers_of_ = 0;                // the chart's entry by which `look_ups_` is
   std::size_t look_ups_ = 0;                   // of all in a day
   std::set<std::string> private_;              // stretches that have begun, by their orders

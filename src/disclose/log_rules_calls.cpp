@@ -9,6 +9,9 @@ namespace callward::disclose {
 namespace {
 
 constexpr std::int64_t kDayMs = 86'400'000;
+// A keeper counts 24 hours from a moment that the log does not say, and each for itself: in a day
+// of the log's there are two of its days at most.
+constexpr std::size_t kDays = 2;
 
 }  // namespace
 
@@ -40,14 +43,18 @@ void LogRules::check_in_call(const Now& now, std::string_view call) const {
 }
 
 void LogRules::looked_up(const Now& now) {
-  if (now.entry.subject != "-") return check_in_call(now, now.entry.subject);
-  count_looked_up(now);
+  if (now.entry.subject == "-") return count_looked_up(now);
+  check_in_call(now, now.entry.subject);
+  count_caller(now);
 }
 
-// A keeper counts 24 hours from a moment that the log does not say, and each for itself: in a day
-// of the log's there are two of its days at most.
+void LogRules::count_caller(const Now& now) {
+  if (keeper_.rules >= kRulesOfTyped &&
+      callers_.count(now.entry.at / kDayMs, now.entry.actor) == kDays * kCallerLookUpsPerDay + 1)
+    now.breaks("looked-up-within-bounds", "more on one day by calls' numbers than one person may");
+}
+
 void LogRules::count_looked_up(const Now& now) {
-  constexpr std::size_t kDays = 2;
   if (keeper_.rules < kRulesOfActs || !chart_) return;
   if (const auto day = now.entry.at / kDayMs; day != looked_.day) looked_ = {.day = day};
   if (std::exchange(takers_of_, chart_last_) != chart_last_ || look_ups_ == 0)

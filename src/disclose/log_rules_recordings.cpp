@@ -10,7 +10,9 @@
 namespace callward::disclose {
 namespace {
 
-constexpr std::string_view kRule = "opened-by-right", kTakenRule = "call-back-is-kept";
+constexpr std::string_view kRule = "opened-by-right", kTakenRule = "call-back-is-kept",
+                           kTypedRule = "typed-not-in-call-backs";
+constexpr std::string_view kListener = "listener", kTyped = "typed_secret";
 
 std::string text_or_nothing(const audit::Entry& entry, std::string_view name) {
   const auto* value = entry.data.if_contains(name);
@@ -122,8 +124,25 @@ void LogRules::check_taken(const Now& now, std::string_view by) const {
     now.breaks(kTakenRule, "its request was neither over nor reviewed");
 }
 
+bool LogRules::is_call_back(const CallId& call) const {
+  const auto began = calls_.find(call);
+  return backed_.contains(call) || (began != calls_.end() && began->second.call_back);
+}
+
+// Whoever types chooses the words. What an older keeper took, and this one ends, is by "recovery".
 void LogRules::erase_intended(const Now& now) {
-  check_taken(now, text_or_nothing(now.entry, "source"));
+  const auto source = text_or_nothing(now.entry, "source");
+  check_taken(now, source);
+  const auto call = CallId::parse(now.entry.subject);
+  if (keeper_.rules >= kRulesOfTyped && source == kListener &&
+      text_or_nothing(now.entry, "reason") == kTyped && call && is_call_back(*call))
+    now.breaks(kTypedRule, "of a call-back, what was typed is erased");
+}
+
+void LogRules::check_typed(const Now& now, std::string_view call) const {
+  const auto id = CallId::parse(call);
+  if (keeper_.rules >= kRulesOfTyped && id && is_call_back(*id))
+    now.breaks(kTypedRule, "fields are stored as typed in a call-back");
 }
 
 void LogRules::held_decided(const Now& now) {

@@ -65,8 +65,10 @@ void LogRules::fields_stored(const Now& now) {
   const bool fresh = now.entry.data.at("new_customer").as_bool();
   if (!types && (now.entry.actor != "customer" || fresh))
     now.breaks("stored-by-somebody", "by nobody in the role chart who types in data");
-  if (const auto& call = now.entry.data.at("call").as_string(); !call.empty())
+  if (const auto& call = now.entry.data.at("call").as_string(); !call.empty()) {
     check_in_call(now, call);
+    check_typed(now, call);
+  }
   auto& customer = customers_[*id];
   const auto of_case = case_of(now.entry);
   if (now.entry.data.at("new_case").as_bool()) {
@@ -256,14 +258,23 @@ void LogRules::order_all(const Now& now, OfCustomer& customer) {
     customer.all_at = 0;
   }
   const auto person = PersonId::parse(now.entry.actor).value_or(PersonId{});
-  const bool by_another =
-      std::ranges::any_of(customer.all_by, [&](const auto& one) { return one != person; });
-  customer.all_by.insert(person);
+  const bool asks_when = keeper_.rules >= kRulesOfTyped;
+  const bool by_another = std::ranges::any_of(customer.all_by, [&](const auto& one) {
+    const auto* first = chart_ ? chart_->here(one.first) : nullptr;
+    const bool still = first != nullptr && (first->roles & kLeads) != 0 &&
+                       now.entry.at <= one.second + kErasureProposedMs + grace_.age_ms;
+    return one.first != person && (still || !asks_when);
+  });
+  customer.all_by[person] = now.entry.at;
   const bool confirmed = now.entry.data.at("confirmed").as_bool();
   if (confirmed) customer.all_at = now.entry.at;
   if (keeper_.rules < kRulesOfActs) return;
   if (confirmed && !by_another)
     now.breaks("two-erase-a-customer", "confirmed, and nobody else had ordered it");
+  check_settled(now, customer);
+}
+
+void LogRules::check_settled(const Now& now, const OfCustomer& customer) const {
   if (!limits_) return;
   for (const auto& id : customer.requests) {
     const auto& request = requests_.at(id).chain.request();
@@ -325,12 +336,25 @@ void LogRules::erasure_ordered(const Now& now) {
   if (!id) return;
   auto& customer = customers_[*id];
   customer.changed_at = now.entry.at;
-  if (all) return order_all(now, customer);
+  if (all) {
+    count_ordered(now);
+    return order_all(now, customer);
+  }
   const auto leaf = static_cast<std::uint32_t>(now.entry.data.at("leaf").as_int64());
   const auto at = customer.fields.find(leaf);
   if (at == customer.fields.end()) return;
   at->second.ordered = true;
-  if (at->second.of_class == "secret") due_soon(at->second, now.entry.at);
+  if (at->second.of_class == "secret") return due_soon(at->second, now.entry.at);
+  count_ordered(now);
+  if (keeper_.rules >= kRulesOfTyped) check_settled(now, customer);
+}
+
+// On a day of the log's there are two of a keeper's at most, as of look-ups.
+void LogRules::count_ordered(const Now& now) {
+  constexpr std::size_t kDays = 2;
+  if (keeper_.rules >= kRulesOfTyped &&
+      ordered_.count(now.entry.at / kDayMs, now.entry.actor) == kDays * kErasuresPerDay + 1)
+    now.breaks("erased-within-bounds", "more was ordered on one day than one person may");
 }
 
 void LogRules::customer_hold(const Now& now) {

@@ -172,6 +172,7 @@ class Office final : public keys::Tenant {
   // Of a day: 24 hours from the first that is counted, by the monotonic clock, each keeper for
   // itself. Only what is typed counts: whoever has the server seals guesses of its own, in
   // everybody's name; the number of a call that runs is none. (disclose/parts.hpp has how many.)
+  // Such days, of each person, have what is found by a call's number, and what is ordered erased.
   static constexpr std::int64_t kLookUpDayMs = 24 * 3'600'000;
   static constexpr std::size_t kCallersMax = 20'000;    // calls at a time whose number is looked up
   static constexpr std::size_t kCallsAtMax = 20'000;    // ... at whose telephone they are
@@ -208,6 +209,7 @@ class Office final : public keys::Tenant {
   static constexpr std::size_t kRequestsPerCustomerMax =
       vault::Customer::kWordsKept / kWordsOfRequestMax;
   static_assert(kRequestsPerCustomerMax >= 100);
+  static constexpr std::size_t kProposedMax = 10'000;      // customers whom one person wants gone
   static constexpr std::size_t kErasuresPerTurnMax = 500;  // customers
   // Customers of whom something is over by its time, in hand at once; the others wait for the next
   // round over all.
@@ -345,6 +347,15 @@ class Office final : public keys::Tenant {
     std::map<std::string, std::size_t> by;
     std::set<std::string> said;  // whose bound the event log has; "": of all
   };
+  struct OwnDay {                          // what each person did in it
+    std::optional<std::int64_t> since_ms;  // monotonic
+    std::map<std::string, std::size_t> by;
+    std::set<std::string> said;
+  };
+  struct ProposedAll {
+    PersonId by;
+    std::int64_t at = 0;  // UTC ms
+  };
 
   // office_replay.cpp (ready, note_going: office.cpp)
   void forget();
@@ -398,6 +409,11 @@ class Office final : public keys::Tenant {
   // office_cases.cpp
   void lift_hold(vault::Customer& customer);
   [[nodiscard]] std::size_t unsettled_of(const CustomerId& customer) const;
+  Status may_erase_fields(const keys::EraseFields& message);
+  [[nodiscard]] bool confirms_all(const CustomerId& customer, const PersonId& actor) const;
+  void propose_all(const CustomerId& customer, const PersonId& actor);
+  void carry_out_erasure(const keys::EraseFields& message);
+  [[nodiscard]] bool is_being_erased(const CustomerId& customer) const;
   // office_people.cpp
   [[nodiscard]] const Reader* find_reader(const PersonId& person,
                                           const std::array<std::uint8_t, 32>& key) const;
@@ -452,9 +468,12 @@ class Office final : public keys::Tenant {
   void tick_calls();
   // office_fields.cpp
   [[nodiscard]] Status may_store(const keys::StoreFields& message);
+  [[nodiscard]] bool is_typed_in_call_back(const keys::StoreFields& message);
   void store_typed(const keys::StoreFields& message, Reply<keys::FieldsStored> reply);
   bool within_rate(const std::string& actor);
   Status within_day(const std::string& actor);
+  Status within_own_day(OwnDay& day, const std::string& actor, std::size_t most,
+                        std::string_view event, std::string_view why);
   Status may_look_up(const std::string& actor);
   void warm_numbers() const;
   void answer_found(const keys::FoundCustomers& found, audit::Entry entry,
@@ -560,7 +579,9 @@ class Office final : public keys::Tenant {
   Done passed_;
   std::optional<Foreseen> foreseen_;
   Keeping kept_;
-  std::map<CustomerId, PersonId> proposed_;  // who wants all of it gone
+  std::map<CustomerId, ProposedAll> proposed_;  // who wants all of it gone
+  std::map<CustomerId, std::size_t> erasing_;   // orders of it on their way to the log
+  OwnDay callers_day_, erasures_day_;
   std::int64_t utc_from_ = 0, mono_from_ = 0;
   std::map<CustomerId, std::vector<vault::Leaf>> wanted_;  // stored, and in no row that was written
   std::int64_t next_scan_ms_ = 0, next_wanted_ms_ = 0;

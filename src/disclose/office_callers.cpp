@@ -4,6 +4,7 @@
 
 #include "base/stack.hpp"
 #include "disclose/office.hpp"
+#include "disclose/parts.hpp"
 #include "vault/normalise.hpp"
 
 namespace callward::disclose {
@@ -71,6 +72,11 @@ void Office::look_up_caller(const keys::LookUpCaller& message, Reply<keys::Found
         if (auto is_ready = ready(); !is_ready) return no(is_ready.error());
         const auto caller = callers_.find(message.call);
         if (caller == callers_.end()) return no(no_number());
+        if (auto may_today = within_own_day(
+                callers_day_, message.actor, kCallerLookUpsPerDay, "office.caller_look_ups_spent",
+                "as many look-ups by a call's number today as one person may make");
+            !may_today)
+          return no(may_today.error());
         const auto found = who_has(caller->second);
         if (!found) return no(found.error());
         answer_found(*found,

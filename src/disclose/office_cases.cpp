@@ -116,29 +116,66 @@ std::size_t Office::unsettled_of(const CustomerId& customer) const {
   }));
 }
 
-void Office::erase_fields(const keys::EraseFields& message, Reply<keys::FieldsErased> reply) {
-  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
-  if (auto is_ready = ready(); !is_ready) return refuse(is_ready.error());
-  if (auto may = may_act(message.actor, message.all ? kLeads : kServes); !may)
-    return refuse(may.error());
-  if (auto given = check_reason(message.reason_hash); !given) return refuse(given.error());
-  const auto found = book_.find(message.customer);
-  if (!found) return refuse(found.error());
-  const auto* version = message.all ? nullptr : (*found)->find(message.leaf);
+Status Office::may_erase_fields(const keys::EraseFields& message) {
+  TRY(ready());
+  TRY(may_act(message.actor, message.all ? kLeads : kServes));
+  TRY(check_reason(message.reason_hash));
+  const auto* customer = TRY(book_.find(message.customer));
+  const auto* version = message.all ? nullptr : customer->find(message.leaf);
   if (!message.all && (version == nullptr || version->state == vault::FieldState::kGone ||
                        is_words(*version)))  // what was said goes with the customer alone
-    return refuse({Errc::kNotFound, "no such field"});
-  const bool secret = version != nullptr && version->of_class == vault::FieldClass::kSecret;
-  if ((*found)->held() && !secret) return refuse({Errc::kDenied, "under a legal hold"});
+    return fail(Errc::kNotFound, "no such field");
+  if (version != nullptr && version->of_class == vault::FieldClass::kSecret) return {};
+  if (customer->held()) return fail(Errc::kDenied, "under a legal hold");
   // What was said stands among the customer's data: who has to judge a request reads it, and a
-  // review says more of it.
-  if (message.all && unsettled_of(message.customer) != 0)
-    return refuse({Errc::kState,
-                   "a request for this customer's data is not over, or not reviewed yet: end it or "
-                   "have it reviewed first"});
+  // review says more of it. One by one its fields would go by one name, the number that is rung
+  // and what is compared among them.
+  if (unsettled_of(message.customer) != 0)
+    return fail(Errc::kState,
+                "a request for this customer's data is not over, or not reviewed yet: end it or "
+                "have it reviewed first");
+  return within_own_day(erasures_day_, message.actor, kErasuresPerDay, "office.erasures_spent",
+                        "as much was ordered erased today as one person may order");
+}
+
+// Another one's word, who still leads, and not too long ago.
+bool Office::confirms_all(const CustomerId& customer, const PersonId& actor) const {
+  const auto first = proposed_.find(customer);
+  return first != proposed_.end() && first->second.by != actor &&
+         now() - first->second.at <= kErasureProposedMs &&
+         may_act(first->second.by.hex(), kLeads).has_value();
+}
+
+void Office::propose_all(const CustomerId& customer, const PersonId& actor) {
+  if (proposed_.size() >= kProposedMax)
+    std::erase_if(proposed_,
+                  [this](const auto& item) { return now() - item.second.at > kErasureProposedMs; });
+  if (proposed_.size() < kProposedMax || proposed_.contains(customer))
+    proposed_[customer] = {.by = actor, .at = now()};
+}
+
+void Office::carry_out_erasure(const keys::EraseFields& message) {
+  proposed_.erase(message.customer);
+  const auto still = book_.find(message.customer);
+  if (!still) return;
+  // A hold, or another erasure, may have come in the same round.
+  if (!(*still)->erase(message.all ? std::optional<vault::Leaf>() : message.leaf)) return;
+  book_.touch(**still);
+  note_going(**still, message.all);
+}
+
+// What is asked meanwhile would be asked of nobody, and its concern would go with the rest.
+bool Office::is_being_erased(const CustomerId& customer) const {
+  return erasing_.contains(customer) || std::ranges::any_of(going_, [&](const auto& item) {
+           return item.second.whole && item.second.customer == customer;
+         });
+}
+
+void Office::erase_fields(const keys::EraseFields& message, Reply<keys::FieldsErased> reply) {
+  const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
+  if (auto may = may_erase_fields(message); !may) return refuse(may.error());
   const auto actor = PersonId::parse(message.actor).value_or(PersonId{});  // may_act() read it
-  const auto proposed = proposed_.find(message.customer);
-  const bool confirms = message.all && proposed != proposed_.end() && proposed->second != actor;
+  const bool confirms = message.all && confirms_all(message.customer, actor);
   auto staged = ledger_.stage({.type = "erasure_ordered",
                                .actor = message.actor,
                                .subject = message.customer.hex(),
@@ -147,20 +184,14 @@ void Office::erase_fields(const keys::EraseFields& message, Reply<keys::FieldsEr
                                         {"confirmed", confirms},
                                         {"reason_hash", message.reason_hash}}});
   if (!staged) return refuse(staged.error());
+  ++erasing_[message.customer];
   ledger_.with_log([this, message, actor, confirms](const Status& logged) {
+    if (const auto own = erasing_.find(message.customer);
+        own != erasing_.end() && --own->second == 0)
+      erasing_.erase(own);
     if (!logged) return;
-    if (message.all && !confirms) {
-      constexpr std::size_t kProposedMax = 10'000;
-      if (proposed_.size() < kProposedMax) proposed_[message.customer] = actor;
-      return;
-    }
-    proposed_.erase(message.customer);
-    const auto still = book_.find(message.customer);
-    if (!still) return;
-    // A hold, or another erasure, may have come in the same round.
-    if (!(*still)->erase(message.all ? std::optional<vault::Leaf>() : message.leaf)) return;
-    book_.touch(**still);
-    note_going(**still, message.all);
+    if (message.all && !confirms) return propose_all(message.customer, actor);
+    carry_out_erasure(message);
   });
   ledger_.write_rows();
   ledger_.after_log([reply, held = message.all && !confirms](Status logged) {

@@ -20,6 +20,7 @@ constexpr std::string_view kIntakeInfo = "callward intake v1", kReaderInfo = "ca
 // The key is the keeper's secret; Argon2id is for the day on which somebody has that, too.
 constexpr crypto::Argon2Cost kCompareCost{.passes = 3, .memory_bytes = 8u << 20};
 constexpr std::string_view kByCustomer = "customer";  // a one-time form
+constexpr const char* kNoneTyped = "nothing is typed in a call-back: store it as of no call";
 constexpr std::size_t kSealedBytesMax = vault::kValueBytesMax + 64, kFieldNameBytesMax = 64;
 
 // What may wait for its call is of a size that many may wait.
@@ -218,11 +219,18 @@ Status Office::may_store(const keys::StoreFields& message) {
   return {};
 }
 
+// What is typed in a call is looked for in its sound, and erased there; of a call-back, by which a
+// request is judged, who rang would choose what goes.
+bool Office::is_typed_in_call_back(const keys::StoreFields& message) {
+  return !message.call.is_zero() && ledger_.is_call_back(message.call);
+}
+
 void Office::store_fields(const keys::StoreFields& message, Reply<keys::FieldsStored> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (message.call.is_zero()) return store_typed(message, std::move(reply));
   if (auto may = may_store(message); !may) return refuse(may.error());
   if (is_over_limit(message)) return refuse({Errc::kTooLarge, "more than a form has"});
+  if (is_typed_in_call_back(message)) return refuse({Errc::kDenied, kNoneTyped});
   when_in_call(message.call, message.actor, InCall::kWas,
                [this, message, reply](const Status& may) {
                  if (!may) return reply(tl::unexpected<Error>(may.error()));
@@ -233,6 +241,7 @@ void Office::store_fields(const keys::StoreFields& message, Reply<keys::FieldsSt
 void Office::store_typed(const keys::StoreFields& message, Reply<keys::FieldsStored> reply) {
   const auto refuse = [&reply](const Error& error) { reply(tl::unexpected<Error>(error)); };
   if (auto may = may_store(message); !may) return refuse(may.error());
+  if (is_typed_in_call_back(message)) return refuse({Errc::kDenied, kNoneTyped});  // by now
   if (intakes_.contains(message.intake)) return refuse({Errc::kExists, "this was stored already"});
   if (intakes_.size() >= kIntakesMax) return refuse({Errc::kFull, "too much was typed lately"});
   auto typed = open_fields(message);
@@ -322,6 +331,20 @@ Status Office::within_day(const std::string& actor) {
   return fail(Errc::kFull, all_spent ? "as many look-ups today as all may make together: tomorrow "
                                        "again; the call's own number is found all the same"
                                      : "as many look-ups today as one person may make");
+}
+
+// The same of what each person does for themselves, of which nobody takes another's.
+Status Office::within_own_day(OwnDay& day, const std::string& actor, std::size_t most,
+                              std::string_view event, std::string_view why) {
+  const auto mono = clock_.monotonic_ms();
+  if (!day.since_ms || mono - *day.since_ms >= kLookUpDayMs) day = {.since_ms = mono};
+  auto& own = day.by[actor];
+  if (own < most) {
+    ++own;
+    return {};
+  }
+  if (day.said.insert(actor).second) log_event(event, {{"person", actor}, {"today", own}});
+  return fail(Errc::kFull, std::string(why));
 }
 
 Status Office::may_look_up(const std::string& actor) {

@@ -181,6 +181,8 @@ Status Office::check_asked(const ChainStep& step) {
   const auto* customer = TRY(book_.find(step.customer));
   if (customer->find_case(step.of_case) == nullptr)
     return fail(Errc::kNotFound, "no such case of this customer");
+  if (is_being_erased(step.customer))
+    return fail(Errc::kBusy, "something of this customer is just being erased: ask again");
   const auto of_customer = unsettled_of(step.customer) + 1;
   if (of_customer > kRequestsPerCustomerMax ||
       of_customer * kWordsOfRequestMax > customer->room_for_words())

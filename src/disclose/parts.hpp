@@ -38,5 +38,15 @@ inline constexpr auto kServes =
 inline constexpr std::size_t kLookUpsPerDay = 500;
 inline constexpr std::size_t kLookUpsPerDayOfEach = 100, kLookUpsPerDayAllMin = 2'000;
 std::size_t look_ups_per_day(const people::Chart& chart);  // of all
+// ... and by the number of one's own call that runs, of one person: ten times as many calls as a
+// busy day has. Numbers can be spoofed, so that who rings one's telephone is a guess, too.
+inline constexpr std::size_t kCallerLookUpsPerDay = 1'000;
+
+// Erasures of what is no secret, of one field or of all of a customer, that one person orders in a
+// day: nobody signs them. Some thirty customers whose fields go one by one, which no desk has.
+inline constexpr std::size_t kErasuresPerDay = 200;
+// So long after one person wanted all of a customer gone another one may confirm it: over a
+// holiday, and while the first one still knows why.
+inline constexpr std::int64_t kErasureProposedMs = 7 * 86'400'000ll;
 
 }  // namespace callward::disclose

@@ -237,6 +237,10 @@ class Keeper {
     void note_call_back(const CallId& call, const keys::CallBackOf& of) override {
       keeper_.note_call_back(call, of);
     }
+    [[nodiscard]] bool is_call_back(const CallId& call) override {
+      const auto found = keeper_.find(call);
+      return found && (*found)->is_call_back();
+    }
     [[nodiscard]] std::int64_t kept_ms(const CallId& call, std::uint8_t stream) override {
       return keeper_.kept_ms(call, stream);
     }
@@ -274,6 +278,9 @@ class Keeper {
                                               const keys::EraseOrder& message) const;
   static std::vector<SegmentRange> joined_with_neighbours(const CallKeys& call,
                                                           std::vector<SegmentRange> ranges);
+  [[nodiscard]] bool within_typed(const CallKeys& call,
+                                  const std::vector<SegmentRange>& ranges) const;
+  [[nodiscard]] std::uint64_t length_of(const CallKeys& call, std::uint8_t stream) const;
   [[nodiscard]] bool within_share(const CallKeys& call, std::uint64_t asked, std::int64_t percent,
                                   std::uint64_t free) const;
   [[nodiscard]] bool within_bounds(const CallKeys& call, const std::vector<SegmentRange>& ranges,
@@ -456,6 +463,11 @@ class Keeper {
   // Of a call, at most, by the listener and one person together; more where the policy lets one of
   // them alone.
   static constexpr std::int64_t kTogetherPercent = 90;
+  // Of each stream, at most, because somebody typed it while the call ran: who types chooses the
+  // words. A password that is spelled, and read back on the other stream, takes 20 to 40 s of each;
+  // with a PIN besides it is a minute, however short the call is. Of a long one a fifth.
+  static constexpr std::uint64_t kTypedSharePercent = 20;
+  static constexpr std::uint64_t kTypedFreeSegments = 600;
   static constexpr std::size_t kOrdersWaitingMax = 100'000;
   static constexpr std::size_t kUnconfirmedMax =
       100'000;  // beyond it the next start does them again

@@ -221,21 +221,38 @@ bool Keeper::within_bounds(const CallKeys& call, const std::vector<SegmentRange>
 bool Keeper::within_share(const CallKeys& call, std::uint64_t asked, std::int64_t percent,
                           std::uint64_t free) const {
   std::uint64_t whole = 0;
-  for (std::uint8_t stream = 0; stream < 15; ++stream) {
-    if ((call.declared >> stream & 1) == 0) continue;
-    if (call.ended)
-      whole += call.ends[stream];
-    else if (call.source == keys::CallSource::kImport)
-      whole += std::max(call.heard[stream], call.persisted[stream]);
-    else if (!call.rooted)
-      // Of a call that another keeper began a wall clock may say how old it is, and a listener what
-      // it has heard: the lesser counts.
-      whole +=
-          std::min(std::max(call.heard[stream], call.persisted[stream]), elapsed_segments(call));
-    else
-      whole += elapsed_segments(call);
-  }
+  for (std::uint8_t stream = 0; stream < keys::kCallDataStream; ++stream)
+    whole += length_of(call, stream);
   return asked <= std::max(free, whole * static_cast<std::uint64_t>(percent) / 100);
+}
+
+// In segments, so far, as the bounds count it.
+std::uint64_t Keeper::length_of(const CallKeys& call, std::uint8_t stream) const {
+  if ((call.declared >> stream & 1) == 0) return 0;
+  if (call.ended) return call.ends[stream];
+  const auto marked = std::max(call.heard[stream], call.persisted[stream]);
+  if (call.source == keys::CallSource::kImport) return marked;
+  // Of a call that another keeper began a wall clock may say how old it is, and a listener what it
+  // has heard: the lesser counts.
+  return call.rooted ? elapsed_segments(call) : std::min(marked, elapsed_segments(call));
+}
+
+// By the ranges that are closed or gone for this reason, and no other: rows keep them, so that a
+// keeper that starts anew knows what was taken.
+bool Keeper::within_typed(const CallKeys& call, const std::vector<SegmentRange>& ranges) const {
+  auto typed = ranges;
+  std::vector<SegmentRange> others;
+  for (const auto& block : call.blocked)
+    if (block.state != BlockState::kHeld)
+      (kReasons[block.reason] == kTypedReason ? typed : others).push_back(block.range);
+  std::array<std::uint64_t, keys::kStreamsMax> taken{};
+  for (const auto& range : keys::without(join(std::move(typed)), join(std::move(others))))
+    taken[range.stream] += range.end - range.first;
+  for (std::uint8_t stream = 0; stream < keys::kCallDataStream; ++stream)
+    if (taken[stream] >
+        std::max(kTypedFreeSegments, length_of(call, stream) * kTypedSharePercent / 100))
+      return false;
+  return true;
 }
 
 // True when the order is known already; then it is answered as it was, or together with the first
@@ -274,6 +291,11 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
   if (!reason) return reply(fail(Errc::kMalformed, "unknown reason code"));
   if (message.reason == kPrivateReason)  // its bounds count what stands under it
     return reply(fail(Errc::kDenied, "private is what an agent is, not a range that is ordered"));
+  const bool typed = message.reason == kTypedReason;
+  // A request is judged by it, and who rang may be who typed. Impossible, not denied: a listener
+  // asks again for what it is denied, and hears nothing to its end meanwhile.
+  if (typed && call.is_call_back())
+    return reply(fail(Errc::kMalformed, "nothing that is typed is looked for in a call-back"));
   if (from_listener)
     for (const auto& range : message.ranges) know_stream(call, range.stream);
   auto within = ranges_of(call, message);
@@ -284,7 +306,7 @@ void Keeper::erase_order(const keys::EraseOrder& message, bool from_listener,
   if (known_orders_.size() >= kKnownOrdersMax) known_orders_.clear();
   const std::string source = from_listener ? "listener" : message.actor;
   const auto ranges = joined_with_neighbours(call, *within);  // all of it counts
-  if (!within_bounds(call, ranges, from_listener)) {
+  if (!within_bounds(call, ranges, from_listener) || (typed && !within_typed(call, ranges))) {
     if (!from_listener && call.legal_hold)
       return refuse_held(call, message.order, source, std::move(reply));
     return hold_order(call, message, *within, source, std::move(reply));

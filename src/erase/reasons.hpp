@@ -33,6 +33,9 @@ inline constexpr std::string_view kRetentionReason = "retention";
 // Of a call that is closed whole, because too many ranges of it are held.
 inline constexpr std::string_view kClosedReason = "secret_like";
 
+// What was typed while the call ran, where it was said (keys/typed_protocol.hpp).
+inline constexpr std::string_view kTypedReason = "typed_secret";
+
 // What an agent was private for; the keeper alone gives it (keeper_private.cpp).
 inline constexpr std::string_view kPrivateReason = "private";
 

@@ -39,6 +39,8 @@ class Ledger {
   [[nodiscard]] virtual bool log_failed() const = 0;
   // Whose call-back this call is, in its row from the next round on. The first word counts.
   virtual void note_call_back(const CallId& call, const CallBackOf& of) = 0;
+  // Whether it is one that we rang: as its recorder says, or by whose call-back it was noted to be.
+  [[nodiscard]] virtual bool is_call_back(const CallId& call) = 0;
   // How much of a call's stream can still be heard, or will be: neither ordered away nor held, nor
   // erased, nor lost. 0: no such call.
   [[nodiscard]] virtual std::int64_t kept_ms(const CallId& call, std::uint8_t stream) = 0;

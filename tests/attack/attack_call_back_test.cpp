@@ -274,5 +274,79 @@ TEST_F(CallBack, TheRuleFindsWhatWasHeardBeforeItWasSaidWhose) {
   EXPECT_EQ(what, "who asked, and who rang, do not hear the call-back");
 }
 
+// ---- what is typed in it ------------------------------------------------------------------------
+
+class TypedInCallBack : public CallBack {
+ protected:
+  // Eve takes calls besides, and the call-back is at her telephone.
+  void SetUp() override {
+    CallBack::SetUp();
+    const auto roles = people::bit(Role::kExpert) | people::bit(Role::kAgent);
+    ASSERT_TRUE(change_roles(eve, static_cast<people::Roles>(roles), {olga}, "201"));
+    ringing();
+    talk();
+    ASSERT_TRUE(at_telephone(recording, "201"));
+  }
+  // What the customer said, as a password of theirs.
+  keys::StoreFields refusal_as_password(const CallId& call) {
+    auto message =
+        intake({{"query", "No picture"}, {"password", "i did not agree to any of this"}}, customer);
+    message.actor = eve.id.hex();
+    message.call = call;
+    return message;
+  }
+};
+
+// Whoever rang would have what the customer refused looked for, and erased, by typing it.
+TEST_F(TypedInCallBack, IsTakenForNoneOfItAndLookedForNowhere) {
+  const auto stored = log_types()["fields_stored"];
+  const auto refused = [&](const char* when) {
+    const auto answer = ask(&Office::store_fields, refusal_as_password(recording));
+    ASSERT_FALSE(answer) << when;
+    EXPECT_EQ(answer.error().code, Errc::kDenied) << when;
+  };
+  refused("while it runs");
+  hang_up();
+  ASSERT_TRUE(end(recording));
+  refused("just after its end");
+  boot();
+  refused("to a keeper that begins");
+  EXPECT_EQ(log_types()["fields_stored"], stored);
+  EXPECT_TRUE(ask(&Office::store_fields, refusal_as_password({}))) << "of no call it is taken";
+  EXPECT_TRUE(typed.empty());
+  EXPECT_EQ(judge(entries()).breaches, 0u);
+}
+
+// Whoever asks: a listener that an older keeper had look for it, or one that was taken over.
+TEST_F(TypedInCallBack, NothingOfItGoesForThatReason) {
+  EXPECT_EQ(erases("", true, 0, 10, "typed_secret"), Errc::kMalformed);
+  EXPECT_EQ(log_types()["erase_intended"], 0);
+  EXPECT_EQ(erases("", true, 0, 10, "card"), Errc{}) << "what it hears by itself";
+  EXPECT_EQ(judge(entries()).breaches, 0u);
+}
+
+TEST_F(TypedInCallBack, TheRuleFindsBoth) {
+  constexpr auto kTypedRule = "typed-not-in-call-backs";
+  ASSERT_TRUE(ask(&Office::store_fields, refusal_as_password({})));
+  ASSERT_EQ(erases("", true, 0, 10, "card"), Errc{});
+  auto typed_in = entries(), gone = typed_in;
+  ASSERT_EQ(broken(typed_in, kTypedRule), "");
+  const auto stored = std::ranges::find_if(typed_in, [&](const auto& entry) {
+    return entry.type == "fields_stored" && entry.actor == eve.id.hex();
+  });
+  ASSERT_NE(stored, typed_in.end());
+  stored->data["call"] = recording.hex();
+  EXPECT_EQ(broken(typed_in, kTypedRule), "fields are stored as typed in a call-back; ");
+  const auto intended = std::ranges::find(gone, "erase_intended", &audit::Entry::type);
+  ASSERT_NE(intended, gone.end());
+  intended->data["reason"] = "typed_secret";
+  EXPECT_EQ(broken(gone, kTypedRule), "of a call-back, what was typed is erased; ");
+  // Keepers of before took both.
+  for (auto* old : {&typed_in, &gone})
+    for (auto& entry : *old)
+      if (entry.type == "keeper_started") entry.data["rules"] = 3;
+  EXPECT_EQ(broken(typed_in, kTypedRule) + broken(gone, kTypedRule), "");
+}
+
 }  // namespace
 }  // namespace callward::attack

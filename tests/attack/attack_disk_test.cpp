@@ -388,8 +388,8 @@ TEST_F(Disks, WhatWasRefusedAndIsInTheLogCounts) {
       [&] { (void)store_values({{"name", "Nora Neu"}, {"phone", "+16502532222"}}); },
       [&] {
         (void)ask(&Office::erase_fields,
-                  keys::EraseFields{customer, false, leaf_of.at({customer, "email"}), max.id.hex(),
-                                    kReason});
+                  keys::EraseFields{customer, false, leaf_of.at({customer, "password"}),
+                                    max.id.hex(), kReason});
       },
       [&] {
         const auto change =

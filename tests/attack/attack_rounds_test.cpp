@@ -96,11 +96,12 @@ TEST_F(Rounds, OneSecretIsSeenOnce) {
 
 TEST_F(Rounds, AViewBesideTheErasure) {
   const auto customer = carla();
-  const auto id = opened(customer);
-  const auto view_put = viewing_message(id, customer, "email", browser(tom));
-  const auto gone_now = post(
-      &Office::erase_fields,
-      keys::EraseFields{customer, false, leaf_of.at({customer, "email"}), max.id.hex(), kReason});
+  const auto id = verified(customer, {"password"});
+  ASSERT_TRUE(release(id, anna, customer, {"password"}));
+  const auto view_put = viewing_message(id, customer, "password", browser(tom));
+  const auto gone_now = post(&Office::erase_fields,
+                             keys::EraseFields{customer, false, leaf_of.at({customer, "password"}),
+                                               max.id.hex(), kReason});
   const auto seen = post(&Office::step_put, view_put);
   round();
   EXPECT_TRUE(gone_now->value);
@@ -172,10 +173,13 @@ TEST_F(Rounds, WhatIsToBeReviewedOutlivesAnErasure) {
   refused("to be reviewed");
   boot();
   refused("after a restart");
-  EXPECT_TRUE(ask(
-      &Office::erase_fields,
-      keys::EraseFields{customer, false, leaf_of.at({customer, "email"}), agent().hex(), kReason}))
-      << "one value goes all the same";
+  const auto one = [&](const char* field) {
+    return keys::EraseFields{customer, false, leaf_of.at({customer, field}), agent().hex(),
+                             kReason};
+  };
+  for (const auto* field : {"name", "phone", "email", "service_word"})
+    EXPECT_EQ(ask(&Office::erase_fields, one(field)).error().code, Errc::kState) << field;
+  EXPECT_TRUE(ask(&Office::erase_fields, one("password"))) << "a secret goes all the same";
   const auto other = carla();
   EXPECT_TRUE(ask(&Office::erase_fields, erase(other, max))) << "another's";
   ASSERT_TRUE(act(broken, max, {.kind = "review", .words = kWhy}));

@@ -865,6 +865,32 @@ TEST(VaultApi, AnAgentsLiveCallIsTheirsAlone) {
   EXPECT_TRUE(current().is_null());
 }
 
+// An expert who takes calls, too: the desk stays as it is while their call-back runs, and what is
+// typed there is of no call.
+TEST(VaultApi, ACallBackIsNotTheCallInWhichItWasTyped) {
+  VaultRig rig;
+  const auto ada = rig.agent();
+  rig.give_extension(rig.ada, "311");
+  rig.service.extension_of = [](const PersonId&) { return "311"; };
+  const auto call = rig.begin(OfficeRig::call_data("")),
+             back = rig.begin(OfficeRig::call_data(""), keys::CallSource::kCallBack);
+  ASSERT_TRUE(rig.at_telephone(call, "311"));
+  ASSERT_TRUE(rig.at_telephone(back, "311"));
+  const auto typed = [&] {
+    const auto stored = rig.call(ada, "POST", "/v1/intakes",
+                                 rig.intake_body({{"name", "E"}, {"phone", "(650) 253-0004"}}));
+    EXPECT_EQ(stored.status, 201) << stored.body;
+    return text_of(json_of(stored), "call");
+  };
+  rig.service.live_calls.begin({.call = call, .extension = "311", .started_at = 5});
+  rig.service.live_calls.begin(
+      {.call = back, .extension = "311", .started_at = 6, .call_back = true});
+  EXPECT_EQ(typed(), "");
+  EXPECT_EQ(text_of(json_of(rig.call(ada, "GET", "/v1/live-call")), "call"), back.hex());
+  (void)rig.service.live_calls.end(back);
+  EXPECT_EQ(typed(), call.hex());
+}
+
 // ---- copies -------------------------------------------------------------------------------------
 
 // What the server says may be done is what the keeper lets be done, and reading the log from its

@@ -1389,7 +1389,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The customer wants one value gone; cannot be undone */
+        /**
+         * The customer wants one value gone; cannot be undone
+         * @description 409 while a request for this customer's data is not over, or still to be reviewed, unless it is a secret; 503 when the person has ordered as much of what is no secret as one may in 24 hours.
+         */
         post: operations["eraseField"];
         delete?: never;
         options?: never;
@@ -1826,7 +1829,7 @@ export interface components {
         Stored: {
             customer: string;
             case: number;
-            /** @description the live call at the telephone of who typed it */
+            /** @description the live call at the telephone of who typed it; empty where there is none, and while a call-back is there */
             call: string;
             fields: {
                 field: string;
