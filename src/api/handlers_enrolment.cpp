@@ -54,10 +54,11 @@ Result<Opened> open_link(Service& service, const std::string& token) {
     return Opened{std::move(link.person), ChangeKind::kFounded, id};
   }
   const auto* member = chart->here(link.person.id);
-  if (member == nullptr || member->keys.empty() == link.recovers)
+  if (member == nullptr || (!link.recovers && !member->keys.empty()))
     return fail(Errc::kDenied, kNoLink);
-  return Opened{std::move(link.person),
-                link.recovers ? ChangeKind::kKeyReplaced : ChangeKind::kFirstKey, id};
+  const auto kind = link.recovers ? ChangeKind::kKeyReplaced : ChangeKind::kFirstKey;
+  TRY(chart->key_first(next_change(service, *chart, kind, link.person.id)));
+  return Opened{std::move(link.person), kind, id};
 }
 
 Result<Response> begin(Service& service, const Request& request) {
@@ -132,7 +133,10 @@ Result<Response> finish(Service& service, const Request& request) {
   TRY(put_change(service, {*enrolling->change, {signature}}));
   TRY(service.people.enrol_hashed(token, enrolling->passphrase));
   (void)service.desk.enrolments.take(opened.id, service.clock.monotonic_ms());
-  return Response::json({{"name", opened.person.name}}, 201);
+  const auto chart = TRY(service.roster.chart());
+  const auto* member = chart->here(opened.person.id);
+  const bool waits = member == nullptr || member->roles == 0;
+  return Response::json({{"name", opened.person.name}, {"waits", waits}}, 201);
 }
 
 }  // namespace

@@ -29,8 +29,9 @@ namespace callward::audit {
 // What `keeper_started` states as `rules`: from there on the log holds all that these need. 1: who
 // releases has heard, a review answers both questions, who acts in a call is whose it is. 2: who
 // may be the second of two is made by two. 3: who acts on a customer's data has the role, two erase
-// a customer, and none whose request waits, look-ups have a day's bound.
-inline constexpr std::int64_t kRulesStated = 3;
+// a customer, and none whose request waits, look-ups have a day's bound. 4: a role that may second
+// comes after the passkey.
+inline constexpr std::int64_t kRulesStated = 4;
 
 enum class RuleWeight : std::uint8_t { kBreach, kWarning, kNote };
 const char* to_text(RuleWeight weight);

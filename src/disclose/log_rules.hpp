@@ -77,8 +77,9 @@ class LogRules final : public audit::RuleJudge {
     std::vector<RequestId> requests;
   };
   // What a keeper states has to be so much, for some rules to hold its log (audit::kRulesStated):
-  // who seconds is made by two; who acts on customers' data, and how many look-ups a day.
-  static constexpr std::int64_t kRulesOfSeconds = 2, kRulesOfActs = 3;
+  // who seconds is made by two; who acts on customers' data, and how many look-ups a day; who
+  // seconds had a passkey first.
+  static constexpr std::int64_t kRulesOfSeconds = 2, kRulesOfActs = 3, kRulesOfKeys = 4;
   using ReaderKey = std::array<std::uint8_t, 32>;
   struct Reader {
     PersonId person;

@@ -2216,6 +2216,7 @@ export interface components {
             /** @enum {string} */
             kind: "person" | "left" | "invited" | "key_added" | "key_removed" | "key_replaced" | "custodians";
             person: string;
+            /** @description of `person`; none: they wait for one */
             roles?: string[];
             answers_to?: string;
             extension?: string;
@@ -3000,6 +3001,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         name: string;
+                        /** @description they have no role yet, and sign in once an owner has given one */
+                        waits: boolean;
                     };
                 };
             };
