@@ -41,6 +41,8 @@ struct PeopleRig : Rig {
   std::optional<Errc> reader_refused, duty_refused;  // of every one
   std::optional<crypto::Digest> founding;
   bool publishes = true;
+  bool answer_lost = false;   // to a change that it took
+  bool keepers_away = false;  // it takes no change
   std::uint8_t next_device = 1;
 
   PeopleRig() {
@@ -86,7 +88,14 @@ struct PeopleRig : Rig {
   bool answer_people(io::Channel& channel, io::Frame& frame) {
     switch (frame.type) {
       case keys::ChartPut::kType:
-        reply(channel, frame, take(*unpack<keys::ChartPut>(frame.body)));
+        if (keepers_away) {
+          reply<keys::Ack>(channel, frame, fail(Errc::kUnavailable, "not now"));
+          return true;
+        }
+        if (const auto taken = take(*unpack<keys::ChartPut>(frame.body)); !answer_lost)
+          reply(channel, frame, taken);
+        else
+          reply<keys::Ack>(channel, frame, fail(Errc::kUnavailable, "the answer was lost"));
         return true;
       case keys::ReaderPut::kType:
         readers.push_back(*unpack<keys::ReaderPut>(frame.body));
