@@ -126,8 +126,8 @@ class Chart {
   [[nodiscard]] bool takes_two(const Change& change) const;
   // It gives a role of kMaySecond to who had it not.
   [[nodiscard]] bool makes_second(const Change& change) const;
-  // kState: it gives a role of kMaySecond to who has no passkey, or a first passkey to who has such a
-  // role, or is somebody's custodian. One owner has every invitation in hand: with one, such a
+  // kState: it gives a role of kMaySecond to who has no passkey, or a first passkey to who has such
+  // a role, or is somebody's custodian. One owner has every invitation in hand: with one, such a
   // person's word would be that owner's, for whom it shall be another's. By two, key_replaced.
   [[nodiscard]] Status key_first(const Change& change) const;
   // An owner and somebody else who may be the second one are here, each with a key, neither of whom

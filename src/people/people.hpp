@@ -111,8 +111,8 @@ class People {
   // The same in two halves: the hash is made before anything is done.
   Result<std::string> hash(const SecretBytes& passphrase);
   Result<Person> enrol_hashed(const std::string& token, const std::string& hash);
-  // ... and kept beside the link, with the passkey, before the chart takes that one: whoever dies in
-  // between has lost nothing. The last one counts. kDenied: as enrolling().
+  // ... and kept beside the link, with the passkey, before the chart takes that one: whoever dies
+  // in between has lost nothing. The last one counts. kDenied: as enrolling().
   Status keep_enrolling(const std::string& token, const Offer& offer);
   Result<Offer> kept_enrolling(const std::string& token);  // kNotFound
   // Of somebody who has shown who they are: from now on this one.

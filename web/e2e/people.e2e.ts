@@ -90,7 +90,7 @@ describe('a second person', () => {
     await adam.page.getByText('You have no role yet').waitFor();
     await screen(adam.page, 'sign-in-waits');
     await passphraseOf(adam);
-    await adam.page.getByText('an owner gives you one, then sign in').waitFor({ timeout: 20_000 });
+    await adam.page.getByText('You have no role yet: an owner gives you one').waitFor({ timeout: 20_000 });
     await screen(adam.page, 'sign-in-no-role');
     await page.getByText('Next: give them their role').waitFor({ timeout: 20_000 });
     await screen(page, 'person-waits-for-role');
