@@ -35,7 +35,7 @@ Result<PersonId> id_of(const std::string& text, bool may_be_nobody) {
 
 Status read_person(Service& service, BodyReader& body, Change& change) {
   people::Roles roles = 0;
-  for (const auto& word : TRY(body.texts("roles", 9))) {
+  for (const auto& word : TRY(body.texts("roles", 9, 0))) {
     const auto role = people::parse_role(word);
     if (!role || !people::has(people::kChartRoles, *role))
       return fail(Errc::kMalformed, "no such role");
@@ -129,6 +129,7 @@ Result<Response> create(Service& service, const Request& request) {
   const auto chart = TRY(founded_chart(service));
   auto draft = TRY(read_draft(service, request, *chart));
   TRY(chart->drafted(draft.change));
+  TRY(chart->key_first(draft.change));
   const auto id = to_hex(service.entropy.array<16>());
   auto json = TRY(draft_json(id, draft, *chart));
   const auto by = draft.by.hex();

@@ -54,16 +54,38 @@ Result<Opened> open_link(Service& service, const std::string& token) {
     return Opened{std::move(link.person), ChangeKind::kFounded, id};
   }
   const auto* member = chart->here(link.person.id);
-  if (member == nullptr || member->keys.empty() == link.recovers)
+  if (member == nullptr || (!link.recovers && !member->keys.empty()))
     return fail(Errc::kDenied, kNoLink);
-  return Opened{std::move(link.person),
-                link.recovers ? ChangeKind::kKeyReplaced : ChangeKind::kFirstKey, id};
+  const auto kind = link.recovers ? ChangeKind::kKeyReplaced : ChangeKind::kFirstKey;
+  TRY(chart->key_first(next_change(service, *chart, kind, link.person.id)));
+  return Opened{std::move(link.person), kind, id};
+}
+
+// The chart has exactly the passkey that was given by this link, and nobody was told: the keeper's
+// answer was lost, or the server died. The passphrase that came with it holds from now on. nullopt:
+// it is not so.
+Result<std::optional<people::Person>> complete(Service& service, const std::string& token) {
+  const auto none = std::optional<people::Person>();
+  const auto kept = service.people.kept_enrolling(token);
+  if (!kept)
+    return kept.error().code == Errc::kNotFound ? Result<std::optional<people::Person>>(none)
+                                                : tl::unexpected<Error>(kept.error());
+  const auto whose = TRY(service.people.enrolling(token));
+  const auto chart = TRY(service.roster.chart());
+  const auto* member = chart->here(whose.id);
+  if (member == nullptr || member->keys.size() != 1 || member->keys[0].id != kept->key.id ||
+      member->keys[0].key != kept->key.key)
+    return none;
+  return std::optional(TRY(service.people.enrol_hashed(token, kept->passphrase)));
 }
 
 Result<Response> begin(Service& service, const Request& request) {
   auto body = TRY(BodyReader::parse(request.body));
   const auto token = TRY(body.text("token", 64, 64));
   TRY(body.finish());
+  if (TRY(complete(service, token)))
+    return fail(Errc::kState,
+                "this was done already: sign in with the passphrase that you set, and the passkey");
   const auto opened = TRY(open_link(service, token));
   const Enrolling fresh{.challenge = service.entropy.array<32>()};
   TRY(service.desk.enrolments.put(opened.id, opened.id, fresh, service.clock.monotonic_ms()));
@@ -118,21 +140,46 @@ Result<Response> give_passkey(Service& service, const Request& request) {
   return Response::json(std::move(json), 202);
 }
 
+Result<Response> enrolled(Service& service, const people::Person& person) {
+  const auto chart = TRY(service.roster.chart());
+  const auto* member = chart->here(person.id);
+  const bool waits = member == nullptr || member->roles == 0;
+  return Response::json({{"name", person.name}, {"waits", waits}}, 201);
+}
+
+// Durable before the keeper is asked; and only what it would take, so that nobody who has the link
+// alone puts something else in its place.
+Status put_enrolling(Service& service, const std::string& token, const Enrolling& enrolling,
+                     const people::PersonSignature& signature) {
+  const people::SignedChange change{*enrolling.change, {signature}};
+  auto trial = *TRY(service.roster.chart());
+  TRY(trial.apply(change));
+  TRY(service.people.keep_enrolling(token, {change.change.key, enrolling.passphrase}));
+  TRY(put_change(service, change));
+  return {};
+}
+
+// Sent again where the answer was lost, it is the same answer.
 Result<Response> finish(Service& service, const Request& request) {
   auto body = TRY(BodyReader::parse(request.body));
   const auto token = TRY(body.text("token", 64, 64));
   const auto signature = TRY(signature_of(body));
   TRY(body.finish());
+  if (const auto person = TRY(complete(service, token))) return enrolled(service, *person);
   const auto opened = TRY(open_link(service, token));
   const auto enrolling = service.desk.enrolments.look(opened.id, service.clock.monotonic_ms());
   if (!enrolling || !enrolling->change)
     return fail(Errc::kState, "first the passkey; or that took too long: open the link again");
   if (signature.person != opened.person.id)
     return fail(Errc::kDenied, "signed by another than whose link this is");
-  TRY(put_change(service, {*enrolling->change, {signature}}));
-  TRY(service.people.enrol_hashed(token, enrolling->passphrase));
+  const auto put = put_enrolling(service, token, *enrolling, signature);
+  // Not answered is not refused: the log says.
+  if (!put && service.roster.follow())
+    if (const auto person = TRY(complete(service, token))) return enrolled(service, *person);
+  TRY(put);
+  const auto person = TRY(service.people.enrol_hashed(token, enrolling->passphrase));
   (void)service.desk.enrolments.take(opened.id, service.clock.monotonic_ms());
-  return Response::json({{"name", opened.person.name}}, 201);
+  return enrolled(service, person);
 }
 
 }  // namespace

@@ -136,7 +136,10 @@ Result<Response> make_recovery(Service& service, const Request& request) {
   const auto person = TRY(person_named(service, request.parameters.at("id")));
   const auto& by = request.session->person.id;
   const auto* member = chart->here(person.id);
-  if (member == nullptr || member->keys.empty())
+  if (member == nullptr) return fail(Errc::kState, "nobody who is in the role chart");
+  // Who has none is invited, but for those whose passkey is nobody's alone to give.
+  if (member->keys.empty() &&
+      chart->key_first(next_change(service, *chart, people::ChangeKind::kInvited, person.id)))
     return fail(Errc::kState, "nobody who has a passkey: invite them instead");
   const bool custodian = std::ranges::find(member->custodians, by) != member->custodians.end();
   if (by == person.id || (!custodian && !chart->is(by, Role::kOwner)))

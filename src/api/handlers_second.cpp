@@ -37,6 +37,16 @@ Result<Response> begin(Service& service, const Request& request, const Second& s
                        people::CameBy by, const people::Reader* reader) {
   if (!service.desk.sign_ins.take(second.ticket, service.clock.monotonic_ms()))
     return not_signed_in("begin anew with the passphrase");
+  // Who has shown who they are is told what they wait for; others have come no further.
+  const auto chart = TRY(service.roster.chart());
+  const auto* member = chart->here(second.person.id);
+  if (member != nullptr && member->roles == 0) {
+    const auto subject = second.person.id.hex();
+    TRY(service.log("sign_in_failed", "-", subject, {{"cause", "no_role"}}));
+    return fail(Errc::kState,
+                "you are in the role chart and have no role in it: an owner gives you one, then "
+                "sign in");
+  }
   if (TRY(service.people.sessions(second.person.id)).size() >= people::People::kSessionsMax)
     TRY(end_session_before(service, request, second.person));  // it may be room enough
   TRY(make_room(service, second.person));

@@ -27,7 +27,7 @@ std::vector<std::string> server_migrations() {
   for (auto* steps :
        {people::migrations, catalog_migrations, people::later_migrations, customer_migrations,
         reminder_migrations, customer_later_migrations, people::latest_migrations, alarm_migrations,
-        call_trail_migrations, roster_migrations})
+        call_trail_migrations, roster_migrations, people::enrolling_migrations})
     std::ranges::move(steps(), std::back_inserter(all));
   return all;
 }

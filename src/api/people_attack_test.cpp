@@ -380,7 +380,7 @@ TEST_F(PeopleAttack, OneSessionTooManyEndsTheOneThatWasUsedLongestAgo) {
 }
 
 TEST_F(PeopleAttack, NobodyLearnsWhoIsHereFromTheFirstStep) {
-  const auto max = named("max", "supervisor");  // invited by nobody, no passphrase
+  const auto max = named("max", "agent");  // invited by nobody, no passphrase
   const auto gone = join("gone", "agent");
   ASSERT_EQ(change(olga, olgas, {{"kind", "left"}, {"person", gone.id.hex()}}).status, 200);
   std::set<std::string> answers;
@@ -394,7 +394,7 @@ TEST_F(PeopleAttack, NobodyLearnsWhoIsHereFromTheFirstStep) {
 }
 
 TEST_F(PeopleAttack, ALinkIsGoodOnceInTimeAndForItsPerson) {
-  auto max = named("max", "supervisor");
+  auto max = named("max", "agent");
   const auto link = invite(max);
   std::set<std::string> answers;
   auto late = named("late", "agent");
@@ -413,7 +413,7 @@ TEST_F(PeopleAttack, ALinkIsGoodOnceInTimeAndForItsPerson) {
 
 // The server has what opens the link, relays passkey and change, and is first: it has no key for it.
 TEST_F(PeopleAttack, AnInvitationIsNotTheServersToUse) {
-  auto max = named("max", "supervisor");
+  auto max = named("max", "agent");
   const auto link = invite(max);
   auto server = max;
   server.device = device();
@@ -426,7 +426,7 @@ TEST_F(PeopleAttack, AnInvitationIsNotTheServersToUse) {
 }
 
 TEST_F(PeopleAttack, ALinkAloneSetsNoPassphraseOnceThereIsAChart) {
-  auto max = named("max", "supervisor");
+  auto max = named("max", "agent");
   const auto link = invite(max);
   EXPECT_EQ(send("POST", "/v1/enrolments", {{"token", link.token}, {"passphrase", max.passphrase}})
                 .status,
@@ -435,7 +435,7 @@ TEST_F(PeopleAttack, ALinkAloneSetsNoPassphraseOnceThereIsAChart) {
 }
 
 TEST_F(PeopleAttack, AnEnrolmentTakesThePasskeyThatWasAskedFor) {
-  auto max = named("max", "supervisor");
+  auto max = named("max", "agent");
   const auto link = invite(max);
   const auto begun = json_of(send("POST", "/v1/enrolments/begin", {{"token", link.token}}));
   const auto challenge = test::challenge_of(begun);

@@ -41,6 +41,8 @@ struct PeopleRig : Rig {
   std::optional<Errc> reader_refused, duty_refused;  // of every one
   std::optional<crypto::Digest> founding;
   bool publishes = true;
+  bool answer_lost = false;   // to a change that it took
+  bool keepers_away = false;  // it takes no change
   std::uint8_t next_device = 1;
 
   PeopleRig() {
@@ -63,6 +65,7 @@ struct PeopleRig : Rig {
     if (change.change.kind == people::ChangeKind::kFounded &&
         (!founding || crypto::sha256(change.change.token) != *founding))
       return fail(Errc::kDenied, "another token");
+    TRY(keepers.key_first(change.change));
     TRY(keepers.apply(change));
     audit::Entry entry{.type = "chart_changed",
                        .actor = change.signatures[0].person.hex(),
@@ -85,7 +88,14 @@ struct PeopleRig : Rig {
   bool answer_people(io::Channel& channel, io::Frame& frame) {
     switch (frame.type) {
       case keys::ChartPut::kType:
-        reply(channel, frame, take(*unpack<keys::ChartPut>(frame.body)));
+        if (keepers_away) {
+          reply<keys::Ack>(channel, frame, fail(Errc::kUnavailable, "not now"));
+          return true;
+        }
+        if (const auto taken = take(*unpack<keys::ChartPut>(frame.body)); !answer_lost)
+          reply(channel, frame, taken);
+        else
+          reply<keys::Ack>(channel, frame, fail(Errc::kUnavailable, "the answer was lost"));
         return true;
       case keys::ReaderPut::kType:
         readers.push_back(*unpack<keys::ReaderPut>(frame.body));
@@ -237,30 +247,37 @@ struct PeopleRig : Rig {
   Response enrol(Somebody& who, const Invitation& link) {
     return enrol(who, link.token, &link.secret);
   }
+  // In the chart with this role; "": with none.
   Somebody named(const std::string& name, const std::string& role) {
     Somebody who{name, {}, "seven tall chimneys " + name, device()};
     const auto added =
         send("POST", "/v1/people", {{"name", name}, {"roles", boost::json::array{}}}, olgas);
     EXPECT_EQ(added.status, 201) << added.body;
     who.id = *PersonId::parse(std::string(json_of(added).at("person").as_string()));
-    // Where it takes two, the first who may be the second signs, too.
+    give(who, role);
+    return who;
+  }
+  // Where it takes two, the first who may be the second signs, too.
+  void give(const Somebody& who, const std::string& role) {
     auto given = change(olga, olgas, person_body(who, role));
     if (given.status == 202 && second) given = sign(*second, session_of(*second), json_of(given));
     EXPECT_EQ(given.status, 200) << given.body;
-    return who;
   }
   Json person_body(const Somebody& who, const std::string& role) {
     return {{"kind", "person"},
             {"person", who.id.hex()},
-            {"roles", boost::json::array{role}},
+            {"roles", role.empty() ? boost::json::array{} : boost::json::array{role}},
             {"answers_to", olga.id.hex()},
             {"extension", ""}};
   }
   Somebody join(const std::string& name, const std::string& role) {
-    auto who = named(name, role);
+    const bool later = (people::bit(*people::parse_role(role)) & people::kMaySecond) != 0;
+    auto who = named(name, later ? "" : role);
     const auto done = enrol(who, invite(who));
     EXPECT_EQ(done.status, 201) << done.body;
-    if (!second && (people::bit(*people::parse_role(role)) & people::kMaySecond) != 0) second = who;
+    if (!later) return who;
+    give(who, role);
+    if (!second) second = who;
     return who;
   }
   // What the passkey signs before somebody changes how they come in.

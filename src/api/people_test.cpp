@@ -32,18 +32,80 @@ TEST_F(Company, TheOwnerFoundsTheChartWithOneLinkAndComesInByHerPasskey) {
 }
 
 TEST_F(Company, SomebodyIsNamedGivenARoleInvitedAndComesIn) {
-  auto max = named("max", "supervisor");
+  auto max = named("max", "");
   EXPECT_EQ(state_of(max), "added");
+  for (const auto* role : {"supervisor", "reviewer", "administrator", "auditor", "expert"})
+    EXPECT_EQ(send("POST", "/v1/chart/drafts", person_body(max, role), olgas).status, 409) << role;
   const auto link = invite(max);
   EXPECT_EQ(state_of(max), "invited");
+  EXPECT_EQ(send("POST", "/v1/chart/drafts", person_body(max, "auditor"), olgas).status, 409);
   const auto done = enrol(max, link);
   ASSERT_EQ(done.status, 201) << done.body;
+  EXPECT_TRUE(json_of(done).at("waits").as_bool());
   EXPECT_EQ(state_of(max), "here");
+  // Until there is a role nobody comes in by it, and who it is is told so.
+  const auto early = sign_in(max);
+  EXPECT_EQ(early.status, 409);
+  EXPECT_NE(early.body.find("an owner gives you one"), std::string::npos) << early.body;
+  EXPECT_EQ(people.sessions(max.id)->size(), 0u);
+  EXPECT_EQ(logged("sign_in_failed"), 1u);
+  give(max, "supervisor");
   const auto session = session_of(max);
   EXPECT_EQ(json_of(ask("GET", "/v1/session", session)).at("roles"),
             (boost::json::array{"supervisor"}));
   EXPECT_EQ(ask("GET", "/v1/calls", session).status, 403) << "supervisors read no calls here";
   EXPECT_EQ(ask("GET", "/v1/calls", olgas).status, 200);
+}
+
+// Whose passkeys were taken away is invited by one owner; who may second, or is a custodian, is not.
+TEST_F(Company, WhoMaySecondGetsNoPasskeyByAnInvitation) {
+  auto max = join("max", "supervisor"), rita = join("rita", "reviewer"), tom = join("tom", "agent");
+  const auto remove = [this](const Somebody& whose) {
+    const auto key = keepers.find(whose.id)->keys.at(0).id;
+    EXPECT_EQ(
+        change(olga, olgas,
+               {{"kind", "key_removed"}, {"person", whose.id.hex()}, {"passkey", to_hex(key)}})
+            .status,
+        200);
+  };
+  const auto recovery = "/v1/people/" + max.id.hex() + "/recovery";
+  remove(tom);
+  EXPECT_EQ(send("POST", "/v1/people/" + tom.id.hex() + "/recovery", {}, olgas).status, 409);
+  tom.device = device();
+  const auto anew = enrol(tom, invite(tom));
+  EXPECT_EQ(anew.status, 201) << anew.body;
+  EXPECT_FALSE(json_of(anew).at("waits").as_bool());
+  remove(max);
+  const auto link = invitation();
+  EXPECT_EQ(send("POST", "/v1/chart/drafts", invited_body(max, link), olgas).status, 409);
+  // Two give it anew.
+  const auto offered = send("POST", recovery, {}, olgas);
+  ASSERT_EQ(offered.status, 201) << offered.body;
+  max.device = device();
+  const auto offer = enrol(max, tail_of(offered));
+  ASSERT_EQ(offer.status, 202) << offer.body;
+  const auto drafted = change(olga, olgas, {{"kind", "key_replaced"}, {"person", max.id.hex()}});
+  ASSERT_EQ(drafted.status, 202) << drafted.body;
+  ASSERT_EQ(sign(rita, session_of(rita), json_of(drafted)).status, 200);
+  EXPECT_EQ(sign_in(max).status, 201);
+}
+
+// A link that was given before roles came after the passkey: nobody enrols by it now.
+TEST_F(Company, AnInvitationThatIsOpenGivesNoRoleOfTheSecond) {
+  auto max = named("max", "agent");
+  const auto link = invite(max);
+  // As a keeper before took it.
+  people::Change given =
+      next_change(service, *roster.chart().value(), people::ChangeKind::kPerson, max.id);
+  given.roles = people::bit(people::Role::kSupervisor);
+  given.answers_to = olga.id;
+  const people::SignedChange old{given,
+                                 {{olga.id, olga.device->sign(party, *people::hash_of(given))}}};
+  ASSERT_TRUE(keepers.apply(old));
+  ASSERT_TRUE(roster.take(old, {keepers.number(), keepers.head()}));
+  const auto refused = enrol(max, link);
+  EXPECT_EQ(refused.status, 409) << refused.body;
+  EXPECT_TRUE(keepers.find(max.id)->keys.empty());
 }
 
 TEST_F(Company, WhatTakesTwoWaitsForTheSecondAndIsListedToWhoMaySignIt) {

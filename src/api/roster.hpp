@@ -8,8 +8,10 @@
 //       taken for not founded.
 //   (3) Who left has no session after the change that says so; a passkey that is taken away takes
 //       the sessions along that began with it.
-//   (4) A change that the keeper took is in the database before a session begins by it: a server
-//       that dies before it has read the log knows it, and ends no session for want of it.
+//   (4) A change that the keeper took is in the database before it holds here and before a session
+//       begins by it: a server that dies before it has read the log knows it, and ends no session
+//       for want of it.
+//   (5) What the database has of the log is one chart: an entry of another is not written down.
 //
 // Thread-safe. What is given out is a chart that does not change any more.
 #pragma once
@@ -41,10 +43,16 @@ class Roster {
   };
   Roster(db::Database& database, people::People& people, people::RelyingParty party, Place log);
 
-  // What was read or taken before, from the database; then follow() goes on from there.
+  // What was read or taken before, from the database; then follow() goes on from there. What was
+  // taken and does not go on from what was read is dropped, and said.
   Status load();
   // Reads what the log has published since the last time. No checkpoint yet: an empty log.
+  // kCorrupt: it has another chart than what is known here. kState: the chart here is ahead of a
+  // log that has gone on without it, as after keeper and log were set back; nothing can be changed
+  // until both have what is known here again.
   Status follow();
+  // Why the last follow() found another chart, or one that is behind; empty: it is the log's.
+  [[nodiscard]] std::string differs() const;
   // What the keeper has just taken, ahead of the log's files. kState: it took something else.
   Status take(const people::SignedChange& change, const keys::ChartTaken& taken);
 
@@ -63,10 +71,13 @@ class Roster {
   };
   Result<Read> read_entry(const std::string& text) const;
   Status read_on(std::set<PersonId>& about);
+  Status take_back();
+  Status check_behind(std::uint64_t size, bool shorter);
+  Status check_ahead(const people::Change& change) const;
   Status read_range(std::uint64_t from, std::uint64_t size, std::set<PersonId>& about);
   Status take_entry(const std::string& text, std::set<PersonId>& about);
   Status apply(const people::SignedChange& change, std::set<PersonId>& about);
-  Status load_ahead(people::Chart& chart) const;
+  Status load_ahead(people::Chart& chart);
   Status settle(const std::set<PersonId>& about);
   std::shared_ptr<const people::Chart> now() const;
 
@@ -79,6 +90,12 @@ class Roster {
   mutable std::mutex mutex_;
   std::shared_ptr<const people::Chart> chart_;
   bool known_ = false;
+  std::string differs_;  // under mutex_
+  // Under reading_: of the log when it was looked at last, how often it has grown since the chart
+  // here is ahead of it, and the newest change that was seen in it.
+  std::uint64_t log_size_ = 0;
+  std::size_t grown_ = 0;
+  std::uint64_t seen_ = 0;
 };
 
 }  // namespace callward::api

@@ -53,8 +53,9 @@ void add_refusals(const value& status, std::vector<std::string>& out) {
 void add_troubles(const value& status, std::vector<std::string>& out) {
   if (const auto degraded = text(status, "degraded"); !degraded.empty()) {
     const auto why = text(status, "why");
-    out.push_back("degraded: " + degraded + (why.empty() ? "" : " (" + why + ")") + ", lag " +
-                  seconds(number(status, "lag_ms")));
+    const auto* lag = status.is_object() ? status.get_object().if_contains("lag_ms") : nullptr;
+    out.push_back("degraded: " + degraded + (why.empty() ? "" : " (" + why + ")") +
+                  (lag == nullptr ? "" : ", lag " + seconds(number(status, "lag_ms"))));
   }
   std::size_t at = 0;
   for (const auto& mirror : array(status, "mirrors")) {

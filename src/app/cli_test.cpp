@@ -33,7 +33,8 @@ TEST(CliStatus, SaysForEachProcessWhyItDoesNotDoItsWork) {
     {"name":"courier","state":"running","ready":true,"heartbeat_ms":10,
      "status":{"email":{"configured":true,"failing":"login"},"sms":{"failing":""}}},
     {"name":"server","state":"running","ready":false,"heartbeat_ms":9000,
-     "status":{"connections_refused":4,"witnesses":{"quorum":1,"size":9,"alarms":1,"list":[
+     "status":{"degraded":"chart_not_the_logs","why":"it is ahead",
+       "connections_refused":4,"witnesses":{"quorum":1,"size":9,"alarms":1,"list":[
        {"name":"w/1","state":"good","alarm":false,"why":""},
        {"name":"w/2","state":"away","alarm":false,"why":"cannot be reached"},
        {"name":"w/3","state":"fork","alarm":true,"why":"it answered 422"}]}}}]})"));
@@ -47,6 +48,7 @@ TEST(CliStatus, SaysForEachProcessWhyItDoesNotDoItsWork) {
           "signal: malformed messages since its start: 7",
           "signal: queue signal.news was full 1 times", "courier: e-mails do not get out: login",
           "server: no heartbeat for 9 s; it is killed and restarted after 30 s",
+          "server: degraded: chart_not_the_logs (it is ahead)",
           "server: witness w/2: cannot be reached", "server: ALARM: witness w/3: it answered 422",
           "server: connections refused since its start: 4"}));
   EXPECT_TRUE(status_lines(boost::json::parse(R"({"processes":[{"name":"keeper","state":"running",

@@ -395,7 +395,8 @@ const std::vector<EntryType>& entry_types() {
       {"sign_in_failed",
        kByServer,
        "Somebody tried to sign in as this person, or as nobody known; or, being signed in as this "
-       "person, to change how they come in, and showed another passphrase or another passkey.",
+       "person, to change how they come in, and showed another passphrase or another passkey; or "
+       "somebody showed all that it takes, and has no role yet (`no_role`).",
        {{"cause", kText}}},
       {"session_ended", kByServer, "A session ended.", {{"session", kText}, {"cause", kText}}},
       {"backup_made",

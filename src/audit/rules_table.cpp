@@ -88,6 +88,10 @@ const std::vector<Rule>& rules() {
       {"second-begun-anew", kWarning,
        "Nobody who may be the second of two is made by one, but the first of all: else all others "
        "were taken away before."},
+      {"key-before-role", kBreach,
+       "A role whose holder may be the second of two is given to who has a passkey; who has such a "
+       "role, or is somebody's custodian, is not invited: their first passkey is given anew by "
+       "two."},
       {"opened-by-right", kBreach,
        "With a role chart a recording opens to reviewers; a call-back, until its request is "
        "reviewed, also to who may release or review it (authorised persons, those whom the "

@@ -131,6 +131,9 @@ void LogRules::chart_changed(const Now& now) {
     if (now.entry.subject != change.change.person.hex())
       return fail(Errc::kMalformed, "about another person than its subject");
     made_second_by(now, change);
+    if (const auto in_order = chart_->key_first(change.change);
+        !in_order && keeper_.rules >= kRulesOfKeys)
+      now.breaks("key-before-role", in_order.error().message);
     return chart_->apply(change);
   }();
   if (!taken) return now.breaks("chart-holds", taken.error().message);

@@ -79,8 +79,9 @@ class LogRules final : public audit::RuleJudge {
   };
   // What a keeper states has to be so much, for some rules to hold its log (audit::kRulesStated):
   // who seconds is made by two; who acts on customers' data, and how many look-ups a day; what is
-  // typed in no call-back, and what one person has erased.
-  static constexpr std::int64_t kRulesOfSeconds = 2, kRulesOfActs = 3, kRulesOfTyped = 4;
+  // typed in no call-back, and what one person has erased; who seconds had a passkey first.
+  static constexpr std::int64_t kRulesOfSeconds = 2, kRulesOfActs = 3, kRulesOfTyped = 4,
+                                kRulesOfKeys = 4;
   using ReaderKey = std::array<std::uint8_t, 32>;
   struct Reader {
     PersonId person;

@@ -43,6 +43,7 @@ void Office::chart_put(const keys::ChartPut& message, Reply<keys::ChartTaken> re
   }
   if (chart_.takes_two(change->change) && change->signatures.size() < 2)
     return refuse({Errc::kDenied, "this takes two people"});
+  if (auto in_order = chart_.key_first(change->change); !in_order) return refuse(in_order.error());
   auto next = std::make_shared<people::Chart>(chart_);
   if (auto taken = next->apply(*change); !taken) return refuse(taken.error());
   audit::Entry entry{.type = "chart_changed",

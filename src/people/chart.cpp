@@ -110,7 +110,8 @@ bool Chart::has_people_for(std::ptrdiff_t releases) const {
   const auto experts = all_with(Role::kExpert), authorised = all_with(Role::kAuthorised);
   if (std::ssize(authorised) < releases) return false;
   return std::ranges::any_of(members_, [&](const auto& m) {
-    return can_sign(m.second) && std::ranges::any_of(experts, [&](const auto& e) {
+    return can_sign(m.second) && m.second.roles != 0 &&
+           std::ranges::any_of(experts, [&](const auto& e) {
              return e != m.first && !answers_to(e, m.first) &&
                     std::ranges::count_if(authorised, [&](const auto& a) {
                       return a != m.first && a != e;
@@ -168,6 +169,25 @@ bool Chart::has_second(const PersonId& about) const {
 
 bool Chart::takes_two(const Change& change) const {
   return always_takes_two(change) || (makes_second(change) && has_second(change.person));
+}
+
+Status Chart::key_first(const Change& change) const {
+  const auto* member = here(change.person);
+  const bool keyless = member == nullptr || member->keys.empty();
+  if (change.kind == ChangeKind::kPerson)
+    return keyless && (change.roles & kMaySecond) != 0
+               ? fail(Errc::kState, "first this person's own passkey, then such a role")
+               : Status{};
+  const bool invites = change.kind == ChangeKind::kInvited || change.kind == ChangeKind::kFirstKey;
+  if (!invites || member == nullptr) return {};
+  const bool vouches =
+      (member->roles & kMaySecond) != 0 || std::ranges::any_of(members_, [&](const auto& m) {
+        return is_custodian(change.person, m.first);
+      });
+  return vouches ? fail(Errc::kState,
+                        "has a role that comes after the passkey, or is somebody's custodian: an "
+                        "owner and a second one give this person's passkey anew")
+                 : Status{};
 }
 
 // Changes that a key signs for itself, or one for another of the same person.
@@ -253,8 +273,8 @@ Status Chart::check_extension(const Change& change) const {
 
 Status Chart::check_person(const Change& change) const {
   const auto* member = find(change.person);
-  if (change.roles == 0 || (change.roles & ~kChartRoles) != 0)
-    return fail(Errc::kMalformed, "no role, or one that is not in a chart");
+  if ((change.roles & ~kChartRoles) != 0)
+    return fail(Errc::kMalformed, "a role that is not in a chart");
   if (member == nullptr && members_.size() >= kMembersMax)
     return fail(Errc::kFull, "too many people");
   TRY(check_extension(change));

@@ -7,11 +7,12 @@
 //
 //   change         signed by                                    a second one
 //   founded        the first owner's new key; the chart is empty
-//   person         an owner                                     if it gives a role that takes two;
+//   person         an owner; no role at all is one, too         if it gives a role that takes two;
 //                                                               since audit::kRulesStated 2 one of
 //                                                               kMaySecond, once two have such
 //   left           an owner; one owner with a key must stay
-//   invited        an owner; for who has no key and no role that takes two
+//   invited        an owner; for who has no key and no role that takes two, since
+//                  audit::kRulesStated 4 none of kMaySecond, and is nobody's custodian
 //   first_key      that key, and the invitation's (invitation.hpp)
 //   key_added      another key of the same person
 //   key_removed    a key of the same person that stays, or an owner
@@ -99,8 +100,9 @@ class Chart {
 
   // Takes the change, or says why not, and stays as it was. kState: not the next one. kDenied: not
   // signed by those who may. kMalformed: it makes no sense (no such person, a circle of superiors).
-  // Of a role of kMaySecond one signature is enough here, as it was once: whoever takes a change
-  // that is new asks takes_two(), and the log's rules hold the log to it.
+  // Of a role of kMaySecond one signature is enough here, and it may come before the passkey, as it
+  // was once: whoever takes a change that is new asks takes_two() and key_first(), and the log's
+  // rules hold the log to both.
   Status apply(const SignedChange& next);
 
   [[nodiscard]] const Member* find(const PersonId& person) const;  // who left, too
@@ -124,6 +126,10 @@ class Chart {
   [[nodiscard]] bool takes_two(const Change& change) const;
   // It gives a role of kMaySecond to who had it not.
   [[nodiscard]] bool makes_second(const Change& change) const;
+  // kState: it gives a role of kMaySecond to who has no passkey, or a first passkey to who has such
+  // a role, or is somebody's custodian. One owner has every invitation in hand: with one, such a
+  // person's word would be that owner's, for whom it shall be another's. By two, key_replaced.
+  [[nodiscard]] Status key_first(const Change& change) const;
   // An owner and somebody else who may be the second one are here, each with a key, neither of whom
   // it is `about`; but an owner may be the first one about themselves.
   [[nodiscard]] bool has_second(const PersonId& about) const;

@@ -79,10 +79,11 @@ struct ChartRig {
     return apply(made,
                  chart.takes_two(made) && second ? std::vector{olga, *second} : std::vector{olga});
   }
-  // Somebody with a role that takes no key, invited and enrolled.
+  // Somebody invited and enrolled; a role that may second comes then.
   Someone join(std::uint8_t n, Roles roles, PersonId answers_to = id_of(1)) {
     Someone one{id_of(n), fresh_device()};
-    EXPECT_TRUE(by_owner(person(one.id, roles, answers_to)));
+    const auto later = (roles & kMaySecond) != 0;
+    EXPECT_TRUE(by_owner(person(one.id, later ? Roles{0} : roles, answers_to)));
     Key32 secret;
     secret.expose_mut()[0] = n;
     auto invited = change(ChangeKind::kInvited, one.id);
@@ -91,6 +92,7 @@ struct ChartRig {
     auto enrolled = with_key(ChangeKind::kFirstKey, one);
     enrolled.token = *answer_invitation(secret, one.id, enrolled.key);
     EXPECT_TRUE(apply(enrolled, {one}));
+    if (later) EXPECT_TRUE(by_owner(person(one.id, roles, answers_to)));
     if (!second && (roles & kMaySecond) != 0) second = one;
     return one;
   }

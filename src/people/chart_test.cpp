@@ -104,6 +104,67 @@ TEST_F(Charts, SomeRolesTakeTwoPeopleAndOnesOwnKeyFirst) {
       << "a signature that nobody asked for";
 }
 
+// Whoever invites has the link: a first passkey is one owner's word, so nobody gets one who vouches
+// for others. The chart itself takes both, as logs of before have them.
+TEST_F(Charts, ARoleThatMaySecondComesAfterThePasskey) {
+  found();
+  const auto max = join(2, kAdministrator), anna = join(3, kAgent), ben = join(4, kAgent);
+  const auto gone = [this](const Someone& whose) {
+    auto made = change(kKeyRemoved, whose.id);
+    made.key.id = key_of(*whose.device).id;
+    return made;
+  };
+  const auto invites = [this](const Someone& whose) {
+    return chart.key_first(change(kInvited, whose.id)) &&
+           chart.key_first(change(kFirstKey, whose.id));
+  };
+  for (const auto roles :
+       {kReviewer, kAdministrator, bit(Role::kSupervisor), bit(Role::kAuditor)}) {
+    const auto nobody = person(id_of(9), static_cast<Roles>(kAgent | roles), olga.id);
+    EXPECT_EQ(chart.key_first(nobody).error().code, Errc::kState) << roles;
+    EXPECT_TRUE(chart.key_first(person(anna.id, static_cast<Roles>(kAgent | roles), olga.id)));
+  }
+  EXPECT_TRUE(chart.key_first(person(id_of(9), 0, olga.id)));
+  EXPECT_TRUE(chart.key_first(person(id_of(9), kAgent | kTechnician, olga.id)));
+  // An agent whose passkey was taken away is invited anew; an administrator is not, with the role.
+  ASSERT_TRUE(apply(gone(anna), {olga}));
+  ASSERT_TRUE(apply(gone(max), {olga}));
+  EXPECT_TRUE(invites(anna));
+  EXPECT_FALSE(invites(max));
+  EXPECT_FALSE(chart.key_first(person(max.id, kAdministrator, olga.id))) << "nor keeps it";
+  ASSERT_TRUE(apply(person(max.id, 0, olga.id), {olga}));
+  EXPECT_TRUE(invites(max));
+  // Nor who may give another's passkey anew: after leaving and coming back neither.
+  const auto cleo = join(5, kAgent);
+  auto custodians = change(kCustodians, cleo.id);
+  custodians.custodians = {ben.id, olga.id};
+  ASSERT_TRUE(apply(custodians, {cleo}));
+  ASSERT_TRUE(apply(gone(ben), {olga}));
+  EXPECT_FALSE(invites(ben));
+  ASSERT_TRUE(apply(change(kLeft, ben.id), {olga}));
+  ASSERT_TRUE(apply(person(ben.id, kAgent, olga.id), {olga}));
+  EXPECT_FALSE(invites(ben));
+  // Two give it anew, of who has none as of who has lost it.
+  const auto rita = join(6, kReviewer);
+  const Someone renewed{ben.id, fresh_device()};
+  EXPECT_EQ(refused(with_key(kKeyReplaced, renewed), {olga}), Errc::kDenied);
+  ASSERT_TRUE(apply(with_key(kKeyReplaced, renewed), {olga, rita}));
+  EXPECT_TRUE(chart.is(ben.id, Role::kAgent));
+}
+
+// Somebody waits for their passkey, and for a role, without one.
+TEST_F(Charts, SomebodyIsHereWithoutARole) {
+  found();
+  const auto max = join(2, kAdministrator);
+  const auto dan = join(3, 0);
+  ASSERT_NE(chart.here(dan.id), nullptr);
+  EXPECT_EQ(chart.here(dan.id)->keys.size(), 1u);
+  EXPECT_FALSE(chart.may_be_second(person(id_of(4), kReviewer, olga.id), olga.id, dan.id));
+  EXPECT_EQ(refused(person(olga.id, 0, max.id), {olga}), Errc::kState) << "the last owner";
+  ASSERT_TRUE(apply(person(dan.id, kExpert, olga.id), {olga, max}));
+  EXPECT_TRUE(chart.is(dan.id, Role::kExpert));
+}
+
 TEST_F(Charts, AHierarchyHasNoCircles) {
   found();
   const auto anna = join(2, kAgent), ben = join(3, kAgent, id_of(2)),

@@ -52,6 +52,15 @@ std::vector<std::string> latest_migrations() {
       "ALTER TABLE readers ADD COLUMN purpose INTEGER NOT NULL DEFAULT 0;"};
 }
 
+// What an enrolment brings, until the chart has it.
+std::vector<std::string> enrolling_migrations() {
+  return {
+      "ALTER TABLE enrolments ADD COLUMN key_id TEXT NOT NULL DEFAULT '';"
+      "ALTER TABLE enrolments ADD COLUMN key_algorithm INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE enrolments ADD COLUMN key TEXT NOT NULL DEFAULT '';"
+      "ALTER TABLE enrolments ADD COLUMN passphrase TEXT NOT NULL DEFAULT '';"};
+}
+
 std::vector<std::string> later_migrations() {
   return {
       "ALTER TABLE sessions ADD COLUMN came_by INTEGER NOT NULL DEFAULT 0;"
@@ -152,6 +161,30 @@ Result<Person> People::enrol_hashed(const std::string& token, const std::string&
     return {};
   }));
   return person;
+}
+
+Status People::keep_enrolling(const std::string& token, const Offer& offer) {
+  TRY(enrolling(token));
+  TRY(
+      db_.execute("UPDATE enrolments SET key_id = ?2, key_algorithm = ?3, key = ?4,"
+                  " passphrase = ?5 WHERE token = ?1",
+                  {digest_of(token), to_hex(offer.key.id), std::int64_t{offer.key.algorithm},
+                   to_hex(offer.key.key), offer.passphrase}));
+  return {};
+}
+
+Result<Offer> People::kept_enrolling(const std::string& token) {
+  const auto rows =
+      TRY(db_.query("SELECT key_id, key_algorithm, key, passphrase FROM enrolments"
+                    " WHERE token = ?1 AND until > ?2 AND recovers = 0 AND passphrase != ''",
+                    {digest_of(token), clock_.utc_ms()}));
+  if (rows.empty()) return fail(Errc::kNotFound, "nothing was given by this link");
+  Offer offer;
+  offer.key = {.id = from_hex(rows[0].text(0)).value_or(Bytes{}),
+               .algorithm = static_cast<std::int32_t>(rows[0].number(1)),
+               .key = from_hex(rows[0].text(2)).value_or(Bytes{})};
+  offer.passphrase = rows[0].text(3);
+  return offer;
 }
 
 Status People::set_passphrase(const PersonId& person, const std::string& hash) {

@@ -77,6 +77,7 @@ struct NewSession {
 std::vector<std::string> migrations();
 std::vector<std::string> later_migrations();
 std::vector<std::string> latest_migrations();
+std::vector<std::string> enrolling_migrations();
 
 class People {
  public:
@@ -110,6 +111,10 @@ class People {
   // The same in two halves: the hash is made before anything is done.
   Result<std::string> hash(const SecretBytes& passphrase);
   Result<Person> enrol_hashed(const std::string& token, const std::string& hash);
+  // ... and kept beside the link, with the passkey, before the chart takes that one: whoever dies
+  // in between has lost nothing. The last one counts. kDenied: as enrolling().
+  Status keep_enrolling(const std::string& token, const Offer& offer);
+  Result<Offer> kept_enrolling(const std::string& token);  // kNotFound
   // Of somebody who has shown who they are: from now on this one.
   Status set_passphrase(const PersonId& person, const std::string& hash);
   // kDenied: no such link that recovers. The link is used then.

@@ -11,6 +11,7 @@ std::vector<std::string> all_migrations() {
   auto all = migrations();
   for (auto& step : later_migrations()) all.push_back(std::move(step));
   for (auto& step : latest_migrations()) all.push_back(std::move(step));
+  for (auto& step : enrolling_migrations()) all.push_back(std::move(step));
   return all;
 }
 

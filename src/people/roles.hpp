@@ -30,7 +30,8 @@ constexpr bool has(Roles roles, Role role) { return (roles & bit(role)) != 0; }
 // Those that open something for others to see, or say who may: giving one takes two people, always.
 inline constexpr Roles kTwoToGive = bit(Role::kExpert) | bit(Role::kAuthorised) | bit(Role::kOwner);
 // Whoever has one of these may be the second of two. So giving one takes two as well, as soon as
-// somebody is there who may: else an owner would make the second one for themselves.
+// somebody is there who may, and a passkey of the person's own first: else an owner would make the
+// second one for themselves.
 inline constexpr Roles kMaySecond = kTwoToGive | bit(Role::kReviewer) | bit(Role::kSupervisor) |
                                     bit(Role::kAdministrator) | bit(Role::kAuditor);
 // All that a chart knows.

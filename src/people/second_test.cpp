@@ -89,6 +89,7 @@ struct Second : ::testing::Test {
     auto all = migrations();
     for (auto& step : later_migrations()) all.push_back(std::move(step));
     for (auto& step : latest_migrations()) all.push_back(std::move(step));
+    for (auto& step : enrolling_migrations()) all.push_back(std::move(step));
     return all;
   }
   std::unique_ptr<db::Database> database = std::move(*db::open_sqlite(":memory:", tables()));

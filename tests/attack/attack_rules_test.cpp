@@ -1,15 +1,14 @@
 // `log check` on what happened here: a log in which all went as it should, and for each rule one in
 // which it did not.
 #include "disclose/parts.hpp"
-#include "tests/attack/office_rig.hpp"
+#include "tests/attack/log_rules_rig.hpp"
 #include "vault/limit_bounds.hpp"
 
 namespace callward::attack {
 namespace {
 
-class LogRules : public ::testing::Test, public OfficeRig {
+class LogRules : public ::testing::Test, public LogRulesRig {
  protected:
-  using Log = std::vector<audit::Entry>;
   // From the form to the review, with a correction, a technician, words that were read, and an
   // erasure: what `entries()` has then is good.
   CustomerId a_day(bool reviewed = true) {
@@ -40,45 +39,11 @@ class LogRules : public ::testing::Test, public OfficeRig {
     EXPECT_TRUE(ask(&Office::look_up,
                     keys::LookUp{actor, "name", seal("nobody", "find", {actor, "name"})}));
   }
-  audit::Entry& of(Log& log_entries, const std::string& type, const std::string& kind = "") {
-    const auto at = std::ranges::find_if(log_entries, [&](const auto& entry) {
-      return entry.type == type &&
-             (kind.empty() || std::string_view(entry.data.at("kind").as_string()) == kind);
-    });
-    EXPECT_NE(at, log_entries.end()) << type;
-    return *at;
-  }
-  // In its place something of which no rule speaks.
-  void blank(audit::Entry& entry) {
-    entry = {.type = "looked_up",
-             .actor = "keeper",
-             .subject = "-",
-             .at = entry.at,
-             .data = {{"field", "name"}, {"found", 0}}};
-  }
   void later(Log& log_entries, std::int64_t ms) {
     auto last = log_entries.back();
     last.at += ms;
     blank(last);
     log_entries.push_back(last);
-  }
-  void say(Log& log_entries, audit::Entry entry) {
-    entry.at = log_entries.back().at;
-    log_entries.push_back(std::move(entry));
-  }
-  void expect(const Log& log_entries, const std::string& rule,
-              audit::RuleWeight weight = audit::RuleWeight::kBreach) {
-    const auto report = judge(log_entries);
-    const auto at = std::ranges::find_if(
-        report.findings, [&](const auto& found) { return found.rule->name == rule; });
-    ASSERT_NE(at, report.findings.end())
-        << rule << "; first: "
-        << (report.findings.empty() ? "nothing" : std::string(report.findings[0].rule->name));
-    EXPECT_EQ(at->rule->weight, weight);
-  }
-  void expect_clean(const Log& log_entries) {
-    for (const auto& found : judge(log_entries).findings)
-      ADD_FAILURE() << found.rule->name << " at " << found.index << ": " << found.what;
   }
   RequestId id;
 };
@@ -98,54 +63,6 @@ TEST_F(LogRules, ADayAsItShouldBeBreaksNone) {
   ASSERT_TRUE(act(broken, tom, {.kind = "end"}));
   ASSERT_TRUE(act(broken, max, {.kind = "review", .words = kWhy}));
   expect_clean(entries());
-}
-
-// One owner who makes the second of two for themselves.
-TEST_F(LogRules, WhoMayBeTheSecondIsMadeByTwo) {
-  const auto with = [this](Log log_entries, const people::Change& made,
-                           const std::vector<Someone>& by) {
-    std::uint64_t before = 0;
-    for (std::size_t i = 0; i < log_entries.size(); ++i)
-      if (log_entries[i].type == "chart_changed") before = i;
-    audit::Entry entry{.type = "chart_changed",
-                       .actor = by[0].id.hex(),
-                       .subject = made.person.hex(),
-                       .data = people::to_json(made)};
-    entry.prev_step = before;
-    entry.signature = people::signatures_to_json(signed_by(made, by).signatures);
-    say(log_entries, entry);
-    return log_entries;
-  };
-  const auto breaks = [](const Log& log_entries, std::string_view rule) {
-    return std::ranges::any_of(judge(log_entries).findings,
-                               [&](const auto& found) { return found.rule->name == rule; });
-  };
-  auto log_entries = entries();
-  const auto reviewer = person(tom.id, people::bit(people::Role::kReviewer), max.id);
-  EXPECT_EQ(put_change(signed_by(reviewer, {olga})).error().code, Errc::kDenied) << "the keeper";
-  expect(with(log_entries, reviewer, {olga}), "second-by-two");
-  expect_clean(with(log_entries, reviewer, {olga, max}));
-  // A log of before, when one was enough.
-  auto old = with(log_entries, reviewer, {olga});
-  for (auto& entry : old)
-    if (entry.type == "keeper_started") entry.data["rules"] = 1;
-  expect_clean(old);
-  // All who might have been are taken away, which takes one; then it would begin anew.
-  for (const auto& one : {eve, emil, anna, abe, rita, max}) {
-    if (one.id == max.id) {  // of the only one left nobody else can be the second
-      const auto more =
-          people::bit(people::Role::kSupervisor) | people::bit(people::Role::kReviewer);
-      expect_clean(
-          with(log_entries, person(max.id, static_cast<people::Roles>(more), olga.id), {olga}));
-    }
-    const auto agent_now = person(one.id, people::bit(people::Role::kAgent), olga.id);
-    log_entries = with(log_entries, agent_now, {olga});
-    ASSERT_TRUE(apply(agent_now, {olga}));
-  }
-  const auto anew = person(tom.id, people::bit(people::Role::kReviewer), max.id);
-  log_entries = with(log_entries, anew, {olga});
-  EXPECT_FALSE(breaks(log_entries, "second-by-two"));
-  expect(log_entries, "second-begun-anew", audit::RuleWeight::kWarning);
 }
 
 TEST_F(LogRules, EachThatIsBrokenIsFound) {

@@ -28,7 +28,7 @@ from installation import Failed, Installation, free_port
 
 HOST, ORIGIN = "localhost", "https://localhost:8443"  # of server.origin
 ROLES = ("agent", "technician", "expert", "authorised", "supervisor", "reviewer", "owner", "administrator", "auditor")
-TAKES_TWO = ("expert", "authorised", "owner")
+BEFORE_THE_KEY = ("agent", "technician")  # every other role comes after the passkey
 CODE_STEP_S = 30
 CONCERN = "The customer rings from a hospital and needs what we keep at once"
 SENTENCE = "Somebody's life is at stake and nobody answers there"
@@ -312,14 +312,14 @@ class Company:
         return self.owner
 
     def join(self, name, role):
-        """Named, given the role, invited, enrolled, signed in. What takes two is given once there is a passkey."""
+        """Named, invited, enrolled, given the role, signed in. All but agent and technician are given once there is a passkey."""
         who = Person(name, role)
         who.id = self.ask(self.owner, "POST", "/v1/people", {"name": name, "roles": []}).must(201)["person"]
-        self.give(who, "technician" if role in TAKES_TWO else role)
+        self.give(who, *(role,) if role in BEFORE_THE_KEY else ())
         link = Invitation()
         self.change({"kind": "invited", "person": who.id, "invite": link.invite.hex(), "link": sha256(link.token.encode()).hex()})
         self.enrol(who, link.token, link)
-        if role in TAKES_TWO:
+        if role not in BEFORE_THE_KEY:
             self.give(who, role)
         self.people[name] = self.sign_in(who)
         return who

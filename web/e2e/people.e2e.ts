@@ -58,18 +58,20 @@ describe('the owner', () => {
 });
 
 describe('a second person', () => {
-  test('is named, given a role, invited by a link that is shown once, and joins', async () => {
+  test('is named, invited by a link that is shown once, joins, and is given a role', async () => {
     const { page } = at('olga');
     await page.getByRole('button', { name: 'Add a person' }).click();
     await page.getByLabel('Name').fill('adam');
     await screen(page, 'people-add');
     await page.getByRole('button', { name: 'Add', exact: true }).click();
-    await page.getByText('Next: give a role').waitFor();
-    await page.getByLabel('administrator').check();
+    await page.getByText('Next: say to whom they answer').waitFor();
     await page.getByRole('combobox', { name: 'Answers to' }).selectOption({ label: 'olga' });
-    expect(await page.getByLabel('expert').isDisabled()).toBe(true);
+    for (const role of ['administrator', 'reviewer', 'expert']) expect(await page.getByLabel(role).isDisabled()).toBe(true);
+    expect(await page.getByLabel('technician').isDisabled()).toBe(false);
+    await screen(page, 'person-named');
     await page.getByRole('button', { name: 'Sign the change' }).click();
     await page.getByText('It is in the role chart.').waitFor();
+    await page.getByText('Next: invite them').waitFor();
     await page.getByRole('button', { name: 'Invite…' }).click();
     const told = page.getByLabel('One-time link');
     await told.waitFor();
@@ -85,6 +87,16 @@ describe('a second person', () => {
     await adam.page.locator('[data-strength=good]').waitFor();
     await screen(adam.page, 'enrol-join');
     await enrol(adam, link);
+    await adam.page.getByText('You have no role yet').waitFor();
+    await screen(adam.page, 'sign-in-waits');
+    await passphraseOf(adam);
+    await adam.page.getByText('You have no role yet: an owner gives you one').waitFor({ timeout: 20_000 });
+    await screen(adam.page, 'sign-in-no-role');
+    await page.getByText('Next: give them their role').waitFor({ timeout: 20_000 });
+    await screen(page, 'person-waits-for-role');
+    await page.getByLabel('administrator').check();
+    await page.getByRole('button', { name: 'Sign the change' }).click();
+    await page.getByText('It is in the role chart.').waitFor();
     await signIn(adam);
     // An administrator lands on the people; calls are not theirs.
     await adam.page.waitForURL('**/people');

@@ -186,27 +186,26 @@ export async function change(by: Person, body: Record<string, unknown>, second?:
   return answer.json;
 }
 
-const TWO = ['expert', 'authorised', 'owner'];
+const PLAIN = ['agent', 'technician'];
 export interface Place {
   roles: string[];
   extension?: string;
   answersTo?: string; // a name; the owner
   second?: Person; // signs too, for all but agent and technician
 }
-// Named, given roles, invited, joined and signed in. Roles that take two come after the passkey.
+// Named, invited, joined, given roles and signed in: all but agent and technician come after the passkey.
 export async function hire(all: Company, owner: Person, name: string, place: Place): Promise<Person> {
   const added = await api<{ person: string }>(owner, 'POST', '/v1/people', { name, roles: [] });
   const id = added.json.person;
   const answers_to = await idOf(owner, place.answersTo ?? owner.name);
   const about = { kind: 'person', person: id, answers_to, extension: place.extension ?? '' };
-  const later = place.roles.some((role) => TWO.includes(role));
-  const plain = place.roles.filter((role) => !TWO.includes(role));
-  await change(owner, { ...about, roles: later && plain.length === 0 ? ['technician'] : plain }, place.second);
+  const plain = place.roles.filter((role) => PLAIN.includes(role));
+  await change(owner, { ...about, roles: plain });
   const { link, invite, opens } = await makeInvitation();
   await change(owner, { kind: 'invited', person: id, invite, link: opens });
   const person = await all.person(name);
   await enrol(person, `${all.served.url}/enrol#${link}`);
-  if (later) await change(owner, { ...about, roles: place.roles }, place.second);
+  if (plain.length < place.roles.length) await change(owner, { ...about, roles: place.roles }, place.second);
   await signIn(person);
   return person;
 }

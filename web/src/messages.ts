@@ -529,6 +529,7 @@ export const t = {
     listener: 'Listener',
     lag: 'Behind',
     listenerAway: 'The listener is not connected',
+    chartDiffers: (why: string) => `The role chart here is not the log’s: ${why}`,
     degraded: (word: string) => `Works with less: ${word.replaceAll('_', ' ')}`,
     epoch: 'Epoch',
     mirrors: 'Mirrors',

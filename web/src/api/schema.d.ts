@@ -2219,6 +2219,7 @@ export interface components {
             /** @enum {string} */
             kind: "person" | "left" | "invited" | "key_added" | "key_removed" | "key_replaced" | "custodians";
             person: string;
+            /** @description of `person`; none: they wait for one */
             roles?: string[];
             answers_to?: string;
             extension?: string;
@@ -3003,6 +3004,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         name: string;
+                        /** @description they have no role yet, and sign in once an owner has given one */
+                        waits: boolean;
                     };
                 };
             };

@@ -9,6 +9,8 @@ export const signIn = {
   throttled: (detail: string) => `Slowed down: ${detail}. A right passphrase is refused as well until then.`,
   ended: 'Your session has ended. Sign in again.',
   enrolled: (name: string) => `That is done. Sign in as ${name}.`,
+  waits: (name: string) => `That is done. The passkey of ${name} is in the role chart. You have no role yet: the owner who invited you gives you one, and you can sign in from then on.`,
+  noRole: 'Passphrase and passkey are right. You have no role yet: an owner gives you one, and you can sign in from then on.',
   note: 'Every sign-in, and every recording that you open, is an entry in a log that nobody can rewrite.',
   second: 'Your passkey',
   secondLead: (name: string) => `The passphrase of ${name} is right. Now confirm with your passkey.`,

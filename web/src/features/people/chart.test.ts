@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Person } from '../../api/client';
-import { countdown, difference, mayBeSecond, superiorsFor, takesTwo, treeOf, type Branch } from './chart';
+import { countdown, difference, mayBeInvited, mayBeSecond, nextOf, superiorsFor, takesTwo, treeOf, type Branch } from './chart';
 
 const person = (name: string, answers_to = '', state: Person['state'] = 'here', roles: string[] = ['agent']): Person => ({
   person: name, name, state, roles, answers_to, extension: '', passkeys: state === 'here' ? 1 : 0, custodians: [], on_duty: false,
@@ -40,6 +40,21 @@ test('what takes two, and from when on', () => {
   expect(takesTwo('reviewer', [olga, otto], 'otto')).toBe(true);
   expect(takesTwo('reviewer', [olga, eva], 'olga')).toBe(false);
   expect(takesTwo('technician', [olga, eva, adam], 'eva')).toBe(false);
+});
+
+test('what comes next: the passkey before every role but agent and technician', () => {
+  const olga = person('olga', '', 'here', ['owner']);
+  expect(nextOf(person('eva', '', 'named', []), [olga])).toBe('named');
+  for (const roles of [[], ['agent'], ['agent', 'technician']]) expect(nextOf(person('eva', 'olga', 'added', roles), [olga])).toBe('added');
+  expect(nextOf(person('eva', 'olga', 'invited', []), [olga])).toBe('invited');
+  expect(nextOf(person('eva', 'olga', 'here', []), [olga])).toBe('waiting');
+  expect(nextOf(person('eva', 'olga', 'here', ['agent']), [olga])).toBe('');
+  // Whose passkeys were taken away: one owner gives nobody a new one who vouches for others.
+  for (const role of ['reviewer', 'supervisor', 'administrator', 'auditor', 'expert', 'authorised', 'owner'])
+    expect(nextOf(person('eva', 'olga', 'invited', [role]), [olga])).toBe('keyless');
+  const custodian = { ...olga, custodians: ['eva', 'ann'] };
+  expect(mayBeInvited(person('eva', 'olga', 'added'), [custodian])).toBe(false);
+  expect(mayBeInvited(person('tom', 'olga', 'added'), [custodian])).toBe(true);
 });
 
 test('what a change gives and takes', () => {

@@ -3,7 +3,8 @@ import type { Person } from '../../api/client';
 
 export const CHART_ROLES = ['agent', 'technician', 'expert', 'authorised', 'supervisor', 'reviewer', 'owner', 'administrator', 'auditor'] as const;
 export const TWO_TO_GIVE: readonly string[] = ['expert', 'authorised', 'owner'];
-const MAY_SECOND: readonly string[] = [...TWO_TO_GIVE, 'reviewer', 'supervisor', 'administrator', 'auditor'];
+// They come after the passkey: whoever gave the link would have the role.
+export const MAY_SECOND: readonly string[] = [...TWO_TO_GIVE, 'reviewer', 'supervisor', 'administrator', 'auditor'];
 
 export interface Branch {
   person: Person;
@@ -50,6 +51,19 @@ export function takesTwo(role: string, people: Person[], about: string): boolean
   const counts = (one: Person): boolean =>
     one.state === 'here' && one.roles.some((held) => MAY_SECOND.includes(held)) && (one.person !== about || one.roles.includes('owner'));
   return TWO_TO_GIVE.includes(role) || (MAY_SECOND.includes(role) && people.filter(counts).length >= 2);
+}
+
+// Whose first passkey one owner alone gives: nobody's who may second, or is somebody's custodian. Theirs two give anew.
+export const mayBeInvited = (person: Person, people: Person[]): boolean =>
+  ['added', 'invited'].includes(person.state) &&
+  !person.roles.some((role) => MAY_SECOND.includes(role)) &&
+  !people.some((one) => one.custodians.includes(person.person));
+
+// What an owner does next to have this person at work; '' when nothing is left.
+export function nextOf(person: Person, people: Person[]): '' | 'named' | 'added' | 'invited' | 'waiting' | 'keyless' {
+  if (person.state === 'named') return 'named';
+  if (person.state === 'added' || person.state === 'invited') return mayBeInvited(person, people) ? person.state : 'keyless';
+  return person.state === 'here' && person.roles.length === 0 ? 'waiting' : '';
 }
 
 export interface Difference {

@@ -50,14 +50,15 @@ export class Link {
   print(): Promise<string> {
     return fingerprintOf(this.made!.passkey);
   }
-  async finish(toSign: ToSign): Promise<void> {
+  // True: they have no role yet.
+  async finish(toSign: ToSign): Promise<boolean> {
     const { party, person, kind } = this.about;
     const { passkey } = this.made!;
     const change = toSign.change as Change;
     if (change.kind !== kind || change.person !== person || change.key_id !== passkey.id || change.key !== passkey.key)
       throw new Problem(-1, 'draft', t.drafts.another);
     const signature = await signWith(party, person, await challengeOf(change), [passkey.id]);
-    await ask(client.POST('/v1/enrolments/finish', { body: { token: this.#token, signature } }), true);
+    return (await ask(client.POST('/v1/enrolments/finish', { body: { token: this.#token, signature } }), true)).waits;
   }
   close(): void {
     this.rating.close();

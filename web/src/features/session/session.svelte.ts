@@ -16,8 +16,9 @@ export const session = $state<{
   zone: string;
   notice: '' | 'ended';
   enrolled: string;
+  waits: boolean; // who enrolled has no role yet
   half: Half | null;
-}>({ me: null, known: false, zone: 'UTC', notice: '', enrolled: '', half: null });
+}>({ me: null, known: false, zone: 'UTC', notice: '', enrolled: '', waits: false, half: null });
 
 export const has = (...roles: string[]): boolean => session.me?.roles.some((role) => roles.includes(role)) ?? false;
 
@@ -65,6 +66,7 @@ function arrive(me: Session, key: ReaderKey | null): void {
   entered(me, key);
   session.half = null;
   session.enrolled = '';
+  session.waits = false;
   // Only an address of this console is followed, never one that somebody put into a link.
   const to = router.route.query.get('to') ?? '/';
   go(/^\/(?!\/)/.test(to) && !to.includes('\\') ? to : '/', true);
