@@ -4,7 +4,6 @@
 namespace callward::api {
 namespace {
 
-using test::json_of;
 using test::PeopleRig;
 using test::Somebody;
 

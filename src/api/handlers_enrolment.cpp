@@ -65,17 +65,15 @@ Result<Opened> open_link(Service& service, const std::string& token) {
 // answer was lost, or the server died. The passphrase that came with it holds from now on. nullopt:
 // it is not so.
 Result<std::optional<people::Person>> complete(Service& service, const std::string& token) {
-  const auto none = std::optional<people::Person>();
   const auto kept = service.people.kept_enrolling(token);
-  if (!kept)
-    return kept.error().code == Errc::kNotFound ? Result<std::optional<people::Person>>(none)
-                                                : tl::unexpected<Error>(kept.error());
+  if (!kept && kept.error().code == Errc::kNotFound) return std::optional<people::Person>();
+  if (!kept) return tl::unexpected<Error>(kept.error());
   const auto whose = TRY(service.people.enrolling(token));
   const auto chart = TRY(service.roster.chart());
   const auto* member = chart->here(whose.id);
   if (member == nullptr || member->keys.size() != 1 || member->keys[0].id != kept->key.id ||
       member->keys[0].key != kept->key.key)
-    return none;
+    return std::optional<people::Person>();
   return std::optional(TRY(service.people.enrol_hashed(token, kept->passphrase)));
 }
 
