@@ -30,8 +30,8 @@ namespace callward::audit {
 // releases has heard, a review answers both questions, who acts in a call is whose it is. 2: who
 // may be the second of two is made by two. 3: who acts on a customer's data has the role, two erase
 // a customer, and none whose request waits, look-ups have a day's bound. 4: nothing is typed in a
-// call-back, one field is erased as all of them are, who confirms finds the first one still there; a
-// role that may second comes after the passkey.
+// call-back, one field is erased as all of them are, who confirms finds the first one still there;
+// a role that may second comes after the passkey.
 inline constexpr std::int64_t kRulesStated = 4;
 
 enum class RuleWeight : std::uint8_t { kBreach, kWarning, kNote };
