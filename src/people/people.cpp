@@ -179,12 +179,7 @@ Result<Offer> People::kept_enrolling(const std::string& token) {
                     " WHERE token = ?1 AND until > ?2 AND recovers = 0 AND passphrase != ''",
                     {digest_of(token), clock_.utc_ms()}));
   if (rows.empty()) return fail(Errc::kNotFound, "nothing was given by this link");
-  Offer offer;
-  offer.key = {.id = from_hex(rows[0].text(0)).value_or(Bytes{}),
-               .algorithm = static_cast<std::int32_t>(rows[0].number(1)),
-               .key = from_hex(rows[0].text(2)).value_or(Bytes{})};
-  offer.passphrase = rows[0].text(3);
-  return offer;
+  return offer_of(rows[0]);
 }
 
 Status People::set_passphrase(const PersonId& person, const std::string& hash) {

@@ -186,6 +186,7 @@ class People {
   Status keep_reader(const Reader& reader);
   Result<std::vector<Reader>> readers_where(const std::string& what,
                                             const std::vector<db::Value>& values);
+  static Offer offer_of(const db::Row& row);  // key_id, key_algorithm, key, passphrase
   Result<std::optional<Person>> find_where(const char* condition, const std::string& value);
   Status try_code(const PersonId& person, const std::string& code, const Key32& key,
                   bool confirmed);

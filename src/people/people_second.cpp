@@ -165,17 +165,21 @@ Status People::offer(const std::string& token, const Offer& offer) {
   });
 }
 
+Offer People::offer_of(const db::Row& row) {
+  Offer offer;
+  offer.key = {.id = from_hex(row.text(0)).value_or(Bytes{}),
+               .algorithm = static_cast<std::int32_t>(row.number(1)),
+               .key = from_hex(row.text(2)).value_or(Bytes{})};
+  offer.passphrase = row.text(3);
+  return offer;
+}
+
 Result<Offer> People::offered(const PersonId& person) {
   const auto rows = TRY(db_.query(
       "SELECT key_id, key_algorithm, key, passphrase FROM offers WHERE person = ?1 AND until > ?2",
       {person.hex(), clock_.utc_ms()}));
   if (rows.empty()) return fail(Errc::kNotFound, "this person offers no new passkey");
-  Offer offer;
-  offer.key = {.id = from_hex(rows[0].text(0)).value_or(Bytes{}),
-               .algorithm = static_cast<std::int32_t>(rows[0].number(1)),
-               .key = from_hex(rows[0].text(2)).value_or(Bytes{})};
-  offer.passphrase = rows[0].text(3);
-  return offer;
+  return offer_of(rows[0]);
 }
 
 Status People::take_offer(const PersonId& person) {
