@@ -48,7 +48,7 @@ Status may_see(Service& service, const Acting& who, const CustomerId& customer) 
     return who.is(Role::kAgent) &&
            service.in_hand.has(who.id, customer, service.clock.monotonic_ms());
   };
-  if ((who.roles & kLeads) != 0 || at_hand() || TRY(tables.works_for(who.id, customer)) ||
+  if ((who.roles & disclose::kLeads) != 0 || at_hand() || TRY(tables.works_for(who.id, customer)) ||
       TRY(tables.has_part(who.id, customer)))
     return {};
   // Whoever may release it has to know what it is about.

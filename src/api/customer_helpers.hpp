@@ -28,7 +28,6 @@ Status may_see(Service& service, const Acting& who, const CustomerId& customer);
 // requester answers to.
 Status may_see(Service& service, const Acting& who, const disclose::Request& request);
 // Those of them who are told of its news by name, and the roles that are.
-inline constexpr people::Roles kLeads = roles_of({people::Role::kSupervisor, people::Role::kOwner});
 inline constexpr people::Roles kLookAtAll =
     roles_of({people::Role::kAuthorised, people::Role::kSupervisor, people::Role::kOwner,
               people::Role::kAuditor});

@@ -4,6 +4,7 @@
 
 #include "api/customer_helpers.hpp"
 #include "api/receipt.hpp"
+#include "disclose/parts.hpp"
 
 namespace callward::api {
 namespace {
@@ -91,7 +92,8 @@ Result<Response> give(Service& service, const Request& request) {
   const auto id = TRY(customer_of(request));
   const auto state = TRY(state_of(service, id));
   if (state) TRY(may_see(service, who, id));
-  if (!state && (who.roles & kLeads) == 0) return fail(Errc::kNotFound, "no such customer");
+  if (!state && (who.roles & disclose::kLeads) == 0)
+    return fail(Errc::kNotFound, "no such customer");
   return receipt_of(service, request, id, state);
 }
 

@@ -62,8 +62,20 @@ Status Roster::apply(const people::SignedChange& change, std::set<PersonId>& abo
   auto next = std::make_shared<people::Chart>(*now());
   TRY(next->apply(change));
   about.insert(change.change.person);
+  hold(std::move(next));
+  return {};
+}
+
+void Roster::hold(std::shared_ptr<const people::Chart> next) {
   const std::lock_guard lock(mutex_);
   chart_ = std::move(next);
+}
+
+Status Roster::put_ahead(const people::SignedChange& change) {
+  TRY(db_.execute("INSERT OR REPLACE INTO chart_ahead VALUES (?1, ?2, ?3)",
+                  {static_cast<std::int64_t>(change.change.number),
+                   boost::json::serialize(people::to_json(change.change)),
+                   boost::json::serialize(people::signatures_to_json(change.signatures))}));
   return {};
 }
 
@@ -174,11 +186,7 @@ Status Roster::take_back() {
     for (const auto& row :
          TRY(db_.query("SELECT number, entry FROM chart_changes WHERE number > ?1",
                        {static_cast<std::int64_t>(seen_)}))) {
-      const auto read = TRY(read_entry(row.text(1)));
-      TRY(db_.execute(
-          "INSERT OR REPLACE INTO chart_ahead VALUES (?1, ?2, ?3)",
-          {row.number(0), boost::json::serialize(people::to_json(read.change.change)),
-           boost::json::serialize(people::signatures_to_json(read.change.signatures))}));
+      TRY(put_ahead(TRY(read_entry(row.text(1))).change));
       TRY(db_.execute("DELETE FROM chart_changes WHERE number = ?1", {row.number(0)}));
     }
     return {};
@@ -228,15 +236,13 @@ Status Roster::take(const people::SignedChange& change, const keys::ChartTaken& 
     const std::lock_guard reading(reading_);
     const auto chart = now();
     if (chart->number() < taken.number) {
-      auto trial = *chart;
-      TRY(trial.apply(change));
-      if (trial.number() != taken.number || trial.head() != taken.head) return not_what_it_took();
-      TRY(db_.execute("INSERT INTO chart_ahead VALUES (?1, ?2, ?3)",
-                      {static_cast<std::int64_t>(change.change.number),
-                       boost::json::serialize(people::to_json(change.change)),
-                       boost::json::serialize(people::signatures_to_json(change.signatures))}));
+      auto next = std::make_shared<people::Chart>(*chart);
+      TRY(next->apply(change));
+      if (next->number() != taken.number || next->head() != taken.head) return not_what_it_took();
+      TRY(put_ahead(change));
       grown_ = 0;
-      TRY(apply(change, about));
+      about.insert(change.change.person);
+      hold(std::move(next));
     }
     const auto after = now();
     if (after->number() == taken.number && after->head() != taken.head) return not_what_it_took();

@@ -77,7 +77,9 @@ class Roster {
   Status read_range(std::uint64_t from, std::uint64_t size, std::set<PersonId>& about);
   Status take_entry(const std::string& text, std::set<PersonId>& about);
   Status apply(const people::SignedChange& change, std::set<PersonId>& about);
+  void hold(std::shared_ptr<const people::Chart> next);
   Status load_ahead(people::Chart& chart);
+  Status put_ahead(const people::SignedChange& change);
   Status settle(const std::set<PersonId>& about);
   std::shared_ptr<const people::Chart> now() const;
 

@@ -82,6 +82,9 @@ class LogRules final : public audit::RuleJudge {
   // typed in no call-back, and what one person has erased; who seconds had a passkey first.
   static constexpr std::int64_t kRulesOfSeconds = 2, kRulesOfActs = 3, kRulesOfTyped = 4,
                                 kRulesOfKeys = 4;
+  // A keeper counts 24 hours from a moment that the log does not say, and each for itself: in a day
+  // of the log's there are two of its days at most.
+  static constexpr std::size_t kDays = 2;
   using ReaderKey = std::array<std::uint8_t, 32>;
   struct Reader {
     PersonId person;

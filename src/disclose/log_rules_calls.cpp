@@ -9,9 +9,6 @@ namespace callward::disclose {
 namespace {
 
 constexpr std::int64_t kDayMs = 86'400'000;
-// A keeper counts 24 hours from a moment that the log does not say, and each for itself: in a day
-// of the log's there are two of its days at most.
-constexpr std::size_t kDays = 2;
 
 }  // namespace
 

@@ -349,9 +349,7 @@ void LogRules::erasure_ordered(const Now& now) {
   if (keeper_.rules >= kRulesOfTyped) check_settled(now, customer);
 }
 
-// On a day of the log's there are two of a keeper's at most, as of look-ups.
 void LogRules::count_ordered(const Now& now) {
-  constexpr std::size_t kDays = 2;
   if (keeper_.rules >= kRulesOfTyped &&
       ordered_.count(now.entry.at / kDayMs, now.entry.actor) == kDays * kErasuresPerDay + 1)
     now.breaks("erased-within-bounds", "more was ordered on one day than one person may");
