@@ -303,7 +303,7 @@ Status run(const Options& options) {
   std::map<std::string, std::string> texts;
   for (const auto& name : TRY(vfs.list(options.grammar)))
     texts[name] = std::string(
-        as_text(TRY(vfs.read_file(options.grammar + "/" + name, listen::kGrammarBytesMax))));
+        as_text(TRY(vfs.read_file(options.grammar + "/" + name, listen::kLanguageFileBytesMax))));
   const auto grammar = TRY(listen::Grammar::parse(texts));
   TRY(vfs.make_dirs(options.out));
   if (!options.cache.empty()) TRY(vfs.make_dirs(options.cache));

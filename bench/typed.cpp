@@ -48,7 +48,7 @@ Status run(const std::string& grammar_dir, const char* turns_file, const char* v
   std::map<std::string, std::string> texts;
   for (const auto& name : TRY(vfs.list(grammar_dir)))
     texts[name] = std::string(
-        as_text(TRY(vfs.read_file(grammar_dir + "/" + name, listen::kGrammarBytesMax))));
+        as_text(TRY(vfs.read_file(grammar_dir + "/" + name, listen::kLanguageFileBytesMax))));
   const auto grammar = TRY(listen::Grammar::parse(texts));
   std::ifstream turns_in(turns_file), values_in(values_file);
   if (!turns_in || !values_in) return fail(Errc::kNotFound, "a file is not there");

@@ -339,7 +339,7 @@ Result<listen::Grammar> load_grammar(Vfs& vfs, const std::string& dir) {
   std::map<std::string, std::string> files;
   for (const auto& name : TRY(vfs.list(dir)))
     files[name] =
-        std::string(as_text(TRY(vfs.read_file(dir + "/" + name, listen::kGrammarBytesMax))));
+        std::string(as_text(TRY(vfs.read_file(dir + "/" + name, listen::kLanguageFileBytesMax))));
   return listen::Grammar::parse(files);
 }
 

@@ -149,12 +149,12 @@ void Conversation::remember(const Weighing& w, std::size_t begin, std::size_t en
       secret_digits_.push_back(run.digits);
 }
 
-std::vector<Conversation::Clause> Conversation::clauses_of(const Weighing& w) const {
+std::vector<Conversation::Clause> Conversation::clauses_of(const Weighing& w) {
   std::vector<Clause> clauses;
   std::size_t begin = 0;
   for (std::size_t i = 0; i < w.tokens.size(); ++i) {
     if (!w.tokens[i].clause_end && i + 1 < w.tokens.size()) continue;
-    clauses.push_back({begin, i + 1, w.tokens[i].question});
+    clauses.push_back({begin, i + 1, w.tokens[i].question, {}});
     begin = i + 1;
   }
   return clauses;
@@ -404,12 +404,15 @@ void Conversation::weigh_clause(Weighing& w, const Clause& clause) {
       return answer_went_on(w.heard);
     }
   }
+  if (weigh_asked_about(w, clause)) return;
+  weigh_said_about(w, clause);
   weigh_cues(w, clause);
+  weigh_harmless_about(w, clause);
 }
 
 void Conversation::weigh_clauses(Weighing& w) {
   // In the order in which it was said: digits belong to what was asked before them, not after.
-  for (const auto& clause : clauses_of(w)) {
+  for (const auto& clause : w.clauses) {
     weigh_clause(w, clause);
     weigh_runs(w, clause);
   }
@@ -520,6 +523,7 @@ std::vector<Finding> Conversation::hear(const Heard& heard) {
              .words = {},
              .cues = {},
              .cue_token = {},
+             .clauses = {},
              .asks_at = {},
              .runs = {},
              .run_done = {},
@@ -531,7 +535,9 @@ std::vector<Finding> Conversation::hear(const Heard& heard) {
     for (auto i = cue.begin; i < cue.end; ++i) w.cue_token[i] = true;
   const bool answering = topic_.state == State::kAsked && answers(heard.side) && !topic_.told;
   w.asks_at.assign(w.tokens.size(), false);
-  for (const auto& clause : clauses_of(w))
+  w.clauses = clauses_of(w);
+  look_up_abouts(w);
+  for (const auto& clause : w.clauses)
     if (may_ask(heard.side) && is_request(w, clause))
       std::fill(w.asks_at.begin() + static_cast<std::ptrdiff_t>(clause.begin),
                 w.asks_at.begin() + static_cast<std::ptrdiff_t>(clause.end), true);
@@ -541,6 +547,7 @@ std::vector<Finding> Conversation::hear(const Heard& heard) {
   if (!w.whole) {
     weigh_memory(w);
     weigh_leftovers(w);
+    weigh_read_back(w);
     weigh_clauses(w);
   }
   for (auto& token : w.tokens) wipe_text(token.text), wipe_text(token.value);

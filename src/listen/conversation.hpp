@@ -23,6 +23,7 @@
 
 #include "listen/grammar.hpp"
 #include "listen/tokens.hpp"
+#include "listen/turn_model.hpp"
 #include "listen/worker_protocol.hpp"
 
 namespace callward::listen {
@@ -61,6 +62,9 @@ struct ConversationLimits {
   std::uint32_t margin_ms = 500;      // around a run inside a turn
   std::uint32_t join_ms = 2'500;      // pauses inside an answer are erased with it
   std::uint8_t confidence_min = 90;   // mean of a turn; below it the words are not believed
+  // How sure the turn model must be (of 1) that a clause asks for a secret, says one, is about what
+  // may stay, or reads one back.
+  float asks_min = 0.35F, says_min = 0.5F, harmless_min = 0.6F, reads_back_min = 0.5F;
 };
 
 class Conversation {
@@ -94,6 +98,7 @@ class Conversation {
   struct Clause {
     std::size_t begin = 0, end = 0;
     bool question = false;
+    About about;  // by the turn model, if there is one
   };
   // One turn while it is being weighed.
   struct Weighing {
@@ -102,6 +107,7 @@ class Conversation {
     std::vector<MatchWord> words;
     std::vector<Match> cues;
     std::vector<bool> cue_token;
+    std::vector<Clause> clauses;
     std::vector<bool> asks_at;  // the token stands in a clause that asks
     std::vector<Run> runs;
     std::vector<bool> run_done;
@@ -116,6 +122,12 @@ class Conversation {
   void weigh_answer(Weighing& w);
   void weigh_clauses(Weighing& w);
   void weigh_clause(Weighing& w, const Clause& clause);
+  // conversation_about.cpp: what the turn model says, where no phrase of the grammar does.
+  void look_up_abouts(Weighing& w) const;
+  bool weigh_asked_about(const Weighing& w, const Clause& clause);
+  void weigh_said_about(Weighing& w, const Clause& clause);
+  void weigh_harmless_about(Weighing& w, const Clause& clause);
+  void weigh_read_back(Weighing& w);
   void weigh_cues(Weighing& w, const Clause& clause);
   void weigh_own_secret(Weighing& w, const Clause& clause, const Match& cue);
   void weigh_told(Weighing& w, const Clause& clause);
@@ -135,7 +147,7 @@ class Conversation {
   [[nodiscard]] bool is_request(const Weighing& w, const Clause& clause) const;
   [[nodiscard]] std::optional<Match> harmless_label(const Weighing& w, const Run& run) const;
   [[nodiscard]] std::optional<Secret> secret_label(const Weighing& w, const Run& run) const;
-  std::vector<Clause> clauses_of(const Weighing& w) const;
+  static std::vector<Clause> clauses_of(const Weighing& w);
   void ask(Secret kind, Side answerer, const Heard& heard, State state);
   void be_harmless(const Heard& heard, std::uint8_t kind);
   Secret kind_of_run(const Run& run) const;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "listen/turn_model.hpp"
+
 namespace callward::listen {
 namespace {
 
@@ -280,6 +282,11 @@ Result<Grammar> Grammar::parse(const std::map<std::string, std::string>& files) 
   if (grammar.phrases_[static_cast<std::size_t>(PhraseClass::kSecret)].empty() ||
       grammar.digits_.empty())
     return fail(Errc::kMalformed, "a language without cues or digits finds nothing");
+  if (const auto at = files.find("turns.txt"); at != files.end()) {
+    auto turns = TurnModel::parse(at->second);
+    if (!turns) return fail(turns.error().code, "turns.txt: " + turns.error().message);
+    grammar.turns_ = std::make_shared<const TurnModel>(std::move(*turns));
+  }
   return grammar;
 }
 

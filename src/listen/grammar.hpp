@@ -1,5 +1,6 @@
 // What people say, as data: cues, phrases, and how digits and letters are spoken. A language is a
-// folder of four files (numbers.txt, cues.txt, phrases.txt, common.txt), each of this shape:
+// folder of four files (numbers.txt, cues.txt, phrases.txt, common.txt), each of this shape, and a
+// model of what turns are about (turns.txt, listen/turn_model.hpp), which may be missing:
 //
 //   callward-grammar 1
 //   # comments stand before the first section only: later a # is a number
@@ -13,6 +14,7 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -23,7 +25,8 @@
 
 namespace callward::listen {
 
-inline constexpr std::size_t kGrammarBytesMax = 256u << 10;  // of one file
+inline constexpr std::size_t kGrammarBytesMax = 256u << 10;     // of one file of phrases
+inline constexpr std::size_t kLanguageFileBytesMax = 4u << 20;  // of any file of a language
 inline constexpr std::size_t kPhrasesMax = 8'192;
 inline constexpr std::size_t kPhraseElementsMax = 12;
 
@@ -89,6 +92,8 @@ struct Match {
   std::size_t begin = 0, end = 0;  // words [begin, end)
 };
 
+class TurnModel;
+
 class Grammar {
  public:
   // File name (without folder) and content of each file of a language.
@@ -141,6 +146,9 @@ class Grammar {
   [[nodiscard]] std::string_view harmless_name(std::uint8_t kind) const {
     return harmless_names_[kind];
   }
+  // What stretches of talk are about (listen/turn_model.hpp); none where the language has no
+  // turns.txt.
+  [[nodiscard]] const TurnModel* turns() const { return turns_.get(); }
 
  private:
   using Words = std::set<std::string, std::less<>>;
@@ -166,6 +174,7 @@ class Grammar {
   Characters symbols_, signs_, letters_;
   Words spelling_, modifiers_, fillers_, units_, common_;
   Words other_spelling_, explains_, between_, near_;
+  std::shared_ptr<const TurnModel> turns_;
   std::size_t count_ = 0;
 };
 

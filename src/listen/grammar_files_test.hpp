@@ -9,19 +9,21 @@
 
 namespace callward::listen::test {
 
+inline Grammar english_with(const std::map<std::string, std::string>& more) {
+  RealVfs vfs;
+  const std::string dir = std::string(CALLWARD_SOURCE_DIR) + "/data/listen/en";
+  auto files = more;
+  const auto names = vfs.list(dir);
+  EXPECT_TRUE(names);
+  for (const auto& name : *names)
+    files.emplace(name, as_text(*vfs.read_file(dir + "/" + name, kLanguageFileBytesMax)));
+  auto parsed = Grammar::parse(files);
+  EXPECT_TRUE(parsed) << parsed.error().message;
+  return std::move(*parsed);
+}
+
 inline const Grammar& english() {
-  static const Grammar grammar = [] {
-    RealVfs vfs;
-    const std::string dir = std::string(CALLWARD_SOURCE_DIR) + "/data/listen/en";
-    std::map<std::string, std::string> files;
-    const auto names = vfs.list(dir);
-    EXPECT_TRUE(names);
-    for (const auto& name : *names)
-      files[name] = std::string(as_text(*vfs.read_file(dir + "/" + name, kGrammarBytesMax)));
-    auto parsed = Grammar::parse(files);
-    EXPECT_TRUE(parsed) << parsed.error().message;
-    return std::move(*parsed);
-  }();
+  static const Grammar grammar = english_with({});
   return grammar;
 }
 

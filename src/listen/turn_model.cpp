@@ -17,7 +17,7 @@ constexpr std::uint32_t kLongDigits = 6, kSomeDigits = 3;
 std::string symbol_of(const Token& token) {
   switch (token.kind) {
     case TokenKind::kDigits:
-      return token.weight >= kLongDigits ? "#long" : token.weight >= kSomeDigits ? "#some" : "#";
+      return "#";
     case TokenKind::kAmount:
       return "#amount";
     case TokenKind::kLetters:
@@ -29,18 +29,27 @@ std::string symbol_of(const Token& token) {
   }
 }
 
-// "4 7 1" is one number: how often it goes on says nothing.
+// "4 7 1" is one number of three digits, "4 b 7" one of three parts.
 std::vector<std::string> symbols_of(std::span<const Token> tokens) {
   if (tokens.size() > kTurnTokensMax) tokens = tokens.last(kTurnTokensMax);
   std::vector<std::string> symbols;
+  std::uint32_t parts = 0;  // of the number that the last symbol is
   for (const auto& token : tokens) {
     auto symbol = symbol_of(token);
-    const bool number = symbol.front() == '#';
-    if (number && !symbols.empty() && symbols.back().front() == '#') {
-      if (symbol != "#") symbols.back() = "#some";
+    if (symbol.front() != '#' || symbol == "#amount") {
+      parts = 0;
+      symbols.push_back(std::move(symbol));
       continue;
     }
-    symbols.push_back(std::move(symbol));
+    const bool goes_on = parts > 0;
+    parts += std::max<std::uint32_t>(token.weight, 1);
+    const bool mixed = goes_on && symbols.back() != symbol;
+    if (parts >= kSomeDigits && (symbol == "#" || mixed))
+      symbol = parts >= kLongDigits ? "#long" : "#some";
+    if (goes_on)
+      symbols.back() = std::move(symbol);
+    else
+      symbols.push_back(std::move(symbol));
   }
   return symbols;
 }
@@ -142,7 +151,8 @@ Status TurnModel::add_feature(std::string_view line) {
 }
 
 Result<TurnModel> TurnModel::parse(std::string_view text) {
-  if (text.size() > kTurnModelBytesMax) return fail(Errc::kTooLarge, "a turn model over the limit");
+  if (text.size() > kLanguageFileBytesMax)
+    return fail(Errc::kTooLarge, "a turn model over the limit");
   TurnModel model;
   std::size_t number = 0;
   for (auto rest = text; !rest.empty();) {
@@ -156,7 +166,8 @@ Result<TurnModel> TurnModel::parse(std::string_view text) {
         // A feature may begin with '#' (a number), but has a tab.
         if (line.find('\t') == std::string_view::npos) return {};
       }
-      if (model.classes_.empty() && line.starts_with("classes ")) return model.add_classes(line.substr(8));
+      if (model.classes_.empty() && line.starts_with("classes "))
+        return model.add_classes(line.substr(8));
       if (model.bias_.empty() && line.starts_with("bias ")) return model.add_bias(line.substr(5));
       if (model.bias_.empty()) return fail(Errc::kMalformed, "classes, then their bias");
       return model.add_feature(line);

@@ -1,8 +1,7 @@
-// What a stretch of talk is about: whether it asks for a secret, says one, or does neither. A linear
+// What a stretch of talk is about: it asks for a secret, says one, or does neither. A linear
 // model (multinomial logistic regression) over words and short phrases, the second net beside the
 // grammar's cues: people ask in more ways than anybody writes down, and recognisers write what was
-// said otherwise. Pure. Trained by tools/listening/train.py; a language's model is its file
-// turns.txt:
+// said otherwise. Pure. Trained by tools/listening/train; a language's model is its file turns.txt:
 //
 //   callward-turns 1
 //   # comments
@@ -29,7 +28,6 @@
 
 namespace callward::listen {
 
-inline constexpr std::size_t kTurnModelBytesMax = 4u << 20;
 inline constexpr std::size_t kTurnClassesMax = 64;
 inline constexpr std::size_t kTurnFeaturesMax = 1u << 17;
 inline constexpr std::size_t kTurnTokensMax = 64;  // of a stretch: its last ones are looked at
