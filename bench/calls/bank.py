@@ -44,8 +44,20 @@ def sections_of(path):
     return found
 
 
+def read_part(calls, name):
+    """The banks of a part of `calls`. What people say in the plainest way stands in both parts: of the held out one it is left out."""
+    found = read(pathlib.Path(calls, name))
+    if name != "held_out":
+        return found
+    seen = {p.lower() for phrases in read(pathlib.Path(calls, "development")).values() for p in phrases}
+    kept = {where: [p for p in phrases if p.lower() not in seen] for where, phrases in found.items()}
+    if not all(kept.values()):
+        raise BadBank("nothing of its own in " + ", ".join(f"[{section}]" for (_, section), phrases in kept.items() if not phrases))
+    return kept
+
+
 def read(part):
-    """{(file, section): [phrase, ...]} of all banks of a part, each section with at least one."""
+    """{(file, section): [phrase, ...]} of all banks of a folder, each section with at least one."""
     bank = {}
     for folder in sorted(p for p in pathlib.Path(part).iterdir() if p.is_dir()):
         for name, expected in SECTIONS.items():

@@ -197,7 +197,7 @@ def main():
     arguments.add_argument("--cache", type=pathlib.Path, default=HERE.parents[1] / "build" / "voices")
     options = arguments.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    phrases = bank.read(HERE / options.part)
+    phrases = bank.read_part(HERE, options.part)
     cast = voices.voices_of(options.part, options.cache)
     for number in range(options.first, options.first + options.calls):
         Call(options.part, phrases, number, options.seed, cast).write(options.out)
