@@ -20,8 +20,6 @@ from listening_score import CHANNELS, merged
 
 MARGIN_S = 1.0
 RATE = 16_000
-NATO = set("alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa quebec romeo sierra tango "
-           "uniform victor whiskey xray yankee zulu".split())
 
 
 def parts(text):

@@ -18,7 +18,6 @@ class Mark:
     secret: dict = None  # None: to be kept
     role: str = "statement"
     retracted: bool = False
-    neutral: bool = False
 
 
 @dataclass(eq=False)
@@ -149,15 +148,13 @@ class Writer:
 
     def answer_in_parts(self, mark, phrase):
         """Over several turns, with "mm-hm" of the other side between."""
-        parts, at = mark.value.parts, 0
+        parts = mark.value.parts
         cuts = sorted(self.rng.sample(range(2, len(parts) - 1), min(self.rng.choice([1, 2, 3]), len(parts) - 3)))
         for begin, end in zip([0, *cuts], [*cuts, len(parts)]):
             before = phrase.split("{value}")[0] if begin == 0 else ""
             self.with_value(CUSTOMER, before + "{value}", mark, parts[begin:end])
             if end < len(parts):
                 self.add(AGENT, [Said(self.rng.choice(["Mm-hm.", "Yes.", "Okay.", "Right.", "Uh-huh.", "Go on."]))])
-            at = end
-        return at
 
     def secret_unasked(self):
         kind = self.rng.choice(SECRETS)

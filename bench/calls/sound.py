@@ -93,12 +93,12 @@ def side(rng, speech, other, how, babble):
     return mu_law(mixed)
 
 
-def keys(rng, digits, tone_ms=None, gap_ms=None):
+def keys(rng, digits):
     """In-band tones, and when each sounds (samples)."""
     low = dict(zip("123A456B789C*0#D", [697] * 4 + [770] * 4 + [852] * 4 + [941] * 4))
     high = dict(zip("123A456B789C*0#D", [1209, 1336, 1477, 1633] * 4))
-    tone = RATE * (tone_ms or int(rng.integers(70, 160))) // 1000
-    gap = RATE * (gap_ms or int(rng.integers(90, 420))) // 1000
+    tone = RATE * int(rng.integers(70, 160)) // 1000
+    gap = RATE * int(rng.integers(90, 420)) // 1000
     at = np.arange(tone) / RATE
     out, times = [], []
     for digit in digits:

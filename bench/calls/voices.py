@@ -1,16 +1,16 @@
 """Voices of several synthesisers and of recordings, at 8 kHz. What they say is kept in a cache by what was asked of them.
 
 `say(text)` gives samples. Engines that know when each word is spoken give `say_words(words)`, too: speech in one breath, as people
-talk; with the others a value is put together word by word. `SIDES` has who is in which part: no voice is in both.
+talk; with the others a value is put together word by word. `voices_of` has who is in which part: no voice is in both.
 """
 import ctypes
 import ctypes.util
 import hashlib
 import json
-import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import wave
 
@@ -192,7 +192,7 @@ class Recorded:
 
 
 def package_folder(package):
-    for folder in os.sys.path:
+    for folder in sys.path:
         if pathlib.Path(folder, package).is_dir():
             return pathlib.Path(folder, package)
     raise FileNotFoundError(f"{package} is not installed (bench/calls/setup)")
