@@ -46,6 +46,12 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   set(CALLWARD_QUIET -Wno-missing-field-initializers -Wno-missing-designated-field-initializers)
 endif()
 
+# Optimising what a sanitizer has put into a test's own code takes longer than the test then runs.
+set(CALLWARD_TEST_CODE "")
+if(CALLWARD_SANITIZE)
+  set(CALLWARD_TEST_CODE -O0)
+endif()
+
 # callward_library(NAME DEPS folder... LIBS system-library...)
 # Every *.cpp of the folder except *_test.cpp; *_test.cpp become the program NAME_test.
 function(callward_library name)
@@ -71,7 +77,7 @@ function(callward_library name)
   if(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE callward_${name} ${arg_TEST_LIBS} GTest::gtest GTest::gtest_main)
-    target_compile_options(${name}_test PRIVATE ${CALLWARD_QUIET})
+    target_compile_options(${name}_test PRIVATE ${CALLWARD_QUIET} ${CALLWARD_TEST_CODE})
     target_compile_definitions(${name}_test PRIVATE CALLWARD_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME unit.${name} COMMAND ${name}_test --gtest_brief=1)
     # The thread sanitizer makes some of them twenty times slower.

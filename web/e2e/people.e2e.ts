@@ -351,9 +351,17 @@ describe('passkeys', () => {
   });
   test('who lost all is given a new one by two custodians, who compare what is read to them', async () => {
     const eva = at('eva');
+    // The events' stream stands only when both are chosen: the page looks anew then, and the choice stays.
+    let stands = (): void => {};
+    const chosen = new Promise<void>((resolve) => (stands = resolve));
+    await eva.page.route('**/v1/events', (route) => chosen.then(() => route.continue()));
     await eva.page.goto('/me');
     await eva.page.getByRole('combobox', { name: 'First' }).selectOption({ label: 'adam' });
     await eva.page.getByRole('combobox', { name: 'Second' }).selectOption({ label: 'sam' });
+    const looked = eva.page.waitForResponse('**/v1/sessions');
+    stands();
+    await (await looked).finished();
+    await eva.page.unroute('**/v1/events');
     await eva.page.getByRole('region', { name: 'Custodians' }).getByRole('button', { name: 'Sign the change' }).click();
     await eva.page.getByText('It is in the role chart.').waitFor();
     await eva.page.getByRole('button', { name: 'Sign out' }).click();
