@@ -1,7 +1,7 @@
 // Any bytes as a turn model, and any words before one: it is read or refused, and what it says of
 // words are shares of one. The first two bytes say how much of the rest is the model.
 #include "base/check.hpp"
-#include "listen/turn_model.hpp"
+#include "listen/talk_model.hpp"
 
 namespace {
 
@@ -22,11 +22,14 @@ std::vector<Token> tokens_of(std::string_view text) {
   return tokens;
 }
 
-void weigh(const TurnModel& model, std::string_view words) {
-  const auto about = model.weigh(tokens_of(words));
+void weigh(const TalkModel& model, std::string_view words) {
+  const auto about = model.about(tokens_of(words));
   const float sum =
       about.asks + about.says + about.asks_harmless + about.says_harmless + about.reads_back;
   CHECK(sum >= 0.0F && sum <= 1.001F);
+  const auto tokens = tokens_of(words);
+  const StretchFeatures features(tokens, model.symbols(tokens));
+  if (const auto erase = model.erase(features.all())) CHECK(*erase >= 0.0F && *erase <= 1.0F);
 }
 
 }  // namespace
@@ -37,9 +40,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!in.ok()) return 0;
   const auto text = as_text(in.bytes(std::min<std::size_t>(length, in.remaining())));
   const auto words = as_text(in.bytes(in.remaining()));
-  const std::string head = "callward-turns 1\nclasses none | ask pin | say card | read back\n";
-  if (const auto model = TurnModel::parse(text)) weigh(*model, words);
-  if (const auto model = TurnModel::parse(head + "bias 1 -2 3 4\n" + std::string(text)))
+  const std::string head =
+      "callward-turns 2\nwords a b\nmodel turns\nclasses none | ask pin | say card | read back\n";
+  if (const auto model = TalkModel::parse(text)) weigh(*model, words);
+  if (const auto model = TalkModel::parse(head + "bias 1 -2 3 4\n" + std::string(text)))
     weigh(*model, words);
   return 0;
 }

@@ -56,18 +56,26 @@ def read_part(calls, name):
     return kept
 
 
+def read_one(folder):
+    """{(file, section): [phrase, ...]} of one bank, each section with at least one."""
+    bank = {}
+    for name, expected in SECTIONS.items():
+        found = sections_of(folder / f"{name}.txt")
+        if set(found) != set(expected):
+            raise BadBank(f"{folder.name}/{name}.txt: sections {sorted(set(found) ^ set(expected))} are missing or unknown")
+        for heading, phrases in found.items():
+            if not phrases:
+                raise BadBank(f"{folder.name}/{name}.txt: [{heading}] is empty")
+            bank[name, heading] = phrases
+    return bank
+
+
 def read(part):
-    """{(file, section): [phrase, ...]} of all banks of a folder, each section with at least one."""
+    """All banks of a folder as one."""
     bank = {}
     for folder in sorted(p for p in pathlib.Path(part).iterdir() if p.is_dir()):
-        for name, expected in SECTIONS.items():
-            found = sections_of(folder / f"{name}.txt")
-            if set(found) != set(expected):
-                raise BadBank(f"{folder.name}/{name}.txt: sections {sorted(set(found) ^ set(expected))} are missing or unknown")
-            for heading, phrases in found.items():
-                if not phrases:
-                    raise BadBank(f"{folder.name}/{name}.txt: [{heading}] is empty")
-                bank.setdefault((name, heading), []).extend(phrases)
+        for where, phrases in read_one(folder).items():
+            bank.setdefault(where, []).extend(phrases)
     if not bank:
         raise BadBank(f"{part}: no bank")
     return bank

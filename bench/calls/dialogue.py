@@ -108,7 +108,10 @@ class Writer:
 
     def told_harmless(self):
         kind = self.rng.choice(TOLD)
-        self.with_value(AGENT, self.phrase("agent_says", f"tell {kind}"), Mark(values.make(self.rng, self.part, kind)))
+        value = values.make(self.rng, self.part, kind)
+        self.with_value(AGENT, self.phrase("agent_says", f"tell {kind}"), Mark(value))
+        if self.often(0.35):  # who writes it down says it again
+            self.with_value(CUSTOMER, self.phrase("agent_says", "read back harmless"), Mark(value))
         self.plain(CUSTOMER, "customer", "acknowledge")
 
     def new_secret(self, value, asked):

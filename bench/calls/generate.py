@@ -124,7 +124,7 @@ class Labels:
 
 
 def how_recorded(rng):
-    return {"level_dbfs": round(rng.uniform(-36, -20), 1), "snr_db": round(rng.uniform(12, 30), 1),
+    return {"level_dbfs": round(rng.uniform(-36, -20), 1), "snr_db": round(rng.triangular(12, 40, 26), 1),
             "noise": rng.choice(["white", "pink", "hum", "babble", "keyboard"]), "noise_suppressed_pauses": rng.random() < 0.7,
             "echo_db": rng.choice([-60, -46, -40, -34, -30]), "codec": rng.choices(["g711", "gsm"], [4, 1])[0],
             "loss_percent": rng.choices([0, 1, 3], [6, 2, 1])[0]}
@@ -193,11 +193,12 @@ def main():
     arguments.add_argument("--calls", type=int, required=True)
     arguments.add_argument("--first", type=int, default=1)
     arguments.add_argument("--seed", default="1")
+    arguments.add_argument("--bank", help="of this bank alone: development's are numbered")
     arguments.add_argument("--out", type=pathlib.Path, required=True)
     arguments.add_argument("--cache", type=pathlib.Path, default=HERE.parents[1] / "build" / "voices")
     options = arguments.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    phrases = bank.read_part(HERE, options.part)
+    phrases = bank.read_one(HERE / "development" / options.bank) if options.bank else bank.read_part(HERE, options.part)
     cast = voices.voices_of(options.part, options.cache)
     for number in range(options.first, options.first + options.calls):
         Call(options.part, phrases, number, options.seed, cast).write(options.out)

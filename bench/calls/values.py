@@ -135,8 +135,9 @@ def spelled(rng, length):
 
 
 def password(rng, words):
-    said = [("capital", True), (words["password"][0][0].upper(), True)] if rng.random() < 0.1 else []
-    said += [(word, True) for word in rng.sample(words["password"], rng.choice([1, 1, 2]))]
+    chosen = rng.sample(words["password"], rng.choice([1, 1, 2]))
+    said = [("capital", True), (chosen[0][0].upper(), True)] if rng.random() < 0.1 else []
+    said += [(word, True) for word in chosen]
     said += [(word, True) for word in (rng.choice(DIGITS) for _ in range(rng.choice([0, 1, 2, 2, 4])))]
     if rng.random() < 0.6:
         said.append((rng.choice(SYMBOLS), True))

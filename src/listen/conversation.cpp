@@ -169,16 +169,17 @@ bool Conversation::is_request(const Weighing& w, const Clause& clause) const {
   return false;
 }
 
-// Whether the turn is made of acknowledgements, stalling and declining alone.
-bool Conversation::only_phrases(const Weighing& w, bool* declined) const {
+// Whether tokens [begin, end) are made of acknowledgements, stalling and declining alone.
+bool Conversation::only_phrases(const Weighing& w, std::size_t begin, std::size_t end,
+                                bool* declined) const {
   *declined = false;
-  for (std::size_t i = 0; i < w.tokens.size(); ++i)
+  for (auto i = begin; i < end; ++i)
     if (grammar_.match_at(PhraseClass::kDecline, w.words, i)) *declined = true;
-  std::size_t i = 0;
-  while (i < w.tokens.size()) {
+  auto i = begin;
+  while (i < end) {
     std::size_t next = i;
     for (const auto cls : {PhraseClass::kAcknowledge, PhraseClass::kStall})
-      if (const auto end = grammar_.match_at(cls, w.words, i)) next = std::max(next, *end);
+      if (const auto to = grammar_.match_at(cls, w.words, i)) next = std::max(next, *to);
     if (next == i && (w.tokens[i].kind == TokenKind::kFiller || w.tokens[i].text == "the" ||
                       w.tokens[i].text == "a"))
       next = i + 1;
@@ -190,27 +191,34 @@ bool Conversation::only_phrases(const Weighing& w, bool* declined) const {
 
 // ---- findings -----------------------------------------------------------------------------------
 
-void Conversation::find_whole(Weighing& w, Secret kind) {
+void Conversation::find_whole(Weighing& w, Secret kind, bool sure) {
   w.whole = true;
-  auto start = w.heard.start_ms;
-  // A pause inside an answer goes with it: a low digit may have hidden there.
-  const bool same =
-      topic_.piece_ms != 0 && topic_.piece_stream == w.heard.stream && topic_.piece_ms <= start;
-  if (same && start - topic_.piece_ms <= limits_.join_ms) start = topic_.piece_ms;
-  w.findings.push_back({w.heard.stream, start, w.heard.end_ms, kind});
-  remember(w, 0, w.tokens.size());
+  w.proposals.push_back({.finding = {w.heard.stream, w.from_ms, w.heard.end_ms, kind},
+                         .begin = 0,
+                         .end = w.tokens.size(),
+                         .sure = sure});
   w.run_done.assign(w.runs.size(), true);
 }
 
-void Conversation::find_part(Weighing& w, std::size_t begin, std::size_t end, Secret kind) {
+void Conversation::find_part(Weighing& w, std::size_t begin, std::size_t end, Secret kind,
+                             bool sure) {
   const auto& heard = w.heard;
   const auto part = part_of_turn({heard.start_ms, heard.end_ms},
                                  {w.tokens[begin].start_ms, w.tokens[end - 1].end_ms}, begin == 0,
                                  end == w.tokens.size(), limits_.margin_ms);
-  w.findings.push_back({heard.stream, part.start_ms, part.end_ms, kind});
-  remember(w, begin, end);
+  w.proposals.push_back({.finding = {heard.stream, part.start_ms, part.end_ms, kind},
+                         .begin = begin,
+                         .end = end,
+                         .sure = sure});
   for (std::size_t i = 0; i < w.runs.size(); ++i)
     if (w.runs[i].begin < end && begin < w.runs[i].end) w.run_done[i] = true;
+}
+
+void Conversation::settle(Weighing& w) {
+  for (const auto& proposal : w.proposals) {
+    w.findings.push_back(proposal.finding);
+    remember(w, proposal.begin, proposal.end);
+  }
 }
 
 Secret Conversation::kind_of_run(const Run& run) const {
@@ -227,12 +235,12 @@ bool Conversation::fresh(const Heard& heard) const {
 // The answerer speaks while the question is open: what is not plainly something else is the secret.
 void Conversation::weigh_answer(Weighing& w) {
   if (unbelievable(w.heard)) {
-    find_whole(w, Secret::kUnrecognised);
+    find_whole(w, Secret::kUnrecognised, true);
     answer_went_on(w.heard);
     return;
   }
   bool declined = false;
-  const bool phrases = only_phrases(w, &declined);
+  const bool phrases = only_phrases(w, 0, w.tokens.size(), &declined);
   if (phrases || (declined && w.runs.empty())) {
     topic_.last_ms = w.heard.end_ms;
     return;
@@ -405,9 +413,7 @@ void Conversation::weigh_clause(Weighing& w, const Clause& clause) {
     }
   }
   if (weigh_asked_about(w, clause)) return;
-  weigh_said_about(w, clause);
   weigh_cues(w, clause);
-  weigh_harmless_about(w, clause);
 }
 
 void Conversation::weigh_clauses(Weighing& w) {
@@ -450,7 +456,7 @@ void Conversation::weigh_runs(Weighing& w, const Clause& clause) {
     const auto& run = w.runs[i];
     if (w.run_done[i] || run.begin < clause.begin || run.begin >= clause.end) continue;
     if (kind_of_run(run) == Secret::kCard) {
-      find_part(w, run.begin, run.end, Secret::kCard);
+      find_part(w, run.begin, run.end, Secret::kCard, true);
       continue;
     }
     const bool known = remembered_digits(run.digits);
@@ -460,12 +466,12 @@ void Conversation::weigh_runs(Weighing& w, const Clause& clause) {
     if (const auto label = secret_label(w, run); label && run.weight >= kSecretWeightMin) {
       find_part(w, run.begin, run.end, *label);
     } else if (open && fresh(w.heard)) {
-      find_part(w, run.begin, run.end, topic_.kind);
+      find_part(w, run.begin, run.end, topic_.kind, known);
       if (answers(w.heard.side)) answer_went_on(w.heard);
       topic_.last_ms = w.heard.end_ms;
     } else if (known) {
       find_part(w, run.begin, run.end,
-                topic_.state == State::kNone ? Secret::kSecretLike : topic_.kind);
+                topic_.state == State::kNone ? Secret::kSecretLike : topic_.kind, true);
     } else if (topic_.state == State::kHarmless) {
       topic_.last_ms = w.heard.end_ms;
     } else if (run.weight >= kSecretWeightMin) {
@@ -527,7 +533,14 @@ std::vector<Finding> Conversation::hear(const Heard& heard) {
              .asks_at = {},
              .runs = {},
              .run_done = {},
-             .findings = {}};
+             .proposals = {},
+             .findings = {},
+             .from_ms = heard.start_ms};
+  // A pause inside an answer goes with it: a low digit may have hidden there.
+  const bool same = topic_.piece_ms != 0 && topic_.piece_stream == heard.stream &&
+                    topic_.piece_ms <= heard.start_ms;
+  if (same && heard.start_ms - topic_.piece_ms <= limits_.join_ms) w.from_ms = topic_.piece_ms;
+  const auto before = topic_;
   w.words = match_words(w.tokens);
   w.cues = grammar_.cues(w.words);
   w.cue_token.assign(w.tokens.size(), false);
@@ -547,9 +560,10 @@ std::vector<Finding> Conversation::hear(const Heard& heard) {
   if (!w.whole) {
     weigh_memory(w);
     weigh_leftovers(w);
-    weigh_read_back(w);
     weigh_clauses(w);
   }
+  if (judged()) judge(w, before);
+  settle(w);
   for (auto& token : w.tokens) wipe_text(token.text), wipe_text(token.value);
   for (auto& run : w.runs) wipe_text(run.digits);
   return std::move(w.findings);

@@ -17,13 +17,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "listen/clause_features.hpp"
 #include "listen/grammar.hpp"
+#include "listen/talk_model.hpp"
 #include "listen/tokens.hpp"
-#include "listen/turn_model.hpp"
 #include "listen/worker_protocol.hpp"
 
 namespace callward::listen {
@@ -62,9 +64,10 @@ struct ConversationLimits {
   std::uint32_t margin_ms = 500;      // around a run inside a turn
   std::uint32_t join_ms = 2'500;      // pauses inside an answer are erased with it
   std::uint8_t confidence_min = 90;   // mean of a turn; below it the words are not believed
-  // How sure the turn model must be (of 1) that a clause asks for a secret, says one, is about what
-  // may stay, or reads one back.
-  float asks_min = 0.35F, says_min = 0.5F, harmless_min = 0.6F, reads_back_min = 0.5F;
+  // How sure the models must be (of 1) that a clause asks for a secret, that what it says is of the
+  // likeliest kind, that it is to be erased though no rule says so: after a question, and without
+  // one. And with less than that it stays though a rule would erase it.
+  float asks_min = 0.35F, says_min = 0.1F, erase_min = 0.5F, unasked_min = 0.6F, stay_max = 0.1F;
 };
 
 class Conversation {
@@ -78,6 +81,10 @@ class Conversation {
   std::vector<Finding> keyed(const Keyed& keyed);
   // All turns that begin before `now_ms` have been heard.
   void advance(std::uint32_t now_ms);
+
+  // Instead of the model that judges clauses: what it is asked, and the clause. For training it.
+  using Judge = std::function<bool(const std::vector<std::string>&, std::span<const Token>)>;
+  void judge_by(Judge judge) { judge_ = std::move(judge); }
 
   // Where the oldest question stands whose answer is not over: clearance must not pass it.
   [[nodiscard]] std::optional<std::uint32_t> open_since_ms() const;
@@ -98,7 +105,19 @@ class Conversation {
   struct Clause {
     std::size_t begin = 0, end = 0;
     bool question = false;
-    About about;  // by the turn model, if there is one
+    About about;         // by the talk models, if there are any
+    bool erase = false;  // by them
+  };
+  // What would be erased: tokens [begin, end) of the turn.
+  struct Proposal {
+    Finding finding;
+    std::size_t begin = 0, end = 0;
+    bool sure = false;  // whatever the models say
+  };
+  // A turn as context of those after it.
+  struct Past : Said {
+    std::uint8_t stream = 0;
+    bool small = false;  // "mm-hm", "one moment"
   };
   // One turn while it is being weighed.
   struct Weighing {
@@ -111,8 +130,10 @@ class Conversation {
     std::vector<bool> asks_at;  // the token stands in a clause that asks
     std::vector<Run> runs;
     std::vector<bool> run_done;
+    std::vector<Proposal> proposals;
     std::vector<Finding> findings;
-    bool whole = false;  // the whole turn is secret
+    std::uint32_t from_ms = 0;  // where the turn begins, or the pause before it
+    bool whole = false;         // the whole turn is secret
   };
 
   [[nodiscard]] bool answers(Side side) const;
@@ -122,12 +143,17 @@ class Conversation {
   void weigh_answer(Weighing& w);
   void weigh_clauses(Weighing& w);
   void weigh_clause(Weighing& w, const Clause& clause);
-  // conversation_about.cpp: what the turn model says, where no phrase of the grammar does.
+  // conversation_judged.cpp: what the talk models say.
+  [[nodiscard]] bool judged() const;
   void look_up_abouts(Weighing& w) const;
   bool weigh_asked_about(const Weighing& w, const Clause& clause);
-  void weigh_said_about(Weighing& w, const Clause& clause);
-  void weigh_harmless_about(Weighing& w, const Clause& clause);
-  void weigh_read_back(Weighing& w);
+  [[nodiscard]] std::string_view content_in(const Weighing& w, const Clause& clause) const;
+  [[nodiscard]] Secret kind_in(const Weighing& w, const Clause& clause, const Topic& before) const;
+  [[nodiscard]] ClauseView view_of(const Weighing& w, const Clause& clause) const;
+  [[nodiscard]] Past past_of(const Weighing& w) const;
+  void judge(Weighing& w, const Topic& before);
+  void settle_judged(Weighing& w, const Topic& before);
+  void find_clause(Weighing& w, const Clause& clause, Secret kind);
   void weigh_cues(Weighing& w, const Clause& clause);
   void weigh_own_secret(Weighing& w, const Clause& clause, const Match& cue);
   void weigh_told(Weighing& w, const Clause& clause);
@@ -136,11 +162,13 @@ class Conversation {
   void weigh_memory(Weighing& w);
   void weigh_leftovers(Weighing& w);
   bool stated_value(Weighing& w, std::size_t from, std::size_t to, Secret kind);
-  void find_whole(Weighing& w, Secret kind);
-  void find_part(Weighing& w, std::size_t begin, std::size_t end, Secret kind);
+  void find_whole(Weighing& w, Secret kind, bool sure = false);
+  void find_part(Weighing& w, std::size_t begin, std::size_t end, Secret kind, bool sure = false);
+  void settle(Weighing& w);
   void remember(const Weighing& w, std::size_t begin, std::size_t end);
   void answer_went_on(const Heard& heard);
-  [[nodiscard]] bool only_phrases(const Weighing& w, bool* declined) const;
+  [[nodiscard]] bool only_phrases(const Weighing& w, std::size_t begin, std::size_t end,
+                                  bool* declined) const;
   [[nodiscard]] bool is_rare(const Token& token) const;
   [[nodiscard]] bool remembered(const Token& token) const;
   [[nodiscard]] bool remembered_digits(const std::string& digits) const;
@@ -158,6 +186,9 @@ class Conversation {
   std::uint8_t harmless_kind_ = 0;
   std::uint32_t now_ms_ = 0;
   std::vector<std::string> secret_words_, secret_digits_;  // bounded by kMemoryMax
+  std::vector<Past> pasts_;                                // bounded by kPastsMax
+  bool secret_known_ = false;                              // one was found in this call
+  Judge judge_;
 };
 
 }  // namespace callward::listen

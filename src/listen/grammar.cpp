@@ -1,9 +1,9 @@
 #include "listen/grammar.hpp"
 
 #include <algorithm>
-#include <charconv>
 
-#include "listen/turn_model.hpp"
+#include "listen/language_lines.hpp"
+#include "listen/talk_model.hpp"
 
 namespace callward::listen {
 namespace {
@@ -31,22 +31,6 @@ constexpr std::size_t kHarmlessKindsMax = 64;
 
 bool word_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c & 0x80) != 0;
-}
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
-
-std::vector<std::string_view> split(std::string_view text, char by) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    const auto at = text.find(by);
-    parts.push_back(text.substr(0, at));
-    if (at == std::string_view::npos) return parts;
-    text.remove_prefix(at + 1);
-  }
 }
 
 Result<Element> parse_element(std::string_view text) {
@@ -171,10 +155,8 @@ Result<bool> Grammar::open_words(std::string_view heading, Section& section) {
        {"zeros", &zeros_}}};
   for (const auto& [name, map] : numbers) {
     if (first != name) continue;
-    const auto [end, error] =
-        std::from_chars(rest.data(), rest.data() + rest.size(), section.value);
-    if (error != std::errc{} || end != rest.data() + rest.size() || section.value < 0 ||
-        section.value > 100)
+    section.value = number_of<int>(rest).value_or(-1);
+    if (section.value < 0 || section.value > 100)
       return fail(Errc::kMalformed, "not a number of 0..100");
     section.numbers = map;
     return true;
@@ -283,9 +265,9 @@ Result<Grammar> Grammar::parse(const std::map<std::string, std::string>& files) 
       grammar.digits_.empty())
     return fail(Errc::kMalformed, "a language without cues or digits finds nothing");
   if (const auto at = files.find("turns.txt"); at != files.end()) {
-    auto turns = TurnModel::parse(at->second);
-    if (!turns) return fail(turns.error().code, "turns.txt: " + turns.error().message);
-    grammar.turns_ = std::make_shared<const TurnModel>(std::move(*turns));
+    auto talk = TalkModel::parse(at->second);
+    if (!talk) return fail(talk.error().code, "turns.txt: " + talk.error().message);
+    grammar.talk_ = std::make_shared<const TalkModel>(std::move(*talk));
   }
   return grammar;
 }

@@ -1,6 +1,6 @@
 // What people say, as data: cues, phrases, and how digits and letters are spoken. A language is a
 // folder of four files (numbers.txt, cues.txt, phrases.txt, common.txt), each of this shape, and a
-// model of what turns are about (turns.txt, listen/turn_model.hpp), which may be missing:
+// model of what turns are about (turns.txt, listen/talk_model.hpp), which may be missing:
 //
 //   callward-grammar 1
 //   # comments stand before the first section only: later a # is a number
@@ -26,7 +26,7 @@
 namespace callward::listen {
 
 inline constexpr std::size_t kGrammarBytesMax = 256u << 10;     // of one file of phrases
-inline constexpr std::size_t kLanguageFileBytesMax = 4u << 20;  // of any file of a language
+inline constexpr std::size_t kLanguageFileBytesMax = 8u << 20;  // of any file of a language
 inline constexpr std::size_t kPhrasesMax = 8'192;
 inline constexpr std::size_t kPhraseElementsMax = 12;
 
@@ -92,7 +92,7 @@ struct Match {
   std::size_t begin = 0, end = 0;  // words [begin, end)
 };
 
-class TurnModel;
+class TalkModel;
 
 class Grammar {
  public:
@@ -146,9 +146,8 @@ class Grammar {
   [[nodiscard]] std::string_view harmless_name(std::uint8_t kind) const {
     return harmless_names_[kind];
   }
-  // What stretches of talk are about (listen/turn_model.hpp); none where the language has no
-  // turns.txt.
-  [[nodiscard]] const TurnModel* turns() const { return turns_.get(); }
+  // What learnt models say of talk (listen/talk_model.hpp); none where there is no turns.txt.
+  [[nodiscard]] const TalkModel* talk() const { return talk_.get(); }
 
  private:
   using Words = std::set<std::string, std::less<>>;
@@ -174,7 +173,7 @@ class Grammar {
   Characters symbols_, signs_, letters_;
   Words spelling_, modifiers_, fillers_, units_, common_;
   Words other_spelling_, explains_, between_, near_;
-  std::shared_ptr<const TurnModel> turns_;
+  std::shared_ptr<const TalkModel> talk_;
   std::size_t count_ = 0;
 };
 

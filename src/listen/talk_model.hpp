@@ -1,72 +1,104 @@
-// What a stretch of talk is about: it asks for a secret, says one, or does neither. A linear
-// model (multinomial logistic regression) over words and short phrases, the second net beside the
-// grammar's cues: people ask in more ways than anybody writes down, and recognisers write what was
-// said otherwise. Pure. Trained by tools/listening/train; a language's model is its file turns.txt:
+// What learnt models say of talk, the second net beside the grammar's phrases: people ask in more
+// ways than anybody writes down, and recognisers write what was said otherwise. Pure. Two linear
+// models over words and short phrases: of a stretch alone, what it is about (it asks for a secret,
+// says one, or neither); of a clause among the talk around it (listen/clause_features.hpp), whether
+// it is to be erased. Trained by tools/listening/train; a language's are its file turns.txt:
 //
-//   callward-turns 1
+//   callward-turns 2
 //   # comments
-//   classes none | ask password | ...      the names of all classes, none first
-//   bias -12 3 ...                         one number a class, in hundredths
-//   feature<TAB>class:weight class:weight  by the class's number, in hundredths
+//   words a b c ...          words that mean something here; any other is "*"
+//   model turns              then listen/linear_model.hpp's lines
+//   model clauses
 //
-// Strict: anything else is kMalformed with the line. A class's name is an act and, of secrets, a
-// kind: "none", "ask harmless", "ask KIND", "say harmless", "say KIND", "read back"; KIND is a
-// reason of erasing (listen/grammar.hpp).
+// Strict: anything else is kMalformed with the line. A class of "turns" is an act and, of secrets,
+// a kind: "none" (the first), "ask harmless", "ask KIND", "say harmless", "say KIND", "read back",
+// "answer", "decline"; KIND is a reason of erasing (listen/grammar.hpp). Those of "clauses" are
+// "keep" and "erase".
 #pragma once
 
 #include <array>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.hpp"
 #include "listen/grammar.hpp"
+#include "listen/linear_model.hpp"
 #include "listen/tokens.hpp"
 
 namespace callward::listen {
 
-inline constexpr std::size_t kTurnClassesMax = 64;
-inline constexpr std::size_t kTurnFeaturesMax = 1u << 17;
 inline constexpr std::size_t kTurnTokensMax = 64;  // of a stretch: its last ones are looked at
+inline constexpr std::size_t kTalkWordsMax = 1u << 14;
+inline constexpr std::size_t kTalkLettersMax = 512;  // of a stretch: its last ones are looked at
 
-enum class Act : std::uint8_t { kNone, kAsksHarmless, kAsks, kSaysHarmless, kSays, kReadsBack };
+enum class Act : std::uint8_t {
+  kNone,
+  kAsksHarmless,
+  kAsks,
+  kSaysHarmless,
+  kSays,
+  kReadsBack,
+  kAnswers,  // what was asked before it says whether it is a secret
+  kDeclines
+};
 
 // Probabilities, 0 to 1; together at most 1, what is missing is kNone.
 struct About {
   float asks = 0, says = 0;  // a secret, of whatever kind
   Secret asked{}, said{};    // the likeliest kind of each
-  float asks_harmless = 0, says_harmless = 0, reads_back = 0;
+  float asks_harmless = 0, says_harmless = 0, reads_back = 0, answers = 0, declines = 0;
 };
 
-class TurnModel {
+// The features of a stretch: of its symbols, and of the letters that it is written with, for what
+// was heard as other words that sound alike. The letters may be of a secret: they stand here once,
+// and are wiped with it.
+class StretchFeatures {
  public:
-  static Result<TurnModel> parse(std::string_view text);
+  StretchFeatures(std::span<const Token> tokens, const std::vector<std::string>& symbols);
+  ~StretchFeatures();
+  StretchFeatures(const StretchFeatures&) = delete;
+  StretchFeatures& operator=(const StretchFeatures&) = delete;
+  [[nodiscard]] std::span<const std::string_view> all() const { return all_; }  // each once
+
+ private:
+  void add_words(const std::vector<std::string>& words);
+  void add_letters(std::span<const Token> tokens);
+
+  std::vector<std::string> words_;
+  std::string letters_;
+  std::vector<std::string_view> all_;
+};
+
+class TalkModel {
+ public:
+  static Result<TalkModel> parse(std::string_view text);
+
+  // What the tokens are to the models: numbers and letters are what they are and not which, words
+  // that mean nothing here are "*". So no value stands in it but one made of everyday words.
+  [[nodiscard]] std::vector<std::string> symbols(std::span<const Token> tokens) const;
   // Of the whole stretch, as one.
-  [[nodiscard]] About weigh(std::span<const Token> tokens) const;
+  [[nodiscard]] About about(std::span<const Token> tokens) const;
+  [[nodiscard]] bool knows(const std::string& word) const { return words_.contains(word); }
+  [[nodiscard]] bool judges() const { return clauses_.whole(); }
+  // The share of "erase"; nothing where the file has no such model.
+  [[nodiscard]] std::optional<float> erase(std::span<const std::string_view> features) const;
 
  private:
   struct Class {
     Act act{};
     Secret kind{};
   };
-  struct Weight {
-    std::uint8_t cls = 0;
-    std::int16_t hundredths = 0;
-  };
   static Result<Class> class_of(std::string_view name);
-  Status add_classes(std::string_view line);
-  Status add_bias(std::string_view line);
-  Status add_feature(std::string_view line);
+  Status add_line(std::string_view line);
+  Status check();
 
-  std::vector<Class> classes_;
-  std::vector<int> bias_;
-  std::unordered_map<std::string, std::vector<Weight>> weights_;
+  std::unordered_set<std::string> words_;
+  LinearModel turns_, clauses_;
+  LinearModel* filling_ = nullptr;  // while it is read
+  std::vector<Class> acts_;         // of turns_' classes
 };
-
-// The features of a stretch, each once; what train.py learns from, and weigh() looks up.
-std::vector<std::string> turn_features(std::span<const Token> tokens);
 
 }  // namespace callward::listen
