@@ -74,9 +74,10 @@ std::vector<std::string> said(const LeakReport& report) {
         "too few calls to say more than that; with four times as many it is half as wide");
   if (report.random.of < report.calls.of)
     lines.push_back(counted(report.calls.of - report.random.of, "call was", "calls were") +
-                    " chosen for a reason: the figures are of the reviewed calls, not of all; of "
-                    "those chosen at random, as reviewers say, " +
-                    share_line(report.random) + " leaked");
+                    " chosen for a reason: the figures are of the reviewed calls, not of all; " +
+                    (report.random.of == 0 ? std::string("none was chosen at random")
+                                           : "of those chosen at random, as reviewers say, " +
+                                                 share_line(report.random) + " keep a secret"));
   if (report.not_heard > 0)
     lines.push_back(counted(report.not_heard, "call is", "calls are") +
                     " left out: by the log nobody who reviewed it had heard nine tenths of it");

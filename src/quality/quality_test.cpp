@@ -325,7 +325,15 @@ TEST(Report, SaysWhoseCallsItIsOf) {
     return std::ranges::any_of(lines, [&](const auto& l) { return l.find(what) != l.npos; });
   };
   EXPECT_TRUE(says("1 call was chosen for a reason"));
+  EXPECT_TRUE(
+      says("of those chosen at random, as reviewers say, 0 of 1 (0 %), between 0 and 79 %"));
   EXPECT_TRUE(says("1 call is left out"));
+  Story reason;
+  reason.call(1);
+  reason.hears(1);
+  reason.reviews(1, "reason");
+  EXPECT_NE(report_lines(reason.report()).at(2).find("none was chosen at random"),
+            std::string::npos);
 }
 
 TEST(Marks, WhatWasMissedIsErasedByAReasonThatThereIs) {
