@@ -34,6 +34,12 @@ Ranges ranges_of(const audit::Entry& entry, const char* name) {
   return ranges;
 }
 
+bool is_whole(const audit::Entry& entry) {
+  const auto* value = entry.data.if_contains("whole");
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+constexpr std::string_view kAllHeld = "all";  // instead of an order
+
 // When, on whatever stream.
 Ranges times_of(Ranges ranges) {
   for (auto& range : ranges) range.stream = 0;
@@ -52,7 +58,7 @@ bool LeakCount::wants(std::string_view type, std::string_view subject) const {
   if (is_mark(type)) return true;
   constexpr std::array<std::string_view, 7> kFacts = {
       "call_started", "call_ended", "erase_intended", "order_held",
-      "private_on",   "opened",     "exported"};
+      "held_decided", "opened",     "exported"};
   if (!is_one_of(kFacts, type)) return false;
   const auto known = calls_.find(subject);
   return known != calls_.end() && !known->second.began;
@@ -85,11 +91,21 @@ void LeakCount::add_fact(Call& call, const audit::Entry& entry) {
     append(call.ends, ranges_of(entry, "ends"));
   } else if (entry.type == "opened" || entry.type == "exported") {
     append(call.heard[entry.actor], ranges_of(entry, "sound"));
+  } else if (entry.type == "held_decided") {
+    if (text_of(entry, "decision") == "keep")
+      call.kept.insert(is_whole(entry) ? std::string(kAllHeld) : text_of(entry, "order"));
   } else {
-    append(call.closed, ranges_of(entry, "ranges"));
-    if (entry.type == "erase_intended" && text_of(entry, "source") == "listener")
-      append(call.found, ranges_of(entry, "ranges"));
+    add_closed(call, entry);
   }
+}
+
+// What was held and then kept is open, and was no secret that was found.
+void LeakCount::add_closed(Call& call, const audit::Entry& entry) {
+  if (entry.type == "order_held" &&
+      (call.kept.contains(kAllHeld) || call.kept.contains(text_of(entry, "order"))))
+    return;
+  append(call.closed, ranges_of(entry, "ranges"));
+  if (text_of(entry, "source") == "listener") append(call.found, ranges_of(entry, "ranges"));
 }
 
 // Somebody who says so had keys of enough of what opened.

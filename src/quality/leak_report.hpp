@@ -2,8 +2,9 @@
 // how sure that is, and how much was erased needlessly. Pure: entries of the log in, figures out.
 //
 // What counts as one:
-//   found     what the listener ordered erased, joined where it touches on any stream, without what
-//             a reviewer called needless, and without what was found in part (cut_edge)
+//   found     what the listener ordered erased (or held, and no person kept), joined where it
+//             touches on any stream, without what a reviewer called needless, and without what was
+//             found in part (cut_edge)
 //   missed    a reviewer's mark; marks that overlap in time (of both sides, of two reviewers) are
 //             one, of the newest one's kind and cause
 //   needless  marks on what the listener had erased, joined where they touch
@@ -13,7 +14,7 @@
 
 #include <boost/json/object.hpp>
 #include <map>
-#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,10 +73,12 @@ class LeakCount {
     bool began = false;
     Ranges ends, closed, found;
     std::map<std::string, Ranges> heard;
+    std::set<std::string, std::less<>> kept;  // orders that were held, and then open again
   };
   static std::vector<Mark> stretches(const std::vector<Mark>& marks, bool joins_touching);
   [[nodiscard]] bool counts(const Call& call) const;
   void add_call(const Call& call, const Marks& marks, LeakReport& report) const;
+  static void add_closed(Call& call, const audit::Entry& entry);
   void add_fact(Call& call, const audit::Entry& entry);
 
   Window window_;

@@ -187,6 +187,56 @@ TEST(LeakCount, WhatAPersonErasedIsNeitherFoundNorNeedless) {
   EXPECT_EQ(story.report().needless, 0u);
 }
 
+// Beyond the listener's share a person decides; that the listener had found it stays so.
+TEST(LeakCount, WhatWasHeldIsFoundUnlessAPersonKeptIt) {
+  const std::string order(32, '7');
+  for (const auto& [decision, whole, found] :
+       {std::tuple("erase", false, 1u), std::tuple("keep", false, 0u),
+        std::tuple("keep", true, 0u)}) {
+    Story story;
+    story.call(1);
+    story.say("order_held", "keeper", call_id(1),
+              {{"order", order},
+               {"reason", "card"},
+               {"source", "listener"},
+               {"ranges", array{range(0, 0, 400)}}});
+    story.hears(1, 300);  // half of it, but for what is held
+    story.say("held_decided", kPerson, call_id(1),
+              {{"order", whole ? std::string(32, '8') : order},
+               {"decision", decision},
+               {"reason", "card"},
+               {"ranges", array{range(0, 0, 400)}},
+               {"whole", whole},
+               {"reason_hash", std::string(64, 'f')}});
+    if (found == 1) story.erases(1, range(0, 0, 400), kPerson);
+    story.hears(1, 600);
+    story.reviews(1);
+    EXPECT_EQ(story.report().calls.of, 1u);
+    EXPECT_EQ(story.report().found, found) << decision << whole;
+  }
+  Story kept;  // it is open again: who reviews has to hear it
+  kept.call(1);
+  kept.say("order_held", "keeper", call_id(1),
+           {{"order", order},
+            {"reason", "card"},
+            {"source", "listener"},
+            {"ranges", array{range(0, 300, 600), range(1, 300, 600)}}});
+  kept.hears(1, 300);
+  kept.reviews(1);
+  EXPECT_EQ(kept.report().calls.of, 1u);
+  kept.entries.insert(kept.entries.end() - 1, {"held_decided",
+                                               kPerson,
+                                               call_id(1),
+                                               kept.at,
+                                               {{"order", order},
+                                                {"decision", "keep"},
+                                                {"reason", "card"},
+                                                {"ranges", array{range(0, 300, 600)}},
+                                                {"whole", false},
+                                                {"reason_hash", std::string(64, 'f')}}});
+  EXPECT_EQ(kept.report().not_heard, 1u);
+}
+
 // Half of what was erased was a secret: that half stays found.
 TEST(LeakCount, NeedlessTakesOnlyItsOwnRange) {
   Story story;

@@ -280,6 +280,7 @@ describe('the review of the listener', () => {
     expect(await region.innerText()).toContain('1 missed secret is marked');
     const said = (await (await page.request.get(`/v1/log/entries?subject=${call}&type=secret_missed`)).json()) as { entries: { data: object }[] };
     expect(Object.keys(said.entries[0]!.data).sort()).toEqual(['cause', 'kind', 'order', 'ranges']);
+    expect(await served.cli('log', 'check')).toMatch(/^kept: .* 0 breaches, 0 warnings/m);
   });
 });
 
