@@ -9,6 +9,7 @@
 #include "base/pack.hpp"
 #include "disclose/chain.hpp"
 #include "disclose/limits_json.hpp"
+#include "quality/marks.hpp"
 
 namespace callward::api {
 namespace {
@@ -41,16 +42,7 @@ Result<disclose::Request> unpack_folded(ByteView raw) {
 }
 bool is_followed(std::string_view type) {
   return among(kOfCustomer, type) || among(kOfRequest, type) || type == kGoing || type == kPolicy ||
-         type == kDuty || is_of_calls(type);
-}
-
-// The type without reading all of it: in canonical JSON it is the last of its name, behind `data`.
-std::string_view type_of(std::string_view text) {
-  constexpr std::string_view kName = "\"type\":\"";
-  const auto at = text.rfind(kName);
-  if (at == std::string_view::npos) return {};
-  const auto rest = text.substr(at + kName.size());
-  return rest.substr(0, rest.find('"'));
+         type == kDuty || is_of_calls(type) || quality::is_mark(type);
 }
 
 std::int64_t number_at(const boost::json::object& data, const char* name) {
@@ -170,6 +162,7 @@ Status CustomerTables::take(std::uint64_t index, const audit::Entry& entry, Touc
   if (among(kOfCustomer, entry.type)) return take_customer(index, entry);
   if (entry.type == kErased) TRY(take_erased(index, entry));
   if (is_of_calls(entry.type)) return take_of_call(index, entry);
+  if (quality::is_mark(entry.type)) return note(index, entry.subject, entry);
   if (entry.type == kGoing) {
     TRY(note(index, entry.subject, entry));
     return take_going(entry);
@@ -367,7 +360,7 @@ Status CustomerTables::follow_log(const std::string& log_dir, const audit::Named
       if (other && next == 0) TRY(begin_anew());
       for (auto i = next; i < end; ++i) {
         const auto& text = texts[i - bundle * audit::kTileWidth];
-        if (!is_followed(type_of(text))) continue;
+        if (!is_followed(audit::type_in(text))) continue;
         const auto entry = audit::decode_entry(text);
         if (!entry) continue;  // of a newer kind
         TRY(take(i, *entry, touched));

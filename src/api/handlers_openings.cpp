@@ -138,50 +138,11 @@ Result<Response> open(Service& service, const Request& request) {
 Result<Response> erase(Service& service, const Request& request) {
   const auto event = TRY(call_of(service, request));
   auto body = TRY(BodyReader::parse(request.body));
-  const auto stream = TRY(body.text("stream", 1, 16));
-  const auto start_ms = TRY(body.number("start_ms", 0, 1ll << 40));
-  const auto end_ms = TRY(body.number("end_ms", 1, 1ll << 40));
+  const auto side = TRY(side_of(body));
   const auto code = TRY(body.text("reason_code", 1, 32));
   const auto reason = TRY(body.text("reason", 3, 500));
   TRY(body.finish());
-  if (!callward::erase::reason_number(code)) return fail(Errc::kMalformed, "unknown reason code");
-  if (stream != "customer" && stream != "agent" && stream != "both")
-    return fail(Errc::kMalformed, "stream is customer, agent or both");
-  if (end_ms <= start_ms) return fail(Errc::kMalformed, "end_ms must lie behind start_ms");
-  keys::EraseOrder order{.order = OrderId::random(service.entropy),
-                         .call = event.call,
-                         .reason = code,
-                         .actor = request.actor()};
-  // Whole segments: a range that touches one takes all of it.
-  const auto first =
-      static_cast<std::uint32_t>(std::min<std::int64_t>(start_ms / 100, keys::kIndexMax));
-  for (const auto& item : event.streams) {
-    const bool wanted = stream == "both" || store::stream_name(item.stream) == stream;
-    if (!wanted) continue;
-    auto end =
-        static_cast<std::uint32_t>(std::min<std::int64_t>((end_ms + 99) / 100, keys::kIndexMax));
-    for (const auto& known : event.ends)
-      if (known.stream == item.stream && event.phase != store::CallPhase::kLive)
-        end = std::min(end, known.end_index);
-    if (first < end) order.ranges.push_back({item.stream, first, end});
-  }
-  if (order.ranges.empty()) return fail(Errc::kMalformed, "the call has nothing in this range");
-  TRY(seal_reason(service, event.call, order.actor, "erase", reason));
-  const OrderInfo pending{event.call.hex(), code, keys::OrderOutcome::kAccepted};
-  service.remember_order(order.order.hex(), pending);
-  const auto accepted = service.keeper.call<keys::OrderAccepted>(order);
-  if (!accepted) {
-    service.forget_order(order.order.hex(), pending.outcome);
-    return tl::unexpected<Error>(accepted.error());
-  }
-  const OrderInfo info{event.call.hex(), code, accepted->outcome};
-  {
-    const std::lock_guard lock(service.orders_mutex);
-    auto& known = service.orders[order.order.hex()];
-    // The order's end may have been told before its acceptance was read: the later word stands.
-    if (known.call.empty() || known.outcome == keys::OrderOutcome::kAccepted) known = info;
-  }
-  return Response::json(order_json(order.order.hex(), info), 202);
+  return give_order(service, TRY(order_for(service, event, side, code, request.actor())), reason);
 }
 
 Result<Response> order(Service& service, const Request& request) {
@@ -228,6 +189,61 @@ Response first_answer(const db::Row& row, const std::string& digest) {
 }
 
 }  // namespace
+
+Result<Side> side_of(BodyReader& body) {
+  Side side{TRY(body.text("stream", 1, 16)), TRY(body.number("start_ms", 0, 1ll << 40)),
+            TRY(body.number("end_ms", 1, 1ll << 40))};
+  if (side.stream != "customer" && side.stream != "agent" && side.stream != "both")
+    return fail(Errc::kMalformed, "stream is customer, agent or both");
+  if (side.end_ms <= side.start_ms)
+    return fail(Errc::kMalformed, "end_ms must lie behind start_ms");
+  return side;
+}
+
+Result<keys::EraseOrder> order_for(Service& service, const store::CallEvent& event,
+                                   const Side& side, const std::string& code,
+                                   const std::string& actor) {
+  if (!callward::erase::reason_number(code)) return fail(Errc::kMalformed, "unknown reason code");
+  keys::EraseOrder order{.order = OrderId::random(service.entropy),
+                         .call = event.call,
+                         .reason = code,
+                         .actor = actor};
+  // Whole segments: a range that touches one takes all of it.
+  const auto first =
+      static_cast<std::uint32_t>(std::min<std::int64_t>(side.start_ms / 100, keys::kIndexMax));
+  for (const auto& item : event.streams) {
+    const bool wanted = side.stream == "both" || store::stream_name(item.stream) == side.stream;
+    if (!wanted) continue;
+    auto end = static_cast<std::uint32_t>(
+        std::min<std::int64_t>((side.end_ms + 99) / 100, keys::kIndexMax));
+    for (const auto& known : event.ends)
+      if (known.stream == item.stream && event.phase != store::CallPhase::kLive)
+        end = std::min(end, known.end_index);
+    if (first < end) order.ranges.push_back({item.stream, first, end});
+  }
+  if (order.ranges.empty()) return fail(Errc::kMalformed, "the call has nothing in this range");
+  return order;
+}
+
+Result<Response> give_order(Service& service, const keys::EraseOrder& order,
+                            const std::string& reason) {
+  TRY(seal_reason(service, order.call, order.actor, "erase", reason));
+  const OrderInfo pending{order.call.hex(), order.reason, keys::OrderOutcome::kAccepted};
+  service.remember_order(order.order.hex(), pending);
+  const auto accepted = service.keeper.call<keys::OrderAccepted>(order);
+  if (!accepted) {
+    service.forget_order(order.order.hex(), pending.outcome);
+    return tl::unexpected<Error>(accepted.error());
+  }
+  const OrderInfo info{order.call.hex(), order.reason, accepted->outcome};
+  {
+    const std::lock_guard lock(service.orders_mutex);
+    auto& known = service.orders[order.order.hex()];
+    // The order's end may have been told before its acceptance was read: the later word stands.
+    if (known.call.empty() || known.outcome == keys::OrderOutcome::kAccepted) known = info;
+  }
+  return Response::json(order_json(order.order.hex(), info), 202);
+}
 
 Handler once(Service& service, const Handler& handler) {
   return [&service, handler](const Request& request) -> Response {

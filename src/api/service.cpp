@@ -278,6 +278,7 @@ std::vector<Route> routes(Service& service) {
   add_call_routes(service, all);
   add_opening_routes(service, all);
   add_held_routes(service, all);
+  add_review_routes(service, all);
   add_whole_routes(service, all);
   add_log_routes(service, all);
   add_proof_routes(service, all);

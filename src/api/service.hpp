@@ -112,6 +112,14 @@ struct Service {
 
   std::mutex following;  // held while the log is followed: one after the other, in its order
   std::mutex proving;    // held while a proof of erasure is put together
+  std::mutex reporting;  // held while the log is read for the listener's report
+
+  // Reviewers' marks since the start, for whoever watches; the log has all of them.
+  struct MarksMade {
+    std::atomic<std::uint64_t> missed{0}, needless{0}, reviewed{0};
+    [[nodiscard]] std::string status_json() const;
+  };
+  MarksMade marks_made{};
 
   static constexpr std::int64_t kThrottledLogEveryMs = 60'000;
   std::mutex throttled_mutex;
@@ -184,6 +192,7 @@ void add_chart_routes(Service& service, std::vector<Route>& routes);
 void add_call_routes(Service& service, std::vector<Route>& routes);
 void add_opening_routes(Service& service, std::vector<Route>& routes);
 void add_held_routes(Service& service, std::vector<Route>& routes);
+void add_review_routes(Service& service, std::vector<Route>& routes);
 void add_whole_routes(Service& service, std::vector<Route>& routes);
 void add_log_routes(Service& service, std::vector<Route>& routes);
 void add_proof_routes(Service& service, std::vector<Route>& routes);
@@ -210,6 +219,20 @@ std::optional<keys::RecordKind> parse_kind(std::string_view word);
 // A reason in words is sealed under the call's own data, and its salted hash goes into the log.
 Result<std::string> seal_reason(Service& service, const CallId& call, const std::string& actor,
                                 const std::string& act, const std::string& reason);
+
+// An order to erase [start_ms, end_ms) of a side: customer, agent or both. kMalformed: there
+// is nothing of the call there. Not given to the keeper yet.
+struct Side {
+  std::string stream;
+  std::int64_t start_ms = 0, end_ms = 0;
+};
+Result<Side> side_of(BodyReader& body);
+Result<keys::EraseOrder> order_for(Service& service, const store::CallEvent& event,
+                                   const Side& side, const std::string& code,
+                                   const std::string& actor);
+// Sealed with the call: why. Then it is given, and followed.
+Result<Response> give_order(Service& service, const keys::EraseOrder& order,
+                            const std::string& reason);
 
 // A write that is sent twice with one Idempotency-Key is done once; the second gets the first one's
 // answer, or 409 while the first one runs. Keys of different actors have nothing to do with each

@@ -142,6 +142,11 @@ Result<PolicyFindings> check_policy(Vfs& vfs, const std::string& file, const std
 // 3: it is wrong, or relaxes something.
 Result<ExitCode> command_policy_check(const PolicyOptions& options);
 Result<ExitCode> command_policy_page(const PolicyOptions& options);  // HTML
+struct ListenReportOptions {
+  std::string from, to;  // UTC days of the reviews; empty: from ever, until now
+};
+Result<ExitCode> command_listen_report(const CliContext& context,
+                                       const ListenReportOptions& options);
 Result<ExitCode> command_held(const CliContext& context);
 struct DecideOptions {
   std::string call, order, reason;

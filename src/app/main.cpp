@@ -52,6 +52,7 @@ class CommandLine {
     app_.failure_message(CLI::FailureMessage::help);
     add_start();
     add_calls();
+    add_listen();
     add_acts();
     add_people();
     add_proofs();
@@ -129,6 +130,16 @@ class CommandLine {
     transcript->add_option("--reason", transcript_reason_, "why; sealed with the call");
     on(transcript,
        [this](const CliContext& c) { return command_transcript(c, call_, transcript_reason_); });
+  }
+
+  void add_listen() {
+    auto* listen = command("listen", "how well secrets are found");
+    listen->require_subcommand(1);
+    auto* report = with_config(command(
+        "report", "how much is missed and erased needlessly, by what reviewers marked", listen));
+    report->add_option("--from", listen_report_.from, "the first UTC day of reviews, 2026-11-24");
+    report->add_option("--to", listen_report_.to, "the last one");
+    on(report, [this](const CliContext& c) { return command_listen_report(c, listen_report_); });
   }
 
   void add_acts() {
@@ -397,6 +408,7 @@ class CommandLine {
   InitOptions init_;
   PlayOptions play_;
   EraseOptions erase_;
+  ListenReportOptions listen_report_;
   DecideOptions decide_;
   BackupVerifyOptions verified_;
   RetentionOptions retention_;

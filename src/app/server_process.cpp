@@ -225,14 +225,15 @@ void follow_log(io::Loop& loop, api::Service& service) {
 
 std::string state_json(bool ready, const std::string& address, std::uint64_t refused,
                        const boost::json::object& witnesses, const std::string& reminders,
-                       const api::Roster& roster) {
-  const auto differs = roster.differs();
+                       const api::Service& service) {
+  const auto differs = service.roster.differs();
   return "{\"ready\":" + std::string(ready ? "true" : "false") +
          ",\"address\":" + json_quote(address) +
          ",\"connections_refused\":" + std::to_string(refused) +
          ",\"degraded\":" + json_quote(differs.empty() ? "" : "chart_not_the_logs") +
          ",\"why\":" + json_quote(differs) + ",\"witnesses\":" + boost::json::serialize(witnesses) +
-         ",\"reminders\":" + reminders + ",\"queues\":[]}";
+         ",\"reminders\":" + reminders + ",\"marks\":" + service.marks_made.status_json() +
+         ",\"queues\":[]}";
 }
 
 // A session is what the role chart makes of it today.
@@ -349,7 +350,7 @@ Status run_server(const ProcessContext& context) {
   const auto address = config.server.listen + ":" + std::to_string(server->port());
   SupervisorLink link(*loop, context, [&] {
     return state_json(recorder_events.connected() && keeper_events.connected(), address,
-                      server->refused(), outside.status(), reminders.status_json(), roster);
+                      server->refused(), outside.status(), reminders.status_json(), service);
   });
   return loop->run();
 }

@@ -322,4 +322,18 @@ const EntryType* find_entry_type(std::string_view name) {
   return at == types.end() ? nullptr : &*at;
 }
 
+namespace {
+
+std::string_view last_text(std::string_view text, std::string_view name) {
+  const auto at = text.rfind(name);
+  if (at == std::string_view::npos) return {};
+  const auto rest = text.substr(at + name.size());
+  return rest.substr(0, rest.find('"'));
+}
+
+}  // namespace
+
+std::string_view type_in(std::string_view text) { return last_text(text, "\"type\":\""); }
+std::string_view subject_in(std::string_view text) { return last_text(text, "\"subject\":\""); }
+
 }  // namespace callward::audit

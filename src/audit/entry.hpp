@@ -10,6 +10,7 @@
 #include <boost/json/value.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -39,6 +40,11 @@ Result<std::string> encode_entry(const Entry& entry);
 Result<Entry> decode_entry(std::string_view text);
 // The same, for who only wants to know that it holds: its time.
 Result<std::int64_t> check_entry(std::string_view text);
+
+// Of its text, without reading all of it: in canonical JSON `subject` and `type` are the last
+// of their names, behind `data`. Empty for what has none.
+std::string_view type_in(std::string_view text);
+std::string_view subject_in(std::string_view text);
 
 // Who may append a type, by process. Bits of `writers`.
 inline constexpr std::uint8_t kByKeeper = 1, kByRecorder = 2, kByListener = 4, kByServer = 8,

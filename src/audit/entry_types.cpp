@@ -92,6 +92,21 @@ const std::vector<EntryType>& entry_types() {
        "The keys of these orders are gone from the mirrors that answer; from `unconfirmed_mirrors` "
        "they are not. It is done again when those are back, and `erased` follows.",
        {{"orders", kList}, {"epoch", kNumber}, {"unconfirmed_mirrors", kNumber}}},
+      {"secret_missed",
+       kByServer,
+       "A reviewer heard a secret that the listener had not found: what it was (`kind`) and why it "
+       "was not found (`cause`), never the secret. Its erasure is ordered next, as `order`.",
+       {{"order", kText}, {"kind", kText}, {"cause", kText}, {"ranges", kRanges}}},
+      {"erasure_needless",
+       kByServer,
+       "A reviewer says that what was erased in `ranges` was no secret: what it was (`kind`), and "
+       "why it was taken for one (`cause`). Nothing of it comes back. Said again, this holds.",
+       {{"kind", kText}, {"cause", kText}, {"ranges", kRanges}}},
+      {"call_reviewed",
+       kByServer,
+       "A reviewer has listened to a call wholly, and marked what was missed. `chosen`: random or "
+       "reason, as they say.",
+       {{"chosen", kText}}},
       {"mirror_left_out",
        kByKeeper,
        "A mirror (1 is the first) failed, or is older than the others: from here on it misses what "

@@ -185,6 +185,9 @@ const std::map<std::string_view, RuleChecker::Handler>& RuleChecker::handlers() 
         {"order_held", &R::order_held},
         {"held_decided", &R::held_decided},
         {"key_statement", &R::key_statement},
+        {"secret_missed", &R::secret_missed},
+        {"erasure_needless", &R::marked},
+        {"call_reviewed", &R::marked},
         {"opened", &R::opened},
         {"exported", &R::opened},
         {"signed_in", &R::signed_in},
@@ -467,6 +470,19 @@ void RuleChecker::opened(const Entry& entry) {
     find("opened-with-reason", entry.index, entry.subject, entry.type + " without a reason's hash");
   check_reader(entry);
   check_given(entry, call);
+}
+
+// That it is erased stands to be seen: the order is given when this is durable.
+void RuleChecker::secret_missed(const Entry& entry) {
+  marked(entry);
+  auto& order = orders_[text_of(entry, "order")];
+  name_call(order, entry);
+  order.missed = {entry.index, entry.at, true};
+}
+
+void RuleChecker::marked(const Entry& entry) {
+  (void)call_of(entry);
+  check_reader(entry);
 }
 
 // Nothing is given; but the log says who wanted to know what of which call.

@@ -125,7 +125,7 @@ class RuleChecker {
   };
   struct Order {
     std::string call, source;  // source: of one that was held
-    Moment intended, unconfirmed, erased, held, to_erase, private_on, private_off;
+    Moment intended, unconfirmed, erased, held, to_erase, private_on, private_off, missed;
     bool decided = false;
     bool private_erases = false;  // there was something between its beginning and its end
     std::set<std::int64_t> kept;  // private: streams that stay recorded
@@ -174,6 +174,8 @@ class RuleChecker {
   static void close(Call& call, const std::string& order, const Entry& entry);
   void opened(const Entry& entry);
   void key_statement(const Entry& entry);
+  void secret_missed(const Entry& entry);
+  void marked(const Entry& entry);
   // rules_retention.cpp
   void retention_run(const Entry& entry);
   void retention_intended(const Entry& entry);

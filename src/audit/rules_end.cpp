@@ -60,6 +60,10 @@ void RuleChecker::finish_orders() {
         order.private_off.at + grace_.erase_ms < newest_at_)
       find("private-ends", order.private_off.index, subject,
            "order " + id + " ended, and nothing of it was erased");
+    if (order.missed.set && !order.intended.set && !order.held.set &&
+        order.missed.at + grace_.erase_ms < newest_at_)
+      find("missed-is-erased", order.missed.index, subject,
+           "order " + id + " was never taken: erase it by hand");
     const auto& begun =
         order.to_erase.index > order.intended.index ? order.to_erase : order.intended;
     if (!begun.set) continue;

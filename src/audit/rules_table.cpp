@@ -70,8 +70,15 @@ const std::vector<Rule>& rules() {
       {"opened-with-reason", kBreach,
        "What is opened, exported or decided has a reason: the entry holds its salted hash."},
       {"opened-by-somebody", kBreach,
-       "Who opens, exports, decides or asks for a proof is the operator of the command line, or a "
-       "person with a session."},
+       "Who opens, exports, decides, marks or asks for a proof is the operator of the command "
+       "line, "
+       "or a person with a session."},
+      {"missed-is-erased", kWarning,
+       "What a reviewer marks as a secret that was missed is ordered erased, or held, under the "
+       "same number within 10 minutes."},
+      {"marked-by-a-reviewer", kWarning,
+       "With a role chart, who marks what the listener missed or erased needlessly, or a call as "
+       "listened to, is a reviewer or an owner."},
       {"erased-stays-closed", kBreach,
        "Where all that was asked for had been ordered erased, or held, no key is given; of audio "
        "alone, no more keys than segments that were not."},

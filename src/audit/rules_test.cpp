@@ -393,6 +393,56 @@ TEST(Rules, NothingIsHeardAgainAfterListening) {
   story.expect("heard-until-done");
 }
 
+TEST(Rules, WhatAReviewerCallsMissedIsErased) {
+  const auto misses = [](Story& story, const std::string& actor) {
+    story.say("secret_missed", actor, kCall,
+              {{"order", kOrder},
+               {"kind", "card"},
+               {"cause", "volunteered"},
+               {"ranges", array{range(0, 10, 20)}}});
+  };
+  Story story;
+  story.call_starts();
+  auto stranger = story;
+  misses(stranger, kPerson);
+  stranger.expect("opened-by-somebody");
+  story.signs_in();
+  misses(story, kPerson);
+  story.expect_clean();  // it is about to be
+  auto never = story;
+  never.time_passes(11);
+  never.expect("missed-is-erased", RuleWeight::kWarning);
+  auto held = story;
+  held.holds();
+  held.time_passes(11);
+  held.expect_clean();
+  story.intends();
+  story.erases();
+  story.time_passes(11);
+  story.expect_clean();
+}
+
+TEST(Rules, WhoReviewsACallHasSignedInAndTheCallBegan) {
+  for (const char* type : {"call_reviewed", "erasure_needless"}) {
+    const object data =
+        std::string_view(type) == "call_reviewed"
+            ? object{{"chosen", "random"}}
+            : object{
+                  {"kind", "phone"}, {"cause", "no_question"}, {"ranges", array{range(0, 10, 20)}}};
+    Story story;
+    story.signs_in();
+    auto never = story;
+    never.say(type, kPerson, kCall, data);
+    never.expect("call-begins");
+    story.call_starts();
+    auto stranger = story;
+    stranger.say(type, std::string(32, 'b'), kCall, data);
+    stranger.expect("opened-by-somebody");
+    story.say(type, kPerson, kCall, data);
+    story.expect_clean();
+  }
+}
+
 TEST(Rules, LossesAreNoted) {
   Story story;
   story.call_starts();

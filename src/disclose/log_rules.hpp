@@ -132,6 +132,7 @@ class LogRules final : public audit::RuleJudge {
   Heard heard_of(const CallId& call, std::int64_t at) const;
   void erase_intended(const Now& now);
   void held_decided(const Now& now);
+  void marked(const Now& now);
   void check_taken(const Now& now, std::string_view by) const;
   // log_rules_calls.cpp
   void call_at(const Now& now);

@@ -149,4 +149,14 @@ void LogRules::held_decided(const Now& now) {
   if (text_or_nothing(now.entry, "decision") == "erase") check_taken(now, now.entry.actor);
 }
 
+// Of what the listener missed: it opens nothing, but makes figures.
+void LogRules::marked(const Now& now) {
+  if (!chart_ || chart_->number() == 0) return;
+  const auto person = PersonId::parse(now.entry.actor);
+  const auto* member = person ? chart_->here(*person) : nullptr;
+  if (member == nullptr ||
+      (member->roles & (bit(people::Role::kReviewer) | bit(people::Role::kOwner))) == 0)
+    now.breaks("marked-by-a-reviewer", now.entry.type + " by nobody in the role chart who may");
+}
+
 }  // namespace callward::disclose

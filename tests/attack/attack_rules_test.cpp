@@ -488,5 +488,22 @@ TEST_F(LogRules, AHandOverThatCameToNothingIsVoid) {
   expect(others, "expert-on-duty");
 }
 
+// It opens nothing; but who may not hear calls makes no figures of them.
+TEST_F(LogRules, WhatTheListenerMissedIsMarkedByReviewersAndOwners) {
+  a_day();
+  const auto marked_by = [&](const std::string& actor) {
+    auto log_entries = entries();
+    say(log_entries, {.type = "call_reviewed",
+                      .actor = actor,
+                      .subject = std::string(32, 'c'),
+                      .data = {{"chosen", "random"}}});
+    return log_entries;
+  };
+  for (const auto& actor : {agent().hex(), anna.id.hex(), max.id.hex(), std::string("operator")})
+    expect(marked_by(actor), "marked-by-a-reviewer", audit::RuleWeight::kWarning);
+  for (const auto& found : judge(marked_by(olga.id.hex())).findings)
+    EXPECT_NE(found.rule->name, "marked-by-a-reviewer");
+}
+
 }  // namespace
 }  // namespace callward::attack

@@ -19,6 +19,7 @@ ASKED = {"listRequests": ("view", ("mine", "verify", "release", "review", "all")
 ALONE = {
     "listSessions": "each has their own", "listAlarms": "owners' alone", "listTurns": "each has what waits for them", "getLiveCall": "agents' alone",
     "getWitnesses": "there are none here", "listHeld": "nothing is held here", "listDrafts": "each has the changes that wait for them",
+    "getListeningReport": "nothing is reviewed here",
 }
 # Operation: fields that differ from person to person, and why.
 VARIES = {

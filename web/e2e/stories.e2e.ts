@@ -223,6 +223,67 @@ describe('proof of erasure', () => {
   });
 });
 
+describe('the review of the listener', () => {
+  test('an erasure is called needless, a missed secret is erased and counted, the call heard wholly; the report has all three', async () => {
+    const { page } = browser;
+    const call = imported.incoming_password!;
+    await page.goto('/listening');
+    await page.getByText('no call reviewed').waitFor();
+    await screen(page, 'listening-empty');
+    await page.goto(`/calls/${call}`);
+    const region = page.getByRole('region', { name: 'Review of the listener' });
+    expect(await region.getByRole('button', { name: 'Listened to wholly' }).isDisabled()).toBe(true);
+    await page.getByLabel('Reason').first().fill('story: how well was it heard');
+    await page.getByRole('button', { name: 'Open', exact: true }).click();
+    await page.getByText('Opened for:').waitFor({ timeout: 20_000 });
+    const total = Number(await page.getByRole('slider', { name: 'Position' }).getAttribute('max'));
+    for (let at = 0; at < total; at += 20_000) await heard(page, at, 200);
+    await region.getByText('you had 100% of its sound').waitFor();
+    // Needless: nothing comes back, and it says so.
+    const before = await accountOf(call);
+    await region.getByRole('button', { name: /^Needless: erased from/ }).first().click();
+    await region.getByLabel('What it was').selectOption('order');
+    await region.getByLabel('Why it was taken for a secret').selectOption('harmless_question');
+    await screen(page, 'call-review');
+    await region.getByRole('button', { name: 'Mark as needless' }).click();
+    await region.locator('[data-needless=true]').first().waitFor();
+    expect(await accountOf(call)).toEqual(before);
+    // Missed: by its kind and cause, without a word of it.
+    const open = before.find((one) => one.state === 'sealed' && one.stream === 'agent' && one.end_ms - one.start_ms > 2_000)!;
+    const at = open.start_ms + 500;
+    await page.getByRole('button', { name: 'Erase a range' }).click();
+    await page.getByLabel('From (seconds)').fill(String(at / 1000));
+    await page.getByLabel('To (seconds)').fill(String(at / 1000 + 1));
+    await page.getByLabel('Side').selectOption('agent');
+    await page.getByLabel('What is it').selectOption('card');
+    await page.getByLabel('Why the listener missed it').selectOption('read_back');
+    await screen(page, 'call-review-missed');
+    await page.getByRole('button', { name: 'Erase…' }).click();
+    await page.getByRole('button', { name: 'Erase for ever' }).click();
+    await page.locator('[data-outcome=erased]').waitFor({ timeout: 15_000 });
+    await region.getByText('1 missed secret is marked').waitFor();
+    expect((await accountOf(call)).find((one) => one.stream === 'agent' && one.state === 'erased' && one.start_ms === at)).toMatchObject({ end_ms: at + 1_000, reason: 'card' });
+    await region.getByLabel('How the call was chosen').selectOption('reason');
+    await region.getByRole('button', { name: 'Listened to wholly' }).click();
+    await region.getByText(/Listened to wholly by owner/).waitFor();
+    await page.evaluate(() => scrollTo(0, 0)); // nothing half under the header
+    await screen(page, 'call-reviewed');
+    // From the log: for the command line, for the page, and for whoever opens the call again.
+    const report = async () => JSON.parse(await served.cli('listen', 'report', '--json')) as Record<string, { count: number; of: number }> & { missed_kinds: unknown };
+    await expect.poll(async () => (await report()).calls, { timeout: 15_000 }).toMatchObject({ count: 1, of: 1 });
+    expect(await report()).toMatchObject({ missed: 1, needless: 1, not_heard: 0, random: { of: 0 }, missed_kinds: [{ word: 'card', count: 1 }], missed_causes: [{ word: 'read_back', count: 1 }] });
+    await page.goto('/listening');
+    await page.getByText('1 call reviewed: between 21 and 100 %').waitFor();
+    await screen(page, 'listening');
+    await page.goto(`/calls/${call}`);
+    await region.locator('[data-needless=true]').first().waitFor();
+    expect(await region.innerText()).toContain('1 missed secret is marked');
+    const said = (await (await page.request.get(`/v1/log/entries?subject=${call}&type=secret_missed`)).json()) as { entries: { data: object }[] };
+    expect(Object.keys(said.entries[0]!.data).sort()).toEqual(['cause', 'kind', 'order', 'ranges']);
+    expect(await served.cli('log', 'check')).toMatch(/^kept: .* 0 breaches, 0 warnings/m);
+  });
+});
+
 // A caller who keys digits for a minute: far more than the listener may erase by itself.
 const RATE = 8_000;
 function keyedDigits(seconds: number): Buffer {

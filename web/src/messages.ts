@@ -1,4 +1,5 @@
 // Every word of the console, here and in words/. English first; another language is another set of files of this shape.
+import { listening, marks } from './words/listening';
 import { log } from './words/log';
 import { drafts, form, own, people, roles } from './words/people';
 import { consent, enrol, key, passkey, signIn } from './words/session';
@@ -48,7 +49,7 @@ export const t = {
   yes: 'yes',
   no: 'no',
   none: 'none',
-  nav: { label: 'Main', desk: 'Desk', requests: 'Requests', calls: 'Calls', people: 'People', log: 'Log', system: 'System', retention: 'Retention', me: 'Your account', palette: 'Go to…' },
+  nav: { label: 'Main', desk: 'Desk', requests: 'Requests', calls: 'Calls', people: 'People', log: 'Log', listening: 'Listening', system: 'System', retention: 'Retention', me: 'Your account', palette: 'Go to…' },
   theme: {
     system: 'Colours: as the system says',
     light: 'Colours: light',
@@ -292,6 +293,8 @@ export const t = {
     } as Record<string, string>,
     steps: ['accepted', 'erased'],
   },
+  marks,
+  listening,
   proof: {
     title: 'Proof of erasure',
     titleOf: (call: string) => `Proof of erasure, call ${call.slice(0, 8)}`,

@@ -792,6 +792,103 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/calls/{id}/missed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A secret that the listener missed; it is erased at once, and counted by kind and cause
+         * @description An entry of the log, then an order as of eraseRange, by the kind as its reason. 409 while the listener is not done with the call, and of a call-back.
+         */
+        post: operations["markMissed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/{id}/needless": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What was erased there for a secret was none; nothing of it comes back
+         * @description An entry of the log. 409 where nothing is erased for a secret.
+         */
+        post: operations["markNeedless"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/{id}/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The call was listened to wholly, and what was missed in it is marked
+         * @description An entry of the log. The report counts it when by the log its reviewer had keys of the sound of nine tenths of what was open.
+         */
+        post: operations["markReviewed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/{id}/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What reviewers have marked in this call; shown about a second after it was marked */
+        get: operations["listMarks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/listening/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How much the listener misses and erases needlessly, by what reviewers marked
+         * @description Read from the log at each call. A share has its interval: Wilson's score, 95 %.
+         */
+        get: operations["getListeningReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/calls/{id}/whole-erasure": {
         parameters: {
             query?: never;
@@ -2584,6 +2681,66 @@ export interface components {
             reason_code: string;
             reason: string;
         };
+        SegmentRanges: number[][];
+        MissedMark: {
+            /** @enum {string} */
+            stream: "customer" | "agent" | "both";
+            start_ms: number;
+            end_ms: number;
+            /** @enum {string} */
+            kind: "password" | "pin" | "card" | "cvv" | "otp" | "national_id" | "spelled_secret" | "security_answer" | "secret_like";
+            /** @enum {string} */
+            cause: "question_not_understood" | "answer_not_understood" | "read_back" | "volunteered" | "said_again" | "keyed" | "other_side" | "cut_edge" | "other";
+        };
+        NeedlessMark: {
+            start_ms: number;
+            end_ms: number;
+            /** @enum {string} */
+            kind: "phone" | "order" | "date" | "name" | "address" | "amount" | "product" | "small_talk" | "other";
+            /** @enum {string} */
+            cause: "harmless_question" | "no_question" | "not_understood" | "too_late" | "other";
+        };
+        Mark: {
+            /** @enum {string} */
+            type: "secret_missed" | "erasure_needless" | "call_reviewed";
+            /** @description UTC ms */
+            at: number;
+            by: string;
+            kind: string;
+            cause: string;
+            chosen: string;
+            ranges: components["schemas"]["SegmentRanges"];
+        };
+        CountedShare: {
+            count: number;
+            of: number;
+            low: number;
+            high: number;
+        };
+        WordCounts: {
+            word: string;
+            count: number;
+        }[];
+        ListeningReport: {
+            interval: string;
+            calls: components["schemas"]["CountedShare"];
+            random: components["schemas"]["CountedShare"];
+            secrets: components["schemas"]["CountedShare"];
+            /** @description stretches that the listener erased, and nobody calls needless */
+            found: number;
+            missed: number;
+            needless: number;
+            /** @description calls that are left out: nobody who reviewed them had heard nine tenths */
+            not_heard: number;
+            /** @description marked in calls that are not counted */
+            missed_elsewhere: number;
+            missed_kinds: components["schemas"]["WordCounts"];
+            missed_causes: components["schemas"]["WordCounts"];
+            needless_kinds: components["schemas"]["WordCounts"];
+            needless_causes: components["schemas"]["WordCounts"];
+            /** @description for people: what it says of all calls, and what cannot be said of so few, or of these */
+            lines: string[];
+        };
         HeldOrder: {
             order: string;
             /** @description why the listener ordered it */
@@ -4065,6 +4222,148 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Order"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    markMissed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CallId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MissedMark"];
+            };
+        };
+        responses: {
+            /** @description Marked; opened to nobody from now on */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    markNeedless: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CallId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NeedlessMark"];
+            };
+        };
+        responses: {
+            /** @description In the log; the erased ranges that it is about */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        ranges: components["schemas"]["SegmentRanges"];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    markReviewed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CallId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description how the call came to be listened to
+                     * @enum {string}
+                     */
+                    chosen: "random" | "reason";
+                };
+            };
+        };
+        responses: {
+            /** @description In the log */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        call: string;
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listMarks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["CallId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Oldest first, at most 1000 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        marks: components["schemas"]["Mark"][];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getListeningReport: {
+        parameters: {
+            query?: {
+                /** @description first UTC day of the reviews, 2026-11-24 */
+                from?: string;
+                /** @description last day */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListeningReport"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -26,6 +26,7 @@ const PLACES: Place[] = [
     pages: ['people', 'person'],
     roles: ['administrator', 'owner', 'supervisor', 'reviewer', 'expert', 'authorised', 'auditor'],
   },
+  { href: '/listening', text: t.nav.listening, pages: ['listening'], roles: ['reviewer', 'owner', 'supervisor', 'auditor'] },
   { href: '/log', text: t.nav.log, pages: ['log'], roles: ['reviewer', 'owner', 'auditor'] },
   { href: '/system', text: t.nav.system, pages: ['system', 'retention'], roles: ['reviewer', 'owner'] },
   { href: '/system', text: t.nav.system, pages: ['system'], roles: ['administrator'] },

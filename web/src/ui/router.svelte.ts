@@ -1,7 +1,7 @@
 // Addresses are the only state that a page keeps: filters, the place in a call.
 export interface Route {
   page:
-    | 'calls' | 'call' | 'proof' | 'log' | 'system' | 'retention'
+    | 'calls' | 'call' | 'proof' | 'listening' | 'log' | 'system' | 'retention'
     | 'desk' | 'customer' | 'requests' | 'request'
     | 'people' | 'person' | 'me' | 'consent'
     | 'signIn' | 'enrol' | 'form' | 'lost';
@@ -17,6 +17,7 @@ const PAGES: [RegExp, Route['page']][] = [
   [/^\/customers\/([0-9a-f]{32})$/, 'customer'],
   [/^\/requests$/, 'requests'],
   [/^\/requests\/([0-9a-f]{32})$/, 'request'],
+  [/^\/listening$/, 'listening'],
   [/^\/log$/, 'log'],
   [/^\/system$/, 'system'],
   [/^\/system\/retention$/, 'retention'],

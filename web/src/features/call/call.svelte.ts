@@ -1,7 +1,8 @@
 // One call on the screen: its account, what was opened of it, orders on it, kept right by events.
-import { ask, client, type Account, type Call, type HeldOrder, type Order, type Problem } from '../../api/client';
+import { ask, client, type Account, type Call, type HeldOrder, type Mark, type MissedMark, type NeedlessMark, type Order, type Problem } from '../../api/client';
 import { listen } from '../../api/live.svelte';
 import { Reader } from '../../api/reader';
+import { session } from '../session/session.svelte';
 import { pageKey } from '../session/page_key.svelte';
 import { Media } from './media';
 import { Player } from './player.svelte';
@@ -34,6 +35,7 @@ export class CallModel {
   changes = $state(0);
   orders = $state<TrackedOrder[]>([]);
   held = $state.raw<HeldOrder[]>([]);
+  marks = $state.raw<Mark[]>([]);
   historyChanges = $state(0);
   readonly media: Media;
   readonly player: Player;
@@ -151,6 +153,9 @@ export class CallModel {
         body: { stream, start_ms: range.startMs, end_ms: range.endMs, reason_code: code, reason },
       }),
     );
+    this.#accepted(order, stream, range);
+  }
+  #accepted(order: Order, stream: Side, range: Range): void {
     const early = this.orders.find((known) => known.id === order.id);
     if (early) Object.assign(early, { range, stream });
     else this.orders.push({ ...order, range, stream });
@@ -161,6 +166,36 @@ export class CallModel {
     this.player.again();
     this.changes += 1;
     void this.#follow(order.id);
+  }
+  // ---- what the listener missed, or erased needlessly
+  async loadMarks(): Promise<void> {
+    const path = { params: { path: { id: this.#id } } };
+    const { marks } = await ask(client.GET('/v1/calls/{id}/marks', path));
+    if (!this.#closed) this.marks = marks;
+  }
+  get #write() {
+    return { params: { path: { id: this.#id } }, headers: { 'Idempotency-Key': crypto.randomUUID() } };
+  }
+  // They show in the log a second later: until then as they were sent.
+  #mark(mark: Partial<Mark> & Pick<Mark, 'type'>): void {
+    this.marks = [...this.marks, { at: Date.now(), by: session.me?.person ?? '', kind: '', cause: '', chosen: '', ranges: [], ...mark }];
+    this.historyChanges += 1;
+  }
+  async missed(stream: Side, range: Range, kind: MissedMark['kind'], cause: MissedMark['cause']): Promise<void> {
+    const body = { stream, start_ms: range.startMs, end_ms: range.endMs, kind, cause };
+    const order = await ask(client.POST('/v1/calls/{id}/missed', { ...this.#write, body }));
+    const ranges = this.#streamsOf(stream).map((one) => [one, Math.floor(range.startMs / 100), Math.ceil(range.endMs / 100)]);
+    this.#mark({ type: 'secret_missed', kind, cause, ranges });
+    this.#accepted(order, stream, range);
+  }
+  async needless(range: Range, kind: NeedlessMark['kind'], cause: NeedlessMark['cause']): Promise<void> {
+    const body = { start_ms: range.startMs, end_ms: range.endMs, kind, cause };
+    const { ranges } = await ask(client.POST('/v1/calls/{id}/needless', { ...this.#write, body }));
+    this.#mark({ type: 'erasure_needless', kind, cause, ranges });
+  }
+  async reviewed(chosen: 'random' | 'reason'): Promise<void> {
+    await ask(client.POST('/v1/calls/{id}/reviews', { ...this.#write, body: { chosen } }));
+    this.#mark({ type: 'call_reviewed', chosen });
   }
   // ---- deciding about what is held
   async decide(held: HeldOrder[], decision: 'erase' | 'keep', reason: string): Promise<void> {

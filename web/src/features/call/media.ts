@@ -49,6 +49,7 @@ export class Media {
   #pieces = new Map<number, AudioPiece>();
   #overview = new Map<number, { words: SpokenWord[]; complete: boolean }>();
   #erased: Erased[] = [];
+  #had = new Set<number>(); // pieces of which keys were had, played or not
   #streams: number[] = [];
 
   constructor(call: string, reader: Reader) {
@@ -169,6 +170,7 @@ export class Media {
       item.samples.fill(0);
     }
     piece.ready = true;
+    this.#had.add(at);
     for (const range of this.#erased) this.#wipe(range);
   }
   #forgetFar(at: number): void {
@@ -187,6 +189,11 @@ export class Media {
         if (range.startMs <= at) at = Math.max(at, range.endMs);
       return at >= Math.min(endMs, this.durationMs);
     });
+  }
+  // How much of the sound this page had keys of, in whole percents.
+  hadPercent(): number {
+    const ms = [...this.#had].reduce((sum, at) => sum + Math.max(0, Math.min(AUDIO_PIECE_MS, this.durationMs - at * AUDIO_PIECE_MS)), 0);
+    return this.durationMs === 0 ? 0 : Math.floor((ms / this.durationMs) * 100);
   }
   // What could not be opened before may be openable now.
   forgetAudio(): void {
