@@ -142,6 +142,8 @@ constexpr std::array kExec = {"execve",      "execveat",    "vfork",   "setsid",
                               "setpgid",     "close_range", "getpgrp", "sched_setscheduler",
                               "setpriority", "getpriority"};
 
+constexpr std::array kDevices = {"ioctl"};
+
 struct ReleaseFilter {
   void operator()(void* filter) const { ::seccomp_release(filter); }
 };
@@ -207,6 +209,7 @@ Result<Filter> build_filter(const SandboxPolicy& policy) {
   TRY(allow_opens(filter.get()));
   TRY(allow_sockets(filter.get(), policy.network));
   if (policy.exec) TRY(allow_all(filter.get(), kExec));
+  if (policy.devices) TRY(allow_all(filter.get(), kDevices));
   return filter;
 }
 
@@ -319,9 +322,18 @@ std::vector<std::string> listener_reads(const Config& config) {
   std::vector<std::string> reads;
   all_but(kept_out, "/", reads);
   reads.push_back(config.listener.grammar_dir);
+  if (!config.listener.model.empty()) reads.push_back(config.listener.model);
   for (const auto& word : config.listener.worker_argv)
     if (!word.empty() && word[0] == '/') reads.push_back(word);
   return reads;
+}
+
+// NVIDIA's device files as they are when the listener starts.
+void add_gpus(std::vector<std::string>& writes) {
+  std::error_code error;
+  for (auto at = std::filesystem::directory_iterator("/dev", error);
+       !error && at != std::filesystem::directory_iterator(); at.increment(error))
+    if (at->path().filename().string().starts_with("nvidia")) writes.push_back(at->path().string());
 }
 
 }  // namespace
@@ -355,6 +367,8 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
     policy.lock_memory = true;
     policy.exec = true;
     policy.read = listener_reads(config);  // the worker drops files itself once loaded
+    policy.devices = config.listener.device != "cpu";
+    if (policy.devices) add_gpus(policy.write);
   } else if (process == "courier") {
     policy.lock_memory = true;  // codes pass through it
     policy.network = config.courier.any();
@@ -397,10 +411,11 @@ Result<SandboxReport> enter_sandbox(const SandboxPolicy& policy) {
   return report;
 }
 
-Result<Bytes> worker_filter() {
+Result<Bytes> worker_filter(bool devices) {
   Filter filter(::seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return fail(Errc::kIo, "seccomp_init failed");
   TRY(allow_all(filter.get(), kCore));
+  if (devices) TRY(allow_all(filter.get(), kDevices));
   const io::Fd memory(static_cast<int>(::syscall(SYS_memfd_create, "filter", MFD_CLOEXEC)));
   if (!memory.valid()) return fail_errno("memfd_create");
   if (const int rc = ::seccomp_export_bpf(filter.get(), memory.get()); rc != 0)
