@@ -354,7 +354,7 @@ Status run_listener(const ProcessContext& context) {
   TRY(loop->on_stop_signal([&loop] { loop->stop(); }));
   auto grammar = TRY(load_grammar(vfs, context.config.listener.grammar_dir));
   auto check = TRY(load_check(vfs, context.config.listener.check));
-  auto filter = TRY(worker_filter(context.config.listener.device != "cpu"));
+  auto filter = TRY(worker_filter());
   const auto report = TRY(enter_sandbox(policy_of("listener", context.config)));
   log_event("listener.sandboxed",
             {{"memory_locked", report.memory_locked}, {"landlock", report.landlock_abi}});

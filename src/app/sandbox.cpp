@@ -142,8 +142,6 @@ constexpr std::array kExec = {"execve",      "execveat",    "vfork",   "setsid",
                               "setpgid",     "close_range", "getpgrp", "sched_setscheduler",
                               "setpriority", "getpriority"};
 
-constexpr std::array kDevices = {"ioctl"};
-
 struct ReleaseFilter {
   void operator()(void* filter) const { ::seccomp_release(filter); }
 };
@@ -209,7 +207,6 @@ Result<Filter> build_filter(const SandboxPolicy& policy) {
   TRY(allow_opens(filter.get()));
   TRY(allow_sockets(filter.get(), policy.network));
   if (policy.exec) TRY(allow_all(filter.get(), kExec));
-  if (policy.devices) TRY(allow_all(filter.get(), kDevices));
   return filter;
 }
 
@@ -367,8 +364,7 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
     policy.lock_memory = true;
     policy.exec = true;
     policy.read = listener_reads(config);  // the worker drops files itself once loaded
-    policy.devices = config.listener.device != "cpu";
-    if (policy.devices) add_gpus(policy.write);
+    if (config.listener.device != "cpu") add_gpus(policy.write);
   } else if (process == "courier") {
     policy.lock_memory = true;  // codes pass through it
     policy.network = config.courier.any();
@@ -411,11 +407,10 @@ Result<SandboxReport> enter_sandbox(const SandboxPolicy& policy) {
   return report;
 }
 
-Result<Bytes> worker_filter(bool devices) {
+Result<Bytes> worker_filter() {
   Filter filter(::seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return fail(Errc::kIo, "seccomp_init failed");
   TRY(allow_all(filter.get(), kCore));
-  if (devices) TRY(allow_all(filter.get(), kDevices));
   const io::Fd memory(static_cast<int>(::syscall(SYS_memfd_create, "filter", MFD_CLOEXEC)));
   if (!memory.valid()) return fail_errno("memfd_create");
   if (const int rc = ::seccomp_export_bpf(filter.get(), memory.get()); rc != 0)

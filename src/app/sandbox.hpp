@@ -19,7 +19,6 @@ struct SandboxPolicy {
   bool lock_memory = false;        // mlockall: keys or plaintext live here
   bool network = false;            // AF_INET, AF_INET6
   bool exec = false;               // may start programs (the listener starts recognisers)
-  bool devices = false;            // may speak to devices that it can open (a recogniser's GPU)
   std::vector<std::string> read;   // folders or files
   std::vector<std::string> write;  // folders
 };
@@ -36,7 +35,7 @@ struct SandboxReport {
 Result<SandboxReport> enter_sandbox(const SandboxPolicy& policy);
 
 // The seccomp program that a recogniser worker installs once its model is loaded: no files, no
-// sockets, no exec; as an array of struct sock_filter. `devices`: but for those that it has open.
-Result<Bytes> worker_filter(bool devices = false);
+// sockets, no exec; as an array of struct sock_filter.
+Result<Bytes> worker_filter();
 
 }  // namespace callward::app
