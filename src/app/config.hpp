@@ -97,7 +97,15 @@ struct ListenerConfig {
   std::uint32_t workers = 1;
   std::vector<std::string>
       worker_argv;          // the recogniser; default: the Python worker that ships with us
+  bool own_worker = false;  // not ours
+  // Of the worker that ships; whoever names another one in `worker` gives it its own arguments.
+  std::string model;             // folder of a Whisper model in CTranslate2's form; empty: ours
+  std::string device = "cpu";    // or "cuda"
+  std::string compute = "int8";  // in what numbers
+  std::uint32_t threads = 1;     // of one worker
+  std::string language = "en";
   std::string grammar_dir;  // cues and numbers of a language
+  std::string check;        // the sentence that a worker must understand (app/worker_check.hpp)
   std::int64_t behind_ms_max = 60'000;
 };
 

@@ -89,7 +89,11 @@ constexpr std::array kKeys = {
     KeyCase{"recorder.disk_reserve_bytes", "0", "-1"},
     KeyCase{"recorder.rtp_source", "\"announced\"", "\"nearest\""},
     KeyCase{"listener.workers", "256", "257"}, KeyCase{"listener.worker", "[\"python\"]", "[]"},
-    KeyCase{"listener.grammar_dir", "\"g\"", "\"\""},
+    KeyCase{"listener.grammar_dir", "\"g\"", "\"\""}, KeyCase{"listener.model", "\"m\"", "1"},
+    KeyCase{"listener.device", "\"cuda\"", "\"tpu\""},
+    KeyCase{"listener.compute", "\"float16\"", "\"int4\""}, KeyCase{"listener.threads", "64", "65"},
+    KeyCase{"listener.check", "\"c.wav\"", "\"\""},
+    KeyCase{"listener.language", "\"de\"", "\"../de\""},
     KeyCase{"listener.behind_ms_max", "1000", "999"},
     KeyCase{"server.listen", "\"127.0.0.1\"", "\"\""},
     KeyCase{"server.port", "65535", "99999999999999999999"},
@@ -193,6 +197,31 @@ TEST(Config, TheWrittenFileNamesEveryKey) {
   const auto config = parse_config(live, "/x/c.toml");
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->recorder.rtp_port_last, 29'999);
+}
+
+TEST(Config, TheListenersKeysBecomeTheArgumentsOfTheWorkerThatShips) {
+  const auto usual = parse_config("", "/x/c.toml");
+  ASSERT_TRUE(usual);
+  EXPECT_EQ(usual->listener.worker_argv.size(), 2u) << "nothing that is not said";
+  const auto config = parse_config(
+      "[listener]\nmodel = \"base\"\ndevice = \"cuda\"\ncompute = \"float16\"\nthreads = 2\n",
+      "/x/c.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  const auto& argv = config->listener.worker_argv;
+  ASSERT_EQ(argv.size(), 10u);
+  EXPECT_EQ((std::vector<std::string>(argv.begin() + 2, argv.end())),
+            (std::vector<std::string>{"--model", "/x/base", "--device", "cuda", "--compute",
+                                      "float16", "--threads", "2"}));
+  const auto german = parse_config("[listener]\nlanguage = \"de\"\n", "/x/c.toml");
+  ASSERT_TRUE(german);
+  EXPECT_TRUE(german->listener.grammar_dir.ends_with("/data/listen/de"));
+  EXPECT_TRUE(german->listener.check.ends_with("/data/check/de.wav"));
+  EXPECT_EQ(german->listener.worker_argv.back(), "de");
+  const auto own = parse_config("[listener]\nworker = [\"/w\"]\ndevice = \"cuda\"\n", "/x/c.toml");
+  ASSERT_TRUE(own);
+  EXPECT_EQ(own->listener.worker_argv, std::vector<std::string>{"/w"});
+  EXPECT_FALSE(parse_config("[listener]\nworker = [\"/w\"]\nmodel = \"m\"\n", "/x/c.toml"))
+      << "another's worker has arguments of its own";
 }
 
 TEST(Config, PathsAreMadeAbsoluteBesideTheFile) {

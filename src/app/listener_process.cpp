@@ -22,14 +22,14 @@ io::ChannelLimits keeper_limits() {
 
 Listener::Listener(io::Loop& loop, Clock& clock, Entropy& entropy, ListenerConfig config,
                    const std::string& run_dir, listen::Grammar grammar, Bytes worker_filter,
-                   WorkerLimits worker_limits)
+                   WorkerLimits worker_limits, WorkerCheck check)
     : loop_(loop),
       clock_(clock),
       entropy_(entropy),
       config_(std::move(config)),
       grammar_(std::move(grammar)),
       pool_(loop, clock, config_.worker_argv, std::move(worker_filter), config_.workers,
-            worker_limits),
+            worker_limits, std::move(check)),
       recorder_(loop, run_dir + "/recorder.sock", recorder_limits(), keys::ErrorReply::kType),
       keeper_(loop, run_dir + "/keeper.sock", keeper_limits(), keys::ErrorReply::kType) {}
 
@@ -266,6 +266,7 @@ void Listener::on_turn(const CallId& id, std::uint64_t serial, std::uint64_t tur
   }
   ++turns_;
   if (call != nullptr) call->listener().turn_done(turn, *reply);
+  pool_.said(worker, *reply);
   for (auto& word : reply->words) wipe(word.text.data(), word.text.size());
 }
 
@@ -291,6 +292,7 @@ std::string Listener::degraded() const {
   if (!keeper_ready_) return "keeper_away";
   if (!recorder_ready_) return "recorder_away";
   if (lag_ms() > config_.behind_ms_max) return "behind";
+  if (pool_.tried() && pool_.down_count() > 0) return "fewer_recognisers";
   return {};
 }
 
@@ -304,12 +306,13 @@ std::string Listener::status_json() const {
     return ",\"" + std::string(name) + "\":" + std::to_string(value);
   };
   std::string out = std::string("{\"ready\":") + (pool_.tried() ? "true" : "false") +
-                    ",\"degraded\":" + json_quote(degraded()) +
-                    ",\"why\":" + json_quote(pool_.ready_count() == 0 ? pool_.why_none() : "");
+                    ",\"degraded\":" + json_quote(degraded()) + ",\"why\":" +
+                    json_quote(pool_.ready_count() < pool_.size() ? pool_.why_lost() : "");
   out += number("lag_ms", lag_ms()) + number("calls", calls_.size()) +
          number("calls_done", calls_done_) + number("calls_refused", calls_refused_) +
          number("turns_waiting", waiting) + number("turns", turns_) +
-         number("turns_failed", turns_failed_) + number("turn_seconds", recognised_ms_ / 1'000);
+         number("turns_failed", turns_failed_) + number("turn_seconds", recognised_ms_ / 1'000) +
+         number("workers_ready", pool_.ready_count()) + number("workers_down", pool_.down_count());
   out += ",\"orders\":{\"sent\":" + std::to_string(orders_sent_) +
          ",\"open\":" + std::to_string(open) + ",\"erased\":" + std::to_string(orders_erased_) +
          ",\"refused\":" + std::to_string(orders_refused_) + "}";
@@ -350,12 +353,13 @@ Status run_listener(const ProcessContext& context) {
   const auto loop = TRY(io::Loop::create(clock));
   TRY(loop->on_stop_signal([&loop] { loop->stop(); }));
   auto grammar = TRY(load_grammar(vfs, context.config.listener.grammar_dir));
+  auto check = TRY(load_check(vfs, context.config.listener.check));
   auto filter = TRY(worker_filter());
   const auto report = TRY(enter_sandbox(policy_of("listener", context.config)));
   log_event("listener.sandboxed",
             {{"memory_locked", report.memory_locked}, {"landlock", report.landlock_abi}});
   Listener listener(*loop, clock, entropy, context.config.listener, context.config.run_dir,
-                    std::move(grammar), std::move(filter));
+                    std::move(grammar), std::move(filter), {}, std::move(check));
   SupervisorLink link(*loop, context, [&listener] { return listener.status_json(); });
   listener.start();
   auto outcome = loop->run();

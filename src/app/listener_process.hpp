@@ -39,7 +39,7 @@ class Listener {
  public:
   Listener(io::Loop& loop, Clock& clock, Entropy& entropy, ListenerConfig config,
            const std::string& run_dir, listen::Grammar grammar, Bytes worker_filter,
-           WorkerLimits worker_limits = {});
+           WorkerLimits worker_limits = {}, WorkerCheck check = {});
   ~Listener();
   void start();
   void stop();

@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "base/event_log.hpp"
+#include "listen/turns.hpp"
 #include "listen/worker_protocol.hpp"
 
 namespace callward::app {
@@ -15,15 +16,24 @@ namespace {
 constexpr std::int64_t kTickMs = 100;
 constexpr std::uint32_t kRateHz = 8'000;
 constexpr std::uint32_t kWindowMsMin = 15'000;  // the longest turn that is made, with its margins
+constexpr std::uint64_t kCheckStream = 0;       // calls' streams have other names
+
+// What a stranger's program says of itself, fit to be shown and logged.
+std::string shown(const std::string& text) {
+  std::string out;
+  for (const char c : text.substr(0, kWorkerTextMax)) out += c >= 0x20 && c < 0x7F ? c : '?';
+  return out;
+}
 }  // namespace
 
 WorkerPool::WorkerPool(io::Loop& loop, Clock& clock, std::vector<std::string> argv, Bytes filter,
-                       std::size_t count, WorkerLimits limits)
+                       std::size_t count, WorkerLimits limits, WorkerCheck check)
     : loop_(loop),
       clock_(clock),
       argv_(std::move(argv)),
       filter_(std::move(filter)),
-      limits_(limits) {
+      limits_(limits),
+      check_(std::move(check)) {
   CHECK(count > 0);
   workers_.resize(count);
   for (auto& worker : workers_) worker.back_off_ms = limits_.back_off_ms;
@@ -53,12 +63,18 @@ void WorkerPool::stop() {
   dying_.clear();
 }
 
-bool WorkerPool::free(std::size_t index) const { return workers_[index].state == State::kFree; }
+bool WorkerPool::free(std::size_t index) const {
+  return workers_[index].state == State::kFree && workers_[index].checked;
+}
 
 std::size_t WorkerPool::ready_count() const {
+  return static_cast<std::size_t>(
+      std::count_if(workers_.begin(), workers_.end(), [](const auto& w) { return w.checked; }));
+}
+
+std::size_t WorkerPool::down_count() const {
   return static_cast<std::size_t>(std::count_if(
-      workers_.begin(), workers_.end(),
-      [](const auto& w) { return w.state == State::kFree || w.state == State::kBusy; }));
+      workers_.begin(), workers_.end(), [](const auto& w) { return w.state == State::kDown; }));
 }
 
 std::uint64_t WorkerPool::restarts() const {
@@ -86,25 +102,83 @@ void WorkerPool::start_one(std::size_t index) {
 
 void WorkerPool::on_hello(std::size_t index, const io::Frame& frame) {
   auto& worker = workers_[index];
+  if (frame.type == listen::WorkerError::kType) {  // it says itself why it cannot begin
+    const auto error = unpack<listen::WorkerError>(frame.body);
+    return lose(index,
+                error ? "it cannot begin: " + shown(error->message) : "it does not say what it is");
+  }
   const auto hello = unpack<listen::WorkerHello>(frame.body);
   if (frame.type != listen::WorkerHello::kType || !hello)
     return lose(index, "it does not say what it is");
   if (hello->version != listen::kWorkerProtocolVersion || hello->rate_hz != kRateHz ||
       hello->window_ms_max < kWindowMsMin || !hello->vad)
     return lose(index, "it speaks another version, or cannot do what is needed");
-  worker.engine = hello->engine + " " + hello->engine_version;
-  worker.model = hello->model;
+  worker.engine = shown(hello->engine + " " + hello->engine_version);
+  worker.model = shown(hello->model);
   worker.confined = hello->confined;
   worker.state = State::kFree;
+  if (check_.pcm.empty()) return be_ready(index);
+  check_voice(index);
+}
+
+void WorkerPool::check_voice(std::size_t index) {
+  constexpr std::size_t kWindowBytes = 2 * listen::kVadWindowSamples;
+  const auto windows = check_.pcm.size() / kWindowBytes;
+  listen::VadRequest request{
+      .stream = kCheckStream,
+      .flags = listen::kVadBegin | listen::kVadEnd,
+      .pcm = SecretBytes(ByteView(check_.pcm).first(windows * kWindowBytes))};
+  ask(index, io::make_frame(request), limits_.vad_ms_max,
+      [this, index, windows](Result<io::Frame> answer) {
+        if (!answer && answer.error().code == Errc::kUnavailable) return;  // lost already
+        const auto reply = answer && answer->type == listen::VadReply::kType
+                               ? unpack<listen::VadReply>(answer->body)
+                               : Result<listen::VadReply>(fail(Errc::kMalformed, "no answer"));
+        if (!reply || !check_.finds_voice(reply->probabilities, windows))
+          return lose(index, "it does not tell the check's speech from silence: a wrong model?");
+        check_words(index);
+      });
+}
+
+void WorkerPool::check_words(std::size_t index) {
+  ask(index, io::make_frame(listen::RecogniseRequest{SecretBytes(ByteView(check_.pcm))}),
+      limits_.turn_ms_max, [this, index](Result<io::Frame> answer) {
+        if (!answer && answer.error().code == Errc::kUnavailable) return;
+        const auto reply =
+            answer && answer->type == listen::RecogniseReply::kType
+                ? unpack<listen::RecogniseReply>(answer->body)
+                : Result<listen::RecogniseReply>(fail(Errc::kMalformed, "no answer"));
+        if (!reply || !check_.understands(*reply))
+          return lose(index, "it does not understand the check's sentence: a wrong model?");
+        be_ready(index);
+      });
+}
+
+void WorkerPool::be_ready(std::size_t index) {
+  auto& worker = workers_[index];
+  if (worker.checked) return;  // it was only asked again
+  worker.checked = true;
   worker.up_since_ms = clock_.monotonic_ms();
   tried_ = true;
-  why_.clear();
+  if (ready_count() == workers_.size()) why_.clear();
   log_event("listener.worker_up", {{"worker", index},
                                    {"pid", worker.pid},
                                    {"engine", worker.engine},
                                    {"model", worker.model},
+                                   {"checked", !check_.pcm.empty()},
                                    {"confined", worker.confined}});
-  on_free_(index);
+  if (free(index)) on_free_(index);
+}
+
+void WorkerPool::said(std::size_t index, const listen::RecogniseReply& reply) {
+  auto& worker = workers_[index];
+  ++worker.turns;
+  if (worker.same.count(reply.words) < kWorkerSameAnswersMax) return;
+  worker.same = {};
+  // Music on hold is like that, too: it is asked what it understands before it hears anybody else.
+  if (check_.pcm.empty() || !free(index))
+    return lose(index, "it says the same words whatever it hears");
+  check_voice(index);
 }
 
 void WorkerPool::on_frame(std::size_t index, io::Frame frame) {
@@ -116,12 +190,12 @@ void WorkerPool::on_frame(std::size_t index, io::Frame frame) {
   worker.on_answer = {};
   worker.state = State::kFree;
   if (frame.type == listen::WorkerError::kType) {
-    const auto error = unpack<listen::WorkerError>(frame.body);
-    done(fail(error ? error->code : Errc::kMalformed, "the recogniser refuses"));
+    // Not with its own code: kUnavailable says that the worker is gone.
+    done(fail(Errc::kState, "the recogniser refuses"));
   } else {
     done(std::move(frame));
   }
-  if (*alive_ && workers_[index].state == State::kFree) on_free_(index);
+  if (*alive_ && free(index)) on_free_(index);
 }
 
 void WorkerPool::ask(std::size_t index, io::Frame request, std::int64_t timeout_ms,
@@ -142,7 +216,7 @@ void WorkerPool::lose(std::size_t index, const std::string& why) {
   auto& worker = workers_[index];
   const auto now = clock_.monotonic_ms();
   log_event("listener.worker_lost", {{"worker", index}, {"pid", worker.pid}, {"why", why}});
-  const bool was_up = worker.state == State::kFree || worker.state == State::kBusy;
+  const bool was_up = std::exchange(worker.checked, false);
   if (was_up && now - worker.up_since_ms >= limits_.steady_ms)
     worker.back_off_ms = limits_.back_off_ms;
   if (worker.pid > 0) ::kill(worker.pid, SIGKILL), dying_.push_back(worker.pid);
@@ -158,7 +232,7 @@ void WorkerPool::lose(std::size_t index, const std::string& why) {
   worker.retry_ms = now + worker.back_off_ms;
   worker.back_off_ms = std::min(2 * worker.back_off_ms, limits_.back_off_ms_max);
   tried_ = true;
-  if (ready_count() == 0) why_ = why;
+  why_ = why;
   auto done = std::move(worker.on_answer);
   worker.on_answer = {};
   if (done) done(fail(Errc::kUnavailable, why));
@@ -208,8 +282,11 @@ std::string WorkerPool::json() const {
   std::string out = "[";
   for (const auto& worker : workers_) {
     if (out.size() > 1) out += ",";
-    out += "{\"pid\":" + std::to_string(worker.pid) + ",\"state\":\"" + state_name(worker.state) +
+    const bool checking = !worker.checked && worker.state == State::kBusy;
+    out += "{\"pid\":" + std::to_string(worker.pid) + ",\"state\":\"" +
+           (checking ? "checking" : state_name(worker.state)) +
            "\",\"restarts\":" + std::to_string(worker.restarts) +
+           ",\"turns\":" + std::to_string(worker.turns) +
            ",\"engine\":" + json_quote(worker.engine) + ",\"model\":" + json_quote(worker.model) +
            ",\"confined\":" + (worker.confined ? "true" : "false") + "}";
   }

@@ -5,6 +5,7 @@
 //   (1) Every job that was given ends once: with the worker's answer, or with an error.
 //   (2) A worker that was given up is killed and reaped; its voice detection states are gone, and
 //   `on_lost` says so before it is asked again.
+//   (3) Nobody's call is given to a worker that has not understood the check (worker_check.hpp).
 #pragma once
 
 #include <functional>
@@ -13,11 +14,16 @@
 #include <vector>
 
 #include "app/recogniser_worker.hpp"
+#include "app/worker_check.hpp"
 #include "base/clock.hpp"
 #include "io/frame.hpp"
 #include "io/loop.hpp"
 
 namespace callward::app {
+
+inline constexpr std::size_t kWorkerTextMax = 120;  // of what a worker says of itself, shown
+// The same words of so many turns in a row, whosever they are: it is checked again.
+inline constexpr std::uint32_t kWorkerSameAnswersMax = 12;
 
 struct WorkerLimits {
   std::int64_t start_ms_max = 60'000;  // its model is read from a cold disk
@@ -34,7 +40,7 @@ class WorkerPool {
   using OnWorker = std::function<void(std::size_t worker)>;
 
   WorkerPool(io::Loop& loop, Clock& clock, std::vector<std::string> argv, Bytes filter,
-             std::size_t count, WorkerLimits limits = {});
+             std::size_t count, WorkerLimits limits = {}, WorkerCheck check = {});
   ~WorkerPool();
   void start(OnWorker on_free, OnWorker on_lost);
   void stop();
@@ -42,14 +48,18 @@ class WorkerPool {
   [[nodiscard]] std::size_t size() const { return workers_.size(); }
   [[nodiscard]] const WorkerLimits& limits() const { return limits_; }
   [[nodiscard]] bool free(std::size_t worker) const;
-  [[nodiscard]] std::size_t ready_count() const;  // said Hello and live
+  [[nodiscard]] std::size_t ready_count() const;  // passed the check and live
+  [[nodiscard]] std::size_t down_count() const;   // ended or given up, not yet started again
   // One of all the starts has succeeded or failed: what we say of readiness means something.
   [[nodiscard]] bool tried() const { return tried_; }
-  [[nodiscard]] std::string why_none() const { return why_; }
+  // Why the last one was lost; empty once all are there.
+  [[nodiscard]] std::string why_lost() const { return why_; }
   // Only a free worker may be asked.
   void ask(std::size_t worker, io::Frame request, std::int64_t timeout_ms, OnAnswer on_answer);
   // `on_answer` with an error, and the worker is started anew: its answer was impossible.
   void give_up(std::size_t worker, const std::string& why);
+  // What it said of a turn: one that says the same of every turn is checked, or given up.
+  void said(std::size_t worker, const listen::RecogniseReply& reply);
 
   [[nodiscard]] std::string json() const;
   [[nodiscard]] std::uint64_t restarts() const;
@@ -65,7 +75,9 @@ class WorkerPool {
     std::int64_t deadline_ms = 0;  // of start or answer
     std::int64_t up_since_ms = 0;
     std::int64_t retry_ms = 0, back_off_ms = 0;
-    std::uint64_t restarts = 0;
+    std::uint64_t restarts = 0, turns = 0;
+    bool checked = false;  // since it was started
+    listen::SameAnswers same;
     bool confined = false;
     std::string engine, model;
   };
@@ -73,6 +85,9 @@ class WorkerPool {
   void start_one(std::size_t index);
   void on_frame(std::size_t index, io::Frame frame);
   void on_hello(std::size_t index, const io::Frame& frame);
+  void check_voice(std::size_t index);
+  void check_words(std::size_t index);
+  void be_ready(std::size_t index);
   void lose(std::size_t index, const std::string& why);
   void reap();
   void tick();
@@ -82,6 +97,7 @@ class WorkerPool {
   std::vector<std::string> argv_;
   Bytes filter_;
   WorkerLimits limits_;
+  WorkerCheck check_;
   std::vector<Worker> workers_;
   std::vector<pid_t> dying_;
   OnWorker on_free_, on_lost_;

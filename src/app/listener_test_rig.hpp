@@ -164,14 +164,16 @@ class ScriptedRecorder final : public SocketPeer {
 };
 
 struct ListenerRig {
-  ListenerRig(const std::string& name, std::vector<std::string> worker)
-      : dir(callward::test::fresh_dir("listener-" + name)) {
+  ListenerRig(const std::string& name, std::vector<std::string> worker, std::uint32_t workers = 1,
+              WorkerCheck checked = {})
+      : dir(callward::test::fresh_dir("listener-" + name)), check(std::move(checked)) {
     loop = std::move(*io::Loop::create(clock));
     keeper = std::make_unique<ScriptedKeeper>(*loop, dir + "/keeper.sock");
     recorder = std::make_unique<ScriptedRecorder>(*loop, dir + "/recorder.sock");
     keeper->live();
     recorder->live();
     config.worker_argv = std::move(worker);
+    config.workers = workers;
     start();
     EXPECT_TRUE(until([&] { return recorder->greeted; }));
   }
@@ -184,7 +186,7 @@ struct ListenerRig {
     auto grammar = load_grammar(vfs, std::string(CALLWARD_SOURCE_DIR) + "/data/listen/en");
     ASSERT_TRUE(grammar) << grammar.error().message;
     listener = std::make_unique<Listener>(*loop, clock, entropy, config, dir, std::move(*grammar),
-                                          Bytes{}, limits);
+                                          Bytes{}, limits, check);
     listener->start();
   }
   // A worker of listener_process_test_worker.py.
@@ -220,6 +222,7 @@ struct ListenerRig {
   SystemEntropy entropy;
   RealVfs vfs;
   ListenerConfig config;
+  WorkerCheck check;  // none
   WorkerLimits limits{.start_ms_max = 20'000,
                       .vad_ms_max = 3'000,
                       .turn_ms_max = 1'000,

@@ -319,9 +319,18 @@ std::vector<std::string> listener_reads(const Config& config) {
   std::vector<std::string> reads;
   all_but(kept_out, "/", reads);
   reads.push_back(config.listener.grammar_dir);
+  if (!config.listener.model.empty()) reads.push_back(config.listener.model);
   for (const auto& word : config.listener.worker_argv)
     if (!word.empty() && word[0] == '/') reads.push_back(word);
   return reads;
+}
+
+// NVIDIA's device files as they are when the listener starts.
+void add_gpus(std::vector<std::string>& writes) {
+  std::error_code error;
+  for (auto at = std::filesystem::directory_iterator("/dev", error);
+       !error && at != std::filesystem::directory_iterator(); at.increment(error))
+    if (at->path().filename().string().starts_with("nvidia")) writes.push_back(at->path().string());
 }
 
 }  // namespace
@@ -355,6 +364,7 @@ SandboxPolicy policy_of(const std::string& process, const Config& config) {
     policy.lock_memory = true;
     policy.exec = true;
     policy.read = listener_reads(config);  // the worker drops files itself once loaded
+    if (config.listener.device != "cpu") add_gpus(policy.write);
   } else if (process == "courier") {
     policy.lock_memory = true;  // codes pass through it
     policy.network = config.courier.any();

@@ -233,6 +233,16 @@ TEST_F(Sandbox, TheListenerReadsTheMachineButNoKeysAndNoRecordings) {
   EXPECT_TRUE(enter("listener", dir + "/run").executes);
 }
 
+TEST_F(Sandbox, OnlyAListenerThatIsToldToOpensAGpu) {
+  EXPECT_EQ(policy_of("listener", config).write, std::vector<std::string>{config.run_dir});
+  config.listener.device = "cuda";
+  for (const auto* process : {"keeper", "recorder", "listener", "signal", "courier", "server"})
+    for (const auto& path : policy_of(process, config).write) {
+      const bool gpu = path.starts_with("/dev/nvidia");
+      EXPECT_TRUE(!gpu || std::string_view(process) == "listener") << process << path;
+    }
+}
+
 // The server shows the log, and must not be able to wipe it: nor may anybody empty what it may
 // read.
 TEST_F(Sandbox, WhatMayBeReadCannotBeEmptied) {

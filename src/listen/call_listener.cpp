@@ -79,6 +79,8 @@ void CallListener::open_stream(std::uint8_t number, Side side, std::uint32_t fir
     stream.window_next = std::max((first_index + kWindowSegments - 1) / kWindowSegments,
                                   std::max(cleared / kWindowSegments, 1u) - 1);
   stream.peaks_base = first_index * (kListenSegmentMs / kPeakMs);
+  stream.loudness.begin_at(first_index);
+  stream.unheard_next = first_index;
 }
 
 Status CallListener::audio(std::uint8_t number, std::uint32_t index,
@@ -112,6 +114,7 @@ Status CallListener::audio(std::uint8_t number, std::uint32_t index,
     stream->samples.insert(stream->samples.end(), samples.size(), 0);
   else
     stream->samples.insert(stream->samples.end(), samples.begin(), samples.end());
+  stream->loudness.push(std::span(stream->samples).last(kListenSegmentSamples));
   for (std::size_t cell = 0; cell < kListenSegmentMs / kPeakMs; ++cell) {
     std::uint32_t loudest = 0;
     for (std::size_t i = 0; i < kPeakMs * kSamplesPerMs; ++i)
@@ -123,6 +126,7 @@ Status CallListener::audio(std::uint8_t number, std::uint32_t index,
     const auto start = index * kListenSegmentMs + digit.start_ms;
     stream->keyed.push_back(
         {number, start, start + std::max<std::uint32_t>(digit.length_ms, 40), digit.digit});
+    add_spoken(*stream, start, stream->keyed.back().end_ms);
   }
   take_tones(*stream, stream->tones.push(std::span(stream->samples).last(kListenSegmentSamples)));
   stream->next_index = index + 1;
@@ -147,6 +151,7 @@ void CallListener::take_tones(Stream& stream, const std::vector<codec::InbandDig
     }
     stream.tone_open_ms.reset();
     stream.keyed.push_back({stream.number, start, origin + ms_of(digit.end_sample), digit.digit});
+    add_spoken(stream, start, stream.keyed.back().end_ms);
   }
 }
 
@@ -236,7 +241,9 @@ bool CallListener::keyed_away(const Stream& stream, const Turn& turn) const {
 }
 
 void CallListener::add_turn(Stream& stream, const Turn& turn) {
-  if (turn.end_ms <= turn.start_ms || keyed_away(stream, turn)) return;
+  if (turn.end_ms <= turn.start_ms) return;
+  add_spoken(stream, turn.start_ms, turn.end_ms);
+  if (keyed_away(stream, turn)) return;
   Pending pending{.id = next_turn_++,
                   .turn = turn,
                   .heard = {.stream = stream.number,
@@ -307,12 +314,16 @@ void CallListener::turn_done(std::uint64_t id, const RecogniseReply& reply) {
   auto& heard = pending->heard;
   heard.no_speech = reply.no_speech;
   heard.flags = reply.flags;
-  if (reply.words.size() > kWorkerWordsMax)
-    heard.failed = true;
-  else
+  if (well_formed(reply.words))
     heard.words = reply.words;
+  else
+    heard.failed = true;
+  const auto length = pending->turn.end_ms - pending->turn.start_ms;
+  constexpr TurnLimits kTurns;
+  const auto speech_ms = length - std::min(length, kTurns.before_ms + kTurns.after_ms);
+  if (same_answers_.count(heard.words) >= kSameAnswersMax) heard.flags |= kLooped;
+  if (says_too_little(heard.words, speech_ms)) heard.flags |= kTruncated;
   for (auto& word : heard.words) {  // an engine's times stay inside its turn, whatever it says
-    const auto length = pending->turn.end_ms - pending->turn.start_ms;
     word.start_ms = pending->turn.start_ms + std::min(word.start_ms, length);
     word.end_ms = std::max(word.start_ms, pending->turn.start_ms + std::min(word.end_ms, length));
   }
@@ -385,8 +396,10 @@ void CallListener::weigh_turn(Stream& stream) {
   auto pending = std::move(stream.pending.front());
   stream.pending.pop_front();
   const auto typed = remember(stream, pending.heard);
+  const bool asked = urgent();
   for (const auto& finding : conversation_.hear(pending.heard))
     order(finding, limits_.pad_before_ms, limits_.pad_after_ms);
+  if (!asked && urgent()) asked_end_ms_ = pending.turn.end_ms;
   order_typed(stream, typed);
   for (auto& word : pending.heard.words) {
     if (stream.erased.touches(segments_of(word)))
@@ -442,15 +455,23 @@ void CallListener::forget_words(Stream& stream, const IntervalSet& gone) {
 }
 
 void CallListener::work() {
-  while (weigh_next()) {
-  }
+  do settle();
+  while (weigh_next());
+  for (auto& [number, stream] : streams_) forget_samples(stream);
+}
+
+// How far everything was heard; and what of it nobody heard while a question was open.
+void CallListener::settle() {
   auto heard = kForever;
   for (const auto& [number, stream] : streams_) heard = std::min(heard, settled_ms(stream));
+  const bool was_open = urgent();
   if (heard != kForever) {
     heard_ms_ = std::max(heard_ms_, heard);
     conversation_.advance(heard_ms_);
   }
-  for (auto& [number, stream] : streams_) forget_samples(stream);
+  const auto upto = (heard == kForever ? kForever : heard_ms_) / kListenSegmentMs;
+  for (auto& [number, stream] : streams_)
+    look_unheard(stream, std::min(upto, stream.next_index), was_open || urgent());
 }
 
 // Audio is dropped, zeroed, once no turn can want it.
@@ -490,6 +511,7 @@ void CallListener::wipe_range(const StreamRange& range) {
       key.digit = 0;
   stream->erased.add({range.first, range.end});
   stream->wiped.add({range.first, range.end});
+  stream->loudness.wipe(range.first, range.end);
   forget_words(*stream, stream->erased);
 }
 

@@ -17,6 +17,8 @@
 //   (4) A typed value is looked for in all words that are remembered when it comes, and in every
 //   later turn of every stream before that turn is cleared. What was cleared and derived before it
 //   came is ordered all the same; that its keys stood on a disk is the keeper's to mend.
+//   (5) While a secret question is open, sound that voice detection did not take for speech counts
+//   as the secret, if it is louder than the stream is by itself.
 #pragma once
 
 #include <deque>
@@ -26,8 +28,10 @@
 #include <vector>
 
 #include "codec/inband_dtmf.hpp"
+#include "listen/belief.hpp"
 #include "listen/conversation.hpp"
 #include "listen/derived.hpp"
+#include "listen/loudness.hpp"
 #include "listen/ranges.hpp"
 #include "listen/turns.hpp"
 #include "listen/typed_secret.hpp"
@@ -47,6 +51,9 @@ struct CallLimits {
   std::uint32_t clear_behind_ms =
       1'200;  // clearance stays behind what was heard: margins reach back
   std::uint32_t pad_before_ms = 120, pad_after_ms = 160;  // around what is erased
+  std::uint32_t unheard_segments_min = 4;    // loud, and no turn: shorter is a click or a cough
+  std::uint32_t unheard_pause_segments = 3;  // so much quiet ends it
+  std::uint32_t unheard_segments_max = 50;   // then what there is of it is ordered
   std::uint32_t digit_pad_ms = 80;
   std::uint32_t digit_join_ms = 2'000;        // pauses between keys are erased with them
   int turn_attempts_max = 3;                  // then a turn counts as not recognisable
@@ -204,6 +211,11 @@ class CallListener {
     IntervalSet erased, wiped;      // ordered away; told by the keeper to be zeroed
     std::uint32_t cleared = 0;
     std::optional<TypedFinding::Open> typed_open;  // a value may have begun here
+    Loudness loudness;
+    std::deque<Interval> spoken;     // turns and keys that reach beyond unheard_next
+    std::uint32_t unheard_next = 0;  // segments before it were looked at
+    Interval unheard;                // a loud stretch that no turn covers, while it lasts
+    std::uint32_t unheard_loud = 0;  // its loud segments
   };
 
   Stream* find(std::uint8_t number);
@@ -220,6 +232,10 @@ class CallListener {
   [[nodiscard]] bool may_weigh(std::uint32_t start_ms, std::uint32_t end_ms,
                                const Stream& own) const;
   void work();
+  void settle();
+  void look_unheard(Stream& stream, std::uint32_t upto, bool open);
+  void order_unheard(Stream& stream);
+  static void add_spoken(Stream& stream, std::uint32_t start_ms, std::uint32_t end_ms);
   bool weigh_next();
   void weigh_turn(Stream& stream);
   void weigh_key(Stream& stream);
@@ -245,8 +261,10 @@ class CallListener {
   std::vector<TypedState> searches_;  // of the same numbers
   std::map<std::uint8_t, Stream> streams_;
   std::uint64_t next_turn_ = 1;
-  std::uint32_t heard_ms_ = 0;  // everything before it was weighed
+  std::uint32_t heard_ms_ = 0;      // everything before it was weighed
+  std::uint32_t asked_end_ms_ = 0;  // end of the turn that opened the question
   bool question_open_ = false;
+  SameAnswers same_answers_;
   std::vector<Order> orders_;
 };
 

@@ -533,7 +533,13 @@ export const t = {
     lag: 'Behind',
     listenerAway: 'The listener is not connected',
     chartDiffers: (why: string) => `The role chart here is not the log’s: ${why}`,
-    degraded: (word: string) => `Works with less: ${word.replaceAll('_', ' ')}`,
+    degraded: (word: string, why = '') => {
+      const words: Record<string, string> = {
+        no_recogniser: 'No recogniser hears the calls: nothing of them is cleared, and what nobody heard opens to nobody',
+        fewer_recognisers: 'Some recognisers are missing: hearing takes longer',
+      };
+      return `${words[word] ?? `Works with less: ${word.replaceAll('_', ' ')}`}${why === '' ? '' : ` (${why})`}`;
+    },
     epoch: 'Epoch',
     mirrors: 'Mirrors',
     mirrorGood: 'good',
