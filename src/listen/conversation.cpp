@@ -38,11 +38,13 @@ Conversation::Conversation(const Grammar& grammar, ConversationLimits limits)
     : grammar_(grammar), limits_(limits) {
   secret_words_.reserve(kMemoryMax);
   secret_digits_.reserve(kMemoryMax);
+  kept_digits_.reserve(kMemoryMax);
 }
 
 Conversation::~Conversation() {
   for (auto& word : secret_words_) wipe_text(word);
   for (auto& digits : secret_digits_) wipe_text(digits);
+  for (auto& digits : kept_digits_) wipe_text(digits);
 }
 
 // ---- time ---------------------------------------------------------------------------------------
@@ -130,12 +132,17 @@ bool Conversation::remembered(const Token& token) const {
   });
 }
 
-bool Conversation::remembered_digits(const std::string& digits) const {
+// Whether the digits, or most of them, were said before.
+bool Conversation::said_before(const std::vector<std::string>& before, const std::string& digits) {
   if (digits.size() < kRememberedDigitsMin) return false;
-  return std::any_of(secret_digits_.begin(), secret_digits_.end(), [&](const std::string& known) {
+  return std::any_of(before.begin(), before.end(), [&](const std::string& known) {
     return known.size() >= kRememberedDigitsMin &&
            (known.find(digits) != std::string::npos || digits.find(known) != std::string::npos);
   });
+}
+
+bool Conversation::remembered_digits(const std::string& digits) const {
+  return said_before(secret_digits_, digits);
 }
 
 void Conversation::remember(const Weighing& w, std::size_t begin, std::size_t end) {
@@ -495,9 +502,9 @@ void Conversation::weigh_memory(Weighing& w) {
     if (run.begin <= end + 3 && begin <= run.end + 3)
       begin = std::min(begin, run.begin), end = std::max(end, run.end);
   find_part(w, begin, end,
-            topic_.state == State::kAsked || topic_.state == State::kAnswered
-                ? topic_.kind
-                : Secret::kSecretLike);
+            topic_.state == State::kAsked || topic_.state == State::kAnswered ? topic_.kind
+                                                                              : Secret::kSecretLike,
+            true);
 }
 
 // Corrections and read-backs without a digit or a remembered word, right after an answer of any

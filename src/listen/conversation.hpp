@@ -65,9 +65,11 @@ struct ConversationLimits {
   std::uint32_t join_ms = 2'500;      // pauses inside an answer are erased with it
   std::uint8_t confidence_min = 90;   // mean of a turn; below it the words are not believed
   // How sure the models must be (of 1) that a clause asks for a secret, that what it says is of the
-  // likeliest kind, that it is to be erased though no rule says so: after a question, and without
-  // one. And with less than that it stays though a rule would erase it.
-  float asks_min = 0.35F, says_min = 0.1F, erase_min = 0.5F, unasked_min = 0.6F, stay_max = 0.1F;
+  // likeliest kind, that it is to be erased though no rule says so: after a question for a secret,
+  // for something harmless, without one. With less than the last it stays though a rule would erase
+  // it.
+  float asks_min = 0.5F, says_min = 0.1F, erase_min = 0.4F, harmless_min = 0.6F, unasked_min = 0.5F,
+        stay_max = 0.05F;
 };
 
 class Conversation {
@@ -152,6 +154,9 @@ class Conversation {
   [[nodiscard]] ClauseView view_of(const Weighing& w, const Clause& clause) const;
   [[nodiscard]] Past past_of(const Weighing& w) const;
   void judge(Weighing& w, const Topic& before);
+  [[nodiscard]] bool explained(const Weighing& w, const Clause& clause) const;
+  [[nodiscard]] bool known_to_stay(const Weighing& w, const Clause& clause) const;
+  void remember_kept(const Weighing& w);
   void settle_judged(Weighing& w, const Topic& before);
   void find_clause(Weighing& w, const Clause& clause, Secret kind);
   void weigh_cues(Weighing& w, const Clause& clause);
@@ -171,6 +176,7 @@ class Conversation {
                                   bool* declined) const;
   [[nodiscard]] bool is_rare(const Token& token) const;
   [[nodiscard]] bool remembered(const Token& token) const;
+  static bool said_before(const std::vector<std::string>& before, const std::string& digits);
   [[nodiscard]] bool remembered_digits(const std::string& digits) const;
   [[nodiscard]] bool is_request(const Weighing& w, const Clause& clause) const;
   [[nodiscard]] std::optional<Match> harmless_label(const Weighing& w, const Run& run) const;
@@ -185,9 +191,10 @@ class Conversation {
   Topic topic_;
   std::uint8_t harmless_kind_ = 0;
   std::uint32_t now_ms_ = 0;
-  std::vector<std::string> secret_words_, secret_digits_;  // bounded by kMemoryMax
-  std::vector<Past> pasts_;                                // bounded by kPastsMax
-  bool secret_known_ = false;                              // one was found in this call
+  // Each bounded by kMemoryMax; the kept ones are numbers that stayed.
+  std::vector<std::string> secret_words_, secret_digits_, kept_digits_;
+  std::vector<Past> pasts_;    // bounded by kPastsMax
+  bool secret_known_ = false;  // one was found in this call
   Judge judge_;
 };
 

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kPastsMax = 8;  // turns of the call that are remembered as context
 constexpr std::size_t kRareLetters = 3;
+constexpr std::size_t kKeptDigitsMin = 4, kKeptMax = 256;  // numbers that stayed
 constexpr std::size_t kShortValue = 8;  // a clause with more tokens is cut down to its digits
 
 std::string_view name_of(int state) {
@@ -122,13 +123,46 @@ Conversation::Past Conversation::past_of(const Weighing& w) const {
   return past;
 }
 
+// "My number is ...": the speaker says of every number in it that it is something else.
+bool Conversation::explained(const Weighing& w, const Clause& clause) const {
+  std::size_t runs = 0;
+  for (const auto& run : w.runs) {
+    if (run.begin < clause.begin || run.begin >= clause.end) continue;
+    if (!harmless_label(w, run)) return false;
+    ++runs;
+  }
+  return runs > 0;
+}
+
+// A ticket's number that was told is said again while it is written down: it stayed before, and no
+// secret has the same digits.
+bool Conversation::known_to_stay(const Weighing& w, const Clause& clause) const {
+  std::size_t runs = 0;
+  for (const auto& run : w.runs) {
+    if (run.begin < clause.begin || run.begin >= clause.end) continue;
+    if (!said_before(kept_digits_, run.digits) || remembered_digits(run.digits)) return false;
+    ++runs;
+  }
+  return runs > 0;
+}
+
+void Conversation::remember_kept(const Weighing& w) {
+  for (const auto& run : w.runs) {
+    const bool erased = std::any_of(w.proposals.begin(), w.proposals.end(), [&](const Proposal& p) {
+      return p.begin < run.end && run.begin < p.end;
+    });
+    if (!erased && run.digits.size() >= kKeptDigitsMin && kept_digits_.size() < kKeptMax)
+      kept_digits_.push_back(run.digits);
+  }
+}
+
 // Each clause by the model; what the rules are sure of stays as they found it.
 void Conversation::judge(Weighing& w, const Topic& before) {
   const std::span<const Token> tokens(w.tokens);
   std::vector<Said> said;
   for (const auto& clause : w.clauses)
     said.push_back({.about = clause.about, .question = clause.question});
-  const bool open = before.state == State::kAsked || before.state == State::kAnswered;
+  const bool open = before.state == State::kAsked;
   for (std::size_t i = 0; i < w.clauses.size(); ++i) {
     auto& clause = w.clauses[i];
     auto view = view_of(w, clause);
@@ -140,17 +174,21 @@ void Conversation::judge(Weighing& w, const Topic& before) {
     view.content = content_in(w, clause);
     const auto features = clause_features(view);
     const auto clause_tokens = tokens.subspan(clause.begin, clause.end - clause.begin);
-    const auto least = view.rule != kNoRule ? limits_.stay_max
-                       : open               ? limits_.erase_min
-                                            : limits_.unasked_min;
+    const auto least = view.rule != kNoRule               ? limits_.stay_max
+                       : open                             ? limits_.erase_min
+                       : before.state == State::kHarmless ? limits_.harmless_min
+                                                          : limits_.unasked_min;
     clause.erase =
         judge_ ? judge_(features, clause_tokens)
                : grammar_.talk()
                          ->erase(std::vector<std::string_view>(features.begin(), features.end()))
                          .value_or(1) >= least;
+    const bool other = view.rule == kNoRule && !view.secret_cue && explained(w, clause);
+    if (!judge_ && (other || known_to_stay(w, clause))) clause.erase = false;
     said[i].secret = clause.erase;
   }
   settle_judged(w, before);
+  remember_kept(w);
   auto past = past_of(w);
   past.secret = !w.proposals.empty();
   secret_known_ = secret_known_ || past.secret;

@@ -101,6 +101,15 @@ TEST(Judged, WhatTheRulesWouldEraseStaysWhenSomethingHarmlessWasWanted) {
   EXPECT_TRUE(other.customer("8 8 4 1 2.").empty());
 }
 
+TEST(Judged, ANumberThatStayedMayBeSaidAgain) {
+  Talk talk;
+  EXPECT_TRUE(talk.agent("Then the one that is sewn on?").empty());
+  EXPECT_TRUE(talk.customer("8 8 4 1 2.").empty());
+  EXPECT_TRUE(talk.agent("Fine. And how is the weather over there?").empty());
+  EXPECT_TRUE(talk.customer("8 8 4 1 2.").empty());
+  EXPECT_FALSE(talk.customer("7 3 5 9 0.").empty());
+}
+
 TEST(Judged, OfWhatTheRulesAreSureNothingStays) {
   Talk card;
   EXPECT_TRUE(card.agent("Then the one that is sewn on?").empty());

@@ -63,9 +63,13 @@ StretchFeatures::StretchFeatures(std::span<const Token> tokens,
   if (std::any_of(tokens.begin(), tokens.end(), [](const Token& t) { return t.question; }))
     words_.emplace_back("?");
   std::unordered_set<std::string_view> found(words_.begin(), words_.end());
+  const auto whole = [this](std::size_t at) {  // no character of several bytes is cut
+    return at == letters_.size() || (letters_[at] & 0xC0) != 0x80;
+  };
   for (auto length = kLettersMin; length <= kLettersMax; ++length)
     for (std::size_t at = 0; at + length <= letters_.size(); ++at)
-      found.insert(std::string_view(letters_).substr(at, length));
+      if (whole(at) && whole(at + length))
+        found.insert(std::string_view(letters_).substr(at, length));
   all_.assign(found.begin(), found.end());
 }
 

@@ -7,7 +7,7 @@
 //                                                           and its features
 //
 // A dialogue is lines "call", then of each turn "turn STREAM SIDE START_MS END_MS", then of each word
-// "WORD START_MS END_MS CONFIDENCE SECRET"; sides are 0 customer, 1 agent; SECRET is 1 for words of
+// "word TEXT START_MS END_MS CONFIDENCE SECRET"; sides are 0 customer, 1 agent; SECRET is 1 for words of
 // a secret. What is judged follows the truth: as if the clauses before had been judged well.
 #include <iostream>
 #include <sstream>
@@ -68,11 +68,11 @@ class Talk {
       heard_.stream = static_cast<std::uint8_t>(stream);
       heard_.side = static_cast<listen::Side>(side);
       open_ = true;
-    } else if (first != "call") {
-      listen::Word word{.text = first};
+    } else if (first == "word") {
+      listen::Word word;
       unsigned confidence = 0;
       bool secret = false;
-      in >> word.start_ms >> word.end_ms >> confidence >> secret;
+      in >> word.text >> word.start_ms >> word.end_ms >> confidence >> secret;
       word.confidence = static_cast<std::uint8_t>(confidence);
       if (secret) secret_.insert(word.start_ms);
       heard_.words.push_back(std::move(word));

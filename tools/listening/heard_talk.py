@@ -198,4 +198,4 @@ def dialogues(folder, heard, count, seed):
                 at = max(at + 1, start)  # a time of its own: labels are found by it
                 text = re.sub(r"\s", "", text)
                 if text:
-                    yield f"{text} {at} {max(at, end)} {confidence} {secret}"
+                    yield f"word {text} {at} {max(at, end)} {confidence} {secret}"
