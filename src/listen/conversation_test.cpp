@@ -185,8 +185,35 @@ const std::vector<Case> kHarmless = {
       "A: I see. For how long did you wait for the technician?", "C: For two hours or so."}},
 };
 
+// No phrase of the grammar knows these questions: the models that ship do.
+const std::vector<Case> kModelled = {
+    {"WhatTheyTypeToGetIn",
+     {"A: And what do you type in to get into the account?", "C! It's butterscotch nine two.",
+      "A: Lovely, thanks."}},
+    {"TheLongOneOnTheCard",
+     {"A: Could I have the long one across the front, please?",
+      "C! Five three seven six, eight eight five nine, oh five three eight.", "A: Thank you."}},
+    {"TheOneThatJustArrived",
+     {"A: I have just sent something to your mobile, could you read that out to me?",
+      "C! Nine one five two zero three.", "A: Great."}},
+    {"TheFourThatYouPressAtTheMachine",
+     {"A: And the number you press at the cash machine?", "C! Four seven one nine.", "A: Thanks."}},
+    {"WhatTheyCalledTheirDog",
+     {"A: What did you call your very first dog?", "C! Buttons.", "A: Perfect."}},
+    {"WhereItIsSentTo",
+     {"A: What's the best number to ring you back on?",
+      "C: It's oh two oh, five five five, one two three four.", "A: Lovely, thank you."}},
+    {"OnTheLabel",
+     {"A: Could you read me what's printed on the label underneath?",
+      "C: It says seven five V H M four two L.", "A: Thank you."}},
+    {"TheReference",
+     {"A: Have you got the reference from the email we sent?",
+      "C: Yes, it's eight eight four one two seven.", "A: Lovely."}},
+};
+
 std::string name_of(const testing::TestParamInfo<Case>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(Secrets, Dialogues, testing::ValuesIn(kSecrets), name_of);
+INSTANTIATE_TEST_SUITE_P(Modelled, Dialogues, testing::ValuesIn(kModelled), name_of);
 INSTANTIATE_TEST_SUITE_P(Harmless, Dialogues, testing::ValuesIn(kHarmless), name_of);
 
 TEST(Conversation, AQuestionIsOpenUntilItsAnswerIsOver) {
