@@ -24,8 +24,8 @@ std::vector<Token> tokens_of(std::string_view text) {
 
 void weigh(const TalkModel& model, std::string_view words) {
   const auto about = model.about(tokens_of(words));
-  const float sum =
-      about.asks + about.says + about.asks_harmless + about.says_harmless + about.reads_back;
+  const float sum = about.asks + about.says + about.asks_harmless + about.says_harmless +
+                    about.reads_back + about.answers + about.declines;
   CHECK(sum >= 0.0F && sum <= 1.001F);
   const auto tokens = tokens_of(words);
   const StretchFeatures features(tokens, model.symbols(tokens));

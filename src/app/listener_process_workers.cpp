@@ -4,8 +4,11 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 
 #include "base/check.hpp"
+#include "base/entropy.hpp"
 #include "base/event_log.hpp"
 #include "listen/turns.hpp"
 #include "listen/worker_protocol.hpp"
@@ -36,7 +39,12 @@ WorkerPool::WorkerPool(io::Loop& loop, Clock& clock, std::vector<std::string> ar
       check_(std::move(check)) {
   CHECK(count > 0);
   workers_.resize(count);
-  for (auto& worker : workers_) worker.back_off_ms = limits_.back_off_ms;
+  std::array<std::uint8_t, 8> random{};
+  SystemEntropy().fill(random);
+  for (auto& worker : workers_) {
+    worker.back_off_ms = limits_.back_off_ms;
+    worker.same = listen::SameAnswers(std::bit_cast<std::uint64_t>(random));
+  }
 }
 
 WorkerPool::~WorkerPool() { stop(); }
@@ -174,7 +182,7 @@ void WorkerPool::said(std::size_t index, const listen::RecogniseReply& reply) {
   auto& worker = workers_[index];
   ++worker.turns;
   if (worker.same.count(reply.words) < kWorkerSameAnswersMax) return;
-  worker.same = {};
+  worker.same.forget();
   // Music on hold is like that, too: it is asked what it understands before it hears anybody else.
   if (check_.pcm.empty() || !free(index))
     return lose(index, "it says the same words whatever it hears");
@@ -228,6 +236,7 @@ void WorkerPool::lose(std::size_t index, const std::string& why) {
     loop_.after_ms(0, [old] {});
   }
   worker.state = State::kDown;
+  worker.same.forget();
   ++worker.restarts;
   worker.retry_ms = now + worker.back_off_ms;
   worker.back_off_ms = std::min(2 * worker.back_off_ms, limits_.back_off_ms_max);

@@ -16,7 +16,6 @@ inline constexpr std::uint32_t kCheckMsMin = 2'000;
 inline constexpr std::uint32_t kCheckMsMax = 14'000;  // one turn
 inline constexpr std::size_t kCheckWordsMin = 5;
 inline constexpr std::size_t kCheckTextBytesMax = 4'096;
-inline constexpr std::size_t kCheckFileBytesMax = 4u << 20;
 
 struct WorkerCheck {
   Bytes pcm;                       // 16-bit samples at 8 kHz; empty: nothing is checked

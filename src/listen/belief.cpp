@@ -1,6 +1,7 @@
 #include "listen/belief.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/secret.hpp"
 
@@ -47,12 +48,17 @@ bool well_formed(std::span<const Word> words) {
 }
 
 bool says_too_little(std::span<const Word> words, std::uint32_t speech_ms) {
-  return speech_ms >= kLittleFromMs && words.size() * kWordEachMs < speech_ms;
+  const auto said = std::count_if(words.begin(), words.end(), [](const Word& word) {
+    return std::any_of(word.text.begin(), word.text.end(), [](char c) {  // not "..."
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 || (c & 0x80) != 0;
+    });
+  });
+  return speech_ms >= kLittleFromMs && static_cast<std::uint32_t>(said) * kWordEachMs < speech_ms;
 }
 
 std::uint32_t SameAnswers::count(std::span<const Word> words) {
   if (words.empty()) return 0;
-  std::uint64_t hash = 0xCBF2'9CE4'8422'2325;  // FNV-1a: nobody gains by a collision
+  std::uint64_t hash = 0xCBF2'9CE4'8422'2325 ^ key_;  // FNV-1a: nobody gains by a collision
   for (const auto& word : words) {
     for (const char c : word.text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100'0000'01B3;
     hash = (hash ^ 0x20) * 0x100'0000'01B3;
@@ -60,6 +66,11 @@ std::uint32_t SameAnswers::count(std::span<const Word> words) {
   count_ = hash == last_ ? count_ + 1 : 1;
   last_ = hash;
   return count_;
+}
+
+void SameAnswers::forget() {
+  wipe(&last_, sizeof last_);
+  count_ = 0;
 }
 
 SameAnswers::~SameAnswers() { wipe(&last_, sizeof last_); }

@@ -26,14 +26,18 @@ bool well_formed(std::span<const Word> words);
 // Words are missing: somebody spoke longer than they take.
 bool says_too_little(std::span<const Word> words, std::uint32_t speech_ms);
 
-// The same words turn after turn, whatever was said. Only a hash of them stays here.
+// The same words turn after turn, whatever was said. Only a hash of them stays here: of few digits
+// it tells them to whoever has the key, so who outlives a call gives one of its own.
 class SameAnswers {
  public:
+  explicit SameAnswers(std::uint64_t key = 0) : key_(key) {}
   // How many answers in a row, this one included, had these words. An empty one counts for nothing.
   std::uint32_t count(std::span<const Word> words);
+  void forget();
   ~SameAnswers();
 
  private:
+  std::uint64_t key_ = 0;
   std::uint64_t last_ = 0;
   std::uint32_t count_ = 0;
 };

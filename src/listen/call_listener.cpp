@@ -242,8 +242,8 @@ bool CallListener::keyed_away(const Stream& stream, const Turn& turn) const {
 
 void CallListener::add_turn(Stream& stream, const Turn& turn) {
   if (turn.end_ms <= turn.start_ms) return;
-  add_spoken(stream, turn.start_ms, turn.end_ms);
   if (keyed_away(stream, turn)) return;
+  add_spoken(stream, turn.start_ms, turn.end_ms);
   Pending pending{.id = next_turn_++,
                   .turn = turn,
                   .heard = {.stream = stream.number,
@@ -309,7 +309,7 @@ CallListener::Pending* CallListener::find_turn(std::uint64_t id) {
 
 void CallListener::turn_done(std::uint64_t id, const RecogniseReply& reply) {
   auto* pending = find_turn(id);
-  if (pending == nullptr || pending->done) return;
+  if (pending == nullptr || pending->done || !pending->asked) return;
   pending->done = true;
   auto& heard = pending->heard;
   heard.no_speech = reply.no_speech;
@@ -472,6 +472,8 @@ void CallListener::settle() {
   const auto upto = (heard == kForever ? kForever : heard_ms_) / kListenSegmentMs;
   for (auto& [number, stream] : streams_)
     look_unheard(stream, std::min(upto, stream.next_index), was_open || urgent());
+  if (urgent()) return;
+  for (auto& [number, stream] : streams_) order_unheard(stream);  // before it is cleared
 }
 
 // Audio is dropped, zeroed, once no turn can want it.

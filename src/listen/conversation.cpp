@@ -8,12 +8,10 @@
 namespace callward::listen {
 namespace {
 
-constexpr std::size_t kMemoryMax = 256;  // words and digit strings remembered of a call
 constexpr std::size_t kRareWordLetters = 4;
 constexpr std::uint32_t kSecretWeightMin = 2;  // so many secret-like tokens need no question
 constexpr std::size_t kCardDigitsMin = 13;     // no phone, ticket or order number is as long
 constexpr std::size_t kCardDigitsMax = 19;
-constexpr std::size_t kRememberedDigitsMin = 4;
 constexpr std::size_t kLabelReach = 14;  // tokens between a label and its number
 constexpr std::size_t kShortClause = 5;
 constexpr std::size_t kCorrectionReach = 2;
@@ -89,12 +87,11 @@ void Conversation::ask(Secret kind, Side answerer, const Heard& heard, State sta
             .moved_on = 0};
 }
 
-void Conversation::be_harmless(const Heard& heard, std::uint8_t kind) {
+void Conversation::be_harmless(const Heard& heard) {
   topic_ = {};
   topic_.state = State::kHarmless;
   topic_.since_ms = heard.start_ms;
   topic_.last_ms = heard.end_ms;
-  harmless_kind_ = kind;
 }
 
 void Conversation::answer_went_on(const Heard& heard) {
@@ -132,17 +129,23 @@ bool Conversation::remembered(const Token& token) const {
   });
 }
 
-// Whether the digits, or most of them, were said before.
-bool Conversation::said_before(const std::vector<std::string>& before, const std::string& digits) {
+bool Conversation::remembered_digits(const std::string& digits) const {
   if (digits.size() < kRememberedDigitsMin) return false;
-  return std::any_of(before.begin(), before.end(), [&](const std::string& known) {
+  return std::any_of(secret_digits_.begin(), secret_digits_.end(), [&](const std::string& known) {
     return known.size() >= kRememberedDigitsMin &&
            (known.find(digits) != std::string::npos || digits.find(known) != std::string::npos);
   });
 }
 
-bool Conversation::remembered_digits(const std::string& digits) const {
-  return said_before(secret_digits_, digits);
+// A card's digits, and a secret said again: no model takes them back (invariants 2 and 3).
+bool Conversation::sure_of(const Weighing& w, std::size_t begin, std::size_t end) const {
+  const bool in_runs = std::any_of(w.runs.begin(), w.runs.end(), [&](const Run& run) {
+    return run.begin < end && begin < run.end &&
+           (kind_of_run(run) == Secret::kCard || remembered_digits(run.digits));
+  });
+  const auto tokens = std::span(w.tokens).subspan(begin, end - begin);
+  return in_runs || std::any_of(tokens.begin(), tokens.end(),
+                                [this](const Token& token) { return remembered(token); });
 }
 
 void Conversation::remember(const Weighing& w, std::size_t begin, std::size_t end) {
@@ -203,7 +206,7 @@ void Conversation::find_whole(Weighing& w, Secret kind, bool sure) {
   w.proposals.push_back({.finding = {w.heard.stream, w.from_ms, w.heard.end_ms, kind},
                          .begin = 0,
                          .end = w.tokens.size(),
-                         .sure = sure});
+                         .sure = sure || sure_of(w, 0, w.tokens.size())});
   w.run_done.assign(w.runs.size(), true);
 }
 
@@ -216,7 +219,7 @@ void Conversation::find_part(Weighing& w, std::size_t begin, std::size_t end, Se
   w.proposals.push_back({.finding = {heard.stream, part.start_ms, part.end_ms, kind},
                          .begin = begin,
                          .end = end,
-                         .sure = sure});
+                         .sure = sure || sure_of(w, begin, end)});
   for (std::size_t i = 0; i < w.runs.size(); ++i)
     if (w.runs[i].begin < end && begin < w.runs[i].end) w.run_done[i] = true;
 }
@@ -241,7 +244,7 @@ bool Conversation::fresh(const Heard& heard) const {
 
 // The answerer speaks while the question is open: what is not plainly something else is the secret.
 void Conversation::weigh_answer(Weighing& w) {
-  if (unbelievable(w.heard)) {
+  if (unbelievable(w.heard) || w.tokens.empty()) {  // "..." is no answer either
     find_whole(w, Secret::kUnrecognised, true);
     answer_went_on(w.heard);
     return;
@@ -359,9 +362,9 @@ void Conversation::weigh_cues(Weighing& w, const Clause& clause) {
     return run.begin >= harmless->end && run.begin < clause.end + 2;
   });
   if (agent ? (request || !unanswered) : (own_number && !unanswered))
-    be_harmless(w.heard, harmless->phrase->kind);
+    be_harmless(w.heard);
   else if (topic_.state == State::kNone)
-    be_harmless(w.heard, harmless->phrase->kind);
+    be_harmless(w.heard);
 }
 
 // A clause that names nothing: "Can you say it again?", "Okay.", "Is there anything else?"
@@ -463,7 +466,7 @@ void Conversation::weigh_runs(Weighing& w, const Clause& clause) {
     const auto& run = w.runs[i];
     if (w.run_done[i] || run.begin < clause.begin || run.begin >= clause.end) continue;
     if (kind_of_run(run) == Secret::kCard) {
-      find_part(w, run.begin, run.end, Secret::kCard, true);
+      find_part(w, run.begin, run.end, Secret::kCard);
       continue;
     }
     const bool known = remembered_digits(run.digits);
@@ -473,12 +476,12 @@ void Conversation::weigh_runs(Weighing& w, const Clause& clause) {
     if (const auto label = secret_label(w, run); label && run.weight >= kSecretWeightMin) {
       find_part(w, run.begin, run.end, *label);
     } else if (open && fresh(w.heard)) {
-      find_part(w, run.begin, run.end, topic_.kind, known);
+      find_part(w, run.begin, run.end, topic_.kind);
       if (answers(w.heard.side)) answer_went_on(w.heard);
       topic_.last_ms = w.heard.end_ms;
     } else if (known) {
       find_part(w, run.begin, run.end,
-                topic_.state == State::kNone ? Secret::kSecretLike : topic_.kind, true);
+                topic_.state == State::kNone ? Secret::kSecretLike : topic_.kind);
     } else if (topic_.state == State::kHarmless) {
       topic_.last_ms = w.heard.end_ms;
     } else if (run.weight >= kSecretWeightMin) {
@@ -502,9 +505,9 @@ void Conversation::weigh_memory(Weighing& w) {
     if (run.begin <= end + 3 && begin <= run.end + 3)
       begin = std::min(begin, run.begin), end = std::max(end, run.end);
   find_part(w, begin, end,
-            topic_.state == State::kAsked || topic_.state == State::kAnswered ? topic_.kind
-                                                                              : Secret::kSecretLike,
-            true);
+            topic_.state == State::kAsked || topic_.state == State::kAnswered
+                ? topic_.kind
+                : Secret::kSecretLike);
 }
 
 // Corrections and read-backs without a digit or a remembered word, right after an answer of any

@@ -12,7 +12,8 @@
 // INVARIANTS
 //   (1) While asked, speech of the answerer that is not recognised counts as the secret.
 //   (2) Two or more secret-like tokens that nothing marks as harmless are secret, whoever says
-//   them. (3) What was found secret stays secret when it is said again.
+//   them, unless the talk models are sure of the contrary (stay_max); a card's digits are. (3) What
+//   was found secret stays secret when it is said again.
 // Values of secrets stand in this object's memory while the call lives, and are wiped with it.
 #pragma once
 
@@ -29,6 +30,9 @@
 #include "listen/worker_protocol.hpp"
 
 namespace callward::listen {
+
+inline constexpr std::size_t kMemoryMax = 256;  // of words, secret and kept numbers of a call
+inline constexpr std::size_t kRememberedDigitsMin = 4;  // shorter numbers are anybody's
 
 // kEither: a stream that carries both, or somebody whose part is not known.
 enum class Side : std::uint8_t { kCustomer = 0, kAgent = 1, kEither = 2 };
@@ -138,6 +142,9 @@ class Conversation {
     bool whole = false;         // the whole turn is secret
   };
 
+  static bool of_secret(const Topic& topic) {
+    return topic.state != State::kNone && topic.state != State::kHarmless;
+  }
   [[nodiscard]] bool answers(Side side) const;
   static bool may_ask(Side side);
   [[nodiscard]] bool unbelievable(const Heard& heard) const;
@@ -176,20 +183,19 @@ class Conversation {
                                   bool* declined) const;
   [[nodiscard]] bool is_rare(const Token& token) const;
   [[nodiscard]] bool remembered(const Token& token) const;
-  static bool said_before(const std::vector<std::string>& before, const std::string& digits);
+  [[nodiscard]] bool sure_of(const Weighing& w, std::size_t begin, std::size_t end) const;
   [[nodiscard]] bool remembered_digits(const std::string& digits) const;
   [[nodiscard]] bool is_request(const Weighing& w, const Clause& clause) const;
   [[nodiscard]] std::optional<Match> harmless_label(const Weighing& w, const Run& run) const;
   [[nodiscard]] std::optional<Secret> secret_label(const Weighing& w, const Run& run) const;
   static std::vector<Clause> clauses_of(const Weighing& w);
   void ask(Secret kind, Side answerer, const Heard& heard, State state);
-  void be_harmless(const Heard& heard, std::uint8_t kind);
+  void be_harmless(const Heard& heard);
   Secret kind_of_run(const Run& run) const;
 
   const Grammar& grammar_;
   ConversationLimits limits_;
   Topic topic_;
-  std::uint8_t harmless_kind_ = 0;
   std::uint32_t now_ms_ = 0;
   // Each bounded by kMemoryMax; the kept ones are numbers that stayed.
   std::vector<std::string> secret_words_, secret_digits_, kept_digits_;

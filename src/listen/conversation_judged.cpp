@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::size_t kPastsMax = 8;  // turns of the call that are remembered as context
 constexpr std::size_t kRareLetters = 3;
-constexpr std::size_t kKeptDigitsMin = 4, kKeptMax = 256;  // numbers that stayed
 constexpr std::size_t kShortValue = 8;  // a clause with more tokens is cut down to its digits
 
 std::string_view name_of(int state) {
@@ -134,13 +133,14 @@ bool Conversation::explained(const Weighing& w, const Clause& clause) const {
   return runs > 0;
 }
 
-// A ticket's number that was told is said again while it is written down: it stayed before, and no
-// secret has the same digits.
+// A ticket's number that was told is said again while it is written down. Only the very same
+// number, while no secret is talked about.
 bool Conversation::known_to_stay(const Weighing& w, const Clause& clause) const {
   std::size_t runs = 0;
   for (const auto& run : w.runs) {
     if (run.begin < clause.begin || run.begin >= clause.end) continue;
-    if (!said_before(kept_digits_, run.digits) || remembered_digits(run.digits)) return false;
+    if (std::find(kept_digits_.begin(), kept_digits_.end(), run.digits) == kept_digits_.end())
+      return false;
     ++runs;
   }
   return runs > 0;
@@ -151,7 +151,7 @@ void Conversation::remember_kept(const Weighing& w) {
     const bool erased = std::any_of(w.proposals.begin(), w.proposals.end(), [&](const Proposal& p) {
       return p.begin < run.end && run.begin < p.end;
     });
-    if (!erased && run.digits.size() >= kKeptDigitsMin && kept_digits_.size() < kKeptMax)
+    if (!erased && run.digits.size() >= kRememberedDigitsMin && kept_digits_.size() < kMemoryMax)
       kept_digits_.push_back(run.digits);
   }
 }
@@ -169,8 +169,7 @@ void Conversation::judge(Weighing& w, const Topic& before) {
     view.own = &said[i];
     view.before = i > 0 ? &said[i - 1] : nullptr;
     view.topic = name_of(static_cast<int>(before.state));
-    const bool of_secret = before.state != State::kNone && before.state != State::kHarmless;
-    view.kind = of_secret ? reason_of(before.kind) : std::string_view();
+    view.kind = of_secret(before) ? reason_of(before.kind) : std::string_view();
     view.content = content_in(w, clause);
     const auto features = clause_features(view);
     const auto clause_tokens = tokens.subspan(clause.begin, clause.end - clause.begin);
@@ -184,7 +183,9 @@ void Conversation::judge(Weighing& w, const Topic& before) {
                          ->erase(std::vector<std::string_view>(features.begin(), features.end()))
                          .value_or(1) >= least;
     const bool other = view.rule == kNoRule && !view.secret_cue && explained(w, clause);
-    if (!judge_ && (other || known_to_stay(w, clause))) clause.erase = false;
+    const bool talked_of = of_secret(before) || of_secret(topic_) || view.secret_cue;
+    const bool again = !talked_of && known_to_stay(w, clause);
+    if (!judge_ && (other || again)) clause.erase = false;
     said[i].secret = clause.erase;
   }
   settle_judged(w, before);

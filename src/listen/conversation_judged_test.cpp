@@ -37,6 +37,7 @@ const Grammar& modelled() {
 
 class Talk {
  public:
+  explicit Talk(const Grammar& grammar = modelled()) : talk_(grammar) {}
   // What is erased of it.
   std::vector<Finding> say(Side side, std::string_view text, std::uint8_t confidence = 220) {
     Heard heard{.stream = static_cast<std::uint8_t>(side == Side::kAgent ? 1 : 0),
@@ -57,7 +58,7 @@ class Talk {
   [[nodiscard]] std::uint32_t start_ms() const { return start_; }
 
  private:
-  Conversation talk_{modelled()};
+  Conversation talk_;
   std::uint32_t now_ = 0, start_ = 0, end_ = 0;
 };
 
@@ -110,10 +111,37 @@ TEST(Judged, ANumberThatStayedMayBeSaidAgain) {
   EXPECT_FALSE(talk.customer("7 3 5 9 0.").empty());
 }
 
+// Whoever chose a number that is said elsewhere in the call loses nothing by it.
+TEST(Judged, ASecretThatHasTheDigitsOfANumberThatStayedGoes) {
+  const std::string order = "My order number is 4 4 7 1.";
+  for (const auto& [kept, asked, answer] : std::vector<std::array<std::string, 3>>{
+           {order, "What is your pin?", "4 4 7 1."},
+           {"My phone number is 5 5 5 0 1 2 3 4 4 7 1.", "What is your pin?", "4 4 7 1."},
+           {order, "What is your password?", "The password is tiger 4 4 7 1."},
+           {"My phone number is 6 7 8 9.", "What is your social security number?",
+            "1 2 3 4 5 6 7 8 9."},
+           {"My order number is 6 4 6 7.", "What is your card number?",
+            "4 5 3 9 1 4 8 8 0 3 4 3 6 4 6 7."}}) {
+    Talk talk(test::english());
+    EXPECT_TRUE(talk.customer(kept).empty()) << kept;
+    EXPECT_TRUE(talk.agent(asked).empty());
+    EXPECT_FALSE(talk.customer(answer).empty()) << kept << " " << answer;
+  }
+}
+
 TEST(Judged, OfWhatTheRulesAreSureNothingStays) {
   Talk card;
   EXPECT_TRUE(card.agent("Then the one that is sewn on?").empty());
   EXPECT_FALSE(card.customer("4 5 3 9 1 4 8 8 0 3 4 3 6 4 6 7.").empty());
+  Talk asked;
+  EXPECT_TRUE(asked.agent("What is your password? Then the one that is sewn on?").empty());
+  EXPECT_FALSE(asked.customer("4 5 3 9 1 4 8 8 0 3 4 3 6 4 6 7.").empty());
+  Talk again;
+  EXPECT_TRUE(again.agent("And the bit below your user name, what goes there?").empty());
+  EXPECT_FALSE(again.customer("That would be marmalade 8 8 4 1 2.").empty());
+  EXPECT_TRUE(again.agent("What is your password? Then the one that is sewn on?").empty());
+  EXPECT_FALSE(again.customer("Well, 8 8 4 1 2.").empty());
+  EXPECT_FALSE(again.customer("I said marmalade.").empty());
   Talk unheard;
   EXPECT_TRUE(unheard.agent("What is your password?").empty());
   const auto found = unheard.say(Side::kCustomer, "Some thing or other.", 30);

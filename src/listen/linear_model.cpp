@@ -18,6 +18,9 @@ Status LinearModel::add_feature(std::string_view line) {
     const auto cls = TRY(number_of<std::uint8_t>(word.substr(0, colon)));
     if (cls >= classes_.size() || colon == word.size())
       return fail(Errc::kMalformed, "class:weight");
+    const auto twice = std::any_of(weights.begin(), weights.end(),
+                                   [cls](const Weight& weight) { return weight.cls == cls; });
+    if (twice) return fail(Errc::kMalformed, "a class that stands there twice");
     weights.push_back({cls, TRY(number_of<std::int16_t>(word.substr(colon + 1)))});
   }
   if (!weights_.emplace(line.substr(0, tab), std::move(weights)).second)

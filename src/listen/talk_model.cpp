@@ -73,7 +73,10 @@ StretchFeatures::StretchFeatures(std::span<const Token> tokens,
   all_.assign(found.begin(), found.end());
 }
 
-StretchFeatures::~StretchFeatures() { wipe(letters_.data(), letters_.size()); }
+StretchFeatures::~StretchFeatures() {
+  wipe(letters_.data(), letters_.size());
+  for (auto& word : words_) wipe(word.data(), word.size());
+}
 
 // A word begins with "=", so that none is taken for letters in a row.
 void StretchFeatures::add_words(const std::vector<std::string>& words) {
@@ -142,7 +145,9 @@ Status TalkModel::add_line(std::string_view line) {
   }
   if (filling_ != nullptr) return filling_->add_line(line);
   if (!line.starts_with(kWords)) return fail(Errc::kMalformed, "words, then models");
-  for (const auto word : split(line.substr(kWords.size()), ' ')) words_.emplace(word);
+  for (const auto word : split(line.substr(kWords.size()), ' '))
+    if (word.empty() || !words_.emplace(word).second)
+      return fail(Errc::kMalformed, "a word that is none, or stands there twice");
   if (words_.size() > kTalkWordsMax) return fail(Errc::kTooLarge, "too many words");
   return {};
 }
@@ -180,7 +185,9 @@ Result<TalkModel> TalkModel::parse(std::string_view text) {
 
 About TalkModel::about(std::span<const Token> tokens) const {
   if (tokens.empty()) return {};
-  const auto shares = turns_.shares(StretchFeatures(tokens, symbols(tokens)).all());
+  auto words = symbols(tokens);
+  const auto shares = turns_.shares(StretchFeatures(tokens, words).all());
+  for (auto& word : words) wipe(word.data(), word.size());
   About about;
   float best_asked = 0, best_said = 0;
   for (std::size_t i = 0; i < shares.size(); ++i) {

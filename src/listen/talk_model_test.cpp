@@ -32,14 +32,15 @@ TEST(TalkModel, IsReadStrictly) {
        {std::string(), std::string("callward-turns 1\n"), kWords, kWords + "model turns\n",
         kWords + "model turns\nbias 1\n", kWords + "model turns\nclasses ask pin\nbias 1\n",
         kWords + "model turns\nclasses none | ask nobody\nbias 1 1\n", kWords + clauses,
-        kHead + clauses, kHead + turns + turns,
-        kHead + turns + "model turns\nclasses none\nbias 1\n",
+        kWords + "words new  word\n" + turns, kWords + "words your\n" + turns, kHead + clauses,
+        kHead + turns + turns, kHead + turns + "model turns\nclasses none\nbias 1\n",
         kHead + turns + "model clauses\nclasses erase | keep\nbias 0 0\n"})
     EXPECT_EQ(refused(text), Errc::kMalformed) << text;
   for (const auto* rest :
        {"bias 1 2 3\n", "bias 1 2 3 x\n", "=pin\t1:2\n", "bias 1 2 3 4\npin 1:2\n",
         "bias 1 2 3 4\npin\t4:2\n", "bias 1 2 3 4\npin\t1:40000\n", "bias 1 2 3 4\npin\t1\n",
-        "bias 1 2 3 4\npin\t1:1\npin\t1:2\n", "bias 1 2 3 4\n\t1:2\n"})
+        "bias 1 2 3 4\npin\t1:1\npin\t1:2\n", "bias 1 2 3 4\npin\t1:1 1:2\n",
+        "bias 1 2 3 4\n\t1:2\n"})
     EXPECT_EQ(refused(kHead + rest), Errc::kMalformed) << rest;
   EXPECT_EQ(refused(kHead + std::string(kLanguageFileBytesMax, '#')), Errc::kTooLarge);
   const auto bad = TalkModel::parse(kHead + "bias 1 2 3 4\n# a comment\npin\t9:1\n");

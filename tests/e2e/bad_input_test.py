@@ -324,7 +324,7 @@ def the_logs_disk_fills_up(folder):
                 expect(covered(account, stream, 0, end, ("lost", "unheard")) == 0, f"nothing is lost: {account}")
         expect(sum(c["duration_ms"] >= 24_000 for c in place.calls()) == 3, "the three that ran through it are whole")
         begun, sealed = ({e["subject"] for e in place.entries(kind)} for kind in ("call_started", "call_sealed"))
-        expect(set(ids) <= begun & sealed, "what was missed is logged afterwards: each call began and was sealed")
+        expect(set(ids) <= begun & sealed, f"what was missed is logged afterwards: each call began and was sealed; not so {set(ids) - begun}, {set(ids) - sealed}")
         place.json("play", early, "--out", pathlib.Path(folder) / "x.wav", "--reason", "a test of it")
         expect(place.cli("log", "verify", expect=(0, 3)).returncode == 0, "the log verifies")
         place.stop()
