@@ -59,7 +59,7 @@ Result<Response> missed(Service& service, const Request& request) {
   return give_order(service, order, "the listener missed it: " + words.cause);
 }
 
-// What the listener erases by; what a person or retention took is not its doing.
+// What the listener erases by. A person may order for the same reasons: the report leaves that out.
 bool is_listeners(const std::string& reason) {
   constexpr std::array<std::string_view, 3> kOthers = {"digits", "unrecognised", "typed_secret"};
   return quality::is_one_of(quality::kMissedKinds, reason) || quality::is_one_of(kOthers, reason);

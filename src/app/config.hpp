@@ -96,8 +96,8 @@ struct RecorderConfig {
 struct ListenerConfig {
   std::uint32_t workers = 1;
   std::vector<std::string>
-      worker_argv;          // the recogniser; default: the Python worker that ships with us
-  bool own_worker = false;  // not ours
+      worker_argv;            // the recogniser; default: the Python worker that ships with us
+  bool other_worker = false;  // than the one that ships
   // Of the worker that ships; whoever names another one in `worker` gives it its own arguments.
   std::string model;             // folder of a Whisper model in CTranslate2's form; empty: ours
   std::string device = "cpu";    // or "cuda"

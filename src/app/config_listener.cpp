@@ -43,9 +43,9 @@ Status read_listener(const toml::table& root, ListenerConfig& listener) {
     return fail(Errc::kConfig,
                 "listener.compute is \"int8\", \"int8_float16\", \"float16\" or \"float32\"");
   const ListenerConfig usual;
-  listener.own_worker = listener.worker_argv != ours;
-  if (listener.own_worker && (!listener.model.empty() || listener.compute != usual.compute ||
-                              listener.threads != usual.threads))
+  listener.other_worker = listener.worker_argv != ours;
+  if (listener.other_worker && (!listener.model.empty() || listener.compute != usual.compute ||
+                                listener.threads != usual.threads))
     return fail(Errc::kConfig,
                 "listener.model, compute and threads are of the worker that ships; with "
                 "listener.worker they belong among its arguments");
@@ -54,7 +54,7 @@ Status read_listener(const toml::table& root, ListenerConfig& listener) {
 
 // Only what is not usual: so a worker of before takes its arguments.
 void finish_listener(ListenerConfig& listener) {
-  if (listener.own_worker) return;
+  if (listener.other_worker) return;
   const ListenerConfig usual;
   const auto add = [&](const char* option, const std::string& value, const std::string& otherwise) {
     if (value == otherwise) return;
