@@ -127,7 +127,7 @@ def main():
         why = f"{model}: {bad}" if str(bad) else f"{model}: {type(bad).__name__}"
         print(f"recogniser: {why}", file=sys.stderr)
         try:
-            protocol.write_frame(sock, protocol.ERROR, 0, protocol.error(protocol.ERR_UNSUPPORTED, why[:500]))
+            protocol.write_frame(sock, protocol.ERROR, 0, protocol.error(protocol.ERR_UNSUPPORTED, why[:500].encode("ascii", "replace").decode()))
         except OSError:
             pass
         return 1

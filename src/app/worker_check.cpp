@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "codec/audio_file.hpp"
+#include "listen/conversation.hpp"
 #include "listen/turns.hpp"
 
 namespace callward::app {
@@ -46,7 +47,12 @@ bool WorkerCheck::finds_voice(ByteView probabilities, std::size_t windows) const
 bool WorkerCheck::understands(const listen::RecogniseReply& reply) const {
   if (reply.flags != 0 || !listen::well_formed(reply.words)) return false;
   std::vector<std::string> heard;
-  for (const auto& word : reply.words) heard.push_back(plain(word.text));
+  std::size_t confidence = 0;
+  for (const auto& word : reply.words) {
+    heard.push_back(plain(word.text));
+    confidence += word.confidence;
+  }
+  if (confidence < reply.words.size() * listen::ConversationLimits{}.confidence_min) return false;
   const auto found = std::count_if(words.begin(), words.end(), [&](const std::string& word) {
     return std::find(heard.begin(), heard.end(), word) != heard.end();
   });

@@ -33,6 +33,9 @@ TEST(WorkerCheck, HalfOfTheWordsMustBeHeardAndBelieved) {
   looped.flags = listen::kLooped;
   EXPECT_FALSE(check.understands(looped));
   EXPECT_FALSE(check.understands(saying({"the", "blue", "\xFF"})));
+  auto unsure = saying({"the", "blue", "boat", "crosses"});
+  for (auto& word : unsure.words) word.confidence = 60;
+  EXPECT_FALSE(check.understands(unsure)) << "it would be believed nothing of a call";
 }
 
 TEST(WorkerCheck, VoiceIsSpeechAndSilenceBoth) {

@@ -23,7 +23,7 @@ class Loudness {
   // False also for what is not held.
   [[nodiscard]] bool loud(std::uint32_t index) const;
   void forget_before(std::uint32_t index);
-  // It was ordered to be wiped: it was never here.
+  // It was ordered to be wiped: it is not loud any more. Its level stays part of the floor.
   void wipe(std::uint32_t first, std::uint32_t end);
 
  private:
