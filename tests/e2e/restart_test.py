@@ -158,7 +158,7 @@ def main():
         for program in (OLD_PROGRAM, NEW_PROGRAM):
             shutil.copy2(BINARY, folder / "data" / program)
         place.configure(listener={"worker": [str(ROOT / "build/venv/bin/python"), str(ROOT / "worker/recogniser.py")],
-                                  "grammar_dir": str(ROOT / "data/listen/en")})
+                                  "grammar_dir": str(ROOT / "data/listen/en"), "check": str(ROOT / "data/check/en.wav")})
         sent_dir = folder / "sent"
         sent_dir.mkdir()
         said = {}
