@@ -210,8 +210,7 @@ void Conversation::find_whole(Weighing& w, Secret kind, bool sure) {
   w.run_done.assign(w.runs.size(), true);
 }
 
-void Conversation::find_part(Weighing& w, std::size_t begin, std::size_t end, Secret kind,
-                             bool sure) {
+void Conversation::find_part(Weighing& w, std::size_t begin, std::size_t end, Secret kind) {
   const auto& heard = w.heard;
   const auto part = part_of_turn({heard.start_ms, heard.end_ms},
                                  {w.tokens[begin].start_ms, w.tokens[end - 1].end_ms}, begin == 0,
@@ -219,7 +218,7 @@ void Conversation::find_part(Weighing& w, std::size_t begin, std::size_t end, Se
   w.proposals.push_back({.finding = {heard.stream, part.start_ms, part.end_ms, kind},
                          .begin = begin,
                          .end = end,
-                         .sure = sure || sure_of(w, begin, end)});
+                         .sure = sure_of(w, begin, end)});
   for (std::size_t i = 0; i < w.runs.size(); ++i)
     if (w.runs[i].begin < end && begin < w.runs[i].end) w.run_done[i] = true;
 }

@@ -119,6 +119,9 @@ class Conversation {
     Finding finding;
     std::size_t begin = 0, end = 0;
     bool sure = false;  // whatever the models say
+    [[nodiscard]] bool meets(std::size_t from, std::size_t to) const {
+      return begin < to && from < end;
+    }
   };
   // A turn as context of those after it.
   struct Past : Said {
@@ -161,6 +164,8 @@ class Conversation {
   [[nodiscard]] ClauseView view_of(const Weighing& w, const Clause& clause) const;
   [[nodiscard]] Past past_of(const Weighing& w) const;
   void judge(Weighing& w, const Topic& before);
+  template <class Fits>
+  static bool all_runs(const Weighing& w, const Clause& clause, const Fits& fits);
   [[nodiscard]] bool explained(const Weighing& w, const Clause& clause) const;
   [[nodiscard]] bool known_to_stay(const Weighing& w, const Clause& clause) const;
   void remember_kept(const Weighing& w);
@@ -175,7 +180,7 @@ class Conversation {
   void weigh_leftovers(Weighing& w);
   bool stated_value(Weighing& w, std::size_t from, std::size_t to, Secret kind);
   void find_whole(Weighing& w, Secret kind, bool sure = false);
-  void find_part(Weighing& w, std::size_t begin, std::size_t end, Secret kind, bool sure = false);
+  void find_part(Weighing& w, std::size_t begin, std::size_t end, Secret kind);
   void settle(Weighing& w);
   void remember(const Weighing& w, std::size_t begin, std::size_t end);
   void answer_went_on(const Heard& heard);

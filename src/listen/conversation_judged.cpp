@@ -73,7 +73,7 @@ std::string_view Conversation::content_in(const Weighing& w, const Clause& claus
 
 Secret Conversation::kind_in(const Weighing& w, const Clause& clause, const Topic& before) const {
   for (const auto& proposal : w.proposals)
-    if (proposal.begin < clause.end && clause.begin < proposal.end) return proposal.finding.kind;
+    if (proposal.meets(clause.begin, clause.end)) return proposal.finding.kind;
   if (before.state == State::kAsked || before.state == State::kAnswered) return before.kind;
   return clause.about.says >= limits_.says_min ? clause.about.said : Secret::kSecretLike;
 }
@@ -88,8 +88,7 @@ ClauseView Conversation::view_of(const Weighing& w, const Clause& clause) const 
   }
   view.rule = kNoRule;
   for (const auto& proposal : w.proposals)
-    if (proposal.begin < clause.end && clause.begin < proposal.end)
-      view.rule = reason_of(proposal.finding.kind);
+    if (proposal.meets(clause.begin, clause.end)) view.rule = reason_of(proposal.finding.kind);
   for (const auto& cue : w.cues) {
     if (cue.begin < clause.begin || cue.begin >= clause.end) continue;
     view.secret_cue = view.secret_cue || cue.phrase->cls == PhraseClass::kSecret;
@@ -122,35 +121,35 @@ Conversation::Past Conversation::past_of(const Weighing& w) const {
   return past;
 }
 
-// "My number is ...": the speaker says of every number in it that it is something else.
-bool Conversation::explained(const Weighing& w, const Clause& clause) const {
+// A number stands in the clause, and `fits` is true of each.
+template <class Fits>
+bool Conversation::all_runs(const Weighing& w, const Clause& clause, const Fits& fits) {
   std::size_t runs = 0;
   for (const auto& run : w.runs) {
     if (run.begin < clause.begin || run.begin >= clause.end) continue;
-    if (!harmless_label(w, run)) return false;
+    if (!fits(run)) return false;
     ++runs;
   }
   return runs > 0;
+}
+
+// "My number is ...": the speaker says of every number in it that it is something else.
+bool Conversation::explained(const Weighing& w, const Clause& clause) const {
+  return all_runs(w, clause, [&](const Run& run) { return harmless_label(w, run).has_value(); });
 }
 
 // A ticket's number that was told is said again while it is written down. Only the very same
 // number, while no secret is talked about.
 bool Conversation::known_to_stay(const Weighing& w, const Clause& clause) const {
-  std::size_t runs = 0;
-  for (const auto& run : w.runs) {
-    if (run.begin < clause.begin || run.begin >= clause.end) continue;
-    if (std::find(kept_digits_.begin(), kept_digits_.end(), run.digits) == kept_digits_.end())
-      return false;
-    ++runs;
-  }
-  return runs > 0;
+  return all_runs(w, clause, [this](const Run& run) {
+    return std::find(kept_digits_.begin(), kept_digits_.end(), run.digits) != kept_digits_.end();
+  });
 }
 
 void Conversation::remember_kept(const Weighing& w) {
   for (const auto& run : w.runs) {
-    const bool erased = std::any_of(w.proposals.begin(), w.proposals.end(), [&](const Proposal& p) {
-      return p.begin < run.end && run.begin < p.end;
-    });
+    const bool erased = std::any_of(w.proposals.begin(), w.proposals.end(),
+                                    [&](const Proposal& p) { return p.meets(run.begin, run.end); });
     if (!erased && run.digits.size() >= kRememberedDigitsMin && kept_digits_.size() < kMemoryMax)
       kept_digits_.push_back(run.digits);
   }
@@ -204,7 +203,7 @@ void Conversation::settle_judged(Weighing& w, const Topic& before) {
   for (const auto& clause : w.clauses) erased += clause.erase ? clause.end - clause.begin : 0;
   std::erase_if(w.proposals, [&](const Proposal& proposal) {
     return !proposal.sure && std::none_of(w.clauses.begin(), w.clauses.end(), [&](const Clause& c) {
-      return c.erase && c.begin < proposal.end && proposal.begin < c.end;
+      return c.erase && proposal.meets(c.begin, c.end);
     });
   });
   w.whole = false;
@@ -229,7 +228,7 @@ void Conversation::settle_judged(Weighing& w, const Topic& before) {
 
 void Conversation::find_clause(Weighing& w, const Clause& clause, Secret kind) {
   for (const auto& proposal : w.proposals)
-    if (proposal.begin < clause.end && clause.begin < proposal.end) return;
+    if (proposal.meets(clause.begin, clause.end)) return;
   auto begin = clause.begin, end = clause.end;
   if (!any_word(kind) && end - begin > kShortValue) {  // "so I type ... and it says ..."
     auto first = end, last = begin;

@@ -15,8 +15,6 @@ SIDES = {dialogue.CUSTOMER: 0, dialogue.AGENT: 1}
 SAME_BREATH_MS = 480   # a shorter pause ends no turn (src/listen/turns)
 CUTS = {",": 0.25, ".": 0.35, "?": 0.35}  # of the pauses inside an utterance: so many end a turn
 SURE = 225             # the confidence of what was not heard but written
-
-
 FILLS = 2        # a phrase with a value, with so many values
 DROPPED = 0.10   # of the words of an utterance that nobody heard yet: as badly as some are heard
 GARBLED = 0.06
