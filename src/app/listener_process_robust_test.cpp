@@ -8,32 +8,13 @@ namespace callward::app {
 namespace {
 
 using test::ListenerRig;
+using test::password_call;
 using test::ScriptedCall;
 
-const std::vector<std::string> kTexts = {
-    "What is the password of your account?", "It is sunshine seven four nine two",
-    "Thank you. Is the printer switched on?", "Yes it prints the page and everything is fine"};
-
-ScriptedCall password_call(Entropy& entropy) {
-  ScriptedCall call;
-  call.id = CallId::random(entropy);
-  for (auto& side : call.sides) side.assign(20 * 8'000, 0);
-  call.speak(1, 1'000, 4'000, 0);
-  call.speak(0, 5'000, 8'000, 1);
-  call.speak(1, 9'000, 11'000, 2);
-  call.speak(0, 12'000, 15'000, 3);
-  return call;
-}
+const auto& kTexts = test::kPasswordTexts;
 
 bool ordered(const ListenerRig& rig, std::uint32_t first, std::uint32_t end) {
-  for (auto index = first; index < end; ++index) {
-    bool found = false;
-    for (const auto& order : rig.keeper->orders)
-      for (const auto& range : order.ranges)
-        found = found || (range.stream == 0 && range.first <= index && index < range.end);
-    if (!found) return false;
-  }
-  return true;
+  return test::covers(rig.keeper->orders, 0, first, end);
 }
 
 // The first of the texts, between silence.

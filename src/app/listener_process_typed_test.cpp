@@ -4,6 +4,7 @@
 namespace callward::app {
 namespace {
 
+using test::covers;
 using test::ListenerRig;
 using test::ScriptedCall;
 
@@ -20,19 +21,6 @@ ScriptedCall garden_call(Entropy& entropy) {
   call.speak(1, 5'000, 8'000, 1);
   call.speak(0, 10'000, 13'000, 2);
   return call;
-}
-
-bool covers(const std::vector<keys::EraseOrder>& orders, std::uint8_t stream, std::uint32_t first,
-            std::uint32_t end) {
-  for (auto index = first; index < end; ++index) {
-    const bool found = std::any_of(orders.begin(), orders.end(), [&](const auto& order) {
-      return std::any_of(order.ranges.begin(), order.ranges.end(), [&](const auto& range) {
-        return range.stream == stream && range.first <= index && index < range.end;
-      });
-    });
-    if (!found) return false;
-  }
-  return true;
 }
 
 void expect_ordered(const ListenerRig& rig) {

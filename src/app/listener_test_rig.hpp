@@ -46,6 +46,35 @@ struct ScriptedCall {
   }
 };
 
+inline const std::vector<std::string> kPasswordTexts = {
+    "What is the password of your account?", "It is sunshine seven four nine two",
+    "Thank you. Is the printer switched on?", "Yes it prints the page and everything is fine"};
+
+// 20 s: asked, answered, thanked, small talk.
+inline ScriptedCall password_call(Entropy& entropy) {
+  ScriptedCall call;
+  call.id = CallId::random(entropy);
+  for (auto& side : call.sides) side.assign(20 * 8'000, 0);
+  call.speak(1, 1'000, 4'000, 0);
+  call.speak(0, 5'000, 8'000, 1);
+  call.speak(1, 9'000, 11'000, 2);
+  call.speak(0, 12'000, 15'000, 3);
+  return call;
+}
+
+// Whether every segment of [first, end) of the stream is ordered away.
+inline bool covers(const std::vector<keys::EraseOrder>& orders, std::uint8_t stream,
+                   std::uint32_t first, std::uint32_t end) {
+  for (auto index = first; index < end; ++index) {
+    bool found = false;
+    for (const auto& order : orders)
+      for (const auto& range : order.ranges)
+        found = found || (range.stream == stream && range.first <= index && index < range.end);
+    if (!found) return false;
+  }
+  return true;
+}
+
 class ScriptedKeeper final : public SocketPeer {
  public:
   ScriptedKeeper(io::Loop& loop, std::string path)
